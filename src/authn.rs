@@ -1,0 +1,3 @@
+//! Who is asking: a request's head becomes a [`principal::Principal`], or an error that says which check failed.
+
+pub mod principal;

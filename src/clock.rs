@@ -1,0 +1,69 @@
+//! The only place that asks what time it is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
+
+/// Wall-clock time, passed to whatever needs it.
+///
+/// Deadlines use tokio's monotonic clock instead; this one is for the timestamps of tokens, cookies and logs.
+#[derive(Clone, Debug)]
+pub struct Clock(Source);
+
+#[derive(Clone, Debug)]
+enum Source {
+    System,
+    Manual(Arc<AtomicU64>),
+}
+
+/// Seconds since 1970-01-01T00:00:00Z without leap seconds: the `NumericDate` of RFC 7519, section 2, in whole seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct UnixSeconds(pub u64);
+
+impl Clock {
+    /// The machine's clock.
+    pub fn system() -> Self {
+        Self(Source::System)
+    }
+
+    /// A clock that stands still until [`Clock::advance`] moves it.
+    pub fn manual(start: UnixSeconds) -> Self {
+        Self(Source::Manual(Arc::new(AtomicU64::new(start.0))))
+    }
+
+    /// Moves a manual clock, and every clone of it, forward. The system clock is left alone.
+    pub fn advance(&self, by: Duration) {
+        if let Source::Manual(seconds) = &self.0 {
+            seconds.fetch_add(by.as_secs(), Ordering::SeqCst);
+        }
+    }
+
+    pub fn now(&self) -> UnixSeconds {
+        let since_epoch = self.now_system().duration_since(SystemTime::UNIX_EPOCH);
+        UnixSeconds(since_epoch.map_or(0, |elapsed| elapsed.as_secs()))
+    }
+
+    /// The same instant in the standard library's type, to the clock's own precision.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+    pub fn now_system(&self) -> SystemTime {
+        match &self.0 {
+            Source::System => SystemTime::now(),
+            Source::Manual(seconds) => {
+                SystemTime::UNIX_EPOCH + Duration::from_secs(seconds.load(Ordering::SeqCst))
+            }
+        }
+    }
+}
+
+impl UnixSeconds {
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(duration.as_secs()))
+    }
+
+    /// How long ago `earlier` was; zero if it is still to come.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_secs(self.0.saturating_sub(earlier.0))
+    }
+}

@@ -1,0 +1,205 @@
+//! The configuration in its final form: every name resolved, every number in range, every expression parsed.
+//!
+//! `config::file` is what an admin wrote; this is what the program runs on. There is no way from one to the other but
+//! through `load`, and no value here that still needs checking.
+
+use crate::secret::Secret;
+use crate::target::{Region, RoleArn};
+use ipnet::IpNet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use url::Url;
+
+/// Where a secret comes from; it is read when the program starts, or by `check --with-secrets`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SecretSource {
+    Env(String),
+    File(PathBuf),
+}
+
+/// One party whose tokens are believed, and for what.
+#[derive(Clone, Debug)]
+pub struct IssuerConfig {
+    /// Its key in the config: the `issuer` of expressions, metrics and the audit trail.
+    pub name: Arc<str>,
+    /// The exact `iss` of its tokens.
+    pub issuer: String,
+    pub realm: Arc<str>,
+    pub algorithms: Vec<Algorithm>,
+    /// `aud` values that a bearer token (or a generic signed header) may carry; empty means bearer tokens of this
+    /// issuer are not accepted.
+    pub audience: Vec<String>,
+    pub keys: KeySource,
+    pub claims: ClaimPaths,
+    /// Whose e-mail addresses this issuer may assert, lower case; `None` where `user` is not an e-mail address.
+    pub user_domains: Option<Vec<String>>,
+    /// E-mail addresses count without `email_verified: true` (`insecure_unmarked_email`).
+    pub unmarked_email: bool,
+    /// Set for issuers whose tokens arrive in a header of the load balancer.
+    pub signed_header: Option<SignedHeaderConfig>,
+}
+
+/// JWS algorithms (RFC 7518, RFC 8037). There is no symmetric one and no `none`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Algorithm {
+    Rs256,
+    Rs384,
+    Rs512,
+    Ps256,
+    Ps384,
+    Ps512,
+    Es256,
+    Es384,
+    /// `EdDSA` of RFC 8037 and `Ed25519` of RFC 9864: the same signature.
+    EdDsa,
+}
+
+#[derive(Clone, Debug)]
+pub enum KeySource {
+    /// OpenID Connect Discovery 1.0 at the issuer's URL.
+    Discovery,
+    JwksUri(Url),
+    /// A JWK set on disk, read when the configuration is loaded.
+    JwksFile(PathBuf),
+    /// One PEM public key per key id below this URL, as AWS's load balancers publish them.
+    PemPerKey(Url),
+}
+
+/// Where in the claims the fields of a principal stand: dotted paths, split.
+#[derive(Clone, Debug)]
+pub struct ClaimPaths {
+    pub user: Vec<String>,
+    pub groups: Vec<String>,
+    pub name: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct SignedHeaderConfig {
+    /// Lower case.
+    pub header: String,
+    /// The `signer` and `client` that an Application Load Balancer puts into the token's header; `None` for others.
+    pub aws_alb: Option<AwsAlb>,
+}
+
+#[derive(Clone, Debug)]
+pub struct AwsAlb {
+    pub signer: String,
+    pub client_id: String,
+}
+
+/// Sign-in in the browser by the OIDC code flow.
+#[derive(Clone, Debug)]
+pub struct SignInConfig {
+    /// One of the configured issuers, by name.
+    pub issuer: Arc<str>,
+    pub client_id: String,
+    pub client_authentication: ClientAuthentication,
+    /// Contains `openid`.
+    pub scopes: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub enum ClientAuthentication {
+    /// `client_secret_basic` or `client_secret_post`, whichever the provider's discovery document offers (basic first).
+    Secret(SecretSource),
+    /// A PEM private key; RFC 7523 assertions.
+    PrivateKeyJwt(SecretSource),
+}
+
+#[derive(Clone, Debug)]
+pub struct SessionConfig {
+    /// The first seals, all open. Empty: one random key for this process's life (the sandbox).
+    pub keys: Vec<SecretSource>,
+    pub lifetime: Duration,
+    pub idle: Duration,
+}
+
+#[derive(Clone, Debug)]
+pub struct AwsConfig {
+    pub region: Region,
+    pub role_arn: Option<RoleArn>,
+    /// `SourceIdentity` carries the user.
+    pub source_identity: bool,
+    /// The inline session policy is scoped to the one target.
+    pub scoped_session_policy: bool,
+    pub external_id: Option<String>,
+    /// Static session tags; a value is constant text.
+    pub session_tags: Vec<(String, String)>,
+    /// One deadline over credentials, state look-up, presign and all retries.
+    pub timeout: Duration,
+    pub endpoint_url: Option<Url>,
+    pub sts_endpoint_url: Option<Url>,
+    /// Host suffixes beside AWS's own on which a minted URL may stand.
+    pub authorized_url_hosts: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Listen {
+    pub address: SocketAddr,
+    /// No proxy stands in front: the TCP peer is the client.
+    pub direct_clients: bool,
+}
+
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Per person; over it, 429.
+    pub mints_per_minute: u32,
+    pub connections: usize,
+}
+
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    pub bearer: bool,
+    pub session: bool,
+    pub signed_header: bool,
+}
+
+/// Everything that `serve` needs but the policy.
+#[derive(Clone, Debug)]
+pub struct Gateway {
+    pub public_url: Url,
+    /// Further host names that are answered, lower case.
+    pub aliases: Vec<String>,
+    pub listen: Listen,
+    pub admin: Option<SocketAddr>,
+    pub trusted_proxies: Vec<IpNet>,
+    pub issuers: Vec<IssuerConfig>,
+    pub credentials: Credentials,
+    pub sign_in: Option<SignInConfig>,
+    pub session: SessionConfig,
+    pub aws: AwsConfig,
+    pub limits: Limits,
+}
+
+impl SecretSource {
+    /// Reads the secret; one trailing line break is not part of it.
+    ///
+    /// # Errors
+    ///
+    /// Says which variable or file is missing, unreadable or empty; never shows the value.
+    pub fn read(&self) -> Result<Secret, String> {
+        let mut bytes = match self {
+            Self::Env(name) => std::env::var_os(name)
+                .ok_or_else(|| format!("environment variable `{name}` is not set"))?
+                .into_encoded_bytes(),
+            Self::File(path) => {
+                std::fs::read(path).map_err(|error| format!("cannot read `{}`: {error}", path.display()))?
+            }
+        };
+        if bytes.ends_with(b"\n") {
+            bytes.pop();
+            if bytes.ends_with(b"\r") {
+                bytes.pop();
+            }
+        }
+        if bytes.is_empty() {
+            return Err(match self {
+                Self::Env(name) => format!("environment variable `{name}` is empty"),
+                Self::File(path) => format!("`{}` is empty", path.display()),
+            });
+        }
+        Ok(Secret::new(bytes))
+    }
+}

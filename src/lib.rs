@@ -1,0 +1,10 @@
+//! Postern, an authenticating gateway to Amazon SageMaker.
+
+pub mod authn;
+pub mod clock;
+pub mod config;
+pub mod http_client;
+pub mod policy;
+pub mod presign;
+pub mod secret;
+pub mod target;

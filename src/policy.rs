@@ -1,0 +1,3 @@
+//! Who may open what: a pure function of a person, a request and the configured rules.
+
+pub mod grant;

@@ -1,0 +1,109 @@
+//! The two ends of a decision: a [`Grant`] or a [`Denial`].
+
+use crate::authn::principal::Principal;
+use crate::target::Mint;
+use std::sync::Arc;
+
+/// The permission of one person to open one resolved target, now.
+///
+/// Only `policy` makes one (the fields are private to it and there is no other constructor), and presigning takes
+/// nothing else: what is not granted cannot be minted.
+#[derive(Clone, Debug)]
+pub struct Grant {
+    principal: Arc<Principal>,
+    destination: Arc<str>,
+    mint: Mint,
+    trace: Trace,
+}
+
+impl Grant {
+    pub(super) fn new(principal: Arc<Principal>, destination: Arc<str>, mint: Mint, trace: Trace) -> Self {
+        Self { principal, destination, mint, trace }
+    }
+
+    pub fn principal(&self) -> &Arc<Principal> {
+        &self.principal
+    }
+
+    pub fn destination(&self) -> &Arc<str> {
+        &self.destination
+    }
+
+    pub fn mint(&self) -> &Mint {
+        &self.mint
+    }
+
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+}
+
+/// Why a person may not open a destination.
+#[derive(Clone, Debug)]
+pub struct Denial {
+    pub destination: Arc<str>,
+    pub reason: DenialReason,
+    /// What the deciding rule's author tells the person to do.
+    pub remedy: Option<Arc<str>>,
+    pub trace: Trace,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DenialReason {
+    /// A `deny` rule matched.
+    RuleDenied,
+    /// No rule matched.
+    NoRule,
+    /// A rule failed to evaluate, or its target did not resolve to legal names.
+    RuleError,
+    /// A rule asked for groups that the provider left out.
+    GroupsOverage,
+}
+
+impl DenialReason {
+    /// The stable word that programs, the audit record and the policy tests see.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::RuleDenied => "rule-denied",
+            Self::NoRule => "no-rule",
+            Self::RuleError => "rule-error",
+            Self::GroupsOverage => "groups-overage",
+        }
+    }
+}
+
+/// Which rules were tried, in order, and what each said. The last step decided, unless nothing matched.
+#[derive(Clone, Debug, Default)]
+pub struct Trace {
+    pub steps: Vec<Step>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Step {
+    pub rule: Arc<str>,
+    pub effect: Effect,
+    /// The expression as written in the config.
+    pub expression: Arc<str>,
+    pub outcome: Outcome,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    Allow,
+    Deny,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Matched,
+    NotMatched,
+    /// The expression, or a template of the rule's target, could not be evaluated: what went wrong, for the admin.
+    Failed(String),
+}
+
+impl Trace {
+    /// The rule that decided, if one did.
+    pub fn deciding(&self) -> Option<&Step> {
+        self.steps.last().filter(|step| step.outcome != Outcome::NotMatched)
+    }
+}

@@ -1,0 +1,293 @@
+//! What a destination opens: the five kinds of SageMaker target, and AWS's names as types.
+//!
+//! The SDK checks no input at all, so these types do: a name that exists is a name that AWS's service model accepts,
+//! with the model's patterns anchored at both ends.
+//! <https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_Operations.html>
+
+use std::fmt;
+
+/// A fully resolved target: what one presign call names. Two equal targets open the same place.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Target {
+    StudioDomain {
+        domain_id: DomainId,
+        user_profile_name: UserProfileName,
+        space_name: Option<SpaceName>,
+        landing_uri: Option<LandingUri>,
+        expires_in: Option<ExpiresInSeconds>,
+        session_expiration: Option<SessionExpirationSeconds>,
+    },
+    MlflowTrackingServer {
+        tracking_server_name: TrackingServerName,
+        expires_in: Option<ExpiresInSeconds>,
+        session_expiration: Option<SessionExpirationSeconds>,
+    },
+    MlflowApp {
+        arn: MlflowAppArn,
+        expires_in: Option<ExpiresInSeconds>,
+        session_expiration: Option<SessionExpirationSeconds>,
+    },
+    /// `CreatePresignedNotebookInstanceUrl` takes no `ExpiresInSeconds`: its URL always lives for five minutes.
+    NotebookInstance {
+        notebook_instance_name: NotebookInstanceName,
+        session_expiration: Option<SessionExpirationSeconds>,
+    },
+    PartnerApp {
+        arn: PartnerAppArn,
+        expires_in: Option<ExpiresInSeconds>,
+        session_expiration: Option<SessionExpirationSeconds>,
+    },
+}
+
+/// The complete input of one mint: the target, and where and as which role it is asked for.
+///
+/// This is what a take-once slot is keyed by (with the person), so a field that changes the answer must stand here.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Mint {
+    pub target: Target,
+    pub region: Region,
+    /// The role assumed for the person; `None` means the gateway's own credentials.
+    pub role_arn: Option<RoleArn>,
+    /// A VPC endpoint or the sandbox, in place of the region's public endpoint.
+    pub endpoint_url: Option<String>,
+}
+
+impl Target {
+    /// The API operation that presigns this kind of target.
+    pub fn operation(&self) -> &'static str {
+        match self {
+            Self::StudioDomain { .. } => "CreatePresignedDomainUrl",
+            Self::MlflowTrackingServer { .. } => "CreatePresignedMlflowTrackingServerUrl",
+            Self::MlflowApp { .. } => "CreatePresignedMlflowAppUrl",
+            Self::NotebookInstance { .. } => "CreatePresignedNotebookInstanceUrl",
+            Self::PartnerApp { .. } => "CreatePartnerAppPresignedUrl",
+        }
+    }
+}
+
+/// Why a text is not a legal name: what was found, and what AWS allows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InvalidName {
+    pub found: String,
+    pub allowed: &'static str,
+}
+
+impl fmt::Display for InvalidName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is not allowed here: {}", self.found.escape_debug(), self.allowed)
+    }
+}
+
+impl std::error::Error for InvalidName {}
+
+/// Declares a text type whose values satisfy a check.
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $allowed:literal, $check:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            /// What a value may look like, in words.
+            pub const ALLOWED: &'static str = $allowed;
+
+            /// # Errors
+            ///
+            /// [`InvalidName`] where the text is not one that AWS accepts.
+            pub fn parse(text: &str) -> Result<Self, InvalidName> {
+                let check: fn(&str) -> bool = $check;
+                if check(text) {
+                    Ok(Self(text.to_owned()))
+                } else {
+                    Err(InvalidName { found: text.to_owned(), allowed: $allowed })
+                }
+            }
+
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+name! {
+    /// `d-(-*[a-z0-9]){1,61}`, at most 63.
+    DomainId,
+    "`d-` and then up to 61 lower-case letters, digits and inner hyphens, 63 characters in all",
+    |text| text.len() <= 63
+        && text.strip_prefix("d-").is_some_and(|rest| hyphenated(rest, u8::is_ascii_lowercase))
+}
+
+name! {
+    /// `[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}`, at most 63. AWS compares it without case.
+    UserProfileName,
+    "1 to 63 letters, digits and inner hyphens, without `.`, `_` or `@`, no hyphen first or last",
+    |text| resource_name(text, 63)
+}
+
+name! {
+    /// The same form as [`UserProfileName`].
+    SpaceName,
+    "1 to 63 letters, digits and inner hyphens, no hyphen first or last",
+    |text| resource_name(text, 63)
+}
+
+name! {
+    /// `[a-zA-Z0-9](-*[a-zA-Z0-9]){0,255}`, at most 256.
+    TrackingServerName,
+    "1 to 256 letters, digits and inner hyphens, no hyphen first or last",
+    |text| resource_name(text, 256)
+}
+
+name! {
+    /// `[a-zA-Z0-9](-*[a-zA-Z0-9])*`, at most 63.
+    NotebookInstanceName,
+    "1 to 63 letters, digits and inner hyphens, no hyphen first or last",
+    |text| resource_name(text, 63)
+}
+
+name! {
+    /// `arn:aws[a-z\-]*:sagemaker:[a-z0-9\-]*:[0-9]{12}:mlflow-app/.*`, at most 128.
+    MlflowAppArn,
+    "`arn:aws:sagemaker:REGION:ACCOUNT:mlflow-app/ID`, at most 128 characters",
+    |text| text.len() <= 128
+        && arn_resource(text, "sagemaker").is_some_and(|resource| {
+            resource.strip_prefix("mlflow-app/").is_some_and(|id| resource_name(id, 128))
+        })
+}
+
+name! {
+    /// `arn:aws[a-z\-]*:sagemaker:[a-z0-9\-]*:[0-9]{12}:partner-app\/app-[A-Z0-9]{12}`, at most 128.
+    PartnerAppArn,
+    "`arn:aws:sagemaker:REGION:ACCOUNT:partner-app/app-` and 12 upper-case letters or digits",
+    |text| text.len() <= 128
+        && arn_resource(text, "sagemaker").is_some_and(|resource| {
+            resource.strip_prefix("partner-app/app-").is_some_and(|id| {
+                id.len() == 12 && id.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
+            })
+        })
+}
+
+name! {
+    /// `arn:aws[a-z\-]*:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+`, 20 to 2048.
+    RoleArn,
+    "`arn:aws:iam::ACCOUNT:role/NAME`",
+    |text| (20..=2048).contains(&text.len())
+        && arn_fields(text).is_some_and(|(service, region, _, resource)| {
+            service == "iam"
+                && region.is_empty()
+                && resource.strip_prefix("role/").is_some_and(|name| {
+                    !name.is_empty()
+                        && !name.starts_with('/')
+                        && !name.ends_with('/')
+                        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"+=,.@-_/".contains(&b))
+                })
+        })
+}
+
+name! {
+    /// An AWS region's code. The region becomes part of a host name, so its form is strict.
+    Region,
+    "a region such as `eu-west-1`: lower-case letters, digits and inner hyphens, at most 32",
+    |text| text.len() <= 32 && text.contains('-') && hyphenated(text, u8::is_ascii_lowercase)
+}
+
+name! {
+    /// `studio::PATH` or `app:APP:PATH`, at most 1023, with a relative path that stays below its start.
+    LandingUri,
+    "`studio::PATH` or `app:JupyterServer:`, `app:JupyterLab:`, `app:RStudioServerPro:`, `app:CodeEditor:`, \
+     `app:Canvas:` and a relative path without `..`, at most 1023 characters",
+    landing_uri
+}
+
+/// Declares a number of seconds inside AWS's range.
+macro_rules! seconds {
+    ($(#[$doc:meta])* $name:ident, $range:expr, $allowed:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub struct $name(i32);
+
+        impl $name {
+            pub const ALLOWED: &'static str = $allowed;
+
+            /// # Errors
+            ///
+            /// [`InvalidName`] where the number is outside AWS's range.
+            pub fn new(seconds: i64) -> Result<Self, InvalidName> {
+                match i32::try_from(seconds) {
+                    Ok(seconds) if $range.contains(&seconds) => Ok(Self(seconds)),
+                    _ => Err(InvalidName { found: seconds.to_string(), allowed: $allowed }),
+                }
+            }
+
+            pub fn seconds(self) -> i32 {
+                self.0
+            }
+        }
+    };
+}
+
+seconds! {
+    /// How long a URL may wait to be opened.
+    ExpiresInSeconds, (5..=300), "5 to 300 seconds"
+}
+
+seconds! {
+    /// How long the session lasts that the URL opens.
+    SessionExpirationSeconds, (1800..=43200), "1800 to 43200 seconds"
+}
+
+/// `[a-zA-Z0-9](-*[a-zA-Z0-9])*` up to `longest` characters.
+fn resource_name(text: &str, longest: usize) -> bool {
+    text.len() <= longest && hyphenated(text, u8::is_ascii_alphabetic)
+}
+
+/// Letters as `letter` defines them, digits, and hyphens that stand neither first nor last.
+fn hyphenated(text: &str, letter: fn(&u8) -> bool) -> bool {
+    !text.is_empty()
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+        && text.bytes().all(|b| b == b'-' || b.is_ascii_digit() || letter(&b))
+}
+
+fn arn_resource<'a>(text: &'a str, service: &str) -> Option<&'a str> {
+    let (found, region, _, resource) = arn_fields(text)?;
+    (found == service && Region::parse(region).is_ok()).then_some(resource)
+}
+
+/// Service, region, account and resource of an ARN in one of AWS's partitions.
+fn arn_fields(text: &str) -> Option<(&str, &str, &str, &str)> {
+    let mut fields = text.splitn(6, ':');
+    let (arn, partition) = (fields.next()?, fields.next()?);
+    let (service, region, account, resource) =
+        (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
+    let partition_is_aws = partition
+        .strip_prefix("aws")
+        .is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'));
+    let account_is_number = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
+    (arn == "arn" && partition_is_aws && account_is_number).then_some((service, region, account, resource))
+}
+
+fn landing_uri(text: &str) -> bool {
+    const FORMS: [&str; 6] = [
+        "studio::",
+        "app:JupyterServer:",
+        "app:JupyterLab:",
+        "app:RStudioServerPro:",
+        "app:CodeEditor:",
+        "app:Canvas:",
+    ];
+    let Some(path) = FORMS.iter().find_map(|form| text.strip_prefix(form)) else {
+        return false;
+    };
+    text.len() <= 1023
+        && !path.starts_with('/')
+        && path.split('/').all(|segment| segment != "." && segment != "..")
+        && path.chars().all(|c| !c.is_control() && !c.is_whitespace() && c != '\\' && c != '#')
+}
