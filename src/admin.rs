@@ -1,0 +1,42 @@
+//! The listener for the platform: metrics and health, never a person.
+
+use crate::gateway::respond::{self, Body};
+use crate::metrics::Metrics;
+use crate::server;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use prometheus_client::metrics::gauge::Gauge;
+use std::future::pending;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+
+/// Enough for every scraper and prober there is.
+const MOST_CONNECTIONS: usize = 64;
+const OPENMETRICS: HeaderValue =
+    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+
+/// Serves for as long as the process lives: a draining gateway is still measured.
+pub async fn serve(listener: TcpListener, metrics: Arc<Metrics>) {
+    let handler = move |request: Request<Incoming>, _| {
+        let answer = answer(&request, &metrics);
+        async move { answer }
+    };
+    server::serve(listener, handler, MOST_CONNECTIONS, &Gauge::default(), pending()).await;
+}
+
+fn answer(request: &Request<Incoming>, metrics: &Metrics) -> Response<Body> {
+    if *request.method() != Method::GET && *request.method() != Method::HEAD {
+        return respond::text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+    }
+    match request.uri().path() {
+        "/-/live" => respond::text(StatusCode::OK, "live\n"),
+        "/-/ready" => respond::text(StatusCode::OK, "ready\n"),
+        "/metrics" => {
+            let mut response = Response::new(Body::from(metrics.render()));
+            response.headers_mut().insert(CONTENT_TYPE, OPENMETRICS);
+            response
+        }
+        _ => respond::text(StatusCode::NOT_FOUND, "not found\n"),
+    }
+}

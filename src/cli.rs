@@ -1,0 +1,155 @@
+//! The command line. Results go to standard output, diagnostics to standard error.
+//!
+//! Exit status: 0 it went well; 1 it ran and failed; 2 wrong usage, or a configuration that does not load.
+
+mod check;
+#[cfg(feature = "sandbox")]
+mod demo;
+mod explain;
+mod serve;
+
+use crate::authn::seal;
+use crate::config::{self, Loaded};
+use crate::policy;
+use crate::telemetry::{self, LogFormat};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::io::{self, Write};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// An authenticating gateway to Amazon SageMaker: one bookmark, the right person, a fresh one-time URL.
+#[derive(Debug, Parser)]
+#[command(name = "postern", version, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway.
+    Serve(ServeArgs),
+    /// Parse and compile a configuration and run its policy tests, offline.
+    Check(CheckArgs),
+    /// Show which rule decides for a person, and the resulting target.
+    Explain(ExplainArgs),
+    /// Print the JSON Schema of the configuration, for editors.
+    Schema,
+    /// Print a fresh session key.
+    Keygen,
+    /// Run the gateway with a sandbox identity provider and a sandbox SageMaker, all on loopback.
+    #[cfg(feature = "sandbox")]
+    Demo(DemoArgs),
+}
+
+#[derive(Debug, Args)]
+struct ServeArgs {
+    /// The configuration file (YAML).
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    #[arg(long, value_enum, default_value_t = LogFormat::Json)]
+    log_format: LogFormat,
+}
+
+#[derive(Debug, Args)]
+struct CheckArgs {
+    /// The configuration file (YAML).
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Read the secrets and key files too.
+    #[arg(long)]
+    with_secrets: bool,
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Debug, Args)]
+struct ExplainArgs {
+    /// The configuration file (YAML).
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// A JSON file with the claims of the person's token; `-` reads standard input.
+    #[arg(long, value_name = "FILE")]
+    claims: PathBuf,
+    /// The issuer that asserts the claims; needed where several are configured.
+    #[arg(long, value_name = "NAME")]
+    issuer: Option<String>,
+    /// The address that the person comes from.
+    #[arg(long, value_name = "IP")]
+    client_ip: Option<IpAddr>,
+    /// One destination, with a path below it or without; all of them as a table where left out.
+    #[arg(value_name = "DESTINATION[/PATH]")]
+    destination: Option<String>,
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[cfg(feature = "sandbox")]
+#[derive(Debug, Args)]
+struct DemoArgs {
+    /// The gateway's port on localhost; 0 takes a free one.
+    #[arg(long, default_value_t = 8080)]
+    port: u16,
+    #[arg(long, value_enum, default_value_t = LogFormat::Human)]
+    log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+/// How a command ended, other than well.
+#[derive(Debug)]
+enum Failed {
+    /// It ran and failed; what there is to say has been printed, or is this.
+    Ran(Option<String>),
+    /// Wrong usage, or a configuration that does not load.
+    Usage(String),
+}
+
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Serve(args) => serve::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Explain(args) => explain::run(&args),
+        Command::Schema => print_json(&config::schema()),
+        Command::Keygen => print(&seal::generate_key()),
+        #[cfg(feature = "sandbox")]
+        Command::Demo(args) => demo::run(&args),
+    };
+    let (message, code) = match result {
+        Ok(()) => return ExitCode::SUCCESS,
+        Err(Failed::Ran(message)) => (message, 1),
+        Err(Failed::Usage(message)) => (Some(message), 2),
+    };
+    if let Some(message) = message {
+        // Standard error is the last resort: where it is closed, the exit status still tells.
+        _ = writeln!(io::stderr(), "{}", message.trim_end());
+    }
+    ExitCode::from(code)
+}
+
+/// A configuration with its rules compiled, or every error at once.
+fn load(path: &std::path::Path) -> Result<(Loaded, policy::Compiled), Failed> {
+    let loaded = config::load(path).map_err(|diagnostics| Failed::Usage(diagnostics.to_string()))?;
+    let compiled = policy::compile(&loaded.policy, &loaded.compile_context())
+        .map_err(|found| Failed::Usage(loaded.diagnostics(found).to_string()))?;
+    Ok((loaded, compiled))
+}
+
+fn print(line: &str) -> Result<(), Failed> {
+    writeln!(io::stdout(), "{line}").map_err(|error| Failed::Ran(Some(format!("standard output: {error}"))))
+}
+
+fn print_json(value: &serde_json::Value) -> Result<(), Failed> {
+    print(&serde_json::to_string_pretty(value).unwrap_or_default())
+}
+
+/// `POSTERN_LOG` chooses what is logged, in the syntax of `RUST_LOG`.
+fn install_logger(format: LogFormat) -> Result<(), Failed> {
+    telemetry::install(format, std::env::var("POSTERN_LOG").ok().as_deref()).map_err(Failed::Usage)
+}

@@ -1,0 +1,98 @@
+//! `postern serve`
+
+use super::{Failed, ServeArgs, install_logger, load};
+use crate::audit::{Audit, Event, Record};
+use crate::clock::Clock;
+use crate::config::Loaded;
+use crate::gateway::{Gateway, Parts};
+use crate::http_client::HttpClient;
+use crate::metrics::Metrics;
+use crate::policy::Policy;
+use crate::{admin, server};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+pub(super) fn run(args: &ServeArgs) -> Result<(), Failed> {
+    let (loaded, compiled) = load(&args.config)?;
+    install_logger(args.log_format)?;
+    block_on(serve(loaded, compiled.policy, |_| {}))
+}
+
+pub(super) fn block_on(task: impl Future<Output = Result<(), Failed>>) -> Result<(), Failed> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failed::Ran(Some(format!("the runtime cannot be started: {error}"))))?
+        .block_on(task)
+}
+
+/// Runs until a signal asks to stop. `ready` is told the address once requests are answered.
+pub(super) async fn serve(loaded: Loaded, policy: Policy, ready: impl FnOnce(SocketAddr)) -> Result<(), Failed> {
+    for warning in &loaded.warnings {
+        tracing::warn!(warning = %warning.message, path = %warning.path, "config.insecure");
+    }
+    let clock = Clock::system();
+    let metrics = Arc::new(Metrics::default());
+    let audit = Audit::start(std::io::stdout(), clock.clone(), loaded.digest.as_str().into())
+        .map_err(|error| Failed::Ran(Some(format!("the audit writer cannot be started: {error}"))))?;
+    let http = HttpClient::new().map_err(ran)?;
+    let listen = bind(loaded.gateway.listen.address).await?;
+    let admin = match loaded.gateway.admin {
+        Some(address) => Some(bind(address).await?),
+        None => None,
+    };
+    let most = loaded.gateway.limits.connections;
+    let parts = Parts { http, clock, metrics: Arc::clone(&metrics), audit: audit.clone() };
+    let gateway = Arc::new(Gateway::new(loaded.gateway, policy, parts).await.map_err(ran)?);
+
+    let address = listen.local_addr().map_err(ran)?;
+    audit.record(&Record::new(Event::Start));
+    tracing::info!(address = %address, version = env!("CARGO_PKG_VERSION"), config_digest = %loaded.digest, "started");
+    if let Some(admin) = admin {
+        tokio::spawn(admin::serve(admin, Arc::clone(&metrics)));
+    }
+    ready(address);
+
+    let handler = move |request, peer| {
+        let gateway = Arc::clone(&gateway);
+        async move { gateway.handle(request, peer).await }
+    };
+    server::serve(listen, handler, most, metrics.connections(), stop()?).await;
+    tracing::info!("stopped");
+    audit.flush(Duration::from_secs(5));
+    Ok(())
+}
+
+async fn bind(address: SocketAddr) -> Result<TcpListener, Failed> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| Failed::Ran(Some(format!("cannot listen on {address}: {error}"))))
+}
+
+/// SIGTERM and SIGINT ask for a graceful stop; a second one ends the process at once, as signals do by default.
+fn stop() -> Result<impl Future<Output = ()>, Failed> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(ran)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(ran)?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+        tokio::spawn(async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            std::process::exit(1);
+        });
+    })
+}
+
+fn ran(error: impl ToString) -> Failed {
+    Failed::Ran(Some(error.to_string()))
+}

@@ -1,0 +1,196 @@
+//! The pipeline: one request in, one answer out.
+
+pub mod access;
+pub mod context;
+pub mod error;
+mod launch;
+mod limit;
+pub mod pages;
+mod portal;
+mod programs;
+pub mod respond;
+pub mod route;
+mod sign_in;
+mod start;
+
+pub use start::Parts;
+
+use self::access::Exchange;
+use self::context::{Audience, Navigation, RequestContext};
+use self::error::Error;
+use self::limit::MintRate;
+use self::pages::Pages;
+use self::respond::Body;
+use self::route::{Route, route};
+use crate::audit::Audit;
+use crate::authn::login::SignIn;
+use crate::authn::return_to::ReturnTo;
+use crate::authn::session::Sessions;
+use crate::authn::{Authenticated, Authenticator, Presented};
+use crate::config;
+use crate::metrics::Metrics;
+use crate::policy::Policy;
+use crate::presign::Presigner;
+use hyper::header::{HOST, SET_COOKIE};
+use hyper::http::request;
+use hyper::{Method, Request, Response, StatusCode};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Over everything a request may wait for; what AWS may take is `aws.timeout`, and less.
+const DEADLINE: Duration = Duration::from_secs(45);
+
+#[derive(Debug)]
+pub struct Gateway {
+    settings: config::Gateway,
+    authenticator: Authenticator,
+    sessions: Option<Arc<Sessions>>,
+    sign_in: Option<SignIn>,
+    policy: Policy,
+    presigner: Arc<Presigner>,
+    mint_rate: MintRate,
+    pages: Pages,
+    metrics: Arc<Metrics>,
+    audit: Audit,
+}
+
+impl Gateway {
+    /// Answers one request that came from `peer`. Never fails: what goes wrong is an answer too.
+    pub async fn handle<B>(&self, request: Request<B>, peer: SocketAddr) -> Response<Body> {
+        let head = request.into_parts().0;
+        let mut exchange = Exchange::begin(&head, peer, &self.metrics);
+        let listen = &self.settings.listen;
+        let context = RequestContext::new(
+            exchange.request_id().to_owned(),
+            peer,
+            &head.headers,
+            &self.settings.trusted_proxies,
+            listen.direct_clients,
+        );
+        let response = match context {
+            Ok(context) => self.answer(&head, &context, &mut exchange).await,
+            Err(_) => respond::text(StatusCode::BAD_REQUEST, "malformed X-Forwarded-For\n"),
+        };
+        let secure = self.settings.public_url.scheme() == "https";
+        exchange.end(respond::finish(response, exchange.request_id(), secure))
+    }
+
+    async fn answer(
+        &self,
+        head: &request::Parts,
+        context: &RequestContext,
+        exchange: &mut Exchange<'_>,
+    ) -> Response<Body> {
+        let answer = self.dispatch(head, context, exchange);
+        let answer = tokio::time::timeout(DEADLINE, answer).await.unwrap_or(Err(Error::OutOfTime));
+        match answer {
+            Ok(response) => response,
+            Err(error) => self.recover(error, head, context, exchange).await,
+        }
+    }
+
+    async fn dispatch(
+        &self,
+        head: &request::Parts,
+        context: &RequestContext,
+        exchange: &mut Exchange<'_>,
+    ) -> Result<Response<Body>, Error> {
+        let route = route(&head.method, head.uri.path());
+        match route {
+            Route::Live => return Ok(respond::text(StatusCode::OK, "live\n")),
+            Route::Ready => return Ok(self.readiness()),
+            _ => self.check_host(head)?,
+        }
+        match route {
+            Route::NotFound => Err(Error::NotFound),
+            Route::MethodNotAllowed(allow) => Err(Error::MethodNotAllowed { allow }),
+            // A `HEAD` is a look from outside: it starts nothing, and whether a name exists is not told.
+            _ if head.method == Method::HEAD => Ok(respond::text(StatusCode::OK, "")),
+            Route::ApiDestinations => self.api_destinations(head, context).await,
+            Route::ApiMint { name } => self.api_mint(head, context, exchange, name).await,
+            Route::Logout => self.sign_out(head, context),
+            _ if context.navigation == Navigation::Not && context.audience == Audience::Person => {
+                Err(Error::NotANavigation)
+            }
+            Route::Destination { .. } if context.navigation == Navigation::Not => Err(Error::NotANavigation),
+            Route::Destination { name, path } => self.launch(head, context, exchange, name, path).await,
+            Route::Portal => self.portal(head, context).await,
+            Route::WhoAmI => self.who_am_i(head, context).await,
+            Route::Login => self.begin_sign_in(head, context).await,
+            Route::Callback => self.finish_sign_in(head, context).await,
+            Route::AskLogout => Ok(respond::html(StatusCode::OK, self.pages.ask_to_sign_out(), &self.pages)),
+            Route::Live | Route::Ready => Err(Error::NotFound),
+        }
+    }
+
+    /// THE HEART. A destination is opened by nothing else.
+    async fn launch(
+        &self,
+        head: &request::Parts,
+        context: &RequestContext,
+        exchange: &mut Exchange<'_>,
+        name: &str,
+        path: Option<&str>,
+    ) -> Result<Response<Body>, Error> {
+        let caller = self.authenticate(head, context).await?;
+        let destination = self.policy.destination(name).ok_or(Error::NoSuchDestination)?;
+        exchange.opens(destination.name());
+        if context.navigation == Navigation::Unasked {
+            return Ok(self.ask_to_continue(destination, head));
+        }
+        let url = self.mint(&caller.principal, destination, path, context, exchange).await?;
+        let mut response = respond::hand_out(url).ok_or(Error::Unspeakable)?;
+        if let Some(cookie) = caller.set_cookie {
+            response.headers_mut().append(SET_COOKIE, cookie);
+        }
+        Ok(response)
+    }
+
+    async fn authenticate(
+        &self,
+        head: &request::Parts,
+        context: &RequestContext,
+    ) -> Result<Authenticated, Error> {
+        let from_trusted_proxy = context.from_trusted_proxy;
+        Ok(self.authenticator.authenticate(&Presented { headers: &head.headers, from_trusted_proxy }).await?)
+    }
+
+    /// Turns an error into an answer: a person without a usable session is sent to sign in and comes back.
+    async fn recover(
+        &self,
+        error: Error,
+        head: &request::Parts,
+        context: &RequestContext,
+        exchange: &mut Exchange<'_>,
+    ) -> Response<Body> {
+        let mut error = error;
+        if error.asks_to_sign_in() && context.audience == Audience::Person && head.method == Method::GET {
+            match self.send_to_sign_in(&ReturnTo::of(&head.uri), head, context).await {
+                Ok(response) => {
+                    exchange.outcome("sign-in");
+                    return response;
+                }
+                Err(cause) => error = cause,
+            }
+        }
+        let failure = error.failure(head);
+        failure.log(context);
+        exchange.outcome(failure.reason);
+        respond::failure(&failure, context, &self.pages)
+    }
+
+    /// Requests for other hosts get 421 (RFC 9110, section 15.5.20): nothing here is said under a name that is not ours.
+    fn check_host(&self, head: &request::Parts) -> Result<(), Error> {
+        let mut hosts = head.headers.get_all(HOST).iter();
+        let named = hosts.next().map(|host| host.to_str().unwrap_or_default());
+        let authority = head.uri.authority().map(|authority| authority.as_str());
+        let is_single = hosts.next().is_none() && (named.is_none() || authority.is_none() || named == authority);
+        let host = authority.or(named).filter(|_| is_single).ok_or(Error::Malformed)?;
+        if self.settings.answers_to(host) { Ok(()) } else { Err(Error::Misdirected) }
+    }
+
+    fn readiness(&self) -> Response<Body> {
+        respond::text(StatusCode::OK, "ready\n")
+    }
+}

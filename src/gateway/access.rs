@@ -1,0 +1,89 @@
+//! One access-log event and one count per request, however it ends.
+
+use super::respond::Body;
+use crate::metrics::Metrics;
+use hyper::http::request;
+use hyper::{Method, Response};
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::time::Instant;
+
+/// A request under way. It is logged when it is dropped, so a client that hangs up is logged too. The path is not:
+/// it may hold what a person works on, and a callback's query holds a code.
+#[derive(Debug)]
+pub struct Exchange<'a> {
+    request_id: String,
+    started: Instant,
+    peer: SocketAddr,
+    method: Method,
+    destination: Option<Arc<str>>,
+    /// The failure's reason, or another word for how it went.
+    outcome: Option<&'static str>,
+    status: Option<u16>,
+    metrics: &'a Metrics,
+}
+
+impl<'a> Exchange<'a> {
+    pub fn begin(head: &request::Parts, peer: SocketAddr, metrics: &'a Metrics) -> Self {
+        Self {
+            request_id: request_id(),
+            started: Instant::now(),
+            peer,
+            method: head.method.clone(),
+            destination: None,
+            outcome: None,
+            status: None,
+            metrics,
+        }
+    }
+
+    pub fn request_id(&self) -> &str {
+        &self.request_id
+    }
+
+    /// A configured destination, never a name that merely stood in the path: it becomes a metric's label.
+    pub fn opens(&mut self, destination: &Arc<str>) {
+        self.destination = Some(Arc::clone(destination));
+    }
+
+    pub fn outcome(&mut self, outcome: &'static str) {
+        self.outcome = Some(outcome);
+    }
+
+    pub fn end(mut self, response: Response<Body>) -> Response<Body> {
+        self.status = Some(response.status().as_u16());
+        self.outcome.get_or_insert("ok");
+        response
+    }
+}
+
+impl Drop for Exchange<'_> {
+    fn drop(&mut self) {
+        let took = self.started.elapsed();
+        let outcome = self.outcome.filter(|_| self.status.is_some()).unwrap_or("client-gone");
+        self.metrics.request(self.destination.as_ref(), outcome, took);
+        tracing::info!(
+            target: "postern::access",
+            request_id = %self.request_id,
+            peer = %self.peer.ip(),
+            method = %self.method,
+            destination = self.destination.as_deref(),
+            status = self.status,
+            outcome,
+            duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            "request"
+        );
+    }
+}
+
+/// 128 random bits in hexadecimal.
+fn request_id() -> String {
+    let mut bytes = [0_u8; 16];
+    // Only a name for support to join records by: without randomness it is all zeroes, and the request goes on.
+    _ = aws_lc_rs::rand::fill(&mut bytes);
+    bytes.iter().fold(String::with_capacity(32), |mut text, byte| {
+        _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,149 @@
+//! What is known of a request before anybody is authenticated.
+
+use hyper::HeaderMap;
+use hyper::header::{ACCEPT, AUTHORIZATION, HeaderName};
+use ipnet::IpNet;
+use std::net::{IpAddr, SocketAddr};
+use tokio::time::Instant;
+
+#[derive(Debug)]
+pub struct RequestContext {
+    /// 128 random bits in hexadecimal: shown on pages, in logs and in the audit trail, so that support can join them.
+    pub request_id: String,
+    pub started: Instant,
+    /// The other end of the TCP connection.
+    pub peer: IpAddr,
+    /// The person's own address, or `None` where nobody trusted has told it.
+    pub client_ip: Option<IpAddr>,
+    /// The peer is one of `trusted_proxies`: only then do its headers count.
+    pub from_trusted_proxy: bool,
+    /// For the audit trail, cut to a bounded length.
+    pub user_agent: Option<String>,
+    pub audience: Audience,
+    pub navigation: Navigation,
+}
+
+/// Who reads the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Audience {
+    /// A person with a browser: HTML, and redirects to sign in.
+    Person,
+    /// A program: JSON, and never a login page.
+    Program,
+}
+
+/// What the browser says of a request by Fetch Metadata (<https://www.w3.org/TR/fetch-metadata/>) and `Sec-Purpose`.
+/// A client that sends none of these headers is taken at its word: the headers cannot be forged from a web page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Navigation {
+    /// A person opened this page: a click, a bookmark, a typed address, a restored tab.
+    Deliberate,
+    /// Another site sent the browser here and nobody clicked.
+    Unasked,
+    /// Not a page being opened: a prefetch, a frame, an image, a script's request.
+    Not,
+}
+
+/// Why a request is refused before it is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MalformedForwardedFor;
+
+impl RequestContext {
+    /// # Errors
+    ///
+    /// A trusted proxy sent an `X-Forwarded-For` that is not a list of addresses.
+    pub fn new(
+        request_id: String,
+        peer: SocketAddr,
+        headers: &HeaderMap,
+        trusted_proxies: &[IpNet],
+        direct_clients: bool,
+    ) -> Result<Self, MalformedForwardedFor> {
+        let peer = peer.ip().to_canonical();
+        let from_trusted_proxy = is_listed(trusted_proxies, peer);
+        let client_ip = if from_trusted_proxy {
+            forwarded_client(headers, trusted_proxies)?
+        } else {
+            // Where proxies are listed, a peer that is none of them is the client itself.
+            (direct_clients || !trusted_proxies.is_empty()).then_some(peer)
+        };
+        Ok(Self {
+            request_id,
+            started: Instant::now(),
+            peer,
+            client_ip,
+            from_trusted_proxy,
+            user_agent: header(headers, "user-agent").map(|agent| agent.chars().take(256).collect()),
+            audience: audience(headers),
+            navigation: navigation(headers),
+        })
+    }
+}
+
+fn is_listed(networks: &[IpNet], address: IpAddr) -> bool {
+    networks.iter().any(|network| network.contains(&address))
+}
+
+/// The right-most hop of `X-Forwarded-For` that is not a trusted proxy. Everything left of it is hearsay.
+fn forwarded_client(
+    headers: &HeaderMap,
+    trusted_proxies: &[IpNet],
+) -> Result<Option<IpAddr>, MalformedForwardedFor> {
+    const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+    for value in headers.get_all(FORWARDED_FOR).iter().rev() {
+        let value = value.to_str().map_err(|_| MalformedForwardedFor)?;
+        for hop in value.rsplit(',') {
+            let address = hop_address(hop.trim()).ok_or(MalformedForwardedFor)?;
+            if !is_listed(trusted_proxies, address) {
+                return Ok(Some(address));
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// An address, with or without a port: load balancers can be set to add it.
+fn hop_address(hop: &str) -> Option<IpAddr> {
+    let address = hop.parse().or_else(|_| hop.parse::<SocketAddr>().map(|socket| socket.ip())).ok()?;
+    Some(address.to_canonical())
+}
+
+fn audience(headers: &HeaderMap) -> Audience {
+    let accepts_html = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok()).any(|value| {
+        value.split(',').any(|range| {
+            let kind = range.split(';').next().unwrap_or_default().trim();
+            kind.eq_ignore_ascii_case("text/html") || kind.eq_ignore_ascii_case("application/xhtml+xml")
+        })
+    });
+    let is_fetched = header(headers, "sec-fetch-mode").is_some_and(|mode| mode != "navigate");
+    if accepts_html && !is_fetched && !headers.contains_key(AUTHORIZATION) {
+        Audience::Person
+    } else {
+        Audience::Program
+    }
+}
+
+fn navigation(headers: &HeaderMap) -> Navigation {
+    // `Sec-Purpose: prefetch;prerender` today; `Purpose`, `X-Purpose` and `X-Moz` are what older browsers send.
+    let is_speculative = ["sec-purpose", "purpose", "x-purpose", "x-moz"].iter().any(|name| {
+        header(headers, name).is_some_and(|value| {
+            let value = value.to_ascii_lowercase();
+            ["prefetch", "prerender", "preview"].iter().any(|purpose| value.contains(purpose))
+        })
+    });
+    let is_document = header(headers, "sec-fetch-dest").is_none_or(|destination| destination == "document");
+    let is_navigation = header(headers, "sec-fetch-mode").is_none_or(|mode| mode == "navigate");
+    if is_speculative || !is_document || !is_navigation {
+        return Navigation::Not;
+    }
+    let is_cross_site = header(headers, "sec-fetch-site").is_some_and(|site| site == "cross-site");
+    let is_asked_for = header(headers, "sec-fetch-user").is_some_and(|user| user == "?1");
+    if is_cross_site && !is_asked_for { Navigation::Unasked } else { Navigation::Deliberate }
+}
+
+/// A header's text. One that is repeated or not ASCII counts as present and equal to nothing that is looked for.
+fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    let first = values.next()?;
+    Some(if values.next().is_some() { "" } else { first.to_str().unwrap_or_default() })
+}

@@ -1,0 +1,424 @@
+//! Everything that can go wrong with a request, and the one table that gives it a status, a word and a sentence.
+
+use super::context::RequestContext;
+use crate::authn::AuthnError;
+use crate::authn::login::SignInError;
+use crate::authn::principal::Principal;
+use crate::policy::grant::{Denial, DenialReason, Outcome};
+use crate::presign::error::{PresignError, PresignErrorKind};
+use crate::presign::state::TargetState;
+use hyper::StatusCode;
+use hyper::header::HeaderValue;
+use hyper::http::request;
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+#[derive(Debug)]
+pub enum Error {
+    Authn(AuthnError),
+    /// An API path was asked without a bearer token; a session does not count there.
+    BearerOnly,
+    Denied(Box<Denial>, Arc<Principal>),
+    NoSuchDestination,
+    /// The destination exists, the page below it is not one of its `paths`.
+    NoSuchPath,
+    NotFound,
+    MethodNotAllowed {
+        allow: &'static str,
+    },
+    Malformed,
+    Misdirected,
+    NotANavigation,
+    /// A form came from another site.
+    ForeignForm,
+    TooManyMints {
+        wait: Duration,
+    },
+    Presign(PresignError),
+    /// AWS's URL cannot stand in a header.
+    Unspeakable,
+    SignIn(SignInError),
+    /// The provider ended the sign-in with this error code.
+    SignInRefused {
+        error: String,
+    },
+    /// The sign-in went astray twice: the browser keeps no cookies, or somebody else began it.
+    SignInAstray,
+    NoSignIn,
+    OutOfTime,
+}
+
+/// An error as it is told.
+#[derive(Debug)]
+pub struct Failure {
+    pub status: StatusCode,
+    /// The stable word for programs.
+    pub reason: &'static str,
+    pub title: &'static str,
+    /// What happened, in a sentence for the one who asked.
+    pub detail: Cow<'static, str>,
+    /// What that person can do.
+    pub advice: &'static str,
+    /// What the rule's author says to do.
+    pub remedy: Option<Arc<str>>,
+    pub retry_after: Option<Duration>,
+    pub allow: Option<&'static str>,
+    pub set_cookie: Option<HeaderValue>,
+    /// The same address again, where another try may help.
+    pub again: Option<String>,
+    pub destination: Option<Arc<str>>,
+    pub person: Option<String>,
+    /// Rule and outcome, in order.
+    pub trace: Option<Vec<(String, String)>>,
+    /// What the operator needs and the person must not see.
+    internal: Option<String>,
+}
+
+const PLATFORM: &str = "If it stays like this, send the details below to your platform team.";
+
+impl Error {
+    /// A person in this state is sent to sign in before anything else is said.
+    pub fn asks_to_sign_in(&self) -> bool {
+        matches!(self, Self::Authn(error) if error.is_anonymous())
+    }
+
+    /// The table.
+    pub fn failure(self, head: &request::Parts) -> Failure {
+        use StatusCode as S;
+        let mut failure = match self {
+            Self::Authn(error) => authn(error),
+            Self::BearerOnly => Failure::new(
+                S::UNAUTHORIZED,
+                "no-credential",
+                "A token is needed",
+                "This address is for programs and takes a bearer token only.",
+            ),
+            Self::Denied(denial, person) => denied(*denial, &person),
+            Self::NoSuchDestination => Failure::new(
+                S::NOT_FOUND,
+                "no-such-destination",
+                "There is no such destination",
+                "No destination of this name is configured here.",
+            )
+            .advise("Check the address, or pick a destination from the list."),
+            Self::NoSuchPath => Failure::new(
+                S::NOT_FOUND,
+                "no-such-path",
+                "This page cannot be opened directly",
+                "The destination exists, but this path below it is not one that can be linked to.",
+            )
+            .advise("Open the destination itself and go on from there."),
+            Self::NotFound => {
+                Failure::new(S::NOT_FOUND, "not-found", "Not found", "There is nothing at this address.")
+                    .advise("Check the address, or pick a destination from the list.")
+            }
+            Self::MethodNotAllowed { allow } => Failure {
+                allow: Some(allow),
+                ..Failure::new(
+                    S::METHOD_NOT_ALLOWED,
+                    "method-not-allowed",
+                    "Method not allowed",
+                    "This address does not take that method.",
+                )
+            },
+            Self::Malformed => Failure::new(
+                S::BAD_REQUEST,
+                "malformed-request",
+                "Malformed request",
+                "The request is not one that can be understood.",
+            ),
+            Self::Misdirected => Failure::new(
+                S::MISDIRECTED_REQUEST,
+                "misdirected-request",
+                "Wrong host",
+                "This server does not answer under that host name.",
+            )
+            .advise("Use the address that your platform team published."),
+            Self::NotANavigation => Failure::new(
+                S::FORBIDDEN,
+                "not-a-navigation",
+                "Open this in a tab of its own",
+                "Destinations open only as a page that a person goes to, not as a preview, a frame or a script's request.",
+            )
+            .advise("Open the link in a tab of its own."),
+            Self::ForeignForm => Failure::new(
+                S::FORBIDDEN,
+                "foreign-form",
+                "This form came from another site",
+                "Nothing was changed.",
+            ),
+            Self::TooManyMints { wait } => Failure::new(
+                S::TOO_MANY_REQUESTS,
+                "too-many-launches",
+                "That is too often",
+                "You have opened very many links within a minute.",
+            )
+            .retry(wait)
+            .advise("A page that reloads itself can be the cause; close it."),
+            Self::Presign(error) => presign(error),
+            Self::Unspeakable => refused_by_aws("bad-answer"),
+            Self::SignIn(error) => sign_in(&error),
+            Self::SignInRefused { error } => Failure {
+                internal: Some(format!("the provider refused the sign-in: {error}")),
+                ..Failure::new(
+                    S::FORBIDDEN,
+                    "sign-in-refused",
+                    "The sign-in was not completed",
+                    format!("Your company's sign-in ended it ({error})."),
+                )
+            }
+            .advise("Try again. If you were refused there, your identity team can tell why."),
+            Self::SignInAstray => Failure::new(
+                S::BAD_REQUEST,
+                "sign-in-astray",
+                "The sign-in did not come back to this browser",
+                "This browser did not return the cookie that ties the sign-in to it, or the sign-in was begun elsewhere.",
+            )
+            .advise("Allow cookies for this site and try again."),
+            Self::NoSignIn => Failure::new(
+                S::UNAUTHORIZED,
+                "no-credential",
+                "No sign-in is set up here",
+                "This gateway takes tokens only; there is no sign-in in the browser.",
+            ),
+            Self::OutOfTime => out_of_time(),
+        };
+        if failure.retry_after.is_some() || failure.status.is_server_error() {
+            failure.again = head.uri.path_and_query().map(|again| again.as_str().to_owned());
+        }
+        failure
+    }
+}
+
+impl Failure {
+    fn new(
+        status: StatusCode,
+        reason: &'static str,
+        title: &'static str,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            status,
+            reason,
+            title,
+            detail: detail.into(),
+            advice: PLATFORM,
+            remedy: None,
+            retry_after: None,
+            allow: None,
+            set_cookie: None,
+            again: None,
+            destination: None,
+            person: None,
+            trace: None,
+            internal: None,
+        }
+    }
+
+    fn advise(self, advice: &'static str) -> Self {
+        Self { advice, ..self }
+    }
+
+    fn retry(self, after: Duration) -> Self {
+        Self { retry_after: Some(after), ..self }
+    }
+
+    fn because(self, internal: impl ToString) -> Self {
+        Self { internal: Some(internal.to_string()), ..self }
+    }
+
+    /// Says once, where operators look, what the person was not told.
+    pub fn log(&self, context: &RequestContext) {
+        let (request_id, reason) = (context.request_id.as_str(), self.reason);
+        match &self.internal {
+            Some(cause) if self.status.is_server_error() => {
+                tracing::error!(request_id, reason, cause, "request.failed");
+            }
+            Some(cause) => tracing::warn!(request_id, reason, cause, "request.refused"),
+            None => {}
+        }
+    }
+}
+
+fn authn(error: AuthnError) -> Failure {
+    if error.is_unavailable() {
+        return provider_unavailable(error.reason(), &error);
+    }
+    Failure {
+        set_cookie: error.clear_cookie().cloned(),
+        ..Failure::new(
+            StatusCode::UNAUTHORIZED,
+            error.reason(),
+            "You are not signed in",
+            format!("{error}."),
+        )
+    }
+    .advise("Sign in, or send a valid token.")
+}
+
+fn denied(denial: Denial, person: &Principal) -> Failure {
+    let (title, detail, advice) = match denial.reason {
+        DenialReason::RuleDenied => (
+            "You may not open this",
+            "A rule of your platform team refuses it.",
+            "If you think that you should have access, send the details below to your platform team.",
+        ),
+        DenialReason::NoRule => (
+            "You have no access to this yet",
+            "No rule of your platform team gives you access.",
+            "Access usually comes with a group. Ask your platform team which one, and sign in again once you are in it.",
+        ),
+        DenialReason::RuleError => (
+            "Your access could not be decided",
+            "A rule could not be applied to you, so nothing was opened.",
+            "This is for your platform team to mend: send them the details below.",
+        ),
+        DenialReason::GroupsOverage => (
+            "Your groups did not arrive",
+            "You are in so many groups that your company's sign-in left them all out, so no rule could be applied.",
+            "This is for your platform team to mend: send them the details below.",
+        ),
+    };
+    let steps = denial.trace.steps.iter().map(|step| (step.rule.to_string(), told(&step.outcome).to_owned()));
+    Failure {
+        remedy: denial.remedy,
+        destination: Some(denial.destination),
+        person: Some(person.user.clone()),
+        trace: Some(steps.collect()),
+        ..Failure::new(StatusCode::FORBIDDEN, denial.reason.as_str(), title, detail)
+    }
+    .advise(advice)
+}
+
+/// The person sees which rule failed, not on what: that is in the audit record.
+fn told(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Matched => "matched",
+        Outcome::NotMatched => "did not match",
+        Outcome::Failed(_) => "could not be applied",
+    }
+}
+
+fn presign(error: PresignError) -> Failure {
+    use PresignErrorKind as K;
+    let failure = match &error.kind {
+        K::NotReady(state) => not_ready(state),
+        K::Refused => refused_by_aws("refused-by-aws"),
+        K::Credentials => refused_by_aws("aws-credentials"),
+        K::BadAnswer(_) => refused_by_aws("bad-answer"),
+        K::Throttled { retry_after } => Failure::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "throttled",
+            "AWS is busy",
+            "SageMaker is getting more requests than it takes at the moment.",
+        )
+        .retry(*retry_after),
+        K::Unavailable => Failure::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "aws-unavailable",
+            "AWS does not answer",
+            "SageMaker cannot be reached or is out of order at the moment.",
+        )
+        .retry(Duration::from_secs(5)),
+        K::OutOfTime => out_of_time(),
+    };
+    failure.because(error)
+}
+
+fn not_ready(state: &TargetState) -> Failure {
+    let detail = match state {
+        TargetState::Missing => "It does not exist, or not yet: nobody has created it for you.",
+        TargetState::Stopped => "It is stopped. Opening the link starts nothing.",
+        TargetState::Starting | TargetState::Pending(_) => "It is being prepared and not usable yet.",
+        TargetState::Failed(_) => "It is in a failed state.",
+        TargetState::Ready | TargetState::Unknown => "It cannot be opened at the moment.",
+    };
+    let failure = Failure::new(StatusCode::CONFLICT, "not-ready", "This is not ready to be opened", detail);
+    match state {
+        TargetState::Starting | TargetState::Pending(_) => {
+            failure.retry(Duration::from_secs(20)).advise("It usually takes a few minutes.")
+        }
+        TargetState::Stopped => failure.advise("Ask whoever runs it to start it, then open the link again."),
+        _ => failure.advise("Your platform team can create or mend it: send them the details below."),
+    }
+}
+
+fn refused_by_aws(reason: &'static str) -> Failure {
+    Failure::new(
+        StatusCode::BAD_GATEWAY,
+        reason,
+        "AWS did not let us open this",
+        "You were let through here, but SageMaker gave no usable answer. It is not something you did.",
+    )
+    .advise("Send the request number below to your platform team; the cause is in their log.")
+}
+
+fn out_of_time() -> Failure {
+    Failure::new(
+        StatusCode::GATEWAY_TIMEOUT,
+        "out-of-time",
+        "This took too long",
+        "The answer did not come in time. Nothing was opened.",
+    )
+    .retry(Duration::from_secs(5))
+}
+
+fn sign_in(error: &SignInError) -> Failure {
+    if error.is_unavailable() {
+        return provider_unavailable(error.reason(), error);
+    }
+    let failure = match error {
+        SignInError::MalformedCallback => Failure::new(
+            StatusCode::BAD_REQUEST,
+            error.reason(),
+            "This is not the end of a sign-in",
+            "The address lacks what a sign-in brings back, or has it twice.",
+        )
+        .advise("Start from your bookmark or the list of destinations."),
+        SignInError::Session(_) => Failure::new(
+            StatusCode::FORBIDDEN,
+            error.reason(),
+            "Your session does not fit into the browser",
+            "Your company's sign-in says more about you than a cookie can hold, most likely very many groups.",
+        )
+        .advise("This is for your platform team to mend: send them the details below."),
+        _ => Failure::new(
+            StatusCode::FORBIDDEN,
+            error.reason(),
+            "The sign-in failed",
+            "What your company's sign-in sent back did not pass the checks, so you were not signed in.",
+        )
+        .advise("Try once more from your bookmark. If it fails again, send the details below to your platform team."),
+    };
+    failure.because(error)
+}
+
+fn provider_unavailable(reason: &'static str, cause: &impl ToString) -> Failure {
+    Failure::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        reason,
+        "The sign-in does not answer",
+        "Your company's sign-in cannot be reached at the moment.",
+    )
+    .retry(Duration::from_secs(10))
+    .because(cause.to_string())
+}
+
+impl From<AuthnError> for Error {
+    fn from(error: AuthnError) -> Self {
+        Self::Authn(error)
+    }
+}
+
+impl From<PresignError> for Error {
+    fn from(error: PresignError) -> Self {
+        Self::Presign(error)
+    }
+}
+
+impl From<SignInError> for Error {
+    fn from(error: SignInError) -> Self {
+        Self::SignIn(error)
+    }
+}

@@ -1,0 +1,109 @@
+//! From an authenticated person to an authorized URL, with the audit record of that decision.
+
+use super::access::Exchange;
+use super::context::RequestContext;
+use super::error::Error;
+use super::respond::{self, Body};
+use super::Gateway;
+use crate::audit::{Audit, Event, Record};
+use crate::authn::principal::Principal;
+use crate::policy::grant::{Denial, Grant};
+use crate::policy::{Destination, Question, Refusal, explain};
+use crate::presign::MintFacts;
+use crate::presign::authorized_url::AuthorizedUrl;
+use hyper::http::request;
+use hyper::{Response, StatusCode};
+use std::sync::Arc;
+use tokio::time::Instant;
+
+impl Gateway {
+    /// Decides, counts against the person's rate, and mints: one audit record, whatever happens.
+    pub(super) async fn mint(
+        &self,
+        principal: &Arc<Principal>,
+        destination: &Destination,
+        path: Option<&str>,
+        context: &RequestContext,
+        exchange: &mut Exchange<'_>,
+    ) -> Result<AuthorizedUrl, Error> {
+        let question = Question { principal, client_ip: context.client_ip, path };
+        let grant = match self.policy.authorize(destination, &question) {
+            Ok(grant) => grant,
+            Err(Refusal::Denied(denial)) => {
+                self.audit.record(&denied(principal, &denial, context));
+                return Err(Error::Denied(denial, Arc::clone(principal)));
+            }
+            Err(Refusal::NoSuchPath) => return Err(Error::NoSuchPath),
+        };
+        let mut decision = Decision { audit: &self.audit, grant: &grant, context, facts: None, reason: "client-gone" };
+        if let Err(wait) = self.mint_rate.take(principal) {
+            decision.reason = "too-many-launches";
+            return Err(Error::TooManyMints { wait });
+        }
+        let started = Instant::now();
+        let presigned = self.presigner.presign(&grant).await;
+        let outcome = presigned.as_ref().map_or_else(|error| error.reason(), |_| "ok");
+        let operation = grant.mint().target.operation();
+        self.metrics.mint(destination.name(), operation, outcome, started.elapsed());
+        decision.reason = outcome;
+        exchange.outcome(outcome);
+        let presigned = presigned?;
+        decision.facts = Some(presigned.facts);
+        Ok(presigned.url)
+    }
+
+    pub(super) fn ask_to_continue(&self, destination: &Destination, head: &request::Parts) -> Response<Body> {
+        let here = head.uri.path_and_query().map_or("/", |here| here.as_str());
+        respond::html(StatusCode::OK, self.pages.ask_to_continue(destination.title(), here), &self.pages)
+    }
+}
+
+/// A grant on its way to a URL. The record is written when this is dropped, so that a client that hangs up in the
+/// middle leaves one too.
+struct Decision<'a> {
+    audit: &'a Audit,
+    grant: &'a Grant,
+    context: &'a RequestContext,
+    facts: Option<MintFacts>,
+    reason: &'static str,
+}
+
+impl Drop for Decision<'_> {
+    fn drop(&mut self) {
+        let (grant, facts) = (self.grant, self.facts.as_ref());
+        self.audit.record(&Record {
+            destination: Some(grant.destination()),
+            rule: grant.trace().deciding().map(|step| &*step.rule),
+            reason: Some(self.reason),
+            target: Some(explain::target_fields(grant.mint())),
+            trace: Some(explain::trace_json(grant.trace())),
+            role_session_name: facts.and_then(|facts| facts.role_session_name.as_deref()),
+            aws_request_id: facts.and_then(|facts| facts.aws_request_id.as_deref()),
+            from_slot: facts.map(|facts| facts.from_slot),
+            ..person(Event::Grant, grant.principal(), self.context)
+        });
+    }
+}
+
+fn denied<'a>(principal: &'a Principal, denial: &'a Denial, context: &'a RequestContext) -> Record<'a> {
+    Record {
+        destination: Some(&denial.destination),
+        rule: denial.trace.deciding().map(|step| &*step.rule),
+        reason: Some(denial.reason.as_str()),
+        trace: Some(explain::trace_json(&denial.trace)),
+        ..person(Event::Deny, principal, context)
+    }
+}
+
+/// The part of a record that says who asked.
+pub(super) fn person<'a>(event: Event, principal: &'a Principal, context: &'a RequestContext) -> Record<'a> {
+    Record {
+        request_id: Some(&context.request_id),
+        issuer: Some(&principal.issuer),
+        subject: Some(&principal.subject),
+        user: Some(&principal.user),
+        client_ip: context.client_ip,
+        user_agent: context.user_agent.as_deref(),
+        ..Record::new(event)
+    }
+}

@@ -1,0 +1,47 @@
+//! How often one person may mint: the generic cell rate algorithm, which needs one instant per person.
+
+use crate::authn::principal::Principal;
+use moka::sync::Cache;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// People counted at once. One who is forgotten starts with a full allowance.
+const MOST_PEOPLE: u64 = 100_000;
+const WINDOW: Duration = Duration::from_secs(60);
+
+#[derive(Debug)]
+pub struct MintRate {
+    /// The instant at which a person's allowance is whole again, by (realm, user).
+    whole_again: Cache<(Arc<str>, String), Instant>,
+    interval: Duration,
+}
+
+impl MintRate {
+    /// At most `per_minute` in any burst, refilled evenly.
+    pub fn new(per_minute: u32) -> Self {
+        let whole_again = Cache::builder().max_capacity(MOST_PEOPLE).time_to_live(WINDOW).build();
+        Self { whole_again, interval: WINDOW / per_minute.max(1) }
+    }
+
+    /// # Errors
+    ///
+    /// How long to wait until the next mint is allowed.
+    pub fn take(&self, principal: &Principal) -> Result<(), Duration> {
+        let key = (Arc::clone(&principal.realm), principal.user.clone());
+        let now = Instant::now();
+        let mut wait = None;
+        // The closure runs under the entry's lock, so that two requests never use up the same allowance.
+        self.whole_again.entry(key).and_compute_with(|entry| {
+            let whole_again = entry.map_or(now, |entry| entry.into_value()).max(now) + self.interval;
+            match whole_again.duration_since(now).checked_sub(WINDOW) {
+                Some(over) if !over.is_zero() => {
+                    wait = Some(over);
+                    moka::ops::compute::Op::Nop
+                }
+                _ => moka::ops::compute::Op::Put(whole_again),
+            }
+        });
+        wait.map_or(Ok(()), Err)
+    }
+}

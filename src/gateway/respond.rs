@@ -1,0 +1,144 @@
+//! Answers: every one leaves through here, with the headers that all of them carry.
+
+use super::context::{Audience, RequestContext};
+use super::error::Failure;
+use super::pages::Pages;
+use crate::presign::authorized_url::AuthorizedUrl;
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION, REFERRER_POLICY,
+    RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+};
+use hyper::{Response, StatusCode};
+use maud::Markup;
+use serde::Serialize;
+
+pub type Body = Full<Bytes>;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
+const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
+
+/// An answer without a body that sends the browser on. 302, as the contract says: the method is `GET` before and after.
+pub fn redirect(location: HeaderValue) -> Response<Body> {
+    let mut response = Response::new(Body::default());
+    *response.status_mut() = StatusCode::FOUND;
+    response.headers_mut().insert(LOCATION, location);
+    response
+}
+
+/// The one way of an authorized URL into a browser.
+///
+/// # Errors
+///
+/// `None` where the URL cannot stand in a header.
+pub fn hand_out(url: AuthorizedUrl) -> Option<Response<Body>> {
+    url.into_location().map(redirect)
+}
+
+pub fn html(status: StatusCode, page: Markup, pages: &Pages) -> Response<Body> {
+    let mut response = with_body(status, HTML, page.into_string().into_bytes());
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, pages.content_security_policy().clone());
+    response
+}
+
+pub fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {
+    match serde_json::to_vec(value) {
+        Ok(body) => with_body(status, JSON, body),
+        Err(_) => with_body(StatusCode::INTERNAL_SERVER_ERROR, JSON, b"{}".to_vec()),
+    }
+}
+
+pub fn text(status: StatusCode, body: &'static str) -> Response<Body> {
+    with_body(status, TEXT, body.into())
+}
+
+/// A failure as the one who asked can read it: a page, or problem details (RFC 9457).
+pub fn failure(failure: &Failure, context: &RequestContext, pages: &Pages) -> Response<Body> {
+    let mut response = match context.audience {
+        Audience::Person => html(failure.status, pages.failure(failure, &context.request_id), pages),
+        Audience::Program => {
+            let problem = Problem {
+                kind: "about:blank",
+                title: failure.title,
+                status: failure.status.as_u16(),
+                detail: &failure.detail,
+                request_id: &context.request_id,
+                reason: failure.reason,
+                remedy: failure.remedy.as_deref(),
+            };
+            let mut response = json(failure.status, &problem);
+            response.headers_mut().insert(CONTENT_TYPE, PROBLEM);
+            response
+        }
+    };
+    let headers = response.headers_mut();
+    if failure.status == StatusCode::UNAUTHORIZED {
+        headers.insert(WWW_AUTHENTICATE, challenge(failure));
+    }
+    if let Some(wait) = failure.retry_after {
+        headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+    }
+    if let Some(allow) = failure.allow {
+        headers.insert(ALLOW, HeaderValue::from_static(allow));
+    }
+    if let Some(cookie) = &failure.set_cookie {
+        headers.append(SET_COOKIE, cookie.clone());
+    }
+    response
+}
+
+/// The body of an error answer, RFC 9457, section 3.
+#[derive(Serialize)]
+struct Problem<'a> {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    request_id: &'a str,
+    reason: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remedy: Option<&'a str>,
+}
+
+/// RFC 6750, section 3: a request without a credential gets no error code.
+fn challenge(failure: &Failure) -> HeaderValue {
+    if failure.reason == "no-credential" {
+        HeaderValue::from_static("Bearer realm=\"postern\"")
+    } else {
+        HeaderValue::from_static("Bearer realm=\"postern\", error=\"invalid_token\"")
+    }
+}
+
+/// What every answer carries. A page that sets its own policy keeps it.
+pub fn finish(mut response: Response<Body>, request_id: &str, secure: bool) -> Response<Body> {
+    const FRAMES: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+    const OPENER: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+    const RESOURCE: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+    const HSTS: HeaderName = HeaderName::from_static("strict-transport-security");
+    let headers = response.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.entry(CONTENT_SECURITY_POLICY).or_insert(FRAMES);
+    headers.insert(OPENER, HeaderValue::from_static("same-origin"));
+    headers.insert(RESOURCE, HeaderValue::from_static("same-origin"));
+    if secure {
+        headers.insert(HSTS, HeaderValue::from_static("max-age=31536000"));
+    }
+    if let Ok(request_id) = HeaderValue::from_str(request_id) {
+        headers.insert(REQUEST_ID, request_id);
+    }
+    response
+}
+
+fn with_body(status: StatusCode, content_type: HeaderValue, body: Vec<u8>) -> Response<Body> {
+    let mut response = Response::new(Body::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}

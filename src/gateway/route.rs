@@ -1,0 +1,115 @@
+//! The one place that knows URLs.
+
+use hyper::Method;
+
+/// What a request asks for. Routing looks at the path exactly as it came: nothing is decoded, joined or normalised, so
+/// routing and authorisation cannot see two different paths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route<'a> {
+    Portal,
+    Destination {
+        name: &'a str,
+        /// The raw path below the destination, without its leading slash.
+        path: Option<&'a str>,
+    },
+    Login,
+    Callback,
+    AskLogout,
+    Logout,
+    WhoAmI,
+    ApiDestinations,
+    ApiMint {
+        name: &'a str,
+    },
+    Live,
+    Ready,
+    /// The path exists, but not for this method; the methods it has, for `Allow` (RFC 9110, section 10.2.1).
+    MethodNotAllowed(&'static str),
+    NotFound,
+}
+
+const READ: &str = "GET, HEAD";
+
+/// `HEAD` routes like `GET`; whether it may do anything is decided where something would be done.
+pub fn route<'a>(method: &Method, path: &'a str) -> Route<'a> {
+    let found = match path {
+        "/" => (Route::Portal, READ),
+        "/-/login" => (Route::Login, READ),
+        "/-/callback" => (Route::Callback, READ),
+        "/-/logout" if method == Method::POST => return Route::Logout,
+        "/-/logout" => (Route::AskLogout, "GET, HEAD, POST"),
+        "/-/whoami" => (Route::WhoAmI, READ),
+        "/-/live" => (Route::Live, READ),
+        "/-/ready" => (Route::Ready, READ),
+        "/-/api/destinations" => (Route::ApiDestinations, READ),
+        _ => match (mint_name(path), destination(path)) {
+            (Some(name), _) if method == Method::POST => return Route::ApiMint { name },
+            (Some(_), _) => return Route::MethodNotAllowed("POST"),
+            (None, Some(found)) => (found, READ),
+            (None, None) => return Route::NotFound,
+        },
+    };
+    if *method == Method::GET || *method == Method::HEAD { found.0 } else { Route::MethodNotAllowed(found.1) }
+}
+
+/// NAME of `/-/api/destinations/NAME/url`.
+fn mint_name(path: &str) -> Option<&str> {
+    let name = path.strip_prefix("/-/api/destinations/")?.strip_suffix("/url")?;
+    is_name(name).then_some(name)
+}
+
+fn destination(path: &str) -> Option<Route<'_>> {
+    let below = path.strip_prefix('/')?;
+    let (name, path) = match below.split_once('/') {
+        None | Some((_, "")) => (below.trim_end_matches('/'), None),
+        Some((name, path)) => (name, Some(path)),
+    };
+    is_name(name).then_some(Route::Destination { name, path })
+}
+
+/// `[a-z0-9][a-z0-9-]{0,62}`
+fn is_name(text: &str) -> bool {
+    text.len() <= 63
+        && text.bytes().next().is_some_and(|first| first != b'-')
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn get(path: &str) -> Route<'_> {
+        route(&Method::GET, path)
+    }
+
+    #[test]
+    fn destinations_are_first_segments() {
+        assert_eq!(get("/studio"), Route::Destination { name: "studio", path: None });
+        assert_eq!(get("/studio/"), Route::Destination { name: "studio", path: None });
+        assert_eq!(get("/studio/lab/a%2Fb"), Route::Destination { name: "studio", path: Some("lab/a%2Fb") });
+    }
+
+    #[test]
+    fn look_alikes_are_not_found() {
+        for path in [
+            "//studio", "/Studio", "/stu%64io", "/-studio", "/-", "/-/", "/-/live/", "/-/live/../studio", "/-/live;x",
+            "/-/live%2f..%2fstudio", "/metrics/", "", "*", "studio", "/-/api/destinations/-x/url", "/studio//",
+        ] {
+            let found = get(path);
+            let is_safe = found == Route::NotFound
+                || found == Route::Destination { name: "metrics", path: None }
+                || found == Route::Destination { name: "studio", path: Some("/") };
+            assert!(is_safe, "{path}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn methods_are_told() {
+        assert_eq!(route(&Method::POST, "/studio"), Route::MethodNotAllowed("GET, HEAD"));
+        assert_eq!(get("/-/api/destinations/studio/url"), Route::MethodNotAllowed("POST"));
+        assert_eq!(
+            route(&Method::POST, "/-/api/destinations/studio/url"),
+            Route::ApiMint { name: "studio" }
+        );
+    }
+}

@@ -1,0 +1,155 @@
+//! Sign-in and sign-out in the browser.
+
+use super::context::{Navigation, RequestContext};
+use super::error::Error;
+use super::launch::person;
+use super::respond::{self, Body};
+use super::route::{Route, route};
+use super::Gateway;
+use crate::audit::{Event, Record};
+use crate::authn::login::{Finished, SignIn, Started};
+use crate::authn::return_to::ReturnTo;
+use crate::authn::session::Opened;
+use hyper::header::{HeaderValue, SET_COOKIE};
+use hyper::http::request;
+use hyper::{Method, Response, StatusCode};
+
+impl Gateway {
+    /// To the provider, and back to `return_to` afterwards.
+    pub(super) async fn send_to_sign_in(
+        &self,
+        return_to: &ReturnTo,
+        head: &request::Parts,
+        context: &RequestContext,
+    ) -> Result<Response<Body>, Error> {
+        let sign_in = self.sign_in.as_ref().ok_or(Error::NoSignIn)?;
+        let deliberate = context.navigation == Navigation::Deliberate;
+        let started = sign_in.start(return_to, deliberate, &head.headers).await?;
+        self.metrics.session("sign-in-started");
+        Ok(to_provider(started))
+    }
+
+    /// `GET /-/login?return_to=/PATH`
+    pub(super) async fn begin_sign_in(
+        &self,
+        head: &request::Parts,
+        context: &RequestContext,
+    ) -> Result<Response<Body>, Error> {
+        let return_to = ReturnTo::from_query(head.uri.query());
+        if self.has_session(head) {
+            return Ok(respond::redirect(return_to.to_location()));
+        }
+        self.send_to_sign_in(&return_to, head, context).await
+    }
+
+    /// `GET /-/callback`
+    pub(super) async fn finish_sign_in(
+        &self,
+        head: &request::Parts,
+        context: &RequestContext,
+    ) -> Result<Response<Body>, Error> {
+        let sign_in = self.sign_in.as_ref().ok_or(Error::NotFound)?;
+        match sign_in.finish(head.uri.query().unwrap_or_default(), &head.headers).await {
+            Ok(Finished::SignedIn { principal, session, return_to, deliberate }) => {
+                self.metrics.session("signed-in");
+                self.audit.record(&person(Event::SignIn, &principal, context));
+                self.prewarm(&principal, &return_to, context);
+                Ok(with_cookie(self.arrive(&return_to, deliberate, context), session))
+            }
+            Ok(Finished::Kept { return_to }) => Ok(self.arrive(&return_to, false, context)),
+            Ok(Finished::Restart { return_to, automatic: true }) => restart(sign_in, &return_to, head).await,
+            Ok(Finished::Restart { .. }) => Err(Error::SignInAstray),
+            // A callback that leads nowhere hurts nobody who is signed in already.
+            Ok(Finished::Refused { .. }) | Err(_) if self.has_session(head) => {
+                Ok(respond::redirect(HeaderValue::from_static("/")))
+            }
+            Ok(Finished::Refused { error }) => {
+                self.audit.record(&Record {
+                    request_id: Some(&context.request_id),
+                    reason: Some("sign-in-refused"),
+                    client_ip: context.client_ip,
+                    ..Record::new(Event::SignIn)
+                });
+                Err(Error::SignInRefused { error })
+            }
+            Err(error) => {
+                self.audit.record(&Record {
+                    request_id: Some(&context.request_id),
+                    reason: Some(error.reason()),
+                    client_ip: context.client_ip,
+                    ..Record::new(Event::SignIn)
+                });
+                Err(error.into())
+            }
+        }
+    }
+
+    /// `POST /-/logout`: only from our own form, for a foreign one could sign people out at will.
+    pub(super) fn sign_out(&self, head: &request::Parts, context: &RequestContext) -> Result<Response<Body>, Error> {
+        if !self.is_own_form(head) {
+            return Err(Error::ForeignForm);
+        }
+        let Some(sessions) = &self.sessions else { return Err(Error::NotFound) };
+        if let Opened::Valid(session) = sessions.open(&head.headers) {
+            sessions.revoke(&session.id);
+            self.presigner.forget(&session.principal.realm, &session.principal.user);
+            self.metrics.session("signed-out");
+            self.audit.record(&person(Event::SignOut, &session.principal, context));
+        }
+        let page = respond::html(StatusCode::OK, self.pages.signed_out(), &self.pages);
+        Ok(with_cookie(page, sessions.clear()))
+    }
+
+    /// Where a signed-in browser goes on to. What another site began ends before a page that asks. What a person began
+    /// goes through: where this navigation carries no click (a restored tab), by a page of ours, because a redirect
+    /// would still count as sent from the provider's site.
+    fn arrive(&self, return_to: &ReturnTo, deliberate: bool, context: &RequestContext) -> Response<Body> {
+        let title = self.destination_title(return_to);
+        match (title, deliberate, context.navigation) {
+            (Some(title), false, _) => {
+                let page = self.pages.ask_to_continue(title, return_to.as_str());
+                respond::html(StatusCode::OK, page, &self.pages)
+            }
+            (Some(_), true, Navigation::Unasked) => {
+                respond::html(StatusCode::OK, self.pages.signed_in(return_to.as_str()), &self.pages)
+            }
+            _ => respond::redirect(return_to.to_location()),
+        }
+    }
+
+    fn destination_title(&self, return_to: &ReturnTo) -> Option<&str> {
+        match route(&Method::GET, return_to.path()) {
+            // A name that is not configured is treated alike: what exists is not told here.
+            Route::Destination { name, .. } => {
+                Some(self.policy.destination(name).map_or("this destination", |found| found.title()))
+            }
+            _ => None,
+        }
+    }
+
+    pub(super) fn has_session(&self, head: &request::Parts) -> bool {
+        let opened = self.sessions.as_ref().map(|sessions| sessions.open(&head.headers));
+        matches!(opened, Some(Opened::Valid(_)))
+    }
+}
+
+async fn restart(
+    sign_in: &SignIn,
+    return_to: &ReturnTo,
+    head: &request::Parts,
+) -> Result<Response<Body>, Error> {
+    Ok(to_provider(sign_in.restart(return_to, &head.headers).await?))
+}
+
+fn to_provider(started: Started) -> Response<Body> {
+    let response = respond::redirect(started.location);
+    match started.set_cookie {
+        Some(cookie) => with_cookie(response, cookie),
+        None => response,
+    }
+}
+
+fn with_cookie(mut response: Response<Body>, cookie: HeaderValue) -> Response<Body> {
+    response.headers_mut().append(SET_COOKIE, cookie);
+    response
+}

@@ -1,0 +1,140 @@
+//! Putting the parts together.
+
+use super::limit::MintRate;
+use super::pages::Pages;
+use super::Gateway;
+use crate::audit::Audit;
+use crate::authn::Authenticator;
+use crate::authn::issuer::Issuer;
+use crate::authn::login::SignIn;
+use crate::authn::seal::Sealer;
+use crate::authn::session::{Revocations, Sessions};
+use crate::clock::Clock;
+use crate::config;
+use crate::http_client::HttpClient;
+use crate::metrics::Metrics;
+use crate::policy::Policy;
+use crate::presign::Presigner;
+use hyper::header::{HOST, ORIGIN};
+use hyper::http::request;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+/// What a gateway is made of beside its configuration.
+#[derive(Debug)]
+pub struct Parts {
+    pub http: HttpClient,
+    pub clock: Clock,
+    pub metrics: Arc<Metrics>,
+    pub audit: Audit,
+}
+
+impl Gateway {
+    /// Reads the secrets and key files that the configuration names. Asks no network.
+    ///
+    /// # Errors
+    ///
+    /// What cannot be read or is not usable, in words for the admin.
+    pub async fn new(settings: config::Gateway, policy: Policy, parts: Parts) -> Result<Self, String> {
+        let Parts { http, clock, metrics, audit } = parts;
+        let issuers: Vec<Arc<Issuer>> = settings
+            .issuers
+            .iter()
+            .map(|issuer| Issuer::new(issuer.clone(), http.clone(), clock.clone()))
+            .collect::<Result<_, _>>()?;
+        let (sessions, sign_in) = browser_sign_in(&settings, &issuers, &http, &clock)?;
+        let presigner = Presigner::new(&settings.aws, sole_realm(&settings.issuers), clock.clone()).await?;
+        Ok(Self {
+            authenticator: Authenticator::new(&settings.credentials, issuers, sessions.clone(), clock),
+            mint_rate: MintRate::new(settings.limits.mints_per_minute),
+            presigner: Arc::new(presigner),
+            pages: Pages::default(),
+            sessions,
+            sign_in,
+            policy,
+            metrics,
+            audit,
+            settings,
+        })
+    }
+
+    pub fn audit(&self) -> &Audit {
+        &self.audit
+    }
+
+    /// Whether a form was sent from one of our own pages. Browsers say so; a client that says nothing is no browser
+    /// and has no session that somebody else could make it use.
+    pub(super) fn is_own_form(&self, head: &request::Parts) -> bool {
+        let says = |name: &str| head.headers.get(name).map(|value| value.to_str().unwrap_or_default());
+        let own = self.settings.public_url.origin().ascii_serialization();
+        says("sec-fetch-site").is_none_or(|site| site == "same-origin")
+            && says(ORIGIN.as_str()).is_none_or(|origin| {
+                origin == own || says(HOST.as_str()).is_some_and(|host| {
+                    self.settings.answers_to(host)
+                        && origin.strip_prefix(self.settings.public_url.scheme()) == Some(&format!("://{host}"))
+                })
+            })
+    }
+}
+
+impl config::Gateway {
+    /// Whether `host`, as a `Host` header has it, is one of ours. Compared without case, as host names are; a port must
+    /// be the public URL's or absent.
+    pub fn answers_to(&self, host: &str) -> bool {
+        let public_port = self.public_url.port_or_known_default();
+        let (name, port) = match host.rsplit_once(':') {
+            Some((name, port)) if !name.is_empty() && !port.ends_with(']') => (name, port.parse::<u16>().ok()),
+            _ => (host, public_port),
+        };
+        let is_ours = self.public_url.host_str().is_some_and(|ours| ours.eq_ignore_ascii_case(name))
+            || self.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(name));
+        is_ours && port.is_some() && port == public_port
+    }
+}
+
+type BrowserSignIn = (Option<Arc<Sessions>>, Option<SignIn>);
+
+fn browser_sign_in(
+    settings: &config::Gateway,
+    issuers: &[Arc<Issuer>],
+    http: &HttpClient,
+    clock: &Clock,
+) -> Result<BrowserSignIn, String> {
+    let (true, Some(sign_in)) = (settings.credentials.session, &settings.sign_in) else {
+        return Ok((None, None));
+    };
+    let issuer = issuers
+        .iter()
+        .find(|issuer| *issuer.name() == sign_in.issuer)
+        .ok_or_else(|| format!("sign_in.issuer: no issuer is named `{}`", sign_in.issuer))?;
+    let public_url = &settings.public_url;
+    let sealer = Arc::new(Sealer::load(&settings.session.keys, public_url, &issuer.config().issuer)?);
+    let sessions = Arc::new(Sessions::new(
+        Arc::clone(&sealer),
+        &settings.session,
+        public_url,
+        &settings.issuers,
+        None,
+        Arc::new(Revocations::new(settings.session.lifetime)),
+        clock.clone(),
+    ));
+    let sign_in = SignIn::new(
+        sign_in,
+        public_url,
+        Arc::clone(issuer),
+        Arc::clone(&sessions),
+        sealer,
+        http.clone(),
+        clock.clone(),
+    )?;
+    Ok((Some(sessions), Some(sign_in)))
+}
+
+/// The realm that all issuers have in common, if they do.
+fn sole_realm(issuers: &[config::IssuerConfig]) -> Option<Arc<str>> {
+    let realms: HashSet<&Arc<str>> = issuers.iter().map(|issuer| &issuer.realm).collect();
+    match realms.into_iter().collect::<Vec<_>>().as_slice() {
+        [realm] => Some(Arc::clone(realm)),
+        _ => None,
+    }
+}

@@ -1,0 +1,121 @@
+//! The real binary, on a free port, with everything it prints kept.
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use url::Url;
+
+pub const BINARY: &str = env!("CARGO_BIN_EXE_postern");
+
+#[derive(Debug)]
+pub struct Postern {
+    child: Child,
+    pub url: Url,
+    output: Arc<Mutex<String>>,
+    audit: Arc<Mutex<String>>,
+}
+
+impl Postern {
+    /// Runs `postern serve` and waits until it answers. The config's `listen.address` should have port 0 or a free one;
+    /// `url` is what its `public_url` says.
+    pub fn serve(config: &Path, url: Url, environment: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(BINARY)
+            .args(["serve", "--log-format", "json", "--config"])
+            .arg(config)
+            .env("POSTERN_LOG", "trace")
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
+        let (output, started) = keep(child.stderr.take().expect("standard error"), Some("\"started\""));
+        let (audit, _) = keep(child.stdout.take().expect("standard output"), None);
+        if started.recv_timeout(Duration::from_secs(30)).is_err() {
+            _ = child.kill();
+            panic!("postern did not start: {}", output.lock().expect("output"));
+        }
+        Self { child, url, output, audit }
+    }
+
+    pub fn at(&self, path: &str) -> Url {
+        self.url.join(path).expect("a path")
+    }
+
+    /// Everything it wrote to standard error so far, at TRACE.
+    pub fn log(&self) -> String {
+        self.output.lock().expect("output").clone()
+    }
+
+    /// The audit records so far. Writing is asynchronous, so this waits until there are `at_least` of them.
+    pub fn audit(&self, at_least: usize) -> Vec<serde_json::Value> {
+        for _ in 0..500 {
+            let text = self.audit.lock().expect("audit").clone();
+            let records: Vec<_> =
+                text.lines().map(|line| serde_json::from_str(line).expect("a JSON record")).collect();
+            if records.len() >= at_least {
+                return records;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("fewer than {at_least} audit records: {}", self.audit.lock().expect("audit"));
+    }
+
+    pub fn audit_text(&self) -> String {
+        self.audit.lock().expect("audit").clone()
+    }
+
+    pub fn signal(&self, name: &str) {
+        let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
+        assert!(status.expect("kill").success());
+    }
+
+    pub fn wait(&mut self) -> std::process::ExitStatus {
+        for _ in 0..500 {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("postern did not stop");
+    }
+
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
+impl Drop for Postern {
+    fn drop(&mut self) {
+        _ = self.child.kill();
+        _ = self.child.wait();
+    }
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address").port()
+}
+
+/// Reads a stream to its end on a thread, and tells when a line contains `marker`.
+fn keep(stream: impl Read + Send + 'static, marker: Option<&'static str>) -> (Arc<Mutex<String>>, Receiver<()>) {
+    let kept = Arc::new(Mutex::new(String::new()));
+    let (found, wait) = channel();
+    let writer = Arc::clone(&kept);
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            let mut text = writer.lock().expect("output");
+            text.push_str(&line);
+            text.push('\n');
+            drop(text);
+            if marker.is_some_and(|marker| line.contains(marker)) {
+                _ = found.send(());
+            }
+        }
+    });
+    (kept, wait)
+}
