@@ -1,8 +1,13 @@
 //! The one-time URL that lets its bearer in.
 
+use super::error::BadAnswer;
 use hyper::header::HeaderValue;
 use std::fmt;
+use url::{Host, Url};
 use zeroize::Zeroizing;
+
+/// The longest URL that is handed on. Studio's are some 4.4 kB; AWS names no limit for them.
+const LONGEST_URL: usize = 16 * 1024;
 
 /// A URL that AWS minted for one person, checked to be `https` on an expected host.
 ///
@@ -11,11 +16,6 @@ use zeroize::Zeroizing;
 pub struct AuthorizedUrl(Zeroizing<String>);
 
 impl AuthorizedUrl {
-    /// Only the presigner makes one, after it has checked scheme and host.
-    pub(super) fn new(url: Zeroizing<String>) -> Self {
-        Self(url)
-    }
-
     /// The value of a `Location` header, marked sensitive so that HTTP/2 does not index it and `Debug` hides it.
     ///
     /// # Errors
@@ -36,5 +36,183 @@ impl AuthorizedUrl {
 impl fmt::Debug for AuthorizedUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("AuthorizedUrl(..)")
+    }
+}
+
+/// Where a minted URL may stand: AWS's own host suffixes and those of `aws.authorized_url_hosts`.
+#[derive(Clone, Debug)]
+pub(super) struct AuthorizedHosts(Vec<HostPattern>);
+
+#[derive(Clone, Debug)]
+struct HostPattern {
+    /// With a leading dot, any name below it; without, this host.
+    host: String,
+    port: Option<u16>,
+    /// On the machine itself there is no network to read along.
+    http_allowed: bool,
+}
+
+impl AuthorizedHosts {
+    /// # Errors
+    ///
+    /// Names the entry that is neither `.suffix` nor `host`, each with an optional `:port`.
+    pub(super) fn new(configured: &[String]) -> Result<Self, String> {
+        [".sagemaker.aws", ".app.aws"]
+            .into_iter()
+            .chain(configured.iter().map(String::as_str))
+            .map(|text| {
+                HostPattern::parse(text)
+                    .ok_or_else(|| format!("`{text}` is no host: `.suffix` or `host`, then `:port` if need be"))
+            })
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+
+    /// Makes the URL out of what AWS answered. This is the only maker, and it changes no byte of the text.
+    ///
+    /// # Errors
+    ///
+    /// [`BadAnswer`] says what is wrong, and shows nothing of the text.
+    pub(super) fn check(&self, text: Zeroizing<String>) -> Result<AuthorizedUrl, BadAnswer> {
+        if text.is_empty() {
+            return Err(BadAnswer::NoUrl);
+        }
+        if text.len() > LONGEST_URL {
+            return Err(BadAnswer::TooLong);
+        }
+        // Browsers drop tabs and line breaks and read `\` as `/`: such a text would not mean what it says.
+        if !text.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') {
+            return Err(BadAnswer::IllegalCharacter);
+        }
+        let (scheme, rest) = text.split_once("://").ok_or(BadAnswer::NotHttps)?;
+        if scheme != "https" && scheme != "http" {
+            return Err(BadAnswer::NotHttps);
+        }
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        if authority.contains('@') {
+            return Err(BadAnswer::Userinfo);
+        }
+        let url = Url::parse(&text).map_err(|_| BadAnswer::Unparseable)?;
+        let host = url.host_str().ok_or(BadAnswer::ForeignHost)?;
+        // The host as a browser reads it is the host as it is written, so no other spelling of one slips through.
+        let written = authority.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()));
+        if !written.map_or(authority, |(host, _)| host).eq_ignore_ascii_case(host) {
+            return Err(BadAnswer::ForeignHost);
+        }
+        let pattern =
+            self.0.iter().find(|pattern| pattern.matches(host, url.port())).ok_or(BadAnswer::ForeignHost)?;
+        if url.scheme() != "https" && !pattern.http_allowed {
+            return Err(BadAnswer::NotHttps);
+        }
+        Ok(AuthorizedUrl(text))
+    }
+}
+
+impl HostPattern {
+    fn parse(text: &str) -> Option<Self> {
+        let (below, name) = text.strip_prefix('.').map_or((false, text), |name| (true, name));
+        let url = Url::parse(&format!("https://{name}/")).ok()?;
+        let host = url.host()?;
+        let written = url.port().map_or_else(|| host.to_string(), |port| format!("{host}:{port}"));
+        if !written.eq_ignore_ascii_case(name) || (below && !matches!(host, Host::Domain(_))) {
+            return None;
+        }
+        let http_allowed = match &host {
+            Host::Domain(name) => *name == "localhost" || name.ends_with(".localhost"),
+            Host::Ipv4(address) => address.is_loopback(),
+            Host::Ipv6(address) => address.is_loopback(),
+        };
+        let dot = if below { "." } else { "" };
+        Some(Self { host: format!("{dot}{host}"), port: url.port(), http_allowed })
+    }
+
+    fn matches(&self, host: &str, port: Option<u16>) -> bool {
+        let same_host = if self.host.starts_with('.') {
+            host.strip_suffix(&self.host).is_some_and(|below| !below.is_empty() && !below.ends_with('.'))
+        } else {
+            host == self.host
+        };
+        same_host && port == self.port
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str) -> Result<AuthorizedUrl, BadAnswer> {
+        let configured =
+            [".example.cn", "127.0.0.1:4010", "[::1]:4010", "ml.localhost:4010"].map(str::to_owned);
+        AuthorizedHosts::new(&configured).unwrap().check(Zeroizing::new(text.to_owned()))
+    }
+
+    #[test]
+    fn urls_of_aws_pass_byte_for_byte() {
+        for text in [
+            "https://d-abc.studio.eu-west-1.sagemaker.aws/auth?token=ey.J-_%2F%2f%41",
+            "https://name.notebook.eu-west-1.sagemaker.aws?authToken=abc",
+            "https://Name.notebook.eu-west-1.sagemaker.aws:443?authToken=abc",
+            "https://t-1.eu-west-1.experiments.sagemaker.aws/auth?authToken=a#/experiments/5",
+            "https://mlflow.sagemaker.eu-west-1.app.aws/auth?authToken=a",
+            "https://a.b.example.cn/",
+            "http://127.0.0.1:4010/auth?token=a",
+            "https://127.0.0.1:4010/auth?token=a",
+            "http://[::1]:4010/auth",
+            "http://ml.localhost:4010/auth",
+        ] {
+            assert_eq!(*check(text).expect(text).into_api_answer(), text);
+        }
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        use BadAnswer::{ForeignHost, IllegalCharacter, NoUrl, NotHttps, Unparseable, Userinfo};
+        for (text, why) in [
+            ("", NoUrl),
+            ("http://d-abc.studio.eu-west-1.sagemaker.aws/", NotHttps),
+            ("javascript:alert(1)", NotHttps),
+            ("javascript://d.sagemaker.aws/%0aalert(1)", NotHttps),
+            ("HTTPS://d.sagemaker.aws/", NotHttps),
+            ("//d.sagemaker.aws/", NotHttps),
+            ("https://evil.example/", ForeignHost),
+            ("https://evilsagemaker.aws/", ForeignHost),
+            ("https://sagemaker.aws/", ForeignHost),
+            ("https://.sagemaker.aws/", ForeignHost),
+            ("https://d.sagemaker.aws./", ForeignHost),
+            ("https://d.sagemaker.aws.evil.example/", ForeignHost),
+            ("https://d.sagemaker.aws:8443/", ForeignHost),
+            ("https://evil.example?.sagemaker.aws/", ForeignHost),
+            ("https:///d.sagemaker.aws/", ForeignHost),
+            ("https://evil.example\\.sagemaker.aws/", IllegalCharacter),
+            ("https://d.sage\tmaker.aws/", IllegalCharacter),
+            ("https://d.sagemaker.aws/\r\nSet-Cookie:a", IllegalCharacter),
+            (" https://d.sagemaker.aws/", IllegalCharacter),
+            ("https://d。sagemaker.aws/", IllegalCharacter),
+            ("https://user@d.sagemaker.aws/", Userinfo),
+            ("https://d.sagemaker.aws:x@evil.example/", Userinfo),
+            ("https://@d.sagemaker.aws/", Userinfo),
+            ("https://d%2esagemaker.aws/", ForeignHost),
+            ("https://d.sagemaker.aws:99999/", Unparseable),
+            ("http://127.0.0.1:4011/", ForeignHost),
+            ("http://127.1:4010/", ForeignHost),
+            ("http://a.example.cn/", NotHttps),
+        ] {
+            assert_eq!(check(text).expect_err(text), why, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_length_is_bounded() {
+        let base = "https://d.sagemaker.aws/?token=";
+        assert!(check(&format!("{base}{}", "a".repeat(LONGEST_URL - base.len()))).is_ok());
+        let longer = format!("{base}{}", "a".repeat(LONGEST_URL - base.len() + 1));
+        assert_eq!(check(&longer).expect_err("too long"), BadAnswer::TooLong);
+    }
+
+    #[test]
+    fn what_is_no_host_is_no_pattern() {
+        for text in ["", ".", "*.sagemaker.aws", "https://a.example", "a.example/", "a b", ".127.0.0.1", "a@b"] {
+            assert!(AuthorizedHosts::new(&[text.to_owned()]).is_err(), "{text}");
+        }
     }
 }

@@ -1,0 +1,140 @@
+//! The credentials that a call is signed with: the gateway's own, or those of a session of the assumed role.
+
+use super::error::{PresignError, PresignErrorKind, for_log};
+use super::retry::{Calls, Deadline};
+use super::sdk::causes;
+use super::sts::{AssumeRole, Sts};
+use crate::clock::Clock;
+use aws_sdk_sagemaker::config::{ProvideCredentials, SharedCredentialsProvider};
+use moka::future::Cache;
+use std::hash::Hash;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(super) use aws_sdk_sagemaker::config::Credentials;
+
+const REUSED_FOR: Duration = Duration::from_secs(300);
+/// A signature made in the last minute may reach AWS when it is too late.
+const LAST_MINUTE: Duration = Duration::from_secs(60);
+const MOST_SESSIONS: u64 = 10_000;
+
+#[derive(Debug)]
+pub(super) struct CredentialStore {
+    provider: SharedCredentialsProvider,
+    sts: Sts,
+    calls: Arc<Calls>,
+    clock: Clock,
+    timeout: Duration,
+    own: Cache<(), Credentials>,
+    sessions: Cache<Arc<AssumeRole>, Credentials>,
+}
+
+impl CredentialStore {
+    pub(super) fn new(
+        provider: SharedCredentialsProvider,
+        sts: Sts,
+        calls: Arc<Calls>,
+        clock: Clock,
+        timeout: Duration,
+    ) -> Arc<Self> {
+        let own = Cache::builder().max_capacity(1).time_to_live(REUSED_FOR).build();
+        let sessions = Cache::builder().max_capacity(MOST_SESSIONS).time_to_live(REUSED_FOR).build();
+        Arc::new(Self { provider, sts, calls, clock, timeout, own, sessions })
+    }
+
+    /// Credentials for the session, or the gateway's own where there is none.
+    ///
+    /// Waits for as long as fetching them may take; the caller has the deadline.
+    ///
+    /// # Errors
+    ///
+    /// Of the fetch that this caller waited for. Failures are not kept.
+    pub(super) async fn acquire(
+        self: &Arc<Self>,
+        session: Option<Arc<AssumeRole>>,
+    ) -> Result<Credentials, PresignError> {
+        match session {
+            Some(session) => self.session(session).await,
+            None => self.own().await,
+        }
+    }
+
+    /// Drops a session's credentials that AWS no longer takes.
+    pub(super) async fn discard(&self, session: Option<&Arc<AssumeRole>>) {
+        match session {
+            Some(session) => self.sessions.invalidate(session).await,
+            None => self.own.invalidate(&()).await,
+        }
+    }
+
+    async fn session(self: &Arc<Self>, session: Arc<AssumeRole>) -> Result<Credentials, PresignError> {
+        if let Some(credentials) = self.usable(&self.sessions, &session).await {
+            return Ok(credentials);
+        }
+        let store = Arc::clone(self);
+        let input = Arc::clone(&session);
+        shared(&self.sessions, session, async move {
+            let deadline = Deadline::after(store.timeout);
+            let own = store.own().await?;
+            store.calls.retrying("AssumeRole", deadline, || store.sts.assume(&own, &input)).await
+        })
+        .await
+    }
+
+    async fn own(self: &Arc<Self>) -> Result<Credentials, PresignError> {
+        if let Some(credentials) = self.usable(&self.own, &()).await {
+            return Ok(credentials);
+        }
+        let store = Arc::clone(self);
+        shared(&self.own, (), async move {
+            // Shorter than the mint's own deadline, so that the error names the culprit.
+            let limit = store.timeout.mul_f64(0.8);
+            match tokio::time::timeout(limit, store.provider.provide_credentials()).await {
+                Ok(Ok(credentials)) => Ok(credentials),
+                Ok(Err(error)) => Err(PresignError::new(
+                    PresignErrorKind::Credentials,
+                    format!("the gateway has no AWS credentials: {}", for_log(&causes(&error))),
+                )),
+                Err(_) => Err(PresignError::new(
+                    PresignErrorKind::Credentials,
+                    format!("no source of AWS credentials answered within {limit:?}"),
+                )),
+            }
+        })
+        .await
+    }
+
+    /// What is cached and good for another minute.
+    async fn usable<K: Hash + Eq + Send + Sync + 'static>(
+        &self,
+        cache: &Cache<K, Credentials>,
+        key: &K,
+    ) -> Option<Credentials> {
+        let credentials = cache.get(key).await?;
+        let too_old = credentials.expiry().is_some_and(|expiry| expiry <= self.clock.now_system() + LAST_MINUTE);
+        if too_old {
+            cache.invalidate(key).await;
+            return None;
+        }
+        Some(credentials)
+    }
+}
+
+/// Fetches once for all who ask for the same key at the same time, in a task of its own: a caller who goes away takes
+/// nothing from the others. Errors reach everyone who waited and are not kept.
+pub(super) async fn shared<K, V>(
+    cache: &Cache<K, V>,
+    key: K,
+    fetch: impl Future<Output = Result<V, PresignError>> + Send + 'static,
+) -> Result<V, PresignError>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    let cache = cache.clone();
+    let task = tokio::spawn(async move { cache.try_get_with(key, Box::pin(fetch)).await });
+    match task.await {
+        Ok(result) => result.map_err(|error| (*error).clone()),
+        Err(_) => Err(PresignError::new(PresignErrorKind::Unavailable, "the program is stopping")),
+    }
+}

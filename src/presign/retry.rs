@@ -1,0 +1,170 @@
+//! How AWS is called: a bounded number at a time, each in bounded time, and again only where that can help.
+
+use super::error::{BadAnswer, PresignError, PresignErrorKind};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep, timeout_at};
+
+/// Calls under way at once, so that slow AWS holds no more than this much.
+const AT_ONCE: usize = 64;
+/// Calls that may wait for a place; a further one fails at once.
+const WAITING: usize = 1024;
+/// How long throttling is argued with, so that the answer to the person comes within three seconds.
+const PATIENCE_WITH_THROTTLING: Duration = Duration::from_millis(2500);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_millis(300);
+
+/// Process-wide limits on calls to AWS.
+#[derive(Debug)]
+pub(super) struct Calls {
+    /// Places for calls under way and waiting.
+    admitted: Semaphore,
+    running: Semaphore,
+    budget: Budget,
+    /// Of one attempt, so that a dead connection leaves time for another.
+    attempt: Duration,
+}
+
+/// When one mint must be over, and how long it may go on against throttling.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadline {
+    pub(super) at: Instant,
+    throttling_until: Instant,
+}
+
+impl Deadline {
+    pub(super) fn after(timeout: Duration) -> Self {
+        let now = Instant::now();
+        let at = now + timeout;
+        Self { at, throttling_until: at.min(now + PATIENCE_WITH_THROTTLING) }
+    }
+}
+
+impl Calls {
+    pub(super) fn new(timeout: Duration) -> Self {
+        Self {
+            admitted: Semaphore::new(AT_ONCE + WAITING),
+            running: Semaphore::new(AT_ONCE),
+            budget: Budget::new(),
+            attempt: timeout / 2,
+        }
+    }
+
+    /// Makes one attempt. `doing` names the operation in errors.
+    pub(super) async fn once<T>(
+        &self,
+        doing: &str,
+        deadline: Instant,
+        call: impl Future<Output = Result<T, PresignError>>,
+    ) -> Result<T, PresignError> {
+        let Ok(_admitted) = self.admitted.try_acquire() else {
+            return Err(PresignError::new(
+                PresignErrorKind::Unavailable,
+                format!("{doing}: {WAITING} calls to AWS already wait"),
+            ));
+        };
+        let Ok(Ok(_running)) = timeout_at(deadline, self.running.acquire()).await else {
+            return Err(PresignError::out_of_time(&format!("waiting to call {doing}")));
+        };
+        let limit = deadline.min(Instant::now() + self.attempt);
+        timeout_at(limit, call).await.unwrap_or_else(|_| Err(PresignError::out_of_time(doing)))
+    }
+
+    /// Makes attempts until one succeeds, fails for good, or the deadline, the patience or the budget is used up. Then
+    /// the last error is the answer.
+    pub(super) async fn retrying<T, F: Future<Output = Result<T, PresignError>>>(
+        &self,
+        doing: &str,
+        deadline: Deadline,
+        call: impl Fn() -> F,
+    ) -> Result<T, PresignError> {
+        let mut attempts = 0;
+        loop {
+            let mut error = match self.once(doing, deadline.at, call()).await {
+                Ok(answer) => {
+                    self.budget.deposit();
+                    return Ok(answer);
+                }
+                Err(error) => error,
+            };
+            attempts += 1;
+            let pause = random_below(ceiling(attempts));
+            let (most_attempts, until) = match &mut error.kind {
+                PresignErrorKind::Throttled { retry_after } => {
+                    // Those who were turned away together must not come back together.
+                    *retry_after = Duration::from_secs(2) + random_below(Duration::from_secs(4));
+                    (12, deadline.throttling_until)
+                }
+                PresignErrorKind::Unavailable | PresignErrorKind::BadAnswer(BadAnswer::CutOff) => (3, deadline.at),
+                PresignErrorKind::OutOfTime => (2, deadline.at),
+                // What AWS refused stays refused, and is never tried with other rights.
+                PresignErrorKind::NotReady(_)
+                | PresignErrorKind::Refused
+                | PresignErrorKind::Credentials
+                | PresignErrorKind::BadAnswer(_) => return Err(error),
+            };
+            if attempts >= most_attempts || Instant::now() + pause >= until || !self.budget.withdraw() {
+                return Err(error);
+            }
+            sleep(pause).await;
+        }
+    }
+}
+
+/// The longest pause after so many failed attempts: doubling, up to a limit.
+fn ceiling(attempts: u32) -> Duration {
+    SHORTEST_PAUSE.saturating_mul(1 << (attempts - 1).min(16)).min(LONGEST_PAUSE)
+}
+
+/// "Full jitter": anything from nothing to the ceiling, so that callers spread evenly.
+fn random_below(ceiling: Duration) -> Duration {
+    let mut bytes = [0; 4];
+    match aws_lc_rs::rand::fill(&mut bytes) {
+        Ok(()) => ceiling.mul_f64(f64::from(u32::from_ne_bytes(bytes)) / f64::from(u32::MAX)),
+        Err(_) => ceiling,
+    }
+}
+
+/// What retries are paid from, for all calls of the process together.
+///
+/// A success pays for one and a half retries, so calls of which half are throttled sustain themselves. Where nothing
+/// succeeds, only the reserve and a trickle are left, and calls soon cost one attempt each.
+#[derive(Debug)]
+struct Budget(Mutex<Account>);
+
+#[derive(Debug)]
+struct Account {
+    retries: f64,
+    since: Instant,
+}
+
+const MOST_SAVED: f64 = 200.0;
+const PER_SUCCESS: f64 = 1.5;
+const PER_SECOND: f64 = 5.0;
+
+impl Budget {
+    fn new() -> Self {
+        Self(Mutex::new(Account { retries: MOST_SAVED, since: Instant::now() }))
+    }
+
+    fn deposit(&self) {
+        self.change(|saved| saved + PER_SUCCESS);
+    }
+
+    fn withdraw(&self) -> bool {
+        let mut paid = false;
+        self.change(|saved| {
+            paid = saved >= 1.0;
+            if paid { saved - 1.0 } else { saved }
+        });
+        paid
+    }
+
+    fn change(&self, by: impl FnOnce(f64) -> f64) {
+        let mut account = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let trickled = account.retries + account.since.elapsed().as_secs_f64() * PER_SECOND;
+        account.since = Instant::now();
+        account.retries = by(trickled.min(MOST_SAVED)).min(MOST_SAVED);
+    }
+}

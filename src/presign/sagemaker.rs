@@ -1,0 +1,189 @@
+//! The calls to SageMaker. The SDK's outputs show the URL to anyone who formats them, so none leaves this file.
+
+use super::credentials::Credentials;
+use super::error::{BadAnswer, PresignError};
+use super::sdk::{AnswerLimit, fault};
+use super::session_policy::Resource;
+use crate::target::{Mint, Region, Target};
+use aws_sdk_sagemaker::config;
+use aws_sdk_sagemaker::operation::RequestId;
+use aws_sdk_sagemaker::Client;
+use zeroize::Zeroizing;
+
+/// One client for all regions, endpoints and credentials: each call brings its own.
+#[derive(Debug)]
+pub(super) struct SageMaker {
+    client: Client,
+    endpoint_url: Option<String>,
+}
+
+/// Where a call goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct At<'a> {
+    pub(super) region: &'a Region,
+    pub(super) endpoint_url: Option<&'a str>,
+}
+
+/// What AWS answered to a mint.
+pub(super) struct Minted {
+    /// Not checked yet.
+    pub(super) url: Zeroizing<String>,
+    pub(super) aws_request_id: Option<String>,
+}
+
+/// A resource's state in AWS's own words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Described {
+    pub(super) status: String,
+    /// MLflow tracking servers have it beside the status.
+    pub(super) is_active: Option<bool>,
+}
+
+/// Sends one operation and turns its error into ours.
+macro_rules! send {
+    ($self:ident, $operation:expr, $request:expr, $at:expr, $credentials:expr) => {
+        Box::pin($request.customize().config_override($self.overriding($at, $credentials)).send())
+            .await
+            .map_err(|error| fault($operation, &error))?
+    };
+}
+
+impl SageMaker {
+    /// `endpoint_url` stands in for the public endpoint wherever a mint does not name its own.
+    pub(super) fn new(sdk: &aws_config::SdkConfig, endpoint_url: Option<String>) -> Self {
+        let config = config::Builder::from(sdk).interceptor(AnswerLimit).build();
+        Self { client: Client::from_conf(config), endpoint_url }
+    }
+
+    /// # Errors
+    ///
+    /// [`PresignError`], already classified.
+    pub(super) async fn presign(&self, mint: &Mint, credentials: &Credentials) -> Result<Minted, PresignError> {
+        let operation = mint.target.operation();
+        let at = At { region: &mint.region, endpoint_url: mint.endpoint_url.as_deref() };
+        let (url, aws_request_id) = match &mint.target {
+            Target::StudioDomain {
+                domain_id,
+                user_profile_name,
+                space_name,
+                landing_uri,
+                expires_in,
+                session_expiration,
+            } => {
+                let request = self
+                    .client
+                    .create_presigned_domain_url()
+                    .domain_id(domain_id.as_str())
+                    .user_profile_name(user_profile_name.as_str())
+                    .set_space_name(space_name.as_ref().map(ToString::to_string))
+                    .set_landing_uri(landing_uri.as_ref().map(ToString::to_string))
+                    .set_expires_in_seconds(expires_in.map(|expires_in| expires_in.seconds()))
+                    .set_session_expiration_duration_in_seconds(session_expiration.map(|session| session.seconds()));
+                let output = send!(self, operation, request, at, credentials);
+                let request_id = output.request_id().map(str::to_owned);
+                (output.authorized_url, request_id)
+            }
+            Target::MlflowTrackingServer { tracking_server_name, expires_in, session_expiration } => {
+                let request = self
+                    .client
+                    .create_presigned_mlflow_tracking_server_url()
+                    .tracking_server_name(tracking_server_name.as_str())
+                    .set_expires_in_seconds(expires_in.map(|expires_in| expires_in.seconds()))
+                    .set_session_expiration_duration_in_seconds(session_expiration.map(|session| session.seconds()));
+                let output = send!(self, operation, request, at, credentials);
+                let request_id = output.request_id().map(str::to_owned);
+                (output.authorized_url, request_id)
+            }
+            Target::MlflowApp { arn, expires_in, session_expiration } => {
+                let request = self
+                    .client
+                    .create_presigned_mlflow_app_url()
+                    .arn(arn.as_str())
+                    .set_expires_in_seconds(expires_in.map(|expires_in| expires_in.seconds()))
+                    .set_session_expiration_duration_in_seconds(session_expiration.map(|session| session.seconds()));
+                let output = send!(self, operation, request, at, credentials);
+                let request_id = output.request_id().map(str::to_owned);
+                (output.authorized_url, request_id)
+            }
+            Target::NotebookInstance { notebook_instance_name, session_expiration } => {
+                let request = self
+                    .client
+                    .create_presigned_notebook_instance_url()
+                    .notebook_instance_name(notebook_instance_name.as_str())
+                    .set_session_expiration_duration_in_seconds(session_expiration.map(|session| session.seconds()));
+                let output = send!(self, operation, request, at, credentials);
+                let request_id = output.request_id().map(str::to_owned);
+                (output.authorized_url, request_id)
+            }
+            Target::PartnerApp { arn, expires_in, session_expiration } => {
+                let request = self
+                    .client
+                    .create_partner_app_presigned_url()
+                    .arn(arn.as_str())
+                    .set_expires_in_seconds(expires_in.map(|expires_in| expires_in.seconds()))
+                    .set_session_expiration_duration_in_seconds(session_expiration.map(|session| session.seconds()));
+                let output = send!(self, operation, request, at, credentials);
+                let request_id = output.request_id().map(str::to_owned);
+                (output.url, request_id)
+            }
+        };
+        match url {
+            Some(url) => Ok(Minted { url: Zeroizing::new(url), aws_request_id }),
+            None => Err(PresignError { aws_request_id, ..BadAnswer::NoUrl.into() }),
+        }
+    }
+
+    /// # Errors
+    ///
+    /// [`PresignError`], already classified.
+    pub(super) async fn describe(
+        &self,
+        resource: &Resource,
+        at: At<'_>,
+        credentials: &Credentials,
+    ) -> Result<Described, PresignError> {
+        let operation = resource.describe_operation();
+        let (status, is_active) = match resource {
+            Resource::UserProfile { domain_id, user_profile_name } => {
+                let request = self
+                    .client
+                    .describe_user_profile()
+                    .domain_id(domain_id.as_str())
+                    .user_profile_name(user_profile_name.as_str());
+                let output = send!(self, operation, request, at, credentials);
+                (output.status.map(|status| status.as_str().to_owned()), None)
+            }
+            Resource::TrackingServer(name) => {
+                let request = self.client.describe_mlflow_tracking_server().tracking_server_name(name.as_str());
+                let output = send!(self, operation, request, at, credentials);
+                let is_active = output.is_active.map(|active| active.as_str() == "Active");
+                (output.tracking_server_status.map(|status| status.as_str().to_owned()), is_active)
+            }
+            Resource::MlflowApp(arn) => {
+                let request = self.client.describe_mlflow_app().arn(arn.as_str());
+                let output = send!(self, operation, request, at, credentials);
+                (output.status.map(|status| status.as_str().to_owned()), None)
+            }
+            Resource::NotebookInstance(name) => {
+                let request = self.client.describe_notebook_instance().notebook_instance_name(name.as_str());
+                let output = send!(self, operation, request, at, credentials);
+                (output.notebook_instance_status.map(|status| status.as_str().to_owned()), None)
+            }
+            Resource::PartnerApp(arn) => {
+                let request = self.client.describe_partner_app().arn(arn.as_str());
+                let output = send!(self, operation, request, at, credentials);
+                (output.status.map(|status| status.as_str().to_owned()), None)
+            }
+        };
+        Ok(Described { status: status.unwrap_or_default(), is_active })
+    }
+
+    fn overriding(&self, at: At<'_>, credentials: &Credentials) -> config::Builder {
+        let endpoint_url = at.endpoint_url.map(str::to_owned).or_else(|| self.endpoint_url.clone());
+        let mut builder = config::Builder::new()
+            .region(config::Region::new(at.region.to_string()))
+            .credentials_provider(credentials.clone());
+        builder.set_endpoint_url(endpoint_url);
+        builder
+    }
+}

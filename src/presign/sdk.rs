@@ -1,0 +1,149 @@
+//! What both SDK clients share: how they are set up, and what their errors mean.
+
+use super::error::{BadAnswer, PresignError, PresignErrorKind, for_log};
+use crate::clock::Clock;
+use crate::config::AwsConfig;
+use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_sdk_sagemaker::config::interceptors::BeforeDeserializationInterceptorContextMut;
+use aws_sdk_sagemaker::config::{ConfigBag, Intercept, RuntimeComponents, SharedCredentialsProvider};
+use aws_sdk_sagemaker::error::{BoxError, ProvideErrorMetadata, SdkError};
+use aws_sdk_sagemaker::operation::RequestId;
+use aws_smithy_async::time::TimeSource;
+use aws_smithy_types::body::SdkBody;
+use http_body_util::{LengthLimitError, Limited};
+use std::error::Error;
+use std::time::{Duration, SystemTime};
+
+/// No answer that we ask for is longer: the longest URL that is handed on has 16 KiB.
+const LONGEST_ANSWER: usize = 64 * 1024;
+const CONNECT_WITHIN: Duration = Duration::from_millis(1500);
+
+/// The settings for all clients: the SDK's default chains, but our clock, our region, and no retries or deadlines of
+/// the SDK's, for those are ours (`retry`). Reads the environment and profile files; asks no network.
+pub(super) async fn settings(
+    config: &AwsConfig,
+    clock: &Clock,
+    credentials: Option<SharedCredentialsProvider>,
+) -> SdkConfig {
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new(config.region.to_string()))
+        .time_source(SdkClock(clock.clone()))
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_WITHIN).build())
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+    if let Ok(name) = AppName::new("postern") {
+        loader = loader.app_name(name);
+    }
+    if let Some(credentials) = credentials {
+        loader = loader.credentials_provider(credentials);
+    }
+    loader.load().await
+}
+
+/// Signatures carry the time; it is the gateway's.
+#[derive(Debug)]
+struct SdkClock(Clock);
+
+impl TimeSource for SdkClock {
+    fn now(&self) -> SystemTime {
+        self.0.now_system()
+    }
+}
+
+/// Bounds what is read of an answer. The SDK itself reads to the end.
+#[derive(Debug)]
+pub(super) struct AnswerLimit;
+
+impl Intercept for AnswerLimit {
+    fn name(&self) -> &'static str {
+        "AnswerLimit"
+    }
+
+    fn modify_before_deserialization(
+        &self,
+        context: &mut BeforeDeserializationInterceptorContextMut<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let body = context.response_mut().body_mut();
+        let unlimited = std::mem::replace(body, SdkBody::taken());
+        *body = SdkBody::from_body_1_x(Limited::new(unlimited, LONGEST_ANSWER));
+        Ok(())
+    }
+}
+
+/// What an error of the SDK's means. By code where AWS sent one; else by what became of the connection.
+pub(super) fn fault<E>(operation: &str, error: &SdkError<E>) -> PresignError
+where
+    E: ProvideErrorMetadata + Error + 'static,
+{
+    let status = error.raw_response().map(|response| response.status().as_u16());
+    let code = error.as_service_error().and_then(ProvideErrorMetadata::code);
+    let (kind, said) = match error {
+        SdkError::ServiceError(service) => {
+            let status = service.raw().status().as_u16();
+            let kind = code.map_or_else(
+                || PresignErrorKind::of_status(status),
+                |code| PresignErrorKind::of_code(code, status),
+            );
+            (kind, service.err().message().unwrap_or("no message").to_owned())
+        }
+        SdkError::ResponseError(_) => {
+            let kind = match status {
+                Some(status) if status >= 400 => PresignErrorKind::of_status(status),
+                _ => PresignErrorKind::BadAnswer(answer_fault(error)),
+            };
+            // The parser's own words may quote the answer, and the answer may hold a URL.
+            let said = match &kind {
+                PresignErrorKind::BadAnswer(why) => why.to_string(),
+                _ => "the answer has no error code".to_owned(),
+            };
+            (kind, said)
+        }
+        SdkError::TimeoutError(_) => (PresignErrorKind::OutOfTime, "timed out".to_owned()),
+        SdkError::DispatchFailure(failure) if failure.is_user() => (PresignErrorKind::Refused, causes(error)),
+        SdkError::DispatchFailure(_) => (PresignErrorKind::Unavailable, causes(error)),
+        _ => (PresignErrorKind::Refused, causes(error)),
+    };
+    let code = code.filter(|code| code.len() <= 128 && code.bytes().all(|b| b.is_ascii_graphic()));
+    let said = for_log(&said);
+    let status = status.map(|status| format!(" (HTTP {status})")).unwrap_or_default();
+    PresignError {
+        kind,
+        aws_code: code.map(str::to_owned),
+        aws_request_id: error.request_id().filter(|id| id.len() <= 128).map(for_log),
+        message: match code {
+            Some(code) => format!("{operation}: {code}{status}: {said}"),
+            None => format!("{operation}{status}: {said}"),
+        },
+    }
+}
+
+fn answer_fault(error: &(dyn Error + 'static)) -> BadAnswer {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        if error.is::<LengthLimitError>() {
+            return BadAnswer::TooLong;
+        }
+        if error.is::<hyper::Error>() || error.is::<std::io::Error>() {
+            return BadAnswer::CutOff;
+        }
+        cause = error.source();
+    }
+    BadAnswer::Unparseable
+}
+
+/// An error with its causes: the SDK's outermost one says only "dispatch failure".
+pub(super) fn causes(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

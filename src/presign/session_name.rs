@@ -1,0 +1,112 @@
+//! A person's name in AWS: the `RoleSessionName` and `SourceIdentity` of the sessions in which their URLs are minted.
+
+use super::Person;
+use aws_lc_rs::digest::{Context, SHA256};
+use std::fmt::Write;
+
+/// AWS's limit for both fields; the shortest legal value has two characters.
+const LONGEST: usize = 64;
+/// Hexadecimal characters of SHA-256 that tell people apart where the name alone does not: 128 bits.
+const DIGEST: usize = 32;
+/// The session name of state look-ups. It is nobody's.
+pub(super) const LOOK_UP: &str = "postern";
+
+/// Encodes a person into 2 to 64 characters of `[A-Za-z0-9_+=,.@-]`, never two people into the same.
+///
+/// A person is (realm, user), and CloudTrail, session policies and partner apps know a person by this text alone, so
+/// both must be in it. Three forms, told apart by how many `=` stand in them:
+///
+/// - `user`: where all issuers are of one realm (`sole_realm`), which then need not be said;
+/// - `user=realm`: where there are several;
+/// - `stem==digest`: for what is too long, too short, or holds another character than AWS allows (or a `=`).
+///
+/// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
+pub(super) fn session_name(person: &Person, sole_realm: Option<&str>) -> String {
+    let readable = if sole_realm == Some(&*person.realm) {
+        plain(&person.user).then(|| person.user.clone())
+    } else {
+        (plain(&person.user) && plain(&person.realm)).then(|| format!("{}={}", person.user, person.realm))
+    };
+    readable
+        .filter(|name| (2..=LONGEST).contains(&name.len()) && name != LOOK_UP)
+        .unwrap_or_else(|| digested(person))
+}
+
+fn plain(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(legal)
+}
+
+/// AWS's alphabet without the `=` that the forms are told apart by.
+fn legal(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "_+,.@-".contains(c)
+}
+
+fn digested(person: &Person) -> String {
+    let mut context = Context::new(&SHA256);
+    context.update(&(person.realm.len() as u64).to_be_bytes());
+    context.update(person.realm.as_bytes());
+    context.update(person.user.as_bytes());
+    let mut name: String = person.user.chars().filter(|c| legal(*c)).take(LONGEST - DIGEST - 2).collect();
+    name.push_str("==");
+    for byte in context.finish().as_ref().iter().take(DIGEST / 2) {
+        let _ = write!(name, "{byte:02x}");
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn person(realm: &str, user: &str) -> Person {
+        Person { realm: realm.into(), user: user.into() }
+    }
+
+    #[test]
+    fn what_is_legal_stays_readable() {
+        let ada = person("corp", "ada@corp.example");
+        assert_eq!(session_name(&ada, Some("corp")), "ada@corp.example");
+        assert_eq!(session_name(&ada, None), "ada@corp.example=corp");
+        assert_eq!(session_name(&ada, Some("partners")), "ada@corp.example=corp");
+    }
+
+    #[test]
+    fn what_is_not_legal_keeps_a_stem() {
+        let name = session_name(&person("corp", "zoë o'neill@corp.example"), Some("corp"));
+        assert!(name.starts_with("zooneill@corp.example=="), "{name}");
+    }
+
+    #[test]
+    fn nobody_is_called_as_the_state_look_ups_are() {
+        assert_ne!(session_name(&person("corp", LOOK_UP), Some("corp")), LOOK_UP);
+    }
+
+    /// Users that are likely to collide: few characters, the separator among them, and near the limits of length.
+    fn user() -> impl Strategy<Value = String> {
+        prop_oneof![
+            "[ab=@]{1,4}",
+            "[a-c=.@-]{60,70}",
+            ".{0,80}",
+            "[ab]{1,3}==[0-9a-f]{32}",
+            Just(LOOK_UP.to_owned())
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn names_are_legal_and_no_two_people_share_one(
+            (one, other) in ((("[ab=]{0,3}", user())), ("[ab=]{0,3}", user())),
+            sole_realm in prop_oneof![Just(None), Just(Some("a"))],
+        ) {
+            let (one, other) = (person(&one.0, &one.1), person(&other.0, &other.1));
+            let (first, second) = (session_name(&one, sole_realm), session_name(&other, sole_realm));
+            for name in [&first, &second] {
+                prop_assert!((2..=LONGEST).contains(&name.len()), "{name}");
+                prop_assert!(name.chars().all(|c| legal(c) || c == '='), "{name}");
+                prop_assert_ne!(name, LOOK_UP);
+            }
+            prop_assert_eq!(one == other, first == second, "{:?} {:?}", one, other);
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! Inline session policies: what a session of the assumed role may do, and on which one resource.
+//!
+//! A session may do what the role's policies *and* its session policy allow, so these only ever narrow.
+//! <https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies.html#policies_session>
+
+use crate::target::{
+    DomainId, MlflowAppArn, NotebookInstanceName, PartnerAppArn, Region, RoleArn, Target, TrackingServerName,
+    UserProfileName,
+};
+use serde_json::{Value, json};
+
+/// What a target opens, without how: the unit of permissions and of state.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Resource {
+    UserProfile { domain_id: DomainId, user_profile_name: UserProfileName },
+    TrackingServer(TrackingServerName),
+    MlflowApp(MlflowAppArn),
+    NotebookInstance(NotebookInstanceName),
+    PartnerApp(PartnerAppArn),
+}
+
+impl Resource {
+    pub(super) fn of(target: &Target) -> Self {
+        match target {
+            Target::StudioDomain { domain_id, user_profile_name, .. } => Self::UserProfile {
+                domain_id: domain_id.clone(),
+                user_profile_name: user_profile_name.clone(),
+            },
+            Target::MlflowTrackingServer { tracking_server_name, .. } => {
+                Self::TrackingServer(tracking_server_name.clone())
+            }
+            Target::MlflowApp { arn, .. } => Self::MlflowApp(arn.clone()),
+            Target::NotebookInstance { notebook_instance_name, .. } => {
+                Self::NotebookInstance(notebook_instance_name.clone())
+            }
+            Target::PartnerApp { arn, .. } => Self::PartnerApp(arn.clone()),
+        }
+    }
+
+    /// The operation that tells its state.
+    pub(super) fn describe_operation(&self) -> &'static str {
+        match self {
+            Self::UserProfile { .. } => "DescribeUserProfile",
+            Self::TrackingServer(_) => "DescribeMlflowTrackingServer",
+            Self::MlflowApp(_) => "DescribeMlflowApp",
+            Self::NotebookInstance(_) => "DescribeNotebookInstance",
+            Self::PartnerApp(_) => "DescribePartnerApp",
+        }
+    }
+
+    /// Its ARN in the role's partition and account. The name types hold none of IAM's wildcards `*`, `?` and `$`.
+    fn arn(&self, role: &RoleArn, region: &Region) -> String {
+        let in_account = |resource: String| {
+            let mut fields = role.as_str().split(':');
+            let partition = fields.nth(1).unwrap_or_default();
+            let account = fields.nth(2).unwrap_or_default();
+            format!("arn:{partition}:sagemaker:{region}:{account}:{resource}")
+        };
+        match self {
+            Self::UserProfile { domain_id, user_profile_name } => {
+                in_account(format!("user-profile/{domain_id}/{user_profile_name}"))
+            }
+            Self::TrackingServer(name) => in_account(format!("mlflow-tracking-server/{name}")),
+            Self::NotebookInstance(name) => in_account(format!("notebook-instance/{name}")),
+            Self::MlflowApp(arn) => arn.to_string(),
+            Self::PartnerApp(arn) => arn.to_string(),
+        }
+    }
+}
+
+/// Allows one presign on one resource, and what AWS enforces later on the session that the URL opens.
+///
+/// `tagged`: the session carries tags, which makes AWS ask for a further Studio action.
+pub(super) fn for_mint(target: &Target, role: &RoleArn, region: &Region, tagged: bool) -> String {
+    let mut actions = vec![format!("sagemaker:{}", target.operation())];
+    let mut statements = Vec::new();
+    match target {
+        Target::StudioDomain { .. } if tagged => {
+            actions.push("sagemaker:CreatePresignedDomainUrlWithPrincipalTag".to_owned());
+        }
+        Target::StudioDomain { .. } | Target::NotebookInstance { .. } => {}
+        Target::MlflowTrackingServer { .. } => {
+            actions.push("sagemaker-mlflow:*".to_owned());
+            // This action knows no resources.
+            statements.push(allow(&["sagemaker-mlflow:AccessUI".to_owned()], "*"));
+        }
+        Target::MlflowApp { .. } => actions.push("sagemaker:CallMlflowAppApi".to_owned()),
+        Target::PartnerApp { .. } => actions.push("sagemaker:CallPartnerAppApi".to_owned()),
+    }
+    statements.insert(0, allow(&actions, &Resource::of(target).arn(role, region)));
+    policy(&statements)
+}
+
+/// Allows to read the state of one resource.
+pub(super) fn for_look_up(resource: &Resource, role: &RoleArn, region: &Region) -> String {
+    let action = format!("sagemaker:{}", resource.describe_operation());
+    policy(&[allow(&[action], &resource.arn(role, region))])
+}
+
+fn allow(actions: &[String], resource: &str) -> Value {
+    json!({"Effect": "Allow", "Action": actions, "Resource": resource})
+}
+
+fn policy(statements: &[Value]) -> String {
+    json!({"Version": "2012-10-17", "Statement": statements}).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const APP: &str = "arn:aws:sagemaker:eu-west-1:111122223333:mlflow-app/app-ABC";
+    const PARTNER: &str = "arn:aws:sagemaker:eu-west-1:111122223333:partner-app/app-ABCDEF123456";
+
+    fn mint_policy(target: &Target, tagged: bool) -> Value {
+        let role = RoleArn::parse("arn:aws-us-gov:iam::111122223333:role/path/postern").unwrap();
+        let region = Region::parse("eu-west-1").unwrap();
+        let text = for_mint(target, &role, &region, tagged);
+        assert!(text.len() <= 2048);
+        let policy: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(policy["Version"], "2012-10-17");
+        policy["Statement"].clone()
+    }
+
+    fn studio() -> Target {
+        Target::StudioDomain {
+            domain_id: DomainId::parse("d-abc").unwrap(),
+            user_profile_name: UserProfileName::parse("ada").unwrap(),
+            space_name: None,
+            landing_uri: None,
+            expires_in: None,
+            session_expiration: None,
+        }
+    }
+
+    #[test]
+    fn a_studio_mint_may_presign_for_one_profile() {
+        let arn = "arn:aws-us-gov:sagemaker:eu-west-1:111122223333:user-profile/d-abc/ada";
+        let actions = json!(["sagemaker:CreatePresignedDomainUrl"]);
+        assert_eq!(
+            mint_policy(&studio(), false),
+            json!([{"Effect": "Allow", "Action": actions, "Resource": arn}])
+        );
+        let actions =
+            json!(["sagemaker:CreatePresignedDomainUrl", "sagemaker:CreatePresignedDomainUrlWithPrincipalTag"]);
+        assert_eq!(
+            mint_policy(&studio(), true),
+            json!([{"Effect": "Allow", "Action": actions, "Resource": arn}])
+        );
+    }
+
+    #[test]
+    fn an_mlflow_mint_may_also_use_the_one_server() {
+        let longest = "a".repeat(256);
+        let target = Target::MlflowTrackingServer {
+            tracking_server_name: TrackingServerName::parse(&longest).unwrap(),
+            expires_in: None,
+            session_expiration: None,
+        };
+        let arn = format!("arn:aws-us-gov:sagemaker:eu-west-1:111122223333:mlflow-tracking-server/{longest}");
+        assert_eq!(
+            mint_policy(&target, true),
+            json!([
+                {
+                    "Effect": "Allow",
+                    "Action": ["sagemaker:CreatePresignedMlflowTrackingServerUrl", "sagemaker-mlflow:*"],
+                    "Resource": arn
+                },
+                {"Effect": "Allow", "Action": ["sagemaker-mlflow:AccessUI"], "Resource": "*"}
+            ])
+        );
+    }
+
+    #[test]
+    fn the_other_kinds_name_their_own_resource() {
+        let app = Target::MlflowApp {
+            arn: MlflowAppArn::parse(APP).unwrap(),
+            expires_in: None,
+            session_expiration: None,
+        };
+        let partner = Target::PartnerApp {
+            arn: PartnerAppArn::parse(PARTNER).unwrap(),
+            expires_in: None,
+            session_expiration: None,
+        };
+        let notebook = Target::NotebookInstance {
+            notebook_instance_name: NotebookInstanceName::parse("nb").unwrap(),
+            session_expiration: None,
+        };
+        for (target, actions, arn) in [
+            (app, json!(["sagemaker:CreatePresignedMlflowAppUrl", "sagemaker:CallMlflowAppApi"]), APP),
+            (partner, json!(["sagemaker:CreatePartnerAppPresignedUrl", "sagemaker:CallPartnerAppApi"]), PARTNER),
+            (
+                notebook,
+                json!(["sagemaker:CreatePresignedNotebookInstanceUrl"]),
+                "arn:aws-us-gov:sagemaker:eu-west-1:111122223333:notebook-instance/nb",
+            ),
+        ] {
+            assert_eq!(
+                mint_policy(&target, true),
+                json!([{"Effect": "Allow", "Action": actions, "Resource": arn}])
+            );
+        }
+    }
+
+    #[test]
+    fn a_look_up_may_only_read() {
+        let role = RoleArn::parse("arn:aws:iam::111122223333:role/postern").unwrap();
+        let region = Region::parse("eu-west-1").unwrap();
+        let text = for_look_up(&Resource::of(&studio()), &role, &region);
+        assert_eq!(
+            serde_json::from_str::<Value>(&text).unwrap()["Statement"],
+            json!([{
+                "Effect": "Allow",
+                "Action": ["sagemaker:DescribeUserProfile"],
+                "Resource": "arn:aws:sagemaker:eu-west-1:111122223333:user-profile/d-abc/ada"
+            }])
+        );
+    }
+}

@@ -1,0 +1,172 @@
+//! Take-once slots: URLs minted ahead, each waiting for the one request that will use it.
+//!
+//! The map owns its URLs and gives them away by value, so that nothing can be handed out twice is plain from the types.
+
+use super::{MintFacts, Person, Presigned};
+use crate::clock::Clock;
+use crate::presign::authorized_url::AuthorizedUrl;
+use crate::target::{Mint, Target};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, SystemTime};
+use tokio::time::Instant;
+
+/// More people than this at one replica mint when they come; nothing breaks.
+const MOST_SLOTS: usize = 4096;
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// For whom, and with which input. Everything that changes the answer stands in it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct SlotKey {
+    pub(super) person: Person,
+    pub(super) mint: Mint,
+}
+
+#[derive(Debug)]
+pub(super) struct Slots {
+    table: Mutex<Table>,
+    clock: Clock,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    slots: HashMap<SlotKey, Slot>,
+    /// Numbers the fillings, so that one which was forgotten never counts as the one that came after it.
+    fillings: u64,
+}
+
+#[derive(Debug)]
+enum Slot {
+    /// The filler with this number has the place. Whoever removes it makes the filler's URL unwanted.
+    Filling(u64),
+    Filled(Filled),
+}
+
+#[derive(Debug)]
+struct Filled {
+    url: AuthorizedUrl,
+    facts: MintFacts,
+    /// By both clocks: the monotonic one does not count while the machine sleeps, the other may be set back.
+    life: Duration,
+    since: Instant,
+    since_by_clock: SystemTime,
+}
+
+/// The right to fill one slot. Dropped unused, it frees the place.
+#[derive(Debug)]
+pub(super) struct Filling {
+    slots: Arc<Slots>,
+    key: SlotKey,
+    number: u64,
+    life: Duration,
+    since: Instant,
+    since_by_clock: SystemTime,
+}
+
+/// How long an unused URL of this target is kept: half of what AWS gives it, or `None` where AWS documents no default
+/// and the config names none.
+pub(super) fn life(target: &Target) -> Option<Duration> {
+    const DOCUMENTED_DEFAULT: u64 = 300;
+    let seconds = match target {
+        Target::StudioDomain { expires_in, .. } => {
+            expires_in.map_or(DOCUMENTED_DEFAULT, |expires_in| u64::from(expires_in.seconds().unsigned_abs()))
+        }
+        Target::NotebookInstance { .. } => DOCUMENTED_DEFAULT,
+        Target::MlflowTrackingServer { expires_in, .. }
+        | Target::MlflowApp { expires_in, .. }
+        | Target::PartnerApp { expires_in, .. } => u64::from((*expires_in)?.seconds().unsigned_abs()),
+    };
+    Some(Duration::from_secs(seconds) / 2)
+}
+
+impl Slots {
+    /// Sweeps itself once a second for as long as someone holds it, so that no URL outlives its slot in memory.
+    pub(super) fn new(clock: Clock) -> Arc<Self> {
+        let slots = Arc::new(Self { table: Mutex::default(), clock });
+        let weak = Arc::downgrade(&slots);
+        tokio::spawn(async move {
+            while let Some(slots) = weak.upgrade() {
+                slots.sweep();
+                drop(slots);
+                tokio::time::sleep(SWEEP_EVERY).await;
+            }
+        });
+        slots
+    }
+
+    /// Empties the slot. Never waits: where one is only being filled there is nothing to take.
+    pub(super) fn take(&self, key: &SlotKey) -> Option<Presigned> {
+        let mut table = self.lock();
+        let Slot::Filled(_) = table.slots.get(key)? else { return None };
+        let Some(Slot::Filled(filled)) = table.slots.remove(key) else { return None };
+        drop(table);
+        filled
+            .alive(&self.clock)
+            .then_some(Presigned { url: filled.url, facts: MintFacts { from_slot: true, ..filled.facts } })
+    }
+
+    /// Reserves the slot for a URL whose life counts from now, unless it is filled, being filled, or there are too many.
+    pub(super) fn reserve(self: &Arc<Self>, key: SlotKey, life: Duration) -> Option<Filling> {
+        let mut table = self.lock();
+        if table.slots.len() >= MOST_SLOTS || table.slots.contains_key(&key) {
+            return None;
+        }
+        table.fillings += 1;
+        let number = table.fillings;
+        table.slots.insert(key.clone(), Slot::Filling(number));
+        drop(table);
+        let since_by_clock = self.clock.now_system();
+        Some(Filling { slots: Arc::clone(self), key, number, life, since: Instant::now(), since_by_clock })
+    }
+
+    /// Drops every slot of a person, filled or being filled.
+    pub(super) fn forget(&self, realm: &str, user: &str) {
+        self.lock().slots.retain(|key, _| !(*key.person.realm == *realm && key.person.user == user));
+    }
+
+    fn sweep(&self) {
+        self.lock().slots.retain(|_, slot| match slot {
+            Slot::Filling(_) => true,
+            Slot::Filled(filled) => filled.alive(&self.clock),
+        });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        // No code that holds the lock can leave the table half changed.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Filled {
+    fn alive(&self, clock: &Clock) -> bool {
+        let by_clock = clock.now_system().duration_since(self.since_by_clock).unwrap_or_default();
+        self.since.elapsed() < self.life && by_clock < self.life
+    }
+}
+
+impl Filling {
+    /// Puts the URL into the slot, if the person was not forgotten in the meantime.
+    pub(super) fn fill(self, presigned: Presigned) {
+        let mut table = self.slots.lock();
+        if let Some(slot) = table.slots.get_mut(&self.key)
+            && matches!(slot, Slot::Filling(number) if *number == self.number)
+        {
+            *slot = Slot::Filled(Filled {
+                url: presigned.url,
+                facts: presigned.facts,
+                life: self.life,
+                since: self.since,
+                since_by_clock: self.since_by_clock,
+            });
+        }
+    }
+}
+
+impl Drop for Filling {
+    fn drop(&mut self) {
+        let mut table = self.slots.lock();
+        if matches!(table.slots.get(&self.key), Some(Slot::Filling(number)) if *number == self.number) {
+            table.slots.remove(&self.key);
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Whether a target can be opened now. Nothing here starts anything.
+
+use super::credentials::{CredentialStore, shared};
+use super::error::PresignErrorKind;
+use super::retry::Calls;
+use super::sagemaker::{At, Described, SageMaker};
+use super::session_policy::{self, Resource};
+use super::session_name;
+use super::sts::AssumeRole;
+use crate::target::{Mint, Region, RoleArn};
+use moka::Expiry;
+use moka::future::Cache;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+const KNOWN_FOR: Duration = Duration::from_secs(15);
+const FAILED_FOR: Duration = Duration::from_secs(2);
+const MOST_TARGETS: u64 = 10_000;
+
+/// What AWS says of a target. A status is AWS's own word.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TargetState {
+    Ready,
+    /// It could not be found out, or AWS's word says nothing about use: try it.
+    Unknown,
+    Missing,
+    /// Busy with something that will end.
+    Pending(String),
+    Starting,
+    /// Stopped or stopping. A visit does not start it.
+    Stopped,
+    Failed(String),
+}
+
+impl TargetState {
+    /// Whether a URL is worth asking for.
+    pub fn may_open(&self) -> bool {
+        matches!(self, Self::Ready | Self::Unknown)
+    }
+}
+
+/// The look-ups, cached: what is known for 15 seconds, what failed for 2.
+#[derive(Debug)]
+pub(super) struct States {
+    sagemaker: Arc<SageMaker>,
+    credentials: Arc<CredentialStore>,
+    calls: Arc<Calls>,
+    timeout: Duration,
+    external_id: Option<String>,
+    session_tags: Vec<(String, String)>,
+    cache: Cache<StateKey, LookedUp>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct StateKey {
+    resource: Resource,
+    region: Region,
+    role_arn: Option<RoleArn>,
+    endpoint_url: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+struct LookedUp {
+    state: TargetState,
+    known_for: Duration,
+}
+
+struct ByOutcome;
+
+impl Expiry<StateKey, LookedUp> for ByOutcome {
+    fn expire_after_create(&self, _: &StateKey, looked_up: &LookedUp, _: Instant) -> Option<Duration> {
+        Some(looked_up.known_for)
+    }
+}
+
+impl States {
+    pub(super) fn new(
+        sagemaker: Arc<SageMaker>,
+        credentials: Arc<CredentialStore>,
+        calls: Arc<Calls>,
+        config: &crate::config::AwsConfig,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            sagemaker,
+            credentials,
+            calls,
+            timeout: config.timeout,
+            external_id: config.external_id.clone(),
+            session_tags: config.session_tags.clone(),
+            cache: Cache::builder().max_capacity(MOST_TARGETS).expire_after(ByOutcome).build(),
+        })
+    }
+
+    /// Never an error: what cannot be found out is [`TargetState::Unknown`]. The caller has the deadline.
+    pub(super) async fn look_up(self: &Arc<Self>, mint: &Mint) -> TargetState {
+        let key = StateKey {
+            resource: Resource::of(&mint.target),
+            region: mint.region.clone(),
+            role_arn: mint.role_arn.clone(),
+            endpoint_url: mint.endpoint_url.clone(),
+        };
+        if let Some(looked_up) = self.cache.get(&key).await {
+            return looked_up.state;
+        }
+        let states = Arc::clone(self);
+        let asked = key.clone();
+        let looked_up = shared(&self.cache, key, async move {
+            let fetch = states.describe(&asked);
+            Ok(tokio::time::timeout(states.timeout, fetch).await.unwrap_or_else(|_| LookedUp::failed()))
+        });
+        looked_up.await.map_or(TargetState::Unknown, |looked_up| looked_up.state)
+    }
+
+    /// Forgets a state that AWS has just contradicted.
+    pub(super) async fn contradict(&self, mint: &Mint, state: TargetState) {
+        let key = StateKey {
+            resource: Resource::of(&mint.target),
+            region: mint.region.clone(),
+            role_arn: mint.role_arn.clone(),
+            endpoint_url: mint.endpoint_url.clone(),
+        };
+        self.cache.insert(key, LookedUp { state, known_for: FAILED_FOR }).await;
+    }
+
+    async fn describe(&self, key: &StateKey) -> LookedUp {
+        let session = key.role_arn.as_ref().map(|role_arn| {
+            Arc::new(AssumeRole {
+                role_arn: role_arn.clone(),
+                session_name: session_name::LOOK_UP.to_owned(),
+                source_identity: None,
+                external_id: self.external_id.clone(),
+                tags: self.session_tags.clone(),
+                policy: Some(session_policy::for_look_up(&key.resource, role_arn, &key.region)),
+            })
+        });
+        let Ok(credentials) = self.credentials.acquire(session).await else { return LookedUp::failed() };
+        let at = At { region: &key.region, endpoint_url: key.endpoint_url.as_deref() };
+        let deadline = tokio::time::Instant::now() + self.timeout;
+        let operation = key.resource.describe_operation();
+        let call = self.sagemaker.describe(&key.resource, at, &credentials);
+        match self.calls.once(operation, deadline, call).await {
+            Ok(described) => LookedUp { state: state_of(&key.resource, &described), known_for: KNOWN_FOR },
+            Err(error) if error.kind == PresignErrorKind::NotReady(TargetState::Missing) => {
+                LookedUp { state: TargetState::Missing, known_for: KNOWN_FOR }
+            }
+            Err(error) => {
+                tracing::debug!(error = %error, "target.look_up_failed");
+                LookedUp::failed()
+            }
+        }
+    }
+}
+
+impl LookedUp {
+    fn failed() -> Self {
+        Self { state: TargetState::Unknown, known_for: FAILED_FOR }
+    }
+}
+
+/// Reads AWS's words. A word that does not say whether the target can be used is `Unknown`, and so is a new one.
+fn state_of(resource: &Resource, described: &Described) -> TargetState {
+    let status = described.status.as_str();
+    let inactive = described.is_active == Some(false);
+    match (resource, status) {
+        (_, "Deleting" | "Deleted") => TargetState::Missing,
+        (_, "Updating" | "MaintenanceInProgress" | "InMaintenance") => TargetState::Pending(status.to_owned()),
+        (_, "Failed" | "CreateFailed" | "StartFailed") => TargetState::Failed(status.to_owned()),
+        (_, "Stopping" | "Stopped") => TargetState::Stopped,
+        (Resource::UserProfile { .. }, "Pending") => TargetState::Pending(status.to_owned()),
+        (Resource::NotebookInstance(_), "Pending") | (_, "Creating" | "Starting") => TargetState::Starting,
+        (Resource::TrackingServer(_), _) if inactive => TargetState::Stopped,
+        (Resource::UserProfile { .. } | Resource::NotebookInstance(_), "InService")
+        | (Resource::TrackingServer(_), "Created" | "Updated" | "Started" | "MaintenanceComplete")
+        | (Resource::MlflowApp(_), "Created" | "Updated")
+        // A partner app whose update failed is available, by AWS's description of the status.
+        | (Resource::PartnerApp(_), "Available" | "UpdateFailed") => TargetState::Ready,
+        _ => TargetState::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::target::{DomainId, NotebookInstanceName, TrackingServerName, UserProfileName};
+
+    fn state(resource: &Resource, status: &str, is_active: Option<bool>) -> TargetState {
+        state_of(resource, &Described { status: status.to_owned(), is_active })
+    }
+
+    #[test]
+    fn a_tracking_server_needs_a_usable_status_and_to_be_active() {
+        let server = Resource::TrackingServer(TrackingServerName::parse("risk").unwrap());
+        for status in ["Created", "Updated", "Started", "MaintenanceComplete"] {
+            assert_eq!(state(&server, status, Some(true)), TargetState::Ready, "{status}");
+            assert_eq!(state(&server, status, Some(false)), TargetState::Stopped, "{status}");
+        }
+        assert_eq!(state(&server, "Stopped", Some(false)), TargetState::Stopped);
+        assert_eq!(state(&server, "Starting", Some(false)), TargetState::Starting);
+        assert_eq!(state(&server, "StopFailed", Some(true)), TargetState::Unknown);
+        assert_eq!(state(&server, "CreateFailed", Some(false)), TargetState::Failed("CreateFailed".to_owned()));
+        assert_eq!(state(&server, "SomethingNew", Some(true)), TargetState::Unknown);
+    }
+
+    #[test]
+    fn pending_is_a_start_for_a_notebook_only() {
+        let notebook = Resource::NotebookInstance(NotebookInstanceName::parse("nb").unwrap());
+        let profile = Resource::UserProfile {
+            domain_id: DomainId::parse("d-abc").unwrap(),
+            user_profile_name: UserProfileName::parse("ada").unwrap(),
+        };
+        assert_eq!(state(&notebook, "Pending", None), TargetState::Starting);
+        assert_eq!(state(&profile, "Pending", None), TargetState::Pending("Pending".to_owned()));
+        for resource in [&notebook, &profile] {
+            assert_eq!(state(resource, "InService", None), TargetState::Ready);
+            assert_eq!(state(resource, "Deleting", None), TargetState::Missing);
+        }
+        assert_eq!(state(&profile, "Update_Failed", None), TargetState::Unknown);
+    }
+}
