@@ -1,10 +1,61 @@
 //! Postern, an authenticating gateway to Amazon SageMaker.
+//!
+//! It answers one question per request: *may this person open this destination, and if so, what is the one-time link?*
+//!
+//! # The way of a request
+//!
+//! ```text
+//! TcpStream ── slot ── accept ── hyper, HTTP/1.1 and HTTP/2                                      server
+//!   → RequestContext   request id, client address (behind trusted proxies only)                  gateway::context
+//!   → Route            the one place that knows URLs                                             gateway::route
+//!   → Principal        session cookie | bearer | signed header → UnverifiedToken → Claims        authn
+//!   → Grant            Principal × Destination → Grant | Denial; pure, synchronous, no I/O       policy
+//!   → AuthorizedUrl    Grant → take-once slot | SageMaker                                        presign
+//!   → Response         302, no-store, no-referrer; one access-log event, one audit record        gateway::respond
+//! ```
+//!
+//! # Invariants
+//!
+//! `tests/it/architecture.rs` holds what the compiler does not.
+//!
+//! - A URL is presigned only for a [`Grant`](policy::grant::Grant), and only `policy` makes one: its fields are private
+//!   and so is its constructor. Presigning without authorising does not compile.
+//! - An [`AuthorizedUrl`](presign::authorized_url::AuthorizedUrl) leaves the process once: both ways out consume it. It has
+//!   no `Display`, no `Clone`, no `Serialize`, and its `Debug` shows nothing.
+//! - `policy` performs no I/O when it decides and is never `async`.
+//! - A token is unverified until its type says otherwise: only `authn::claims` makes [`Claims`](authn::claims::Claims).
+//! - The AWS SDK is known to `presign`, `jsonwebtoken` to `authn` (and to the sandbox, which issues tokens), and
+//!   `SystemTime::now` to `clock`.
+//! - Every request ends in exactly one access-log event; every decision in exactly one audit record. Both are written
+//!   when a value is dropped, so that a client that hangs up changes nothing.
+//! - Everything that waits has a deadline; everything that grows has a bound.
+//!
+//! # A walkthrough
+//!
+//! Ada opens `https://ml.corp.example/studio`. [`gateway::Gateway::handle`] finds no session, so her browser goes to the
+//! company's sign-in with the path sealed into `state` ([`authn::login`]), and comes back with a session cookie
+//! ([`authn::session`]). The same request, now with a [`Principal`](authn::principal::Principal), meets the rules:
+//! [`policy::Policy::authorize`] tries them in order and the first that matches resolves the target's templates into AWS
+//! names ([`target`]), which is a [`Grant`](policy::grant::Grant). [`presign::Presigner::presign`] assumes the role as Ada, with a
+//! session policy for this one profile, asks SageMaker for the URL, checks its host, and the answer's `Location` is the only
+//! place where it is ever seen.
 
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
+
+// In reading order.
+pub mod cli;
+pub mod gateway;
 pub mod authn;
-pub mod clock;
-pub mod config;
-pub mod http_client;
 pub mod policy;
-pub mod presign;
-pub mod secret;
 pub mod target;
+pub mod presign;
+pub mod config;
+pub mod server;
+pub mod admin;
+pub mod audit;
+pub mod metrics;
+pub mod telemetry;
+pub mod http_client;
+pub mod clock;
+pub mod secret;

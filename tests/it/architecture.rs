@@ -1,0 +1,140 @@
+//! The invariants of `src/lib.rs` that the compiler does not hold.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Every source file below `src`, by its path there, without its unit tests.
+fn sources() -> Vec<(String, String)> {
+    fn collect(folder: &Path, into: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                collect(&path, into);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                into.push(path);
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    collect(&root, &mut files);
+    assert!(files.len() > 40, "the sources were not found");
+    let read = |path: PathBuf| {
+        let text = fs::read_to_string(&path).expect("a source file");
+        let text = text.split("\n#[cfg(test)]\nmod ").next().unwrap_or_default().to_owned();
+        (path.strip_prefix(&root).expect("below src").to_string_lossy().into_owned(), text)
+    };
+    files.into_iter().map(read).collect()
+}
+
+/// The lines that are code, with their place.
+fn code() -> impl Iterator<Item = (String, String)> {
+    sources().into_iter().flat_map(|(file, text)| {
+        let lines: Vec<_> = text
+            .lines()
+            .enumerate()
+            .filter(|(_, line)| !line.trim_start().starts_with("//"))
+            .map(|(index, line)| (format!("src/{file}:{}", index + 1), line.to_owned()))
+            .collect();
+        lines
+    })
+}
+
+/// `word` stands only in files whose place begins with one of `places`.
+#[track_caller]
+fn known_only_to(word: &str, places: &[&str]) {
+    let found: Vec<_> = code().filter(|(_, line)| line.contains(word)).map(|(place, _)| place).collect();
+    assert!(!found.is_empty(), "`{word}` stands nowhere: this test has lost its object");
+    let foreign: Vec<_> =
+        found.iter().filter(|place| !places.iter().any(|allowed| place.starts_with(allowed))).collect();
+    assert!(foreign.is_empty(), "`{word}` is known outside {places:?}: {foreign:#?}");
+}
+
+#[test]
+fn the_sdk_is_known_to_presigning_alone() {
+    known_only_to("aws_sdk_", &["src/presign/", "src/presign.rs", "src/telemetry.rs"]);
+    known_only_to("aws_config", &["src/presign/", "src/presign.rs", "src/telemetry.rs"]);
+}
+
+#[test]
+fn the_sdk_outputs_with_urls_stay_in_one_file() {
+    known_only_to("authorized_url()", &["src/presign/sagemaker.rs"]);
+}
+
+#[test]
+fn tokens_are_verified_in_authn_alone() {
+    known_only_to("jsonwebtoken", &["src/authn/", "src/sandbox/"]);
+}
+
+#[test]
+fn time_is_asked_in_one_file() {
+    known_only_to("SystemTime::now", &["src/clock.rs"]);
+}
+
+#[test]
+fn only_the_policy_makes_a_grant() {
+    known_only_to("Grant::new(", &["src/policy.rs", "src/policy/"]);
+    let (_, grant) = sources().into_iter().find(|(file, _)| file == "policy/grant.rs").expect("grant.rs");
+    assert!(grant.contains("pub(super) fn new("), "the constructor is private to the policy");
+    let fields = grant.split("pub struct Grant {").nth(1).and_then(|rest| rest.split('}').next()).expect("the fields");
+    assert!(!fields.contains("pub"), "no field of a grant is public: {fields}");
+    assert_eq!(grant.matches("Grant {").count(), 2, "a grant is written down in one place");
+}
+
+#[test]
+fn presigning_takes_a_grant_and_nothing_less() {
+    let (_, presign) = sources().into_iter().find(|(file, _)| file == "presign.rs").expect("presign.rs");
+    let open_doors: Vec<_> = presign.lines().filter(|line| line.trim_start().starts_with("pub ")).collect();
+    for door in ["async fn presign(", "fn prewarm(", "async fn describe("] {
+        let line = open_doors.iter().find(|line| line.contains(door)).expect("the function");
+        assert!(line.contains("grant: &Grant") || line.contains("grant: Grant"), "{line}");
+    }
+}
+
+#[test]
+fn an_authorized_url_cannot_be_shown() {
+    let (_, text) =
+        sources().into_iter().find(|(file, _)| file == "presign/authorized_url.rs").expect("authorized_url.rs");
+    let declaration = text.split("pub struct AuthorizedUrl").next().expect("the declaration");
+    let last_lines: Vec<_> = declaration.lines().rev().take(3).collect();
+    assert!(!last_lines.join("\n").contains("derive"), "nothing is derived: {last_lines:?}");
+    assert!(!text.contains("Display for AuthorizedUrl"));
+    assert!(!text.contains("Clone for AuthorizedUrl"));
+    assert!(!text.contains("Serialize"));
+    for way_out in ["fn into_location(self)", "fn into_api_answer(self)"] {
+        assert!(text.contains(way_out), "{way_out} consumes the URL");
+    }
+}
+
+#[test]
+fn deciding_is_pure() {
+    for (place, line) in code().filter(|(place, _)| place.starts_with("src/policy")) {
+        for word in ["async ", ".await", "tokio", "hyper", "std::net::Tcp", "Clock", "rand::"] {
+            assert!(!line.contains(word), "{place}: `{word}` has no place in a pure decision");
+        }
+    }
+    known_only_to("fs::read", &["src/config", "src/policy/lookup.rs", "src/authn/", "src/cli/"]);
+}
+
+#[test]
+fn standard_streams_are_written_by_the_command_line_and_the_audit_trail_alone() {
+    known_only_to("stdout()", &["src/cli"]);
+    known_only_to("stderr", &["src/cli", "src/telemetry.rs"]);
+}
+
+#[test]
+fn files_stay_readable() {
+    for (file, text) in sources() {
+        let lines = text.lines().count();
+        assert!(lines <= 400, "src/{file} has {lines} lines: would a reader know where to look?");
+    }
+}
+
+#[test]
+fn names_say_something() {
+    for (file, _) in sources() {
+        for word in ["utils", "common", "helpers", "types", "manager", "misc"] {
+            assert!(!file.contains(word), "src/{file}: `{word}` tells nothing");
+        }
+    }
+}
