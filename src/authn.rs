@@ -1,3 +1,8 @@
 //! Who is asking: a request's head becomes a [`principal::Principal`], or an error that says which check failed.
 
+pub mod cookie;
 pub mod principal;
+mod remembered;
+pub mod return_to;
+pub mod seal;
+pub mod session;
