@@ -173,7 +173,8 @@ impl Sessions {
     fn judge(&self, value: &[u8]) -> Result<Session, Unusable> {
         let text = self.sealer.open(Purpose::Session, value).ok_or(Unusable::Unreadable)?;
         let mut content: Content = serde_json::from_slice(&text).map_err(|_| Unusable::Unreadable)?;
-        let (issuer, realm) = self.realms.get_key_value(content.issuer.as_str()).ok_or(Unusable::UnknownIssuer)?;
+        let (issuer, realm) =
+            self.realms.get_key_value(content.issuer.as_str()).ok_or(Unusable::UnknownIssuer)?;
         let now = self.clock.now();
         if now.since(content.established) >= self.lifetime {
             return Err(Unusable::Expired);
@@ -196,8 +197,10 @@ impl Sessions {
 
     fn is_revoked(&self, issuer: &Arc<str>, content: &Content) -> bool {
         let noted = |ended: Ended| self.revocations.0.noted(&ended);
-        let provider_session =
-            content.provider_session.clone().map(|sid| Ended::ProviderSession { issuer: issuer.clone(), sid });
+        let provider_session = content
+            .provider_session
+            .clone()
+            .map(|sid| Ended::ProviderSession { issuer: issuer.clone(), sid });
         noted(Ended::Session(content.id.clone())).is_some()
             || provider_session.and_then(noted).is_some()
             || noted(Ended::Subject { issuer: issuer.clone(), subject: content.subject.clone() })
