@@ -4,14 +4,20 @@
 //! (`claims`); only then may it name a [`Principal`].
 
 pub mod claims;
+pub mod cookie;
 pub mod credential;
 pub mod discovery;
 pub mod issuer;
 mod json;
 pub mod jwks;
+pub mod login;
 mod pem_keys;
 pub mod principal;
 mod refresh;
+mod remembered;
+pub mod return_to;
+pub mod seal;
+pub mod session;
 mod signed_header;
 pub mod token;
 
@@ -21,6 +27,7 @@ use credential::Presented;
 use hyper::header::{HeaderName, HeaderValue};
 use issuer::{Issuer, Presentation};
 use principal::Principal;
+use session::{Opened, Sessions, Unusable};
 use std::fmt;
 use std::sync::Arc;
 use token::UnverifiedToken;
@@ -33,6 +40,7 @@ use token::UnverifiedToken;
 pub struct Authenticator {
     bearer_issuers: Vec<Arc<Issuer>>,
     signed_headers: Vec<(HeaderName, Vec<Arc<Issuer>>)>,
+    sessions: Option<Arc<Sessions>>,
 }
 
 /// A person, and by what.
@@ -52,10 +60,16 @@ pub enum Via {
 }
 
 impl Authenticator {
+    /// `sessions` is `None` where sessions are no credential.
+    ///
     /// # Errors
     ///
     /// A signed header with a name that no header can have.
-    pub fn new(issuers: &[Arc<Issuer>], credentials: &Credentials) -> Result<Self, String> {
+    pub fn new(
+        issuers: &[Arc<Issuer>],
+        credentials: &Credentials,
+        sessions: Option<Arc<Sessions>>,
+    ) -> Result<Self, String> {
         let bearer = issuers.iter().filter(|issuer| credentials.bearer && issuer.takes_bearer());
         let mut signed_headers: Vec<(HeaderName, Vec<Arc<Issuer>>)> = Vec::new();
         for issuer in issuers.iter().filter(|_| credentials.signed_header) {
@@ -67,7 +81,7 @@ impl Authenticator {
                 None => signed_headers.push((name, vec![Arc::clone(issuer)])),
             }
         }
-        Ok(Self { bearer_issuers: bearer.cloned().collect(), signed_headers })
+        Ok(Self { bearer_issuers: bearer.cloned().collect(), signed_headers, sessions })
     }
 
     /// # Errors
@@ -82,6 +96,17 @@ impl Authenticator {
             if let Some(principal) = by_signed_header(presented, name, issuers).await? {
                 agree(&mut agreed, Authenticated { principal, via: Via::SignedHeader, set_cookie: None })?;
             }
+        }
+        match self.sessions.as_ref().map(|sessions| sessions.open(presented.headers)) {
+            Some(Opened::Valid(session)) => {
+                let set_cookie = session.renewed;
+                agree(&mut agreed, Authenticated { principal: session.principal, via: Via::Session, set_cookie })?;
+            }
+            // A cookie that says nothing any more is not a credential that disagrees.
+            Some(Opened::Invalid { reason, clear }) if agreed.is_none() => {
+                return Err(AuthnError::Session { reason, clear });
+            }
+            Some(Opened::Invalid { .. } | Opened::None) | None => {}
         }
         agreed.ok_or(AuthnError::NoCredential)
     }
@@ -149,6 +174,11 @@ pub enum AuthnError {
     UnknownIssuer,
     ConflictingCredentials,
     Token(TokenError),
+    /// A session cookie that does not count, and the `Set-Cookie` that makes the browser forget it.
+    Session {
+        reason: Unusable,
+        clear: HeaderValue,
+    },
 }
 
 impl AuthnError {
@@ -162,6 +192,20 @@ impl AuthnError {
             Self::UnknownIssuer => "unknown-issuer",
             Self::ConflictingCredentials => "conflicting-credentials",
             Self::Token(error) => error.reason(),
+            Self::Session { reason, .. } => reason.as_str(),
+        }
+    }
+
+    /// There is nobody to speak of: a browser in this state may be sent to sign in.
+    pub fn is_anonymous(&self) -> bool {
+        matches!(self, Self::NoCredential | Self::Session { .. })
+    }
+
+    /// A `Set-Cookie` for the answer.
+    pub fn clear_cookie(&self) -> Option<&HeaderValue> {
+        match self {
+            Self::Session { clear, .. } => Some(clear),
+            _ => None,
         }
     }
 
@@ -189,6 +233,7 @@ impl fmt::Display for AuthnError {
             Self::UnknownIssuer => f.write_str("the token is of an issuer that is not configured"),
             Self::ConflictingCredentials => f.write_str("the credentials name different people"),
             Self::Token(error) => error.fmt(f),
+            Self::Session { reason, .. } => write!(f, "the session does not count any more: {}", reason.as_str()),
         }
     }
 }

@@ -1,0 +1,285 @@
+//! Sign-in in the browser: the OIDC authorization code flow with PKCE.
+//!
+//! OpenID Connect Core 1.0, section 3.1; RFC 7636 (PKCE, S256 only); RFC 9207 (`iss` in the callback); RFC 9700.
+//!
+//! Nothing is kept for a sign-in under way: the attempt is sealed into `state` and bound to the browser by one cookie,
+//! so that any number of tabs may sign in at once, at any replica, and abandoned attempts cost nothing.
+
+mod attempt;
+mod callback;
+mod client;
+mod error;
+
+pub use error::SignInError;
+
+use self::attempt::{Attempt, LIFETIME};
+use self::callback::Callback;
+use self::client::{Client, Tokens};
+use super::claims::{Claims, Expected};
+use super::cookie::Cookie;
+use super::discovery::Provider;
+use super::issuer::Issuer;
+use super::principal::Principal;
+use super::remembered::Remembered;
+use super::return_to::ReturnTo;
+use super::seal::Sealer;
+use super::session::{Opened, Sessions};
+use super::token::UnverifiedToken;
+use crate::clock::Clock;
+use crate::config::SignInConfig;
+use crate::http_client::HttpClient;
+use hyper::header::{HeaderMap, HeaderValue};
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+use url::Url;
+
+/// How many callbacks of the last minutes are known to have been used. One that was forgotten is refused by the provider.
+const MOST_USED_ATTEMPTS: usize = 65_536;
+/// Longer than a browser's session with the provider; a sign-in on its last minutes merely starts over.
+const BROWSER_COOKIE_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[derive(Debug)]
+pub struct SignIn {
+    issuer: Arc<Issuer>,
+    sessions: Arc<Sessions>,
+    sealer: Arc<Sealer>,
+    client: Client,
+    scope: String,
+    redirect_uri: Url,
+    browser_cookie: Cookie,
+    used: Remembered<String>,
+    clock: Clock,
+}
+
+/// The way to the provider.
+#[derive(Debug)]
+pub struct Started {
+    pub location: HeaderValue,
+    /// Binds the attempt to this browser, where it is not bound already.
+    pub set_cookie: Option<HeaderValue>,
+}
+
+/// How a callback ends when nothing went wrong on the way.
+#[derive(Debug)]
+pub enum Finished {
+    SignedIn {
+        principal: Arc<Principal>,
+        session: HeaderValue,
+        return_to: ReturnTo,
+        /// Whether a person started this visit, as its first hop was judged.
+        deliberate: bool,
+    },
+    /// The callback is no good (stale, replayed, or another browser's), but this browser has a session, which wins.
+    /// Go there, as to a visit that no person started.
+    Kept { return_to: ReturnTo },
+    /// The callback is no good, and this browser has no session. `automatic` is true once per visit: then
+    /// [`SignIn::restart`] may follow at once. Otherwise a person has to press a button, so that a browser without
+    /// cookies goes round once and not for ever.
+    Restart { return_to: ReturnTo, automatic: bool },
+    /// The provider said no: its error code, such as `access_denied`.
+    Refused { error: String },
+}
+
+impl SignIn {
+    /// `issuer` is the configured issuer that `config` names. The callback is `public_url` and `/-/callback`, whatever a
+    /// request says.
+    ///
+    /// # Errors
+    ///
+    /// The client's secret or key cannot be read, in words for the admin.
+    pub fn new(
+        config: &SignInConfig,
+        public_url: &Url,
+        issuer: Arc<Issuer>,
+        sessions: Arc<Sessions>,
+        sealer: Arc<Sealer>,
+        http: HttpClient,
+        clock: Clock,
+    ) -> Result<Self, String> {
+        let mut redirect_uri = public_url.clone();
+        redirect_uri.set_path("/-/callback");
+        redirect_uri.set_query(None);
+        redirect_uri.set_fragment(None);
+        Ok(Self {
+            client: Client::new(config, http, clock.clone())?,
+            scope: config.scopes.join(" "),
+            browser_cookie: Cookie::browser(public_url),
+            used: Remembered::new(LIFETIME, MOST_USED_ATTEMPTS),
+            issuer,
+            sessions,
+            sealer,
+            redirect_uri,
+            clock,
+        })
+    }
+
+    /// Begins a sign-in that comes back to `return_to`. `deliberate` says whether a person started this visit.
+    ///
+    /// # Errors
+    ///
+    /// [`SignInError::Provider`] where the provider's endpoints are not known.
+    pub async fn start(
+        &self,
+        return_to: &ReturnTo,
+        deliberate: bool,
+        headers: &HeaderMap,
+    ) -> Result<Started, SignInError> {
+        self.begin(return_to, deliberate, false, headers).await
+    }
+
+    /// Begins again after [`Finished::Restart`]. Whoever made the first callback may have chosen `return_to`, so the visit
+    /// counts as one that no person started: it ends before a page with a button, not in a presigned URL.
+    ///
+    /// # Errors
+    ///
+    /// As [`SignIn::start`].
+    pub async fn restart(&self, return_to: &ReturnTo, headers: &HeaderMap) -> Result<Started, SignInError> {
+        self.begin(return_to, false, true, headers).await
+    }
+
+    /// Ends a sign-in: `query` is that of the callback.
+    ///
+    /// # Errors
+    ///
+    /// [`SignInError`] where the callback is malformed, or the provider's answer is missing, late or fails a check.
+    pub async fn finish(&self, query: &str, headers: &HeaderMap) -> Result<Finished, SignInError> {
+        let callback = Callback::parse(query).ok_or(SignInError::MalformedCallback)?;
+        let Some(attempt) = callback.state.as_deref().and_then(|state| Attempt::open(&self.sealer, state))
+        else {
+            return Ok(self.astray(ReturnTo::default(), false, headers));
+        };
+        let again = |attempt: &Attempt| self.astray(attempt.return_to(), !attempt.is_restart, headers);
+        if !attempt.is_of_browser(self.browser_cookie.find(headers)) || !attempt.is_fresh(self.clock.now()) {
+            return Ok(again(&attempt));
+        }
+        let provider = self.issuer.provider().await?;
+        self.check_answering_issuer(&callback, &provider)?;
+        if let Some(error) = callback.error {
+            return Ok(Finished::Refused { error });
+        }
+        let code = callback.code.ok_or(SignInError::MalformedCallback)?;
+        if !self.used.note(attempt.nonce.clone(), self.clock.now()) {
+            return Ok(again(&attempt));
+        }
+        let issuer_url = &self.issuer.config().issuer;
+        let exchange =
+            self.client.exchange(&provider, issuer_url, &code, &self.redirect_uri, &attempt.verifier);
+        let tokens = match exchange.await {
+            // Another replica used the code, or it was left lying for too long.
+            Err(SignInError::TokenRefused { error }) if error == "invalid_grant" && !attempt.is_restart => {
+                return Ok(again(&attempt));
+            }
+            other => other?,
+        };
+        let claims = self.verified_claims(&tokens, &attempt, &provider).await?;
+        let provider_session = claims.get("sid").and_then(Value::as_str).map(str::to_owned);
+        let principal = self.issuer.principal(claims)?;
+        let session = self.sessions.establish(&principal, provider_session.as_deref())?;
+        Ok(Finished::SignedIn {
+            principal: Arc::new(principal),
+            session,
+            return_to: attempt.return_to(),
+            deliberate: attempt.is_deliberate,
+        })
+    }
+
+    async fn begin(
+        &self,
+        return_to: &ReturnTo,
+        deliberate: bool,
+        restart: bool,
+        headers: &HeaderMap,
+    ) -> Result<Started, SignInError> {
+        let provider = self.issuer.provider().await?;
+        let (browser, new) = attempt::browser(self.browser_cookie.find(headers));
+        let attempt = Attempt::new(return_to, deliberate, restart, &browser, self.clock.now());
+        let set_cookie = if new { self.browser_cookie.set(&browser, BROWSER_COOKIE_LIFETIME) } else { None };
+        let mut location = provider.authorization_endpoint.clone();
+        location
+            .query_pairs_mut()
+            .append_pair("response_type", "code")
+            .append_pair("client_id", self.client.id())
+            .append_pair("redirect_uri", self.redirect_uri.as_str())
+            .append_pair("scope", &self.scope)
+            .append_pair("state", &attempt.seal(&self.sealer))
+            .append_pair("nonce", &attempt.nonce)
+            .append_pair("code_challenge", &attempt.challenge())
+            .append_pair("code_challenge_method", "S256");
+        let mut location =
+            HeaderValue::from_str(location.as_str()).map_err(|_| SignInError::UnusableEndpoint)?;
+        location.set_sensitive(true);
+        Ok(Started { location, set_cookie })
+    }
+
+    /// What becomes of a callback that cannot sign anyone in.
+    fn astray(&self, return_to: ReturnTo, automatic: bool, headers: &HeaderMap) -> Finished {
+        match self.sessions.open(headers) {
+            Opened::Valid(_) => Finished::Kept { return_to },
+            Opened::None | Opened::Invalid { .. } => Finished::Restart { return_to, automatic },
+        }
+    }
+
+    /// RFC 9207, section 2.4.
+    fn check_answering_issuer(&self, callback: &Callback, provider: &Provider) -> Result<(), SignInError> {
+        match &callback.issuer {
+            Some(issuer) if *issuer == self.issuer.config().issuer => Ok(()),
+            None if !provider.iss_parameter_supported => Ok(()),
+            Some(_) | None => Err(SignInError::WrongIssuer),
+        }
+    }
+
+    /// The ID token's claims, and those of `UserInfo` where the ID token leaves out one that we are to read.
+    async fn verified_claims(
+        &self,
+        tokens: &Tokens,
+        attempt: &Attempt,
+        provider: &Provider,
+    ) -> Result<Claims, SignInError> {
+        let expected = Expected::IdToken { client_id: self.client.id(), nonce: &attempt.nonce };
+        let token = UnverifiedToken::parse(&tokens.id_token)?;
+        let claims = self.issuer.verify(&token, expected).await?;
+        if !claims.fits_access_token(&tokens.access_token) {
+            return Err(SignInError::WrongAccessToken);
+        }
+        let Some(endpoint) = &provider.userinfo_endpoint else { return Ok(claims) };
+        match self.missing(&claims) {
+            Missing::Nothing => Ok(claims),
+            Missing::Name => match self.client.user_info(endpoint, &tokens.access_token).await {
+                Ok(user_info) => Ok(claims.with_user_info(user_info)?),
+                Err(_) => Ok(claims),
+            },
+            // Without an answer the person would seem to be in no group at all, and pass every rule that denies one.
+            Missing::UserOrGroups => {
+                let user_info = self.client.user_info(endpoint, &tokens.access_token).await?;
+                Ok(claims.with_user_info(user_info)?)
+            }
+        }
+    }
+
+    fn missing(&self, claims: &Claims) -> Missing {
+        let config = self.issuer.config();
+        let has = |path: &[String]| {
+            let mut names = path.iter();
+            let first = names.next().and_then(|name| claims.get(name));
+            names.try_fold(first, |value, name| value?.get(name).map(Some)).flatten().is_some()
+        };
+        let lacks_mark =
+            config.user_domains.is_some() && !config.unmarked_email && claims.get("email_verified").is_none();
+        if lacks_mark || !has(&config.claims.user) || !has(&config.claims.groups) {
+            Missing::UserOrGroups
+        } else if !has(&config.claims.name) {
+            Missing::Name
+        } else {
+            Missing::Nothing
+        }
+    }
+}
+
+/// What the ID token leaves out of the claims that we are to read.
+enum Missing {
+    Nothing,
+    /// For pages only: `UserInfo` may fail.
+    Name,
+    UserOrGroups,
+}

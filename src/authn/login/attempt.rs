@@ -1,0 +1,107 @@
+//! One sign-in under way: made at its start, sealed into `state`, opened at the callback.
+
+use crate::authn::cookie::Found;
+use crate::authn::return_to::ReturnTo;
+use crate::authn::seal::{Purpose, Sealer, random};
+use crate::clock::UnixSeconds;
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// Time for a password, a second factor and a cup of tea.
+pub(super) const LIFETIME: Duration = Duration::from_secs(600);
+const RANDOM_LEN: usize = 32;
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Attempt {
+    /// The ID token's `nonce`, and the name of this attempt.
+    #[serde(rename = "n")]
+    pub(super) nonce: String,
+    /// `code_verifier` of RFC 7636: 43 characters.
+    #[serde(rename = "v")]
+    pub(super) verifier: String,
+    /// Digest of the browser's cookie.
+    #[serde(rename = "b")]
+    browser: String,
+    #[serde(rename = "r")]
+    return_to: String,
+    #[serde(rename = "d")]
+    pub(super) is_deliberate: bool,
+    /// Follows an attempt that went astray.
+    #[serde(rename = "a")]
+    pub(super) is_restart: bool,
+    #[serde(rename = "t")]
+    started: UnixSeconds,
+}
+
+impl Attempt {
+    pub(super) fn new(
+        return_to: &ReturnTo,
+        is_deliberate: bool,
+        is_restart: bool,
+        browser: &str,
+        now: UnixSeconds,
+    ) -> Self {
+        Self {
+            nonce: URL_SAFE_NO_PAD.encode(random::<RANDOM_LEN>()),
+            verifier: URL_SAFE_NO_PAD.encode(random::<RANDOM_LEN>()),
+            browser: sha256(browser.as_bytes()),
+            return_to: return_to.as_str().to_owned(),
+            is_deliberate,
+            is_restart,
+            started: now,
+        }
+    }
+
+    pub(super) fn seal(&self, sealer: &Sealer) -> String {
+        sealer.seal(Purpose::Attempt, &serde_json::to_vec(self).unwrap_or_default())
+    }
+
+    pub(super) fn open(sealer: &Sealer, state: &str) -> Option<Self> {
+        serde_json::from_slice(&sealer.open(Purpose::Attempt, state.as_bytes())?).ok()
+    }
+
+    /// `code_challenge`, method S256 (RFC 7636, section 4.2).
+    pub(super) fn challenge(&self) -> String {
+        sha256(self.verifier.as_bytes())
+    }
+
+    pub(super) fn return_to(&self) -> ReturnTo {
+        ReturnTo::parse(&self.return_to)
+    }
+
+    /// Whether the browser that comes back is the one that left. Without this, anyone could sign others in as himself.
+    pub(super) fn is_of_browser(&self, cookie: Found<'_>) -> bool {
+        match cookie {
+            Found::One(value) => {
+                verify_slices_are_equal(sha256(value).as_bytes(), self.browser.as_bytes()).is_ok()
+            }
+            Found::Absent | Found::Duplicate => false,
+        }
+    }
+
+    pub(super) fn is_fresh(&self, now: UnixSeconds) -> bool {
+        now.since(self.started) < LIFETIME
+    }
+}
+
+/// What names this browser: its cookie, or a new one (`true`) where it has none of our form.
+pub(super) fn browser(cookie: Found<'_>) -> (String, bool) {
+    let known = match cookie {
+        Found::One(value) => str::from_utf8(value)
+            .ok()
+            .filter(|text| URL_SAFE_NO_PAD.decode(text).is_ok_and(|bytes| bytes.len() == RANDOM_LEN)),
+        Found::Absent | Found::Duplicate => None,
+    };
+    match known {
+        Some(text) => (text.to_owned(), false),
+        None => (URL_SAFE_NO_PAD.encode(random::<RANDOM_LEN>()), true),
+    }
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(digest(&SHA256, bytes))
+}

@@ -1,0 +1,41 @@
+//! The query of the callback, as a provider or anyone else made it.
+
+use super::error::error_code;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use url::form_urlencoded;
+
+/// `code` and `state` are opaque: no `Debug`.
+#[derive(Default)]
+pub(super) struct Callback {
+    pub(super) state: Option<String>,
+    pub(super) code: Option<String>,
+    /// RFC 9207.
+    pub(super) issuer: Option<String>,
+    /// An error code in the form of RFC 6749, whatever was sent.
+    pub(super) error: Option<String>,
+}
+
+impl Callback {
+    /// Nothing where a parameter stands twice (RFC 6749, section 3.1), or `code` beside `error`. Empty ones count as
+    /// absent, as that section says.
+    pub(super) fn parse(query: &str) -> Option<Self> {
+        let mut callback = Self::default();
+        let mut seen: BTreeSet<Cow<'_, str>> = BTreeSet::new();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let value = (!value.is_empty()).then(|| value.into_owned());
+            match &*name {
+                "state" => callback.state = value,
+                "code" => callback.code = value,
+                "iss" => callback.issuer = value,
+                "error" => callback.error = value.as_deref().map(error_code),
+                _ => {}
+            }
+            if !seen.insert(name) {
+                return None;
+            }
+        }
+        let contradicts_itself = callback.code.is_some() && callback.error.is_some();
+        (!contradicts_itself).then_some(callback)
+    }
+}

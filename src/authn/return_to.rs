@@ -1,0 +1,107 @@
+//! Where a browser goes after sign-in.
+
+use hyper::header::HeaderValue;
+use std::borrow::Cow;
+use std::fmt;
+use url::form_urlencoded;
+
+/// Longer paths are not carried through a sign-in: the provider's own limit on URLs is not far above.
+const LONGEST: usize = 2048;
+const DEFAULT: &str = "/";
+/// What a person may come back to of the pages under `/-/`. The others begin or end sign-in, or answer programs.
+const OWN_PAGES: [&str; 1] = ["/-/whoami"];
+
+/// A path and query on this gateway's own origin, exactly as it was asked for.
+///
+/// It is so by its form, not by comparing parsed URLs, about which parsers and browsers disagree: the text begins with a
+/// single `/`, and holds no `\`, no `#`, no control character, no space and nothing beyond ASCII. With such a text the URL
+/// Standard's parser goes from the *relative slash state* straight to the *path state*, with the base's scheme, host and
+/// port (<https://url.spec.whatwg.org/#relative-slash-state>), and strips nothing before that.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ReturnTo(Cow<'static, str>);
+
+impl ReturnTo {
+    /// The text itself where it has the form, else the default page.
+    pub fn parse(text: &str) -> Self {
+        if stays_here(text) && is_a_destination(text) {
+            Self(Cow::Owned(text.to_owned()))
+        } else {
+            Self::default()
+        }
+    }
+
+    /// The one `return_to` parameter of a query, decoded once; the default page where there is none, or several.
+    pub fn from_query(query: Option<&str>) -> Self {
+        let query = query.unwrap_or_default().as_bytes();
+        let mut values = form_urlencoded::parse(query).filter(|(name, _)| name == "return_to");
+        match (values.next(), values.next()) {
+            (Some((_, value)), None) => Self::parse(&value),
+            _ => Self::default(),
+        }
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// For `Location`.
+    pub fn to_location(&self) -> HeaderValue {
+        HeaderValue::from_str(&self.0).unwrap_or_else(|_| HeaderValue::from_static(DEFAULT))
+    }
+}
+
+impl Default for ReturnTo {
+    fn default() -> Self {
+        Self(Cow::Borrowed(DEFAULT))
+    }
+}
+
+/// A path may name what a person works on: the length is enough for a log.
+impl fmt::Debug for ReturnTo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ReturnTo({} bytes)", self.0.len())
+    }
+}
+
+fn stays_here(text: &str) -> bool {
+    text.len() <= LONGEST
+        && text.starts_with('/')
+        && !text.starts_with("//")
+        && text.bytes().all(|b| b.is_ascii_graphic() && b != b'\\' && b != b'#')
+}
+
+/// Browsers resolve dot segments before they ask, so no request has them; and what is decoded to `/-/…` elsewhere must
+/// not become a way around the list of pages.
+fn is_a_destination(text: &str) -> bool {
+    let path = text.split_once('?').map_or(text, |(path, _)| path);
+    let mut segments = path.split('/').skip(1).map(decoded);
+    let own = segments.clone().next().is_some_and(|first| first == b"-");
+    let dots = segments.any(|segment| matches!(segment.as_slice(), b"." | b".."));
+    !dots && (!own || OWN_PAGES.contains(&path))
+}
+
+fn decoded(segment: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(segment.len());
+    let mut rest = segment.as_bytes();
+    while let Some((&first, tail)) = rest.split_first() {
+        let escaped = match (first, tail) {
+            (b'%', [high, low, ..]) => hex(*high).zip(hex(*low)),
+            _ => None,
+        };
+        match escaped {
+            Some((high, low)) => {
+                bytes.push(high << 4 | low);
+                rest = tail.get(2..).unwrap_or_default();
+            }
+            None => {
+                bytes.push(first);
+                rest = tail;
+            }
+        }
+    }
+    bytes
+}
+
+fn hex(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
