@@ -3,6 +3,18 @@
 //! `config::file` is what an admin wrote; this is what the program runs on. There is no way from one to the other but
 //! through `load`, and no value here that still needs checking.
 
+mod compile;
+pub mod diagnostics;
+pub mod file;
+mod lint;
+mod load;
+pub mod located;
+mod schema;
+mod tree;
+
+pub use load::{Loaded, load, load_text};
+pub use schema::schema;
+
 use crate::secret::Secret;
 use crate::target::{Region, RoleArn};
 use ipnet::IpNet;

@@ -1,3 +1,4 @@
 //! Who may open what: a pure function of a person, a request and the configured rules.
 
+pub mod file;
 pub mod grant;

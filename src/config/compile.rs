@@ -1,0 +1,146 @@
+//! From the written form to the final one: URLs, networks, names and durations are parsed, defaults filled in, and what
+//! one key says about another is checked. Every error is collected with its place.
+
+mod aws;
+mod edge;
+mod issuers;
+mod sign_in;
+mod texts;
+
+use super::Gateway;
+use super::diagnostics::Diagnostic;
+use super::file::Document;
+use super::located::{At, Named};
+use crate::policy::file::Destination;
+use crate::target::InvalidName;
+use std::path::Path;
+
+#[derive(Debug, Default)]
+pub(super) struct Findings {
+    pub(super) errors: Vec<Diagnostic>,
+    pub(super) warnings: Vec<Diagnostic>,
+}
+
+/// Why a text is refused.
+#[derive(Debug)]
+struct Problem {
+    message: String,
+    help: Option<String>,
+}
+
+/// The final form; `None` where `findings` got an error.
+pub(super) fn gateway(document: &Document, directory: &Path, findings: &mut Findings) -> Option<Gateway> {
+    let public_url = edge::public_url(&document.public_url, findings);
+    let aliases = findings.each("aliases", &document.aliases, texts::host_name);
+    let listen = edge::listen(&document.listen, findings);
+    let admin = edge::admin(document.admin.as_ref(), listen.as_ref(), findings);
+    let trusted_proxies = edge::trusted_proxies(document, findings);
+    let issuers = issuers::issuers(&document.issuers, directory, findings);
+    let sign_in = sign_in::sign_in(document, issuers.as_deref(), directory, findings);
+    let credentials = sign_in::credentials(document, findings);
+    let session = sign_in::session(document, credentials.as_ref(), directory, findings);
+    let aws = aws::aws(&document.aws, findings);
+    let limits = edge::limits(document.limits.as_ref());
+    Some(Gateway {
+        public_url: public_url?,
+        aliases: aliases?,
+        listen: listen?,
+        admin: Some(admin?),
+        trusted_proxies: trusted_proxies?,
+        issuers: issuers?,
+        credentials: credentials?,
+        sign_in: sign_in?,
+        session: session?,
+        aws: aws?,
+        limits,
+    })
+}
+
+/// What can be said about destinations without reading the policy: their names, and where AWS is asked.
+pub(super) fn destinations(written: &Named<Destination>, findings: &mut Findings) {
+    for (name, destination) in written {
+        let path = format!("destinations.{}", **name);
+        findings.check(&path, name, texts::destination_name);
+        if let Some(url) = &destination.endpoint_url {
+            aws::endpoint(&format!("{path}.endpoint_url"), url, findings);
+        }
+    }
+}
+
+impl Findings {
+    /// Parses a text, or notes why it is refused.
+    fn check<T>(
+        &mut self,
+        path: &str,
+        written: &At<String>,
+        parse: impl FnOnce(&str) -> Result<T, Problem>,
+    ) -> Option<T> {
+        match parse(written) {
+            Ok(value) => Some(value),
+            Err(Problem { message, help }) => {
+                let finding = Diagnostic::new(path, written.location, message);
+                self.errors.push(Diagnostic { help, ..finding });
+                None
+            }
+        }
+    }
+
+    /// As [`check`](Self::check); a key that is left out is no error.
+    fn check_optional<T>(
+        &mut self,
+        path: &str,
+        written: Option<&At<String>>,
+        parse: impl FnOnce(&str) -> Result<T, Problem>,
+    ) -> Option<Option<T>> {
+        match written {
+            Some(written) => self.check(path, written, parse).map(Some),
+            None => Some(None),
+        }
+    }
+
+    /// Parses every entry of a list.
+    fn each<T>(
+        &mut self,
+        path: &str,
+        written: &[At<String>],
+        parse: impl Fn(&str) -> Result<T, Problem>,
+    ) -> Option<Vec<T>> {
+        let parsed: Vec<Option<T>> = written
+            .iter()
+            .enumerate()
+            .map(|(index, entry)| self.check(&format!("{path}[{index}]"), entry, &parse))
+            .collect();
+        parsed.into_iter().collect()
+    }
+
+    fn refuse<T>(&mut self, path: &str, at: &At<T>, message: impl Into<String>) {
+        self.errors.push(Diagnostic::new(path, at.location, message));
+    }
+
+    /// Notes that a key which weakens security is set; false where it is not.
+    fn insecure(&mut self, path: &str, written: Option<&At<bool>>, consequence: &str) -> bool {
+        match written {
+            Some(At { value: true, location }) => {
+                self.warnings.push(Diagnostic::new(path, *location, consequence));
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+impl Problem {
+    fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into(), help: None }
+    }
+
+    fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
+}
+
+impl From<InvalidName> for Problem {
+    fn from(invalid: InvalidName) -> Self {
+        Self::new(format!("found `{}`; allowed: {}", invalid.found.escape_debug(), invalid.allowed))
+    }
+}

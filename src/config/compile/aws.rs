@@ -1,0 +1,124 @@
+//! How AWS is asked, and on whose behalf.
+
+use super::texts::{self, Plain, mismatch};
+use super::{Findings, Problem};
+use crate::config::AwsConfig;
+use crate::config::file::{Aws, SessionPolicy, SourceIdentity};
+use crate::config::located::{At, Named};
+use crate::target::{Region, RoleArn};
+use std::collections::HashSet;
+use std::time::Duration;
+use url::Url;
+
+pub(super) fn aws(written: &Aws, findings: &mut Findings) -> Option<AwsConfig> {
+    let region = findings.check("aws.region", &written.region, |text| Ok(Region::parse(text)?));
+    let role_arn =
+        findings.check_optional("aws.role_arn", written.role_arn.as_ref(), |text| Ok(RoleArn::parse(text)?));
+    let external_id = findings.check_optional("aws.external_id", written.external_id.as_ref(), external_id);
+    let session_tags = session_tags(&written.session_tags, findings);
+    let timeout = findings.check_optional("aws.timeout", written.timeout.as_ref(), |text| {
+        texts::duration(text, Duration::from_secs(1), Duration::from_secs(30))
+    });
+    let endpoint_url = optional_endpoint("aws.endpoint_url", written.endpoint_url.as_ref(), findings);
+    let sts_endpoint_url =
+        optional_endpoint("aws.sts_endpoint_url", written.sts_endpoint_url.as_ref(), findings);
+    let hosts = findings.each("aws.authorized_url_hosts", &written.authorized_url_hosts, authorized_url_host);
+    Some(AwsConfig {
+        region: region?,
+        role_arn: role_arn?,
+        source_identity: written.source_identity.unwrap_or(SourceIdentity::User) == SourceIdentity::User,
+        scoped_session_policy: written.session_policy.unwrap_or(SessionPolicy::Scoped)
+            == SessionPolicy::Scoped,
+        external_id: external_id?,
+        session_tags: session_tags?,
+        timeout: timeout?.unwrap_or(Duration::from_secs(5)),
+        endpoint_url: endpoint_url?,
+        sts_endpoint_url: sts_endpoint_url?,
+        authorized_url_hosts: hosts?,
+    })
+}
+
+pub(super) fn endpoint(path: &str, written: &At<String>, findings: &mut Findings) -> Option<Url> {
+    findings.check(path, written, |text| texts::url(text, Plain::OnLoopback))
+}
+
+fn optional_endpoint(
+    path: &str,
+    written: Option<&At<String>>,
+    findings: &mut Findings,
+) -> Option<Option<Url>> {
+    match written {
+        Some(written) => endpoint(path, written, findings).map(Some),
+        None => Some(None),
+    }
+}
+
+/// `ExternalId` of `AssumeRole`: 2 to 1224 of `[\w+=,.@:\/-]`.
+/// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
+fn external_id(text: &str) -> Result<String, Problem> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"_+=,.@:/-".contains(&byte);
+    if (2..=1224).contains(&text.len()) && text.bytes().all(legal) {
+        Ok(text.to_owned())
+    } else {
+        Err(mismatch(text, "2 to 1224 letters, digits and `_+=,.@:/-`"))
+    }
+}
+
+/// Session tags within the limits of STS: 50 at most, keys of 1 to 128 characters that differ in more than case, values of
+/// at most 256. <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html>
+fn session_tags(written: &Named<At<String>>, findings: &mut Findings) -> Option<Vec<(String, String)>> {
+    let mut keys = HashSet::new();
+    let mut tags = Vec::new();
+    let mut legal = true;
+    for (index, (key, value)) in written.iter().enumerate() {
+        let path = format!("aws.session_tags.{}", **key);
+        let checked_key = findings.check(&path, key, |text| {
+            if index >= 50 {
+                Err(Problem::new("more than 50 session tags"))
+            } else if text.to_ascii_lowercase().starts_with("aws:") {
+                Err(Problem::new("tag keys that start with `aws:` are reserved by AWS"))
+            } else if !keys.insert(text.to_lowercase()) {
+                Err(Problem::new(format!("`{text}` differs from another tag key in case only")))
+            } else {
+                tag_text(text, 128)
+            }
+        });
+        let checked_value = findings.check(&path, value, |text| tag_text(text, 256));
+        match (checked_key, checked_value) {
+            (Some(key), Some(value)) => tags.push((key, value)),
+            _ => legal = false,
+        }
+    }
+    legal.then_some(tags)
+}
+
+fn tag_text(text: &str, longest: usize) -> Result<String, Problem> {
+    let legal = |c: char| c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c);
+    if text.chars().count() <= longest && text.chars().all(legal) {
+        Ok(text.to_owned())
+    } else {
+        Err(mismatch(text, &format!("at most {longest} letters, digits, spaces and `_.:/=+-@`")))
+    }
+}
+
+/// `.suffix.example`, `host` or `host:port`, in lower case.
+fn authorized_url_host(text: &str) -> Result<String, Problem> {
+    let allowed =
+        "`.suffix.example` for all hosts below it, `host.example` or `host.example:8443`, without a scheme";
+    let folded = text.to_ascii_lowercase();
+    let (host, port) = match folded.rsplit_once(':') {
+        Some((host, port)) if !host.ends_with(':') && (!host.contains(':') || host.ends_with(']')) => {
+            (host, Some(port))
+        }
+        _ => (folded.as_str(), None),
+    };
+    let port_is_legal = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port != 0));
+    let host_is_legal = match host.strip_prefix('.') {
+        Some(suffix) => port.is_none() && texts::is_domain(suffix) && suffix.contains('.'),
+        None => {
+            let is_address = url::Host::parse(host).is_ok_and(|host| !matches!(host, url::Host::Domain(_)));
+            is_address || host == "localhost" || (texts::is_domain(host) && host.contains('.'))
+        }
+    };
+    if port_is_legal && host_is_legal { Ok(folded) } else { Err(mismatch(text, allowed)) }
+}

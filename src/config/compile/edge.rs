@@ -1,0 +1,95 @@
+//! Where the gateway listens, by which names it is known, and whom it believes about clients.
+
+use super::texts::{self, Plain, mismatch};
+use super::{Findings, Problem};
+use crate::config::diagnostics::Diagnostic;
+use crate::config::file::{self, Document};
+use crate::config::located::At;
+use crate::config::{Limits, Listen};
+use ipnet::IpNet;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use url::Url;
+
+const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9901);
+
+pub(super) fn public_url(written: &At<String>, findings: &mut Findings) -> Option<Url> {
+    let url = findings.check("public_url", written, |text| {
+        let url = texts::url(text, Plain::OnLoopback)?;
+        let has_path = url.path() != "/";
+        let allowed = "`https`, a host and perhaps a port, without a path";
+        if has_path { Err(mismatch(text, allowed)) } else { Ok(url) }
+    })?;
+    if url.scheme() == "http" {
+        let message = "cookies and one-time URLs travel unencrypted; fit for one machine only";
+        findings.warnings.push(Diagnostic::new("public_url", written.location, message));
+    }
+    Some(url)
+}
+
+pub(super) fn listen(written: &file::Listen, findings: &mut Findings) -> Option<Listen> {
+    let address = findings.check("listen.address", &written.address, socket_address)?;
+    Some(Listen { address, direct_clients: written.direct_clients })
+}
+
+pub(super) fn admin(
+    written: Option<&file::Admin>,
+    listen: Option<&Listen>,
+    findings: &mut Findings,
+) -> Option<SocketAddr> {
+    let Some(written) = written.and_then(|admin| admin.address.as_ref()) else { return Some(ADMIN) };
+    findings.check("admin.address", written, |text| {
+        let address = socket_address(text)?;
+        if address.port() != 0 && listen.is_some_and(|listen| listen.address == address) {
+            return Err(Problem::new(format!("`{address}` is `listen.address` already")));
+        }
+        Ok(address)
+    })
+}
+
+fn socket_address(text: &str) -> Result<SocketAddr, Problem> {
+    let allowed = "an IP address and a port, such as `127.0.0.1:8443` or `[::]:8443`";
+    text.parse().map_err(|_| mismatch(text, allowed))
+}
+
+pub(super) fn trusted_proxies(document: &Document, findings: &mut Findings) -> Option<Vec<IpNet>> {
+    let everyone = findings.insecure(
+        "insecure_trust_everyone",
+        document.insecure_trust_everyone.as_ref(),
+        "whoever can connect may claim any client address and pass signed headers on",
+    );
+    findings.each("trusted_proxies", &document.trusted_proxies, |text| network(text, everyone))
+}
+
+fn network(text: &str, everyone: bool) -> Result<IpNet, Problem> {
+    let allowed = "a network such as `10.0.100.0/24`, or an address";
+    let network = match (text.parse::<IpNet>(), text.parse::<IpAddr>()) {
+        (Ok(network), _) => network,
+        (_, Ok(address)) => IpNet::from(address),
+        _ => return Err(mismatch(text, allowed)),
+    };
+    if network.addr() != network.network() {
+        let help = format!("the network is `{}`", network.trunc());
+        return Err(mismatch(text, "a network without host bits").help(help));
+    }
+    // Wider than any network that an organisation owns: two halves are everyone, too.
+    let widest = if matches!(network, IpNet::V4(_)) { 8 } else { 7 };
+    if network.prefix_len() < widest && !everyone {
+        let problem =
+            Problem::new(format!("`{text}` contains everyone; a trusted proxy may speak for any client"));
+        return Err(problem
+            .help("name the load balancer's own subnets; `insecure_trust_everyone: true` accepts this"));
+    }
+    if let IpNet::V6(network) = network
+        && let Some(address) = network.addr().to_ipv4_mapped()
+    {
+        let help = format!("write `{address}/{}`", network.prefix_len().saturating_sub(96));
+        return Err(Problem::new(format!("`{text}` is an IPv4 network in IPv6 form")).help(help));
+    }
+    Ok(network)
+}
+
+pub(super) fn limits(written: Option<&file::Limits>) -> Limits {
+    let mints_per_minute = written.and_then(|limits| limits.mints_per_minute).unwrap_or(30);
+    let connections = written.and_then(|limits| limits.connections).unwrap_or(10_000);
+    Limits { mints_per_minute, connections }
+}

@@ -1,0 +1,380 @@
+//! Whose tokens are believed, and for what.
+
+use super::texts::{self, Plain, mismatch};
+use super::{Findings, Problem};
+use crate::config::diagnostics::{listed, nearest};
+use crate::config::file::{Claims, Issuer};
+use crate::config::located::{At, Named};
+use crate::config::{Algorithm, AwsAlb, ClaimPaths, IssuerConfig, KeySource, SignedHeaderConfig};
+use crate::target::Region;
+use std::path::Path;
+use std::sync::Arc;
+use url::Url;
+
+const ALB_HEADER: &str = "x-amzn-oidc-data";
+
+const ALGORITHMS: [(&str, Algorithm); 10] = [
+    ("RS256", Algorithm::Rs256),
+    ("RS384", Algorithm::Rs384),
+    ("RS512", Algorithm::Rs512),
+    ("PS256", Algorithm::Ps256),
+    ("PS384", Algorithm::Ps384),
+    ("PS512", Algorithm::Ps512),
+    ("ES256", Algorithm::Es256),
+    ("ES384", Algorithm::Es384),
+    ("EdDSA", Algorithm::EdDsa),
+    ("Ed25519", Algorithm::EdDsa),
+];
+
+pub(super) fn issuers(
+    written: &Named<At<Issuer>>,
+    directory: &Path,
+    findings: &mut Findings,
+) -> Option<Vec<IssuerConfig>> {
+    let compiled: Vec<Option<IssuerConfig>> =
+        written.iter().map(|(name, issuer)| issuer_of(name, issuer, directory, findings)).collect();
+    let issuers: Vec<IssuerConfig> = compiled.into_iter().collect::<Option<_>>()?;
+    let errors = findings.errors.len();
+    for (index, (second, (name, issuer))) in issuers.iter().zip(written).enumerate() {
+        if let Some(first) = issuers.iter().take(index).find(|first| are_confused(first, second)) {
+            let path = format!("issuers.{}.issuer", **name);
+            let message =
+                format!("issuer `{}` has the same `issuer` and reads tokens from the same place", first.name);
+            findings.refuse(&path, &issuer.issuer, message);
+        }
+    }
+    (findings.errors.len() == errors).then_some(issuers)
+}
+
+/// Whether a token could belong to either: the same `iss` in the same place, and no signer that tells them apart.
+fn are_confused(first: &IssuerConfig, second: &IssuerConfig) -> bool {
+    first.issuer == second.issuer
+        && match (&first.signed_header, &second.signed_header) {
+            (None, None) => true,
+            (Some(first), Some(second)) => {
+                let signers = (first.aws_alb.as_ref(), second.aws_alb.as_ref());
+                let told_apart =
+                    matches!(signers, (Some(first), Some(second)) if first.signer != second.signer);
+                first.header == second.header && !told_apart
+            }
+            _ => false,
+        }
+}
+
+fn issuer_of(
+    name: &At<String>,
+    written: &At<Issuer>,
+    directory: &Path,
+    findings: &mut Findings,
+) -> Option<IssuerConfig> {
+    let at = format!("issuers.{}", **name);
+    let path = |key: &str| format!("{at}.{key}");
+    let key = findings.check(&at, name, |text| texts::label(text).map(Arc::<str>::from));
+    let plain_http = findings.insecure(
+        &path("insecure_http"),
+        written.insecure_http.as_ref(),
+        "keys are fetched unencrypted: whoever is on the network path can sign people in",
+    );
+    let unmarked_email = findings.insecure(
+        &path("insecure_unmarked_email"),
+        written.insecure_unmarked_email.as_ref(),
+        "e-mail addresses count without `email_verified: true`",
+    );
+    let plain = if plain_http { Plain::Accepted } else { Plain::Refused("insecure_http") };
+    let issuer = findings.check(&path("issuer"), &written.issuer, |text| texts::url(text, plain));
+    let realm = findings.check_optional(&path("realm"), written.realm.as_ref(), |text| {
+        texts::label(text).map(Arc::<str>::from)
+    });
+    let claims = claim_paths(&path("claims"), written.claims.as_ref(), findings);
+    let user_domains = user_domains(&at, name, written, claims.as_ref(), findings);
+    let trust = match &written.preset {
+        Some(_) => aws_alb(&at, name, written, plain, findings),
+        None => plain_issuer(&at, name, written, plain, directory, findings),
+    };
+    let (key, trust) = (key?, trust?);
+    issuer?;
+    Some(IssuerConfig {
+        issuer: written.issuer.value.clone(),
+        realm: realm?.unwrap_or_else(|| key.clone()),
+        name: key,
+        algorithms: trust.algorithms,
+        audience: trust.audience,
+        keys: trust.keys,
+        claims: claims?,
+        user_domains: user_domains?,
+        unmarked_email,
+        signed_header: trust.signed_header,
+    })
+}
+
+/// What a token's signature and audience are checked by, and where the token stands.
+struct Trust {
+    algorithms: Vec<Algorithm>,
+    audience: Vec<String>,
+    keys: KeySource,
+    signed_header: Option<SignedHeaderConfig>,
+}
+
+fn plain_issuer(
+    at: &str,
+    name: &At<String>,
+    written: &Issuer,
+    plain: Plain,
+    directory: &Path,
+    findings: &mut Findings,
+) -> Option<Trust> {
+    let path = |key: &str| format!("{at}.{key}");
+    let of_preset = [
+        ("region", &written.region),
+        ("signer", &written.signer),
+        ("client_id", &written.client_id),
+        ("keys_url", &written.keys_url),
+    ];
+    let mut legal = true;
+    for (key, value) in of_preset {
+        if let Some(value) = value {
+            findings.refuse(
+                &path(key),
+                value,
+                format!("`{key}` belongs to `preset: aws_alb`, which is not set"),
+            );
+            legal = false;
+        }
+    }
+    let audience = findings.each(&path("audience"), list(written.audience.as_ref()), texts::identifier);
+    let algorithms = findings.each(&path("algorithms"), list(written.algorithms.as_ref()), algorithm);
+    if written.algorithms.is_none() {
+        findings.refuse(at, name, "the key `algorithms` is missing");
+        legal = false;
+    }
+    if written.header.is_some() && written.audience.is_none() {
+        findings.refuse(at, name, "the key `audience` is missing: tokens in `header` are checked by it");
+        legal = false;
+    }
+    let keys = match (&written.jwks_uri, &written.jwks_file) {
+        (Some(uri), None) => {
+            findings.check(&path("jwks_uri"), uri, |text| key_url(text, plain)).map(KeySource::JwksUri)
+        }
+        (None, Some(file)) => findings
+            .check(&path("jwks_file"), file, |text| existing_file(text, directory))
+            .map(KeySource::JwksFile),
+        (None, None) => Some(KeySource::Discovery),
+        (Some(_), Some(file)) => {
+            findings.refuse(&path("jwks_file"), file, "`jwks_uri` is given, too: one of the two must go");
+            None
+        }
+    };
+    let header = findings.check_optional(&path("header"), written.header.as_ref(), header_name);
+    let signed_header = header?.map(|header| SignedHeaderConfig { header, aws_alb: None });
+    let (audience, algorithms, keys) = (audience?, algorithms?, keys?);
+    legal.then_some(Trust { algorithms, audience, keys, signed_header })
+}
+
+/// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-authenticate-users.html>
+fn aws_alb(
+    at: &str,
+    name: &At<String>,
+    written: &Issuer,
+    plain: Plain,
+    findings: &mut Findings,
+) -> Option<Trust> {
+    let path = |key: &str| format!("{at}.{key}");
+    let mut legal = true;
+    let set_by_preset = [
+        ("audience", written.audience.as_ref().and_then(|list| list.first())),
+        ("algorithms", written.algorithms.as_ref().and_then(|list| list.first())),
+        ("jwks_uri", written.jwks_uri.as_ref()),
+        ("jwks_file", written.jwks_file.as_ref()),
+    ];
+    for (key, value) in set_by_preset {
+        if let Some(value) = value {
+            findings.refuse(&path(key), value, format!("`{key}` cannot be set beside `preset: aws_alb`"));
+            legal = false;
+        }
+    }
+    let needed =
+        [("region", &written.region), ("signer", &written.signer), ("client_id", &written.client_id)];
+    for (key, value) in needed {
+        if value.is_none() {
+            findings.refuse(at, name, format!("the key `{key}` is missing: `preset: aws_alb` needs it"));
+            legal = false;
+        }
+    }
+    let header = findings.check_optional(&path("header"), written.header.as_ref(), header_name);
+    let region =
+        findings.check_optional(&path("region"), written.region.as_ref(), |text| Ok(Region::parse(text)?));
+    let signer = findings.check_optional(&path("signer"), written.signer.as_ref(), load_balancer_arn);
+    let client_id =
+        findings.check_optional(&path("client_id"), written.client_id.as_ref(), texts::identifier);
+    let keys_url =
+        findings.check_optional(&path("keys_url"), written.keys_url.as_ref(), |text| key_folder(text, plain));
+    let (region, signer) = (region??, signer??);
+    if let Some(written) = &written.signer
+        && signer.region != region.as_str()
+    {
+        let message = format!("this load balancer is in `{}`, `region` is `{region}`", signer.region);
+        findings.refuse(&path("signer"), written, message);
+        legal = false;
+    }
+    let keys = match keys_url? {
+        Some(url) => url,
+        None => aws_key_folder(&region, &signer.partition)?,
+    };
+    let (header, client_id) = (header?.unwrap_or_else(|| ALB_HEADER.to_owned()), client_id??);
+    let aws_alb = Some(AwsAlb { signer: signer.arn, client_id });
+    legal.then_some(Trust {
+        algorithms: vec![Algorithm::Es256],
+        audience: Vec::new(),
+        keys: KeySource::PemPerKey(keys),
+        signed_header: Some(SignedHeaderConfig { header, aws_alb }),
+    })
+}
+
+struct LoadBalancer {
+    arn: String,
+    partition: String,
+    region: String,
+}
+
+/// `arn:PARTITION:elasticloadbalancing:REGION:ACCOUNT:loadbalancer/app/NAME/ID`.
+fn load_balancer_arn(text: &str) -> Result<LoadBalancer, Problem> {
+    let refused = || {
+        mismatch(text, "`arn:aws:elasticloadbalancing:REGION:ACCOUNT:loadbalancer/app/NAME/ID`, all of it")
+    };
+    let fields: Vec<&str> = text.split(':').collect();
+    let [
+        "arn",
+        partition @ ("aws" | "aws-cn" | "aws-us-gov"),
+        "elasticloadbalancing",
+        region,
+        account,
+        resource,
+    ] = fields.as_slice()
+    else {
+        return Err(refused());
+    };
+    let segments: Vec<&str> = resource.split('/').collect();
+    let ["loadbalancer", "app", name, id] = segments.as_slice() else { return Err(refused()) };
+    let is_name = |text: &str| {
+        (1..=32).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    let is_id =
+        id.len() == 16 && id.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    let is_account = account.len() == 12 && account.bytes().all(|byte| byte.is_ascii_digit());
+    if !(is_name(name) && is_id && is_account && Region::parse(region).is_ok()) {
+        return Err(refused());
+    }
+    Ok(LoadBalancer {
+        arn: text.to_owned(),
+        partition: (*partition).to_owned(),
+        region: (*region).to_owned(),
+    })
+}
+
+/// Where AWS publishes the load balancers' public keys, one PEM file per key id.
+fn aws_key_folder(region: &Region, partition: &str) -> Option<Url> {
+    let url = match partition {
+        "aws-us-gov" => format!("https://s3-{region}.amazonaws.com/aws-elb-public-keys-prod-{region}/"),
+        "aws-cn" => format!("https://public-keys.auth.elb.{region}.amazonaws.com.cn/"),
+        _ => format!("https://public-keys.auth.elb.{region}.amazonaws.com/"),
+    };
+    Url::parse(&url).ok()
+}
+
+/// A URL below which keys stand: its path ends with a slash.
+fn key_folder(text: &str, plain: Plain) -> Result<Url, Problem> {
+    let mut url = key_url(text, plain)?;
+    if !url.path().ends_with('/') {
+        let path = format!("{}/", url.path());
+        url.set_path(&path);
+    }
+    Ok(url)
+}
+
+fn key_url(text: &str, plain: Plain) -> Result<Url, Problem> {
+    texts::url(text, plain)
+}
+
+fn existing_file(text: &str, directory: &Path) -> Result<std::path::PathBuf, Problem> {
+    let path = texts::path(text, directory);
+    match std::fs::metadata(&path) {
+        Ok(metadata) if metadata.is_file() => Ok(path),
+        Ok(_) => Err(Problem::new(format!("`{text}` is not a file"))),
+        Err(error) => Err(Problem::new(format!("`{text}` cannot be read: {error}"))),
+    }
+}
+
+fn algorithm(text: &str) -> Result<Algorithm, Problem> {
+    let names = || ALGORITHMS.iter().map(|(name, _)| *name);
+    if let Some((_, algorithm)) = ALGORITHMS.iter().find(|(name, _)| *name == text) {
+        return Ok(*algorithm);
+    }
+    if matches!(text, "HS256" | "HS384" | "HS512") {
+        let message = format!("`{text}` is symmetric: whoever can check a token could also make one");
+        return Err(Problem::new(message).help(format!("allowed: {}", listed(names()))));
+    }
+    if text.eq_ignore_ascii_case("none") {
+        return Err(Problem::new("`none` is no signature").help(format!("allowed: {}", listed(names()))));
+    }
+    let problem = mismatch(text, &listed(names()));
+    Err(match nearest(text, names()) {
+        Some(name) => problem.help(format!("did you mean `{name}`?")),
+        None => problem,
+    })
+}
+
+/// A header field name in lower case.
+fn header_name(text: &str) -> Result<String, Problem> {
+    let name = hyper::header::HeaderName::from_bytes(text.as_bytes())
+        .map_err(|_| mismatch(text, "the name of a request header, such as `x-amzn-oidc-data`"))?;
+    if ["authorization", "cookie", "host"].contains(&name.as_str()) {
+        let message = format!("`{name}` is not a load balancer's own header");
+        return Err(Problem::new(message).help("tokens in `Authorization` are the credential `bearer`"));
+    }
+    Ok(name.as_str().to_owned())
+}
+
+fn claim_paths(path: &str, written: Option<&Claims>, findings: &mut Findings) -> Option<ClaimPaths> {
+    let mut one = |key: &str, written: Option<&At<String>>, default: &str| {
+        let found = findings.check_optional(&format!("{path}.{key}"), written, claim_path)?;
+        Some(found.unwrap_or_else(|| vec![default.to_owned()]))
+    };
+    let user = one("user", written.and_then(|claims| claims.user.as_ref()), "email");
+    let groups = one("groups", written.and_then(|claims| claims.groups.as_ref()), "groups");
+    let name = one("name", written.and_then(|claims| claims.name.as_ref()), "name");
+    Some(ClaimPaths { user: user?, groups: groups?, name: name? })
+}
+
+fn claim_path(text: &str) -> Result<Vec<String>, Problem> {
+    let segments: Vec<String> = text.split('.').map(str::to_owned).collect();
+    if segments.iter().any(String::is_empty) {
+        return Err(mismatch(text, "the name of a claim, or a dotted path such as `realm_access.roles`"));
+    }
+    Ok(segments)
+}
+
+fn user_domains(
+    at: &str,
+    name: &At<String>,
+    written: &Issuer,
+    claims: Option<&ClaimPaths>,
+    findings: &mut Findings,
+) -> Option<Option<Vec<String>>> {
+    match &written.user_domains {
+        Some(domains) => findings.each(&format!("{at}.user_domains"), domains, texts::domain).map(Some),
+        None => {
+            let is_email = claims?.user.last().is_some_and(|segment| segment == "email");
+            if is_email {
+                let message = "the key `user_domains` is missing: the user is an e-mail address, and it says whose \
+                               addresses this issuer may assert";
+                findings.refuse(at, name, message);
+            }
+            (!is_email).then_some(None)
+        }
+    }
+}
+
+fn list(written: Option<&Vec<At<String>>>) -> &[At<String>] {
+    written.map_or(&[], Vec::as_slice)
+}

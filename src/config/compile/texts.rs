@@ -1,0 +1,154 @@
+//! Parsers of single texts.
+
+use super::Problem;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use url::{Host, Url};
+
+type Parsed<T> = Result<T, Problem>;
+
+/// What `found` is and what would be allowed.
+pub(super) fn mismatch(found: &str, allowed: &str) -> Problem {
+    let shown: String = found.chars().take(200).collect();
+    Problem::new(format!("found `{}`; allowed: {allowed}", shown.escape_debug()))
+}
+
+/// An absolute URL with a host and without user, query or fragment; `http` where `plain` says so.
+pub(super) fn url(text: &str, plain: Plain) -> Parsed<Url> {
+    let allowed = "an absolute `https` URL without user, query or fragment";
+    let strange = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
+    let url = match Url::parse(text) {
+        Ok(url) if !text.contains(strange) && url.has_host() => url,
+        _ => return Err(mismatch(text, allowed)),
+    };
+    let carries_more = !url.username().is_empty()
+        || url.password().is_some()
+        || url.query().is_some()
+        || url.fragment().is_some();
+    if carries_more {
+        let mut shown = url.clone();
+        let _ = shown.set_password(None);
+        return Err(mismatch(shown.as_str(), allowed));
+    }
+    match url.scheme() {
+        "https" => Ok(url),
+        "http" => match plain {
+            Plain::Accepted => Ok(url),
+            Plain::OnLoopback if is_loopback(&url) => Ok(url),
+            Plain::OnLoopback => {
+                Err(mismatch(text, allowed)
+                    .help("`http` is allowed for loopback addresses and `localhost` only"))
+            }
+            Plain::Refused(key) => Err(mismatch(text, allowed).help(format!("`{key}: true` accepts `http`"))),
+        },
+        _ => Err(mismatch(text, allowed)),
+    }
+}
+
+/// Whether `http` may stand where `https` should.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Plain {
+    Accepted,
+    OnLoopback,
+    /// Not without the key of this name.
+    Refused(&'static str),
+}
+
+pub(super) fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// A host name in lower case, or an IP address; no port.
+pub(super) fn host_name(text: &str) -> Parsed<String> {
+    let folded = text.to_ascii_lowercase();
+    let is_address = folded.parse::<IpAddr>().is_ok();
+    if is_address || is_domain(&folded) {
+        Ok(folded)
+    } else {
+        Err(mismatch(text, "a host name such as `ml.corp.example`, without scheme, port or path"))
+    }
+}
+
+/// A DNS name in lower case.
+pub(super) fn domain(text: &str) -> Parsed<String> {
+    let folded = text.to_ascii_lowercase();
+    if is_domain(&folded) { Ok(folded) } else { Err(mismatch(text, "a domain such as `corp.example`")) }
+}
+
+/// RFC 1123 labels, at most 253 characters; the last label is not a number.
+pub(super) fn is_domain(text: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    text.len() <= 253
+        && text.split('.').all(label)
+        && text.rsplit('.').next().is_some_and(|last| !last.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// The name of an issuer or realm: it becomes a metric label and part of the audit trail.
+pub(super) fn label(text: &str) -> Parsed<&str> {
+    let legal = (1..=63).contains(&text.len())
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    if legal {
+        Ok(text)
+    } else {
+        Err(mismatch(text, "1 to 63 letters, digits, `-` and `_`, a letter or digit first"))
+    }
+}
+
+/// `[a-z0-9][a-z0-9-]{0,62}`, the first segment of a path.
+pub(super) fn destination_name(text: &str) -> Parsed<()> {
+    let legal = (1..=63).contains(&text.len())
+        && !text.starts_with('-')
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-');
+    if legal {
+        Ok(())
+    } else {
+        Err(mismatch(text, "1 to 63 lower-case letters, digits and hyphens, a letter or digit first"))
+    }
+}
+
+/// A time such as `8h` or `1h 30m`, between two bounds.
+pub(super) fn duration(text: &str, least: Duration, most: Duration) -> Parsed<Duration> {
+    match humantime::parse_duration(text) {
+        Ok(duration) if (least..=most).contains(&duration) => Ok(duration),
+        Ok(_) | Err(_) => {
+            let (least, most) = (humantime::format_duration(least), humantime::format_duration(most));
+            Err(mismatch(
+                text,
+                &format!("a time with its unit, such as `90s`, `15m` or `8h`, from {least} to {most}"),
+            ))
+        }
+    }
+}
+
+/// The name of an environment variable.
+pub(super) fn variable(text: &str) -> Parsed<String> {
+    let legal = !text.starts_with(|c: char| c.is_ascii_digit())
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if legal { Ok(text.to_owned()) } else { Err(Problem::new("not the name of an environment variable")) }
+}
+
+/// A path; a relative one starts at the configuration's folder.
+pub(super) fn path(text: &str, directory: &Path) -> PathBuf {
+    directory.join(text)
+}
+
+/// Visible characters without spaces, such as a client id or an audience.
+pub(super) fn identifier(text: &str) -> Parsed<String> {
+    if text.len() <= 1024 && !text.contains(|c: char| c.is_control() || c.is_whitespace()) {
+        Ok(text.to_owned())
+    } else {
+        Err(mismatch(text, "at most 1024 characters without spaces"))
+    }
+}

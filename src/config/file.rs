@@ -1,0 +1,222 @@
+//! The configuration as it is written: texts with their places, nothing resolved. The JSON Schema that editors complete
+//! by and that loading checks a file against is generated from these types.
+
+use super::located::{At, Named};
+use crate::policy::file::{DenyRule, Destination, Lookup, Test};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Postern's configuration. Top-level keys that start with `x-` are free, for YAML anchors.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[schemars(extend("additionalProperties" = false, "patternProperties" = {"^x-": true}))]
+pub struct Document {
+    /// Where people reach the gateway: `https`, a host and perhaps a port.
+    pub public_url: At<String>,
+    /// Further host names that are answered.
+    #[serde(default)]
+    pub aliases: Vec<At<String>>,
+    pub listen: Listen,
+    pub admin: Option<Admin>,
+    /// The networks of the load balancers in front; nobody is trusted by default.
+    #[serde(default)]
+    pub trusted_proxies: Vec<At<String>>,
+    /// Accepts networks in `trusted_proxies` that contain everyone: whoever connects then says who they are.
+    pub insecure_trust_everyone: Option<At<bool>>,
+    /// Whose tokens are believed.
+    #[schemars(extend("minProperties" = 1))]
+    pub issuers: Named<At<Issuer>>,
+    /// How people prove who they are; by default `bearer` and `session`, as far as they are configured.
+    #[schemars(length(min = 1))]
+    pub credentials: Option<Vec<At<Credential>>>,
+    pub sign_in: Option<At<SignIn>>,
+    pub session: Option<At<Session>>,
+    pub aws: Aws,
+    pub limits: Option<Limits>,
+    /// Tables for `lookup('name', key)`.
+    #[serde(default)]
+    pub lookups: Named<Lookup>,
+    /// Rules that deny, tried before every destination's own.
+    #[serde(default)]
+    pub deny: Vec<DenyRule>,
+    /// What people may open.
+    #[schemars(extend("minProperties" = 1))]
+    pub destinations: Named<Destination>,
+    /// Tests of the policy, run by `postern check`.
+    #[serde(default)]
+    pub tests: Vec<Test>,
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Listen {
+    /// An address and a port, such as `[::]:8443`.
+    pub address: At<String>,
+    /// No proxy stands in front: the TCP peer is the client.
+    #[serde(default)]
+    pub direct_clients: bool,
+}
+
+/// The listener for health checks and metrics.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Admin {
+    /// By default `127.0.0.1:9901`.
+    pub address: Option<At<String>>,
+}
+
+/// One party whose tokens are believed.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Issuer {
+    pub preset: Option<At<Preset>>,
+    /// The exact `iss` of its tokens.
+    pub issuer: At<String>,
+    /// In place of OpenID Connect Discovery: where its JWK set is.
+    pub jwks_uri: Option<At<String>>,
+    /// In place of OpenID Connect Discovery: a JWK set on disk.
+    pub jwks_file: Option<At<String>>,
+    /// `aud` values of bearer tokens, or of the tokens in `header`.
+    #[schemars(length(min = 1))]
+    pub audience: Option<Vec<At<String>>>,
+    /// JWS algorithms, such as `RS256`; symmetric ones are refused.
+    #[schemars(length(min = 1))]
+    pub algorithms: Option<Vec<At<String>>>,
+    pub claims: Option<Claims>,
+    /// Whose e-mail addresses this issuer may assert; required where `claims.user` is an e-mail address.
+    #[schemars(length(min = 1))]
+    pub user_domains: Option<Vec<At<String>>>,
+    /// A person is (realm, user); by default the issuer's key.
+    pub realm: Option<At<String>>,
+    /// The request header that a load balancer puts this issuer's signed tokens into.
+    pub header: Option<At<String>>,
+    /// `aws_alb`: the load balancer's region.
+    pub region: Option<At<String>>,
+    /// `aws_alb`: the load balancer's ARN.
+    pub signer: Option<At<String>>,
+    /// `aws_alb`: the client id that the load balancer signs people in with.
+    pub client_id: Option<At<String>>,
+    /// `aws_alb`: where the public keys are, in place of AWS's regional host (a mirror inside a closed network).
+    pub keys_url: Option<At<String>>,
+    /// Accepts `http` for this issuer's URLs: whoever is on the network path can then sign people in.
+    pub insecure_http: Option<At<bool>>,
+    /// Accepts e-mail addresses without `email_verified: true`.
+    pub insecure_unmarked_email: Option<At<bool>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Preset {
+    /// An AWS Application Load Balancer that signs people in.
+    AwsAlb,
+}
+
+/// Where in the claims the fields of a person stand: dotted paths.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Claims {
+    /// By default `email`.
+    pub user: Option<At<String>>,
+    /// By default `groups`.
+    pub groups: Option<At<String>>,
+    /// By default `name`.
+    pub name: Option<At<String>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Credential {
+    Bearer,
+    Session,
+    SignedHeader,
+}
+
+/// Sign-in in the browser by the OIDC code flow.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(extend("oneOf" = [{"required": ["client_secret"]}, {"required": ["private_key_jwt"]}]))]
+pub struct SignIn {
+    /// One of `issuers`, by its key.
+    pub issuer: At<String>,
+    pub client_id: At<String>,
+    pub client_secret: Option<At<SecretReference>>,
+    /// A PEM private key that signs client assertions (RFC 7523).
+    pub private_key_jwt: Option<At<SecretReference>>,
+    /// By default `openid`, `profile` and `email`.
+    #[schemars(length(min = 1))]
+    pub scopes: Option<Vec<At<String>>>,
+}
+
+/// Where a secret is read from; the secret itself never stands in the configuration.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(extend("x-secret" = true))]
+pub enum SecretReference {
+    /// The name of an environment variable.
+    Env(At<String>),
+    /// A file, relative to the configuration's folder.
+    File(At<String>),
+}
+
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Session {
+    /// The first seals, all open: rotation.
+    #[schemars(length(min = 1))]
+    pub keys: Option<Vec<At<SecretReference>>>,
+    /// By default `8h`; `1m` to `7d`.
+    pub lifetime: Option<At<String>>,
+    /// By default `1h`; `1m` to `lifetime`.
+    pub idle: Option<At<String>>,
+    /// Seals sessions by a random key in place of `keys`: they end with the process and no other replica opens them.
+    pub insecure_ephemeral_session_key: Option<At<bool>>,
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Aws {
+    pub region: At<String>,
+    /// The role that is assumed for each person.
+    pub role_arn: Option<At<String>>,
+    /// Whether `SourceIdentity` carries the user; by default `user`.
+    pub source_identity: Option<SourceIdentity>,
+    /// Whether the assumed role is narrowed to the one target; by default `scoped`.
+    pub session_policy: Option<SessionPolicy>,
+    pub external_id: Option<At<String>>,
+    /// Static session tags, at most 50.
+    #[serde(default)]
+    pub session_tags: Named<At<String>>,
+    /// For one mint in all; by default `5s`; `1s` to `30s`.
+    pub timeout: Option<At<String>>,
+    /// SageMaker's endpoint, in place of the region's public one.
+    pub endpoint_url: Option<At<String>>,
+    /// The endpoint of STS, in place of the region's public one.
+    pub sts_endpoint_url: Option<At<String>>,
+    /// Hosts beside AWS's own on which a minted URL may stand: `.suffix.example`, `host` or `host:port`.
+    #[serde(default)]
+    pub authorized_url_hosts: Vec<At<String>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceIdentity {
+    User,
+    Off,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionPolicy {
+    Scoped,
+    Off,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Limits {
+    /// Per person; by default 30.
+    #[schemars(range(min = 1, max = 6000))]
+    pub mints_per_minute: Option<u32>,
+    /// Open at one time; by default 10000.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub connections: Option<usize>,
+}

@@ -1,0 +1,132 @@
+//! From a file to the final configuration, or to everything that is wrong with it.
+
+use super::compile;
+use super::diagnostics::{Diagnostic, Diagnostics, Source};
+use super::file::Document;
+use super::lint::lint;
+use super::located::{At, Location};
+use super::schema::schema;
+use super::{Gateway, tree};
+use crate::policy::file::PolicyFile;
+use aws_lc_rs::digest;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+
+/// A configuration that is legal as far as it can be judged without evaluating the policy.
+#[derive(Debug)]
+pub struct Loaded {
+    pub gateway: Gateway,
+    /// The policy as written, for `policy::compile`.
+    pub policy: PolicyFile,
+    /// SHA-256 over the file and its lookup files, in hexadecimal digits.
+    pub digest: String,
+    /// What weakens security and was asked for in so many words.
+    pub warnings: Vec<Diagnostic>,
+    /// What findings of the policy point into.
+    pub source: Source,
+}
+
+const LARGEST_FILE: usize = 4 * 1024 * 1024;
+const LARGEST_LOOKUP: usize = 32 * 1024 * 1024;
+
+/// Reads and checks a configuration file; relative paths in it start at its folder.
+///
+/// # Errors
+///
+/// Everything that is wrong, not only the first.
+pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
+    let name = path.display().to_string();
+    let refuse = |message: String| {
+        let source = Source { name: name.clone(), text: String::new() };
+        Diagnostics::new(source, vec![Diagnostic::new("", Location::default(), message)])
+    };
+    let bytes = read(path, LARGEST_FILE).map_err(|cause| refuse(format!("the file {cause}")))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        refuse(format!("not UTF-8 text, from byte {} on", error.utf8_error().valid_up_to()))
+    })?;
+    load_text(&name, &text, path.parent().unwrap_or(Path::new("")))
+}
+
+/// Checks a configuration's text; relative paths in it start at `directory`.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_text(name: &str, text: &str, directory: &Path) -> Result<Loaded, Diagnostics> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let source = Source { name: name.to_owned(), text: text.to_owned() };
+    let document = match written(text) {
+        Ok(document) => document,
+        Err(errors) => return Err(Diagnostics::new(source, errors)),
+    };
+    let mut findings = compile::Findings::default();
+    let gateway = compile::gateway(&document, directory, &mut findings);
+    compile::destinations(&document.destinations, &mut findings);
+    let mut digest = digest::Context::new(&digest::SHA256);
+    digest.update(text.as_bytes());
+    for (name, lookup) in &document.lookups {
+        match read(&directory.join(&*lookup.file), LARGEST_LOOKUP) {
+            Ok(bytes) => {
+                digest.update(&(bytes.len() as u64).to_be_bytes());
+                digest.update(&bytes);
+            }
+            Err(cause) => {
+                let At { value, location } = &lookup.file;
+                let path = format!("lookups.{}.file", **name);
+                findings.errors.push(Diagnostic::new(path, *location, format!("`{value}` {cause}")));
+            }
+        }
+    }
+    match gateway {
+        Some(gateway) if findings.errors.is_empty() => {
+            let Document { lookups, deny, destinations, tests, .. } = document;
+            let policy = PolicyFile { lookups, deny, destinations, tests };
+            let digest = hexadecimal(digest.finish().as_ref());
+            Ok(Loaded { gateway, policy, digest, warnings: findings.warnings, source })
+        }
+        _ => Err(Diagnostics::new(source, findings.errors)),
+    }
+}
+
+/// The text as the types of the written form. What the check of the tree finds stands in one list; the typed reading
+/// comes after it and has nothing left to find.
+fn written(text: &str) -> Result<Document, Vec<Diagnostic>> {
+    if text.len() > LARGEST_FILE {
+        let message = format!("larger than {} MiB", LARGEST_FILE / 1024 / 1024);
+        return Err(vec![Diagnostic::new("", Location::default(), message)]);
+    }
+    if let Some(at) = text.find('\0') {
+        let message = format!("a NUL character, at byte {at}");
+        return Err(vec![Diagnostic::new("", Location::default(), message)]);
+    }
+    let (root, mut errors) = tree::parse(text).map_err(|error| vec![error])?;
+    errors.extend(lint(&root, &schema()));
+    if !errors.is_empty() {
+        return Err(errors);
+    }
+    let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
+    serde_saphyr::from_str_with_options(text, options).map_err(|error| {
+        let location = error.location().map(Location::from).unwrap_or_default();
+        vec![Diagnostic::new("", location, error.to_string())]
+    })
+}
+
+fn read(path: &Path, largest: usize) -> Result<Vec<u8>, String> {
+    let cannot = |error: std::io::Error| format!("cannot be read: {error}");
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(cannot)?;
+    file.take(largest as u64 + 1).read_to_end(&mut bytes).map_err(cannot)?;
+    if bytes.len() > largest {
+        return Err(format!("is larger than {} MiB", largest / 1024 / 1024));
+    }
+    Ok(bytes)
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
