@@ -3,6 +3,9 @@
 //! `config::file` is what an admin wrote; this is what the program runs on. There is no way from one to the other but
 //! through `load`, and no value here that still needs checking.
 
+pub mod diagnostics;
+pub mod located;
+
 use crate::secret::Secret;
 use crate::target::{Region, RoleArn};
 use ipnet::IpNet;
