@@ -1,4 +1,234 @@
-//! Who may open what: a pure function of a person, a request and the configured rules.
+//! Who may open what: a pure function of a person, a request and the configured rules. No I/O, never `async`.
+//!
+//! [`compile`](compile::compile) turns what an admin wrote into a [`Policy`], or says everything that is wrong with it.
+//! [`Policy::authorize`] is the only way to a [`Grant`].
 
+mod blueprint;
+pub mod compile;
+pub mod explain;
+mod expression;
 pub mod file;
 pub mod grant;
+pub mod lookup;
+mod paths;
+pub mod profile_name;
+mod template;
+pub mod trial;
+
+use crate::authn::principal::Principal;
+use crate::target::{Mint, Target};
+use blueprint::Blueprint;
+use expression::Condition;
+use expression::facts::Facts;
+use expression::functions::Library;
+use grant::{Denial, DenialReason, Effect, Grant, Outcome, Step, Trace};
+use paths::Glob;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// The rules in force. It never changes; a reload makes another one.
+#[derive(Debug)]
+pub struct Policy {
+    library: Library,
+    /// Tried before every destination's own rules.
+    deny: Vec<Rule>,
+    /// In the order of the configuration.
+    destinations: Vec<Destination>,
+}
+
+/// What people open by its name.
+#[derive(Debug)]
+pub struct Destination {
+    name: Arc<str>,
+    title: String,
+    description: Option<String>,
+    kind: Kind,
+    prewarm: bool,
+    rules: Vec<Rule>,
+    paths: Vec<Glob>,
+}
+
+/// Which kind of target a destination has, as the configuration calls it. Rules may change its fields, never its kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    StudioDomain,
+    MlflowTrackingServer,
+    MlflowApp,
+    NotebookInstance,
+    PartnerApp,
+}
+
+/// Who asks, from where, for what below the destination.
+#[derive(Clone, Copy, Debug)]
+pub struct Question<'a> {
+    pub principal: &'a Arc<Principal>,
+    /// `None` where a trusted proxy did not say; an expression that depends on it then fails.
+    pub client_ip: Option<IpAddr>,
+    /// A deep link: the decoded path below the destination, without a leading slash.
+    pub path: Option<&'a str>,
+}
+
+/// Why there is no [`Grant`].
+#[derive(Clone, Debug)]
+pub enum Refusal {
+    /// The rules say no: 403.
+    Denied(Box<Denial>),
+    /// The rules say yes, but the destination has no such path: 404. A person who is denied never learns this.
+    NoSuchPath(Trace),
+}
+
+#[derive(Debug)]
+struct Rule {
+    name: Arc<str>,
+    /// As written in the configuration.
+    expression: Arc<str>,
+    condition: Condition,
+    verdict: Verdict,
+    remedy: Option<Arc<str>>,
+}
+
+#[derive(Debug)]
+enum Verdict {
+    Deny,
+    Allow(Arc<Blueprint>),
+}
+
+impl Policy {
+    /// Tries the rules in order, the global ones first. The first that matches decides; one that cannot be evaluated
+    /// denies; and so does the end of the list.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal`], with the trace of every rule that was tried.
+    pub fn authorize(&self, destination: &Destination, question: &Question<'_>) -> Result<Grant, Refusal> {
+        let facts = Facts::new(&self.library, question);
+        let mut trace = Trace::default();
+        for rule in self.deny.iter().chain(&destination.rules) {
+            let decision = rule.decide(&facts);
+            trace.steps.push(rule.step(&decision));
+            match decision {
+                Decision::NotMatched => {}
+                Decision::Refused { reason, .. } => {
+                    return Err(destination.denial(reason, Some(rule), trace));
+                }
+                Decision::Allowed(mint) => {
+                    let (principal, name) = (Arc::clone(question.principal), Arc::clone(&destination.name));
+                    return match destination.land(mint, question.path) {
+                        Some(mint) => Ok(Grant::new(principal, name, mint, trace)),
+                        None => Err(Refusal::NoSuchPath(trace)),
+                    };
+                }
+            }
+        }
+        Err(destination.denial(DenialReason::NoRule, None, trace))
+    }
+
+    pub fn destination(&self, name: &str) -> Option<&Destination> {
+        self.destinations.iter().find(|destination| &*destination.name == name)
+    }
+
+    /// In the order of the configuration.
+    pub fn destinations(&self) -> impl Iterator<Item = &Destination> {
+        self.destinations.iter()
+    }
+}
+
+/// What one rule says about one question.
+enum Decision {
+    NotMatched,
+    Allowed(Mint),
+    /// By a `deny` rule, or because the expression or the target could not be evaluated: then why, for the admin.
+    Refused {
+        reason: DenialReason,
+        failure: Option<String>,
+    },
+}
+
+impl Rule {
+    fn decide(&self, facts: &Facts<'_>) -> Decision {
+        facts.begin_rule();
+        let decided = match (self.condition.holds(facts), &self.verdict) {
+            (Ok(false), _) => Ok(Decision::NotMatched),
+            (Ok(true), Verdict::Deny) => {
+                Ok(Decision::Refused { reason: DenialReason::RuleDenied, failure: None })
+            }
+            (Ok(true), Verdict::Allow(blueprint)) => blueprint.resolve(facts).map(Decision::Allowed),
+            (Err(failure), _) => Err(failure),
+        };
+        decided.unwrap_or_else(|failure| {
+            let overage = facts.missed_groups();
+            let reason = if overage { DenialReason::GroupsOverage } else { DenialReason::RuleError };
+            Decision::Refused { reason, failure: Some(failure) }
+        })
+    }
+
+    fn step(&self, decision: &Decision) -> Step {
+        Step {
+            rule: Arc::clone(&self.name),
+            effect: match self.verdict {
+                Verdict::Deny => Effect::Deny,
+                Verdict::Allow(_) => Effect::Allow,
+            },
+            expression: Arc::clone(&self.expression),
+            outcome: match decision {
+                Decision::NotMatched => Outcome::NotMatched,
+                Decision::Allowed(_) | Decision::Refused { failure: None, .. } => Outcome::Matched,
+                Decision::Refused { failure: Some(failure), .. } => Outcome::Failed(failure.clone()),
+            },
+        }
+    }
+}
+
+impl Destination {
+    /// The first path segment of its URL: `[a-z0-9][a-z0-9-]{0,62}`.
+    pub fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    pub fn title(&self) -> &str {
+        &self.title
+    }
+
+    pub fn description(&self) -> Option<&str> {
+        self.description.as_deref()
+    }
+
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Whether a URL may be minted ahead of the visit.
+    pub fn prewarm(&self) -> bool {
+        self.prewarm
+    }
+
+    fn denial(&self, reason: DenialReason, rule: Option<&Rule>, trace: Trace) -> Refusal {
+        let remedy = rule.and_then(|rule| rule.remedy.clone());
+        Refusal::Denied(Box::new(Denial { destination: Arc::clone(&self.name), reason, remedy, trace }))
+    }
+
+    /// The mint with its deep link, if `paths` allows it.
+    fn land(&self, mut mint: Mint, path: Option<&str>) -> Option<Mint> {
+        let Some(path) = path else { return Some(mint) };
+        match &mut mint.target {
+            Target::StudioDomain { landing_uri: Some(landing_uri), .. } => {
+                *landing_uri = paths::land(&self.paths, landing_uri, path)?;
+                Some(mint)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Kind {
+    /// The configuration's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::StudioDomain => "studio_domain",
+            Self::MlflowTrackingServer => "mlflow_tracking_server",
+            Self::MlflowApp => "mlflow_app",
+            Self::NotebookInstance => "notebook_instance",
+            Self::PartnerApp => "partner_app",
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! From what an admin wrote to a [`Policy`], or to everything that is wrong with it.
+
+mod fields;
+mod trials;
+
+use super::expression::functions::{Library, Patterns};
+use super::expression::{Condition, Problem, Vocabulary};
+use super::file::{self, PolicyFile};
+use super::lookup::Table;
+use super::paths::Glob;
+use super::trial::PolicyTest;
+use super::{Destination, Kind, Policy, Rule, Verdict};
+use crate::config::diagnostics::Diagnostic;
+use crate::config::located::{At, Location};
+use crate::target::{Region, RoleArn};
+use fields::Fields;
+use ipnet::IpNet;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::sync::Arc;
+use url::Url;
+
+/// What the rest of the configuration says.
+#[derive(Clone, Copy)]
+pub struct CompileContext<'a> {
+    pub region: &'a Region,
+    pub role_arn: Option<&'a RoleArn>,
+    pub endpoint_url: Option<&'a Url>,
+    pub trusted_proxies: &'a [IpNet],
+    /// Whether a client's address can be known at all: `trusted_proxies`, `proxy_protocol` or `direct_clients` say so.
+    pub client_ip_known: bool,
+    /// The names of all issuers.
+    pub issuers: &'a [Arc<str>],
+    /// Reads a file of `lookups`; an error says why it cannot be read. The policy itself performs no I/O.
+    pub read: &'a dyn Fn(&str) -> Result<String, String>,
+}
+
+impl fmt::Debug for CompileContext<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CompileContext").field("region", self.region).finish_non_exhaustive()
+    }
+}
+
+/// Compiles the policy and its tests.
+///
+/// # Errors
+///
+/// Everything that is wrong, not only the first.
+pub fn compile(
+    file: &PolicyFile,
+    context: &CompileContext<'_>,
+) -> Result<(Policy, Vec<PolicyTest>), Vec<Diagnostic>> {
+    let mut diagnostics = Vec::new();
+    let tables = tables(file, context, &mut diagnostics);
+    let vocabulary = Vocabulary {
+        client_ip_known: context.client_ip_known,
+        trusted_proxies: context.trusted_proxies,
+        tables: &tables,
+    };
+    let mut compiler = Compiler { context, vocabulary, patterns: Patterns::new(), diagnostics };
+    let mut names = Names::default();
+    let deny: Vec<Option<Rule>> =
+        file.deny.iter().enumerate().map(|(index, rule)| compiler.global(index, rule, &mut names)).collect();
+    let destinations: Vec<Option<Destination>> = file
+        .destinations
+        .iter()
+        .map(|(name, destination)| compiler.destination(name, destination, names.clone()))
+        .collect();
+    let tests = compiler.tests(file);
+    let Compiler { patterns, mut diagnostics, .. } = compiler;
+    let library = Library::new(patterns, tables)
+        .map_err(|error| diagnostics.push(Diagnostic::new("", Location::default(), error.to_string())));
+    match (library, all(deny), all(destinations)) {
+        (Ok(library), Some(deny), Some(destinations)) if diagnostics.is_empty() => {
+            Ok((Policy { library, deny, destinations }, tests))
+        }
+        _ => Err(diagnostics),
+    }
+}
+
+/// The rules' names so far, with the place of each.
+#[derive(Clone, Default)]
+struct Names(HashMap<String, u32>);
+
+struct Compiler<'a> {
+    context: &'a CompileContext<'a>,
+    vocabulary: Vocabulary<'a>,
+    patterns: Patterns,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Compiler<'_> {
+    fn global(&mut self, index: usize, rule: &file::DenyRule, names: &mut Names) -> Option<Rule> {
+        let path = format!("deny[{index}]");
+        let name = self.rule_name(&path, &rule.name, names);
+        let condition = self.condition(&format!("{path}.when"), &rule.when);
+        Some(Rule {
+            name: name?,
+            expression: rule.when.value.as_str().into(),
+            condition: condition?,
+            verdict: Verdict::Deny,
+            remedy: rule.remedy.as_deref().map(Arc::from),
+        })
+    }
+
+    fn destination(
+        &mut self,
+        name: &At<String>,
+        written: &file::Destination,
+        mut names: Names,
+    ) -> Option<Destination> {
+        let path = format!("destinations.{}", name.value);
+        if !is_destination_name(name) {
+            let message = format!(
+                "`{}` is not a name: 1 to 63 lower-case letters, digits and hyphens, no hyphen first",
+                name.value
+            );
+            self.problem(&path, name.location, message);
+        }
+        let (kind, fields) = self.base_fields(&path, written);
+        let paths = self.paths(&path, written, kind, &fields);
+        if written.rules.is_empty() {
+            self.problem(
+                &format!("{path}.rules"),
+                name.location,
+                "there is no rule, so nobody may open this",
+            );
+        }
+        let rules = written.rules.iter().enumerate();
+        let rules: Vec<Option<Rule>> = rules
+            .map(|(index, rule)| {
+                self.rule(&format!("{path}.rules[{index}]"), rule, kind, &fields, &mut names)
+            })
+            .collect();
+        Some(Destination {
+            name: name.value.as_str().into(),
+            title: written.title.clone().unwrap_or_else(|| name.value.clone()),
+            description: written.description.clone(),
+            kind,
+            prewarm: written.prewarm,
+            rules: all(rules)?,
+            paths: paths?,
+        })
+    }
+
+    fn rule(
+        &mut self,
+        path: &str,
+        rule: &At<file::Rule>,
+        kind: Kind,
+        base: &Fields,
+        names: &mut Names,
+    ) -> Option<Rule> {
+        let name = self.rule_name(path, &rule.name, names);
+        let (key, expression) = match (&rule.allow, &rule.deny) {
+            (Some(allow), None) => ("allow", allow),
+            (None, Some(deny)) => ("deny", deny),
+            _ => {
+                self.problem(path, rule.location, "a rule has exactly one of `allow` and `deny`");
+                return None;
+            }
+        };
+        let condition = self.condition(&format!("{path}.{key}"), expression);
+        let set = format!("{path}.set");
+        let verdict = match (&rule.set, key) {
+            (Some(written), "deny") => {
+                self.problem(&set, written.location, "a rule that denies sets nothing");
+                None
+            }
+            (None, "deny") => Some(Verdict::Deny),
+            (Some(written), _) => {
+                let fields = self.set_fields(&set, written, kind);
+                fields.or(base).plan(kind).map(|blueprint| Verdict::Allow(Arc::new(blueprint)))
+            }
+            (None, _) => base.plan(kind).map(|blueprint| Verdict::Allow(Arc::new(blueprint))),
+        };
+        Some(Rule {
+            name: name?,
+            expression: expression.value.as_str().into(),
+            condition: condition?,
+            verdict: verdict?,
+            remedy: rule.remedy.as_deref().map(Arc::from),
+        })
+    }
+
+    fn rule_name(&mut self, path: &str, name: &At<String>, names: &mut Names) -> Option<Arc<str>> {
+        let path = format!("{path}.name");
+        if name.is_empty() || name.len() > 64 || name.chars().any(char::is_control) {
+            self.problem(
+                &path,
+                name.location,
+                "a rule's name has 1 to 64 characters, none of them a control character",
+            );
+            return None;
+        }
+        if let Some(line) = names.0.insert(name.value.clone(), name.location.line) {
+            let message = format!(
+                "the rule on line {line} has the name `{}` too: the audit trail could not tell which decided",
+                name.value
+            );
+            self.problem(&path, name.location, message);
+            return None;
+        }
+        Some(name.value.as_str().into())
+    }
+
+    fn condition(&mut self, path: &str, written: &At<String>) -> Option<Condition> {
+        let condition = Condition::parse(written, &self.vocabulary, &mut self.patterns);
+        condition.map_err(|problems| self.problems(path, written.location, problems)).ok()
+    }
+
+    fn paths(
+        &mut self,
+        path: &str,
+        written: &file::Destination,
+        kind: Kind,
+        fields: &Fields,
+    ) -> Option<Vec<Glob>> {
+        let Some(location) = written.paths.first().map(|glob| glob.location) else { return Some(Vec::new()) };
+        let path = format!("{path}.paths");
+        if kind != Kind::StudioDomain {
+            let message = format!("a {} takes no deep links: `paths` is for `studio_domain`", kind.as_str());
+            self.problem(&path, location, message);
+        } else if !fields.has_landing_uri() {
+            self.problem(&path, location, "deep links need a `landing_uri` to be appended to");
+        }
+        let globs = written.paths.iter().enumerate().map(|(index, written)| {
+            let glob = Glob::parse(written);
+            glob.map_err(|message| self.problem(&format!("{path}[{index}]"), written.location, message)).ok()
+        });
+        all(globs.collect())
+    }
+
+    fn problem(&mut self, path: &str, location: Location, message: impl Into<String>) {
+        self.diagnostics.push(Diagnostic::new(path, location, message));
+    }
+
+    fn problems(&mut self, path: &str, location: Location, problems: Vec<Problem>) {
+        self.diagnostics.extend(problems.into_iter().map(|problem| {
+            let Problem { character, message, help } = problem;
+            let message = match character {
+                Some(character) => format!("{message} (at character {character})"),
+                None => message,
+            };
+            Diagnostic { path: path.to_owned(), location, message, help }
+        }));
+    }
+}
+
+fn tables(
+    file: &PolicyFile,
+    context: &CompileContext<'_>,
+    diagnostics: &mut Vec<Diagnostic>,
+) -> BTreeMap<String, Table> {
+    let mut tables = BTreeMap::new();
+    for (name, lookup) in &file.lookups {
+        let path = format!("lookups.{}.file", name.value);
+        let table =
+            (context.read)(&lookup.file).map_err(|fault| vec![fault]).and_then(|yaml| Table::parse(&yaml));
+        let table = table.unwrap_or_else(|faults| {
+            let located = |fault| {
+                Diagnostic::new(
+                    path.as_str(),
+                    lookup.file.location,
+                    format!("{}: {fault}", lookup.file.value),
+                )
+            };
+            diagnostics.extend(faults.into_iter().map(located));
+            Table::default()
+        });
+        tables.insert(name.value.clone(), table);
+    }
+    tables
+}
+
+fn is_destination_name(name: &str) -> bool {
+    name.len() <= 63
+        && name.starts_with(|first: char| first.is_ascii_lowercase() || first.is_ascii_digit())
+        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+}
+
+fn all<T>(items: Vec<Option<T>>) -> Option<Vec<T>> {
+    items.into_iter().collect()
+}

@@ -1,0 +1,125 @@
+//! The configuration's `tests`.
+
+use super::Compiler;
+use super::fields::{kind, listed};
+use crate::config::diagnostics::{Diagnostic, nearest};
+use crate::config::located::At;
+use crate::policy::file::{self, PolicyFile};
+use crate::policy::grant::DenialReason;
+use crate::policy::trial::{Expectation, NO_SUCH_PATH, PolicyTest};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+impl Compiler<'_> {
+    pub(super) fn tests(&mut self, file: &PolicyFile) -> Vec<PolicyTest> {
+        let tests = file.tests.iter().enumerate();
+        tests.filter_map(|(index, test)| self.test(&format!("tests[{index}]"), test, file)).collect()
+    }
+
+    fn test(&mut self, path: &str, test: &file::Test, file: &PolicyFile) -> Option<PolicyTest> {
+        let issuer = self.issuer(path, test);
+        let client_ip = test.client_ip.as_ref().map(|written| {
+            let address = written.parse();
+            let message = format!("`{}` is not an IP address", written.value);
+            address.map_err(|_| self.problem(&format!("{path}.client_ip"), written.location, message))
+        });
+        let (name, deep_link) = match test.destination.split_once('/') {
+            Some((name, deep_link)) => (name, Some(deep_link.to_owned())),
+            None => (test.destination.as_str(), None),
+        };
+        let known = || file.destinations.iter().map(|(name, _)| name.value.as_str());
+        let expected = format!("{path}.expect");
+        if let Some((_, destination)) = file.destinations.iter().find(|(known, _)| known.value == name) {
+            for key in written_fields(&test.expect).keys() {
+                self.key(&expected, key, test.expect.location, kind(&destination.target));
+            }
+        } else {
+            let location = test.destination.location;
+            let diagnostic = Diagnostic::new(
+                format!("{path}.destination"),
+                location,
+                format!("there is no destination `{name}`"),
+            );
+            self.diagnostics.push(match nearest(name, known()) {
+                Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
+                None => diagnostic,
+            });
+        }
+        let expect = self.expectation(&expected, &test.expect);
+        Some(PolicyTest {
+            name: test.name.value.clone(),
+            issuer: issuer?,
+            claims: test.claims.value.clone(),
+            client_ip: client_ip.transpose().ok()?,
+            destination: name.to_owned(),
+            path: deep_link,
+            expect,
+        })
+    }
+
+    fn issuer(&mut self, path: &str, test: &file::Test) -> Option<Arc<str>> {
+        let issuers = self.context.issuers;
+        let (location, found) = match (&test.issuer, issuers) {
+            (Some(written), _) => (written.location, issuers.iter().find(|issuer| ***issuer == **written)),
+            (None, [only]) => (test.name.location, Some(only)),
+            (None, _) => (test.name.location, None),
+        };
+        if found.is_none() {
+            let names: Vec<&str> = issuers.iter().map(AsRef::as_ref).collect();
+            let message = format!("`issuer` is one of {}", listed(&names));
+            self.problem(&format!("{path}.issuer"), location, message);
+        }
+        found.cloned()
+    }
+
+    fn expectation(&mut self, path: &str, expect: &At<file::Expect>) -> Expectation {
+        let fields = written_fields(expect);
+        let reasons = [
+            DenialReason::RuleDenied.as_str(),
+            DenialReason::NoRule.as_str(),
+            DenialReason::RuleError.as_str(),
+            DenialReason::GroupsOverage.as_str(),
+            NO_SUCH_PATH,
+        ];
+        if let Some(deny) = &expect.deny {
+            if !reasons.contains(&deny.as_str()) {
+                let message = format!("`{}` is not a reason: {}", deny.value, listed(&reasons));
+                self.problem(&format!("{path}.deny"), deny.location, message);
+            }
+            if !fields.is_empty() {
+                self.problem(
+                    path,
+                    expect.location,
+                    "a denial has no target: expect `deny`, or fields of the target",
+                );
+            }
+        }
+        if expect.deny.is_none() && expect.rule.is_none() && fields.is_empty() {
+            self.problem(path, expect.location, "`expect` is empty: the test could not fail");
+        }
+        Expectation {
+            rule: expect.rule.as_ref().map(|rule| rule.value.clone()),
+            deny: expect.deny.as_ref().map(|deny| deny.value.clone()),
+            fields,
+        }
+    }
+}
+
+fn written_fields(expect: &file::Expect) -> Map<String, Value> {
+    let text = |value: &Option<At<String>>| value.as_ref().map(|value| Value::from(value.value.as_str()));
+    let number = |value: &Option<At<i64>>| value.as_ref().map(|value| Value::from(value.value));
+    let fields = [
+        ("domain_id", text(&expect.domain_id)),
+        ("user_profile_name", text(&expect.user_profile_name)),
+        ("space_name", text(&expect.space_name)),
+        ("landing_uri", text(&expect.landing_uri)),
+        ("tracking_server_name", text(&expect.tracking_server_name)),
+        ("arn", text(&expect.arn)),
+        ("notebook_instance_name", text(&expect.notebook_instance_name)),
+        ("expires_in_seconds", number(&expect.expires_in_seconds)),
+        ("session_expiration_duration_in_seconds", number(&expect.session_expiration_duration_in_seconds)),
+        ("region", text(&expect.region)),
+        ("role_arn", text(&expect.role_arn)),
+    ];
+    fields.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+}

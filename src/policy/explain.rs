@@ -1,0 +1,201 @@
+//! Decisions for people and programs to read: which rule decided, and what it opens.
+
+use super::grant::{Effect, Outcome, Step, Trace};
+use super::trial::NO_SUCH_PATH;
+use super::{Destination, Policy, Question, Refusal};
+use crate::target::{Mint, Target};
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::fmt;
+use std::sync::Arc;
+
+/// One decision with its trace. Serializes to the JSON of `explain --format json`; `Display` is its text.
+#[derive(Clone, Debug, Serialize)]
+pub struct Explanation {
+    pub destination: Arc<str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// `grant` or `deny`.
+    pub decision: &'static str,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+    /// The rule that decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<Arc<str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<Arc<str>>,
+    pub steps: Vec<ExplainedStep>,
+    /// The API operation that would be called.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operation: Option<&'static str>,
+    /// The fields of the target, `region` and `role_arn`; empty where nothing opens.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub target: Map<String, Value>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+pub struct ExplainedStep {
+    pub rule: Arc<str>,
+    /// `allow` or `deny`.
+    pub effect: &'static str,
+    pub expression: Arc<str>,
+    /// `matched`, `not-matched` or `failed`.
+    pub outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// Decides as a request would, and tells why.
+pub fn explain(policy: &Policy, destination: &Destination, question: &Question<'_>) -> Explanation {
+    let decided = policy.authorize(destination, question);
+    let (reason, remedy, mint, trace) = match &decided {
+        Ok(grant) => (None, None, Some(grant.mint()), grant.trace()),
+        Err(Refusal::Denied(denial)) => {
+            (Some(denial.reason.as_str()), denial.remedy.clone(), None, &denial.trace)
+        }
+        Err(Refusal::NoSuchPath(trace)) => (Some(NO_SUCH_PATH), None, None, trace),
+    };
+    Explanation {
+        destination: Arc::clone(destination.name()),
+        path: question.path.map(str::to_owned),
+        decision: if reason.is_none() { "grant" } else { "deny" },
+        reason,
+        rule: trace.deciding().map(|step| Arc::clone(&step.rule)),
+        remedy,
+        steps: steps(trace),
+        operation: mint.map(|mint| mint.target.operation()),
+        target: mint.map(fields).unwrap_or_default(),
+    }
+}
+
+/// All destinations, in the order of the configuration.
+pub fn explain_all(policy: &Policy, question: &Question<'_>) -> Vec<Explanation> {
+    let question = Question { path: None, ..*question };
+    policy.destinations().map(|destination| explain(policy, destination, &question)).collect()
+}
+
+/// One line per destination.
+pub fn table(explanations: &[Explanation]) -> String {
+    let header = ["DESTINATION", "DECISION", "RULE", "TARGET"].map(str::to_owned);
+    let rows = explanations.iter().map(|explanation| {
+        let decision = explanation.reason.unwrap_or(explanation.decision).to_owned();
+        let rule = explanation.rule.as_deref().unwrap_or("-").to_owned();
+        [explanation.destination.to_string(), decision, rule, names(&explanation.target)]
+    });
+    let rows: Vec<[String; 4]> = std::iter::once(header).chain(rows).collect();
+    let [first, second, third, _] = [0, 1, 2, 3].map(|column| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    });
+    let lines = rows.iter().map(|[destination, decision, rule, target]| {
+        let line = format!("{destination:first$}  {decision:second$}  {rule:third$}  {target}");
+        format!("{}\n", line.trim_end())
+    });
+    lines.collect()
+}
+
+/// The fields of a mint by the API's names in snake_case.
+pub fn fields(mint: &Mint) -> Map<String, Value> {
+    let mut fields = Map::new();
+    let mut put = |key: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            fields.insert(key.to_owned(), value);
+        }
+    };
+    let (expires_in, session_expiration) = match &mint.target {
+        Target::StudioDomain {
+            domain_id,
+            user_profile_name,
+            space_name,
+            landing_uri,
+            expires_in,
+            session_expiration,
+        } => {
+            put("domain_id", Some(domain_id.as_str().into()));
+            put("user_profile_name", Some(user_profile_name.as_str().into()));
+            put("space_name", space_name.as_ref().map(|name| name.as_str().into()));
+            put("landing_uri", landing_uri.as_ref().map(|uri| uri.as_str().into()));
+            (*expires_in, *session_expiration)
+        }
+        Target::MlflowTrackingServer { tracking_server_name, expires_in, session_expiration } => {
+            put("tracking_server_name", Some(tracking_server_name.as_str().into()));
+            (*expires_in, *session_expiration)
+        }
+        Target::MlflowApp { arn, expires_in, session_expiration } => {
+            put("arn", Some(arn.as_str().into()));
+            (*expires_in, *session_expiration)
+        }
+        Target::NotebookInstance { notebook_instance_name, session_expiration } => {
+            put("notebook_instance_name", Some(notebook_instance_name.as_str().into()));
+            (None, *session_expiration)
+        }
+        Target::PartnerApp { arn, expires_in, session_expiration } => {
+            put("arn", Some(arn.as_str().into()));
+            (*expires_in, *session_expiration)
+        }
+    };
+    put("expires_in_seconds", expires_in.map(|seconds| seconds.seconds().into()));
+    put("session_expiration_duration_in_seconds", session_expiration.map(|seconds| seconds.seconds().into()));
+    put("region", Some(mint.region.as_str().into()));
+    put("role_arn", mint.role_arn.as_ref().map(|role| role.as_str().into()));
+    fields
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let path = self.path.as_deref().map(|path| format!("/{path}")).unwrap_or_default();
+        write!(f, "{}{path}: {}", self.destination, self.decision)?;
+        if let Some(reason) = self.reason {
+            write!(f, " ({reason})")?;
+        }
+        match &self.rule {
+            Some(rule) => writeln!(f, " by rule `{rule}`")?,
+            None => writeln!(f)?,
+        }
+        for (number, step) in self.steps.iter().enumerate() {
+            writeln!(f, "  {}. {} {}: {}", number + 1, step.effect, step.rule, step.outcome)?;
+            writeln!(f, "     {}", step.expression.replace('\n', "\n     "))?;
+            if let Some(detail) = &step.detail {
+                writeln!(f, "     {detail}")?;
+            }
+        }
+        if let Some(remedy) = &self.remedy {
+            writeln!(f, "  remedy: {remedy}")?;
+        }
+        if let Some(operation) = self.operation {
+            writeln!(f, "  {operation}")?;
+        }
+        for (key, value) in &self.target {
+            writeln!(f, "    {key}: {}", plain(value))?;
+        }
+        Ok(())
+    }
+}
+
+fn steps(trace: &Trace) -> Vec<ExplainedStep> {
+    let explained = |step: &Step| {
+        let (outcome, detail) = match &step.outcome {
+            Outcome::Matched => ("matched", None),
+            Outcome::NotMatched => ("not-matched", None),
+            Outcome::Failed(reason) => ("failed", Some(reason.clone())),
+        };
+        let effect = match step.effect {
+            Effect::Allow => "allow",
+            Effect::Deny => "deny",
+        };
+        let (rule, expression) = (Arc::clone(&step.rule), Arc::clone(&step.expression));
+        ExplainedStep { rule, effect, expression, outcome, detail }
+    };
+    trace.steps.iter().map(explained).collect()
+}
+
+/// What tells one target from another, without durations.
+fn names(target: &Map<String, Value>) -> String {
+    let named = target.iter().filter(|(key, _)| !key.ends_with("_in_seconds") && *key != "landing_uri");
+    let texts: Vec<String> = named.map(|(_, value)| plain(value)).collect();
+    texts.join(" ")
+}
+
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}

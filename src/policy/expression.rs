@@ -1,0 +1,208 @@
+//! CEL expressions: parsed and walked once at load, evaluated without I/O, within bounds.
+
+mod call;
+mod check;
+pub(super) mod facts;
+pub(super) mod functions;
+mod pattern;
+mod signature;
+
+use super::lookup::Table;
+use cel::common::ast::Expr;
+use cel::common::types::{CelBool, CelString};
+use cel::common::value::CowVal;
+use cel::parser::Parser;
+use cel::{ExecutionError, IdedExpr, Value};
+use check::{Check, Type};
+use facts::Facts;
+use functions::Patterns;
+use ipnet::IpNet;
+use std::collections::BTreeMap;
+
+pub(super) use check::PREFIX_HELP;
+
+/// Longer expressions are refused before they are parsed.
+const LONGEST: usize = 2048;
+/// The parser and the interpreter recurse once per operator in a chain.
+const MOST_OPERATORS: usize = 200;
+/// Parentheses inside one another, for the parser.
+const DEEPEST_PARENTHESES: u16 = 24;
+
+/// What expressions may refer to.
+pub(super) struct Vocabulary<'a> {
+    pub(super) client_ip_known: bool,
+    pub(super) trusted_proxies: &'a [IpNet],
+    pub(super) tables: &'a BTreeMap<String, Table>,
+}
+
+/// What is wrong with an expression.
+#[derive(Clone, Debug)]
+pub(super) struct Problem {
+    /// Where in the expression, counted from 1.
+    pub(super) character: Option<usize>,
+    pub(super) message: String,
+    pub(super) help: Option<String>,
+}
+
+/// An expression that yields true, false, or a failure.
+#[derive(Debug)]
+pub(super) struct Condition(IdedExpr);
+
+/// An expression that yields a text or a failure.
+#[derive(Debug)]
+pub(super) struct TextExpression {
+    expression: IdedExpr,
+    pub(super) is_profile_name: bool,
+    /// The whole text comes from a table.
+    pub(super) is_looked_up: bool,
+}
+
+impl Condition {
+    pub(super) fn parse(
+        source: &str,
+        vocabulary: &Vocabulary<'_>,
+        patterns: &mut Patterns,
+    ) -> Result<Self, Vec<Problem>> {
+        let (expression, found) = parse(source, vocabulary, patterns)?;
+        if found.may_be(Type::Bool) {
+            Ok(Self(expression))
+        } else {
+            Err(vec![Problem::whole(format!("a rule asks yes or no, and this is {}", found.words()))])
+        }
+    }
+
+    /// # Errors
+    ///
+    /// Why there is no answer; without the values involved.
+    pub(super) fn holds(&self, facts: &Facts<'_>) -> Result<bool, String> {
+        let scope = facts.scope();
+        let value = Value::resolve_val(&self.0, &scope).map_err(|error| describe(&error))?;
+        let truth = value.downcast_ref::<CelBool>();
+        truth.map(|truth| *truth.inner()).ok_or_else(|| not_a("boolean", &value))
+    }
+}
+
+impl TextExpression {
+    pub(super) fn parse(
+        source: &str,
+        vocabulary: &Vocabulary<'_>,
+        patterns: &mut Patterns,
+    ) -> Result<Self, Vec<Problem>> {
+        let (expression, found) = parse(source, vocabulary, patterns)?;
+        if found.may_be(Type::String) {
+            let is_looked_up = matches!(&expression.expr, Expr::Call(call) if call.func_name == "lookup");
+            Ok(Self { expression, is_profile_name: found == Type::ProfileName, is_looked_up })
+        } else {
+            Err(vec![Problem::whole(format!("`${{…}}` needs a string, and this is {}", found.words()))])
+        }
+    }
+
+    /// # Errors
+    ///
+    /// Why there is no text; without the values involved.
+    pub(super) fn text(&self, facts: &Facts<'_>) -> Result<String, String> {
+        let scope = facts.scope();
+        let value = Value::resolve_val(&self.expression, &scope).map_err(|error| describe(&error))?;
+        let text = value.downcast_ref::<CelString<'_>>();
+        text.map(|text| text.inner().to_owned()).ok_or_else(|| not_a("string", &value))
+    }
+}
+
+impl Problem {
+    pub(super) fn whole(message: impl Into<String>) -> Self {
+        Self { character: None, message: message.into(), help: None }
+    }
+}
+
+fn parse(
+    source: &str,
+    vocabulary: &Vocabulary<'_>,
+    patterns: &mut Patterns,
+) -> Result<(IdedExpr, Type), Vec<Problem>> {
+    if source.trim().is_empty() {
+        return Err(vec![Problem::whole("the expression is empty, which would mean nobody or everybody")]);
+    }
+    if source.len() > LONGEST {
+        let message = format!("the expression has {} bytes; {LONGEST} are allowed", source.len());
+        return Err(vec![Problem::whole(message)]);
+    }
+    let operators = operators(source);
+    if operators > MOST_OPERATORS {
+        let message = format!("the expression has {operators} operators; {MOST_OPERATORS} are allowed");
+        return Err(vec![Problem::whole(message)]);
+    }
+    let parser = Parser::new().max_recursion_depth(DEEPEST_PARENTHESES);
+    let (expression, positions) = parser.parse_with_source_info(source).map_err(|errors| {
+        let problems = errors.errors.iter().map(|error| syntax_problem(source, error.pos, &error.msg));
+        problems.take(1).collect::<Vec<_>>()
+    })?;
+    let mut check = Check::new(vocabulary, &positions, patterns);
+    let found = check.expression(&expression);
+    if check.problems.is_empty() { Ok((expression, found)) } else { Err(check.problems) }
+}
+
+/// How many characters outside of quotes may be an operator: an upper bound, counted before anything recurses.
+fn operators(source: &str) -> usize {
+    let mut count = 0;
+    let mut characters = source.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\'' | '"' => {
+                while let Some(inner) = characters.next() {
+                    match inner {
+                        '\\' => drop(characters.next()),
+                        inner if inner == character => break,
+                        _ => {}
+                    }
+                }
+            }
+            '(' | '[' | '{' | '.' | '?' | '+' | '-' | '*' | '/' | '%' | '!' | '=' | '<' | '>' | '&' | '|' => {
+                count += 1;
+            }
+            _ => {}
+        }
+    }
+    count
+}
+
+/// The parser's complaint without its list of every token that it would have taken.
+fn syntax_problem(source: &str, (line, column): (isize, isize), message: &str) -> Problem {
+    let message = message.lines().next().unwrap_or_default();
+    let message = message.split(" expecting ").next().unwrap_or_default();
+    let message = message.trim_start_matches("Syntax error: ");
+    let earlier = source.split_inclusive('\n').take(usize::try_from(line - 1).unwrap_or(0));
+    let before: usize = earlier.map(|line| line.chars().count()).sum();
+    let character = usize::try_from(column).ok().map(|column| before + column);
+    let message = format!("is not a CEL expression: {message}");
+    Problem { character: character.filter(|at| *at > 0), message, help: None }
+}
+
+fn not_a(wanted: &str, value: &CowVal<'_, '_>) -> String {
+    format!("the value is of type {}, not {wanted}", value.get_type().name())
+}
+
+/// What went wrong, in words and types. The values involved stay out: they may be claims.
+fn describe(error: &ExecutionError) -> String {
+    match error {
+        ExecutionError::UndeclaredReference(name) if name.as_str() == "groups" => {
+            "the provider left the groups out of the token".to_owned()
+        }
+        ExecutionError::UndeclaredReference(name) if name.as_str() == "client_ip" => {
+            "`client_ip` is not known for this request".to_owned()
+        }
+        ExecutionError::UndeclaredReference(name) => format!("`{name}` has no value"),
+        ExecutionError::NoSuchKey(_) => "a claim that the expression asks for is missing".to_owned(),
+        ExecutionError::NoSuchOverload(overload) => {
+            let types = overload.argument_types().join(", ");
+            format!("`{}` does not apply to ({types})", check::symbol(overload.function()))
+        }
+        ExecutionError::UnexpectedType { want, .. } => format!("a value is not of type {want}"),
+        ExecutionError::FunctionError { function, message } => format!("`{function}`: {message}"),
+        ExecutionError::IndexOutOfBounds(_) => "a list has no such element".to_owned(),
+        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => {
+            "division by zero".to_owned()
+        }
+        ExecutionError::Overflow(..) => "a number is too large".to_owned(),
+        _ => "the values do not fit the operation".to_owned(),
+    }
+}

@@ -1,0 +1,131 @@
+//! Calls of functions: the right name, form and number of arguments, and constants where a constant must stand.
+
+use super::check::{Check, Type, symbol};
+use super::functions::folded;
+use super::pattern;
+use super::signature::{FUNCTIONS, Form, Function, MACROS, Parameter};
+use crate::config::diagnostics::nearest;
+use crate::policy::profile_name::{ALLOWED_PREFIX, Prefix};
+use cel::IdedExpr;
+use cel::common::ast::{CallExpr, Expr, LiteralValue};
+use ipnet::IpNet;
+
+impl Check<'_> {
+    /// The type of what a call yields.
+    pub(super) fn function(&mut self, at: &IdedExpr, name: &str, call: &CallExpr) -> Type {
+        let mut arguments: Vec<&IdedExpr> = call.target.iter().map(AsRef::as_ref).collect();
+        arguments.extend(&call.args);
+        let named: Vec<&Function> = FUNCTIONS.iter().filter(|function| function.name == name).collect();
+        let fits = |function: &&&Function| {
+            let form = if call.target.is_some() { Form::Method } else { Form::Global };
+            (function.form == form || function.form == Form::Either)
+                && function.parameters.len() == arguments.len()
+        };
+        if let Some(function) = named.iter().find(fits) {
+            for (parameter, argument) in function.parameters.iter().zip(arguments) {
+                self.argument(function, *parameter, argument);
+            }
+            return function.result;
+        }
+        let usages = named.iter().map(|function| function.usage);
+        let usages = usages.chain(MACROS.iter().filter(|(known, _)| *known == name).map(|(_, usage)| *usage));
+        let usages: Vec<String> = usages.map(|usage| format!("`{usage}`")).collect();
+        if usages.is_empty() {
+            let known = FUNCTIONS.iter().map(|function| function.name);
+            let near = nearest(name, known.chain(MACROS.iter().map(|(known, _)| *known)));
+            let help = near.map(|near| format!("did you mean `{near}`?"));
+            self.problem_with_help(at, format!("there is no function `{}`", symbol(name)), help);
+        } else {
+            self.problem(at, format!("`{name}` is called as {}", usages.join(" or ")));
+        }
+        Type::Any
+    }
+
+    fn argument(&mut self, function: &Function, parameter: Parameter, argument: &IdedExpr) {
+        let Function { name, usage, .. } = function;
+        if let Parameter::Is(allowed) = parameter {
+            let found = self.expression(argument);
+            if !allowed.iter().any(|allowed| found.may_be(*allowed)) {
+                self.problem(argument, format!("`{name}` does not take {}", found.words()));
+            }
+            return;
+        }
+        let Some(written) = constant(argument) else {
+            if let Parameter::Part = parameter {
+                return self.argument(function, Parameter::Is(&[Type::String]), argument);
+            }
+            return self
+                .problem(argument, format!("`{usage}` needs a constant where a text in quotes stands"));
+        };
+        match parameter {
+            Parameter::Is(_) => {}
+            Parameter::Part if written.is_empty() => {
+                self.problem(argument, format!("`{name}('')` is true for every text"));
+            }
+            Parameter::Part => {}
+            Parameter::Network => self.network(argument, written),
+            Parameter::Pattern => match pattern::compile(written) {
+                Ok(compiled) => {
+                    self.patterns.insert(written.to_owned(), compiled);
+                }
+                Err(reason) => self.problem(argument, format!("the pattern `{written}` {reason}")),
+            },
+            Parameter::Table => {
+                if !self.vocabulary.tables.contains_key(written) {
+                    let near = nearest(written, self.vocabulary.tables.keys().map(String::as_str));
+                    let help = near.map(|near| format!("did you mean `{near}`?"));
+                    self.problem_with_help(
+                        argument,
+                        format!("there is no table `{written}` in `lookups`"),
+                        help,
+                    );
+                }
+            }
+            Parameter::Domain => {
+                if written.is_empty() || written.contains(|c: char| c == '@' || c.is_whitespace()) {
+                    self.problem(
+                        argument,
+                        format!("`{written}` is not a domain: write what follows the `@`"),
+                    );
+                }
+            }
+            Parameter::Prefix => {
+                if Prefix::parse(written).is_none() {
+                    self.problem(
+                        argument,
+                        format!("the prefix `{written}` is not allowed: {ALLOWED_PREFIX}"),
+                    );
+                }
+            }
+        }
+    }
+
+    fn network(&mut self, at: &IdedExpr, written: &str) {
+        let Ok(network) = written.parse::<IpNet>() else {
+            return self.problem(at, format!("`{written}` is not a network such as `10.20.0.0/16`"));
+        };
+        if network.addr() != network.network() {
+            let help = format!("write `{}`", network.trunc());
+            return self.problem_with_help(
+                at,
+                format!("`{written}` has bits set behind its prefix"),
+                Some(help),
+            );
+        }
+        for proxy in self.vocabulary.trusted_proxies {
+            if folded(*proxy).contains(&folded(network)) {
+                let message = format!("`{written}` lies in the trusted proxy network `{proxy}`");
+                let help = "whoever is in a trusted proxy network may claim any address: list the proxies' own \
+                            subnets only";
+                self.problem_with_help(at, message, Some(help.to_owned()));
+            }
+        }
+    }
+}
+
+fn constant(expression: &IdedExpr) -> Option<&str> {
+    match &expression.expr {
+        Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),
+        _ => None,
+    }
+}

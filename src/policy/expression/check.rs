@@ -1,0 +1,318 @@
+//! The walk over a parsed expression at load: what it may name, call and combine is a strict list, and a fault that can
+//! be seen is an error now instead of a denial later.
+
+use super::functions::Patterns;
+use super::signature::VARIABLES;
+use super::{Problem, Vocabulary};
+use crate::config::diagnostics::nearest;
+use cel::IdedExpr;
+use cel::common::ast::{
+    CallExpr, ComprehensionExpr, Expr, ListExpr, LiteralValue, SelectExpr, SourceInfo, operators,
+};
+
+/// How deep an expression may be nested; the interpreter recurses.
+const DEEPEST: usize = 64;
+
+/// What is known of a value before there is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Type {
+    Any,
+    Bool,
+    Number,
+    String,
+    /// A string that `profile_name` made. Text joined to it could make two people's names meet.
+    ProfileName,
+    List,
+    Map,
+    Null,
+}
+
+impl Type {
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Any => "a value",
+            Self::Bool => "a boolean",
+            Self::Number => "a number",
+            Self::String | Self::ProfileName => "a string",
+            Self::List => "a list",
+            Self::Map => "a map",
+            Self::Null => "null",
+        }
+    }
+
+    /// Whether a value of this type may be one of `other`.
+    pub(super) fn may_be(self, other: Self) -> bool {
+        self == other || self == Self::Any || other == Self::Any || self.is_string() && other.is_string()
+    }
+
+    fn is_string(self) -> bool {
+        matches!(self, Self::String | Self::ProfileName)
+    }
+}
+
+pub(super) struct Check<'a> {
+    pub(super) vocabulary: &'a Vocabulary<'a>,
+    pub(super) positions: &'a SourceInfo,
+    pub(super) patterns: &'a mut Patterns,
+    pub(super) problems: Vec<Problem>,
+    /// The variable of the comprehension around, and what is known of it.
+    bound: Option<(String, Type)>,
+    depth: usize,
+}
+
+impl<'a> Check<'a> {
+    pub(super) fn new(
+        vocabulary: &'a Vocabulary<'a>,
+        positions: &'a SourceInfo,
+        patterns: &'a mut Patterns,
+    ) -> Self {
+        Self { vocabulary, positions, patterns, problems: Vec::new(), bound: None, depth: 0 }
+    }
+
+    /// The type of an expression; what is wrong with it is added to the problems.
+    pub(super) fn expression(&mut self, expression: &IdedExpr) -> Type {
+        if self.depth == DEEPEST {
+            self.problem(expression, format!("is nested more than {DEEPEST} levels deep"));
+            return Type::Any;
+        }
+        self.depth += 1;
+        let found = match &expression.expr {
+            Expr::Literal(literal) => self.literal(expression, literal),
+            Expr::Ident(name) => self.variable(expression, name),
+            Expr::Select(select) => self.select(expression, select),
+            Expr::Call(call) => self.call(expression, call),
+            Expr::List(list) => self.list(list),
+            Expr::Comprehension(comprehension) => self.comprehension(expression, comprehension),
+            Expr::Map(_) | Expr::Struct(_) => {
+                self.problem(expression, "a map or message literal is not allowed: use a table of `lookups`");
+                Type::Any
+            }
+            Expr::Unspecified => {
+                self.problem(expression, "is not an expression");
+                Type::Any
+            }
+        };
+        self.depth -= 1;
+        found
+    }
+
+    fn literal(&mut self, at: &IdedExpr, literal: &LiteralValue) -> Type {
+        match literal {
+            LiteralValue::Boolean(_) => Type::Bool,
+            LiteralValue::Double(_) | LiteralValue::Int(_) | LiteralValue::UInt(_) => Type::Number,
+            LiteralValue::String(_) => Type::String,
+            LiteralValue::Null => Type::Null,
+            LiteralValue::Bytes(_) => {
+                self.problem(at, "bytes are not allowed: nothing here is made of them");
+                Type::Any
+            }
+        }
+    }
+
+    fn variable(&mut self, at: &IdedExpr, name: &str) -> Type {
+        if let Some((bound, found)) = &self.bound
+            && (bound == name || name.starts_with('@'))
+        {
+            return if bound == name { *found } else { Type::Any };
+        }
+        if name == "client_ip" && !self.vocabulary.client_ip_known {
+            let help = "set `trusted_proxies`, `listen.proxy_protocol` or `listen.direct_clients`";
+            self.problem_with_help(at, "`client_ip` can never be known", Some(help.to_owned()));
+        }
+        match VARIABLES.iter().find(|(known, _)| *known == name) {
+            Some((_, found)) => *found,
+            None => {
+                let near = nearest(name, VARIABLES.iter().map(|(known, _)| *known));
+                let help = near.map(|near| format!("did you mean `{near}`?"));
+                self.problem_with_help(at, format!("there is no variable `{name}`"), help);
+                Type::Any
+            }
+        }
+    }
+
+    fn select(&mut self, at: &IdedExpr, select: &SelectExpr) -> Type {
+        let operand = self.expression(&select.operand);
+        if !operand.may_be(Type::Map) {
+            self.problem(at, format!("{} has no field `{}`", operand.words(), select.field));
+        }
+        if select.test { Type::Bool } else { Type::Any }
+    }
+
+    fn list(&mut self, list: &ListExpr) -> Type {
+        for element in &list.elements {
+            self.expression(element);
+        }
+        Type::List
+    }
+
+    fn comprehension(&mut self, at: &IdedExpr, comprehension: &ComprehensionExpr) -> Type {
+        let range = self.expression(&comprehension.iter_range);
+        if !(range.may_be(Type::List) || range.may_be(Type::Map)) {
+            self.problem(at, format!("{} has no elements", range.words()));
+        }
+        let variable = &comprehension.iter_var;
+        if self.bound.is_some() {
+            self.problem(at, "a comprehension inside another one is not allowed");
+            return Type::Any;
+        }
+        if VARIABLES.iter().any(|(known, _)| known == variable) {
+            self.problem(at, format!("`{variable}` has a meaning already: name the element otherwise"));
+        }
+        let element = if is_groups(&comprehension.iter_range) { Type::String } else { Type::Any };
+        self.bound = Some((variable.clone(), element));
+        self.expression(&comprehension.loop_step);
+        self.bound = None;
+        match &comprehension.accu_init.expr {
+            Expr::List(_) => Type::List,
+            _ => Type::Bool,
+        }
+    }
+
+    fn call(&mut self, at: &IdedExpr, call: &CallExpr) -> Type {
+        match (call.func_name.as_str(), call.args.as_slice()) {
+            (operators::LOGICAL_AND | operators::LOGICAL_OR, [left, right]) => {
+                self.operand(call, left, &[Type::Bool]);
+                self.operand(call, right, &[Type::Bool]);
+                Type::Bool
+            }
+            (operators::LOGICAL_NOT, [operand]) => self.operand(call, operand, &[Type::Bool]),
+            (operators::NEGATE, [operand]) => self.operand(call, operand, &[Type::Number]),
+            (operators::CONDITIONAL, [condition, yes, no]) => {
+                self.operand(call, condition, &[Type::Bool]);
+                let (yes, no) = (self.expression(yes), self.expression(no));
+                if yes == Type::ProfileName || no == Type::ProfileName {
+                    Type::ProfileName
+                } else if yes == no {
+                    yes
+                } else {
+                    Type::Any
+                }
+            }
+            (operators::EQUALS | operators::NOT_EQUALS, [left, right]) => self.equality(at, left, right),
+            (
+                operators::LESS | operators::LESS_EQUALS | operators::GREATER | operators::GREATER_EQUALS,
+                [left, right],
+            ) => {
+                self.pair(call, left, right);
+                Type::Bool
+            }
+            (operators::IN, [value, container]) => self.membership(at, value, container),
+            (operators::ADD, [left, right]) if self.is_accumulator(left) => {
+                self.expression(right);
+                Type::Any
+            }
+            (operators::ADD, [left, right]) => self.sum(at, call, left, right),
+            (
+                operators::SUBSTRACT | operators::MULTIPLY | operators::DIVIDE | operators::MODULO,
+                [left, right],
+            ) => {
+                self.operand(call, left, &[Type::Number]);
+                self.operand(call, right, &[Type::Number])
+            }
+            (operators::INDEX, [container, key]) => {
+                if is_groups(container) {
+                    self.problem(at, "`groups` has no order: ask with `'name' in groups`");
+                }
+                self.operand(call, container, &[Type::List, Type::Map]);
+                self.operand(call, key, &[Type::Number, Type::String, Type::Bool]);
+                Type::Any
+            }
+            (name, _) => self.function(at, name, call),
+        }
+    }
+
+    /// The type of an operand that must be one of `allowed`; the first of them where it is not.
+    fn operand(&mut self, call: &CallExpr, operand: &IdedExpr, allowed: &[Type]) -> Type {
+        let found = self.expression(operand);
+        if allowed.iter().any(|allowed| found.may_be(*allowed)) {
+            return found;
+        }
+        let operator = symbol(&call.func_name);
+        self.problem(operand, format!("`{operator}` does not take {}", found.words()));
+        allowed.first().copied().unwrap_or(Type::Any)
+    }
+
+    /// Two numbers or two strings.
+    fn pair(&mut self, call: &CallExpr, left: &IdedExpr, right: &IdedExpr) -> (Type, Type) {
+        const EITHER: [Type; 2] = [Type::Number, Type::String];
+        let first = self.operand(call, left, &EITHER);
+        let second = if first == Type::Any {
+            self.operand(call, right, &EITHER)
+        } else {
+            self.operand(call, right, &[first])
+        };
+        (first, second)
+    }
+
+    fn equality(&mut self, at: &IdedExpr, left: &IdedExpr, right: &IdedExpr) -> Type {
+        let (first, second) = (self.expression(left), self.expression(right));
+        if is_groups(left) || is_groups(right) {
+            self.problem(at, "`groups` has no order: ask with `'name' in groups`");
+        } else if !first.may_be(second) {
+            let (first, second) = (first.words(), second.words());
+            self.problem(at, format!("compares {first} with {second}, which are never equal"));
+        }
+        Type::Bool
+    }
+
+    fn membership(&mut self, at: &IdedExpr, value: &IdedExpr, container: &IdedExpr) -> Type {
+        let (found, inside) = (self.expression(value), self.expression(container));
+        if inside.is_string() {
+            self.problem(at, "`in` asks a list: for a part of a string, write text.contains('part')");
+        } else if !(inside.may_be(Type::List) || inside.may_be(Type::Map)) {
+            self.problem(at, format!("`in` does not ask {}", inside.words()));
+        } else if is_groups(container) && !found.may_be(Type::String) {
+            self.problem(at, format!("`groups` holds strings, never {}", found.words()));
+        } else if matches!(&container.expr, Expr::List(list) if list.elements.is_empty()) {
+            self.problem(at, "nothing is in an empty list");
+        }
+        Type::Bool
+    }
+
+    fn sum(&mut self, at: &IdedExpr, call: &CallExpr, left: &IdedExpr, right: &IdedExpr) -> Type {
+        let (first, second) = self.pair(call, left, right);
+        if first == Type::ProfileName || second == Type::ProfileName {
+            self.problem_with_help(
+                at,
+                "a profile name must not be joined with other text",
+                Some(PREFIX_HELP.into()),
+            );
+        }
+        if first == Type::Any { second } else { first }
+    }
+
+    /// The step of `map` and `filter` adds to the list that they build.
+    fn is_accumulator(&self, expression: &IdedExpr) -> bool {
+        self.bound.is_some() && matches!(&expression.expr, Expr::Ident(name) if name.starts_with('@'))
+    }
+
+    pub(super) fn problem(&mut self, at: &IdedExpr, message: impl Into<String>) {
+        self.problem_with_help(at, message, None);
+    }
+
+    pub(super) fn problem_with_help(
+        &mut self,
+        at: &IdedExpr,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
+        let character = self.positions.offset_for(at.id).map(|(start, _)| start as usize + 1);
+        self.problems.push(Problem { character, message: message.into(), help });
+    }
+}
+
+pub(in crate::policy) const PREFIX_HELP: &str =
+    "write `profile_name('prefix', text)`, which keeps names apart";
+
+fn is_groups(expression: &IdedExpr) -> bool {
+    matches!(&expression.expr, Expr::Ident(name) if name == "groups")
+}
+
+/// An operator as it is written: CEL's own name of `&&` is `_&&_`.
+pub(super) fn symbol(name: &str) -> &str {
+    match name {
+        operators::CONDITIONAL => "? :",
+        operators::INDEX => "[ ]",
+        name => name.trim_matches(['_', '@']),
+    }
+}

@@ -1,0 +1,81 @@
+//! What an expression may name and call: there is nothing else.
+
+use super::check::Type;
+
+pub(super) const VARIABLES: [(&str, Type); 6] = [
+    ("user", Type::String),
+    ("groups", Type::List),
+    ("claims", Type::Map),
+    ("issuer", Type::String),
+    ("realm", Type::String),
+    ("client_ip", Type::String),
+];
+
+/// What CEL expands while it parses; one that is called wrongly stays a call.
+pub(super) const MACROS: [(&str, &str); 6] = [
+    ("has", "has(claims.name)"),
+    ("all", "list.all(element, condition)"),
+    ("exists", "list.exists(element, condition)"),
+    ("exists_one", "list.exists_one(element, condition)"),
+    ("filter", "list.filter(element, condition)"),
+    ("map", "list.map(element, value)"),
+];
+
+pub(super) struct Function {
+    pub(super) name: &'static str,
+    pub(super) form: Form,
+    /// The text before the dot, where the function is a method, comes first.
+    pub(super) parameters: &'static [Parameter],
+    pub(super) result: Type,
+    pub(super) usage: &'static str,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    Global,
+    Method,
+    Either,
+}
+
+#[derive(Clone, Copy)]
+pub(super) enum Parameter {
+    Is(&'static [Type]),
+    /// A string that is not the empty constant.
+    Part,
+    /// The rest are constants.
+    Network,
+    Pattern,
+    Table,
+    Domain,
+    Prefix,
+}
+
+const TEXT: Parameter = Parameter::Is(&[Type::String]);
+
+pub(super) const FUNCTIONS: [Function; 11] = [
+    method("contains", &[TEXT, Parameter::Part], Type::Bool, "text.contains(part)"),
+    method("endsWith", &[TEXT, Parameter::Part], Type::Bool, "text.endsWith(part)"),
+    method("startsWith", &[TEXT, Parameter::Part], Type::Bool, "text.startsWith(part)"),
+    method("lowerAscii", &[TEXT], Type::String, "text.lowerAscii()"),
+    global("in_cidr", &[TEXT, Parameter::Network], Type::Bool, "in_cidr(ip, 'network')"),
+    global("local_part", &[TEXT, Parameter::Domain], Type::String, "local_part(email, 'domain')"),
+    global("lookup", &[Parameter::Table, TEXT], Type::String, "lookup('table', key)"),
+    global("profile_name", &[TEXT], Type::ProfileName, "profile_name(text)"),
+    global("profile_name", &[Parameter::Prefix, TEXT], Type::ProfileName, "profile_name('prefix', text)"),
+    either("matches", &[TEXT, Parameter::Pattern], Type::Bool, "matches(text, 'pattern')"),
+    either("size", &[Parameter::Is(&[Type::List, Type::Map, Type::String])], Type::Number, "size(list)"),
+];
+
+type Parameters = &'static [Parameter];
+
+const fn global(name: &'static str, parameters: Parameters, result: Type, usage: &'static str) -> Function {
+    Function { name, form: Form::Global, parameters, result, usage }
+}
+
+const fn method(name: &'static str, parameters: Parameters, result: Type, usage: &'static str) -> Function {
+    Function { name, form: Form::Method, parameters, result, usage }
+}
+
+const fn either(name: &'static str, parameters: Parameters, result: Type, usage: &'static str) -> Function {
+    Function { name, form: Form::Either, parameters, result, usage }
+}

@@ -1,0 +1,82 @@
+//! Deep links: which paths below a destination may be opened.
+
+use crate::target::LandingUri;
+use regex::Regex;
+
+const LONGEST_PATH: usize = 512;
+const LONGEST_GLOB: usize = 256;
+
+/// One entry of `paths`: `*` stands for anything within a segment, a segment `**` for any number of segments, and at the
+/// end for at least one.
+#[derive(Clone, Debug)]
+pub(super) struct Glob(Regex);
+
+impl Glob {
+    /// # Errors
+    ///
+    /// What is wrong with the text.
+    pub(super) fn parse(written: &str) -> Result<Self, String> {
+        if written.is_empty() || written.len() > LONGEST_GLOB {
+            return Err(format!("a path has 1 to {LONGEST_GLOB} bytes"));
+        }
+        let mut pattern = String::from("^");
+        let mut segments = written.split('/').peekable();
+        while let Some(segment) = segments.next() {
+            let last = segments.peek().is_none();
+            match segment {
+                "" => {
+                    return Err(format!(
+                        "`{written}` has an empty segment: paths are relative, without `//`"
+                    ));
+                }
+                "**" if last => pattern.push_str(".+"),
+                "**" => pattern.push_str("(?:[^/]+/)*"),
+                segment => {
+                    if segment.contains("**") {
+                        return Err(format!("`**` in `{written}` must be a segment of its own"));
+                    }
+                    if !segment_is_safe(segment) {
+                        return Err(format!(
+                            "`{written}` can never match: no allowed path has such a segment"
+                        ));
+                    }
+                    let within: Vec<String> = segment.split('*').map(regex::escape).collect();
+                    pattern.push_str(&within.join("[^/]*"));
+                    pattern.push_str(if last { "" } else { "/" });
+                }
+            }
+        }
+        pattern.push('$');
+        Regex::new(&pattern).map(Self).map_err(|_| format!("`{written}` is not a path"))
+    }
+}
+
+/// Where a deep link leads: `start` and the path below it, if one of the globs allows the path and it stays below.
+pub(super) fn land(globs: &[Glob], start: &LandingUri, path: &str) -> Option<LandingUri> {
+    let allowed = is_safe(path) && globs.iter().any(|glob| glob.0.is_match(path));
+    let start = start.as_str();
+    let slash = if start.ends_with([':', '/']) { "" } else { "/" };
+    allowed.then(|| LandingUri::parse(&format!("{start}{slash}{path}")).ok()).flatten()
+}
+
+fn is_safe(path: &str) -> bool {
+    path.len() <= LONGEST_PATH && path.split('/').all(segment_is_safe)
+}
+
+/// Whether nobody who reads the segment, be it after another round of decoding, sees anything but a name.
+fn segment_is_safe(segment: &str) -> bool {
+    let harmless = |character: char| {
+        !character.is_control() && !character.is_whitespace() && !matches!(character, '\\' | '#' | '?' | '/')
+    };
+    !matches!(segment, "" | "." | "..") && segment.chars().all(harmless) && escapes_are_harmless(segment)
+}
+
+/// An escape that decodes to a delimiter, a dot, a control character or another `%` could turn into something else behind us.
+fn escapes_are_harmless(segment: &str) -> bool {
+    segment.split('%').skip(1).all(|after| {
+        let byte = after.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        byte.is_none_or(|byte| {
+            !byte.is_ascii_control() && !matches!(byte, b'.' | b'/' | b'\\' | b'#' | b'?' | b'%' | b':')
+        })
+    })
+}

@@ -1,0 +1,108 @@
+//! The tests that a configuration brings for its own policy: run by `check`, and before every reload.
+
+use super::grant::Trace;
+use super::{Policy, Question, Refusal, explain};
+use crate::authn::principal::Principal;
+use serde_json::{Map, Value};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// The word for [`Refusal::NoSuchPath`].
+pub const NO_SUCH_PATH: &str = "no-such-path";
+
+/// This person, opening this destination, must get this.
+#[derive(Clone, Debug)]
+pub struct PolicyTest {
+    pub name: String,
+    /// The name of the issuer whose claims these are.
+    pub issuer: Arc<str>,
+    pub claims: Map<String, Value>,
+    pub client_ip: Option<IpAddr>,
+    pub destination: String,
+    /// A deep link below the destination.
+    pub path: Option<String>,
+    pub expect: Expectation,
+}
+
+/// Every part that is there must hold.
+#[derive(Clone, Debug)]
+pub struct Expectation {
+    /// The rule that decides.
+    pub rule: Option<String>,
+    /// The reason of the denial; without it the destination must open.
+    pub deny: Option<String>,
+    /// Fields of the target, `region` and `role_arn`, by the API's names in snake_case.
+    pub fields: Map<String, Value>,
+}
+
+#[derive(Clone, Debug)]
+pub struct TestOutcome {
+    pub name: String,
+    /// What did not hold, each with what was found; empty where the test passes.
+    pub failures: Vec<String>,
+    /// The rules that were tried; empty where the claims identify nobody.
+    pub trace: Trace,
+}
+
+impl TestOutcome {
+    pub fn passed(&self) -> bool {
+        self.failures.is_empty()
+    }
+}
+
+/// Runs tests. `principal` maps an issuer's verified claims to a person, as sign-in does.
+pub fn run_tests(
+    policy: &Policy,
+    tests: &[PolicyTest],
+    principal: impl Fn(&str, &Map<String, Value>) -> Result<Principal, String>,
+) -> Vec<TestOutcome> {
+    tests.iter().map(|test| run(policy, test, &principal)).collect()
+}
+
+fn run(
+    policy: &Policy,
+    test: &PolicyTest,
+    principal: impl Fn(&str, &Map<String, Value>) -> Result<Principal, String>,
+) -> TestOutcome {
+    let outcome = |failures, trace| TestOutcome { name: test.name.clone(), failures, trace };
+    let principal = match principal(&test.issuer, &test.claims) {
+        Ok(principal) => Arc::new(principal),
+        Err(reason) => {
+            return outcome(vec![format!("the claims identify nobody: {reason}")], Trace::default());
+        }
+    };
+    let Some(destination) = policy.destination(&test.destination) else {
+        return outcome(vec![format!("there is no destination `{}`", test.destination)], Trace::default());
+    };
+    let question = Question { principal: &principal, client_ip: test.client_ip, path: test.path.as_deref() };
+    let (reason, fields, trace) = match policy.authorize(destination, &question) {
+        Ok(grant) => (None, explain::fields(grant.mint()), grant.trace().clone()),
+        Err(Refusal::Denied(denial)) => (Some(denial.reason.as_str()), Map::new(), denial.trace),
+        Err(Refusal::NoSuchPath(trace)) => (Some(NO_SUCH_PATH), Map::new(), trace),
+    };
+    let mut failures = Vec::new();
+    if reason != test.expect.deny.as_deref() {
+        failures.push(match (&test.expect.deny, reason) {
+            (Some(expected), Some(found)) => format!("expected the denial `{expected}`, found `{found}`"),
+            (Some(expected), None) => format!("expected the denial `{expected}`, but it opens"),
+            (None, found) => format!("expected it to open, found the denial `{}`", found.unwrap_or_default()),
+        });
+    }
+    let rule = trace.deciding().map(|step| &*step.rule);
+    if let Some(expected) = test.expect.rule.as_deref().filter(|expected| Some(*expected) != rule) {
+        failures.push(format!("expected the rule `{expected}`, found {}", quoted(rule)));
+    }
+    if reason.is_none() {
+        let differing =
+            test.expect.fields.iter().filter(|(key, expected)| fields.get(*key) != Some(expected));
+        failures.extend(differing.map(|(key, expected)| match fields.get(key) {
+            Some(found) => format!("expected `{key}` {expected}, found {found}"),
+            None => format!("expected `{key}` {expected}, found none"),
+        }));
+    }
+    outcome(failures, trace)
+}
+
+fn quoted(rule: Option<&str>) -> String {
+    rule.map_or_else(|| "none".to_owned(), |rule| format!("`{rule}`"))
+}
