@@ -3,7 +3,8 @@
 //! Writing happens on a thread of its own behind a bounded queue, so that a blocked or full sink never holds a request
 //! up. What the queue could not take is counted and reported in the next record that gets through.
 
-use crate::clock::{Clock, UnixSeconds};
+use crate::clock::Clock;
+use crate::policy::explain::ExplainedStep;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -58,10 +59,10 @@ pub struct Record<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub target: Option<serde_json::Value>,
+    pub target: Option<serde_json::Map<String, serde_json::Value>>,
     /// The rules that were tried, in order, and what each said.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub trace: Option<serde_json::Value>,
+    pub trace: Option<Vec<ExplainedStep>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role_session_name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -169,10 +170,4 @@ fn write_all(records: &Receiver<Message>, sink: &mut impl Write) {
             Message::Flush(done) => _ = done.try_send(()),
         }
     }
-}
-
-/// The time in a record, for readers of the trail.
-pub fn rfc3339(time: UnixSeconds) -> String {
-    humantime::format_rfc3339_seconds(std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(time.0))
-        .to_string()
 }

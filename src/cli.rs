@@ -9,14 +9,18 @@ mod explain;
 mod serve;
 
 use crate::authn::seal;
+use crate::config::diagnostics::Diagnostics;
 use crate::config::{self, Loaded};
-use crate::policy;
+use crate::policy::compile::{CompileContext, compile};
+use crate::policy::trial::PolicyTest;
+use crate::policy::Policy;
 use crate::telemetry::{self, LogFormat};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::io::{self, Write};
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// An authenticating gateway to Amazon SageMaker: one bookmark, the right person, a fresh one-time URL.
 #[derive(Debug, Parser)]
@@ -133,12 +137,36 @@ pub fn run() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// A configuration with its rules compiled, or every error at once.
-fn load(path: &std::path::Path) -> Result<(Loaded, policy::Compiled), Failed> {
-    let loaded = config::load(path).map_err(|diagnostics| Failed::Usage(diagnostics.to_string()))?;
-    let compiled = policy::compile(&loaded.policy, &loaded.compile_context())
-        .map_err(|found| Failed::Usage(loaded.diagnostics(found).to_string()))?;
-    Ok((loaded, compiled))
+/// A configuration with its rules compiled.
+#[derive(Debug)]
+struct Configuration {
+    loaded: Loaded,
+    policy: Policy,
+    tests: Vec<PolicyTest>,
+}
+
+fn load(path: &Path) -> Result<Configuration, Failed> {
+    let directory = path.parent().unwrap_or(Path::new(""));
+    compiled(config::load(path).map_err(|diagnostics| Failed::Usage(diagnostics.to_string()))?, directory)
+}
+
+/// Compiles the rules, or says every error at once. Files that the configuration names stand relative to `directory`.
+fn compiled(loaded: Loaded, directory: &Path) -> Result<Configuration, Failed> {
+    let gateway = &loaded.gateway;
+    let issuers: Vec<_> = gateway.issuers.iter().map(|issuer| Arc::clone(&issuer.name)).collect();
+    let context = CompileContext {
+        region: &gateway.aws.region,
+        role_arn: gateway.aws.role_arn.as_ref(),
+        endpoint_url: gateway.aws.endpoint_url.as_ref(),
+        trusted_proxies: &gateway.trusted_proxies,
+        client_ip_known: gateway.listen.direct_clients || !gateway.trusted_proxies.is_empty(),
+        issuers: &issuers,
+        read: &|file| std::fs::read_to_string(directory.join(file)).map_err(|error| error.to_string()),
+    };
+    match compile(&loaded.policy, &context) {
+        Ok((policy, tests)) => Ok(Configuration { policy, tests, loaded }),
+        Err(found) => Err(Failed::Usage(Diagnostics::new(loaded.source, found).to_string())),
+    }
 }
 
 fn print(line: &str) -> Result<(), Failed> {

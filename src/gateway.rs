@@ -11,7 +11,7 @@ mod programs;
 pub mod respond;
 pub mod route;
 mod sign_in;
-mod start;
+pub mod start;
 
 pub use start::Parts;
 
@@ -26,7 +26,8 @@ use crate::audit::Audit;
 use crate::authn::login::SignIn;
 use crate::authn::return_to::ReturnTo;
 use crate::authn::session::Sessions;
-use crate::authn::{Authenticated, Authenticator, Presented};
+use crate::authn::credential::Presented;
+use crate::authn::{Authenticated, Authenticator};
 use crate::config;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
@@ -73,7 +74,8 @@ impl Gateway {
             Err(_) => respond::text(StatusCode::BAD_REQUEST, "malformed X-Forwarded-For\n"),
         };
         let secure = self.settings.public_url.scheme() == "https";
-        exchange.end(respond::finish(response, exchange.request_id(), secure))
+        let response = respond::finish(response, exchange.request_id(), secure);
+        exchange.end(response)
     }
 
     async fn answer(
@@ -166,7 +168,7 @@ impl Gateway {
     ) -> Response<Body> {
         let mut error = error;
         if error.asks_to_sign_in() && context.audience == Audience::Person && head.method == Method::GET {
-            match self.send_to_sign_in(&ReturnTo::of(&head.uri), head, context).await {
+            match self.send_to_sign_in(&return_to(head), head, context).await {
                 Ok(response) => {
                     exchange.outcome("sign-in");
                     return response;
@@ -193,4 +195,9 @@ impl Gateway {
     fn readiness(&self) -> Response<Body> {
         respond::text(StatusCode::OK, "ready\n")
     }
+}
+
+/// The exact path and query of a request, to come back to.
+fn return_to(head: &request::Parts) -> ReturnTo {
+    head.uri.path_and_query().map(|here| ReturnTo::parse(here.as_str())).unwrap_or_default()
 }

@@ -44,6 +44,11 @@ impl ReturnTo {
         &self.0
     }
 
+    /// Without the query.
+    pub fn path(&self) -> &str {
+        self.0.split_once('?').map_or(&*self.0, |(path, _)| path)
+    }
+
     /// For `Location`.
     pub fn to_location(&self) -> HeaderValue {
         HeaderValue::from_str(&self.0).unwrap_or_else(|_| HeaderValue::from_static(DEFAULT))

@@ -17,9 +17,13 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 pub(super) fn run(args: &ServeArgs) -> Result<(), Failed> {
-    let (loaded, compiled) = load(&args.config)?;
+    let configuration = load(&args.config)?;
+    if let Some(failed) = configuration.run_tests().iter().find(|outcome| !outcome.passed()) {
+        let message = format!("the policy test `{}` fails; `postern check` says why", failed.name);
+        return Err(Failed::Usage(message));
+    }
     install_logger(args.log_format)?;
-    block_on(serve(loaded, compiled.policy, |_| {}))
+    block_on(serve(configuration.loaded, configuration.policy, |_| {}))
 }
 
 pub(super) fn block_on(task: impl Future<Output = Result<(), Failed>>) -> Result<(), Failed> {

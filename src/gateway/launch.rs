@@ -9,10 +9,12 @@ use crate::audit::{Audit, Event, Record};
 use crate::authn::principal::Principal;
 use crate::policy::grant::{Denial, Grant};
 use crate::policy::{Destination, Question, Refusal, explain};
-use crate::presign::MintFacts;
+use crate::presign::{MintFacts, Presigned};
 use crate::presign::authorized_url::AuthorizedUrl;
 use hyper::http::request;
 use hyper::{Response, StatusCode};
+use percent_encoding::percent_decode_str;
+use std::borrow::Cow;
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -26,30 +28,38 @@ impl Gateway {
         context: &RequestContext,
         exchange: &mut Exchange<'_>,
     ) -> Result<AuthorizedUrl, Error> {
-        let question = Question { principal, client_ip: context.client_ip, path };
+        let path = path.map(decoded).transpose()?;
+        let question = Question { principal, client_ip: context.client_ip, path: path.as_deref() };
         let grant = match self.policy.authorize(destination, &question) {
             Ok(grant) => grant,
             Err(Refusal::Denied(denial)) => {
                 self.audit.record(&denied(principal, &denial, context));
                 return Err(Error::Denied(denial, Arc::clone(principal)));
             }
-            Err(Refusal::NoSuchPath) => return Err(Error::NoSuchPath),
+            Err(Refusal::NoSuchPath(_)) => return Err(Error::NoSuchPath),
         };
-        let mut decision = Decision { audit: &self.audit, grant: &grant, context, facts: None, reason: "client-gone" };
+        let mut decision = Decision::of(&grant, &self.audit, context);
         if let Err(wait) = self.mint_rate.take(principal) {
             decision.reason = "too-many-launches";
             return Err(Error::TooManyMints { wait });
         }
         let started = Instant::now();
         let presigned = self.presigner.presign(&grant).await;
-        let outcome = presigned.as_ref().map_or_else(|error| error.reason(), |_| "ok");
+        let outcome = presigned.as_ref().map_or_else(|error| error.kind.as_str(), |_| "ok");
         let operation = grant.mint().target.operation();
         self.metrics.mint(destination.name(), operation, outcome, started.elapsed());
         decision.reason = outcome;
         exchange.outcome(outcome);
-        let presigned = presigned?;
-        decision.facts = Some(presigned.facts);
-        Ok(presigned.url)
+        match presigned {
+            Ok(Presigned { url, facts }) => {
+                decision.facts = Some(facts);
+                Ok(url)
+            }
+            Err(error) => {
+                decision.aws_request_id.clone_from(&error.aws_request_id);
+                Err(error.into())
+            }
+        }
     }
 
     pub(super) fn ask_to_continue(&self, destination: &Destination, head: &request::Parts) -> Response<Body> {
@@ -65,7 +75,15 @@ struct Decision<'a> {
     grant: &'a Grant,
     context: &'a RequestContext,
     facts: Option<MintFacts>,
+    /// Of AWS's refusal.
+    aws_request_id: Option<String>,
     reason: &'static str,
+}
+
+impl<'a> Decision<'a> {
+    fn of(grant: &'a Grant, audit: &'a Audit, context: &'a RequestContext) -> Self {
+        Self { audit, grant, context, facts: None, aws_request_id: None, reason: "client-gone" }
+    }
 }
 
 impl Drop for Decision<'_> {
@@ -75,10 +93,12 @@ impl Drop for Decision<'_> {
             destination: Some(grant.destination()),
             rule: grant.trace().deciding().map(|step| &*step.rule),
             reason: Some(self.reason),
-            target: Some(explain::target_fields(grant.mint())),
-            trace: Some(explain::trace_json(grant.trace())),
+            target: Some(explain::fields(grant.mint())),
+            trace: Some(explain::steps(grant.trace())),
             role_session_name: facts.and_then(|facts| facts.role_session_name.as_deref()),
-            aws_request_id: facts.and_then(|facts| facts.aws_request_id.as_deref()),
+            aws_request_id: facts
+                .and_then(|facts| facts.aws_request_id.as_deref())
+                .or(self.aws_request_id.as_deref()),
             from_slot: facts.map(|facts| facts.from_slot),
             ..person(Event::Grant, grant.principal(), self.context)
         });
@@ -90,7 +110,7 @@ fn denied<'a>(principal: &'a Principal, denial: &'a Denial, context: &'a Request
         destination: Some(&denial.destination),
         rule: denial.trace.deciding().map(|step| &*step.rule),
         reason: Some(denial.reason.as_str()),
-        trace: Some(explain::trace_json(&denial.trace)),
+        trace: Some(explain::steps(&denial.trace)),
         ..person(Event::Deny, principal, context)
     }
 }
@@ -106,4 +126,9 @@ pub(super) fn person<'a>(event: Event, principal: &'a Principal, context: &'a Re
         user_agent: context.user_agent.as_deref(),
         ..Record::new(event)
     }
+}
+
+/// A path below a destination, decoded once. The policy judges the decoded text, and AWS is sent the same one.
+pub(super) fn decoded(path: &str) -> Result<Cow<'_, str>, Error> {
+    percent_decode_str(path).decode_utf8().map_err(|_| Error::NoSuchPath)
 }

@@ -2,13 +2,14 @@
 
 use super::context::{Audience, RequestContext};
 use super::error::Error;
+use super::launch::decoded;
 use super::pages::{Access, Card};
 use super::respond::{self, Body};
 use super::route::{Route, route};
 use super::Gateway;
 use crate::authn::principal::{Groups, Principal};
 use crate::authn::return_to::ReturnTo;
-use crate::policy::{Question, Refusal};
+use crate::policy::{Kind, Question, Refusal};
 use hyper::header::SET_COOKIE;
 use hyper::http::request;
 use hyper::{Method, Response, StatusCode};
@@ -75,13 +76,13 @@ impl Gateway {
             let (allowed, trace, remedy) = match self.policy.authorize(destination, &question) {
                 Ok(grant) => (true, Some(grant.trace().clone()), None),
                 Err(Refusal::Denied(denial)) => (false, Some(denial.trace), denial.remedy),
-                Err(Refusal::NoSuchPath) => (false, None, None),
+                Err(Refusal::NoSuchPath(trace)) => (false, Some(trace), None),
             };
             Access {
                 name: destination.name(),
                 title: destination.title(),
                 description: destination.description(),
-                kind: destination.kind(),
+                kind: kind(destination.kind()),
                 allowed,
                 rule: trace.as_ref().and_then(|trace| trace.deciding()).map(|step| Arc::clone(&step.rule)),
                 remedy,
@@ -94,7 +95,8 @@ impl Gateway {
     pub(super) fn prewarm(&self, principal: &Arc<Principal>, return_to: &ReturnTo, context: &RequestContext) {
         let Route::Destination { name, path } = route(&Method::GET, return_to.path()) else { return };
         let Some(destination) = self.policy.destination(name).filter(|found| found.prewarm()) else { return };
-        let question = Question { principal, client_ip: context.client_ip, path };
+        let Ok(path) = path.map(decoded).transpose() else { return };
+        let question = Question { principal, client_ip: context.client_ip, path: path.as_deref() };
         if let Ok(grant) = self.policy.authorize(destination, &question) {
             self.presigner.prewarm(grant);
         }
@@ -126,4 +128,14 @@ fn who_am_i_json(person: &Principal, access: &[Access<'_>]) -> serde_json::Value
         "groups_left_out": person.groups == Groups::LeftOut,
         "destinations": rows.collect::<Vec<_>>(),
     })
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::StudioDomain => "SageMaker Studio",
+        Kind::MlflowTrackingServer => "MLflow tracking server",
+        Kind::MlflowApp => "MLflow App",
+        Kind::NotebookInstance => "Notebook instance",
+        Kind::PartnerApp => "Partner AI App",
+    }
 }

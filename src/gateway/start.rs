@@ -43,9 +43,9 @@ impl Gateway {
             .map(|issuer| Issuer::new(issuer.clone(), http.clone(), clock.clone()))
             .collect::<Result<_, _>>()?;
         let (sessions, sign_in) = browser_sign_in(&settings, &issuers, &http, &clock)?;
-        let presigner = Presigner::new(&settings.aws, sole_realm(&settings.issuers), clock.clone()).await?;
+        let presigner = Presigner::new(&settings.aws, sole_realm(&settings.issuers), clock).await?;
         Ok(Self {
-            authenticator: Authenticator::new(&settings.credentials, issuers, sessions.clone(), clock),
+            authenticator: Authenticator::new(&issuers, &settings.credentials, sessions.clone())?,
             mint_rate: MintRate::new(settings.limits.mints_per_minute),
             presigner: Arc::new(presigner),
             pages: Pages::default(),
@@ -92,9 +92,14 @@ impl config::Gateway {
     }
 }
 
-type BrowserSignIn = (Option<Arc<Sessions>>, Option<SignIn>);
+pub type BrowserSignIn = (Option<Arc<Sessions>>, Option<SignIn>);
 
-fn browser_sign_in(
+/// What a browser needs to sign in, where the configuration has it.
+///
+/// # Errors
+///
+/// A key or a secret that cannot be read or is not usable, in words for the admin.
+pub fn browser_sign_in(
     settings: &config::Gateway,
     issuers: &[Arc<Issuer>],
     http: &HttpClient,

@@ -242,7 +242,7 @@ impl Compiler<'_> {
                 Some(character) => format!("{message} (at character {character})"),
                 None => message,
             };
-            Diagnostic { path: path.to_owned(), location, message, help }
+            Diagnostic { help, ..Diagnostic::new(path, location, message) }
         }));
     }
 }

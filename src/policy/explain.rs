@@ -172,7 +172,8 @@ impl fmt::Display for Explanation {
     }
 }
 
-fn steps(trace: &Trace) -> Vec<ExplainedStep> {
+/// The trace alone, as `explain` and the audit trail show it.
+pub fn steps(trace: &Trace) -> Vec<ExplainedStep> {
     let explained = |step: &Step| {
         let (outcome, detail) = match &step.outcome {
             Outcome::Matched => ("matched", None),

@@ -1,0 +1,129 @@
+//! `postern check`
+
+use super::{CheckArgs, Configuration, Failed, Format, load, print, print_json};
+use crate::authn::issuer::Issuer;
+use crate::clock::Clock;
+use crate::config::diagnostics::Severity;
+use crate::config::{ClientAuthentication, KeySource};
+use crate::gateway::start::browser_sign_in;
+use crate::http_client::HttpClient;
+use crate::policy::explain;
+use crate::policy::trial::{TestOutcome, run_tests};
+use serde_json::json;
+
+pub(super) fn run(args: &CheckArgs) -> Result<(), Failed> {
+    let configuration = load(&args.config)?;
+    let outcomes = configuration.run_tests();
+    let secrets = if args.with_secrets { check_secrets(&configuration) } else { Vec::new() };
+    let failed = outcomes.iter().filter(|outcome| !outcome.passed()).count();
+    match args.format {
+        Format::Json => print_json(&as_json(&configuration, &outcomes, &secrets))?,
+        Format::Text => print(as_text(args, &configuration, &outcomes, &secrets).trim_end())?,
+    }
+    if failed == 0 && secrets.is_empty() { Ok(()) } else { Err(Failed::Ran(None)) }
+}
+
+impl Configuration {
+    /// Runs the `tests:` of the configuration: claims go the way of a token's, from the mapping to the target.
+    pub(super) fn run_tests(&self) -> Vec<TestOutcome> {
+        run_tests(&self.policy, &self.tests, |issuer, claims| self.principal(issuer, claims))
+    }
+}
+
+/// Reads what `serve` would read at its start, and says what is wrong with it.
+fn check_secrets(configuration: &Configuration) -> Vec<String> {
+    let gateway = &configuration.loaded.gateway;
+    let (http, clock) = match HttpClient::new() {
+        Ok(http) => (http, Clock::system()),
+        Err(error) => return vec![error],
+    };
+    let mut wrong = Vec::new();
+    let mut issuers = Vec::new();
+    for issuer in &gateway.issuers {
+        match Issuer::new(issuer.clone(), http.clone(), clock.clone()) {
+            Ok(issuer) => issuers.push(issuer),
+            Err(error) if matches!(issuer.keys, KeySource::JwksFile(_)) => {
+                wrong.push(format!("issuers.{}.jwks_file: {error}", issuer.name));
+            }
+            Err(error) => wrong.push(format!("issuers.{}: {error}", issuer.name)),
+        }
+    }
+    for key in &gateway.session.keys {
+        if let Err(error) = key.read() {
+            wrong.push(format!("session.keys: {error}"));
+        }
+    }
+    if let Some(sign_in) = &gateway.sign_in {
+        let (ClientAuthentication::Secret(secret) | ClientAuthentication::PrivateKeyJwt(secret)) =
+            &sign_in.client_authentication;
+        if let Err(error) = secret.read() {
+            wrong.push(format!("sign_in: {error}"));
+        }
+    }
+    if wrong.is_empty()
+        && let Err(error) = browser_sign_in(gateway, &issuers, &http, &clock)
+    {
+        wrong.push(error);
+    }
+    wrong
+}
+
+fn as_text(
+    args: &CheckArgs,
+    configuration: &Configuration,
+    outcomes: &[TestOutcome],
+    secrets: &[String],
+) -> String {
+    let loaded = &configuration.loaded;
+    let mut text = String::new();
+    for warning in &loaded.warnings {
+        text += &format!("{}\n\n", loaded.source.render(Severity::Warning, warning));
+    }
+    for wrong in secrets {
+        text += &format!("error: {wrong}\n");
+    }
+    for outcome in outcomes.iter().filter(|outcome| !outcome.passed()) {
+        text += &format!("test failed: {}\n", outcome.name);
+        for failure in &outcome.failures {
+            text += &format!("  {failure}\n");
+        }
+        for (number, step) in explain::steps(&outcome.trace).iter().enumerate() {
+            text += &format!("  {}. {} {}: {}\n", number + 1, step.effect, step.rule, step.outcome);
+        }
+    }
+    let passed = outcomes.iter().filter(|outcome| outcome.passed()).count();
+    text + &format!(
+        "{}: {} destinations; {passed} of {} tests passed; {} warnings\n",
+        args.config.display(),
+        configuration.policy.destinations().count(),
+        outcomes.len(),
+        loaded.warnings.len(),
+    )
+}
+
+fn as_json(configuration: &Configuration, outcomes: &[TestOutcome], secrets: &[String]) -> serde_json::Value {
+    let loaded = &configuration.loaded;
+    let warnings = loaded.warnings.iter().map(|warning| {
+        json!({
+            "path": warning.path,
+            "message": warning.message,
+            "line": warning.location.line,
+            "column": warning.location.column,
+        })
+    });
+    let tests = outcomes.iter().map(|outcome| {
+        json!({
+            "name": outcome.name,
+            "passed": outcome.passed(),
+            "failures": outcome.failures,
+            "steps": explain::steps(&outcome.trace),
+        })
+    });
+    json!({
+        "config_digest": loaded.digest,
+        "destinations": configuration.policy.destinations().map(|found| found.name()).collect::<Vec<_>>(),
+        "warnings": warnings.collect::<Vec<_>>(),
+        "secrets": secrets,
+        "tests": tests.collect::<Vec<_>>(),
+    })
+}

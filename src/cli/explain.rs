@@ -1,0 +1,81 @@
+//! `postern explain`
+
+use super::{Configuration, ExplainArgs, Failed, Format, load, print, print_json};
+use crate::authn::principal::{Principal, principal_from_claims};
+use crate::policy::{Question, explain};
+use serde_json::{Map, Value};
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
+
+pub(super) fn run(args: &ExplainArgs) -> Result<(), Failed> {
+    let configuration = load(&args.config)?;
+    let claims = read_claims(&args.claims)?;
+    let issuer = configuration.issuer(args.issuer.as_deref())?;
+    let principal = configuration
+        .principal(&issuer, &claims)
+        .map_err(|error| Failed::Ran(Some(format!("these claims name nobody: {error}"))))?;
+    let principal = Arc::new(principal);
+    let named = args.destination.as_deref().map(|named| match named.split_once('/') {
+        Some((name, path)) if !path.is_empty() => (name, Some(path)),
+        _ => (named.trim_end_matches('/'), None),
+    });
+    let client_ip = args.client_ip.map(|address| address.to_canonical());
+    let question = Question { principal: &principal, client_ip, path: named.and_then(|(_, path)| path) };
+    let policy = &configuration.policy;
+    let Some((name, _)) = named else {
+        let all = explain::explain_all(policy, &question);
+        return match args.format {
+            Format::Text => print(explain::table(&all).trim_end()),
+            Format::Json => print_json(&serde_json::to_value(&all).unwrap_or_default()),
+        };
+    };
+    let destination = policy.destination(name).ok_or_else(|| {
+        let known: Vec<&str> = policy.destinations().map(|found| &**found.name()).collect();
+        Failed::Usage(format!("there is no destination `{name}`; there are: {}", known.join(", ")))
+    })?;
+    let explanation = explain::explain(policy, destination, &question);
+    match args.format {
+        Format::Text => print(explanation.to_string().trim_end()),
+        Format::Json => print_json(&serde_json::to_value(&explanation).unwrap_or_default()),
+    }
+}
+
+impl Configuration {
+    /// The named issuer, or the only one.
+    fn issuer(&self, named: Option<&str>) -> Result<Arc<str>, Failed> {
+        let names: Vec<&Arc<str>> = self.loaded.gateway.issuers.iter().map(|issuer| &issuer.name).collect();
+        let listed = || names.iter().map(|name| &***name).collect::<Vec<_>>().join(", ");
+        match (named, names.as_slice()) {
+            (None, [only]) => Ok(Arc::clone(only)),
+            (None, _) => Err(Failed::Usage(format!("several issuers: name one with --issuer: {}", listed()))),
+            (Some(named), _) => names
+                .iter()
+                .find(|name| &****name == named)
+                .map(|name| Arc::clone(name))
+                .ok_or_else(|| Failed::Usage(format!("no issuer is named `{named}`; there are: {}", listed()))),
+        }
+    }
+
+    /// The person whom an issuer's claims name.
+    pub(super) fn principal(&self, issuer: &str, claims: &Map<String, Value>) -> Result<Principal, String> {
+        let issuers = &self.loaded.gateway.issuers;
+        let config = issuers
+            .iter()
+            .find(|config| &*config.name == issuer)
+            .ok_or_else(|| format!("no issuer is named `{issuer}`"))?;
+        principal_from_claims(config, claims).map_err(|error| error.to_string())
+    }
+}
+
+fn read_claims(path: &Path) -> Result<Map<String, Value>, Failed> {
+    let text = if path == Path::new("-") {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).map(|_| text)
+    } else {
+        std::fs::read_to_string(path)
+    };
+    let text = text.map_err(|error| Failed::Usage(format!("{}: {error}", path.display())))?;
+    serde_json::from_str(&text)
+        .map_err(|error| Failed::Usage(format!("{}: not a JSON object of claims: {error}", path.display())))
+}
