@@ -1,13 +1,202 @@
-//! Who is asking: a request's head becomes a [`principal::Principal`], or an error that says which check failed.
+//! Who is asking: a request's head becomes a [`Principal`], or an error that says which check failed.
+//!
+//! A token is an [`UnverifiedToken`] until its [`Issuer`] has proven its signature (`jwks`) and checked what it says
+//! (`claims`); only then may it name a [`Principal`].
 
 pub mod claims;
 pub mod cookie;
+pub mod credential;
 pub mod discovery;
 pub mod issuer;
+mod json;
+pub mod jwks;
 pub mod login;
+mod pem_keys;
 pub mod principal;
+mod refresh;
 mod remembered;
 pub mod return_to;
 pub mod seal;
 pub mod session;
+mod signed_header;
 pub mod token;
+
+use crate::config::Credentials;
+use claims::TokenError;
+use credential::Presented;
+use hyper::header::{HeaderName, HeaderValue};
+use issuer::{Issuer, Presentation};
+use principal::Principal;
+use std::fmt;
+use std::sync::Arc;
+use token::UnverifiedToken;
+
+/// Turns the credentials of a request into a person.
+///
+/// Every kind that is enabled and present is verified, and all must name the same person; one that does not verify is an
+/// error whatever else is there. A kind that is not enabled is not looked at: it neither lets in nor keeps out.
+#[derive(Debug)]
+pub struct Authenticator {
+    bearer_issuers: Vec<Arc<Issuer>>,
+    signed_headers: Vec<(HeaderName, Vec<Arc<Issuer>>)>,
+}
+
+/// A person, and by what.
+#[derive(Clone, Debug)]
+pub struct Authenticated {
+    pub principal: Arc<Principal>,
+    pub via: Via,
+    /// A renewed session cookie to send with the answer.
+    pub set_cookie: Option<HeaderValue>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Via {
+    Bearer,
+    SignedHeader,
+    Session,
+}
+
+impl Authenticator {
+    /// # Errors
+    ///
+    /// A signed header with a name that no header can have.
+    pub fn new(issuers: &[Arc<Issuer>], credentials: &Credentials) -> Result<Self, String> {
+        let bearer = issuers.iter().filter(|issuer| credentials.bearer && issuer.takes_bearer());
+        let mut signed_headers: Vec<(HeaderName, Vec<Arc<Issuer>>)> = Vec::new();
+        for issuer in issuers.iter().filter(|_| credentials.signed_header) {
+            let Some(header) = &issuer.config().signed_header else { continue };
+            let name = HeaderName::from_bytes(header.header.as_bytes())
+                .map_err(|_| format!("`{}` is not a header's name", header.header))?;
+            match signed_headers.iter_mut().find(|(other, _)| *other == name) {
+                Some((_, issuers)) => issuers.push(Arc::clone(issuer)),
+                None => signed_headers.push((name, vec![Arc::clone(issuer)])),
+            }
+        }
+        Ok(Self { bearer_issuers: bearer.cloned().collect(), signed_headers })
+    }
+
+    /// # Errors
+    ///
+    /// [`AuthnError`]: nothing presented, or something that does not verify, or two that disagree.
+    pub async fn authenticate(&self, presented: &Presented<'_>) -> Result<Authenticated, AuthnError> {
+        let mut agreed = None;
+        if let Some(principal) = self.by_bearer(presented).await? {
+            agree(&mut agreed, Authenticated { principal, via: Via::Bearer, set_cookie: None })?;
+        }
+        for (name, issuers) in &self.signed_headers {
+            if let Some(principal) = by_signed_header(presented, name, issuers).await? {
+                agree(&mut agreed, Authenticated { principal, via: Via::SignedHeader, set_cookie: None })?;
+            }
+        }
+        agreed.ok_or(AuthnError::NoCredential)
+    }
+
+    /// The token says whose it is; then the keys of that issuer alone may prove it.
+    async fn by_bearer(&self, presented: &Presented<'_>) -> Result<Option<Arc<Principal>>, AuthnError> {
+        if self.bearer_issuers.is_empty() {
+            return Ok(None);
+        }
+        let Some(text) = credential::bearer(presented)? else {
+            return Ok(None);
+        };
+        let token = UnverifiedToken::parse(text)?;
+        let stated = token.stated_issuer()?;
+        let issuer = self.bearer_issuers.iter().find(|issuer| issuer.config().issuer == stated);
+        let issuer = issuer.ok_or(AuthnError::UnknownIssuer)?;
+        Ok(Some(issuer.recognise(&token, Presentation::Bearer).await?))
+    }
+}
+
+/// Several issuers may share a header (two load balancers): the token says which of them it is from.
+async fn by_signed_header(
+    presented: &Presented<'_>,
+    name: &HeaderName,
+    issuers: &[Arc<Issuer>],
+) -> Result<Option<Arc<Principal>>, AuthnError> {
+    let Some(text) = credential::signed_header(presented, name)? else {
+        return Ok(None);
+    };
+    let mut refusal = AuthnError::UnknownIssuer;
+    for issuer in issuers {
+        match signed_header::parse(text, issuer.config()) {
+            Ok(token) => {
+                return Ok(Some(issuer.recognise(&token, Presentation::SignedHeader).await?));
+            }
+            Err(error) => refusal = error.into(),
+        }
+    }
+    Err(refusal)
+}
+
+fn agree(agreed: &mut Option<Authenticated>, next: Authenticated) -> Result<(), AuthnError> {
+    match agreed {
+        Some(first)
+            if (&first.principal.realm, &first.principal.user)
+                != (&next.principal.realm, &next.principal.user) =>
+        {
+            Err(AuthnError::ConflictingCredentials)
+        }
+        Some(_) => Ok(()),
+        None => {
+            *agreed = Some(next);
+            Ok(())
+        }
+    }
+}
+
+/// Why a request has no [`Principal`]. Says nothing of what stood in a credential.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AuthnError {
+    NoCredential,
+    MalformedCredential,
+    DuplicateCredential,
+    UntrustedHeader,
+    UnknownIssuer,
+    ConflictingCredentials,
+    Token(TokenError),
+}
+
+impl AuthnError {
+    /// The stable word for programs, logs and metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::NoCredential => "no-credential",
+            Self::MalformedCredential => "malformed-credential",
+            Self::DuplicateCredential => "duplicate-credential",
+            Self::UntrustedHeader => "untrusted-header",
+            Self::UnknownIssuer => "unknown-issuer",
+            Self::ConflictingCredentials => "conflicting-credentials",
+            Self::Token(error) => error.reason(),
+        }
+    }
+
+    /// The credential may be good: the keys to tell are out of reach. To be answered 503, not 401.
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Token(error) if error.is_unavailable())
+    }
+}
+
+impl From<TokenError> for AuthnError {
+    fn from(error: TokenError) -> Self {
+        Self::Token(error)
+    }
+}
+
+impl fmt::Display for AuthnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoCredential => f.write_str("the request carries no credential"),
+            Self::MalformedCredential => f.write_str("the header does not hold exactly one token"),
+            Self::DuplicateCredential => f.write_str("the header with the credential stands twice"),
+            Self::UntrustedHeader => {
+                f.write_str("the signed header comes from a peer that is not trusted to set it")
+            }
+            Self::UnknownIssuer => f.write_str("the token is of an issuer that is not configured"),
+            Self::ConflictingCredentials => f.write_str("the credentials name different people"),
+            Self::Token(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for AuthnError {}

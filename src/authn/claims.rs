@@ -1,11 +1,28 @@
-//! Verified claims.
+//! What a token must say before it counts: every check, in one function.
+//!
+//! RFC 7519 leaves most claims optional and libraries follow it. Here nothing is optional that decides who somebody is.
 
 use super::discovery::FetchError;
+use super::jwks::SignedToken;
 use super::principal::MappingError;
+use super::signed_header;
 use crate::clock::UnixSeconds;
-use crate::config::Algorithm;
+use crate::config::{Algorithm, IssuerConfig};
+use aws_lc_rs::{constant_time, digest};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 use std::fmt;
+use std::time::Duration;
+
+/// How far our clock and the issuer's may differ, for `exp`, `nbf` and `iat`.
+pub const LEEWAY: Duration = Duration::from_secs(30);
+/// The longest life of a bearer token, and of a header token of an unknown kind: `exp` less `iat`, or less now.
+pub const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+const LONGEST_SUBJECT: usize = 255;
+/// 9999-12-31T23:59:59Z.
+const LATEST_DATE: u64 = 253_402_300_799;
+const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
 /// What a token is presented as, which decides what it must say.
 #[derive(Clone, Copy, Debug)]
@@ -20,19 +37,189 @@ pub enum Expected<'a> {
     LogoutToken { client_id: &'a str },
 }
 
-/// The claims of a token that passed every check.
+/// The claims of a token that passed every check. Only [`check`] makes them.
 #[derive(Clone)]
 pub struct Claims {
     all: Map<String, Value>,
-    subject: Option<String>,
     expires_at: UnixSeconds,
     algorithm: Algorithm,
+}
+
+/// Every check of what a token says; its signature is proven already.
+///
+/// # Errors
+///
+/// The first check that fails.
+pub(super) fn check(
+    signed: &SignedToken<'_, '_>,
+    expected: Expected<'_>,
+    issuer: &IssuerConfig,
+    now: UnixSeconds,
+) -> Result<Claims, TokenError> {
+    let jws = signed.token().jws();
+    let claims = signed.token().claims();
+    let balancer = issuer.signed_header.as_ref().and_then(|header| header.aws_alb.as_ref());
+
+    type_fits(jws.typ.as_deref(), claims, expected)?;
+    let expires_at = match (expected, balancer) {
+        (Expected::SignedHeader, Some(balancer)) => {
+            signed_header::signed_by(balancer, &issuer.issuer, &jws.header, claims)?
+        }
+        _ => {
+            if text(claims, "iss")? != issuer.issuer {
+                return Err(TokenError::WrongIssuer);
+            }
+            meant_for(claims, expected, issuer)?;
+            date(claims, "exp")?.ok_or(TokenError::MissingClaim("exp"))?
+        }
+    };
+    if now >= expires_at.plus(LEEWAY) {
+        return Err(TokenError::Expired);
+    }
+    if date(claims, "nbf")?.is_some_and(|not_before| not_before > now.plus(LEEWAY)) {
+        return Err(TokenError::NotYetValid);
+    }
+    let issued_at = date(claims, "iat")?;
+    if issued_at.is_some_and(|issued_at| issued_at > now.plus(LEEWAY)) {
+        return Err(TokenError::IssuedInFuture);
+    }
+    let longest_life = match expected {
+        Expected::Bearer => Some(LONGEST_LIFE),
+        Expected::SignedHeader => Some(signed_header::longest_life(issuer)),
+        Expected::IdToken { .. } | Expected::LogoutToken { .. } => None,
+    };
+    if longest_life.is_some_and(|longest| expires_at.since(issued_at.unwrap_or(now)) > longest) {
+        return Err(TokenError::LifetimeTooLong);
+    }
+    match expected {
+        Expected::Bearer | Expected::SignedHeader => {
+            subject(claims)?;
+        }
+        Expected::IdToken { nonce, .. } => {
+            subject(claims)?;
+            issued_at.ok_or(TokenError::MissingClaim("iat"))?;
+            let same =
+                constant_time::verify_slices_are_equal(text(claims, "nonce")?.as_bytes(), nonce.as_bytes());
+            same.map_err(|_| TokenError::WrongNonce)?;
+        }
+        Expected::LogoutToken { .. } => {
+            issued_at.ok_or(TokenError::MissingClaim("iat"))?;
+            ends_a_session(claims)?;
+        }
+    }
+    Ok(Claims { all: claims.clone(), expires_at, algorithm: jws.algorithm })
+}
+
+/// A token of one kind is never taken for another (RFC 8725, section 3.11): by `typ` and by what only one kind carries.
+fn type_fits(
+    typ: Option<&str>,
+    claims: &Map<String, Value>,
+    expected: Expected<'_>,
+) -> Result<(), TokenError> {
+    let right_type = match expected {
+        Expected::Bearer => matches!(typ, None | Some("jwt" | "at+jwt")),
+        Expected::IdToken { .. } | Expected::SignedHeader => matches!(typ, None | Some("jwt")),
+        Expected::LogoutToken { .. } => matches!(typ, None | Some("jwt" | "logout+jwt")),
+    };
+    let ends_session = claims.get("events").is_some_and(|events| events.get(LOGOUT_EVENT).is_some());
+    let wanted_to = matches!(expected, Expected::LogoutToken { .. });
+    let hash_of_id_token = matches!(expected, Expected::Bearer)
+        && ["at_hash", "c_hash"].iter().any(|name| claims.contains_key(*name));
+    if right_type && ends_session == wanted_to && !hash_of_id_token {
+        Ok(())
+    } else {
+        Err(TokenError::WrongType)
+    }
+}
+
+/// `aud`, a string or an array of strings, and `azp` beside it.
+fn meant_for(
+    claims: &Map<String, Value>,
+    expected: Expected<'_>,
+    issuer: &IssuerConfig,
+) -> Result<(), TokenError> {
+    let audiences: Vec<&str> = match claims.get("aud") {
+        None => return Err(TokenError::MissingClaim("aud")),
+        Some(Value::String(audience)) => vec![audience],
+        Some(Value::Array(audiences)) => audiences
+            .iter()
+            .map(|audience| audience.as_str().ok_or(TokenError::InvalidClaim("aud")))
+            .collect::<Result<_, _>>()?,
+        Some(_) => return Err(TokenError::InvalidClaim("aud")),
+    };
+    match expected {
+        Expected::Bearer | Expected::SignedHeader => {
+            let accepted = |audience: &&str| issuer.audience.iter().any(|ours| ours == audience);
+            audiences.iter().any(accepted).then_some(()).ok_or(TokenError::WrongAudience)
+        }
+        Expected::IdToken { client_id, .. } | Expected::LogoutToken { client_id } => {
+            if !audiences.contains(&client_id) {
+                return Err(TokenError::WrongAudience);
+            }
+            match claims.get("azp") {
+                None if audiences.len() == 1 || matches!(expected, Expected::LogoutToken { .. }) => Ok(()),
+                Some(Value::String(party)) if party == client_id => Ok(()),
+                _ => Err(TokenError::WrongAuthorizedParty),
+            }
+        }
+    }
+}
+
+/// Back-Channel Logout 1.0, section 2.6: a session or a person, an id of its own, and never a `nonce`.
+fn ends_a_session(claims: &Map<String, Value>) -> Result<(), TokenError> {
+    if claims.contains_key("nonce") {
+        return Err(TokenError::InvalidClaim("nonce"));
+    }
+    text(claims, "jti")?;
+    match (claims.contains_key("sub"), claims.contains_key("sid")) {
+        (false, false) => return Err(TokenError::MissingClaim("sub")),
+        (true, _) => subject(claims)?,
+        (false, true) => "",
+    };
+    if claims.contains_key("sid") {
+        text(claims, "sid")?;
+    }
+    Ok(())
+}
+
+fn subject(claims: &Map<String, Value>) -> Result<&str, TokenError> {
+    let subject = text(claims, "sub")?;
+    if subject.len() > LONGEST_SUBJECT || subject.chars().any(char::is_control) {
+        return Err(TokenError::InvalidClaim("sub"));
+    }
+    Ok(subject)
+}
+
+/// A claim that must be there, a string and not empty.
+fn text<'c>(claims: &'c Map<String, Value>, name: &'static str) -> Result<&'c str, TokenError> {
+    match claims.get(name) {
+        None => Err(TokenError::MissingClaim(name)),
+        Some(Value::String(text)) if !text.is_empty() => Ok(text),
+        Some(_) => Err(TokenError::InvalidClaim(name)),
+    }
+}
+
+/// A `NumericDate` (RFC 7519, section 2), cut to whole seconds.
+pub(super) fn date(
+    claims: &Map<String, Value>,
+    name: &'static str,
+) -> Result<Option<UnixSeconds>, TokenError> {
+    let Some(value) = claims.get(name) else {
+        return Ok(None);
+    };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked first")]
+    let cut = |seconds: f64| (0.0..1e12).contains(&seconds).then_some(seconds as u64);
+    let seconds = value.as_u64().or_else(|| value.as_f64().and_then(cut));
+    seconds
+        .filter(|seconds| *seconds <= LATEST_DATE)
+        .map(|seconds| Some(UnixSeconds(seconds)))
+        .ok_or(TokenError::InvalidClaim(name))
 }
 
 impl Claims {
     /// `sub`. Absent only in a logout token that names a session instead.
     pub fn subject(&self) -> Option<&str> {
-        self.subject.as_deref()
+        self.get("sub").and_then(Value::as_str)
     }
 
     /// `exp`, without leeway.
@@ -45,20 +232,42 @@ impl Claims {
         self.all.get(name)
     }
 
-    /// Whether the ID token belongs to this access token: `at_hash` (OpenID Connect Core 1.0, section 3.1.3.8) fits or is
-    /// absent.
+    pub(super) fn into_all(self) -> Map<String, Value> {
+        self.all
+    }
+
+    /// Whether the ID token belongs to this access token: `at_hash` (OpenID Connect Core 1.0, section 3.1.3.8) fits or
+    /// is absent.
     pub fn fits_access_token(&self, access_token: &str) -> bool {
-        let _ = (access_token, self.algorithm);
-        false
+        let algorithm = match self.algorithm {
+            Algorithm::Rs256 | Algorithm::Ps256 | Algorithm::Es256 => &digest::SHA256,
+            Algorithm::Rs384 | Algorithm::Ps384 | Algorithm::Es384 => &digest::SHA384,
+            Algorithm::Rs512 | Algorithm::Ps512 | Algorithm::EdDsa => &digest::SHA512,
+        };
+        let hash = digest::digest(algorithm, access_token.as_bytes());
+        let (left_half, _) = hash.as_ref().split_at(hash.as_ref().len() / 2);
+        self.get("at_hash").is_none_or(|stated| stated == &Value::String(URL_SAFE_NO_PAD.encode(left_half)))
     }
 
     /// Adds what the provider's `UserInfo` says beside the ID token; the signed token wins where both name a claim.
     ///
+    /// `email` and `email_verified` come from one source together: a mark belongs to its own address.
+    ///
     /// # Errors
     ///
     /// [`TokenError::WrongSubject`] where the answer is about someone else (section 5.3.2).
-    pub fn with_user_info(self, user_info: Map<String, Value>) -> Result<Self, TokenError> {
-        let _ = user_info;
+    pub fn with_user_info(mut self, user_info: Map<String, Value>) -> Result<Self, TokenError> {
+        if user_info.get("sub") != self.all.get("sub") {
+            return Err(TokenError::WrongSubject);
+        }
+        let ours = |name: &str| self.all.contains_key(name);
+        let keep_email =
+            ours("email_verified") || (ours("email") && user_info.get("email") != self.all.get("email"));
+        for (name, value) in user_info {
+            if !(keep_email && matches!(name.as_str(), "email" | "email_verified")) {
+                self.all.entry(name).or_insert(value);
+            }
+        }
         Ok(self)
     }
 }
@@ -71,9 +280,26 @@ impl fmt::Debug for Claims {
 
 /// Which check a token failed. Says nothing of what stood in the token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum TokenError {
+    Malformed(&'static str),
+    UnsupportedAlgorithm,
+    RefusedParameter,
+    AlgorithmNotAllowed,
+    UnknownKey,
+    BadSignature,
+    WrongType,
+    WrongIssuer,
+    WrongSigner,
+    WrongAudience,
+    WrongAuthorizedParty,
+    WrongNonce,
     WrongSubject,
+    MissingClaim(&'static str),
+    InvalidClaim(&'static str),
+    Expired,
+    NotYetValid,
+    IssuedInFuture,
+    LifetimeTooLong,
     Mapping(MappingError),
     KeysUnavailable(FetchError),
 }
@@ -81,7 +307,29 @@ pub enum TokenError {
 impl TokenError {
     /// The stable word for programs, logs and metrics.
     pub fn reason(&self) -> &'static str {
-        ""
+        match self {
+            Self::Malformed(_) => "malformed-token",
+            Self::UnsupportedAlgorithm => "unsupported-algorithm",
+            Self::RefusedParameter => "refused-parameter",
+            Self::AlgorithmNotAllowed => "algorithm-not-allowed",
+            Self::UnknownKey => "unknown-key",
+            Self::BadSignature => "bad-signature",
+            Self::WrongType => "wrong-type",
+            Self::WrongIssuer => "wrong-issuer",
+            Self::WrongSigner => "wrong-signer",
+            Self::WrongAudience => "wrong-audience",
+            Self::WrongAuthorizedParty => "wrong-authorized-party",
+            Self::WrongNonce => "wrong-nonce",
+            Self::WrongSubject => "wrong-subject",
+            Self::MissingClaim(_) => "missing-claim",
+            Self::InvalidClaim(_) => "invalid-claim",
+            Self::Expired => "expired",
+            Self::NotYetValid => "not-yet-valid",
+            Self::IssuedInFuture => "issued-in-future",
+            Self::LifetimeTooLong => "lifetime-too-long",
+            Self::Mapping(error) => error.reason(),
+            Self::KeysUnavailable(_) => "keys-unavailable",
+        }
     }
 
     /// The token may be good: the keys to tell are out of reach. To be answered 503, not 401.
@@ -92,7 +340,37 @@ impl TokenError {
 
 impl fmt::Display for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.reason())
+        match self {
+            Self::Malformed(why) => write!(f, "the token is not a compact JWS: {why}"),
+            Self::UnsupportedAlgorithm => {
+                f.write_str("the token's algorithm is not an asymmetric one we know")
+            }
+            Self::RefusedParameter => {
+                f.write_str("the token's header has an extension or brings its own key")
+            }
+            Self::AlgorithmNotAllowed => {
+                f.write_str("the token's algorithm is not allowed for its issuer or its key")
+            }
+            Self::UnknownKey => f.write_str("the issuer has no key of the token's `kid`"),
+            Self::BadSignature => f.write_str("the token's signature does not verify"),
+            Self::WrongType => f.write_str("a token of this type cannot be used here"),
+            Self::WrongIssuer => f.write_str("`iss` is not the configured issuer"),
+            Self::WrongSigner => {
+                f.write_str("the token was made by another load balancer or for another client")
+            }
+            Self::WrongAudience => f.write_str("`aud` does not name this service"),
+            Self::WrongAuthorizedParty => f.write_str("`azp` is not our client"),
+            Self::WrongNonce => f.write_str("`nonce` is not the one of this sign-in"),
+            Self::WrongSubject => f.write_str("the provider's answer is about someone else"),
+            Self::MissingClaim(name) => write!(f, "`{name}` is missing"),
+            Self::InvalidClaim(name) => write!(f, "`{name}` is not of the form it must have"),
+            Self::Expired => f.write_str("the token has expired"),
+            Self::NotYetValid => f.write_str("the token is not valid yet (`nbf`)"),
+            Self::IssuedInFuture => f.write_str("the token was issued in the future (`iat`)"),
+            Self::LifetimeTooLong => f.write_str("the token is valid for longer than is accepted"),
+            Self::Mapping(error) => error.fmt(f),
+            Self::KeysUnavailable(error) => write!(f, "the issuer's keys are out of reach: {error}"),
+        }
     }
 }
 

@@ -1,6 +1,12 @@
-//! OpenID Connect Discovery 1.0.
+//! What a provider says of itself (OpenID Connect Discovery 1.0, section 4).
 
+use super::refresh::{Fetch, Refreshed};
+use crate::clock::Clock;
+use crate::http_client::{Answer, HttpClient};
+use hyper::StatusCode;
+use serde_json::{Map, Value};
 use std::fmt;
+use std::sync::Arc;
 use url::Url;
 
 /// What sign-in needs to know of a provider.
@@ -10,17 +16,143 @@ pub struct Provider {
     pub token_endpoint: Url,
     pub userinfo_endpoint: Option<Url>,
     pub end_session_endpoint: Option<Url>,
-    /// `authorization_response_iss_parameter_supported` (RFC 9207): the callback carries `iss`, and it must.
+    /// `authorization_response_iss_parameter_supported` (RFC 9207): the callback carries `iss`, and must.
     pub iss_parameter_supported: bool,
     /// `token_endpoint_auth_methods_supported`; where absent, `client_secret_basic` alone as the specification says.
     pub token_endpoint_auth_methods: Vec<String>,
 }
 
-/// Why a provider's document cannot be used. The same for every caller that waited for it.
+/// Why a provider's document cannot be had or used, for the admin.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FetchError(pub(super) String);
+pub struct FetchError(String);
 
+/// Why there is no [`Provider`].
 pub type ProviderError = FetchError;
+
+/// The metadata document as far as it is used. An issuer of bearer tokens may publish its keys and nothing else, so what
+/// sign-in needs is judged when sign-in asks.
+#[derive(Clone, Debug)]
+pub(super) struct Metadata {
+    pub(super) jwks_uri: Url,
+    pub(super) provider: Result<Arc<Provider>, ProviderError>,
+}
+
+/// The metadata of `issuer`, fetched when first asked for.
+///
+/// Endpoints may stand on other hosts than the issuer (Google's do): the document is believed because it came over TLS
+/// from the issuer's own URL. A change of a host is logged.
+///
+/// # Errors
+///
+/// The issuer is not a URL.
+pub(super) fn metadata(issuer: &str, http: HttpClient, clock: Clock) -> Result<Refreshed<Metadata>, String> {
+    let location =
+        location(issuer).ok_or_else(|| format!("`{issuer}` is not an http(s) URL without query"))?;
+    let issuer: Arc<str> = Arc::from(issuer);
+    Ok(Refreshed::new(clock, move |before: Option<Arc<Metadata>>| -> Fetch<Metadata> {
+        let (http, location, issuer) = (http.clone(), location.clone(), Arc::clone(&issuer));
+        Box::pin(async move {
+            let answer = fetch(&http, &location).await?;
+            let metadata = parse(&answer.body, &issuer)?;
+            if let Some(before) = before {
+                log_moves(&issuer, &before, &metadata);
+            }
+            Ok(metadata)
+        })
+    }))
+}
+
+/// One document of an identity provider.
+pub(super) async fn fetch(http: &HttpClient, url: &Url) -> Result<Answer, FetchError> {
+    let answer = http.get(url).await.map_err(|error| FetchError::new(error.to_string()))?;
+    if answer.status == StatusCode::OK {
+        Ok(answer)
+    } else {
+        let host = url.host_str().unwrap_or_default();
+        Err(FetchError::new(format!("{host} answered {} to {}", answer.status.as_u16(), url.path())))
+    }
+}
+
+/// `/.well-known/openid-configuration` below the issuer, whose own path comes first (section 4.1).
+fn location(issuer: &str) -> Option<Url> {
+    let issuer = Url::parse(issuer).ok()?;
+    let plain = matches!(issuer.scheme(), "https" | "http")
+        && issuer.query().is_none()
+        && issuer.fragment().is_none()
+        && issuer.username().is_empty()
+        && issuer.password().is_none();
+    let base = issuer.as_str().trim_end_matches('/');
+    plain.then(|| Url::parse(&format!("{base}/.well-known/openid-configuration")).ok()).flatten()
+}
+
+fn parse(body: &[u8], issuer: &str) -> Result<Metadata, FetchError> {
+    let document: Map<String, Value> = serde_json::from_slice(body)
+        .map_err(|_| FetchError::new(format!("the discovery document of `{issuer}` is not a JSON object")))?;
+    if document.get("issuer").and_then(Value::as_str) != Some(issuer) {
+        return Err(FetchError::new(format!(
+            "`issuer` in the discovery document of `{issuer}` is not exactly that"
+        )));
+    }
+    let insecure = issuer.starts_with("http://");
+    Ok(Metadata {
+        jwks_uri: endpoint(&document, "jwks_uri", insecure)?,
+        provider: provider(&document, insecure).map(Arc::new),
+    })
+}
+
+fn provider(document: &Map<String, Value>, insecure: bool) -> Result<Provider, ProviderError> {
+    let optional = |name| match document.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(_) => endpoint(document, name, insecure).map(Some),
+    };
+    let methods = match document.get("token_endpoint_auth_methods_supported").and_then(Value::as_array) {
+        Some(methods) => methods.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        None => vec!["client_secret_basic".to_owned()],
+    };
+    let iss_parameter = document.get("authorization_response_iss_parameter_supported");
+    Ok(Provider {
+        authorization_endpoint: endpoint(document, "authorization_endpoint", insecure)?,
+        token_endpoint: endpoint(document, "token_endpoint", insecure)?,
+        userinfo_endpoint: optional("userinfo_endpoint")?,
+        end_session_endpoint: optional("end_session_endpoint")?,
+        iss_parameter_supported: iss_parameter == Some(&Value::Bool(true)),
+        token_endpoint_auth_methods: methods,
+    })
+}
+
+fn endpoint(document: &Map<String, Value>, name: &str, insecure: bool) -> Result<Url, FetchError> {
+    let Some(value) = document.get(name) else {
+        return Err(FetchError::new(format!("`{name}` is missing in the discovery document")));
+    };
+    let url = value.as_str().and_then(|text| Url::parse(text).ok());
+    url.filter(|url| url.scheme() == "https" || (insecure && url.scheme() == "http"))
+        .filter(|url| url.fragment().is_none())
+        .ok_or_else(|| FetchError::new(format!("`{name}` in the discovery document is not an https URL")))
+}
+
+fn log_moves(issuer: &str, before: &Metadata, after: &Metadata) {
+    let warn = |endpoint: &'static str, from: &Url, to: &Url| {
+        if from.origin() != to.origin() {
+            let (from, to) = (from.origin().ascii_serialization(), to.origin().ascii_serialization());
+            tracing::warn!(issuer, endpoint, from, to, "an endpoint of the provider has moved");
+        }
+    };
+    warn("jwks_uri", &before.jwks_uri, &after.jwks_uri);
+    if let (Ok(before), Ok(after)) = (&before.provider, &after.provider) {
+        warn("authorization_endpoint", &before.authorization_endpoint, &after.authorization_endpoint);
+        warn("token_endpoint", &before.token_endpoint, &after.token_endpoint);
+    }
+}
+
+impl FetchError {
+    pub(super) fn new(description: String) -> Self {
+        Self(description)
+    }
+
+    pub(super) fn unfinished() -> Self {
+        Self("the identity provider has not answered yet".to_owned())
+    }
+}
 
 impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

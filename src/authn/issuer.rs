@@ -1,27 +1,79 @@
-//! One configured issuer: its keys, its claims, its people.
+//! One configured issuer: its keys prove its tokens and nobody else's.
 
-use super::claims::{Claims, Expected, TokenError};
-use super::discovery::{FetchError, Provider, ProviderError};
-use super::principal::Principal;
+use super::claims::{self, Claims, Expected, TokenError};
+use super::discovery::{self, FetchError, Metadata, Provider, ProviderError};
+use super::jwks::{self, Fingerprint, KeySet, SignedToken, Unproven};
+use super::pem_keys::PemKeys;
+use super::principal::{self, Principal};
+use super::refresh::{Current, Fetch, Refreshed};
 use super::token::UnverifiedToken;
-use crate::clock::Clock;
-use crate::config::IssuerConfig;
+use crate::clock::{Clock, UnixSeconds};
+use crate::config::{IssuerConfig, KeySource};
 use crate::http_client::HttpClient;
+use moka::future::Cache;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
+/// What the verified tokens of one issuer may hold in memory, by a generous estimate.
+const LARGEST_CACHE: u64 = 32 * 1024 * 1024;
+const LONGEST_CACHED: Duration = Duration::from_secs(10 * 60);
+
+/// Verifies the tokens of one party.
+///
+/// Keys are fetched when first needed, asked for again in the background after 5 minutes, and serve for up to 24 hours
+/// while the party is out of reach.
 #[derive(Debug)]
 pub struct Issuer {
     config: IssuerConfig,
     clock: Clock,
-    http: HttpClient,
+    keys: Keys,
+    /// `None` where the issuer's name is not a URL: it has nothing to sign in at.
+    metadata: Option<Refreshed<Metadata>>,
+    verified: Cache<Verified, (Arc<Principal>, UnixSeconds)>,
+}
+
+#[derive(Debug)]
+enum Keys {
+    Fetched(Refreshed<KeySet>),
+    Fixed(Arc<KeySet>),
+    OneByOne(PemKeys),
+}
+
+/// A token that was presented in one way and proven by one set of keys.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Verified {
+    token: Fingerprint,
+    keys: Fingerprint,
+    presented: Presentation,
+}
+
+/// How a token that stands for a person came with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Presentation {
+    Bearer,
+    SignedHeader,
 }
 
 impl Issuer {
     /// # Errors
     ///
-    /// A key file that cannot be read or holds no usable key, in words for the admin.
+    /// In words for the admin: a key file that cannot be read or holds no usable key, or an issuer that is not a URL where
+    /// its keys are to be discovered.
     pub fn new(config: IssuerConfig, http: HttpClient, clock: Clock) -> Result<Arc<Self>, String> {
-        Ok(Arc::new(Self { config, http, clock }))
+        let metadata = discovery::metadata(&config.issuer, http.clone(), clock.clone());
+        let keys = match &config.keys {
+            KeySource::Discovery => Keys::Fetched(discovered_keys(metadata.clone()?, http, clock.clone())),
+            KeySource::JwksUri(location) => Keys::Fetched(keys_at(location.clone(), http, clock.clone())),
+            KeySource::JwksFile(path) => Keys::Fixed(Arc::new(keys_on_disk(path)?)),
+            KeySource::PemPerKey(base) => Keys::OneByOne(PemKeys::new(base.clone(), http, clock.clone())),
+        };
+        let verified = Cache::builder()
+            .max_capacity(LARGEST_CACHE)
+            .weigher(|_, (principal, _): &(Arc<Principal>, UnixSeconds)| weight(principal))
+            .time_to_live(LONGEST_CACHED)
+            .build();
+        Ok(Arc::new(Self { config, clock, keys, metadata: metadata.ok(), verified }))
     }
 
     /// The issuer's key in the config.
@@ -33,30 +85,153 @@ impl Issuer {
         &self.config
     }
 
+    /// Proves the signature by this issuer's keys and checks what the token says.
+    ///
     /// # Errors
     ///
-    /// The first check that fails, or [`TokenError::KeysUnavailable`] where the keys could not be had.
+    /// The first check that fails, or [`TokenError::KeysUnavailable`] where the keys to tell could not be had in time.
     pub async fn verify(
         &self,
         token: &UnverifiedToken<'_>,
         expected: Expected<'_>,
     ) -> Result<Claims, TokenError> {
-        let _ = (token, expected, &self.clock, &self.http);
-        Err(TokenError::KeysUnavailable(FetchError(String::new())))
+        let keys = self.keys_for(token).await?;
+        let signed = self.prove(token, keys).await?;
+        claims::check(&signed, expected, &self.config, self.clock.now())
     }
 
+    /// Who the claims name.
+    ///
     /// # Errors
     ///
-    /// [`TokenError::Mapping`] where the claims do not name a person of this issuer.
+    /// [`TokenError::Mapping`] where they name nobody of this issuer.
     pub fn principal(&self, claims: Claims) -> Result<Principal, TokenError> {
-        let _ = claims;
-        Err(TokenError::WrongSubject)
+        principal::map(&self.config, Arc::new(claims.into_all())).map_err(TokenError::Mapping)
     }
 
+    /// What sign-in needs to know of the provider, by discovery at the issuer's URL, cached as the keys are.
+    ///
     /// # Errors
     ///
-    /// The provider's metadata is out of reach, or names another issuer, or lacks what sign-in needs.
+    /// The provider's metadata is out of reach, or names another issuer, or lacks what sign-in needs: the text names the field.
     pub async fn provider(&self) -> Result<Arc<Provider>, ProviderError> {
-        Err(FetchError(String::new()))
+        let metadata = self.metadata.as_ref();
+        let metadata = metadata.ok_or_else(|| FetchError::new("the issuer is not a URL".to_owned()))?;
+        metadata.current().await?.document.provider.clone()
     }
+
+    /// Whether bearer tokens of this issuer count.
+    pub(super) fn takes_bearer(&self) -> bool {
+        self.config.signed_header.is_none() && !self.config.audience.is_empty()
+    }
+
+    /// Fetches the keys ahead of the first token.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError::KeysUnavailable`]; a later token asks again.
+    pub async fn warm_up(&self) -> Result<(), TokenError> {
+        match &self.keys {
+            Keys::Fetched(keys) => keys.current().await.map(drop).map_err(TokenError::KeysUnavailable),
+            Keys::Fixed(_) | Keys::OneByOne(_) => Ok(()),
+        }
+    }
+
+    /// The person that a token stands for. A token that came before is not verified again while the keys stay the same and
+    /// it has not expired; what failed is never remembered.
+    pub(super) async fn recognise(
+        &self,
+        token: &UnverifiedToken<'_>,
+        presented: Presentation,
+    ) -> Result<Arc<Principal>, TokenError> {
+        let keys = self.keys_for(token).await?;
+        let mut seen = Verified {
+            token: jwks::fingerprint(token.jws().text.as_bytes()),
+            keys: *keys.document.fingerprint(),
+            presented,
+        };
+        if let Some((principal, expires_at)) = self.verified.get(&seen).await
+            && self.clock.now() < expires_at
+        {
+            return Ok(principal);
+        }
+        let signed = self.prove(token, keys).await?;
+        seen.keys = *signed.keys();
+        let expected = match presented {
+            Presentation::Bearer => Expected::Bearer,
+            Presentation::SignedHeader => Expected::SignedHeader,
+        };
+        let claims = claims::check(&signed, expected, &self.config, self.clock.now())?;
+        let expires_at = claims.expires_at();
+        let principal = Arc::new(self.principal(claims)?);
+        self.verified.insert(seen, (Arc::clone(&principal), expires_at)).await;
+        Ok(principal)
+    }
+
+    async fn keys_for(&self, token: &UnverifiedToken<'_>) -> Result<Current<KeySet>, TokenError> {
+        let jws = token.jws();
+        if !self.config.algorithms.contains(&jws.algorithm) {
+            return Err(TokenError::AlgorithmNotAllowed);
+        }
+        match &self.keys {
+            Keys::Fetched(keys) => keys.current().await.map_err(TokenError::KeysUnavailable),
+            Keys::Fixed(keys) => Ok(Current { document: Arc::clone(keys), just_fetched: true }),
+            Keys::OneByOne(keys) => {
+                let id = jws.key_id.as_deref().ok_or(TokenError::UnknownKey)?;
+                Ok(Current { document: keys.key(id).await?, just_fetched: true })
+            }
+        }
+    }
+
+    /// Where no key fits, a newer set may have one: it is asked for unless the set at hand has just come.
+    async fn prove<'t, 'a>(
+        &self,
+        token: &'t UnverifiedToken<'a>,
+        keys: Current<KeySet>,
+    ) -> Result<SignedToken<'t, 'a>, TokenError> {
+        let mut set = keys.document;
+        loop {
+            let unproven = match set.prove(token) {
+                Ok(signed) => return Ok(signed),
+                Err(unproven) => unproven,
+            };
+            let newer_may_fit = unproven == Unproven::NoKey || token.jws().key_id.is_none();
+            let newer = match &self.keys {
+                Keys::Fetched(fetched) if newer_may_fit && !keys.just_fetched => {
+                    fetched.newer_than(&set).await.map_err(TokenError::KeysUnavailable)?
+                }
+                _ => None,
+            };
+            set = newer.ok_or(unproven)?;
+        }
+    }
+}
+
+fn discovered_keys(metadata: Refreshed<Metadata>, http: HttpClient, clock: Clock) -> Refreshed<KeySet> {
+    Refreshed::new(clock, move |_| -> Fetch<KeySet> {
+        let (metadata, http) = (metadata.clone(), http.clone());
+        Box::pin(async move {
+            let metadata = metadata.current().await?.document;
+            KeySet::parse(&discovery::fetch(&http, &metadata.jwks_uri).await?.body)
+        })
+    })
+}
+
+fn keys_at(location: url::Url, http: HttpClient, clock: Clock) -> Refreshed<KeySet> {
+    Refreshed::new(clock, move |_| -> Fetch<KeySet> {
+        let (location, http) = (location.clone(), http.clone());
+        Box::pin(async move { KeySet::parse(&discovery::fetch(&http, &location).await?.body) })
+    })
+}
+
+fn keys_on_disk(path: &Path) -> Result<KeySet, String> {
+    let document =
+        std::fs::read(path).map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
+    KeySet::parse(&document).map_err(|error| format!("`{}`: {error}", path.display()))
+}
+
+/// Parsed JSON takes a few times its text.
+fn weight(principal: &Principal) -> u32 {
+    let claims = serde_json::to_vec(principal.claims.as_ref()).map_or(0, |text| text.len());
+    u32::try_from(claims.saturating_mul(6).saturating_add(1024)).unwrap_or(u32::MAX)
 }

@@ -1,7 +1,9 @@
 //! A person, after every check of the token that named them.
 
+use crate::config::IssuerConfig;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::fmt;
 use std::sync::Arc;
 
 /// An authenticated person. A person *is* ([`realm`](Self::realm), [`user`](Self::user)): the same two mean the same
@@ -33,21 +35,167 @@ pub enum Groups {
     LeftOut,
 }
 
+/// The longest `user`, in bytes.
+const LONGEST_USER: usize = 255;
+const LONGEST_NAME: usize = 256;
+const MOST_GROUPS: usize = 1000;
+const LONGEST_GROUP: usize = 256;
+
 /// Why verified claims name nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MappingError {
+    SubjectInvalid,
     UserMissing,
+    UserInvalid,
+    EmailInvalid,
+    EmailUnverified,
+    EmailDomain,
+    GroupsInvalid,
 }
 
 /// Maps claims as the config says, whether verified or, for `explain` and the policy tests, straight from a file.
+///
+/// Claim paths walk objects only: the path `a.b` is the member `b` of the object `a`, never a member named `a.b`. The user
+/// is a string of 1 to 255 bytes without white space and control characters. Where it is an e-mail address it has exactly one
+/// `@`, is printable ASCII, is folded to lower case, stands in one of the issuer's `user_domains`, and the claim
+/// `email_verified` beside it is the boolean `true`. With `insecure_unmarked_email` that mark may be absent, or the string
+/// `"true"` that Cognito sends; nothing else passes. Groups are strings of 1 to 256 bytes, at most 1000, or one string.
 ///
 /// # Errors
 ///
 /// [`MappingError`] where the claims name nobody.
 pub fn principal_from_claims(
-    config: &crate::config::IssuerConfig,
+    config: &IssuerConfig,
     claims: &Map<String, Value>,
 ) -> Result<Principal, MappingError> {
-    let _ = (config, claims);
-    Err(MappingError::UserMissing)
+    map(config, Arc::new(claims.clone()))
 }
+
+pub(super) fn map(config: &IssuerConfig, claims: Arc<Map<String, Value>>) -> Result<Principal, MappingError> {
+    let subject = claims.get("sub").and_then(Value::as_str);
+    let subject = subject.filter(|subject| is_plain(subject)).ok_or(MappingError::SubjectInvalid)?;
+    Ok(Principal {
+        realm: Arc::clone(&config.realm),
+        user: user(config, &claims)?,
+        issuer: Arc::clone(&config.name),
+        subject: subject.to_owned(),
+        name: name(&claims, &config.claims.name),
+        groups: groups(&claims, &config.claims.groups)?,
+        claims,
+    })
+}
+
+fn user(config: &IssuerConfig, claims: &Map<String, Value>) -> Result<String, MappingError> {
+    let (holder, value) = find(claims, &config.claims.user).ok_or(MappingError::UserMissing)?;
+    let user = value.as_str().filter(|user| is_plain(user) && !user.contains(char::is_whitespace));
+    let user = user.ok_or(MappingError::UserInvalid)?;
+    match &config.user_domains {
+        None => Ok(user.to_owned()),
+        Some(domains) => email(user, domains, holder.get("email_verified"), config.unmarked_email),
+    }
+}
+
+fn email(
+    address: &str,
+    domains: &[String],
+    mark: Option<&Value>,
+    unmarked: bool,
+) -> Result<String, MappingError> {
+    if !address.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(MappingError::EmailInvalid);
+    }
+    let folded = address.to_ascii_lowercase();
+    let (local_part, domain) = folded.split_once('@').ok_or(MappingError::EmailInvalid)?;
+    if local_part.is_empty() || domain.is_empty() || domain.contains('@') {
+        return Err(MappingError::EmailInvalid);
+    }
+    match mark {
+        Some(Value::Bool(true)) => {}
+        None if unmarked => {}
+        Some(Value::String(mark)) if unmarked && mark == "true" => {}
+        _ => return Err(MappingError::EmailUnverified),
+    }
+    if domains.iter().any(|ours| ours == domain) { Ok(folded) } else { Err(MappingError::EmailDomain) }
+}
+
+fn name(claims: &Map<String, Value>, path: &[String]) -> Option<String> {
+    let (_, value) = find(claims, path)?;
+    let name = value.as_str()?;
+    let shown = !name.is_empty() && name.len() <= LONGEST_NAME && !name.contains(char::is_control);
+    shown.then(|| name.to_owned())
+}
+
+fn groups(claims: &Map<String, Value>, path: &[String]) -> Result<Groups, MappingError> {
+    if path.first().is_some_and(|claim| left_out(claims, claim)) {
+        return Ok(Groups::LeftOut);
+    }
+    let group = |value: &Value| {
+        value
+            .as_str()
+            .filter(|group| (1..=LONGEST_GROUP).contains(&group.len()))
+            .map(Arc::from)
+            .ok_or(MappingError::GroupsInvalid)
+    };
+    let known: Vec<Arc<str>> = match find(claims, path) {
+        None => Vec::new(),
+        Some((_, value @ Value::String(_))) => vec![group(value)?],
+        Some((_, Value::Array(values))) if values.len() <= MOST_GROUPS => {
+            values.iter().map(group).collect::<Result<_, _>>()?
+        }
+        Some(_) => return Err(MappingError::GroupsInvalid),
+    };
+    Ok(Groups::Known(known.into()))
+}
+
+/// The ways in which a provider says that there are too many groups to send: distributed claims (OpenID Connect Core 1.0,
+/// section 5.6.2), and Entra ID's `hasgroups` and `groups:src1`.
+fn left_out(claims: &Map<String, Value>, claim: &str) -> bool {
+    let distributed = claims.get("_claim_names").is_some_and(|names| names.get(claim).is_some());
+    let flagged = claims.get("hasgroups").is_some_and(|flag| flag == true || flag == "true");
+    let sources = |name: &String| name.strip_prefix(claim).is_some_and(|rest| rest.starts_with(":src"));
+    distributed || flagged || claims.keys().any(sources)
+}
+
+/// The value at the end of a path, and the object it stands in.
+fn find<'c>(claims: &'c Map<String, Value>, path: &[String]) -> Option<(&'c Map<String, Value>, &'c Value)> {
+    let (last, above) = path.split_last()?;
+    let holder = above.iter().try_fold(claims, |object, name| object.get(name)?.as_object())?;
+    Some((holder, holder.get(last)?))
+}
+
+fn is_plain(text: &str) -> bool {
+    (1..=LONGEST_USER).contains(&text.len()) && !text.contains(char::is_control)
+}
+
+impl MappingError {
+    /// The stable word for programs, logs and metrics.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::SubjectInvalid => "subject-invalid",
+            Self::UserMissing => "user-missing",
+            Self::UserInvalid => "user-invalid",
+            Self::EmailInvalid => "email-invalid",
+            Self::EmailUnverified => "email-unverified",
+            Self::EmailDomain => "email-domain",
+            Self::GroupsInvalid => "groups-invalid",
+        }
+    }
+}
+
+impl fmt::Display for MappingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::SubjectInvalid => "`sub` is missing, empty, too long or not plain text",
+            Self::UserMissing => "the claim that names the user is missing",
+            Self::UserInvalid => {
+                "the claim that names the user is not a string of 1 to 255 bytes without white space"
+            }
+            Self::EmailInvalid => "the user is not an e-mail address of printable ASCII with exactly one `@`",
+            Self::EmailUnverified => "the issuer does not say `email_verified: true` of the address",
+            Self::EmailDomain => "the address is not of a domain that this issuer may speak for",
+            Self::GroupsInvalid => "the groups are not at most 1000 strings of 1 to 256 bytes",
+        })
+    }
+}
+
+impl std::error::Error for MappingError {}

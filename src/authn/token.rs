@@ -1,25 +1,173 @@
-//! A token as it came, with nothing believed.
+//! A token as it came: parsed, and nothing of it believed.
 
 use super::claims::TokenError;
+use super::json;
+use crate::config::Algorithm;
+use base64::Engine;
+use base64::alphabet::URL_SAFE;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, URL_SAFE_NO_PAD};
+use serde_json::{Map, Value};
 use std::fmt;
 
-/// A compact JWS that parses and nothing more.
+/// Headers are limited to about this much by every server in front of us; a token that needs more cannot arrive.
+const LONGEST_TOKEN: usize = 16 * 1024;
+const LONGEST_HEADER: usize = 4 * 1024;
+const LONGEST_KEY_ID: usize = 256;
+
+/// Header parameters (RFC 7515, 7516, 7797) that change what is signed, or bring a key along. Nothing in a token may choose the key
+/// that proves it or make us fetch one, and an extension that we do not know must not be passed over.
+const REFUSED_PARAMETERS: [&str; 7] = ["crit", "b64", "zip", "jku", "jwk", "x5u", "x5c"];
+
+/// A compact JWS (RFC 7515, section 7.1) whose payload is a JSON object. It has no way to its claims but through the
+/// checks of [`Issuer::verify`](super::issuer::Issuer::verify).
 pub struct UnverifiedToken<'a> {
-    text: &'a str,
+    jws: Jws<'a>,
+    claims: Map<String, Value>,
+}
+
+/// A compact JWS whose payload may be anything.
+pub(super) struct Jws<'a> {
+    pub(super) text: &'a str,
+    /// The exact bytes that are signed: header, dot, payload, all still encoded.
+    pub(super) message: &'a str,
+    /// base64url without padding.
+    pub(super) signature: &'a str,
+    pub(super) algorithm: Algorithm,
+    pub(super) key_id: Option<String>,
+    pub(super) typ: Option<String>,
+    pub(super) header: Map<String, Value>,
+    pub(super) payload: Vec<u8>,
 }
 
 impl<'a> UnverifiedToken<'a> {
     /// # Errors
     ///
-    /// [`TokenError`] where the text is not a compact JWS with an asymmetric algorithm and a JSON object for payload.
+    /// [`TokenError::Malformed`] where the text is not three canonical base64url parts of bounded size around a header and
+    /// a payload of strict JSON; [`TokenError::UnsupportedAlgorithm`] for `none`, every symmetric and every unknown
+    /// algorithm; [`TokenError::RefusedParameter`] for a critical extension or a key brought along.
     pub fn parse(text: &'a str) -> Result<Self, TokenError> {
-        Ok(Self { text })
+        Self::with_encoding(text, &URL_SAFE_NO_PAD)
+    }
+
+    /// The form of AWS's Application Load Balancer, whose parts carry padding. Only for the header it arrives in.
+    pub(super) fn parse_padded(text: &'a str) -> Result<Self, TokenError> {
+        let padding = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
+        Self::with_encoding(text, &GeneralPurpose::new(&URL_SAFE, padding))
+    }
+
+    fn with_encoding(text: &'a str, encoding: &GeneralPurpose) -> Result<Self, TokenError> {
+        let jws = Jws::with_encoding(text, encoding)?;
+        let claims =
+            json::object(&jws.payload).ok_or(TokenError::Malformed("the payload is not strict JSON"))?;
+        Ok(Self { jws, claims })
+    }
+
+    /// The `iss` it claims, to find the issuer whose keys may prove it.
+    pub(super) fn stated_issuer(&self) -> Result<&str, TokenError> {
+        let issuer = self.claims.get("iss").ok_or(TokenError::MissingClaim("iss"))?;
+        issuer.as_str().ok_or(TokenError::InvalidClaim("iss"))
+    }
+
+    pub(super) fn jws(&self) -> &Jws<'a> {
+        &self.jws
+    }
+
+    /// For the checks in `claims`, which take them only of a token whose signature is proven.
+    pub(super) fn claims(&self) -> &Map<String, Value> {
+        &self.claims
+    }
+}
+
+impl<'a> Jws<'a> {
+    pub(super) fn parse(text: &'a str) -> Result<Self, TokenError> {
+        Self::with_encoding(text, &URL_SAFE_NO_PAD)
+    }
+
+    fn with_encoding(text: &'a str, encoding: &GeneralPurpose) -> Result<Self, TokenError> {
+        if text.len() > LONGEST_TOKEN {
+            return Err(TokenError::Malformed("it is longer than 16 KiB"));
+        }
+        let mut parts = text.splitn(4, '.');
+        let (Some(header), Some(payload), Some(signature), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(TokenError::Malformed("it does not have three parts"));
+        };
+        let decode = |part: &str| {
+            encoding.decode(part).map_err(|_| TokenError::Malformed("a part is not canonical base64url"))
+        };
+        let header_text = decode(header)?;
+        if header_text.len() > LONGEST_HEADER {
+            return Err(TokenError::Malformed("its header is longer than 4 KiB"));
+        }
+        let header_members =
+            json::object(&header_text).ok_or(TokenError::Malformed("the header is not strict JSON"))?;
+        let payload_bytes = decode(payload)?;
+        decode(signature)?;
+        let message = text
+            .get(..header.len() + 1 + payload.len())
+            .ok_or(TokenError::Malformed("it does not have three parts"))?;
+        Ok(Self {
+            text,
+            message,
+            signature: signature.trim_end_matches('='),
+            algorithm: algorithm(&header_members)?,
+            key_id: key_id(&header_members)?,
+            typ: media_type(&header_members)?,
+            header: header_members,
+            payload: payload_bytes,
+        })
+    }
+}
+
+fn algorithm(header: &Map<String, Value>) -> Result<Algorithm, TokenError> {
+    if REFUSED_PARAMETERS.iter().any(|name| header.contains_key(*name)) {
+        return Err(TokenError::RefusedParameter);
+    }
+    header.get("alg").and_then(Value::as_str).and_then(named).ok_or(TokenError::UnsupportedAlgorithm)
+}
+
+/// The algorithm of this name in `alg` of a token or a key; `None` for what is symmetric or not known.
+pub(super) fn named(name: &str) -> Option<Algorithm> {
+    Some(match name {
+        "RS256" => Algorithm::Rs256,
+        "RS384" => Algorithm::Rs384,
+        "RS512" => Algorithm::Rs512,
+        "PS256" => Algorithm::Ps256,
+        "PS384" => Algorithm::Ps384,
+        "PS512" => Algorithm::Ps512,
+        "ES256" => Algorithm::Es256,
+        "ES384" => Algorithm::Es384,
+        "EdDSA" | "Ed25519" => Algorithm::EdDsa,
+        _ => return None,
+    })
+}
+
+fn key_id(header: &Map<String, Value>) -> Result<Option<String>, TokenError> {
+    match header.get("kid") {
+        None => Ok(None),
+        Some(Value::String(id)) if id.len() <= LONGEST_KEY_ID && !id.chars().any(char::is_control) => {
+            Ok(Some(id.clone()))
+        }
+        Some(_) => Err(TokenError::Malformed("`kid` is not a short string")),
+    }
+}
+
+/// `typ` in lower case and without the `application/` that RFC 7515, section 4.1.9, lets a token leave out.
+fn media_type(header: &Map<String, Value>) -> Result<Option<String>, TokenError> {
+    match header.get("typ") {
+        None => Ok(None),
+        Some(Value::String(typ)) => {
+            let typ = typ.to_ascii_lowercase();
+            Ok(Some(typ.strip_prefix("application/").map_or_else(|| typ.clone(), str::to_owned)))
+        }
+        Some(_) => Err(TokenError::Malformed("`typ` is not a string")),
     }
 }
 
 impl fmt::Debug for UnverifiedToken<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let _ = self.text;
         f.write_str("UnverifiedToken(..)")
     }
 }

@@ -4,12 +4,12 @@ use hyper::header::{COOKIE, HeaderMap, HeaderValue};
 use std::collections::BTreeMap;
 
 #[derive(Clone, Default)]
-pub struct Browser {
+pub(crate) struct Browser {
     jar: BTreeMap<String, String>,
 }
 
 impl Browser {
-    pub fn headers(&self) -> HeaderMap {
+    pub(crate) fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         if !self.jar.is_empty() {
             let pairs: Vec<String> = self.jar.iter().map(|(name, value)| format!("{name}={value}")).collect();
@@ -18,7 +18,7 @@ impl Browser {
         headers
     }
 
-    pub fn keep(&mut self, set_cookie: &HeaderValue) {
+    pub(crate) fn keep(&mut self, set_cookie: &HeaderValue) {
         let text = set_cookie.to_str().unwrap();
         let (name, value) = text.split(';').next().unwrap().split_once('=').unwrap();
         if text.contains("Max-Age=0;") {
@@ -28,15 +28,15 @@ impl Browser {
         }
     }
 
-    pub fn cookie(&self, name: &str) -> Option<&str> {
+    pub(crate) fn cookie(&self, name: &str) -> Option<&str> {
         self.jar.get(name).map(String::as_str)
     }
 
-    pub fn set(&mut self, name: &str, value: &str) {
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.jar.insert(name.to_owned(), value.to_owned());
     }
 
-    pub fn forget(&mut self, name: &str) {
+    pub(crate) fn forget(&mut self, name: &str) {
         self.jar.remove(name);
     }
 }

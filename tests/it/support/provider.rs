@@ -19,32 +19,32 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use url::{Url, form_urlencoded};
 
-pub const CLIENT_ID: &str = "postern client";
-pub const CLIENT_SECRET: &str = "s3cret: +/%&=é";
-pub const ACCESS_TOKEN: &str = "opaque-access-token";
+pub(crate) const CLIENT_ID: &str = "postern client";
+pub(crate) const CLIENT_SECRET: &str = "s3cret: +/%&=é";
+pub(crate) const ACCESS_TOKEN: &str = "opaque-access-token";
 
-pub struct Provider {
-    pub issuer: String,
+pub(crate) struct Provider {
+    pub(crate) issuer: String,
     state: Arc<Mutex<State>>,
 }
 
 /// What it says from now on. Every field has an honest default.
-pub struct State {
+pub(crate) struct State {
     /// Put over the ID token's claims; `null` takes one away.
-    pub claims: Value,
+    pub(crate) claims: Value,
     /// Put over the ID token's header.
-    pub header: Value,
-    pub signature: Signature,
+    pub(crate) header: Value,
+    pub(crate) signature: Signature,
     /// What the token endpoint does.
-    pub token: TokenAnswer,
+    pub(crate) token: TokenAnswer,
     /// `None` answers 401.
-    pub user_info: Option<Value>,
+    pub(crate) user_info: Option<Value>,
     /// Put over the discovery document.
-    pub discovery: Value,
+    pub(crate) discovery: Value,
     /// `iss` of the callback.
-    pub callback_issuer: Option<String>,
-    pub token_calls: Vec<TokenCall>,
-    pub user_info_calls: usize,
+    pub(crate) callback_issuer: Option<String>,
+    pub(crate) token_calls: Vec<TokenCall>,
+    pub(crate) user_info_calls: usize,
     codes: HashMap<String, HashMap<String, String>>,
     clock: Clock,
     key: EncodingKey,
@@ -52,7 +52,7 @@ pub struct State {
 }
 
 #[derive(Clone, Copy)]
-pub enum Signature {
+pub(crate) enum Signature {
     Good,
     None,
     /// HS256 with the client's secret.
@@ -62,7 +62,7 @@ pub enum Signature {
 }
 
 #[derive(Clone)]
-pub enum TokenAnswer {
+pub(crate) enum TokenAnswer {
     Good,
     /// Put over the token response.
     Altered(Value),
@@ -71,13 +71,13 @@ pub enum TokenAnswer {
 }
 
 #[derive(Clone)]
-pub struct TokenCall {
-    pub authorization: Option<String>,
-    pub form: HashMap<String, String>,
+pub(crate) struct TokenCall {
+    pub(crate) authorization: Option<String>,
+    pub(crate) form: HashMap<String, String>,
 }
 
 impl Provider {
-    pub async fn start(clock: Clock) -> Self {
+    pub(crate) async fn start(clock: Clock) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = format!("http://{}", listener.local_addr().unwrap());
         let (key, public_key) = new_key();
@@ -110,16 +110,16 @@ impl Provider {
         Self { issuer, state }
     }
 
-    pub fn now_says(&self) -> MutexGuard<'_, State> {
+    pub(crate) fn now_says(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
 
-    pub fn token_calls(&self) -> usize {
+    pub(crate) fn token_calls(&self) -> usize {
         self.now_says().token_calls.len()
     }
 
     /// What the person does there: the query that their browser brings back.
-    pub fn sign_in(&self, location: &Url) -> String {
+    pub(crate) fn sign_in(&self, location: &Url) -> String {
         let asked: HashMap<String, String> = location.query_pairs().into_owned().collect();
         let mut state = self.now_says();
         let code = format!("code-{}", state.codes.len());
@@ -275,7 +275,7 @@ fn authenticated(call: &TokenCall) -> bool {
     }
 }
 
-pub fn at_hash(access_token: &str) -> String {
+pub(crate) fn at_hash(access_token: &str) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, access_token.as_bytes());
     URL_SAFE_NO_PAD.encode(&digest.as_ref()[..16])
 }
@@ -293,6 +293,6 @@ fn altered(base: Value, over: &Value) -> Value {
 }
 
 /// The header of a JWS, for what a test is to look at.
-pub fn header_of(token: &str) -> Header {
+pub(crate) fn header_of(token: &str) -> Header {
     jsonwebtoken::decode_header(token).unwrap()
 }

@@ -1,0 +1,155 @@
+//! Keys that are published one by one, each as PEM under its own id, as AWS's load balancers do.
+
+use super::claims::TokenError;
+use super::discovery::FetchError;
+use super::jwks::KeySet;
+use crate::clock::{Clock, UnixSeconds};
+use crate::http_client::HttpClient;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use url::Url;
+
+const MOST_KEYS: usize = 64;
+/// A key id names one key for good, so a key is kept; but not for ever.
+const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// The least time between two fetches that bring no key.
+const SPACING: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(6);
+
+/// At most one fetch at a time and one in vain per 30 seconds; a flood of invented ids costs no more.
+#[derive(Clone, Debug)]
+pub(super) struct PemKeys(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    http: HttpClient,
+    clock: Clock,
+    base: Url,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    keys: HashMap<String, (Arc<KeySet>, UnixSeconds)>,
+    /// The last fetch that brought no key: when, and what it says of every key not held.
+    in_vain: Option<(UnixSeconds, TokenError)>,
+    /// Closed when the fetch under way ends.
+    under_way: Option<watch::Receiver<()>>,
+}
+
+impl PemKeys {
+    pub(super) fn new(base: Url, http: HttpClient, clock: Clock) -> Self {
+        Self(Arc::new(Shared { http, clock, base, state: Mutex::default() }))
+    }
+
+    /// # Errors
+    ///
+    /// [`TokenError::UnknownKey`] for an id that cannot be one or that the source does not have,
+    /// [`TokenError::KeysUnavailable`] where the source is out of reach.
+    pub(super) async fn key(&self, id: &str) -> Result<Arc<KeySet>, TokenError> {
+        let location = self.0.location(id).ok_or(TokenError::UnknownKey)?;
+        let found = async {
+            loop {
+                let fetch = {
+                    let mut state = self.0.lock();
+                    let now = self.0.clock.now();
+                    if let Some((key, at)) = state.keys.get(id)
+                        && !passed(KEPT, *at, now)
+                    {
+                        return Ok(Arc::clone(key));
+                    }
+                    match (state.running(), &state.in_vain) {
+                        (Some(fetch), _) => fetch,
+                        (None, Some((at, error))) if !passed(SPACING, *at, now) => return Err(error.clone()),
+                        (None, _) => self.0.begin(&mut state, id.to_owned(), location.clone(), now),
+                    }
+                };
+                wait(fetch).await;
+            }
+        };
+        let unfinished = TokenError::KeysUnavailable(FetchError::unfinished());
+        tokio::time::timeout(PATIENCE, found).await.unwrap_or(Err(unfinished))
+    }
+}
+
+impl Shared {
+    /// Only an id that is one harmless path segment.
+    fn location(&self, id: &str) -> Option<Url> {
+        let safe = (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let base = self.base.as_str().trim_end_matches('/');
+        safe.then(|| Url::parse(&format!("{base}/{id}")).ok()).flatten()
+    }
+
+    fn begin(
+        self: &Arc<Self>,
+        state: &mut State,
+        id: String,
+        location: Url,
+        now: UnixSeconds,
+    ) -> watch::Receiver<()> {
+        let (ends, fetch) = watch::channel(());
+        state.under_way = Some(fetch.clone());
+        // Should the task die, its fetch was in vain.
+        state.in_vain = Some((now, TokenError::KeysUnavailable(FetchError::unfinished())));
+        let shared = Arc::clone(self);
+        tokio::spawn(async move {
+            let fetched = shared.fetch(&id, &location).await;
+            let mut state = shared.lock();
+            match fetched {
+                Ok(key) => {
+                    state.in_vain = None;
+                    state.keep(id, Arc::new(key), now);
+                }
+                Err(error) => {
+                    tracing::warn!(error = %error, "a load balancer's key could not be fetched");
+                    state.in_vain = Some((now, error));
+                }
+            }
+            state.under_way = None;
+            drop(ends);
+        });
+        fetch
+    }
+
+    async fn fetch(&self, id: &str, location: &Url) -> Result<KeySet, TokenError> {
+        let unavailable = |error: String| TokenError::KeysUnavailable(FetchError::new(error));
+        let answer = self.http.get(location).await.map_err(|error| unavailable(error.to_string()))?;
+        match answer.status.as_u16() {
+            200 => KeySet::from_pem(id, &answer.body).map_err(TokenError::KeysUnavailable),
+            403 | 404 => Err(TokenError::UnknownKey),
+            status => Err(unavailable(format!("the key's host answered {status}"))),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Holds one more key; the oldest goes where there is no room.
+    fn keep(&mut self, id: String, key: Arc<KeySet>, now: UnixSeconds) {
+        if self.keys.len() >= MOST_KEYS
+            && let Some(oldest) = self.keys.iter().min_by_key(|(_, (_, at))| *at).map(|(id, _)| id.clone())
+        {
+            self.keys.remove(&oldest);
+        }
+        self.keys.insert(id, (key, now));
+    }
+
+    fn running(&self) -> Option<watch::Receiver<()>> {
+        self.under_way.clone().filter(|fetch| fetch.has_changed().is_ok())
+    }
+}
+
+/// Nothing is ever sent: the channel closes.
+async fn wait(mut fetch: watch::Receiver<()>) {
+    let _ = fetch.changed().await;
+}
+
+/// Whether so much time has passed; a clock that was set back says yes.
+fn passed(duration: Duration, then: UnixSeconds, now: UnixSeconds) -> bool {
+    now < then || now.since(then) >= duration
+}
