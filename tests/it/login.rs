@@ -2,20 +2,15 @@
 
 use crate::support::browser::Browser;
 use crate::support::provider::{CLIENT_ID, CLIENT_SECRET, Provider, Signature, TokenAnswer, header_of};
+use crate::support::sign_in::{Stack, issuer};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use postern::authn::issuer::Issuer;
 use postern::authn::login::{Finished, SignIn, SignInError};
 use postern::authn::principal::Groups;
 use postern::authn::return_to::ReturnTo;
-use postern::authn::seal::{Sealer, SealingKey};
-use postern::authn::session::{Opened, Revocations, Sessions};
+use postern::authn::session::{Opened, Sessions};
 use postern::clock::{Clock, UnixSeconds};
-use postern::config::{
-    Algorithm, ClaimPaths, ClientAuthentication, IssuerConfig, KeySource, SecretSource, SessionConfig,
-    SignInConfig,
-};
-use postern::http_client::HttpClient;
+use postern::config::{ClientAuthentication, SecretSource};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::io::Write;
@@ -23,7 +18,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::{Url, form_urlencoded};
 
-const PUBLIC_URL: &str = "https://ml.corp.example";
 const DEEP: &str = "/studio/lab/tree/a%20b?x=1&y=%2F";
 
 struct World {
@@ -48,33 +42,13 @@ impl World {
         let mut secret = tempfile::NamedTempFile::new().unwrap();
         secret.write_all(setup.secret.as_bytes()).unwrap();
         let source = SecretSource::File(secret.path().to_owned());
-        let config = SignInConfig {
-            issuer: "corp".into(),
-            client_id: CLIENT_ID.to_owned(),
-            client_authentication: if setup.private_key {
-                ClientAuthentication::PrivateKeyJwt(source)
-            } else {
-                ClientAuthentication::Secret(source)
-            },
-            scopes: vec!["openid".to_owned(), "email".to_owned()],
+        let authentication = if setup.private_key {
+            ClientAuthentication::PrivateKeyJwt(source)
+        } else {
+            ClientAuthentication::Secret(source)
         };
-        let issuer = issuer(&provider.issuer);
-        let public_url = Url::parse(PUBLIC_URL).unwrap();
-        let sealer = Arc::new(Sealer::new(&SealingKey::random(), &[], &public_url, &provider.issuer));
-        let hour = Duration::from_secs(3600);
-        let sessions = Arc::new(Sessions::new(
-            sealer.clone(),
-            &SessionConfig { keys: Vec::new(), lifetime: 8 * hour, idle: hour },
-            &public_url,
-            std::slice::from_ref(&issuer),
-            None,
-            Arc::new(Revocations::new(8 * hour)),
-            clock.clone(),
-        ));
-        let http = HttpClient::new().unwrap();
-        let issuer = Issuer::new(issuer, http.clone(), clock.clone()).unwrap();
-        let sign_in =
-            SignIn::new(&config, &public_url, issuer, sessions.clone(), sealer, http, clock.clone()).unwrap();
+        let Stack { sessions, sign_in } =
+            Stack::new(issuer(&provider.issuer), authentication, &clock).unwrap();
         Self { provider, clock, sessions, sign_in, _secret: secret }
     }
 
@@ -104,22 +78,6 @@ struct Setup {
     secret: String,
     private_key: bool,
     discovery: Value,
-}
-
-fn issuer(url: &str) -> IssuerConfig {
-    let path = |name: &str| vec![name.to_owned()];
-    IssuerConfig {
-        name: "corp".into(),
-        issuer: url.to_owned(),
-        realm: "staff".into(),
-        algorithms: vec![Algorithm::Es256],
-        audience: Vec::new(),
-        keys: KeySource::Discovery,
-        claims: ClaimPaths { user: path("email"), groups: path("groups"), name: path("name") },
-        user_domains: Some(vec!["corp.example".to_owned()]),
-        unmarked_email: false,
-        signed_header: None,
-    }
 }
 
 fn parameters(url: &Url) -> HashMap<String, String> {
@@ -176,7 +134,7 @@ async fn asks_for_a_code_with_pkce_state_and_nonce() {
     assert_eq!(asked["client_id"], CLIENT_ID);
     assert_eq!(asked["redirect_uri"], "https://ml.corp.example/-/callback");
     assert_eq!(asked["response_type"], "code");
-    assert_eq!(asked["scope"], "openid email");
+    assert_eq!(asked["scope"], "openid email profile groups");
     assert_eq!(asked["code_challenge_method"], "S256");
     assert_eq!(asked["code_challenge"].len(), 43);
     let again = parameters(&world.start(&mut Browser::default(), DEEP).await);
@@ -577,33 +535,10 @@ async fn a_private_key_signs_a_fresh_assertion_for_the_issuer() {
 
 #[tokio::test]
 async fn a_key_that_does_not_sign_is_refused_at_the_start() {
-    let issuer = "http://127.0.0.1:1";
-    let clock = Clock::system();
-    let public_url = Url::parse(PUBLIC_URL).unwrap();
-    let http = HttpClient::new().unwrap();
-    let sealer = Arc::new(Sealer::load(&[], &public_url, issuer).unwrap());
-    let hour = Duration::from_secs(3600);
-    let sessions = Arc::new(Sessions::new(
-        sealer.clone(),
-        &SessionConfig { keys: Vec::new(), lifetime: hour, idle: hour },
-        &public_url,
-        &[],
-        None,
-        Arc::new(Revocations::new(hour)),
-        clock.clone(),
-    ));
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0LXRleHQ=\n-----END PRIVATE KEY-----\n").unwrap();
-    let config = SignInConfig {
-        issuer: "corp".into(),
-        client_id: CLIENT_ID.to_owned(),
-        client_authentication: ClientAuthentication::PrivateKeyJwt(SecretSource::File(
-            file.path().to_owned(),
-        )),
-        scopes: vec!["openid".to_owned()],
-    };
-    let issuer = Issuer::new(self::issuer(issuer), http.clone(), clock.clone()).unwrap();
-    let error = SignIn::new(&config, &public_url, issuer, sessions, sealer, http, clock).unwrap_err();
+    let key = ClientAuthentication::PrivateKeyJwt(SecretSource::File(file.path().to_owned()));
+    let error = Stack::new(issuer("http://127.0.0.1:1"), key, &Clock::system()).err().unwrap();
     assert!(error.contains("private_key_jwt") && !error.contains("c2Vj"), "{error}");
 }
 

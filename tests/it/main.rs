@@ -1,11 +1,22 @@
 //! The one integration-test binary: a file per subject.
 
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
+
 mod login;
+mod login_peer;
 mod return_to;
 mod seal;
 mod session;
 
 mod support {
-    pub mod browser;
-    pub mod provider;
+    pub(crate) mod browser;
+    pub(crate) mod provider;
+    pub(crate) mod sign_in;
 }
