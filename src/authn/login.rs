@@ -259,10 +259,12 @@ impl SignIn {
 
     fn missing(&self, claims: &Claims) -> Missing {
         let config = self.issuer.config();
-        let has = |path: &[String]| {
-            let mut names = path.iter();
-            let first = names.next().and_then(|name| claims.get(name));
-            names.try_fold(first, |value, name| value?.get(name).map(Some)).flatten().is_some()
+        let has = |path: &[String]| match path.split_first() {
+            Some((first, rest)) => {
+                let value = claims.get(first);
+                rest.iter().fold(value, |value, name| value?.get(name)).is_some()
+            }
+            None => true,
         };
         let lacks_mark =
             config.user_domains.is_some() && !config.unmarked_email && claims.get("email_verified").is_none();

@@ -4,6 +4,7 @@
 //! equal. Every purpose has its own key by HKDF (RFC 5869), and the purpose, the gateway's public URL and the issuer are
 //! authenticated with each text, so that a value opens only where it was meant to.
 
+use crate::config::SecretSource;
 use crate::secret::Secret;
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
@@ -81,6 +82,28 @@ impl SealingKey {
 }
 
 impl Sealer {
+    /// The ring that a configuration names: the first source seals. Without any, one random key for this process's life.
+    ///
+    /// # Errors
+    ///
+    /// Which source cannot be read or holds a weak key, in words for the admin.
+    pub fn load(sources: &[SecretSource], public_url: &Url, issuer: &str) -> Result<Self, String> {
+        let keys = sources
+            .iter()
+            .map(|source| {
+                let text = source.read()?;
+                SealingKey::parse(&text).map_err(|weak| match source {
+                    SecretSource::Env(name) => format!("the session key in `{name}` {weak}"),
+                    SecretSource::File(path) => format!("the session key in `{}` {weak}", path.display()),
+                })
+            })
+            .collect::<Result<Vec<_>, String>>()?;
+        Ok(match keys.split_first() {
+            Some((first, further)) => Self::new(first, further, public_url, issuer),
+            None => Self::new(&SealingKey::random(), &[], public_url, issuer),
+        })
+    }
+
     /// A ring whose first key seals; `further` ones only open. What it seals opens only for the same `public_url` and
     /// `issuer` (the exact `iss`).
     pub fn new(first: &SealingKey, further: &[SealingKey], public_url: &Url, issuer: &str) -> Self {

@@ -1,0 +1,132 @@
+//! Sealed texts open where they were sealed for, and nowhere else.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use postern::authn::seal::{Purpose, Sealer, SealingKey, WeakKey, generate_key};
+use postern::config::SecretSource;
+use postern::secret::Secret;
+use std::collections::BTreeSet;
+use url::Url;
+
+const ISSUER: &str = "https://sso.corp.example";
+
+fn key() -> SealingKey {
+    SealingKey::parse(&Secret::new(generate_key())).unwrap()
+}
+
+fn public_url() -> Url {
+    Url::parse("https://ml.corp.example").unwrap()
+}
+
+fn opens(sealer: &Sealer, sealed: &str) -> bool {
+    sealer.open(Purpose::Session, sealed.as_bytes()).is_some_and(|text| text.as_slice() == b"text")
+}
+
+#[test]
+fn opens_for_the_same_purpose_url_and_issuer_only() {
+    let key = key();
+    let sealer = Sealer::new(&key, &[], &public_url(), ISSUER);
+    let sealed = sealer.seal(Purpose::Session, b"text");
+    assert!(opens(&sealer, &sealed));
+    assert!(sealer.open(Purpose::Attempt, sealed.as_bytes()).is_none(), "another purpose");
+    let elsewhere = Url::parse("https://ml2.corp.example").unwrap();
+    assert!(!opens(&Sealer::new(&key, &[], &elsewhere, ISSUER), &sealed), "another public URL");
+    assert!(
+        !opens(&Sealer::new(&key, &[], &public_url(), "https://sso.corp.example/"), &sealed),
+        "another issuer"
+    );
+}
+
+#[test]
+fn keys_rotate_without_a_gap() {
+    let (old, new) = (key(), key());
+    let before = Sealer::new(&old, &[], &public_url(), ISSUER);
+    let sealed_before = before.seal(Purpose::Session, b"text");
+    let during = Sealer::new(&new, &[old], &public_url(), ISSUER);
+    assert!(opens(&during, &sealed_before), "the old key still opens");
+    let sealed_during = during.seal(Purpose::Session, b"text");
+    assert!(!opens(&before, &sealed_during), "the new key seals");
+    let after = Sealer::new(&new, &[], &public_url(), ISSUER);
+    assert!(opens(&after, &sealed_during));
+    assert!(!opens(&after, &sealed_before), "the old key is gone");
+}
+
+#[test]
+fn equal_texts_seal_differently_every_time() {
+    let sealer = Sealer::new(&key(), &[], &public_url(), ISSUER);
+    let sealed: BTreeSet<String> = (0..10_000).map(|_| sealer.seal(Purpose::Session, b"text")).collect();
+    assert_eq!(sealed.len(), 10_000);
+}
+
+#[test]
+fn a_damaged_text_does_not_open() {
+    let sealer = Sealer::new(&key(), &[], &public_url(), ISSUER);
+    let sealed = sealer.seal(Purpose::Session, b"text").into_bytes();
+    for at in 0..sealed.len() {
+        assert!(sealer.open(Purpose::Session, &sealed[..at]).is_none(), "cut to {at} bytes");
+        for bit in 0..8 {
+            let mut damaged = sealed.clone();
+            damaged[at] ^= 1 << bit;
+            assert!(sealer.open(Purpose::Session, &damaged).is_none(), "bit {bit} of byte {at} flipped");
+        }
+    }
+}
+
+#[test]
+fn a_generated_key_is_32_random_bytes_and_good() {
+    let keys: BTreeSet<String> = (0..100).map(|_| generate_key()).collect();
+    assert_eq!(keys.len(), 100);
+    for key in keys {
+        assert_eq!(STANDARD.decode(&key).unwrap().len(), 32);
+        assert!(SealingKey::parse(&Secret::new(key)).is_ok());
+    }
+}
+
+#[test]
+fn weak_keys_are_refused() {
+    let good = STANDARD.decode(generate_key()).unwrap();
+    let refused = |text: String| SealingKey::parse(&Secret::new(text)).unwrap_err();
+    for text in [
+        String::new(),
+        "changeme".to_owned(),
+        STANDARD.encode(&good[..31]),
+        STANDARD.encode([good.as_slice(), &[7]].concat()),
+        STANDARD.encode(&good[..16]),
+        "correct horse battery staple 123".to_owned(),
+    ] {
+        assert_eq!(refused(text.clone()), WeakKey::WrongLength, "{text}");
+    }
+    let series: Vec<u8> = (0..32).collect();
+    for bytes in [
+        vec![0; 32],
+        vec![0xff; 32],
+        b"changemechangemechangemechangeme".to_vec(),
+        b"correct horse battery staple 123".to_vec(),
+        [&good[..16], &good[..16]].concat(),
+        [&good[..4]; 8].concat(),
+        series,
+    ] {
+        assert_eq!(refused(STANDARD.encode(&bytes)), WeakKey::NotRandom, "{bytes:?}");
+    }
+}
+
+#[test]
+fn a_ring_is_read_from_its_sources() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = directory.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        SecretSource::File(path)
+    };
+    let (first, second) = (file("first", &format!("{}\n", generate_key())), file("second", &generate_key()));
+    let old = Sealer::load(std::slice::from_ref(&second), &public_url(), ISSUER).unwrap();
+    let ring = Sealer::load(&[first, second.clone()], &public_url(), ISSUER).unwrap();
+    assert!(opens(&ring, &old.seal(Purpose::Session, b"text")));
+    let error = Sealer::load(&[second, file("weak", "changeme")], &public_url(), ISSUER).unwrap_err();
+    assert!(error.contains("weak") && !error.contains("changeme"), "{error}");
+    let (one, other) = (
+        Sealer::load(&[], &public_url(), ISSUER).unwrap(),
+        Sealer::load(&[], &public_url(), ISSUER).unwrap(),
+    );
+    assert!(!opens(&other, &one.seal(Purpose::Session, b"text")), "each process has its own");
+}

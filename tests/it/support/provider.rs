@@ -1,0 +1,298 @@
+//! A small OpenID provider on loopback that lies when told to.
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::AUTHORIZATION;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use postern::clock::Clock;
+use serde_json::{Map, Value, json};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use url::{Url, form_urlencoded};
+
+pub(crate) const CLIENT_ID: &str = "postern client";
+pub(crate) const CLIENT_SECRET: &str = "s3cret: +/%&=é";
+pub(crate) const ACCESS_TOKEN: &str = "opaque-access-token";
+
+pub(crate) struct Provider {
+    pub(crate) issuer: String,
+    state: Arc<Mutex<State>>,
+}
+
+/// What it says from now on. Every field has an honest default.
+pub(crate) struct State {
+    /// Put over the ID token's claims; `null` takes one away.
+    pub(crate) claims: Value,
+    /// Put over the ID token's header.
+    pub(crate) header: Value,
+    pub(crate) signature: Signature,
+    /// What the token endpoint does.
+    pub(crate) token: TokenAnswer,
+    /// `None` answers 401.
+    pub(crate) user_info: Option<Value>,
+    /// Put over the discovery document.
+    pub(crate) discovery: Value,
+    /// `iss` of the callback.
+    pub(crate) callback_issuer: Option<String>,
+    pub(crate) token_calls: Vec<TokenCall>,
+    pub(crate) user_info_calls: usize,
+    codes: HashMap<String, HashMap<String, String>>,
+    clock: Clock,
+    key: EncodingKey,
+    public_key: Vec<u8>,
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Signature {
+    Good,
+    None,
+    /// HS256 with the client's secret.
+    ClientSecret,
+    /// The right `kid`, another key.
+    OtherKey,
+}
+
+#[derive(Clone)]
+pub(crate) enum TokenAnswer {
+    Good,
+    /// Put over the token response.
+    Altered(Value),
+    Raw(u16, String),
+    Never,
+}
+
+#[derive(Clone)]
+pub(crate) struct TokenCall {
+    pub(crate) authorization: Option<String>,
+    pub(crate) form: HashMap<String, String>,
+}
+
+impl Provider {
+    pub(crate) async fn start(clock: Clock) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let issuer = format!("http://{}", listener.local_addr().unwrap());
+        let (key, public_key) = new_key();
+        let state = Arc::new(Mutex::new(State {
+            claims: json!({}),
+            header: json!({}),
+            signature: Signature::Good,
+            token: TokenAnswer::Good,
+            user_info: None,
+            discovery: json!({}),
+            callback_issuer: Some(issuer.clone()),
+            token_calls: Vec::new(),
+            user_info_calls: 0,
+            codes: HashMap::new(),
+            clock,
+            key,
+            public_key,
+        }));
+        let (served, at) = (state.clone(), issuer.clone());
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (state, issuer) = (served.clone(), at.clone());
+                let service = service_fn(move |request| answer(state.clone(), issuer.clone(), request));
+                tokio::spawn(
+                    hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service),
+                );
+            }
+        });
+        Self { issuer, state }
+    }
+
+    pub(crate) fn now_says(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+
+    pub(crate) fn token_calls(&self) -> usize {
+        self.now_says().token_calls.len()
+    }
+
+    /// What the person does there: the query that their browser brings back.
+    pub(crate) fn sign_in(&self, location: &Url) -> String {
+        let asked: HashMap<String, String> = location.query_pairs().into_owned().collect();
+        let mut state = self.now_says();
+        let code = format!("code-{}", state.codes.len());
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.append_pair("code", &code).append_pair("state", &asked["state"]);
+        if let Some(issuer) = &state.callback_issuer {
+            query.append_pair("iss", issuer);
+        }
+        state.codes.insert(code, asked);
+        query.finish()
+    }
+}
+
+fn new_key() -> (EncodingKey, Vec<u8>) {
+    let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
+    let document = EcdsaKeyPair::generate_pkcs8(algorithm, &SystemRandom::new()).unwrap();
+    let pair = EcdsaKeyPair::from_pkcs8(algorithm, document.as_ref()).unwrap();
+    (EncodingKey::from_ec_der(document.as_ref()), pair.public_key().as_ref().to_vec())
+}
+
+type Answered = Result<Response<Full<Bytes>>, std::convert::Infallible>;
+
+async fn answer(state: Arc<Mutex<State>>, issuer: String, request: Request<Incoming>) -> Answered {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    let authorization =
+        head.headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default().to_owned());
+    let (status, text) = match head.uri.path() {
+        "/.well-known/openid-configuration" => (200, state.lock().unwrap().discovery(&issuer).to_string()),
+        "/jwks" => (200, state.lock().unwrap().jwks().to_string()),
+        "/token" => {
+            let form = form_urlencoded::parse(&body).into_owned().collect();
+            let answer = state.lock().unwrap().token(&issuer, TokenCall { authorization, form });
+            match answer {
+                Some(answer) => answer,
+                None => {
+                    tokio::time::sleep(Duration::from_secs(60)).await;
+                    (500, String::new())
+                }
+            }
+        }
+        "/userinfo" => state.lock().unwrap().user_info(authorization.as_deref()),
+        _ => (404, String::new()),
+    };
+    Ok(Response::builder().status(status).body(Full::from(text)).unwrap())
+}
+
+impl State {
+    fn discovery(&self, issuer: &str) -> Value {
+        let document = json!({
+            "issuer": issuer,
+            "authorization_endpoint": format!("{issuer}/authorize?tenant=1"),
+            "token_endpoint": format!("{issuer}/token"),
+            "userinfo_endpoint": format!("{issuer}/userinfo"),
+            "jwks_uri": format!("{issuer}/jwks"),
+            "response_types_supported": ["code"],
+            "subject_types_supported": ["public"],
+            "id_token_signing_alg_values_supported": ["ES256"],
+            "code_challenge_methods_supported": ["S256"],
+            "authorization_response_iss_parameter_supported": true,
+        });
+        altered(document, &self.discovery)
+    }
+
+    fn jwks(&self) -> Value {
+        let (x, y) = self.public_key[1..].split_at(32);
+        json!({"keys": [{
+            "kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": "k1",
+            "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y),
+        }]})
+    }
+
+    fn token(&mut self, issuer: &str, call: TokenCall) -> Option<(u16, String)> {
+        let asked = call.form.get("code").and_then(|code| self.codes.remove(code));
+        self.token_calls.push(call.clone());
+        let refused =
+            |error: &str| Some((400, json!({"error": error, "error_description": "no"}).to_string()));
+        if !authenticated(&call) {
+            return refused("invalid_client");
+        }
+        let Some(asked) = asked else { return refused("invalid_grant") };
+        let verifier = call.form.get("code_verifier").cloned().unwrap_or_default();
+        let challenge = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, verifier.as_bytes());
+        let fits = asked["code_challenge"] == URL_SAFE_NO_PAD.encode(challenge)
+            && asked["redirect_uri"] == call.form["redirect_uri"]
+            && call.form["grant_type"] == "authorization_code";
+        if !fits {
+            return refused("invalid_grant");
+        }
+        let response = json!({
+            "access_token": ACCESS_TOKEN,
+            "token_type": "bEARER",
+            "expires_in": 300,
+            "id_token": self.id_token(issuer, &asked["nonce"]),
+        });
+        match self.token.clone() {
+            TokenAnswer::Good => Some((200, response.to_string())),
+            TokenAnswer::Altered(over) => Some((200, altered(response, &over).to_string())),
+            TokenAnswer::Raw(status, text) => Some((status, text)),
+            TokenAnswer::Never => None,
+        }
+    }
+
+    fn id_token(&self, issuer: &str, nonce: &str) -> String {
+        let now = self.clock.now().0;
+        let claims = json!({
+            "iss": issuer, "sub": "u1", "aud": CLIENT_ID, "iat": now, "exp": now + 300, "nonce": nonce,
+            "email": "ada@corp.example", "email_verified": true, "name": "Ada", "groups": ["ml-users"],
+            "sid": "provider-session", "at_hash": at_hash(ACCESS_TOKEN),
+        });
+        let claims = altered(claims, &self.claims);
+        let algorithm = match self.signature {
+            Signature::Good | Signature::OtherKey => "ES256",
+            Signature::None => "none",
+            Signature::ClientSecret => "HS256",
+        };
+        let header = altered(json!({"alg": algorithm, "kid": "k1", "typ": "JWT"}), &self.header);
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let message = format!("{}.{}", part(&header), part(&claims));
+        let sign = |key: &EncodingKey, algorithm| {
+            jsonwebtoken::crypto::sign(message.as_bytes(), key, algorithm).unwrap()
+        };
+        let signature = match self.signature {
+            Signature::Good => sign(&self.key, Algorithm::ES256),
+            Signature::None => String::new(),
+            Signature::ClientSecret => {
+                sign(&EncodingKey::from_secret(CLIENT_SECRET.as_bytes()), Algorithm::HS256)
+            }
+            Signature::OtherKey => sign(&new_key().0, Algorithm::ES256),
+        };
+        format!("{message}.{signature}")
+    }
+
+    fn user_info(&mut self, authorization: Option<&str>) -> (u16, String) {
+        self.user_info_calls += 1;
+        match &self.user_info {
+            Some(claims) if authorization == Some("Bearer opaque-access-token") => (200, claims.to_string()),
+            _ => (401, String::new()),
+        }
+    }
+}
+
+/// By RFC 6749, section 2.3.1, in the header or in the form, but not both; assertions are left to the tests.
+fn authenticated(call: &TokenCall) -> bool {
+    let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    let basic =
+        format!("Basic {}", STANDARD.encode(format!("{}:{}", encoded(CLIENT_ID), encoded(CLIENT_SECRET))));
+    let in_form = call.form.get("client_id").map(String::as_str) == Some(CLIENT_ID)
+        && call.form.get("client_secret").map(String::as_str) == Some(CLIENT_SECRET);
+    match &call.authorization {
+        Some(authorization) => *authorization == basic && !call.form.contains_key("client_secret"),
+        None => in_form || call.form.contains_key("client_assertion"),
+    }
+}
+
+pub(crate) fn at_hash(access_token: &str) -> String {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, access_token.as_bytes());
+    URL_SAFE_NO_PAD.encode(&digest.as_ref()[..16])
+}
+
+fn altered(base: Value, over: &Value) -> Value {
+    let mut base: Map<String, Value> = base.as_object().unwrap().clone();
+    for (name, value) in over.as_object().unwrap() {
+        if value.is_null() {
+            base.remove(name);
+        } else {
+            base.insert(name.clone(), value.clone());
+        }
+    }
+    Value::Object(base)
+}
+
+/// The header of a JWS, for what a test is to look at.
+pub(crate) fn header_of(token: &str) -> Header {
+    jsonwebtoken::decode_header(token).unwrap()
+}
