@@ -19,9 +19,10 @@ use crate::authn::principal::Principal;
 use crate::clock::Clock;
 use crate::config::AwsConfig;
 use crate::policy::grant::Grant;
+use crate::secret::Secret;
 use crate::target::Mint;
 use authorized_url::{AuthorizedHosts, AuthorizedUrl};
-use aws_sdk_sagemaker::config::SharedCredentialsProvider;
+use aws_sdk_sagemaker::config::{Credentials, SharedCredentialsProvider};
 use credentials::CredentialStore;
 use error::{PresignError, PresignErrorKind};
 use retry::{Calls, Deadline};
@@ -87,6 +88,23 @@ impl Presigner {
         Self::build(config, sole_realm, clock, None).await
     }
 
+    /// The same with one long-lived access key in place of the default chain.
+    ///
+    /// # Errors
+    ///
+    /// As [`Presigner::new`].
+    pub async fn with_access_key(
+        config: &AwsConfig,
+        sole_realm: Option<Arc<str>>,
+        clock: Clock,
+        access_key_id: &str,
+        secret_access_key: &Secret,
+    ) -> Result<Self, String> {
+        let secret = std::str::from_utf8(secret_access_key.expose()).map_err(|error| error.to_string())?;
+        let credentials = Credentials::new(access_key_id, secret, None, None, "access key");
+        Self::build(config, sole_realm, clock, Some(SharedCredentialsProvider::new(credentials))).await
+    }
+
     /// The same with credentials from elsewhere than the default chain.
     ///
     /// # Errors
@@ -145,7 +163,7 @@ impl Presigner {
     ///
     /// Does nothing where the slot is filled or being filled, where many others are being filled, and for a target
     /// whose URLs live for a time that neither the config nor AWS's documentation names.
-    pub fn prewarm(self: &Arc<Self>, grant: Grant) {
+    pub fn prewarm(self: &Arc<Self>, grant: &Grant) {
         self.prewarm_for(grant.mint().clone(), Person::of(grant.principal()));
     }
 

@@ -1,1 +1,77 @@
-//! `postern demo`
+//! `postern demo`: the gateway between a sandbox identity provider and a sandbox SageMaker.
+
+use super::serve::{block_on, serve};
+use super::{DemoArgs, Failed, compiled, install_logger};
+use crate::config;
+use crate::sandbox::{Sandbox, SandboxOptions};
+use std::fs::{self, DirBuilder};
+use std::io::{self, Write};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+
+pub(super) fn run(args: &DemoArgs) -> Result<(), Failed> {
+    install_logger(args.log_format)?;
+    block_on(demo(args))
+}
+
+async fn demo(args: &DemoArgs) -> Result<(), Failed> {
+    let port = if args.port == 0 { free_port().map_err(ran)? } else { args.port };
+    let gateway = format!("http://localhost:{port}");
+    let redirect_uris = vec![format!("{gateway}/-/callback")];
+    let options = SandboxOptions {
+        redirect_uris,
+        post_logout_redirect_uris: vec![format!("{gateway}/")],
+        ..SandboxOptions::default()
+    };
+    let sandbox = Sandbox::start(options).await.map_err(ran)?;
+    let folder = Folder::create().map_err(ran)?;
+    let (_, secret) = sandbox.client();
+    fs::write(folder.0.join("client-secret"), secret.expose()).map_err(ran)?;
+    let text = sandbox.configuration(&gateway, &format!("127.0.0.1:{port}"));
+    let loaded = config::load_text("config/sandbox.yaml", &text, &folder.0)
+        .map_err(|diagnostics| Failed::Usage(diagnostics.to_string()))?;
+    let configuration = compiled(loaded, &folder.0)?;
+    let key = sandbox.credentials();
+    let access_key = (key.access_key_id.clone(), key.secret_access_key.as_str().into());
+    serve(configuration, Some(access_key), |_| _ = greet(&gateway, &sandbox)).await?;
+    sandbox.shutdown().await;
+    Ok(())
+}
+
+fn greet(gateway: &str, sandbox: &Sandbox) -> io::Result<()> {
+    let mut out = io::stderr().lock();
+    writeln!(out)?;
+    writeln!(out, "  Open {gateway}/studio in a browser and choose who you are.")?;
+    writeln!(out, "  Everything that person may open: {gateway}/")?;
+    writeln!(out)?;
+    writeln!(out, "  Identity provider {}   SageMaker {}   STS {}", sandbox.issuer(), sandbox.sagemaker_url(), sandbox.sts_url())?;
+    writeln!(out, "  All of it runs on this machine and ends with Ctrl-C. Audit records go to standard output.")?;
+    writeln!(out)
+}
+
+/// A port for the gateway that nobody else uses. The client is registered under it before the gateway listens.
+fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+/// A private folder for the client's secret, gone with the demo.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn create() -> io::Result<Self> {
+        let path = std::env::temp_dir().join(format!("postern-demo-{}", std::process::id()));
+        DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn ran(error: io::Error) -> Failed {
+    Failed::Ran(Some(error.to_string()))
+}

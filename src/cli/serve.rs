@@ -1,13 +1,13 @@
 //! `postern serve`
 
-use super::{Failed, ServeArgs, install_logger, load};
+use super::{Configuration, Failed, ServeArgs, install_logger, load};
 use crate::audit::{Audit, Event, Record};
 use crate::clock::Clock;
-use crate::config::Loaded;
 use crate::gateway::{Gateway, Parts};
 use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
-use crate::policy::Policy;
+use crate::presign::Presigner;
+use crate::secret::Secret;
 use crate::{admin, server};
 use std::future::Future;
 use std::net::SocketAddr;
@@ -23,7 +23,7 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), Failed> {
         return Err(Failed::Usage(message));
     }
     install_logger(args.log_format)?;
-    block_on(serve(configuration.loaded, configuration.policy, |_| {}))
+    block_on(serve(configuration, None, |_| {}))
 }
 
 pub(super) fn block_on(task: impl Future<Output = Result<(), Failed>>) -> Result<(), Failed> {
@@ -35,7 +35,14 @@ pub(super) fn block_on(task: impl Future<Output = Result<(), Failed>>) -> Result
 }
 
 /// Runs until a signal asks to stop. `ready` is told the address once requests are answered.
-pub(super) async fn serve(loaded: Loaded, policy: Policy, ready: impl FnOnce(SocketAddr)) -> Result<(), Failed> {
+///
+/// `access_key` stands in for AWS's default chain of credentials.
+pub(super) async fn serve(
+    configuration: Configuration,
+    access_key: Option<(String, Secret)>,
+    ready: impl FnOnce(SocketAddr),
+) -> Result<(), Failed> {
+    let Configuration { loaded, policy, .. } = configuration;
     for warning in &loaded.warnings {
         tracing::warn!(warning = %warning.message, path = %warning.path, "config.insecure");
     }
@@ -50,8 +57,14 @@ pub(super) async fn serve(loaded: Loaded, policy: Policy, ready: impl FnOnce(Soc
         None => None,
     };
     let most = loaded.gateway.limits.connections;
-    let parts = Parts { http, clock, metrics: Arc::clone(&metrics), audit: audit.clone() };
-    let gateway = Arc::new(Gateway::new(loaded.gateway, policy, parts).await.map_err(ran)?);
+    let (aws, realm) = (&loaded.gateway.aws, loaded.gateway.sole_realm());
+    let presigner = match access_key {
+        Some((id, secret)) => Presigner::with_access_key(aws, realm, clock.clone(), &id, &secret).await,
+        None => Presigner::new(aws, realm, clock.clone()).await,
+    };
+    let presigner = presigner.map_err(ran)?;
+    let parts = Parts { presigner, http, clock, metrics: Arc::clone(&metrics), audit: audit.clone() };
+    let gateway = Arc::new(Gateway::new(loaded.gateway, policy, parts).map_err(ran)?);
 
     let address = listen.local_addr().map_err(ran)?;
     audit.record(&Record::new(Event::Start));
@@ -97,6 +110,6 @@ fn stop() -> Result<impl Future<Output = ()>, Failed> {
     })
 }
 
-fn ran(error: impl ToString) -> Failed {
+fn ran(error: impl std::fmt::Display) -> Failed {
     Failed::Ran(Some(error.to_string()))
 }

@@ -87,7 +87,7 @@ impl Error {
     pub fn failure(self, head: &request::Parts) -> Failure {
         use StatusCode as S;
         let mut failure = match self {
-            Self::Authn(error) => authn(error),
+            Self::Authn(error) => authn(&error),
             Self::BearerOnly => Failure::new(
                 S::UNAUTHORIZED,
                 "no-credential",
@@ -156,7 +156,7 @@ impl Error {
             )
             .retry(wait)
             .advise("A page that reloads itself can be the cause; close it."),
-            Self::Presign(error) => presign(error),
+            Self::Presign(error) => presign(&error),
             Self::Unspeakable => refused_by_aws("bad-answer"),
             Self::SignIn(error) => sign_in(&error),
             Self::SignInRefused { error } => Failure {
@@ -224,7 +224,7 @@ impl Failure {
         Self { retry_after: Some(after), ..self }
     }
 
-    fn because(self, internal: impl ToString) -> Self {
+    fn because(self, internal: &impl ToString) -> Self {
         Self { internal: Some(internal.to_string()), ..self }
     }
 
@@ -241,9 +241,9 @@ impl Failure {
     }
 }
 
-fn authn(error: AuthnError) -> Failure {
+fn authn(error: &AuthnError) -> Failure {
     if error.is_unavailable() {
-        return provider_unavailable(error.reason(), &error);
+        return provider_unavailable(error.reason(), error);
     }
     Failure {
         set_cookie: error.clear_cookie().cloned(),
@@ -300,7 +300,7 @@ fn told(outcome: &Outcome) -> &'static str {
     }
 }
 
-fn presign(error: PresignError) -> Failure {
+fn presign(error: &PresignError) -> Failure {
     use PresignErrorKind as K;
     let failure = match &error.kind {
         K::NotReady(state) => not_ready(state),
@@ -402,7 +402,7 @@ fn provider_unavailable(reason: &'static str, cause: &impl ToString) -> Failure 
         "Your company's sign-in cannot be reached at the moment.",
     )
     .retry(Duration::from_secs(10))
-    .because(cause.to_string())
+    .because(cause)
 }
 
 impl From<AuthnError> for Error {

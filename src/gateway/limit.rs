@@ -11,7 +11,7 @@ const MOST_PEOPLE: u64 = 100_000;
 const WINDOW: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
-pub struct MintRate {
+pub(super) struct MintRate {
     /// The instant at which a person's allowance is whole again, by (realm, user).
     whole_again: Cache<(Arc<str>, String), Instant>,
     interval: Duration,
@@ -19,7 +19,7 @@ pub struct MintRate {
 
 impl MintRate {
     /// At most `per_minute` in any burst, refilled evenly.
-    pub fn new(per_minute: u32) -> Self {
+    pub(super) fn new(per_minute: u32) -> Self {
         let whole_again = Cache::builder().max_capacity(MOST_PEOPLE).time_to_live(WINDOW).build();
         Self { whole_again, interval: WINDOW / per_minute.max(1) }
     }
@@ -27,7 +27,7 @@ impl MintRate {
     /// # Errors
     ///
     /// How long to wait until the next mint is allowed.
-    pub fn take(&self, principal: &Principal) -> Result<(), Duration> {
+    pub(super) fn take(&self, principal: &Principal) -> Result<(), Duration> {
         let key = (Arc::clone(&principal.realm), principal.user.clone());
         let now = Instant::now();
         let mut wait = None;

@@ -23,6 +23,7 @@ use std::sync::Arc;
 /// What a gateway is made of beside its configuration.
 #[derive(Debug)]
 pub struct Parts {
+    pub presigner: Presigner,
     pub http: HttpClient,
     pub clock: Clock,
     pub metrics: Arc<Metrics>,
@@ -35,15 +36,14 @@ impl Gateway {
     /// # Errors
     ///
     /// What cannot be read or is not usable, in words for the admin.
-    pub async fn new(settings: config::Gateway, policy: Policy, parts: Parts) -> Result<Self, String> {
-        let Parts { http, clock, metrics, audit } = parts;
+    pub fn new(settings: config::Gateway, policy: Policy, parts: Parts) -> Result<Self, String> {
+        let Parts { presigner, http, clock, metrics, audit } = parts;
         let issuers: Vec<Arc<Issuer>> = settings
             .issuers
             .iter()
             .map(|issuer| Issuer::new(issuer.clone(), http.clone(), clock.clone()))
             .collect::<Result<_, _>>()?;
         let (sessions, sign_in) = browser_sign_in(&settings, &issuers, &http, &clock)?;
-        let presigner = Presigner::new(&settings.aws, sole_realm(&settings.issuers), clock).await?;
         Ok(Self {
             authenticator: Authenticator::new(&issuers, &settings.credentials, sessions.clone())?,
             mint_rate: MintRate::new(settings.limits.mints_per_minute),
@@ -78,6 +78,15 @@ impl Gateway {
 }
 
 impl config::Gateway {
+    /// The realm that all issuers have in common, if they do.
+    pub fn sole_realm(&self) -> Option<Arc<str>> {
+        let realms: HashSet<&Arc<str>> = self.issuers.iter().map(|issuer| &issuer.realm).collect();
+        match realms.into_iter().collect::<Vec<_>>().as_slice() {
+            [realm] => Some(Arc::clone(realm)),
+            _ => None,
+        }
+    }
+
     /// Whether `host`, as a `Host` header has it, is one of ours. Compared without case, as host names are; a port must
     /// be the public URL's or absent.
     pub fn answers_to(&self, host: &str) -> bool {
@@ -133,13 +142,4 @@ pub fn browser_sign_in(
         clock.clone(),
     )?;
     Ok((Some(sessions), Some(sign_in)))
-}
-
-/// The realm that all issuers have in common, if they do.
-fn sole_realm(issuers: &[config::IssuerConfig]) -> Option<Arc<str>> {
-    let realms: HashSet<&Arc<str>> = issuers.iter().map(|issuer| &issuer.realm).collect();
-    match realms.into_iter().collect::<Vec<_>>().as_slice() {
-        [realm] => Some(Arc::clone(realm)),
-        _ => None,
-    }
 }

@@ -73,14 +73,16 @@ impl Client {
         redirect_uri: &Url,
         verifier: &str,
     ) -> Result<Tokens, SignInError> {
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.append_pair("grant_type", "authorization_code")
-            .append_pair("code", code)
-            .append_pair("redirect_uri", redirect_uri.as_str())
-            .append_pair("code_verifier", verifier);
-        let authorization = self.authenticate(&mut form, provider, issuer)?;
-        let answer =
-            self.http.post_form(&provider.token_endpoint, authorization.as_ref(), form.finish()).await?;
+        // The serializer cannot cross threads, so it ends before the first wait.
+        let (authorization, form) = {
+            let mut form = form_urlencoded::Serializer::new(String::new());
+            form.append_pair("grant_type", "authorization_code")
+                .append_pair("code", code)
+                .append_pair("redirect_uri", redirect_uri.as_str())
+                .append_pair("code_verifier", verifier);
+            (self.authenticate(&mut form, provider, issuer)?, form.finish())
+        };
+        let answer = self.http.post_form(&provider.token_endpoint, authorization.as_ref(), form).await?;
         if answer.status == StatusCode::OK {
             return Tokens::parse(&answer.body);
         }
