@@ -14,8 +14,6 @@ pub struct Diagnostic {
     pub message: String,
     /// The nearest name, or what to write instead.
     pub help: Option<String>,
-    /// The source line holds a secret, so it is not shown.
-    pub secret: bool,
 }
 
 /// The text that findings point into.
@@ -46,7 +44,7 @@ const LONGEST_LINE: usize = 4096;
 
 impl Diagnostic {
     pub fn new(path: impl Into<String>, location: Location, message: impl Into<String>) -> Self {
-        Self { path: path.into(), location, message: message.into(), help: None, secret: false }
+        Self { path: path.into(), location, message: message.into(), help: None }
     }
 
     #[must_use]
@@ -108,7 +106,7 @@ impl Source {
     /// The source line that a finding stands on, and what of it is meant, in bytes.
     fn quotable(&self, finding: &Diagnostic) -> Option<(&str, usize, usize)> {
         let Location { line, start, end, .. } = finding.location;
-        if line == 0 || finding.secret {
+        if line == 0 {
             return None;
         }
         let (before, after) = self.text.split_at_checked(start)?;
@@ -124,8 +122,14 @@ impl Source {
     }
 }
 
-/// Whether a line gives a text to a key that sounds like a secret's.
+/// Whether a line gives a text to a key that sounds like a secret's, or holds a URL with a password.
 fn shows_secret(line: &str) -> bool {
+    if line
+        .split_once("://")
+        .is_some_and(|(_, rest)| rest.split(['/', ' ']).next().unwrap_or_default().contains('@'))
+    {
+        return true;
+    }
     const WORDS: [&str; 4] = ["secret", "password", "passphrase", "private_key"];
     line.match_indices(':').any(|(colon, _)| {
         let (key, value) = line.split_at(colon);

@@ -15,6 +15,9 @@ pub(super) fn lint(root: &Node, schema: &Value) -> Vec<Diagnostic> {
     lint.findings
 }
 
+/// Further differences say nothing new.
+const MOST_FINDINGS: usize = 200;
+
 struct Lint<'a> {
     schema: &'a Value,
     findings: Vec<Diagnostic>,
@@ -63,6 +66,9 @@ impl<'a> Lint<'a> {
         let further = schema.get("additionalProperties");
         let is_free = |key: &str| schema.get("patternProperties").is_some() && key.starts_with("x-");
         for Entry { key, key_location, value } in entries {
+            if self.findings.len() >= MOST_FINDINGS {
+                return;
+            }
             let path = member(path, key);
             match properties.and_then(|properties| properties.get(key)) {
                 Some(schema) => self.value(value, schema, &path, *key_location),
@@ -103,6 +109,9 @@ impl<'a> Lint<'a> {
         }
         let schema = schema.get("items").unwrap_or(&Value::Null);
         for (index, node) in items.iter().enumerate() {
+            if self.findings.len() >= MOST_FINDINGS {
+                return;
+            }
             self.value(node, schema, &item(path, index), node.location);
         }
     }
@@ -121,14 +130,15 @@ impl<'a> Lint<'a> {
             Content::Map(entries) => entries,
             Content::Text { .. } if schema.get("x-secret").is_some() => {
                 let help = "name an environment variable, `{env: NAME}`, or a file, `{file: PATH}`";
+                let location = node.location.hidden();
                 let finding =
-                    Diagnostic::new(path, node.location, "a secret is never written in the configuration");
-                self.findings.push(Diagnostic { secret: true, ..finding.help(help) });
+                    Diagnostic::new(path, location, "a secret is never written in the configuration");
+                self.findings.push(finding.help(help));
                 return;
             }
             _ => return self.mismatch(node, &format!("a map with one of {}", listed(names())), path),
         };
-        for Entry { key, key_location, value } in entries {
+        for Entry { key, key_location, value } in entries.iter().take(MOST_FINDINGS) {
             let path = member(path, key);
             match variants.iter().find(|(name, _)| name == key) {
                 Some((_, schema)) => self.value(value, schema, &path, *key_location),
