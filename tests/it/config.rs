@@ -1,7 +1,12 @@
 //! The configuration: what is accepted, and what is said of the rest, word for word.
 
-use postern::config::diagnostics::Diagnostic;
-use postern::config::{Loaded, load_text};
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail by panicking"
+)]
+
 mod examples;
 mod hostile;
 mod issuers;
@@ -9,6 +14,8 @@ mod keys;
 mod meanings;
 mod rendering;
 
+use postern::config::diagnostics::Diagnostic;
+use postern::config::{Loaded, load_text};
 use std::path::Path;
 
 /// A legal configuration; each case changes one thing in it.
