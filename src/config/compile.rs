@@ -10,8 +10,7 @@ mod texts;
 use super::Gateway;
 use super::diagnostics::Diagnostic;
 use super::file::Document;
-use super::located::{At, Named};
-use crate::policy::file::Destination;
+use super::located::At;
 use crate::target::InvalidName;
 use std::path::Path;
 
@@ -54,17 +53,6 @@ pub(super) fn gateway(document: &Document, directory: &Path, findings: &mut Find
         aws: aws?,
         limits,
     })
-}
-
-/// What can be said about destinations without reading the policy: their names, and where AWS is asked.
-pub(super) fn destinations(written: &Named<Destination>, findings: &mut Findings) {
-    for (name, destination) in written {
-        let path = format!("destinations.{}", **name);
-        findings.check(&path, name, texts::destination_name);
-        if let Some(url) = &destination.endpoint_url {
-            aws::endpoint(&format!("{path}.endpoint_url"), url, findings);
-        }
-    }
 }
 
 impl Findings {

@@ -14,8 +14,6 @@ pub struct Diagnostic {
     pub message: String,
     /// The nearest name, or what to write instead.
     pub help: Option<String>,
-    /// The source line holds a secret, so it is not shown.
-    pub secret: bool,
 }
 
 /// The text that findings point into.
@@ -46,7 +44,7 @@ const LONGEST_LINE: usize = 4096;
 
 impl Diagnostic {
     pub fn new(path: impl Into<String>, location: Location, message: impl Into<String>) -> Self {
-        Self { path: path.into(), location, message: message.into(), help: None, secret: false }
+        Self { path: path.into(), location, message: message.into(), help: None }
     }
 
     #[must_use]
@@ -108,7 +106,7 @@ impl Source {
     /// The source line that a finding stands on, and what of it is meant, in bytes.
     fn quotable(&self, finding: &Diagnostic) -> Option<(&str, usize, usize)> {
         let Location { line, start, end, .. } = finding.location;
-        if line == 0 || finding.secret {
+        if line == 0 {
             return None;
         }
         let (before, after) = self.text.split_at_checked(start)?;
@@ -124,17 +122,19 @@ impl Source {
     }
 }
 
-/// Whether a line gives a text to a key that sounds like a secret's.
+/// Whether a line gives a text to a key that sounds like a secret's, or holds a URL with a password.
 fn shows_secret(line: &str) -> bool {
-    const WORDS: [&str; 4] = ["secret", "password", "passphrase", "private_key"];
+    const KEYS: [&str; 6] = ["client_secret", "secret", "private_key_jwt", "keys", "password", "passphrase"];
+    let authority = line.split_once("://").and_then(|(_, rest)| rest.split(['/', ' ']).next());
+    if authority.is_some_and(|authority| authority.contains('@')) {
+        return true;
+    }
     line.match_indices(':').any(|(colon, _)| {
         let (key, value) = line.split_at(colon);
-        let key = key.rsplit([',', '{', ' ', '-']).find(|word| !word.is_empty()).unwrap_or_default();
-        let key = key.to_ascii_lowercase();
+        let key = key.rsplit([',', '{', ' ', '"', '\'']).find(|word| !word.is_empty()).unwrap_or_default();
         let value = value.trim_start_matches(':').trim_start();
-        WORDS.iter().any(|word| key.contains(word))
-            && !value.is_empty()
-            && !value.starts_with(['{', '[', '#'])
+        let is_text = !value.is_empty() && !value.starts_with(['{', '[', '#']);
+        is_text && nearest(key, KEYS).is_some()
     })
 }
 
@@ -145,7 +145,10 @@ pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> O
     known
         .into_iter()
         .map(|name| (strsim::damerau_levenshtein(&folded, &fold(name)), name))
-        .filter(|(distance, name)| *distance <= name.chars().count().div_ceil(3).min(4))
+        .filter(|(distance, name)| {
+            let begins_it = folded.len() >= 4 && fold(name).starts_with(&folded);
+            begins_it || *distance <= name.chars().count().div_ceil(3).min(4)
+        })
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
 }

@@ -15,6 +15,9 @@ pub(super) fn lint(root: &Node, schema: &Value) -> Vec<Diagnostic> {
     lint.findings
 }
 
+/// Further differences say nothing new.
+const MOST_FINDINGS: usize = 200;
+
 struct Lint<'a> {
     schema: &'a Value,
     findings: Vec<Diagnostic>,
@@ -54,6 +57,9 @@ impl<'a> Lint<'a> {
             }
             (Some("boolean"), Content::Text { text, plain: true }) if text == "true" || text == "false" => {}
             (None, _) => self.anything(node, path),
+            (Some("array"), Content::Text { .. }) if self.is_secret(schema.get("items")) => {
+                self.inline_secret(node, path);
+            }
             _ => self.mismatch(node, &allowed(schema), path),
         }
     }
@@ -63,6 +69,9 @@ impl<'a> Lint<'a> {
         let further = schema.get("additionalProperties");
         let is_free = |key: &str| schema.get("patternProperties").is_some() && key.starts_with("x-");
         for Entry { key, key_location, value } in entries {
+            if self.findings.len() >= MOST_FINDINGS {
+                return;
+            }
             let path = member(path, key);
             match properties.and_then(|properties| properties.get(key)) {
                 Some(schema) => self.value(value, schema, &path, *key_location),
@@ -103,6 +112,9 @@ impl<'a> Lint<'a> {
         }
         let schema = schema.get("items").unwrap_or(&Value::Null);
         for (index, node) in items.iter().enumerate() {
+            if self.findings.len() >= MOST_FINDINGS {
+                return;
+            }
             self.value(node, schema, &item(path, index), node.location);
         }
     }
@@ -119,16 +131,10 @@ impl<'a> Lint<'a> {
         let names = || variants.iter().map(|(name, _)| *name);
         let entries = match &node.content {
             Content::Map(entries) => entries,
-            Content::Text { .. } if schema.get("x-secret").is_some() => {
-                let help = "name an environment variable, `{env: NAME}`, or a file, `{file: PATH}`";
-                let finding =
-                    Diagnostic::new(path, node.location, "a secret is never written in the configuration");
-                self.findings.push(Diagnostic { secret: true, ..finding.help(help) });
-                return;
-            }
+            _ if schema.get("x-secret").is_some() => return self.inline_secret(node, path),
             _ => return self.mismatch(node, &format!("a map with one of {}", listed(names())), path),
         };
-        for Entry { key, key_location, value } in entries {
+        for Entry { key, key_location, value } in entries.iter().take(MOST_FINDINGS) {
             let path = member(path, key);
             match variants.iter().find(|(name, _)| name == key) {
                 Some((_, schema)) => self.value(value, schema, &path, *key_location),
@@ -167,6 +173,17 @@ impl<'a> Lint<'a> {
         let message =
             format!("unknown key `{}`; allowed: {}", shown.escape_debug(), listed(known.iter().copied()));
         self.findings.push(meant(Diagnostic::new(path, location, message), key, known));
+    }
+
+    /// A text that may be the secret itself, so that neither it nor its line is shown.
+    fn inline_secret(&mut self, node: &Node, path: &str) {
+        let message = "a secret is never written in the configuration";
+        let help = "name an environment variable, `{env: NAME}`, or a file, `{file: PATH}`";
+        self.findings.push(Diagnostic::new(path, node.location.hidden(), message).help(help));
+    }
+
+    fn is_secret(&self, schema: Option<&'a Value>) -> bool {
+        schema.is_some_and(|schema| self.resolve(schema).get("x-secret").is_some())
     }
 
     fn mismatch(&mut self, node: &Node, allowed: &str, path: &str) {

@@ -9,6 +9,7 @@ use super::schema::schema;
 use super::{Gateway, tree};
 use crate::policy::file::PolicyFile;
 use aws_lc_rs::digest;
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::Read as _;
@@ -20,6 +21,8 @@ pub struct Loaded {
     pub gateway: Gateway,
     /// The policy as written, for `policy::compile`.
     pub policy: PolicyFile,
+    /// The lookup files by their paths as written: what `digest` covers and `policy::compile` reads.
+    pub tables: BTreeMap<String, String>,
     /// SHA-256 over the file and its lookup files, in hexadecimal digits.
     pub digest: String,
     /// What weakens security and was asked for in so many words.
@@ -42,10 +45,7 @@ pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
         let source = Source { name: name.clone(), text: String::new() };
         Diagnostics::new(source, vec![Diagnostic::new("", Location::default(), message)])
     };
-    let bytes = read(path, LARGEST_FILE).map_err(|cause| refuse(format!("the file {cause}")))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        refuse(format!("not UTF-8 text, from byte {} on", error.utf8_error().valid_up_to()))
-    })?;
+    let text = read_text(path, LARGEST_FILE).map_err(|cause| refuse(format!("the file {cause}")))?;
     load_text(&name, &text, path.parent().unwrap_or(Path::new("")))
 }
 
@@ -63,14 +63,15 @@ pub fn load_text(name: &str, text: &str, directory: &Path) -> Result<Loaded, Dia
     };
     let mut findings = compile::Findings::default();
     let gateway = compile::gateway(&document, directory, &mut findings);
-    compile::destinations(&document.destinations, &mut findings);
     let mut digest = digest::Context::new(&digest::SHA256);
     digest.update(text.as_bytes());
+    let mut tables = BTreeMap::new();
     for (name, lookup) in &document.lookups {
-        match read(&directory.join(&*lookup.file), LARGEST_LOOKUP) {
-            Ok(bytes) => {
-                digest.update(&(bytes.len() as u64).to_be_bytes());
-                digest.update(&bytes);
+        match read_text(&directory.join(&*lookup.file), LARGEST_LOOKUP) {
+            Ok(table) => {
+                digest.update(&(table.len() as u64).to_be_bytes());
+                digest.update(table.as_bytes());
+                tables.insert(lookup.file.value.clone(), table);
             }
             Err(cause) => {
                 let At { value, location } = &lookup.file;
@@ -84,7 +85,7 @@ pub fn load_text(name: &str, text: &str, directory: &Path) -> Result<Loaded, Dia
             let Document { lookups, deny, destinations, tests, .. } = document;
             let policy = PolicyFile { lookups, deny, destinations, tests };
             let digest = hexadecimal(digest.finish().as_ref());
-            Ok(Loaded { gateway, policy, digest, warnings: findings.warnings, source })
+            Ok(Loaded { gateway, policy, tables, digest, warnings: findings.warnings, source })
         }
         _ => Err(Diagnostics::new(source, findings.errors)),
     }
@@ -94,11 +95,11 @@ pub fn load_text(name: &str, text: &str, directory: &Path) -> Result<Loaded, Dia
 /// comes after it and has nothing left to find.
 fn written(text: &str) -> Result<Document, Vec<Diagnostic>> {
     if text.len() > LARGEST_FILE {
-        let message = format!("larger than {} MiB", LARGEST_FILE / 1024 / 1024);
+        let message = format!("the file is larger than {} MiB", LARGEST_FILE / 1024 / 1024);
         return Err(vec![Diagnostic::new("", Location::default(), message)]);
     }
     if let Some(at) = text.find('\0') {
-        let message = format!("a NUL character, at byte {at}");
+        let message = format!("the file holds a NUL character, at byte {at}");
         return Err(vec![Diagnostic::new("", Location::default(), message)]);
     }
     let (root, mut errors) = tree::parse(text).map_err(|error| vec![error])?;
@@ -113,7 +114,7 @@ fn written(text: &str) -> Result<Document, Vec<Diagnostic>> {
     })
 }
 
-fn read(path: &Path, largest: usize) -> Result<Vec<u8>, String> {
+fn read_text(path: &Path, largest: usize) -> Result<String, String> {
     let cannot = |error: std::io::Error| format!("cannot be read: {error}");
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(cannot)?;
@@ -121,7 +122,8 @@ fn read(path: &Path, largest: usize) -> Result<Vec<u8>, String> {
     if bytes.len() > largest {
         return Err(format!("is larger than {} MiB", largest / 1024 / 1024));
     }
-    Ok(bytes)
+    String::from_utf8(bytes)
+        .map_err(|error| format!("is not UTF-8 text, from byte {} on", error.utf8_error().valid_up_to()))
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

@@ -8,15 +8,15 @@ use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, o
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// Values in a file once every alias is written out.
-const MOST_NODES: usize = 100_000;
+/// Values of a document once every alias is written out.
+const LARGEST: usize = 100_000;
 const DEEPEST: usize = 48;
 
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) location: Location,
     pub(super) content: Content,
-    /// This node and all below it, aliases written out.
+    /// The weight of this node and all below it, aliases written out.
     size: usize,
     height: usize,
 }
@@ -64,9 +64,19 @@ impl Node {
             Content::List(items) => items.iter().collect(),
             Content::Map(entries) => entries.iter().map(|entry| &entry.value).collect(),
         };
-        let size = children.iter().fold(1, |sum: usize, child| sum.saturating_add(child.size));
+        let below = children.iter().fold(0, |sum: usize, child| sum.saturating_add(child.size));
         let height = children.iter().map(|child| child.height + 1).max().unwrap_or(0);
-        Self { location, content, size, height }
+        let mut node = Self { location, content, size: below, height };
+        node.size = below.saturating_add(node.weight());
+        node
+    }
+
+    /// What the node counts by itself: a long text is more than one value.
+    fn weight(&self) -> usize {
+        match &self.content {
+            Content::Text { text, .. } => 1 + text.len() / 128,
+            _ => 1,
+        }
     }
 
     /// Nothing at all, `~` or `null`.
@@ -83,6 +93,7 @@ struct Builder {
     root: Option<Rc<Node>>,
     errors: Vec<Diagnostic>,
     documents: usize,
+    size: usize,
 }
 
 /// A list or map whose end has not come yet.
@@ -152,7 +163,10 @@ impl Builder {
                 }
             }
             Event::Alias(anchor) => match self.anchors.get(&anchor).cloned() {
-                Some(node) => self.attach(node, location)?,
+                Some(node) => {
+                    self.count(node.size, location)?;
+                    self.attach(node, location)?;
+                }
                 None => {
                     return Err(Diagnostic::new(
                         self.path(),
@@ -183,6 +197,7 @@ impl Builder {
 
     fn value(&mut self, node: Node, anchor: usize) -> Result<(), Diagnostic> {
         let location = node.location;
+        self.count(node.weight(), location)?;
         let node = Rc::new(node);
         if anchor != 0 {
             self.anchors.insert(anchor, Rc::clone(&node));
@@ -195,32 +210,22 @@ impl Builder {
         if self.open.len() + node.height > DEEPEST {
             return Err(self.too_deep());
         }
-        if node.size > MOST_NODES {
-            let message = format!("aliases expand to more than {MOST_NODES} values");
-            return Err(Diagnostic::new(self.path(), location, message));
-        }
-        let path = self.path();
         match self.open.last_mut().map(|frame| &mut frame.children) {
             None => self.root = Some(node),
             Some(Children::List(items)) => items.push(node),
             Some(Children::Map { entries, seen, key, merge, merged }) => match key.take() {
-                None => match &node.content {
-                    Content::Text { text, plain } => {
-                        *merge = *plain && text == "<<";
-                        *key = Some((text.clone(), location));
-                        if let Some(line) = (!*merge).then(|| seen.get(text)).flatten() {
-                            let message = format!("the key `{text}` is given twice, first on line {line}");
-                            self.errors.push(Diagnostic::new(path, location, message));
-                        }
+                None => {
+                    let Content::Text { text, plain } = &node.content else {
+                        return Err(self.no_key(location));
+                    };
+                    *merge = *plain && text == "<<";
+                    let first = if *merge { None } else { seen.get(text).copied() };
+                    *key = Some((text.clone(), location));
+                    if let Some(line) = first {
+                        let message = format!("the key is given twice, first on line {line}");
+                        self.errors.push(Diagnostic::new(self.path(), location, message));
                     }
-                    _ => {
-                        return Err(Diagnostic::new(
-                            path,
-                            location,
-                            "a list or map as a key; a key is a text",
-                        ));
-                    }
-                },
+                }
                 Some(_) if *merge => merged.push(node),
                 Some((key, key_location)) => {
                     if !seen.contains_key(&key) {
@@ -231,6 +236,20 @@ impl Builder {
             },
         }
         Ok(())
+    }
+
+    /// Counts what is added to the document, an alias by all that it stands for: work and memory stay bounded by it.
+    fn count(&mut self, size: usize, location: Location) -> Result<(), Diagnostic> {
+        self.size = self.size.saturating_add(size);
+        if self.size > LARGEST {
+            let message = format!("more than {LARGEST} values, with aliases written out");
+            return Err(Diagnostic::new(self.path(), location, message));
+        }
+        Ok(())
+    }
+
+    fn no_key(&self, location: Location) -> Diagnostic {
+        Diagnostic::new(self.path(), location, "a list or map as a key; a key is a text")
     }
 
     fn awaits_key(&self) -> bool {

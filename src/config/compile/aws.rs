@@ -8,7 +8,7 @@ use crate::config::located::{At, Named};
 use crate::target::{Region, RoleArn};
 use std::collections::HashSet;
 use std::time::Duration;
-use url::Url;
+use url::{Host, Url};
 
 pub(super) fn aws(written: &Aws, findings: &mut Findings) -> Option<AwsConfig> {
     let region = findings.check("aws.region", &written.region, |text| Ok(Region::parse(text)?));
@@ -19,9 +19,8 @@ pub(super) fn aws(written: &Aws, findings: &mut Findings) -> Option<AwsConfig> {
     let timeout = findings.check_optional("aws.timeout", written.timeout.as_ref(), |text| {
         texts::duration(text, Duration::from_secs(1), Duration::from_secs(30))
     });
-    let endpoint_url = optional_endpoint("aws.endpoint_url", written.endpoint_url.as_ref(), findings);
-    let sts_endpoint_url =
-        optional_endpoint("aws.sts_endpoint_url", written.sts_endpoint_url.as_ref(), findings);
+    let endpoint_url = endpoint("aws.endpoint_url", written.endpoint_url.as_ref(), findings);
+    let sts_endpoint_url = endpoint("aws.sts_endpoint_url", written.sts_endpoint_url.as_ref(), findings);
     let hosts = findings.each("aws.authorized_url_hosts", &written.authorized_url_hosts, authorized_url_host);
     Some(AwsConfig {
         region: region?,
@@ -38,19 +37,8 @@ pub(super) fn aws(written: &Aws, findings: &mut Findings) -> Option<AwsConfig> {
     })
 }
 
-pub(super) fn endpoint(path: &str, written: &At<String>, findings: &mut Findings) -> Option<Url> {
-    findings.check(path, written, |text| texts::url(text, Plain::OnLoopback))
-}
-
-fn optional_endpoint(
-    path: &str,
-    written: Option<&At<String>>,
-    findings: &mut Findings,
-) -> Option<Option<Url>> {
-    match written {
-        Some(written) => endpoint(path, written, findings).map(Some),
-        None => Some(None),
-    }
+fn endpoint(path: &str, written: Option<&At<String>>, findings: &mut Findings) -> Option<Option<Url>> {
+    findings.check_optional(path, written, |text| texts::url(text, Plain::OnLoopback))
 }
 
 /// `ExternalId` of `AssumeRole`: 2 to 1224 of `[\w+=,.@:\/-]`.
@@ -101,24 +89,23 @@ fn tag_text(text: &str, longest: usize) -> Result<String, Problem> {
     }
 }
 
-/// `.suffix.example`, `host` or `host:port`, in lower case.
+/// `.suffix.example`, `host` or `host:port`, in lower case; a port that is not the default one.
 fn authorized_url_host(text: &str) -> Result<String, Problem> {
     let allowed =
         "`.suffix.example` for all hosts below it, `host.example` or `host.example:8443`, without a scheme";
-    let folded = text.to_ascii_lowercase();
-    let (host, port) = match folded.rsplit_once(':') {
-        Some((host, port)) if !host.ends_with(':') && (!host.contains(':') || host.ends_with(']')) => {
-            (host, Some(port))
-        }
-        _ => (folded.as_str(), None),
+    let legal = match text.strip_prefix('.') {
+        Some(suffix) => texts::is_domain(suffix) && suffix.contains('.'),
+        None => Url::parse(&format!("https://{text}/")).is_ok_and(|url| {
+            let host = url.host_str().unwrap_or_default();
+            let written = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
+            let is_known = match url.host() {
+                Some(Host::Domain(name)) => {
+                    texts::is_domain(name) && (name.contains('.') || name == "localhost")
+                }
+                address => address.is_some(),
+            };
+            is_known && written.eq_ignore_ascii_case(text)
+        }),
     };
-    let port_is_legal = port.is_none_or(|port| port.parse::<u16>().is_ok_and(|port| port != 0));
-    let host_is_legal = match host.strip_prefix('.') {
-        Some(suffix) => port.is_none() && texts::is_domain(suffix) && suffix.contains('.'),
-        None => {
-            let is_address = url::Host::parse(host).is_ok_and(|host| !matches!(host, url::Host::Domain(_)));
-            is_address || host == "localhost" || (texts::is_domain(host) && host.contains('.'))
-        }
-    };
-    if port_is_legal && host_is_legal { Ok(folded) } else { Err(mismatch(text, allowed)) }
+    if legal { Ok(text.to_ascii_lowercase()) } else { Err(mismatch(text, allowed)) }
 }

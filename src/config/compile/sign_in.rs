@@ -30,12 +30,26 @@ pub(super) fn sign_in(
     let client_id = findings.check("sign_in.client_id", &written.client_id, texts::identifier);
     let client_authentication = client_authentication(written, directory, findings);
     let scopes = scopes(written, findings);
+    warn_of_shared_audience(document, written, findings);
     Some(Some(SignInConfig {
         issuer: issuer?,
         client_id: client_id?,
         client_authentication: client_authentication?,
         scopes: scopes?,
     }))
+}
+
+/// An ID token's `aud` is the client id: as an audience of bearer tokens it would let ID tokens pass for them.
+fn warn_of_shared_audience(document: &Document, written: &SignIn, findings: &mut Findings) {
+    let provider = document.issuers.iter().find(|(name, _)| **name == *written.issuer);
+    for audience in provider.iter().flat_map(|(_, issuer)| issuer.audience.iter().flatten()) {
+        if **audience == *written.client_id {
+            let path = format!("issuers.{}.audience", *written.issuer);
+            let message =
+                "this is `sign_in.client_id`, too: ID tokens carry it and could pass for bearer tokens";
+            findings.warnings.push(Diagnostic::new(path, audience.location, message));
+        }
+    }
 }
 
 /// The issuer of that name, which must have discovery: the code flow needs its endpoints.
@@ -82,14 +96,9 @@ fn secret_source(
     match &written.value {
         SecretReference::File(file) => Some(SecretSource::File(texts::path(file, directory))),
         SecretReference::Env(name) => {
-            let source = findings.check(&format!("{path}.env"), name, texts::variable).map(SecretSource::Env);
-            if source.is_none()
-                && let Some(finding) = findings.errors.last_mut()
-            {
-                // Someone may have put the secret itself here.
-                finding.secret = true;
-            }
-            source
+            // Someone may have put the secret itself here.
+            let hidden = At::new(name.value.clone(), name.location.hidden());
+            findings.check(&format!("{path}.env"), &hidden, texts::variable).map(SecretSource::Env)
         }
     }
 }
@@ -157,7 +166,8 @@ pub(super) fn credentials(document: &Document, findings: &mut Findings) -> Optio
         missing(Credential::SignedHeader, "`trusted_proxies` is empty, so nobody may send a signed header");
     }
     if !(credentials.bearer || credentials.session || credentials.signed_header) {
-        let message = "nobody can prove who they are: there is no `sign_in` and no issuer with an `audience`";
+        let message = "nobody can prove who they are: there is no `sign_in`, no issuer has an `audience`, and \
+                       `credentials` does not name `signed_header`";
         let at = document.issuers.iter().next().map(|(name, _)| name.location).unwrap_or_default();
         findings.errors.push(Diagnostic::new("credentials", at, message));
     }

@@ -1,0 +1,244 @@
+//! Keys, types and ranges: what the shape of the file alone tells.
+
+use super::{Case, each_is_refused};
+
+#[test]
+fn what_does_not_fit_the_schema_is_refused() {
+    each_is_refused(CASES);
+}
+
+/// What is changed in the legal configuration, into what, and what is said of it.
+const CASES: &[Case] = &[
+    (
+        "limits:",
+        "limts:",
+        &[
+            "37:1 limts: unknown key `limts`; allowed: `admin`, `aliases`, `aws`, `credentials`, `deny`, `destinations`, `insecure_trust_everyone`, `issuers`, `limits`, `listen`, `lookups`, `public_url`, `session`, `sign_in`, `tests`, `trusted_proxies` | did you mean `limits`?",
+        ],
+    ),
+    (
+        "    audience:",
+        "    audiences:",
+        &[
+            "9:5 issuers.corp.audiences: unknown key `audiences`; allowed: `algorithms`, `audience`, `claims`, `client_id`, `header`, `insecure_http`, `insecure_unmarked_email`, `issuer`, `jwks_file`, `jwks_uri`, `keys_url`, `preset`, `realm`, `region`, `signer`, `user_domains` | did you mean `audience`?",
+        ],
+    ),
+    (
+        "    title: Studio",
+        "    titel: Studio",
+        &[
+            "40:5 destinations.studio.titel: unknown key `titel`; allowed: `description`, `endpoint_url`, `paths`, `prewarm`, `region`, `role_arn`, `rules`, `target`, `title` | did you mean `title`?",
+        ],
+    ),
+    (
+        "    title: Studio",
+        "    xyzzy: Studio",
+        &[
+            "40:5 destinations.studio.xyzzy: unknown key `xyzzy`; allowed: `description`, `endpoint_url`, `paths`, `prewarm`, `region`, `role_arn`, `rules`, `target`, `title`",
+        ],
+    ),
+    ("public_url: https://ml.corp.example\n", "", &["1:1 : the key `public_url` is missing"]),
+    (
+        "    issuer: https://sso.corp.example/staff\n    audience",
+        "    audience",
+        &["7:3 issuers.corp: the key `issuer` is missing"],
+    ),
+    (
+        "lifetime: 8h",
+        "lifetime:",
+        &[
+            "27:3 session.lifetime: no value is given | give a value, in quotes if it is the word `null`, or remove the key",
+        ],
+    ),
+    (
+        "lifetime: 8h",
+        "lifetime: ~",
+        &[
+            "27:3 session.lifetime: no value is given | give a value, in quotes if it is the word `null`, or remove the key",
+        ],
+    ),
+    ("lifetime: 8h", r#"lifetime: """#, &["27:13 session.lifetime: an empty text"]),
+    (
+        "claims: {sub: u1}",
+        "claims: {sub: }",
+        &["49:14 tests[0].claims.sub: no value is given | give a value, or remove the key"],
+    ),
+    ("lifetime: 8h", "lifetime: [8h]", &["27:13 session.lifetime: found a list; allowed: a text"]),
+    (
+        "aliases: [ml.eu.corp.example]",
+        "aliases: ml.eu.corp.example",
+        &[
+            "2:10 aliases: found `ml.eu.corp.example`; allowed: a list | a list of one is written `[ml.eu.corp.example]`",
+        ],
+    ),
+    ("limits: {mints_per_minute: 30}", "limits: many", &["37:9 limits: found `many`; allowed: a map"]),
+    (
+        "mints_per_minute: 30",
+        r#"mints_per_minute: "30""#,
+        &[r#"37:28 limits.mints_per_minute: found the text "30"; allowed: a whole number from 1 to 6000"#],
+    ),
+    (
+        "mints_per_minute: 30",
+        "mints_per_minute: 0",
+        &["37:28 limits.mints_per_minute: found `0`; allowed: a whole number from 1 to 6000"],
+    ),
+    (
+        "mints_per_minute: 30",
+        "mints_per_minute: 3e1",
+        &["37:28 limits.mints_per_minute: found `3e1`; allowed: a whole number from 1 to 6000"],
+    ),
+    (
+        "mints_per_minute: 30",
+        "mints_per_minute: 99999999999999999999",
+        &[
+            "37:28 limits.mints_per_minute: found `99999999999999999999`; allowed: a whole number from 1 to 6000",
+        ],
+    ),
+    (
+        "expires_in_seconds: 20",
+        "expires_in_seconds: 301",
+        &[
+            "45:29 destinations.studio.target.studio_domain.expires_in_seconds: found `301`; allowed: a whole number from 5 to 300",
+        ],
+    ),
+    (
+        "credentials: [bearer, ",
+        "credentials: [baerer, ",
+        &[
+            "19:15 credentials[0]: found `baerer`; allowed: `bearer`, `session`, `signed_header` | did you mean `bearer`?",
+        ],
+    ),
+    (
+        "credentials: [bearer, session, signed_header]",
+        "credentials: []",
+        &["19:1 credentials: an empty list; at least one entry is needed"],
+    ),
+    (
+        "  - name: one\n",
+        "  - name: one\n    name: two\n",
+        &["49:5 tests[0].name: the key is given twice, first on line 48"],
+    ),
+    (
+        "title: Studio",
+        "title: !!str Studio",
+        &[
+            "40:18 destinations.studio.title: a YAML tag; the meaning of a value comes from its key | remove the word that starts with `!`",
+        ],
+    ),
+    (
+        "studio_domain:",
+        "studio:",
+        &[
+            "42:7 destinations.studio.target.studio: unknown key `studio`; allowed: `studio_domain`, `mlflow_tracking_server`, `mlflow_app`, `notebook_instance`, `partner_app` | did you mean `studio_domain`?",
+        ],
+    ),
+    (
+        "    target:\n",
+        "    target:\n      mlflow_app: {arn: x}\n",
+        &[
+            "41:5 destinations.studio.target: exactly one of `studio_domain`, `mlflow_tracking_server`, `mlflow_app`, `notebook_instance`, `partner_app` is needed; found 2",
+        ],
+    ),
+    (
+        r#"allow: "'ml-users' in groups""#,
+        "remedy: x",
+        &["46:13 destinations.studio.rules[0]: exactly one of `allow`, `deny` is needed; found none"],
+    ),
+    (
+        r#"allow: "'ml-users' in groups""#,
+        "allow: x, deny: y",
+        &[
+            "46:13 destinations.studio.rules[0]: exactly one of `allow`, `deny` is needed; found `allow`, `deny`",
+        ],
+    ),
+    (
+        "client_secret: {file: oidc-client}",
+        "client_secret: hunter2hunter2",
+        &[
+            "23:18 sign_in.client_secret: a secret is never written in the configuration | name an environment variable, `{env: NAME}`, or a file, `{file: PATH}`",
+        ],
+    ),
+    (
+        "client_secret: {file: oidc-client}",
+        "client_secret: {value: x}",
+        &["23:19 sign_in.client_secret.value: unknown key `value`; allowed: `env`, `file`"],
+    ),
+    (
+        "client_secret: {file: oidc-client}",
+        "client_secret: {env: hunter-2}",
+        &["23:24 sign_in.client_secret.env: not the name of an environment variable"],
+    ),
+    (
+        "  client_secret: {file: oidc-client}\n",
+        "",
+        &["20:1 sign_in: exactly one of `client_secret`, `private_key_jwt` is needed; found none"],
+    ),
+    (
+        "client_secret: {file: oidc-client}",
+        "client_secret: {file: oidc-client, env: A}",
+        &["23:3 sign_in.client_secret: exactly one of `env`, `file` is needed; found 2"],
+    ),
+    (
+        "expect: {rule: everyone}",
+        "expect: {}",
+        &["51:5 tests[0].expect: an empty map; at least one entry is needed"],
+    ),
+    (
+        r#"listen: {address: "127.0.0.1:8443"}"#,
+        r#"listen: {address: "127.0.0.1:8443", proxy_protocol: off}"#,
+        &["3:37 listen.proxy_protocol: unknown key `proxy_protocol`; allowed: `address`, `direct_clients`"],
+    ),
+    (
+        "preset: aws_alb",
+        "preset: aws_nlb",
+        &["13:13 issuers.balancer.preset: found `aws_nlb`; allowed: `aws_alb` | did you mean `aws_alb`?"],
+    ),
+    (
+        "timeout: 5s",
+        "source_identity: yes",
+        &["34:20 aws.source_identity: found `yes`; allowed: `user`, `off`"],
+    ),
+    (
+        "    title: Studio",
+        "    title: Studio\n    prewarm: yes",
+        &["41:14 destinations.studio.prewarm: found `yes`; allowed: `true` or `false`"],
+    ),
+    (
+        "algorithms: [RS256]",
+        "algorithms: [RS256, null]",
+        &[
+            "10:25 issuers.corp.algorithms[1]: no value is given | give a value, in quotes if it is the word `null`, or remove the key",
+        ],
+    ),
+    (
+        "session_tags: {team: ml}",
+        "session_tags: {team: }",
+        &[
+            "33:18 aws.session_tags.team: no value is given | give a value, in quotes if it is the word `null`, or remove the key",
+        ],
+    ),
+    (
+        "session_tags: {team: ml}",
+        "session_tags: [team]",
+        &["33:17 aws.session_tags: found a list; allowed: a map"],
+    ),
+    (
+        "    rules: [{name: everyone, allow: \"'ml-users' in groups\"}]\n",
+        "    rules: []\n",
+        &["46:5 destinations.studio.rules: an empty list; at least one entry is needed"],
+    ),
+    (
+        "    expect: {rule: everyone}",
+        "    expect: {rule: everyone, user_profile: u1}",
+        &[
+            "51:30 tests[0].expect.user_profile: unknown key `user_profile`; allowed: `arn`, `deny`, `domain_id`, `expires_in_seconds`, `landing_uri`, `notebook_instance_name`, `region`, `role_arn`, `rule`, `session_expiration_duration_in_seconds`, `space_name`, `tracking_server_name`, `user_profile_name` | did you mean `user_profile_name`?",
+        ],
+    ),
+    (
+        r#"rules: [{name: everyone, allow: "'ml-users' in groups"}]"#,
+        r#"rules: [{name: everyone, allow: "true", set: {domain: x}}]"#,
+        &[
+            "46:51 destinations.studio.rules[0].set.domain: unknown key `domain`; allowed: `arn`, `domain_id`, `expires_in_seconds`, `landing_uri`, `notebook_instance_name`, `region`, `role_arn`, `session_expiration_duration_in_seconds`, `space_name`, `tracking_server_name`, `user_profile_name` | did you mean `domain_id`?",
+        ],
+    ),
+];

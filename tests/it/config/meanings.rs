@@ -1,0 +1,291 @@
+//! Texts and the relations between keys: what the file says.
+
+use super::{Case, each_is_refused};
+
+#[test]
+fn what_makes_no_sense_is_refused() {
+    each_is_refused(CASES);
+}
+
+/// What is changed in the legal configuration, into what, and what is said of it.
+const CASES: &[Case] = &[
+    (
+        "https://ml.corp.example\n",
+        "http://ml.corp.example\n",
+        &[
+            "1:13 public_url: found `http://ml.corp.example`; allowed: an absolute `https` URL without user, query or fragment | `http` is allowed for loopback addresses and `localhost` only",
+        ],
+    ),
+    (
+        "https://ml.corp.example\n",
+        "https://ml.corp.example/portal\n",
+        &[
+            "1:13 public_url: found `https://ml.corp.example/portal`; allowed: `https`, a host and perhaps a port, without a path",
+        ],
+    ),
+    (
+        "https://ml.corp.example\n",
+        "https://ml.corp.example?a=b\n",
+        &[
+            "1:13 public_url: found `https://ml.corp.example?a=b`; allowed: an absolute `https` URL without user, query or fragment",
+        ],
+    ),
+    (
+        "https://ml.corp.example\n",
+        "https://me:pass@ml.corp.example\n",
+        &[
+            "1:13 public_url: found a URL with a user; allowed: an absolute `https` URL without user, query or fragment",
+        ],
+    ),
+    (
+        "https://ml.corp.example\n",
+        "ml.corp.example\n",
+        &[
+            "1:13 public_url: found `ml.corp.example`; allowed: an absolute `https` URL without user, query or fragment",
+        ],
+    ),
+    (
+        "ml.eu.corp.example",
+        "https://ml.eu.corp.example",
+        &[
+            "2:11 aliases[0]: found `https://ml.eu.corp.example`; allowed: a host name such as `ml.corp.example`, without scheme, port or path",
+        ],
+    ),
+    (
+        "127.0.0.1:8443",
+        "localhost:8443",
+        &[
+            "3:19 listen.address: found `localhost:8443`; allowed: an IP address and a port, such as `127.0.0.1:8443` or `[::]:8443`",
+        ],
+    ),
+    (
+        "127.0.0.1:9902",
+        "127.0.0.1:8443",
+        &["4:18 admin.address: `127.0.0.1:8443` is `listen.address` already"],
+    ),
+    (
+        "10.0.100.0/24",
+        "10.0.100.7/24",
+        &[
+            "5:19 trusted_proxies[0]: found `10.0.100.7/24`; allowed: a network without host bits | the network is `10.0.100.0/24`",
+        ],
+    ),
+    (
+        "10.0.100.0/24",
+        "0.0.0.0/0",
+        &[
+            "5:19 trusted_proxies[0]: `0.0.0.0/0` contains everyone; a trusted proxy may speak for any client | name the load balancer's own subnets; `insecure_trust_everyone: true` accepts this",
+        ],
+    ),
+    (
+        "10.0.100.0/24",
+        "0.0.0.0/1, 128.0.0.0/1",
+        &[
+            "5:19 trusted_proxies[0]: `0.0.0.0/1` contains everyone; a trusted proxy may speak for any client | name the load balancer's own subnets; `insecure_trust_everyone: true` accepts this",
+            "5:30 trusted_proxies[1]: `128.0.0.0/1` contains everyone; a trusted proxy may speak for any client | name the load balancer's own subnets; `insecure_trust_everyone: true` accepts this",
+        ],
+    ),
+    (
+        "10.0.100.0/24",
+        r#""::/0""#,
+        &[
+            "5:19 trusted_proxies[0]: `::/0` contains everyone; a trusted proxy may speak for any client | name the load balancer's own subnets; `insecure_trust_everyone: true` accepts this",
+        ],
+    ),
+    (
+        "10.0.100.0/24",
+        r#""::ffff:10.0.0.0/104""#,
+        &[
+            "5:19 trusted_proxies[0]: `::ffff:10.0.0.0/104` is an IPv4 network in IPv6 form | write `10.0.0.0/8`",
+        ],
+    ),
+    (
+        "10.0.100.0/24",
+        "lb.corp.example",
+        &[
+            "5:19 trusted_proxies[0]: found `lb.corp.example`; allowed: a network such as `10.0.100.0/24`, or an address",
+        ],
+    ),
+    (
+        "trusted_proxies: [10.0.100.0/24]\n",
+        "",
+        &[
+            "18:32 credentials[2]: `trusted_proxies` is empty, so nobody may send a signed header for this credential",
+        ],
+    ),
+    (
+        "    audience: [postern-api]\n",
+        "",
+        &["18:15 credentials[0]: no issuer without `header` has an `audience` for this credential"],
+    ),
+    (
+        "  issuer: corp\n",
+        "  issuer: crop\n",
+        &["21:11 sign_in.issuer: no issuer `crop`; there is `corp`, `balancer` | did you mean `corp`?"],
+    ),
+    (
+        "  issuer: corp\n",
+        "  issuer: balancer\n",
+        &[
+            "21:11 sign_in.issuer: issuer `balancer` has no discovery, which sign-in takes its endpoints from | name an issuer without `header`, `jwks_uri` and `jwks_file`",
+        ],
+    ),
+    (
+        "scopes: [openid, email]",
+        "scopes: [email]",
+        &["24:12 sign_in.scopes: `openid` is missing: without it the provider gives no ID token"],
+    ),
+    (
+        "scopes: [openid, email]",
+        r#"scopes: ["openid email"]"#,
+        &[
+            "24:12 sign_in.scopes[0]: found `openid email`; allowed: a scope: ASCII without spaces, quotes and backslashes",
+        ],
+    ),
+    (
+        "  keys: [{env: SESSION_KEY}]\n",
+        "",
+        &[
+            "26:3 session: the key `keys` is missing: sign-in needs a key that seals sessions | `postern keygen` makes one; write `keys: [{file: PATH}]`",
+        ],
+    ),
+    (
+        "  keys: [{env: SESSION_KEY}]\n",
+        "  keys: [c2VjcmV0]\n",
+        &[
+            "26:10 session.keys[0]: a secret is never written in the configuration | name an environment variable, `{env: NAME}`, or a file, `{file: PATH}`",
+        ],
+    ),
+    (
+        "  keys: [{env: SESSION_KEY}]\n",
+        "  keys: [{env: SESSION_KEY}]\n  insecure_ephemeral_session_key: true\n",
+        &["26:10 session.insecure_ephemeral_session_key: `session.keys` are given: one of the two must go"],
+    ),
+    (
+        "lifetime: 8h",
+        "lifetime: 8",
+        &[
+            "27:13 session.lifetime: found `8`; allowed: a time with its unit, such as `90s`, `15m` or `8h`, from 1m to 7d",
+        ],
+    ),
+    (
+        "lifetime: 8h",
+        "lifetime: 8d",
+        &[
+            "27:13 session.lifetime: found `8d`; allowed: a time with its unit, such as `90s`, `15m` or `8h`, from 1m to 7d",
+        ],
+    ),
+    (
+        "lifetime: 8h",
+        "lifetime: 30m",
+        &[
+            "28:9 session.idle: found `1h`; allowed: a time with its unit, such as `90s`, `15m` or `8h`, from 1m to 30m",
+        ],
+    ),
+    (
+        "idle: 1h",
+        "idle: 30s",
+        &[
+            "28:9 session.idle: found `30s`; allowed: a time with its unit, such as `90s`, `15m` or `8h`, from 1m to 8h",
+        ],
+    ),
+    (
+        "idle: 1h",
+        "idle: 1h\n  revalidate: 15m",
+        &[
+            "29:3 session.revalidate: unknown key `revalidate`; allowed: `idle`, `insecure_ephemeral_session_key`, `keys`, `lifetime`",
+        ],
+    ),
+    (
+        "aws:\n  region: eu-west-1",
+        "aws:\n  region: Ireland",
+        &[
+            "30:11 aws.region: found `Ireland`; allowed: a region such as `eu-west-1`: lower-case letters, digits and inner hyphens, at most 32",
+        ],
+    ),
+    (
+        "arn:aws:iam::111122223333:role/postern",
+        "arn:aws:iam::111122223333:user/postern",
+        &[
+            "31:13 aws.role_arn: found `arn:aws:iam::111122223333:user/postern`; allowed: `arn:aws:iam::ACCOUNT:role/NAME`",
+        ],
+    ),
+    (
+        "external_id: postern-7c1f",
+        r#"external_id: "a b""#,
+        &["32:16 aws.external_id: found `a b`; allowed: 2 to 1224 letters, digits and `_+=,.@:/-`"],
+    ),
+    (
+        "session_tags: {team: ml}",
+        "session_tags: {team: ml, Team: x}",
+        &["33:28 aws.session_tags.Team: `Team` differs from another tag key in case only"],
+    ),
+    (
+        "session_tags: {team: ml}",
+        r#"session_tags: {"aws:team": ml}"#,
+        &["33:18 aws.session_tags.aws:team: tag keys that start with `aws:` are reserved by AWS"],
+    ),
+    (
+        "session_tags: {team: ml}",
+        r#"session_tags: {team: "a*b"}"#,
+        &[
+            "33:24 aws.session_tags.team: found `a*b`; allowed: at most 256 letters, digits, spaces and `_.:/=+-@`",
+        ],
+    ),
+    (
+        "timeout: 5s",
+        "timeout: 31s",
+        &[
+            "34:12 aws.timeout: found `31s`; allowed: a time with its unit, such as `90s`, `15m` or `8h`, from 1s to 30s",
+        ],
+    ),
+    (
+        "https://vpce.example",
+        "http://vpce.example",
+        &[
+            "35:17 aws.endpoint_url: found `http://vpce.example`; allowed: an absolute `https` URL without user, query or fragment | `http` is allowed for loopback addresses and `localhost` only",
+        ],
+    ),
+    (
+        "[.corp.example]",
+        "[.com]",
+        &[
+            "36:26 aws.authorized_url_hosts[0]: found `.com`; allowed: `.suffix.example` for all hosts below it, `host.example` or `host.example:8443`, without a scheme",
+        ],
+    ),
+    (
+        "[.corp.example]",
+        "[com]",
+        &[
+            "36:26 aws.authorized_url_hosts[0]: found `com`; allowed: `.suffix.example` for all hosts below it, `host.example` or `host.example:8443`, without a scheme",
+        ],
+    ),
+    (
+        "[.corp.example]",
+        r#"["https://corp.example"]"#,
+        &[
+            "36:26 aws.authorized_url_hosts[0]: found `https://corp.example`; allowed: `.suffix.example` for all hosts below it, `host.example` or `host.example:8443`, without a scheme",
+        ],
+    ),
+    (
+        "[.corp.example]",
+        r#"["corp.example:443"]"#,
+        &[
+            "36:26 aws.authorized_url_hosts[0]: found `corp.example:443`; allowed: `.suffix.example` for all hosts below it, `host.example` or `host.example:8443`, without a scheme",
+        ],
+    ),
+    (
+        "[.corp.example]",
+        r#"["*.corp.example"]"#,
+        &[
+            "36:26 aws.authorized_url_hosts[0]: found `*.corp.example`; allowed: `.suffix.example` for all hosts below it, `host.example` or `host.example:8443`, without a scheme",
+        ],
+    ),
+    (
+        "destinations:\n",
+        "lookups: {profiles: {file: nowhere.yaml}}\ndestinations:\n",
+        &[
+            "38:28 lookups.profiles.file: `nowhere.yaml` cannot be read: No such file or directory (os error 2)",
+        ],
+    ),
+];
