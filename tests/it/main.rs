@@ -1,1 +1,10 @@
-fn main() {}
+mod support {
+    pub mod believer;
+    pub mod jwks_server;
+    pub mod signer;
+}
+mod credentials;
+mod keys;
+mod mapping;
+mod tokens;
+mod vectors;
