@@ -100,7 +100,10 @@ impl Authenticator {
         match self.sessions.as_ref().map(|sessions| sessions.open(presented.headers)) {
             Some(Opened::Valid(session)) => {
                 let set_cookie = session.renewed;
-                agree(&mut agreed, Authenticated { principal: session.principal, via: Via::Session, set_cookie })?;
+                agree(
+                    &mut agreed,
+                    Authenticated { principal: session.principal, via: Via::Session, set_cookie },
+                )?;
             }
             // A cookie that says nothing any more is not a credential that disagrees.
             Some(Opened::Invalid { reason, clear }) if agreed.is_none() => {
@@ -233,7 +236,9 @@ impl fmt::Display for AuthnError {
             Self::UnknownIssuer => f.write_str("the token is of an issuer that is not configured"),
             Self::ConflictingCredentials => f.write_str("the credentials name different people"),
             Self::Token(error) => error.fmt(f),
-            Self::Session { reason, .. } => write!(f, "the session does not count any more: {}", reason.as_str()),
+            Self::Session { reason, .. } => {
+                write!(f, "the session does not count any more: {}", reason.as_str())
+            }
         }
     }
 }

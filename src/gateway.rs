@@ -23,10 +23,10 @@ use self::pages::Pages;
 use self::respond::Body;
 use self::route::{Route, route};
 use crate::audit::Audit;
+use crate::authn::credential::Presented;
 use crate::authn::login::SignIn;
 use crate::authn::return_to::ReturnTo;
 use crate::authn::session::Sessions;
-use crate::authn::credential::Presented;
 use crate::authn::{Authenticated, Authenticator};
 use crate::config;
 use crate::metrics::Metrics;
@@ -187,7 +187,8 @@ impl Gateway {
         let mut hosts = head.headers.get_all(HOST).iter();
         let named = hosts.next().map(|host| host.to_str().unwrap_or_default());
         let authority = head.uri.authority().map(|authority| authority.as_str());
-        let is_single = hosts.next().is_none() && (named.is_none() || authority.is_none() || named == authority);
+        let is_single =
+            hosts.next().is_none() && (named.is_none() || authority.is_none() || named == authority);
         let host = authority.or(named).filter(|_| is_single).ok_or(Error::Malformed)?;
         if self.settings.answers_to(host) { Ok(()) } else { Err(Error::Misdirected) }
     }

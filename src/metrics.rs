@@ -68,7 +68,11 @@ impl Default for Metrics {
             metrics.mint_duration.clone(),
         );
         registry.register("sessions", "What happened to browser sessions", metrics.sessions.clone());
-        registry.register("connections", "Open connections of the main listener", metrics.connections.clone());
+        registry.register(
+            "connections",
+            "Open connections of the main listener",
+            metrics.connections.clone(),
+        );
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The running program", version);
         metrics
@@ -82,7 +86,13 @@ impl Metrics {
         self.request_duration.observe(took.as_secs_f64());
     }
 
-    pub fn mint(&self, destination: &Arc<str>, operation: &'static str, outcome: &'static str, took: Duration) {
+    pub fn mint(
+        &self,
+        destination: &Arc<str>,
+        operation: &'static str,
+        outcome: &'static str,
+        took: Duration,
+    ) {
         let labels = MintLabels { destination: Arc::clone(destination), operation, outcome };
         self.mints.get_or_create(&labels).inc();
         self.mint_duration.observe(took.as_secs_f64());

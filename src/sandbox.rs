@@ -11,6 +11,7 @@
 
 mod callers;
 mod calls;
+mod configuration;
 mod faults;
 mod http;
 mod identity_provider;

@@ -15,8 +15,19 @@ pub enum LogFormat {
 /// Targets that print bodies, headers or buffers below this level; with the SDK's, that would be authorized URLs.
 /// They stay capped whatever `POSTERN_LOG` says.
 const CAPPED: [&str; 13] = [
-    "aws_config", "aws_credential_types", "aws_runtime", "aws_sdk_sagemaker", "aws_sdk_sts", "aws_sigv4", "aws_smithy",
-    "h2", "hyper", "hyper_util", "hyper_rustls", "rustls", "tokio_rustls",
+    "aws_config",
+    "aws_credential_types",
+    "aws_runtime",
+    "aws_sdk_sagemaker",
+    "aws_sdk_sts",
+    "aws_sigv4",
+    "aws_smithy",
+    "h2",
+    "hyper",
+    "hyper_util",
+    "hyper_rustls",
+    "rustls",
+    "tokio_rustls",
 ];
 
 /// Installs the logger. `filter` is in the syntax of `tracing_subscriber::EnvFilter`; without one, `info`.

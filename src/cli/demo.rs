@@ -4,6 +4,7 @@ use super::serve::{block_on, serve};
 use super::{DemoArgs, Failed, compiled, install_logger};
 use crate::config;
 use crate::sandbox::{Sandbox, SandboxOptions};
+use crate::secret::Secret;
 use std::fs::{self, DirBuilder};
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener};
@@ -27,13 +28,13 @@ async fn demo(args: &DemoArgs) -> Result<(), Failed> {
     let sandbox = Sandbox::start(options).await.map_err(ran)?;
     let folder = Folder::create().map_err(ran)?;
     let (_, secret) = sandbox.client();
-    fs::write(folder.0.join("client-secret"), secret.expose()).map_err(ran)?;
+    fs::write(folder.0.join("sandbox-client-secret"), secret.expose()).map_err(ran)?;
     let text = sandbox.configuration(&gateway, &format!("127.0.0.1:{port}"));
     let loaded = config::load_text("config/sandbox.yaml", &text, &folder.0)
         .map_err(|diagnostics| Failed::Usage(diagnostics.to_string()))?;
     let configuration = compiled(loaded, &folder.0)?;
     let key = sandbox.credentials();
-    let access_key = (key.access_key_id.clone(), key.secret_access_key.as_str().into());
+    let access_key = (key.access_key_id.clone(), Secret::new(key.secret_access_key.as_bytes()));
     serve(configuration, Some(access_key), |_| _ = greet(&gateway, &sandbox)).await?;
     sandbox.shutdown().await;
     Ok(())
@@ -45,8 +46,17 @@ fn greet(gateway: &str, sandbox: &Sandbox) -> io::Result<()> {
     writeln!(out, "  Open {gateway}/studio in a browser and choose who you are.")?;
     writeln!(out, "  Everything that person may open: {gateway}/")?;
     writeln!(out)?;
-    writeln!(out, "  Identity provider {}   SageMaker {}   STS {}", sandbox.issuer(), sandbox.sagemaker_url(), sandbox.sts_url())?;
-    writeln!(out, "  All of it runs on this machine and ends with Ctrl-C. Audit records go to standard output.")?;
+    writeln!(
+        out,
+        "  Identity provider {}   SageMaker {}   STS {}",
+        sandbox.issuer(),
+        sandbox.sagemaker_url(),
+        sandbox.sts_url()
+    )?;
+    writeln!(
+        out,
+        "  All of it runs on this machine and ends with Ctrl-C. Audit records go to standard output."
+    )?;
     writeln!(out)
 }
 

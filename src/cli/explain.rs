@@ -49,11 +49,11 @@ impl Configuration {
         match (named, names.as_slice()) {
             (None, [only]) => Ok(Arc::clone(only)),
             (None, _) => Err(Failed::Usage(format!("several issuers: name one with --issuer: {}", listed()))),
-            (Some(named), _) => names
-                .iter()
-                .find(|name| &****name == named)
-                .map(|name| Arc::clone(name))
-                .ok_or_else(|| Failed::Usage(format!("no issuer is named `{named}`; there are: {}", listed()))),
+            (Some(named), _) => {
+                names.iter().find(|name| &****name == named).map(|name| Arc::clone(name)).ok_or_else(|| {
+                    Failed::Usage(format!("no issuer is named `{named}`; there are: {}", listed()))
+                })
+            }
         }
     }
 

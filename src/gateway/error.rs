@@ -247,12 +247,7 @@ fn authn(error: &AuthnError) -> Failure {
     }
     Failure {
         set_cookie: error.clear_cookie().cloned(),
-        ..Failure::new(
-            StatusCode::UNAUTHORIZED,
-            error.reason(),
-            "You are not signed in",
-            format!("{error}."),
-        )
+        ..Failure::new(StatusCode::UNAUTHORIZED, error.reason(), "You are not signed in", format!("{error}."))
     }
     .advise("Sign in, or send a valid token.")
 }

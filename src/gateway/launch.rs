@@ -1,16 +1,16 @@
 //! From an authenticated person to an authorized URL, with the audit record of that decision.
 
+use super::Gateway;
 use super::access::Exchange;
 use super::context::RequestContext;
 use super::error::Error;
 use super::respond::{self, Body};
-use super::Gateway;
 use crate::audit::{Audit, Event, Record};
 use crate::authn::principal::Principal;
 use crate::policy::grant::{Denial, Grant};
 use crate::policy::{Destination, Question, Refusal, explain};
-use crate::presign::{MintFacts, Presigned};
 use crate::presign::authorized_url::AuthorizedUrl;
+use crate::presign::{MintFacts, Presigned};
 use hyper::http::request;
 use hyper::{Response, StatusCode};
 use percent_encoding::percent_decode_str;

@@ -59,117 +59,145 @@ impl Pages {
 
     pub fn failure(&self, failure: &Failure, request_id: &str) -> Markup {
         let retry = failure.retry_after.map(|wait| wait.as_secs().max(1));
-        page(failure.title, retry, &html! {
-            h1 { (failure.title) }
-            p { (failure.detail) }
-            @if let Some(remedy) = &failure.remedy {
-                p.remedy { strong { "What to do: " } (remedy) }
-            } @else {
-                p { (failure.advice) }
-            }
-            @if let Some(seconds) = retry {
-                p.quiet { "This page tries again by itself in " (seconds) @if seconds == 1 { " second." } @else { " seconds." } }
-            }
-            p { (way_on(failure)) }
-            details {
-                summary { "Details for support" }
-                dl {
-                    dt { "Request" } dd { code { (request_id) } }
-                    dt { "Reason" } dd { code { (failure.reason) } }
-                    dt { "Status" } dd { (failure.status.as_u16()) }
-                    @if let Some(destination) = &failure.destination { dt { "Destination" } dd { (destination) } }
-                    @if let Some(person) = &failure.person { dt { "Signed in as" } dd { (person) } }
+        page(
+            failure.title,
+            retry,
+            &html! {
+                h1 { (failure.title) }
+                p { (failure.detail) }
+                @if let Some(remedy) = &failure.remedy {
+                    p.remedy { strong { "What to do: " } (remedy) }
+                } @else {
+                    p { (failure.advice) }
                 }
-                @if let Some(trace) = &failure.trace { (trace_table(trace)) }
-            }
-        })
+                @if let Some(seconds) = retry {
+                    p.quiet { "This page tries again by itself in " (seconds) @if seconds == 1 { " second." } @else { " seconds." } }
+                }
+                p { (way_on(failure)) }
+                details {
+                    summary { "Details for support" }
+                    dl {
+                        dt { "Request" } dd { code { (request_id) } }
+                        dt { "Reason" } dd { code { (failure.reason) } }
+                        dt { "Status" } dd { (failure.status.as_u16()) }
+                        @if let Some(destination) = &failure.destination { dt { "Destination" } dd { (destination) } }
+                        @if let Some(person) = &failure.person { dt { "Signed in as" } dd { (person) } }
+                    }
+                    @if let Some(trace) = &failure.trace { (trace_table(trace)) }
+                }
+            },
+        )
     }
 
     /// Asked before a destination opens that another site pointed the browser at.
     pub fn ask_to_continue(&self, title: &str, path_and_query: &str) -> Markup {
-        page("Continue?", None, &html! {
-            h1 { "Open " (title) "?" }
-            p { "Another site sent your browser here, and opening " (title) " signs you in there. If that is what you want, continue." }
-            p { a.button href=(path_and_query) { "Continue to " (title) } }
-            p { a href="/" { "Everything you can open" } }
-        })
+        page(
+            "Continue?",
+            None,
+            &html! {
+                h1 { "Open " (title) "?" }
+                p { "Another site sent your browser here, and opening " (title) " signs you in there. If that is what you want, continue." }
+                p { a.button href=(path_and_query) { "Continue to " (title) } }
+                p { a href="/" { "Everything you can open" } }
+            },
+        )
     }
 
     /// After a sign-in that no click preceded (a restored tab): a navigation that starts here is this site's own.
     pub fn signed_in(&self, path_and_query: &str) -> Markup {
         let refresh = format!("0;url={path_and_query}");
-        document("Signed in", &html! { meta http-equiv="refresh" content=(refresh); }, &html! {
-            h1 { "You are signed in" }
-            p { a.button href=(path_and_query) { "Continue" } }
-        })
+        document(
+            "Signed in",
+            &html! { meta http-equiv="refresh" content=(refresh); },
+            &html! {
+                h1 { "You are signed in" }
+                p { a.button href=(path_and_query) { "Continue" } }
+            },
+        )
     }
 
     pub fn portal(&self, person: &Principal, cards: &[Card<'_>]) -> Markup {
-        page("Your destinations", None, &html! {
-            h1 { "What you can open" }
-            @if cards.is_empty() {
-                p { "No destination is open to you as " strong { (display_name(person)) } "." }
-                p { "See " a href="/-/whoami" { "who you are here and why" } "; your platform team can add you to a group." }
-            } @else {
-                ul.cards {
-                    @for card in cards {
-                        li {
-                            a href={ "/" (card.name) } { (card.title) }
-                            @if let Some(description) = card.description { p { (description) } }
-                            p.kind { (card.kind) }
-                        }
-                    }
-                }
-            }
-            (signed_in_as(person))
-        })
-    }
-
-    pub fn who_am_i(&self, person: &Principal, access: &[Access<'_>], request_id: &str) -> Markup {
-        page("Who you are here", None, &html! {
-            h1 { "You are " (display_name(person)) }
-            dl {
-                dt { "User" } dd { (person.user) }
-                dt { "Signed in by" } dd { (person.issuer) }
-                dt { "Subject" } dd { code { (person.subject) } }
-                dt { "Groups" } dd { (groups(&person.groups)) }
-            }
-            h2 { "What you may open" }
-            table {
-                thead { tr { th scope="col" { "Destination" } th scope="col" { "Answer" } } }
-                tbody {
-                    @for row in access {
-                        tr {
-                            td { @if row.allowed { a href={ "/" (row.name) } { (row.title) } } @else { (row.title) } }
-                            td {
-                                @if row.allowed { "Yes" } @else { "No" }
-                                @if let Some(rule) = &row.rule { ", by rule " code { (rule) } }
-                                @if let Some(remedy) = &row.remedy { p.quiet { (remedy) } }
+        page(
+            "Your destinations",
+            None,
+            &html! {
+                h1 { "What you can open" }
+                @if cards.is_empty() {
+                    p { "No destination is open to you as " strong { (display_name(person)) } "." }
+                    p { "See " a href="/-/whoami" { "who you are here and why" } "; your platform team can add you to a group." }
+                } @else {
+                    ul.cards {
+                        @for card in cards {
+                            li {
+                                a href={ "/" (card.name) } { (card.title) }
+                                @if let Some(description) = card.description { p { (description) } }
+                                p.kind { (card.kind) }
                             }
                         }
                     }
                 }
-            }
-            p.quiet { "Request " code { (request_id) } }
-            (signed_in_as(person))
-        })
+                (signed_in_as(person))
+            },
+        )
+    }
+
+    pub fn who_am_i(&self, person: &Principal, access: &[Access<'_>], request_id: &str) -> Markup {
+        page(
+            "Who you are here",
+            None,
+            &html! {
+                h1 { "You are " (display_name(person)) }
+                dl {
+                    dt { "User" } dd { (person.user) }
+                    dt { "Signed in by" } dd { (person.issuer) }
+                    dt { "Subject" } dd { code { (person.subject) } }
+                    dt { "Groups" } dd { (groups(&person.groups)) }
+                }
+                h2 { "What you may open" }
+                table {
+                    thead { tr { th scope="col" { "Destination" } th scope="col" { "Answer" } } }
+                    tbody {
+                        @for row in access {
+                            tr {
+                                td { @if row.allowed { a href={ "/" (row.name) } { (row.title) } } @else { (row.title) } }
+                                td {
+                                    @if row.allowed { "Yes" } @else { "No" }
+                                    @if let Some(rule) = &row.rule { ", by rule " code { (rule) } }
+                                    @if let Some(remedy) = &row.remedy { p.quiet { (remedy) } }
+                                }
+                            }
+                        }
+                    }
+                }
+                p.quiet { "Request " code { (request_id) } }
+                (signed_in_as(person))
+            },
+        )
     }
 
     pub fn ask_to_sign_out(&self) -> Markup {
-        page("Sign out?", None, &html! {
-            h1 { "Sign out?" }
-            p { "This ends your session here. Studio, MLflow and notebook tabs that are already open stay open until their own sessions end." }
-            form method="post" action="/-/logout" { button.button type="submit" { "Sign out" } }
-            p { a href="/" { "Stay signed in" } }
-        })
+        page(
+            "Sign out?",
+            None,
+            &html! {
+                h1 { "Sign out?" }
+                p { "This ends your session here. Studio, MLflow and notebook tabs that are already open stay open until their own sessions end." }
+                form method="post" action="/-/logout" { button.button type="submit" { "Sign out" } }
+                p { a href="/" { "Stay signed in" } }
+            },
+        )
     }
 
     pub fn signed_out(&self) -> Markup {
-        page("Signed out", None, &html! {
-            h1 { "You are signed out" }
-            p { "Your bookmarks keep working: the next one you open asks you to sign in again." }
-            p { a.button href="/" { "Sign in again" } }
-        })
+        page(
+            "Signed out",
+            None,
+            &html! {
+                h1 { "You are signed out" }
+                p { "Your bookmarks keep working: the next one you open asks you to sign in again." }
+                p { a.button href="/" { "Sign in again" } }
+            },
+        )
     }
 }
 
@@ -198,7 +226,9 @@ fn document(title: &str, head: &Markup, content: &Markup) -> Markup {
 fn way_on(failure: &Failure) -> Markup {
     match (failure.status, &failure.again) {
         (StatusCode::UNAUTHORIZED, _) => html! { a.button href="/-/login" { "Sign in" } },
-        (_, Some(again)) => html! { a.button href=(again) { "Try again" } " " a href="/" { "Everything you can open" } },
+        (_, Some(again)) => {
+            html! { a.button href=(again) { "Try again" } " " a href="/" { "Everything you can open" } }
+        }
         (_, None) => html! { a href="/" { "Everything you can open" } },
     }
 }
@@ -229,6 +259,8 @@ fn groups(groups: &Groups) -> Markup {
     match groups {
         Groups::LeftOut => html! { "left out by the sign-in provider, because there are too many" },
         Groups::Known(groups) if groups.is_empty() => html! { "none" },
-        Groups::Known(groups) => html! { @for (index, group) in groups.iter().enumerate() { @if index > 0 { ", " } (group) } },
+        Groups::Known(groups) => {
+            html! { @for (index, group) in groups.iter().enumerate() { @if index > 0 { ", " } (group) } }
+        }
     }
 }

@@ -1,12 +1,12 @@
 //! The pages that answer "what may I open?" and "why not?".
 
+use super::Gateway;
 use super::context::{Audience, RequestContext};
 use super::error::Error;
 use super::launch::decoded;
 use super::pages::{Access, Card};
 use super::respond::{self, Body};
 use super::route::{Route, route};
-use super::Gateway;
 use crate::authn::principal::{Groups, Principal};
 use crate::authn::return_to::ReturnTo;
 use crate::policy::{Kind, Question, Refusal};
@@ -111,9 +111,9 @@ pub(super) fn destinations_json(access: &[Access<'_>]) -> serde_json::Value {
 }
 
 fn who_am_i_json(person: &Principal, access: &[Access<'_>]) -> serde_json::Value {
-    let rows = access.iter().map(|row| {
-        json!({"name": row.name, "allowed": row.allowed, "rule": row.rule, "remedy": row.remedy})
-    });
+    let rows = access
+        .iter()
+        .map(|row| json!({"name": row.name, "allowed": row.allowed, "rule": row.rule, "remedy": row.remedy}));
     let groups = match &person.groups {
         Groups::Known(groups) => json!(groups),
         Groups::LeftOut => serde_json::Value::Null,

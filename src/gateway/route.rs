@@ -92,8 +92,22 @@ mod tests {
     #[test]
     fn look_alikes_are_not_found() {
         for path in [
-            "//studio", "/Studio", "/stu%64io", "/-studio", "/-", "/-/", "/-/live/", "/-/live/../studio", "/-/live;x",
-            "/-/live%2f..%2fstudio", "/metrics/", "", "*", "studio", "/-/api/destinations/-x/url", "/studio//",
+            "//studio",
+            "/Studio",
+            "/stu%64io",
+            "/-studio",
+            "/-",
+            "/-/",
+            "/-/live/",
+            "/-/live/../studio",
+            "/-/live;x",
+            "/-/live%2f..%2fstudio",
+            "/metrics/",
+            "",
+            "*",
+            "studio",
+            "/-/api/destinations/-x/url",
+            "/studio//",
         ] {
             let found = get(path);
             let is_safe = found == Route::NotFound
@@ -107,9 +121,6 @@ mod tests {
     fn methods_are_told() {
         assert_eq!(route(&Method::POST, "/studio"), Route::MethodNotAllowed("GET, HEAD"));
         assert_eq!(get("/-/api/destinations/studio/url"), Route::MethodNotAllowed("POST"));
-        assert_eq!(
-            route(&Method::POST, "/-/api/destinations/studio/url"),
-            Route::ApiMint { name: "studio" }
-        );
+        assert_eq!(route(&Method::POST, "/-/api/destinations/studio/url"), Route::ApiMint { name: "studio" });
     }
 }

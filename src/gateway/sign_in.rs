@@ -1,11 +1,11 @@
 //! Sign-in and sign-out in the browser.
 
+use super::Gateway;
 use super::context::{Navigation, RequestContext};
 use super::error::Error;
 use super::launch::person;
 use super::respond::{self, Body};
 use super::route::{Route, route};
-use super::Gateway;
 use crate::audit::{Event, Record};
 use crate::authn::login::{Finished, SignIn, Started};
 use crate::authn::return_to::ReturnTo;
@@ -85,7 +85,11 @@ impl Gateway {
     }
 
     /// `POST /-/logout`: only from our own form, for a foreign one could sign people out at will.
-    pub(super) fn sign_out(&self, head: &request::Parts, context: &RequestContext) -> Result<Response<Body>, Error> {
+    pub(super) fn sign_out(
+        &self,
+        head: &request::Parts,
+        context: &RequestContext,
+    ) -> Result<Response<Body>, Error> {
         if !self.is_own_form(head) {
             return Err(Error::ForeignForm);
         }

@@ -1,8 +1,8 @@
 //! Putting the parts together.
 
+use super::Gateway;
 use super::limit::MintRate;
 use super::pages::Pages;
-use super::Gateway;
 use crate::audit::Audit;
 use crate::authn::Authenticator;
 use crate::authn::issuer::Issuer;
@@ -69,10 +69,12 @@ impl Gateway {
         let own = self.settings.public_url.origin().ascii_serialization();
         says("sec-fetch-site").is_none_or(|site| site == "same-origin")
             && says(ORIGIN.as_str()).is_none_or(|origin| {
-                origin == own || says(HOST.as_str()).is_some_and(|host| {
-                    self.settings.answers_to(host)
-                        && origin.strip_prefix(self.settings.public_url.scheme()) == Some(&format!("://{host}"))
-                })
+                origin == own
+                    || says(HOST.as_str()).is_some_and(|host| {
+                        self.settings.answers_to(host)
+                            && origin.strip_prefix(self.settings.public_url.scheme())
+                                == Some(&format!("://{host}"))
+                    })
             })
     }
 }
@@ -92,7 +94,9 @@ impl config::Gateway {
     pub fn answers_to(&self, host: &str) -> bool {
         let public_port = self.public_url.port_or_known_default();
         let (name, port) = match host.rsplit_once(':') {
-            Some((name, port)) if !name.is_empty() && !port.ends_with(']') => (name, port.parse::<u16>().ok()),
+            Some((name, port)) if !name.is_empty() && !port.ends_with(']') => {
+                (name, port.parse::<u16>().ok())
+            }
             _ => (host, public_port),
         };
         let is_ours = self.public_url.host_str().is_some_and(|ours| ours.eq_ignore_ascii_case(name))

@@ -61,8 +61,9 @@ impl AuthorizedHosts {
             .into_iter()
             .chain(configured.iter().map(String::as_str))
             .map(|text| {
-                HostPattern::parse(text)
-                    .ok_or_else(|| format!("`{text}` is no host: `.suffix` or `host`, then `:port` if need be"))
+                HostPattern::parse(text).ok_or_else(|| {
+                    format!("`{text}` is no host: `.suffix` or `host`, then `:port` if need be")
+                })
             })
             .collect::<Result<_, _>>()
             .map(Self)
@@ -211,7 +212,9 @@ mod tests {
 
     #[test]
     fn what_is_no_host_is_no_pattern() {
-        for text in ["", ".", "*.sagemaker.aws", "https://a.example", "a.example/", "a b", ".127.0.0.1", "a@b"] {
+        for text in
+            ["", ".", "*.sagemaker.aws", "https://a.example", "a.example/", "a b", ".127.0.0.1", "a@b"]
+        {
             assert!(AuthorizedHosts::new(&[text.to_owned()]).is_err(), "{text}");
         }
     }

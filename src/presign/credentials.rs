@@ -111,7 +111,8 @@ impl CredentialStore {
         key: &K,
     ) -> Option<Credentials> {
         let credentials = cache.get(key).await?;
-        let too_old = credentials.expiry().is_some_and(|expiry| expiry <= self.clock.now_system() + LAST_MINUTE);
+        let too_old =
+            credentials.expiry().is_some_and(|expiry| expiry <= self.clock.now_system() + LAST_MINUTE);
         if too_old {
             cache.invalidate(key).await;
             return None;

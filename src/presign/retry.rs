@@ -96,7 +96,9 @@ impl Calls {
                     *retry_after = Duration::from_secs(2) + random_below(Duration::from_secs(4));
                     (12, deadline.throttling_until)
                 }
-                PresignErrorKind::Unavailable | PresignErrorKind::BadAnswer(BadAnswer::CutOff) => (3, deadline.at),
+                PresignErrorKind::Unavailable | PresignErrorKind::BadAnswer(BadAnswer::CutOff) => {
+                    (3, deadline.at)
+                }
                 PresignErrorKind::OutOfTime => (2, deadline.at),
                 // What AWS refused stays refused, and is never tried with other rights.
                 PresignErrorKind::NotReady(_)

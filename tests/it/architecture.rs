@@ -76,7 +76,8 @@ fn only_the_policy_makes_a_grant() {
     known_only_to("Grant::new(", &["src/policy.rs", "src/policy/"]);
     let (_, grant) = sources().into_iter().find(|(file, _)| file == "policy/grant.rs").expect("grant.rs");
     assert!(grant.contains("pub(super) fn new("), "the constructor is private to the policy");
-    let fields = grant.split("pub struct Grant {").nth(1).and_then(|rest| rest.split('}').next()).expect("the fields");
+    let fields =
+        grant.split("pub struct Grant {").nth(1).and_then(|rest| rest.split('}').next()).expect("the fields");
     assert!(!fields.contains("pub"), "no field of a grant is public: {fields}");
     assert_eq!(grant.matches("Grant {").count(), 2, "a grant is written down in one place");
 }
@@ -93,8 +94,10 @@ fn presigning_takes_a_grant_and_nothing_less() {
 
 #[test]
 fn an_authorized_url_cannot_be_shown() {
-    let (_, text) =
-        sources().into_iter().find(|(file, _)| file == "presign/authorized_url.rs").expect("authorized_url.rs");
+    let (_, text) = sources()
+        .into_iter()
+        .find(|(file, _)| file == "presign/authorized_url.rs")
+        .expect("authorized_url.rs");
     let declaration = text.split("pub struct AuthorizedUrl").next().expect("the declaration");
     let last_lines: Vec<_> = declaration.lines().rev().take(3).collect();
     assert!(!last_lines.join("\n").contains("derive"), "nothing is derived: {last_lines:?}");

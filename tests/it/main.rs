@@ -12,16 +12,27 @@
 
 mod architecture;
 mod config;
+mod credentials;
+mod keys;
+mod launch;
 mod login;
 mod login_peer;
+mod mapping;
 mod return_to;
+mod sandbox;
+mod sandbox_peers;
 mod seal;
 mod session;
+mod tokens;
+mod vectors;
 
 mod support {
+    pub(crate) mod believer;
     pub(crate) mod browser;
+    pub(crate) mod jwks_server;
     pub(crate) mod postern;
     pub(crate) mod provider;
     pub(crate) mod sign_in;
+    pub(crate) mod signer;
     pub(crate) mod visitor;
 }

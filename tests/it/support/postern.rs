@@ -102,7 +102,10 @@ pub fn free_port() -> u16 {
 }
 
 /// Reads a stream to its end on a thread, and tells when a line contains `marker`.
-fn keep(stream: impl Read + Send + 'static, marker: Option<&'static str>) -> (Arc<Mutex<String>>, Receiver<()>) {
+fn keep(
+    stream: impl Read + Send + 'static,
+    marker: Option<&'static str>,
+) -> (Arc<Mutex<String>>, Receiver<()>) {
     let kept = Arc::new(Mutex::new(String::new()));
     let (found, wait) = channel();
     let writer = Arc::clone(&kept);

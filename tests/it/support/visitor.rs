@@ -107,7 +107,9 @@ impl Visitor {
                 headers.insert("content-type", HeaderValue::from_static("application/x-www-form-urlencoded"));
                 Full::new(Bytes::from(form.to_owned()))
             }
-            None => Empty::new().collect().await.map(|empty| Full::new(empty.to_bytes())).expect("an empty body"),
+            None => {
+                Empty::new().collect().await.map(|empty| Full::new(empty.to_bytes())).expect("an empty body")
+            }
         };
         let response = self.client.request(request.body(body).expect("a request")).await.expect("an answer");
         let (head, body) = response.into_parts();
