@@ -182,11 +182,7 @@ impl Builder {
 
     fn open(&mut self, frame: Frame) -> Result<(), Diagnostic> {
         if self.awaits_key() {
-            return Err(Diagnostic::new(
-                self.path(),
-                frame.location,
-                "a list or map as a key; a key is a text",
-            ));
+            return Err(self.no_key(frame.location));
         }
         self.open.push(frame);
         if self.open.len() > DEEPEST {
