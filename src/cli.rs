@@ -146,12 +146,11 @@ struct Configuration {
 }
 
 fn load(path: &Path) -> Result<Configuration, Failed> {
-    let directory = path.parent().unwrap_or(Path::new(""));
-    compiled(config::load(path).map_err(|diagnostics| Failed::Usage(diagnostics.to_string()))?, directory)
+    compiled(config::load(path).map_err(|diagnostics| Failed::Usage(diagnostics.to_string()))?)
 }
 
-/// Compiles the rules, or says every error at once. Files that the configuration names stand relative to `directory`.
-fn compiled(loaded: Loaded, directory: &Path) -> Result<Configuration, Failed> {
+/// Compiles the rules, or says every error at once.
+fn compiled(loaded: Loaded) -> Result<Configuration, Failed> {
     let gateway = &loaded.gateway;
     let issuers: Vec<_> = gateway.issuers.iter().map(|issuer| Arc::clone(&issuer.name)).collect();
     let context = CompileContext {
@@ -161,7 +160,7 @@ fn compiled(loaded: Loaded, directory: &Path) -> Result<Configuration, Failed> {
         trusted_proxies: &gateway.trusted_proxies,
         client_ip_known: gateway.listen.direct_clients || !gateway.trusted_proxies.is_empty(),
         issuers: &issuers,
-        read: &|file| std::fs::read_to_string(directory.join(file)).map_err(|error| error.to_string()),
+        read: &|file| loaded.tables.get(file).cloned().ok_or_else(|| "was not read".to_owned()),
     };
     match compile(&loaded.policy, &context) {
         Ok((policy, tests)) => Ok(Configuration { policy, tests, loaded }),

@@ -1,1 +1,385 @@
+//! The main job, through the front door: sign in, decide, presign, redirect.
 
+use crate::support::stage::Stage;
+use crate::support::visitor::Visitor;
+use hyper::Method;
+use postern::sandbox::{Fault, SandboxOptions, Times};
+use serde_json::json;
+use std::time::Duration;
+use url::Url;
+
+const MULTI: &str = "x-amz"; // no header of AWS's ever reaches a browser
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bookmark_ends_on_the_destination_with_one_presign_call() {
+    let stage = Stage::new().await;
+    let mut grace = Visitor::person();
+    let handed_out = stage.sign_in(&mut grace, "grace", "/studio").await;
+    assert_eq!(handed_out.status, 302);
+    assert_eq!(handed_out.url, stage.postern.at("/studio"), "the exact path, after sign-in");
+    assert_eq!(handed_out.body, "");
+    assert!(handed_out.headers.keys().all(|name| !name.as_str().starts_with(MULTI)));
+    let authorized = handed_out.next().unwrap();
+    assert_eq!(authorized.port(), stage.sandbox.landing_url().port());
+    let landed = grace.get(&authorized).await;
+    assert_eq!(landed.status, 200);
+    assert!(landed.body.contains("grace"), "{}", landed.body);
+    assert_eq!(stage.mints(), ["CreatePresignedDomainUrl"]);
+    let used = grace.get(&authorized).await;
+    assert_ne!(used.status, 200, "the URL works once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_five_kinds_of_target_launch() {
+    let stage = Stage::new().await;
+    for (path, operation) in [
+        ("/studio", "CreatePresignedDomainUrl"),
+        ("/experiments", "CreatePresignedMlflowTrackingServerUrl"),
+        ("/tracking", "CreatePresignedMlflowAppUrl"),
+        ("/notebook", "CreatePresignedNotebookInstanceUrl"),
+        ("/comet", "CreatePartnerAppPresignedUrl"),
+    ] {
+        let before = stage.mints().len();
+        let mut grace = stage.person("grace").await;
+        let handed_out = grace.get(&stage.postern.at(path)).await.checked();
+        assert_eq!(handed_out.status, 302, "{path}: {}", handed_out.body);
+        let landed = grace.get(&handed_out.next().unwrap()).await;
+        assert_eq!(landed.status, 200, "{path}");
+        assert_eq!(stage.mints()[before..], [operation]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_person_lands_in_their_own_profile_under_their_own_session() {
+    let stage = Stage::new().await;
+    for (person, domain, profile) in
+        [("ada", "d-risk00000001", "risk--ada"), ("grace", "d-sandbox00001", "grace")]
+    {
+        let mut visitor = stage.person(person).await;
+        let handed_out = visitor.get(&stage.postern.at("/studio")).await.checked();
+        assert_eq!(handed_out.status, 302, "{}", handed_out.body);
+        let calls = stage.sandbox.calls();
+        let call = calls.iter().rfind(|call| call.operation == "CreatePresignedDomainUrl").unwrap();
+        assert_eq!(call.input["DomainId"], domain);
+        assert_eq!(call.input["UserProfileName"], profile);
+        assert_eq!(call.input["LandingUri"], "app:JupyterLab:");
+        assert_eq!(call.input["ExpiresInSeconds"], 20);
+        assert_eq!(call.caller.source_identity.as_deref(), Some(&*format!("{person}@corp.example")));
+        assert_eq!(call.caller.role_session_name.as_deref(), Some(&*format!("{person}@corp.example")));
+        assert_eq!(call.error, None);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refused_person_sees_the_remedy_and_explain_prints_the_same_trace() {
+    let stage = Stage::new().await;
+    let mut max = stage.person("max").await;
+    let refused = max.get(&stage.postern.at("/studio")).await.checked();
+    assert_eq!(refused.status, 403);
+    assert!(refused.body.contains("Connect to the office VPN first."), "{}", refused.body);
+    assert!(refused.body.contains(refused.header("x-request-id")));
+
+    let problem = stage.program("max").get(&stage.postern.at("/studio")).await.checked();
+    assert_eq!((problem.status.as_u16(), problem.reason()), (403, "rule-denied".to_owned()));
+    assert_eq!(problem.json()["remedy"], "Connect to the office VPN first.");
+    assert_eq!(stage.mints(), [""; 0]);
+
+    let claims = stage.folder.path().join("max.json");
+    std::fs::write(&claims, serde_json::to_vec(&stage.sandbox.access_claims("max")).unwrap()).unwrap();
+    let explained = std::process::Command::new(crate::support::postern::BINARY)
+        .args(["explain", "--format", "json", "--client-ip", "127.0.0.1", "--config"])
+        .arg(stage.folder.path().join("postern.yaml"))
+        .arg("--claims")
+        .arg(&claims)
+        .arg("studio")
+        .output()
+        .unwrap();
+    assert!(explained.status.success(), "{}", String::from_utf8_lossy(&explained.stderr));
+    let explained: serde_json::Value = serde_json::from_slice(&explained.stdout).unwrap();
+    let audit = stage.postern.audit(4);
+    let denied: Vec<_> = audit.iter().filter(|record| record["event"] == "deny").collect();
+    assert_eq!(denied.len(), 2, "one record for each refusal: {audit:#?}");
+    for record in denied {
+        assert_eq!(record["trace"], explained["steps"]);
+        assert_eq!(record["rule"], explained["rule"]);
+        assert_eq!(record["reason"], explained["reason"]);
+        assert_eq!(record["user"], "max@corp.example");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_a_deliberate_navigation_mints() {
+    let stage = Stage::new().await;
+    let visitor = stage.person("grace").await;
+    let studio = stage.postern.at("/studio");
+    for (name, value) in [
+        ("sec-purpose", "prefetch"),
+        ("sec-purpose", "prefetch;prerender"),
+        ("purpose", "prefetch"),
+        ("x-purpose", "preview"),
+        ("x-moz", "prefetch"),
+        ("sec-fetch-dest", "iframe"),
+        ("sec-fetch-dest", "image"),
+        ("sec-fetch-dest", "empty"),
+        ("sec-fetch-mode", "no-cors"),
+        ("sec-fetch-mode", "cors"),
+    ] {
+        let refused = visitor.clone().with(name, value).get(&studio).await.checked();
+        assert_eq!(refused.status, 403, "{name}: {value}");
+    }
+    let looked = visitor.clone().send(Method::HEAD, &studio, None).await.checked();
+    assert_eq!((looked.status.as_u16(), looked.location()), (200, ""));
+    for method in [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS, Method::PATCH, Method::TRACE] {
+        let refused = visitor.clone().send(method.clone(), &studio, None).await.checked();
+        assert_eq!(refused.status, 405, "{method}");
+        assert_eq!(refused.header("allow"), "GET, HEAD");
+    }
+    assert_eq!(stage.mints(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_visit_that_another_site_began_asks_first() {
+    let stage = Stage::new().await;
+    let visitor = stage.person("grace").await;
+    let mut sent = visitor.clone().with("sec-fetch-site", "cross-site").without("sec-fetch-user");
+    let asked = sent.get(&stage.postern.at("/studio?tab=1&x=%20")).await.checked();
+    assert_eq!(asked.status, 200);
+    assert!(asked.body.contains("href=\"/studio?tab=1&amp;x=%20\""), "{}", asked.body);
+    assert_eq!(stage.mints(), [""; 0]);
+    let mut clicked = visitor.with("sec-fetch-site", "cross-site");
+    assert_eq!(
+        clicked.get(&stage.postern.at("/studio")).await.checked().status,
+        302,
+        "a click on a wiki's link"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_a_visit_began_is_remembered_through_sign_in() {
+    let stage = Stage::new().await;
+    // Nobody clicked on the first hop; the clicks at the provider do not change that.
+    let mut sent = Visitor::person().with("sec-fetch-site", "cross-site").without("sec-fetch-user");
+    let first = sent.get(&stage.postern.at("/studio")).await.checked();
+    let callback = stage.pick(&mut sent, "grace", first).await;
+    let arrived = sent.clone().with("sec-fetch-user", "?1").get(&callback).await.checked();
+    assert_eq!(arrived.status, 200);
+    assert!(arrived.body.contains("Another site sent your browser here"), "{}", arrived.body);
+
+    // A restored tab: deliberate on the first hop, but no click when it comes back from the provider's site.
+    let mut restored = Visitor::person();
+    let first = restored.get(&stage.postern.at("/studio")).await.checked();
+    let callback = stage.pick(&mut restored, "grace", first).await;
+    let mut back = restored.with("sec-fetch-site", "cross-site").without("sec-fetch-user");
+    let arrived = back.get(&callback).await.checked();
+    assert_eq!(arrived.status, 200);
+    assert!(arrived.body.contains("content=\"0;url=/studio\""), "{}", arrived.body);
+    let mut own = back.with("sec-fetch-site", "same-origin");
+    assert_eq!(own.get(&stage.postern.at("/studio")).await.checked().status, 302);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn programs_get_answers_and_never_a_login_page() {
+    let stage = Stage::new().await;
+    let anonymous = Visitor::program().get(&stage.postern.at("/studio")).await.checked();
+    assert_eq!((anonymous.status.as_u16(), anonymous.reason()), (401, "no-credential".to_owned()));
+    assert_eq!(anonymous.header("www-authenticate"), "Bearer realm=\"postern\"");
+    assert!(anonymous.headers.get("set-cookie").is_none());
+
+    let fetched =
+        Visitor::person().with("sec-fetch-mode", "cors").get(&stage.postern.at("/studio")).await.checked();
+    assert_eq!(fetched.status, 403, "a script's request with an Accept of HTML");
+
+    let forged = Visitor::program().bearer("e30.e30.e30").get(&stage.postern.at("/studio")).await.checked();
+    assert_eq!(forged.status, 401);
+    assert_eq!(forged.header("www-authenticate"), "Bearer realm=\"postern\", error=\"invalid_token\"");
+
+    let mut grace = stage.program("grace");
+    let opened = grace.get(&stage.postern.at("/studio")).await.checked();
+    assert_eq!(opened.status, 302);
+    let listed = grace.get(&stage.postern.at("/-/api/destinations")).await.checked();
+    let names: Vec<_> =
+        listed.json()["destinations"].as_array().unwrap().iter().map(|row| row["name"].clone()).collect();
+    assert_eq!(names, ["studio", "experiments", "archive", "tracking", "notebook", "comet"]);
+    let minted = grace.post(&stage.postern.at("/-/api/destinations/studio/url"), "").await.checked();
+    assert_eq!(minted.status, 200);
+    let url = Url::parse(minted.json()["url"].as_str().unwrap()).unwrap();
+    assert_eq!(grace.without("authorization").get(&url).await.status, 200);
+    assert_eq!(stage.mints().len(), 2);
+
+    let mut session = stage.person("grace").await;
+    let refused = session.post(&stage.postern.at("/-/api/destinations/studio/url"), "").await.checked();
+    assert_eq!(refused.status, 401, "a session does not count for the API");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn names_are_told_only_after_sign_in() {
+    let stage = Stage::new().await;
+    let anonymous = Visitor::person().get(&stage.postern.at("/no-such-thing")).await.checked();
+    assert_eq!(anonymous.status, 302, "to the sign-in, as for a name that exists");
+    let mut grace = stage.person("grace").await;
+    assert_eq!(grace.get(&stage.postern.at("/no-such-thing")).await.checked().status, 404);
+    let problem = stage.program("grace").get(&stage.postern.at("/no-such-thing")).await.checked();
+    assert_eq!(problem.reason(), "no-such-destination");
+    for path in ["/metrics", "/-/metrics", "/-/nothing", "//studio", "/-/live/..%2f..%2fstudio"] {
+        let answer = stage.program("grace").get(&stage.postern.at(path)).await.checked();
+        assert_eq!(answer.status, 404, "{path}");
+    }
+    assert_eq!(stage.mints(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_credentials_must_name_the_same_person() {
+    let stage = Stage::new().await;
+    let grace = stage.person("grace").await;
+    let studio = stage.postern.at("/studio");
+    let other = grace.clone().bearer(&stage.token("ada")).get(&studio).await.checked();
+    assert_eq!((other.status.as_u16(), other.reason()), (401, "conflicting-credentials".to_owned()));
+    let broken = grace.clone().bearer("not-a-token").get(&studio).await.checked();
+    assert_eq!(broken.status, 401, "never a fall-through to the session");
+    let same = grace.clone().bearer(&stage.token("grace")).get(&studio).await.checked();
+    assert_eq!(same.status, 302);
+    for name in
+        ["x-amzn-oidc-identity", "x-forwarded-user", "x-auth-request-email", "cf-access-jwt-assertion"]
+    {
+        let anonymous = Visitor::program().with(name, "ada@corp.example").get(&studio).await.checked();
+        assert_eq!(anonymous.reason(), "no-credential", "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hosts_that_are_not_ours_are_misdirected() {
+    let stage = Stage::new().await;
+    for host in ["evil.example", "localhost:1", "127.0.0.1", "localhost.evil.example"] {
+        let answer =
+            stage.program("grace").with("host", host).get(&stage.postern.at("/studio")).await.checked();
+        assert_eq!(
+            (answer.status.as_u16(), answer.reason()),
+            (421, "misdirected-request".to_owned()),
+            "{host}"
+        );
+        assert!(!answer.body.contains(host), "never reflected");
+    }
+    let live = Visitor::program().with("host", "10.0.0.7").get(&stage.postern.at("/-/live")).await.checked();
+    assert_eq!(live.status, 200, "health checks go by address");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deep_links_reach_the_allowed_paths_only() {
+    let stage = Stage::new().await;
+    let mut grace = stage.program("grace");
+    let opened = grace.get(&stage.postern.at("/studio/lab/tree/work/a%20b.ipynb")).await.checked();
+    assert_eq!(opened.status, 404, "a space cannot stand in a landing URI: {}", opened.body);
+    let opened = grace.get(&stage.postern.at("/studio/lab/tree/work/notes.ipynb")).await.checked();
+    assert_eq!(opened.status, 302, "{}", opened.body);
+    let calls = stage.sandbox.calls();
+    assert_eq!(calls.last().unwrap().input["LandingUri"], "app:JupyterLab:lab/tree/work/notes.ipynb");
+    for path in [
+        "/studio/terminals/1",
+        "/studio/lab/tree/%2e%2e/%2e%2e/x",
+        "/studio/lab/tree/a%5cb",
+        "/experiments/x",
+    ] {
+        let refused = grace.get(&stage.postern.at(path)).await.checked();
+        assert_eq!((refused.status.as_u16(), refused.reason()), (404, "no-such-path".to_owned()), "{path}");
+    }
+    assert_eq!(stage.mints().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_aws_does_wrong_is_told_apart() {
+    let stage = Stage::with(SandboxOptions::default(), |text| {
+        text.replace("  region: eu-west-1\n", "  region: eu-west-1\n  timeout: 2s\n")
+    })
+    .await;
+    let operation = Some("CreatePresignedDomainUrl");
+    for (fault, status, reason) in [
+        (Fault::Throttle, 503, "throttled"),
+        (Fault::InternalFailure, 503, "aws-unavailable"),
+        (Fault::Unavailable, 503, "aws-unavailable"),
+        (Fault::Slow(Duration::from_secs(9)), 504, "out-of-time"),
+        (Fault::MissingUrl, 502, "bad-answer"),
+        (Fault::ForeignHost, 502, "bad-answer"),
+        (Fault::InsecureUrl, 502, "bad-answer"),
+        (Fault::AccessDenied, 502, "refused-by-aws"),
+    ] {
+        stage.sandbox.faults().inject(operation, fault.clone(), Times::UntilCleared);
+        let answer = stage.program("grace").get(&stage.postern.at("/studio")).await.checked();
+        assert_eq!((answer.status.as_u16(), answer.reason().as_str()), (status, reason), "{fault:?}");
+        assert_eq!(answer.headers.contains_key("retry-after"), status >= 503, "{fault:?}");
+        assert!(!answer.body.contains("AccessDenied") && !answer.body.contains("arn:aws"), "{}", answer.body);
+        let page = stage.person("grace").await.get(&stage.postern.at("/studio")).await.checked();
+        assert_eq!(page.status.as_u16(), status);
+        stage.sandbox.faults().clear();
+    }
+    for fault in [Fault::Throttle, Fault::InternalFailure, Fault::CutBody] {
+        stage.sandbox.faults().inject(operation, fault.clone(), Times::Next(1));
+        let answer = stage.program("grace").get(&stage.postern.at("/studio")).await.checked();
+        assert_eq!(answer.status, 302, "one {fault:?} is tried again: {}", answer.body);
+        stage.sandbox.faults().clear();
+    }
+    stage.sandbox.faults().inject(operation, Fault::LongUrl, Times::Next(1));
+    let long = stage.program("grace").get(&stage.postern.at("/studio")).await.checked();
+    assert_eq!(long.status, 302);
+    assert!(long.location().len() > 15_000, "handed on whole");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_is_not_ready_is_said_to_be_so() {
+    let stage = Stage::new().await;
+    let mut grace = stage.person("grace").await;
+    let stopped = grace.get(&stage.postern.at("/archive")).await.checked();
+    assert_eq!(stopped.status, 409);
+    assert!(stopped.body.contains("It is stopped."), "{}", stopped.body);
+    let problem = stage.program("grace").get(&stage.postern.at("/archive")).await.checked();
+    assert_eq!(problem.reason(), "not-ready");
+    assert!(
+        stage.sandbox.calls().iter().all(|call| !call.operation.starts_with("Start")),
+        "nothing is started"
+    );
+    assert_eq!(stage.mints(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_mints_at_a_bounded_rate() {
+    let stage =
+        Stage::with(SandboxOptions::default(), |text| text + "\nlimits: {mints_per_minute: 3}\n").await;
+    let mut grace = stage.program("grace");
+    for _ in 0..3 {
+        assert_eq!(grace.get(&stage.postern.at("/studio")).await.checked().status, 302);
+    }
+    let over = grace.get(&stage.postern.at("/studio")).await.checked();
+    assert_eq!((over.status.as_u16(), over.reason()), (429, "too-many-launches".to_owned()));
+    assert!(over.header("retry-after").parse::<u64>().unwrap() <= 20);
+    assert_eq!(
+        stage.program("ada").get(&stage.postern.at("/studio")).await.checked().status,
+        302,
+        "another person"
+    );
+    assert_eq!(stage.mints().len(), 4);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_decision_leaves_one_audit_record() {
+    let stage = Stage::new().await;
+    let answer =
+        stage.program("grace").with("user-agent", "curl/8").get(&stage.postern.at("/studio")).await.checked();
+    let records = stage.postern.audit(2);
+    assert_eq!(records.len(), 2, "the start and the grant: {records:#?}");
+    assert_eq!(records[0]["event"], "start");
+    let grant = &records[1];
+    assert_eq!(grant["event"], "grant");
+    assert_eq!(grant["request_id"], answer.header("x-request-id"));
+    assert_eq!(grant["issuer"], "sandbox");
+    assert_eq!(grant["user"], "grace@corp.example");
+    assert_eq!(grant["destination"], "studio");
+    assert_eq!(grant["rule"], "everyone");
+    assert_eq!(grant["reason"], "ok");
+    assert_eq!(grant["target"]["user_profile_name"], "grace");
+    assert_eq!(grant["role_session_name"], "grace@corp.example");
+    assert!(grant["aws_request_id"].as_str().is_some_and(|id| id.len() > 8), "{grant:#}");
+    assert_eq!(grant["client_ip"], "127.0.0.1");
+    assert_eq!(grant["user_agent"], "curl/8");
+    assert_eq!(grant["from_slot"], json!(false));
+    assert_eq!(grant["config_digest"].as_str().map(str::len), Some(64));
+    assert!(grant["time"].as_str().unwrap().ends_with('Z'));
+}

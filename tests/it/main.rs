@@ -34,5 +34,6 @@ mod support {
     pub(crate) mod provider;
     pub(crate) mod sign_in;
     pub(crate) mod signer;
+    pub(crate) mod stage;
     pub(crate) mod visitor;
 }
