@@ -10,6 +10,7 @@
 )]
 
 mod login;
+mod login_answers;
 mod login_peer;
 mod return_to;
 mod seal;
