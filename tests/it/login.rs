@@ -95,6 +95,40 @@ async fn the_browser_is_bound_by_one_cookie_for_all_its_attempts() {
 }
 
 #[tokio::test]
+async fn the_longest_return_path_survives_the_way_through_the_state() {
+    let world = World::new().await;
+    let path = format!("/studio?{}", "x".repeat(2040));
+    let mut browser = Browser::default();
+    let location = world.start(&mut browser, &path).await;
+    match world.finish(&browser, &world.provider.sign_in(&location)).await.unwrap() {
+        Finished::SignedIn { return_to, .. } => assert_eq!(return_to.as_str(), path),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_session_wins_over_another_browser_s_callback() {
+    let world = World::new().await;
+    let location = world.start(&mut Browser::default(), "/studio").await;
+    let foreign = world.provider.sign_in(&location);
+    let mut browser = Browser::default();
+    let location = world.start(&mut browser, "/").await;
+    let Finished::SignedIn { session, .. } =
+        world.finish(&browser, &world.provider.sign_in(&location)).await.unwrap()
+    else {
+        panic!("not signed in")
+    };
+    browser.keep(&session);
+    for (query, expected) in [(foreign.as_str(), "/studio"), ("code=a&state=b", "/"), ("", "/")] {
+        match world.finish(&browser, query).await {
+            Ok(Finished::Kept { return_to }) => assert_eq!(return_to.as_str(), expected),
+            other => panic!("{query}: {other:?}"),
+        }
+    }
+    assert_eq!(world.provider.token_calls(), 1);
+}
+
+#[tokio::test]
 async fn many_tabs_sign_in_at_once() {
     let world = World::new().await;
     let mut browser = Browser::default();

@@ -9,15 +9,23 @@
     reason = "a test fails by panicking"
 )]
 
+mod credentials;
+mod keys;
 mod login;
 mod login_answers;
 mod login_peer;
+mod mapping;
 mod return_to;
 mod seal;
 mod session;
+mod tokens;
+mod vectors;
 
 mod support {
+    pub(crate) mod believer;
     pub(crate) mod browser;
+    pub(crate) mod jwks_server;
     pub(crate) mod provider;
     pub(crate) mod sign_in;
+    pub(crate) mod signer;
 }

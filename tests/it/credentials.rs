@@ -1,0 +1,237 @@
+//! Where in a request a credential may stand, and what two of them mean.
+
+use crate::support::believer::{Believer, ISSUER, NOW, claims, claims_with, header_map, reason};
+use crate::support::jwks_server::Answer;
+use crate::support::signer::Signer;
+use postern::authn::credential::Presented;
+use postern::authn::{Authenticator, Via};
+use postern::config::{Algorithm, AwsAlb, Credentials, KeySource, SignedHeaderConfig};
+use serde_json::{Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+use url::Url;
+
+const SIGNER: &str =
+    "arn:aws:elasticloadbalancing:eu-west-1:111122223333:loadbalancer/app/ml/50dc6c495c0c9188";
+const KEY_ID: &str = "0f5a3bd0-aaaa-bbbb-cccc-1234567890ab";
+const HEADER: &str = "x-amzn-oidc-data";
+
+#[tokio::test]
+async fn one_authorization_header_with_one_bearer_token() {
+    let signer = Signer::es256("k");
+    let believer = Believer::of(&[&signer]).await;
+    let token = signer.token(&claims());
+    let outcome = async |values: &[String]| {
+        let headers: Vec<_> = values.iter().map(|value| ("authorization", value.as_str())).collect();
+        reason(believer.request(&headers, false).await)
+    };
+    for scheme in ["Bearer", "bearer", "BEARER"] {
+        assert_eq!(outcome(&[format!("{scheme} {token}")]).await, "accepted");
+    }
+    assert_eq!(outcome(&[format!("Bearer   {token}")]).await, "accepted");
+    for other in ["Basic dTpw", "Digest x", "Bearertoken", &token, "", "Negotiate"] {
+        assert_eq!(outcome(&[other.to_owned()]).await, "no-credential", "{other}");
+    }
+    assert_eq!(outcome(&["Bearer".to_owned()]).await, "malformed-credential");
+    assert_eq!(outcome(&["Bearer ".to_owned()]).await, "malformed-credential");
+    assert_eq!(outcome(&[format!("Bearer {token} {token}")]).await, "malformed-credential");
+    assert_eq!(outcome(&[format!("Bearer {token},")]).await, "malformed-token");
+    assert_eq!(
+        outcome(&[format!("Bearer {token}"), format!("Bearer {token}")]).await,
+        "duplicate-credential"
+    );
+    assert_eq!(outcome(&["Basic dTpw".to_owned(), format!("Bearer {token}")]).await, "duplicate-credential");
+}
+
+/// A30.
+#[tokio::test]
+async fn identity_headers_that_nobody_signed_never_count() {
+    let believer = Believer::of(&[&Signer::es256("k")]).await;
+    for name in [
+        "x-amzn-oidc-identity",
+        "x-forwarded-user",
+        "x-forwarded-email",
+        "x-auth-request-email",
+        "cf-access-authenticated-user-email",
+        "x-goog-authenticated-user-email",
+        "remote-user",
+        "x-amzn-oidc-data",
+    ] {
+        let outcome = believer.request(&[(name, "ada@corp.example")], true).await;
+        assert_eq!(reason(outcome), "no-credential", "{name}");
+    }
+}
+
+async fn behind_balancer(key: &Signer) -> Believer {
+    Believer::with(&[], |config, server| {
+        config.keys = KeySource::PemPerKey(Url::parse(&format!("{}/pem", server.base)).unwrap());
+        config.algorithms = vec![Algorithm::Es256];
+        config.audience = Vec::new();
+        let aws_alb = Some(AwsAlb { signer: SIGNER.to_owned(), client_id: "ml-balancer".to_owned() });
+        config.signed_header = Some(SignedHeaderConfig { header: HEADER.to_owned(), aws_alb });
+        server.serve(&format!("/pem/{KEY_ID}"), key.pem());
+    })
+    .await
+}
+
+fn balancer_header() -> Value {
+    json!({"typ": "JWT", "kid": KEY_ID, "alg": "ES256", "iss": ISSUER, "client": "ml-balancer",
+        "signer": SIGNER, "exp": NOW + 120})
+}
+
+fn balancer_claims() -> Value {
+    json!({"sub": "u1", "email": "ada@corp.example", "email_verified": true, "exp": NOW + 120, "iss": ISSUER})
+}
+
+fn changed(mut object: Value, name: &str, value: Value) -> Value {
+    object[name] = value;
+    object
+}
+
+#[tokio::test]
+async fn the_balancers_token_counts_in_its_header_alone() {
+    let key = Signer::es256(KEY_ID);
+    let believer = behind_balancer(&key).await;
+    let token = key.padded(&balancer_header(), &balancer_claims());
+    assert!(token.contains('='));
+    let authenticated = believer.request(&[(HEADER, &token)], true).await.unwrap();
+    assert_eq!(authenticated.via, Via::SignedHeader);
+    assert_eq!(authenticated.principal.user, "ada@corp.example");
+    // An issuer of headers takes no bearer tokens, and the padded form is none.
+    let bearer = format!("Bearer {token}");
+    assert_eq!(reason(believer.request(&[("authorization", &bearer)], true).await), "no-credential");
+    let direct = Believer::of(&[&key]).await;
+    assert_eq!(direct.reason(&token).await, "malformed-token");
+}
+
+/// A31.
+#[tokio::test]
+async fn a_signed_header_comes_once_and_from_a_trusted_proxy() {
+    let key = Signer::es256(KEY_ID);
+    let believer = behind_balancer(&key).await;
+    let token = key.padded(&balancer_header(), &balancer_claims());
+    let outcome = async |headers: &[(&str, &str)], trusted| reason(believer.request(headers, trusted).await);
+    assert_eq!(outcome(&[(HEADER, &token)], false).await, "untrusted-header");
+    assert_eq!(outcome(&[(HEADER, &token), (HEADER, &token)], true).await, "duplicate-credential");
+    assert_eq!(outcome(&[("x_amzn_oidc_data", &token)], true).await, "untrusted-header");
+    assert_eq!(outcome(&[("x-amzn_oidc-data", &token), (HEADER, &token)], true).await, "untrusted-header");
+    assert_eq!(outcome(&[(HEADER, "")], true).await, "malformed-credential");
+}
+
+#[tokio::test]
+async fn the_balancer_is_ours_and_so_is_the_client() {
+    let key = Signer::es256(KEY_ID);
+    let believer = behind_balancer(&key).await;
+    let outcome = async |header: Value, claims: Value| {
+        let token = key.padded(&header, &claims);
+        reason(believer.request(&[(HEADER, &token)], true).await)
+    };
+    let header =
+        |name: &str, value: Value| outcome(changed(balancer_header(), name, value), balancer_claims());
+    let other = SIGNER.replace("111122223333", "999922223333");
+    assert_eq!(header("signer", json!(other)).await, "wrong-signer");
+    assert_eq!(header("signer", json!(null)).await, "wrong-signer");
+    assert_eq!(header("signer", json!([SIGNER])).await, "wrong-signer");
+    assert_eq!(header("client", json!("other")).await, "wrong-signer");
+    assert_eq!(header("iss", json!("https://evil.example")).await, "wrong-issuer");
+    assert_eq!(header("exp", json!(NOW - 30)).await, "expired");
+    assert_eq!(header("exp", json!(null)).await, "invalid-claim");
+    assert_eq!(header("exp", json!(NOW + 901)).await, "accepted", "the payload ends first");
+    assert_eq!(header("alg", json!("ES384")).await, "algorithm-not-allowed");
+    assert_eq!(header("kid", json!("../0f5a3bd0")).await, "unknown-key");
+    assert_eq!(header("kid", json!("x".repeat(65))).await, "unknown-key");
+    let claims =
+        |name: &str, value: Value| outcome(balancer_header(), changed(balancer_claims(), name, value));
+    assert_eq!(claims("iss", json!("https://evil.example")).await, "wrong-issuer");
+    assert_eq!(claims("exp", json!(NOW - 30)).await, "expired");
+    assert_eq!(claims("sub", json!("")).await, "invalid-claim");
+    let mut endless = balancer_claims();
+    endless.as_object_mut().unwrap().remove("exp");
+    assert_eq!(outcome(balancer_header(), endless.clone()).await, "accepted");
+    let far = changed(balancer_header(), "exp", json!(NOW + 901));
+    assert_eq!(outcome(far, endless).await, "lifetime-too-long");
+    let mut headless = balancer_header();
+    headless.as_object_mut().unwrap().remove("exp");
+    assert_eq!(outcome(headless, balancer_claims()).await, "missing-claim");
+}
+
+#[tokio::test]
+async fn a_balancers_unknown_keys_cost_one_fetch_in_thirty_seconds() {
+    let key = Signer::es256(KEY_ID);
+    let believer = behind_balancer(&key).await;
+    let outcome = async |kid: &str| {
+        let token = key.padded(&changed(balancer_header(), "kid", json!(kid)), &balancer_claims());
+        reason(believer.request(&[(HEADER, &token)], true).await)
+    };
+    assert_eq!(outcome(KEY_ID).await, "accepted");
+    for n in 0..50 {
+        assert_eq!(outcome(&format!("unknown-{n}")).await, "unknown-key");
+    }
+    assert_eq!(believer.server.all_requests(), 2);
+    assert_eq!(outcome(KEY_ID).await, "accepted");
+    believer.clock.advance(Duration::from_secs(30));
+    believer.server.answer("/pem/unknown-x", Answer::Status(500));
+    assert_eq!(outcome("unknown-x").await, "keys-unavailable");
+    assert_eq!(outcome("unknown-y").await, "keys-unavailable");
+    assert_eq!(believer.server.all_requests(), 3);
+}
+
+/// A33.
+#[tokio::test]
+async fn an_identity_aware_proxys_token_is_for_this_backend_and_short() {
+    let key = Signer::es256("k");
+    let name = "x-goog-iap-jwt-assertion";
+    let backend = "/projects/1/global/backendServices/2";
+    let believer = Believer::with(&[&key], |config, _| {
+        config.audience = vec![backend.to_owned()];
+        config.signed_header = Some(SignedHeaderConfig { header: name.to_owned(), aws_alb: None });
+    })
+    .await;
+    let outcome = async |change: &[(&str, Value)]| {
+        let mut claims = claims_with("aud", backend);
+        for (name, value) in change {
+            claims[*name] = value.clone();
+        }
+        reason(believer.request(&[(name, &key.token(&claims))], true).await)
+    };
+    assert_eq!(outcome(&[]).await, "accepted");
+    assert_eq!(outcome(&[("aud", json!("/projects/1/global/backendServices/3"))]).await, "wrong-audience");
+    assert_eq!(outcome(&[("iss", json!("https://evil.example"))]).await, "wrong-issuer");
+    assert_eq!(outcome(&[("exp", json!(NOW + 660))]).await, "accepted");
+    assert_eq!(outcome(&[("exp", json!(NOW + 661))]).await, "lifetime-too-long");
+    let padded = key.padded(&key.header(), &claims_with("aud", backend));
+    assert_eq!(reason(believer.request(&[(name, &padded)], true).await), "malformed-token");
+}
+
+#[tokio::test]
+async fn two_credentials_name_the_same_person_or_nobody() {
+    let (key, balancer_key) = (Signer::es256("k"), Signer::es256(KEY_ID));
+    let (direct, balanced) = (Believer::of(&[&key]).await, behind_balancer(&balancer_key).await);
+    let issuers = [Arc::clone(&direct.issuer), Arc::clone(&balanced.issuer)];
+    let outcome = async |credentials: Credentials, bearer: &str, header: &str| {
+        let authenticator = Authenticator::new(&issuers, &credentials).unwrap();
+        let bearer = format!("Bearer {bearer}");
+        let headers = header_map(&[("authorization", &bearer), (HEADER, header)]);
+        let presented = Presented { headers: &headers, from_trusted_proxy: true };
+        reason(authenticator.authenticate(&presented).await)
+    };
+    let both = || Credentials { bearer: true, session: true, signed_header: true };
+    let header = balancer_key.padded(&balancer_header(), &balancer_claims());
+    let good = key.token(&claims());
+    assert_eq!(outcome(both(), &good, &header).await, "accepted");
+    assert_eq!(
+        outcome(both(), &key.token(&claims_with("email", "ADA@Corp.example")), &header).await,
+        "accepted"
+    );
+    let max = key.token(&claims_with("email", "max@corp.example"));
+    assert_eq!(outcome(both(), &max, &header).await, "conflicting-credentials");
+    assert_eq!(outcome(both(), &key.token(&claims_with("exp", NOW - 60)), &header).await, "expired");
+    assert_eq!(outcome(both(), &good, "junk").await, "malformed-token");
+    // A kind that is not enabled neither lets in nor keeps out.
+    let bearer_only = Credentials { bearer: true, session: true, signed_header: false };
+    assert_eq!(outcome(bearer_only, &good, "junk").await, "accepted");
+    let header_only = Credentials { bearer: false, session: true, signed_header: true };
+    assert_eq!(outcome(header_only, "junk", &header).await, "accepted");
+    let neither = Credentials { bearer: false, session: true, signed_header: false };
+    assert_eq!(outcome(neither, &good, &header).await, "no-credential");
+}

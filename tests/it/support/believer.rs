@@ -1,0 +1,127 @@
+//! A gateway's view of one identity provider: the configured issuer, and requests that carry its tokens.
+
+use super::jwks_server::JwksServer;
+use super::signer::Signer;
+use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use postern::authn::credential::Presented;
+use postern::authn::issuer::Issuer;
+use postern::authn::{Authenticated, Authenticator, AuthnError};
+use postern::clock::{Clock, UnixSeconds};
+use postern::config::{Algorithm, ClaimPaths, Credentials, IssuerConfig, KeySource};
+use postern::http_client::HttpClient;
+use serde_json::{Value, json};
+use std::sync::Arc;
+use url::Url;
+
+pub const NOW: u64 = 1_800_000_000;
+pub const ISSUER: &str = "https://sso.corp.example/realms/staff";
+
+pub struct Believer {
+    pub server: JwksServer,
+    pub clock: Clock,
+    pub issuer: Arc<Issuer>,
+    pub authenticator: Arc<Authenticator>,
+}
+
+impl Believer {
+    /// Believes in bearer tokens that these keys sign.
+    pub async fn of(keys: &[&Signer]) -> Self {
+        Self::with(keys, |_, _| {}).await
+    }
+
+    pub async fn with(keys: &[&Signer], change: impl FnOnce(&mut IssuerConfig, &JwksServer)) -> Self {
+        let server = JwksServer::start().await;
+        server.serve("/keys", key_set(keys));
+        let mut config = issuer_config();
+        config.keys = KeySource::JwksUri(Url::parse(&format!("{}/keys", server.base)).unwrap());
+        change(&mut config, &server);
+        let clock = Clock::manual(UnixSeconds(NOW));
+        let issuer = Issuer::new(config, HttpClient::new().unwrap(), clock.clone()).unwrap();
+        let all = Credentials { bearer: true, session: true, signed_header: true };
+        let authenticator = Arc::new(Authenticator::new(&[Arc::clone(&issuer)], &all).unwrap());
+        Self { server, clock, issuer, authenticator }
+    }
+
+    pub async fn bearer(&self, token: &str) -> Result<Authenticated, AuthnError> {
+        self.request(&[("authorization", &format!("Bearer {token}"))], false).await
+    }
+
+    /// Why a bearer token is refused; `"accepted"` where it is not.
+    pub async fn reason(&self, token: &str) -> &'static str {
+        reason(self.bearer(token).await)
+    }
+
+    pub async fn request(
+        &self,
+        headers: &[(&str, &str)],
+        from_trusted_proxy: bool,
+    ) -> Result<Authenticated, AuthnError> {
+        let headers = header_map(headers);
+        self.authenticator.authenticate(&Presented { headers: &headers, from_trusted_proxy }).await
+    }
+}
+
+#[track_caller]
+pub fn reason(result: Result<Authenticated, AuthnError>) -> &'static str {
+    match result {
+        Ok(_) => "accepted",
+        Err(error) => error.reason(),
+    }
+}
+
+pub fn header_map(headers: &[(&str, &str)]) -> HeaderMap {
+    let mut map = HeaderMap::new();
+    for (name, value) in headers {
+        let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
+        map.append(name, HeaderValue::from_str(value).unwrap());
+    }
+    assert!(map.contains_key(AUTHORIZATION) || !headers.is_empty());
+    map
+}
+
+pub fn key_set(keys: &[&Signer]) -> Value {
+    json!({"keys": keys.iter().map(|key| key.jwk()).collect::<Vec<_>>()})
+}
+
+pub fn issuer_config() -> IssuerConfig {
+    let path = |name: &str| vec![name.to_owned()];
+    IssuerConfig {
+        name: Arc::from("corp"),
+        issuer: ISSUER.to_owned(),
+        realm: Arc::from("corp"),
+        algorithms: vec![
+            Algorithm::Rs256,
+            Algorithm::Ps256,
+            Algorithm::Es256,
+            Algorithm::Es384,
+            Algorithm::EdDsa,
+        ],
+        audience: vec!["postern-api".to_owned()],
+        keys: KeySource::Discovery,
+        claims: ClaimPaths { user: path("email"), groups: path("groups"), name: path("name") },
+        user_domains: Some(vec!["corp.example".to_owned()]),
+        unmarked_email: false,
+        signed_header: None,
+    }
+}
+
+/// What a good bearer token says.
+pub fn claims() -> Value {
+    json!({
+        "iss": ISSUER, "aud": "postern-api", "sub": "u1", "exp": NOW + 300, "iat": NOW,
+        "email": "ada@corp.example", "email_verified": true, "groups": ["ml-users"], "name": "Ada",
+    })
+}
+
+/// The good claims with one of them changed, or left out where the value is `Value::Null` and so meant.
+pub fn claims_with(name: &str, value: impl Into<Value>) -> Value {
+    let mut claims = claims();
+    claims[name] = value.into();
+    claims
+}
+
+pub fn claims_without(name: &str) -> Value {
+    let mut claims = claims();
+    claims.as_object_mut().unwrap().remove(name).unwrap();
+    claims
+}
