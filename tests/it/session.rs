@@ -22,6 +22,7 @@ struct World {
     revocations: Arc<Revocations>,
     public_url: &'static str,
     issuers: Vec<IssuerConfig>,
+    idle: Duration,
     claims_kept: Option<BTreeSet<String>>,
 }
 
@@ -38,12 +39,13 @@ impl World {
             revocations: Arc::new(Revocations::new(8 * HOUR)),
             public_url,
             issuers: vec![issuer("corp", "staff")],
+            idle: HOUR,
             claims_kept: None,
         }
     }
 
     fn sessions(&self) -> Sessions {
-        let config = SessionConfig { keys: Vec::new(), lifetime: 8 * HOUR, idle: HOUR };
+        let config = SessionConfig { keys: Vec::new(), lifetime: 8 * HOUR, idle: self.idle };
         Sessions::new(
             self.sealer.clone(),
             &config,
@@ -290,6 +292,16 @@ fn renewal_waits_for_a_tenth_of_the_idle_time_and_never_outlives_the_session() {
     world.clock.advance(Duration::from_secs(400));
     let last = valid(world.sessions().open(&browser.headers())).renewed.unwrap();
     assert!(last.to_str().unwrap().contains("Max-Age=1040;"), "8 h less 360, 27 000 and 400 s: {last:?}");
+}
+
+#[test]
+fn renewal_waits_for_a_minute_at_least() {
+    let world = World { idle: Duration::from_secs(120), ..World::new() };
+    let browser = world.signed_in();
+    world.clock.advance(Duration::from_secs(59));
+    assert!(valid(world.sessions().open(&browser.headers())).renewed.is_none());
+    world.clock.advance(Duration::from_secs(1));
+    assert!(valid(world.sessions().open(&browser.headers())).renewed.is_some());
 }
 
 #[test]

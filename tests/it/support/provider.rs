@@ -12,7 +12,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use postern::clock::Clock;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -152,7 +152,7 @@ async fn answer(state: Arc<Mutex<State>>, issuer: String, request: Request<Incom
         "/jwks" => (200, state.lock().unwrap().jwks().to_string()),
         "/token" => {
             let form = form_urlencoded::parse(&body).into_owned().collect();
-            let answer = state.lock().unwrap().token(&issuer, TokenCall { authorization, form });
+            let answer = state.lock().unwrap().token(&issuer, &TokenCall { authorization, form });
             match answer {
                 Some(answer) => answer,
                 None => {
@@ -192,12 +192,12 @@ impl State {
         }]})
     }
 
-    fn token(&mut self, issuer: &str, call: TokenCall) -> Option<(u16, String)> {
+    fn token(&mut self, issuer: &str, call: &TokenCall) -> Option<(u16, String)> {
         let asked = call.form.get("code").and_then(|code| self.codes.remove(code));
         self.token_calls.push(call.clone());
         let refused =
             |error: &str| Some((400, json!({"error": error, "error_description": "no"}).to_string()));
-        if !authenticated(&call) {
+        if !authenticated(call) {
             return refused("invalid_client");
         }
         let Some(asked) = asked else { return refused("invalid_grant") };
@@ -275,21 +275,21 @@ fn authenticated(call: &TokenCall) -> bool {
     }
 }
 
-pub(crate) fn at_hash(access_token: &str) -> String {
+fn at_hash(access_token: &str) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, access_token.as_bytes());
     URL_SAFE_NO_PAD.encode(&digest.as_ref()[..16])
 }
 
-fn altered(base: Value, over: &Value) -> Value {
-    let mut base: Map<String, Value> = base.as_object().unwrap().clone();
+fn altered(mut base: Value, over: &Value) -> Value {
+    let members = base.as_object_mut().unwrap();
     for (name, value) in over.as_object().unwrap() {
         if value.is_null() {
-            base.remove(name);
+            members.remove(name);
         } else {
-            base.insert(name.clone(), value.clone());
+            members.insert(name.clone(), value.clone());
         }
     }
-    Value::Object(base)
+    base
 }
 
 /// The header of a JWS, for what a test is to look at.

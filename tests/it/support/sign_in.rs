@@ -1,20 +1,27 @@
 //! Sign-in as the gateway puts it together, for a public URL of its own.
 
-use super::provider::CLIENT_ID;
+use super::browser::Browser;
+use super::provider::{CLIENT_ID, CLIENT_SECRET, Provider};
 use postern::authn::issuer::Issuer;
-use postern::authn::login::SignIn;
+use postern::authn::login::{Finished, SignIn, SignInError};
+use postern::authn::return_to::ReturnTo;
 use postern::authn::seal::{Sealer, SealingKey};
 use postern::authn::session::{Revocations, Sessions};
-use postern::clock::Clock;
+use postern::clock::{Clock, UnixSeconds};
 use postern::config::{
-    Algorithm, ClaimPaths, ClientAuthentication, IssuerConfig, KeySource, SessionConfig, SignInConfig,
+    Algorithm, ClaimPaths, ClientAuthentication, IssuerConfig, KeySource, SecretSource, SessionConfig,
+    SignInConfig,
 };
 use postern::http_client::HttpClient;
+use serde_json::{Value, json};
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
 pub(crate) const PUBLIC_URL: &str = "https://ml.corp.example";
+/// A return path in which an encoder or decoder too many would show.
+pub(crate) const DEEP: &str = "/studio/lab/tree/a%20b?x=1&y=%2F";
 
 pub(crate) struct Stack {
     pub(crate) sessions: Arc<Sessions>,
@@ -52,6 +59,68 @@ impl Stack {
             SignIn::new(&config, &public_url, issuer, sessions.clone(), sealer, http, clock.clone())?;
         Ok(Self { sessions, sign_in })
     }
+}
+
+/// [`Stack`] against the small provider of the tests, on a clock that stands still.
+pub(crate) struct World {
+    pub(crate) provider: Provider,
+    pub(crate) clock: Clock,
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) sign_in: SignIn,
+    _secret: tempfile::NamedTempFile,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    pub(crate) async fn with(change: impl FnOnce(&mut Setup)) -> Self {
+        let clock = Clock::manual(UnixSeconds(1_800_000_000));
+        let provider = Provider::start(clock.clone()).await;
+        let mut setup = Setup { secret: CLIENT_SECRET.to_owned(), private_key: false, discovery: json!({}) };
+        change(&mut setup);
+        provider.now_says().discovery = setup.discovery;
+        let mut secret = tempfile::NamedTempFile::new().unwrap();
+        secret.write_all(setup.secret.as_bytes()).unwrap();
+        let source = SecretSource::File(secret.path().to_owned());
+        let authentication = if setup.private_key {
+            ClientAuthentication::PrivateKeyJwt(source)
+        } else {
+            ClientAuthentication::Secret(source)
+        };
+        let Stack { sessions, sign_in } =
+            Stack::new(issuer(&provider.issuer), authentication, &clock).unwrap();
+        Self { provider, clock, sessions, sign_in, _secret: secret }
+    }
+
+    pub(crate) async fn start(&self, browser: &mut Browser, return_to: &str) -> Url {
+        let started =
+            self.sign_in.start(&ReturnTo::parse(return_to), true, &browser.headers()).await.unwrap();
+        assert!(started.location.is_sensitive());
+        if let Some(set_cookie) = &started.set_cookie {
+            browser.keep(set_cookie);
+        }
+        Url::parse(started.location.to_str().unwrap()).unwrap()
+    }
+
+    pub(crate) async fn finish(&self, browser: &Browser, query: &str) -> Result<Finished, SignInError> {
+        self.sign_in.finish(query, &browser.headers()).await
+    }
+
+    /// The whole way, from no cookie at all.
+    pub(crate) async fn sign_in(&self) -> Result<Finished, SignInError> {
+        let mut browser = Browser::default();
+        let location = self.start(&mut browser, DEEP).await;
+        self.finish(&browser, &self.provider.sign_in(&location)).await
+    }
+}
+
+/// What a test changes before the start.
+pub(crate) struct Setup {
+    pub(crate) secret: String,
+    pub(crate) private_key: bool,
+    pub(crate) discovery: Value,
 }
 
 pub(crate) fn issuer(url: &str) -> IssuerConfig {
