@@ -64,10 +64,13 @@ impl Around<'_> {
             let found = self.files.iter().find(|(known, _)| *known == name);
             found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| "no such file".to_owned())
         };
+        let region = Region::parse("eu-west-1").unwrap();
+        let role_arn = self.role_arn.map(|arn| RoleArn::parse(arn).unwrap());
+        let endpoint_url = self.endpoint_url.map(|url| Url::parse(url).unwrap());
         let context = CompileContext {
-            region: &Region::parse("eu-west-1").unwrap(),
-            role_arn: self.role_arn.map(|arn| RoleArn::parse(arn).unwrap()).as_ref(),
-            endpoint_url: self.endpoint_url.map(|url| Url::parse(url).unwrap()).as_ref(),
+            region: &region,
+            role_arn: role_arn.as_ref(),
+            endpoint_url: endpoint_url.as_ref(),
             trusted_proxies: &trusted,
             client_ip_known: self.client_ip_known,
             issuers: &issuers,

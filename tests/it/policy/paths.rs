@@ -162,7 +162,7 @@ fn a_glob_that_can_match_nothing_is_an_error() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 100, ..ProptestConfig::default() })]
 
     /// Whatever is asked, what is granted is a legal landing URI below the destination's own.
     #[test]
