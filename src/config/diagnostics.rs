@@ -1,9 +1,11 @@
 //! What is wrong with a configuration, where, and what was probably meant.
 
 use super::located::Location;
+use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
+use std::fmt;
 
 /// One finding in the configuration file.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Diagnostic {
     /// The dotted path of the key, such as `destinations.studio.rules[0].allow`; empty for the file as a whole.
     pub path: String,
@@ -13,6 +15,32 @@ pub struct Diagnostic {
     /// The nearest name, or what to write instead.
     pub help: Option<String>,
 }
+
+/// The text that findings point into.
+#[derive(Clone, Debug, Default)]
+pub struct Source {
+    /// The file's name as the user gave it.
+    pub name: String,
+    pub text: String,
+}
+
+/// Why a configuration is refused: all that was found, in the order of the file.
+#[derive(Clone, Debug)]
+pub struct Diagnostics {
+    pub source: Source,
+    pub findings: Vec<Diagnostic>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    Error,
+    Warning,
+}
+
+/// More than this many findings are counted, not shown.
+const SHOWN: usize = 50;
+/// Longer source lines are not shown.
+const LONGEST_LINE: usize = 4096;
 
 impl Diagnostic {
     pub fn new(path: impl Into<String>, location: Location, message: impl Into<String>) -> Self {
@@ -25,15 +53,107 @@ impl Diagnostic {
     }
 }
 
+impl Diagnostics {
+    pub fn new(source: Source, mut findings: Vec<Diagnostic>) -> Self {
+        findings.sort_by_key(|finding| (finding.location.line, finding.location.column));
+        Self { source, findings }
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for finding in self.findings.iter().take(SHOWN) {
+            writeln!(f, "{}\n", self.source.render(Severity::Error, finding))?;
+        }
+        match self.findings.len() {
+            1 => write!(f, "1 error in {}", self.source.name),
+            count if count <= SHOWN => write!(f, "{count} errors in {}", self.source.name),
+            count => write!(f, "{count} errors in {}, the first {SHOWN} are shown", self.source.name),
+        }
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+impl Source {
+    /// A finding with its source line, without colours and without a line break at its end.
+    pub fn render(&self, severity: Severity, finding: &Diagnostic) -> String {
+        let title = match finding.path.as_str() {
+            "" => finding.message.clone(),
+            path => format!("{path}: {}", finding.message),
+        };
+        let level = match severity {
+            Severity::Error => Level::ERROR,
+            Severity::Warning => Level::WARNING,
+        };
+        let (line, column) = (finding.location.line as usize, finding.location.column as usize);
+        let group = level.primary_title(title);
+        let group = match self.quotable(finding) {
+            Some((text, start, end)) => {
+                let annotation = AnnotationKind::Primary.span(start..end);
+                group.element(Snippet::source(text).line_start(line).path(&self.name).annotation(annotation))
+            }
+            None if line == 0 => group.element(Origin::path(&self.name)),
+            None => group.element(Origin::path(&self.name).line(line).char_column(column)),
+        };
+        let group = match &finding.help {
+            Some(help) => group.element(Level::HELP.message(help)),
+            None => group,
+        };
+        Renderer::plain().render(&[group])
+    }
+
+    /// The source line that a finding stands on, and what of it is meant, in bytes.
+    fn quotable(&self, finding: &Diagnostic) -> Option<(&str, usize, usize)> {
+        let Location { line, start, end, .. } = finding.location;
+        if line == 0 {
+            return None;
+        }
+        let (before, after) = self.text.split_at_checked(start)?;
+        let from = before.rfind(['\n', '\r']).map_or(0, |at| at + 1);
+        let to = start + after.find(['\n', '\r']).unwrap_or(after.len());
+        let text = self.text.get(from..to)?;
+        if text.len() > LONGEST_LINE || shows_secret(text) {
+            return None;
+        }
+        let start = start - from;
+        let end = (end.min(to).saturating_sub(from)).max(start);
+        text.is_char_boundary(end).then_some((text, start, end))
+    }
+}
+
+/// Whether a line gives a text to a key that sounds like a secret's, or holds a URL with a password.
+fn shows_secret(line: &str) -> bool {
+    const KEYS: [&str; 6] = ["client_secret", "secret", "private_key_jwt", "keys", "password", "passphrase"];
+    let authority = line.split_once("://").and_then(|(_, rest)| rest.split(['/', ' ']).next());
+    if authority.is_some_and(|authority| authority.contains('@')) {
+        return true;
+    }
+    line.match_indices(':').any(|(colon, _)| {
+        let (key, value) = line.split_at(colon);
+        let key = key.rsplit([',', '{', ' ', '"', '\'']).find(|word| !word.is_empty()).unwrap_or_default();
+        let value = value.trim_start_matches(':').trim_start();
+        let is_text = !value.is_empty() && !value.starts_with(['{', '[', '#']);
+        is_text && nearest(key, KEYS).is_some()
+    })
+}
+
 /// The name that was probably meant: the nearest of `known`, if one is near enough.
 pub fn nearest<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let folded = written.to_ascii_lowercase().replace('-', "_");
+    let fold = |name: &str| name.to_ascii_lowercase().replace('-', "_");
+    let folded: String = fold(written).chars().take(80).collect();
     known
         .into_iter()
-        .map(|name| {
-            (strsim::damerau_levenshtein(&folded, &name.to_ascii_lowercase().replace('-', "_")), name)
+        .map(|name| (strsim::damerau_levenshtein(&folded, &fold(name)), name))
+        .filter(|(distance, name)| {
+            let begins_it = folded.len() >= 4 && fold(name).starts_with(&folded);
+            begins_it || *distance <= name.chars().count().div_ceil(3).min(4)
         })
-        .filter(|(distance, name)| *distance <= name.chars().count().div_ceil(3).min(4))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, name)| name)
+}
+
+/// Names in backquotes, separated by commas.
+pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

@@ -14,7 +14,7 @@ pub struct Location {
     pub line: u32,
     /// In characters, counted from 1.
     pub column: u32,
-    /// The first byte, counted from the start of the text.
+    /// The first byte, counted from the start of the text; beyond it where the text must not be shown.
     pub start: usize,
     /// The first byte after it.
     pub end: usize,
@@ -30,6 +30,14 @@ pub struct At<T> {
 /// A map from names to values in the order of the file, each name with its place.
 #[derive(Clone, Debug)]
 pub struct Named<T>(pub Vec<(At<String>, T)>);
+
+impl Location {
+    /// The same place, whose text must not be shown: it may be a secret.
+    #[must_use]
+    pub fn hidden(self) -> Self {
+        Self { start: usize::MAX, end: usize::MAX, ..self }
+    }
+}
 
 impl<T> At<T> {
     pub fn new(value: T, location: Location) -> Self {

@@ -1,5 +1,7 @@
 //! AWS's names: what a type accepts, the service model accepts, with its patterns anchored at both ends.
 
+#![allow(clippy::unwrap_used, reason = "a test's helpers may fail the test")]
+
 use postern::target::{
     DomainId, ExpiresInSeconds, InvalidName, LandingUri, MlflowAppArn, NotebookInstanceName, PartnerAppArn,
     Region, RoleArn, SessionExpirationSeconds, SpaceName, TrackingServerName, UserProfileName,
