@@ -119,9 +119,11 @@ macro_rules! name {
 name! {
     /// `d-(-*[a-z0-9]){1,61}`, at most 63.
     DomainId,
-    "`d-` and then up to 61 lower-case letters, digits and inner hyphens, 63 characters in all",
+    "`d-` and then up to 61 lower-case letters, digits and hyphens, no hyphen last, 63 characters in all",
     |text| text.len() <= 63
-        && text.strip_prefix("d-").is_some_and(|rest| hyphenated(rest, u8::is_ascii_lowercase))
+        && text.strip_prefix("d-").is_some_and(|rest| {
+            hyphenated(rest.trim_start_matches('-'), u8::is_ascii_lowercase)
+        })
 }
 
 name! {
@@ -288,6 +290,13 @@ fn landing_uri(text: &str) -> bool {
     };
     text.len() <= 1023
         && !path.starts_with('/')
-        && path.split('/').all(|segment| segment != "." && segment != "..")
+        && path.split('/').all(stays_below)
         && path.chars().all(|c| !c.is_control() && !c.is_whitespace() && c != '\\' && c != '#')
+}
+
+/// Whether a path segment leads down, also for a reader that decodes `%2e`, `%2f` and `%5c` first, as browsers do the
+/// first of them (<https://url.spec.whatwg.org/#double-dot-path-segment>).
+fn stays_below(segment: &str) -> bool {
+    let decoded = segment.to_ascii_lowercase().replace("%2e", ".");
+    decoded != "." && decoded != ".." && !decoded.contains("%2f") && !decoded.contains("%5c")
 }

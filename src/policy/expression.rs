@@ -25,8 +25,10 @@ pub(super) use check::PREFIX_HELP;
 const LONGEST: usize = 2048;
 /// The parser and the interpreter recurse once per operator in a chain.
 const MOST_OPERATORS: usize = 200;
-/// Parentheses inside one another, for the parser.
-const DEEPEST_PARENTHESES: u16 = 24;
+/// Brackets inside one another: each takes the parser through all of its grammar, 160 kB of stack unoptimised.
+const DEEPEST_BRACKETS: usize = 8;
+/// The same for `? :` without brackets.
+const DEEPEST_RECURSION: u16 = 16;
 
 /// What expressions may refer to.
 pub(super) struct Vocabulary<'a> {
@@ -126,12 +128,17 @@ fn parse(
         let message = format!("the expression has {} bytes; {LONGEST} are allowed", source.len());
         return Err(vec![Problem::whole(message)]);
     }
-    let operators = operators(source);
+    let Shape { operators, depth } = shape(source);
     if operators > MOST_OPERATORS {
         let message = format!("the expression has {operators} operators; {MOST_OPERATORS} are allowed");
         return Err(vec![Problem::whole(message)]);
     }
-    let parser = Parser::new().max_recursion_depth(DEEPEST_PARENTHESES);
+    if depth > DEEPEST_BRACKETS {
+        let message =
+            format!("the expression has {depth} brackets inside one another; {DEEPEST_BRACKETS} are allowed");
+        return Err(vec![Problem::whole(message)]);
+    }
+    let parser = Parser::new().max_recursion_depth(DEEPEST_RECURSION);
     let (expression, positions) = parser.parse_with_source_info(source).map_err(|errors| {
         let problems = errors.errors.iter().map(|error| syntax_problem(source, error.pos, &error.msg));
         problems.take(1).collect::<Vec<_>>()
@@ -141,9 +148,18 @@ fn parse(
     if check.problems.is_empty() { Ok((expression, found)) } else { Err(check.problems) }
 }
 
-/// How many characters outside of quotes may be an operator: an upper bound, counted before anything recurses.
-fn operators(source: &str) -> usize {
-    let mut count = 0;
+/// Upper bounds of what the parser will recurse into, found before it does.
+#[derive(Default)]
+struct Shape {
+    /// Characters outside of quotes that may be, or be part of, an operator.
+    operators: usize,
+    /// Brackets inside one another.
+    depth: usize,
+}
+
+fn shape(source: &str) -> Shape {
+    let mut shape = Shape::default();
+    let mut open = 0_usize;
     let mut characters = source.chars();
     while let Some(character) = characters.next() {
         match character {
@@ -156,13 +172,19 @@ fn operators(source: &str) -> usize {
                     }
                 }
             }
-            '(' | '[' | '{' | '.' | '?' | '+' | '-' | '*' | '/' | '%' | '!' | '=' | '<' | '>' | '&' | '|' => {
-                count += 1;
+            '(' | '[' | '{' => {
+                open += 1;
+                shape.operators += 1;
+                shape.depth = shape.depth.max(open);
+            }
+            ')' | ']' | '}' => open = open.saturating_sub(1),
+            '.' | '?' | '+' | '-' | '*' | '/' | '%' | '!' | '=' | '<' | '>' | '&' | '|' => {
+                shape.operators += 1;
             }
             _ => {}
         }
     }
-    count
+    shape
 }
 
 /// The parser's complaint without its list of every token that it would have taken.
@@ -170,6 +192,7 @@ fn syntax_problem(source: &str, (line, column): (isize, isize), message: &str) -
     let message = message.lines().next().unwrap_or_default();
     let message = message.split(" expecting ").next().unwrap_or_default();
     let message = message.trim_start_matches("Syntax error: ");
+    let message = if message.contains("Recursion limit") { "it is nested too deeply" } else { message };
     let earlier = source.split_inclusive('\n').take(usize::try_from(line - 1).unwrap_or(0));
     let before: usize = earlier.map(|line| line.chars().count()).sum();
     let character = usize::try_from(column).ok().map(|column| before + column);
