@@ -14,6 +14,8 @@ mod session_policy;
 mod slots;
 pub mod state;
 mod sts;
+#[cfg(test)]
+mod tests;
 
 use crate::authn::principal::Principal;
 use crate::clock::Clock;
@@ -216,7 +218,8 @@ impl Presigner {
         }
         let credentials = credentials?;
         let operation = mint.target.operation();
-        let minted = self.calls.retrying(operation, deadline, || self.sagemaker.presign(mint, &credentials)).await;
+        let minted =
+            self.calls.retrying(operation, deadline, || self.sagemaker.presign(mint, &credentials)).await;
         let minted = match minted {
             Ok(minted) => minted,
             Err(error) => {
@@ -235,7 +238,10 @@ impl Presigner {
             ..why.into()
         })?;
         let role_session_name = session.map(|session| session.session_name.clone());
-        Ok(Presigned { url, facts: MintFacts { operation, aws_request_id, role_session_name, from_slot: false } })
+        Ok(Presigned {
+            url,
+            facts: MintFacts { operation, aws_request_id, role_session_name, from_slot: false },
+        })
     }
 
     /// The session of the assumed role in which this person's URL is minted.

@@ -61,8 +61,9 @@ impl AuthorizedHosts {
             .into_iter()
             .chain(configured.iter().map(String::as_str))
             .map(|text| {
-                HostPattern::parse(text)
-                    .ok_or_else(|| format!("`{text}` is no host: `.suffix` or `host`, then `:port` if need be"))
+                HostPattern::parse(text).ok_or_else(|| {
+                    format!("`{text}` is no host: `.suffix` or `host`, then `:port` if need be")
+                })
             })
             .collect::<Result<_, _>>()
             .map(Self)
@@ -111,6 +112,9 @@ impl AuthorizedHosts {
 impl HostPattern {
     fn parse(text: &str) -> Option<Self> {
         let (below, name) = text.strip_prefix('.').map_or((false, text), |name| (true, name));
+        if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:[]".contains(&b)) {
+            return None;
+        }
         let url = Url::parse(&format!("https://{name}/")).ok()?;
         let host = url.host()?;
         let written = url.port().map_or_else(|| host.to_string(), |port| format!("{host}:{port}"));
@@ -211,7 +215,9 @@ mod tests {
 
     #[test]
     fn what_is_no_host_is_no_pattern() {
-        for text in ["", ".", "*.sagemaker.aws", "https://a.example", "a.example/", "a b", ".127.0.0.1", "a@b"] {
+        for text in
+            ["", ".", "*.sagemaker.aws", "https://a.example", "a.example/", "a b", ".127.0.0.1", "a@b"]
+        {
             assert!(AuthorizedHosts::new(&[text.to_owned()]).is_err(), "{text}");
         }
     }

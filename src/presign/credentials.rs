@@ -76,7 +76,12 @@ impl CredentialStore {
         shared(&self.sessions, session, async move {
             let deadline = Deadline::after(store.timeout);
             let own = store.own().await?;
-            store.calls.retrying("AssumeRole", deadline, || store.sts.assume(&own, &input)).await
+            let assumed =
+                store.calls.retrying("AssumeRole", deadline, || store.sts.assume(&own, &input)).await;
+            if assumed.as_ref().is_err_and(|error| error.kind == PresignErrorKind::Credentials) {
+                store.own.invalidate(&()).await;
+            }
+            assumed
         })
         .await
     }
@@ -111,7 +116,8 @@ impl CredentialStore {
         key: &K,
     ) -> Option<Credentials> {
         let credentials = cache.get(key).await?;
-        let too_old = credentials.expiry().is_some_and(|expiry| expiry <= self.clock.now_system() + LAST_MINUTE);
+        let too_old =
+            credentials.expiry().is_some_and(|expiry| expiry <= self.clock.now_system() + LAST_MINUTE);
         if too_old {
             cache.invalidate(key).await;
             return None;

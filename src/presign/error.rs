@@ -185,7 +185,10 @@ mod tests {
     #[test]
     fn codes_are_known_with_and_without_the_word_exception() {
         for code in ["Throttling", "ThrottlingException", "TooManyRequestsException", "SlowDown"] {
-            assert!(matches!(PresignErrorKind::of_code(code, 400), PresignErrorKind::Throttled { .. }), "{code}");
+            assert!(
+                matches!(PresignErrorKind::of_code(code, 400), PresignErrorKind::Throttled { .. }),
+                "{code}"
+            );
         }
         for code in ["ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException"] {
             assert_eq!(PresignErrorKind::of_code(code, 400), PresignErrorKind::Credentials, "{code}");
@@ -201,7 +204,8 @@ mod tests {
 
     #[test]
     fn a_text_for_the_log_holds_no_url_and_no_token() {
-        let text = "User x may not\nopen https://d-1.studio.eu-west-1.sagemaker.aws/auth?token=abc or authToken=abc";
+        let text =
+            "User x may not\nopen https://d-1.studio.eu-west-1.sagemaker.aws/auth?token=abc or authToken=abc";
         assert_eq!(for_log(text), "User x may not open [left-out] or [left-out]");
         assert_eq!(for_log(&"a".repeat(4000)), "[left-out]");
         assert!(for_log(&"word ".repeat(4000)).len() < 700);

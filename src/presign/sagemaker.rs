@@ -5,9 +5,9 @@ use super::error::{BadAnswer, PresignError};
 use super::sdk::{AnswerLimit, fault};
 use super::session_policy::Resource;
 use crate::target::{Mint, Region, Target};
+use aws_sdk_sagemaker::Client;
 use aws_sdk_sagemaker::config;
 use aws_sdk_sagemaker::operation::RequestId;
-use aws_sdk_sagemaker::Client;
 use zeroize::Zeroizing;
 
 /// One client for all regions, endpoints and credentials: each call brings its own.
@@ -58,7 +58,11 @@ impl SageMaker {
     /// # Errors
     ///
     /// [`PresignError`], already classified.
-    pub(super) async fn presign(&self, mint: &Mint, credentials: &Credentials) -> Result<Minted, PresignError> {
+    pub(super) async fn presign(
+        &self,
+        mint: &Mint,
+        credentials: &Credentials,
+    ) -> Result<Minted, PresignError> {
         let operation = mint.target.operation();
         let at = At { region: &mint.region, endpoint_url: mint.endpoint_url.as_deref() };
         let (url, aws_request_id) = match &mint.target {
@@ -78,7 +82,9 @@ impl SageMaker {
                     .set_space_name(space_name.as_ref().map(ToString::to_string))
                     .set_landing_uri(landing_uri.as_ref().map(ToString::to_string))
                     .set_expires_in_seconds(expires_in.map(|expires_in| expires_in.seconds()))
-                    .set_session_expiration_duration_in_seconds(session_expiration.map(|session| session.seconds()));
+                    .set_session_expiration_duration_in_seconds(
+                        session_expiration.map(|session| session.seconds()),
+                    );
                 let output = send!(self, operation, request, at, credentials);
                 let request_id = output.request_id().map(str::to_owned);
                 (output.authorized_url, request_id)
@@ -89,7 +95,9 @@ impl SageMaker {
                     .create_presigned_mlflow_tracking_server_url()
                     .tracking_server_name(tracking_server_name.as_str())
                     .set_expires_in_seconds(expires_in.map(|expires_in| expires_in.seconds()))
-                    .set_session_expiration_duration_in_seconds(session_expiration.map(|session| session.seconds()));
+                    .set_session_expiration_duration_in_seconds(
+                        session_expiration.map(|session| session.seconds()),
+                    );
                 let output = send!(self, operation, request, at, credentials);
                 let request_id = output.request_id().map(str::to_owned);
                 (output.authorized_url, request_id)
@@ -100,7 +108,9 @@ impl SageMaker {
                     .create_presigned_mlflow_app_url()
                     .arn(arn.as_str())
                     .set_expires_in_seconds(expires_in.map(|expires_in| expires_in.seconds()))
-                    .set_session_expiration_duration_in_seconds(session_expiration.map(|session| session.seconds()));
+                    .set_session_expiration_duration_in_seconds(
+                        session_expiration.map(|session| session.seconds()),
+                    );
                 let output = send!(self, operation, request, at, credentials);
                 let request_id = output.request_id().map(str::to_owned);
                 (output.authorized_url, request_id)
@@ -110,7 +120,9 @@ impl SageMaker {
                     .client
                     .create_presigned_notebook_instance_url()
                     .notebook_instance_name(notebook_instance_name.as_str())
-                    .set_session_expiration_duration_in_seconds(session_expiration.map(|session| session.seconds()));
+                    .set_session_expiration_duration_in_seconds(
+                        session_expiration.map(|session| session.seconds()),
+                    );
                 let output = send!(self, operation, request, at, credentials);
                 let request_id = output.request_id().map(str::to_owned);
                 (output.authorized_url, request_id)
@@ -121,7 +133,9 @@ impl SageMaker {
                     .create_partner_app_presigned_url()
                     .arn(arn.as_str())
                     .set_expires_in_seconds(expires_in.map(|expires_in| expires_in.seconds()))
-                    .set_session_expiration_duration_in_seconds(session_expiration.map(|session| session.seconds()));
+                    .set_session_expiration_duration_in_seconds(
+                        session_expiration.map(|session| session.seconds()),
+                    );
                 let output = send!(self, operation, request, at, credentials);
                 let request_id = output.request_id().map(str::to_owned);
                 (output.url, request_id)
@@ -154,7 +168,8 @@ impl SageMaker {
                 (output.status.map(|status| status.as_str().to_owned()), None)
             }
             Resource::TrackingServer(name) => {
-                let request = self.client.describe_mlflow_tracking_server().tracking_server_name(name.as_str());
+                let request =
+                    self.client.describe_mlflow_tracking_server().tracking_server_name(name.as_str());
                 let output = send!(self, operation, request, at, credentials);
                 let is_active = output.is_active.map(|active| active.as_str() == "Active");
                 (output.tracking_server_status.map(|status| status.as_str().to_owned()), is_active)

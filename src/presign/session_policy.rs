@@ -141,8 +141,10 @@ mod tests {
             mint_policy(&studio(), false),
             json!([{"Effect": "Allow", "Action": actions, "Resource": arn}])
         );
-        let actions =
-            json!(["sagemaker:CreatePresignedDomainUrl", "sagemaker:CreatePresignedDomainUrlWithPrincipalTag"]);
+        let actions = json!([
+            "sagemaker:CreatePresignedDomainUrl",
+            "sagemaker:CreatePresignedDomainUrlWithPrincipalTag"
+        ]);
         assert_eq!(
             mint_policy(&studio(), true),
             json!([{"Effect": "Allow", "Action": actions, "Resource": arn}])
@@ -189,7 +191,11 @@ mod tests {
         };
         for (target, actions, arn) in [
             (app, json!(["sagemaker:CreatePresignedMlflowAppUrl", "sagemaker:CallMlflowAppApi"]), APP),
-            (partner, json!(["sagemaker:CreatePartnerAppPresignedUrl", "sagemaker:CallPartnerAppApi"]), PARTNER),
+            (
+                partner,
+                json!(["sagemaker:CreatePartnerAppPresignedUrl", "sagemaker:CallPartnerAppApi"]),
+                PARTNER,
+            ),
             (
                 notebook,
                 json!(["sagemaker:CreatePresignedNotebookInstanceUrl"]),

@@ -4,8 +4,8 @@ use super::credentials::{CredentialStore, shared};
 use super::error::PresignErrorKind;
 use super::retry::Calls;
 use super::sagemaker::{At, Described, SageMaker};
-use super::session_policy::{self, Resource};
 use super::session_name;
+use super::session_policy::{self, Resource};
 use super::sts::AssumeRole;
 use crate::target::{Mint, Region, RoleArn};
 use moka::Expiry;
@@ -197,7 +197,10 @@ mod tests {
         assert_eq!(state(&server, "Stopped", Some(false)), TargetState::Stopped);
         assert_eq!(state(&server, "Starting", Some(false)), TargetState::Starting);
         assert_eq!(state(&server, "StopFailed", Some(true)), TargetState::Unknown);
-        assert_eq!(state(&server, "CreateFailed", Some(false)), TargetState::Failed("CreateFailed".to_owned()));
+        assert_eq!(
+            state(&server, "CreateFailed", Some(false)),
+            TargetState::Failed("CreateFailed".to_owned())
+        );
         assert_eq!(state(&server, "SomethingNew", Some(true)), TargetState::Unknown);
     }
 

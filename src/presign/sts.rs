@@ -39,8 +39,13 @@ impl Sts {
     /// # Errors
     ///
     /// [`PresignError`], already classified.
-    pub(super) async fn assume(&self, own: &Credentials, input: &AssumeRole) -> Result<Credentials, PresignError> {
-        let tags = input.tags.iter().filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok());
+    pub(super) async fn assume(
+        &self,
+        own: &Credentials,
+        input: &AssumeRole,
+    ) -> Result<Credentials, PresignError> {
+        let tags =
+            input.tags.iter().filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok());
         let request = self
             .0
             .assume_role()
@@ -55,7 +60,8 @@ impl Sts {
         let output = Box::pin(request.customize().config_override(own).send())
             .await
             .map_err(|error| fault("AssumeRole", &error))?;
-        let unusable = |what: &str| PresignError::new(PresignErrorKind::Credentials, format!("AssumeRole: {what}"));
+        let unusable =
+            |what: &str| PresignError::new(PresignErrorKind::Credentials, format!("AssumeRole: {what}"));
         let session = output.credentials.ok_or_else(|| unusable("the answer holds no credentials"))?;
         let expiry =
             SystemTime::try_from(session.expiration).map_err(|_| unusable("the expiration is no time"))?;
