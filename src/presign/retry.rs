@@ -13,7 +13,7 @@ const WAITING: usize = 1024;
 /// How long throttling is argued with, so that the answer to the person comes within three seconds.
 const PATIENCE_WITH_THROTTLING: Duration = Duration::from_millis(2600);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(25);
-const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_millis(150);
 
 /// Process-wide limits on calls to AWS.
 #[derive(Debug)]

@@ -80,7 +80,7 @@ impl Stage {
         self.presigner.presign(grant).await
     }
 
-    /// Waits until the person's slot has been filled: by then a second call of the operation has been answered.
+    /// Waits until the one slot has been filled.
     async fn prewarmed(&self, grant: &Grant) {
         self.presigner.prewarm(grant.clone());
         for _ in 0..200 {

@@ -116,7 +116,7 @@ async fn throttling_of_half_of_all_calls_is_not_seen() {
             throttled.then(|| json_error(400, "ThrottlingException"))
         })
         .await;
-    let launches = 1000;
+    let launches = 400;
     let failed = launch_all(&stage, launches).await;
     assert_eq!(failed, 0);
     let calls = stage.aws.calls("CreatePresignedDomainUrl").len();
@@ -142,7 +142,10 @@ async fn launch_all(stage: &Stage, launches: usize) -> usize {
         tasks.spawn(async move {
             let mut failed = 0;
             for _ in 0..launches / 20 {
-                failed += usize::from(presigner.presign(&grant).await.is_err());
+                if let Err(error) = presigner.presign(&grant).await {
+                    println!("{error}");
+                    failed += 1;
+                }
             }
             failed
         });
