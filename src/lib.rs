@@ -6,5 +6,7 @@ pub mod config;
 pub mod http_client;
 pub mod policy;
 pub mod presign;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
 pub mod secret;
 pub mod target;

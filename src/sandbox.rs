@@ -1,0 +1,341 @@
+//! An identity provider, SageMaker and STS on loopback, for `postern demo` and for tests.
+//!
+//! Nothing here is a stub: tokens are signed, signatures are verified, inputs are judged as AWS's service model says, URLs
+//! open once and expire. What goes wrong on purpose is switched by [`Faults`], from inside the process only.
+//!
+//! The AWS account is [`ACCOUNT`]; resources exist under the same names in every region, and in the account of every role
+//! that is assumed. Domains: `d-sandbox00001` (profiles `ada`, `max`, `grace`, and `newcomer`, which is pending) and
+//! `d-risk00000001` (profile `risk--ada`), both with the authentication mode IAM; `d-singlesignon` with SSO. Tracking
+//! servers: `experiments`, `risk`, and `archive`, which is stopped. Notebooks: `grace-notebook`, and `old-notebook`, which
+//! is stopped. An MLflow app `mlflow-app/app-EXPERIMENTS1` and a partner app `partner-app/app-COMET0000001`.
+
+mod callers;
+mod calls;
+mod faults;
+mod http;
+mod identity_provider;
+mod keys;
+mod landing;
+mod pages;
+mod people;
+mod random;
+mod sagemaker;
+mod session_policy;
+mod sigv4;
+mod sts;
+
+pub use self::callers::{AwsCredentials, Caller};
+pub use self::calls::Call;
+pub use self::faults::{Fault, Faults, IdentityProviderFaults, Times};
+pub use self::keys::{Token, TokenKey};
+pub use self::landing::UrlStyle;
+pub use self::people::{Person, PersonGroups};
+
+use self::callers::Callers;
+use self::calls::Calls;
+use self::identity_provider::{Client, IdentityProvider};
+use self::keys::Keys;
+use self::landing::Landing;
+use self::people::People;
+use self::sagemaker::SageMaker;
+use self::sts::Sts;
+use crate::clock::Clock;
+use crate::secret::Secret;
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use url::Url;
+
+/// The account of the sandbox's own access key.
+pub const ACCOUNT: &str = "111122223333";
+/// The region that the demo uses; any other works as well.
+pub const REGION: &str = "eu-west-1";
+
+/// What a sandbox is started with.
+#[derive(Clone, Debug)]
+pub struct SandboxOptions {
+    /// Where the identity provider, SageMaker, STS and the issued URLs are served: loopback only.
+    pub addresses: Addresses,
+    /// By which codes, tokens, AWS sessions and issued URLs expire. Signatures are judged by the machine's clock, as
+    /// the SDKs make them by it.
+    pub clock: Clock,
+    /// Where sign-in may return to, exactly; see also [`Sandbox::register_redirect`].
+    pub redirect_uris: Vec<String>,
+    pub post_logout_redirect_uris: Vec<String>,
+    /// `aud` of access tokens.
+    pub audience: String,
+    /// What signs ID tokens.
+    pub id_token_key: TokenKey,
+    /// Every user profile and space exists, whatever its name.
+    pub any_profile: bool,
+    pub urls: UrlStyle,
+    /// Roles are assumed with this ExternalId only.
+    pub external_id: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    pub identity_provider: SocketAddr,
+    pub sagemaker: SocketAddr,
+    pub sts: SocketAddr,
+    pub landing: SocketAddr,
+}
+
+impl Default for SandboxOptions {
+    fn default() -> Self {
+        Self {
+            addresses: Addresses::default(),
+            clock: Clock::system(),
+            redirect_uris: Vec::new(),
+            post_logout_redirect_uris: Vec::new(),
+            audience: "postern-api".to_owned(),
+            id_token_key: TokenKey::Rs256,
+            any_profile: false,
+            urls: UrlStyle::default(),
+            external_id: None,
+        }
+    }
+}
+
+impl Default for Addresses {
+    /// Free ports on 127.0.0.1.
+    fn default() -> Self {
+        let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        Self { identity_provider: free, sagemaker: free, sts: free, landing: free }
+    }
+}
+
+/// The running servers. They stop when this is dropped; [`Sandbox::shutdown`] also waits for them.
+#[derive(Debug)]
+pub struct Sandbox {
+    identity_provider: Arc<IdentityProvider>,
+    issuer: Url,
+    sagemaker_url: Url,
+    sts_url: Url,
+    landing_url: Url,
+    callers: Arc<Callers>,
+    calls: Arc<Calls>,
+    stop: watch::Sender<()>,
+    servers: JoinSet<()>,
+}
+
+impl Sandbox {
+    /// Binds all listeners, makes the keys and serves.
+    ///
+    /// # Errors
+    ///
+    /// An address is not loopback, or cannot be bound.
+    pub async fn start(options: SandboxOptions) -> io::Result<Self> {
+        let addresses = options.addresses;
+        let (identity_provider_listener, issuer) = bind(addresses.identity_provider).await?;
+        let (sagemaker_listener, sagemaker_url) = bind(addresses.sagemaker).await?;
+        let (sts_listener, sts_url) = bind(addresses.sts).await?;
+        let (landing_listener, landing_url) = bind(addresses.landing).await?;
+        let generated = tokio::task::spawn_blocking(Keys::generate).await.map_err(io::Error::other)?;
+
+        let clock = options.clock;
+        let (faults, calls) = (Arc::new(Faults::default()), Arc::new(Calls::default()));
+        let callers = Arc::new(Callers::new(clock.clone()));
+        let landing = Arc::new(Landing::new(landing_url.clone(), options.urls, clock.clone()));
+        let identity_provider = Arc::new(IdentityProvider {
+            issuer: issuer.as_str().trim_end_matches('/').to_owned(),
+            client: Client {
+                id: "postern".to_owned(),
+                secret: random::hex::<20>(),
+                audience: options.audience,
+                redirect_uris: Mutex::new(BTreeSet::from_iter(options.redirect_uris)),
+                post_logout_redirect_uris: Mutex::new(BTreeSet::from_iter(options.post_logout_redirect_uris)),
+            },
+            keys: Arc::new(generated.map_err(io::Error::other)?),
+            people: Arc::new(People::of_the_demo()),
+            faults: Arc::clone(&faults),
+            clock: clock.clone(),
+            sessions: Default::default(),
+            id_token_key: options.id_token_key,
+        });
+        let sagemaker = Arc::new(SageMaker {
+            callers: Arc::clone(&callers),
+            calls: Arc::clone(&calls),
+            faults: Arc::clone(&faults),
+            landing: Arc::clone(&landing),
+            clock: clock.clone(),
+            any_profile: options.any_profile,
+            patterns: sagemaker::patterns().map_err(io::Error::other)?,
+        });
+        let sts = Arc::new(Sts {
+            callers: Arc::clone(&callers),
+            calls: Arc::clone(&calls),
+            faults,
+            clock,
+            external_id: options.external_id,
+        });
+
+        let (stop, stopped) = watch::channel(());
+        let mut servers = JoinSet::new();
+        let provider = Arc::clone(&identity_provider);
+        servers.spawn(http::serve(identity_provider_listener, stopped.clone(), move |request| {
+            Arc::clone(&provider).answer(request)
+        }));
+        servers.spawn(http::serve(sagemaker_listener, stopped.clone(), move |request| {
+            Arc::clone(&sagemaker).answer(request)
+        }));
+        servers.spawn(http::serve(sts_listener, stopped.clone(), move |request| {
+            Arc::clone(&sts).answer(request)
+        }));
+        servers.spawn(http::serve(landing_listener, stopped, move |request| {
+            std::future::ready(landing.answer(&request))
+        }));
+        Ok(Self {
+            identity_provider,
+            issuer,
+            sagemaker_url,
+            sts_url,
+            landing_url,
+            callers,
+            calls,
+            stop,
+            servers,
+        })
+    }
+
+    /// The issuer's URL. The exact `iss` is [`Sandbox::issuer_text`], without a slash at its end.
+    pub fn issuer(&self) -> &Url {
+        &self.issuer
+    }
+
+    /// The exact `iss` of tokens.
+    pub fn issuer_text(&self) -> &str {
+        &self.identity_provider.issuer
+    }
+
+    pub fn sagemaker_url(&self) -> &Url {
+        &self.sagemaker_url
+    }
+
+    pub fn sts_url(&self) -> &Url {
+        &self.sts_url
+    }
+
+    /// Where issued URLs stand.
+    pub fn landing_url(&self) -> &Url {
+        &self.landing_url
+    }
+
+    /// The client's id and secret at the identity provider.
+    pub fn client(&self) -> (&str, Secret) {
+        let client = &self.identity_provider.client;
+        (&client.id, Secret::new(client.secret.as_bytes()))
+    }
+
+    /// Long-lived AWS credentials, good at this sandbox alone.
+    pub fn credentials(&self) -> &AwsCredentials {
+        self.callers.base()
+    }
+
+    pub fn faults(&self) -> &Faults {
+        &self.identity_provider.faults
+    }
+
+    /// The latest 20,000 AWS calls whose signature was verified, oldest first, refused ones included.
+    pub fn calls(&self) -> Vec<Call> {
+        self.calls.recent()
+    }
+
+    /// How many such calls there were in all.
+    pub fn call_count(&self) -> u64 {
+        self.calls.count()
+    }
+
+    /// Lets sign-in return to this URI, character by character.
+    pub fn register_redirect(&self, uri: impl Into<String>) {
+        lock(&self.identity_provider.client.redirect_uris).insert(uri.into());
+    }
+
+    pub fn register_post_logout_redirect(&self, uri: impl Into<String>) {
+        lock(&self.identity_provider.client.post_logout_redirect_uris).insert(uri.into());
+    }
+
+    pub fn people(&self) -> Vec<Person> {
+        self.identity_provider.people.all()
+    }
+
+    /// Adds the person, or replaces the one with the same id: the next token and refresh say so.
+    pub fn put_person(&self, person: Person) {
+        self.identity_provider.people.put(person);
+    }
+
+    /// The person can no longer sign in, and refresh tokens of theirs fail.
+    pub fn remove_person(&self, id: &str) {
+        self.identity_provider.people.remove(id);
+    }
+
+    /// The claims of an access token for the person with this id or e-mail address, good for ten minutes; of a person
+    /// whom nobody knows, those with this text as `sub`, without groups.
+    pub fn access_claims(&self, person: &str) -> Map<String, Value> {
+        self.identity_provider.access_claims(&self.person(person))
+    }
+
+    /// The same for an ID token, without a nonce.
+    pub fn id_claims(&self, person: &str) -> Map<String, Value> {
+        self.identity_provider.id_claims(&self.person(person))
+    }
+
+    /// Signs any token.
+    ///
+    /// # Errors
+    ///
+    /// The cryptographic library failed.
+    pub fn token(&self, token: &Token) -> io::Result<String> {
+        self.identity_provider.keys.sign(token).map_err(io::Error::other)
+    }
+
+    /// The published JWK set.
+    pub fn jwks(&self) -> Value {
+        self.identity_provider.keys.published()
+    }
+
+    /// Replaces the signing keys: older tokens no longer verify by the published set.
+    ///
+    /// # Errors
+    ///
+    /// The cryptographic library failed.
+    pub fn rotate_keys(&self) -> io::Result<()> {
+        self.identity_provider.keys.rotate().map_err(io::Error::other)
+    }
+
+    /// Stops accepting, lets open requests finish for half a second, and returns when all is over.
+    pub async fn shutdown(mut self) {
+        let _ = self.stop.send(());
+        while self.servers.join_next().await.is_some() {}
+    }
+
+    fn person(&self, hint: &str) -> Person {
+        self.identity_provider.people.find(hint).unwrap_or_else(|| Person {
+            id: hint.to_owned(),
+            name: hint.to_owned(),
+            subject: hint.to_owned(),
+            email: format!("{hint}@corp.example"),
+            groups: PersonGroups::Listed(Vec::new()),
+        })
+    }
+}
+
+async fn bind(address: SocketAddr) -> io::Result<(TcpListener, Url)> {
+    if !address.ip().is_loopback() {
+        let why = format!("the sandbox serves on loopback only, and {address} is not");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+    }
+    let listener = TcpListener::bind(address).await?;
+    let url = Url::parse(&format!("http://{}", listener.local_addr()?)).map_err(io::Error::other)?;
+    Ok((listener, url))
+}
+
+/// A poisoned lock is taken all the same: what it guards is changed in single steps.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,52 @@
+//! Sign-out that the gateway starts (OpenID Connect RP-Initiated Logout 1.0).
+
+use super::{IdentityProvider, Parameters, with_query};
+use crate::sandbox::http::{self, Reply, Request};
+use crate::sandbox::{lock, pages};
+use hyper::{Method, StatusCode};
+use maud::html;
+use serde_json::Value;
+
+impl IdentityProvider {
+    /// Ends the refresh tokens of the person whom `id_token_hint` names, and goes back only to a registered address.
+    pub(super) fn end_session(&self, request: &Request) -> Reply {
+        let text = if request.method == Method::POST { &request.body[..] } else { request.query.as_bytes() };
+        let parameters = Parameters::read(text);
+        let hint = parameters.one("id_token_hint");
+        let claims = hint.and_then(|token| self.keys.open(token));
+        let hinted_client = claims.as_ref().and_then(|claims| claims.get("aud")).and_then(Value::as_str);
+        let client = parameters.one("client_id").or(hinted_client);
+        let hint_is_good = hint.is_none() || hinted_client == Some(&self.client.id);
+        if !hint_is_good || client.is_some_and(|client| client != self.client.id) {
+            return page(
+                StatusCode::BAD_REQUEST,
+                "This sign-out cannot go on",
+                "It names another client or token.",
+            );
+        }
+        if let Some(subject) = claims.as_ref().and_then(|claims| claims.get("sub")).and_then(Value::as_str) {
+            self.sessions.end_subject(subject);
+        }
+        let registered = |uri: &&str| lock(&self.client.post_logout_redirect_uris).contains(*uri);
+        match (parameters.one("post_logout_redirect_uri"), client) {
+            (None, _) => page(StatusCode::OK, "You are signed out", "You can close this page."),
+            (Some(uri), Some(_)) if registered(&uri) => {
+                let state: Vec<_> =
+                    parameters.one("state").map(|state| ("state", state)).into_iter().collect();
+                match with_query(uri, &state) {
+                    Some(location) => http::redirect(&location),
+                    None => page(StatusCode::OK, "You are signed out", "You can close this page."),
+                }
+            }
+            (Some(_), _) => page(
+                StatusCode::BAD_REQUEST,
+                "You are signed out",
+                "The address to go back to is not registered.",
+            ),
+        }
+    }
+}
+
+fn page(status: StatusCode, title: &str, text: &str) -> Reply {
+    http::html(status, pages::page(title, &html! { p { (text) } }))
+}

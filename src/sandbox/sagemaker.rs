@@ -1,0 +1,193 @@
+//! The SageMaker API: AWS JSON 1.1 at `POST /`, every call signed.
+//!
+//! The order is AWS's: the signature, then the input, then IAM, then whether the resource exists. Texts of refusals that
+//! AWS does not publish are the sandbox's own.
+
+pub(super) mod error;
+mod fixture;
+mod input;
+mod operation;
+
+use self::error::Error;
+use self::fixture::Whims;
+use self::input::Patterns;
+use self::operation::{Operation, Presign, Resource};
+use super::callers::{Caller, Callers};
+use super::calls::{Call, Calls};
+use super::faults::{Fault, Faults};
+use super::http::{self, Reply, Request, reply};
+use super::landing::{Kind, Landing, Ticket};
+use super::session_policy::Verdict;
+use crate::clock::Clock;
+use hyper::{Method, StatusCode};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use std::time::Duration;
+
+const REQUEST_ID: &str = "x-amzn-requestid";
+
+#[derive(Debug)]
+pub(super) struct SageMaker {
+    pub(super) callers: Arc<Callers>,
+    pub(super) calls: Arc<Calls>,
+    pub(super) faults: Arc<Faults>,
+    pub(super) landing: Arc<Landing>,
+    pub(super) clock: Clock,
+    pub(super) any_profile: bool,
+    pub(super) patterns: Patterns,
+}
+
+pub(super) fn patterns() -> Result<Patterns, regex::Error> {
+    operation::patterns()
+}
+
+impl SageMaker {
+    pub(super) async fn answer(self: Arc<Self>, request: Request) -> Reply {
+        http::with_request_id(self.dispatch(&request).await, REQUEST_ID)
+    }
+
+    async fn dispatch(&self, request: &Request) -> Reply {
+        let target = request.header("x-amz-target").and_then(|target| target.strip_prefix("SageMaker."));
+        let (Some(name), "/", &Method::POST) = (target, request.path.as_str(), &request.method) else {
+            return Error::new("UnknownOperationException", "POST / with X-Amz-Target is asked for.")
+                .into_reply();
+        };
+        let (caller, region) = match self.callers.admit(request, "sagemaker") {
+            Ok(admitted) => admitted,
+            Err(refusal) => return Error::from(refusal).into_reply(),
+        };
+        let plan = self.faults.take(name);
+        if !plan.delay.is_zero() {
+            tokio::time::sleep(plan.delay).await;
+        }
+        let parsed: Result<Map<String, Value>, _> = serde_json::from_slice(&request.body);
+        let input = parsed.as_ref().map_or(Value::Null, |members| Value::Object(members.clone()));
+        let outcome = match (&plan.fault, &parsed) {
+            (Some(fault), _) if let Some(error) = refusal(fault) => Err(error),
+            (_, Err(_)) => Err(Error::new("SerializationException", "The body is not a JSON object.")),
+            (fault, Ok(members)) => Operation::read(name, members, &self.patterns)
+                .and_then(|operation| self.perform(&operation, &caller, &region, fault.as_ref())),
+        };
+        self.calls.push(Call {
+            service: "sagemaker",
+            operation: name.to_owned(),
+            region,
+            input,
+            caller,
+            error: outcome.as_ref().err().map(|error| error.code.to_owned()),
+            at: self.clock.now(),
+            user_agent: request.header("user-agent").unwrap_or_default().to_owned(),
+        });
+        if plan.fault == Some(Fault::NotAws) {
+            const PAGE: &str = "<html><body><h1>502 Bad Gateway</h1></body></html>\n";
+            return reply(StatusCode::BAD_GATEWAY, "text/html", PAGE);
+        }
+        let answer = match outcome {
+            Ok(value) => reply(StatusCode::OK, "application/x-amz-json-1.1", value.to_string()),
+            Err(error) => error.into_reply(),
+        };
+        if plan.fault == Some(Fault::CutBody) { http::cut(answer) } else { answer }
+    }
+
+    fn perform(
+        &self,
+        operation: &Operation,
+        caller: &Caller,
+        region: &str,
+        fault: Option<&Fault>,
+    ) -> Result<Value, Error> {
+        authorize(operation, caller, region)?;
+        let whims = Whims { any_profile: self.any_profile, stopped: fault == Some(&Fault::Stopped) };
+        let found = fixture::find(operation, region, &caller.account, whims)?;
+        let Some(presign) = &operation.presign else { return Ok(found.description) };
+        if let Some(why) = found.unusable {
+            return Err(Error::validation(why)); // how AWS words it is not known
+        }
+        let ticket = ticket(operation, presign, caller, region);
+        let url = match fault {
+            Some(Fault::MissingUrl) => return Ok(json!({})),
+            Some(Fault::ForeignHost) => "https://evil.example/auth?token=taken".to_owned(),
+            Some(Fault::InsecureUrl) => {
+                format!("http://d-sandbox00001.studio.{region}.sagemaker.aws/auth?token=clear")
+            }
+            Some(Fault::LongUrl) => self.landing.issue(ticket, Some(15_000)),
+            _ => self.landing.issue(ticket, None),
+        };
+        let member =
+            if matches!(operation.resource, Resource::PartnerApp { .. }) { "Url" } else { "AuthorizedUrl" };
+        Ok(json!({member: url}))
+    }
+}
+
+/// The faults that are refusals, whatever was asked.
+fn refusal(fault: &Fault) -> Option<Error> {
+    match fault {
+        Fault::Throttle => Some(Error::throttled()),
+        Fault::InternalFailure => Some(Error::server(StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure")),
+        Fault::Unavailable => Some(Error::server(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable")),
+        Fault::ExpiredToken => Some(Error::expired()),
+        Fault::AccessDenied => Some(Error::new("AccessDeniedException", "Access is denied by a fault.")),
+        _ => None,
+    }
+}
+
+/// A session tag turns the presign of a domain's URL into a second permission that the caller needs.
+fn authorize(operation: &Operation, caller: &Caller, region: &str) -> Result<(), Error> {
+    let Some(policy) = &caller.session_policy else { return Ok(()) };
+    let resource = operation.resource.arn(region, &caller.account);
+    let with_tags = operation.name == "CreatePresignedDomainUrl" && !caller.session_tags.is_empty();
+    let further = with_tags.then_some("CreatePresignedDomainUrlWithPrincipalTag");
+    for name in std::iter::once(operation.name).chain(further) {
+        let action = format!("sagemaker:{name}");
+        let because = match policy.judge(&action, &resource) {
+            Verdict::Allowed => continue,
+            Verdict::ImplicitlyDenied => format!("because no session policy allows the {action} action"),
+            Verdict::ExplicitlyDenied => "with an explicit deny in a session policy".to_owned(),
+        };
+        return Err(Error::new(
+            "AccessDeniedException",
+            format!(
+                "User: {} is not authorized to perform: {action} on resource: {resource} {because}",
+                caller.arn
+            ),
+        ));
+    }
+    Ok(())
+}
+
+fn ticket(operation: &Operation, presign: &Presign, caller: &Caller, region: &str) -> Ticket {
+    let (kind, host, mut facts) = match &operation.resource {
+        Resource::Domain { id } => (Kind::Studio, id.clone(), vec![("Domain", id.clone())]),
+        Resource::UserProfile { domain_id, name } => (
+            Kind::Studio,
+            domain_id.clone(),
+            vec![("Domain", domain_id.clone()), ("User profile", name.clone())],
+        ),
+        Resource::TrackingServer { name } => {
+            (Kind::Mlflow, name.clone(), vec![("MLflow tracking server", name.clone())])
+        }
+        Resource::NotebookInstance { name } => {
+            (Kind::Notebook, name.clone(), vec![("Notebook instance", name.clone())])
+        }
+        Resource::MlflowApp { arn } => (Kind::Mlflow, "app".to_owned(), vec![("MLflow app", arn.clone())]),
+        Resource::PartnerApp { arn } => {
+            (Kind::PartnerApp, "app".to_owned(), vec![("Partner app", arn.clone())])
+        }
+    };
+    let optional = [("Space", &presign.space_name), ("Landing URI", &presign.landing_uri)];
+    facts.extend(optional.into_iter().filter_map(|(label, value)| Some((label, value.clone()?))));
+    facts.push(("Region", region.to_owned()));
+    facts.push((
+        "Session lasts",
+        humantime::format_duration(Duration::from_secs(presign.session_seconds)).to_string(),
+    ));
+    Ticket {
+        kind,
+        host: host.to_ascii_lowercase(),
+        region: region.to_owned(),
+        operation: operation.name,
+        facts,
+        caller: caller.clone(),
+        lifetime: Duration::from_secs(presign.expires_in_seconds),
+    }
+}

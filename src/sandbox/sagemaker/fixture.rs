@@ -1,0 +1,179 @@
+//! What exists in the sandbox's AWS. Every account that a caller comes from holds the same resources, in every region.
+
+use super::error::Error;
+use super::operation::{Operation, Resource};
+use serde_json::{Value, json};
+
+struct Domain {
+    id: &'static str,
+    name: &'static str,
+    auth_mode: &'static str,
+    /// Name and status.
+    profiles: &'static [(&'static str, &'static str)],
+    spaces: &'static [&'static str],
+}
+
+const DOMAINS: [Domain; 3] = [
+    Domain {
+        id: "d-sandbox00001",
+        name: "sandbox",
+        auth_mode: "IAM",
+        profiles: &[("ada", IN_SERVICE), ("max", IN_SERVICE), ("grace", IN_SERVICE), ("newcomer", "Pending")],
+        spaces: &["team"],
+    },
+    Domain {
+        id: "d-risk00000001",
+        name: "risk",
+        auth_mode: "IAM",
+        profiles: &[("risk--ada", IN_SERVICE)],
+        spaces: &[],
+    },
+    Domain {
+        id: "d-singlesignon",
+        name: "single-sign-on",
+        auth_mode: "SSO",
+        profiles: &[("ada", IN_SERVICE)],
+        spaces: &[],
+    },
+];
+/// Name, and whether it is running.
+const TRACKING_SERVERS: [(&str, bool); 3] = [("experiments", true), ("risk", true), ("archive", false)];
+const NOTEBOOKS: [(&str, bool); 2] = [("grace-notebook", true), ("old-notebook", false)];
+const MLFLOW_APP: (&str, &str) = ("mlflow-app/app-EXPERIMENTS1", "experiments");
+const PARTNER_APP: (&str, &str) = ("partner-app/app-COMET0000001", "comet");
+
+const IN_SERVICE: &str = "InService";
+/// 2026-01-05T09:00:00Z, when everything was made.
+const CREATED: u64 = 1_767_603_600;
+
+/// A resource that exists: how Describe shows it, and why it cannot be presigned now, if so.
+pub(super) struct Found {
+    pub(super) description: Value,
+    pub(super) unusable: Option<String>,
+}
+
+/// Switches of the fixture.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Whims {
+    /// Profiles and spaces exist by whatever name.
+    pub(super) any_profile: bool,
+    /// Servers and notebooks are stopped.
+    pub(super) stopped: bool,
+}
+
+/// Looks the operation's resource up by the ARN that IAM judged.
+pub(super) fn find(operation: &Operation, region: &str, account: &str, whims: Whims) -> Result<Found, Error> {
+    let arn = operation.resource.arn(region, account);
+    let here = |resource: &str| format!("arn:aws:sagemaker:{region}:{account}:{resource}");
+    match &operation.resource {
+        Resource::Domain { id } => {
+            let domain = domain(id)?;
+            let url = format!("https://{id}.studio.{region}.sagemaker.aws");
+            Ok(Found {
+                description: json!({
+                    "DomainArn": arn, "DomainId": id, "DomainName": domain.name, "AuthMode": domain.auth_mode,
+                    "Status": IN_SERVICE, "Url": url, "AppNetworkAccessType": "VpcOnly",
+                    "VpcId": "vpc-0sandbox000000001", "SubnetIds": ["subnet-0sandbox000000001"],
+                    "DefaultUserSettings": {}, "CreationTime": CREATED, "LastModifiedTime": CREATED,
+                }),
+                unusable: None,
+            })
+        }
+        Resource::UserProfile { domain_id, name } => {
+            user_profile(operation, domain(domain_id)?, name, &arn, whims)
+        }
+        Resource::TrackingServer { name } => {
+            let running = running(&TRACKING_SERVERS, name, whims)
+                .ok_or_else(|| Error::not_found(&format!("MLflow tracking server {name}")))?;
+            let (status, active) = if running { ("Created", "Active") } else { ("Stopped", "Inactive") };
+            Ok(Found {
+                description: json!({
+                    "TrackingServerArn": arn, "TrackingServerName": name, "TrackingServerStatus": status,
+                    "IsActive": active, "TrackingServerSize": "Small", "MlflowVersion": "3.0.0",
+                    "ArtifactStoreUri": "s3://sandbox-artifacts/mlflow", "CreationTime": CREATED,
+                    "RoleArn": format!("arn:aws:iam::{account}:role/mlflow"),
+                    "TrackingServerUrl": format!("https://t-sandbox.{region}.experiments.sagemaker.aws"),
+                }),
+                unusable: (!running).then(|| format!("The tracking server {name} is not active: {status}")),
+            })
+        }
+        Resource::NotebookInstance { name } => {
+            // The operation declares no ResourceNotFound.
+            let running =
+                running(&NOTEBOOKS, name, whims).ok_or_else(|| Error::validation("RecordNotFound"))?;
+            let status = if running { IN_SERVICE } else { "Stopped" };
+            Ok(Found {
+                description: json!({
+                    "NotebookInstanceArn": arn, "NotebookInstanceName": name, "NotebookInstanceStatus": status,
+                    "InstanceType": "ml.t3.medium", "CreationTime": CREATED, "LastModifiedTime": CREATED,
+                    "Url": format!("{name}.notebook.{region}.sagemaker.aws"),
+                    "RoleArn": format!("arn:aws:iam::{account}:role/notebook"),
+                }),
+                unusable: (!running)
+                    .then(|| format!("The notebook instance {name} is not in service: {status}")),
+            })
+        }
+        Resource::MlflowApp { .. } if arn == here(MLFLOW_APP.0) => Ok(Found {
+            description: json!({
+                "Arn": arn, "Name": MLFLOW_APP.1, "Status": "Created", "MlflowVersion": "3.4",
+                "ArtifactStoreUri": "s3://sandbox-artifacts/mlflow-app", "CreationTime": CREATED,
+                "RoleArn": format!("arn:aws:iam::{account}:role/mlflow"),
+            }),
+            unusable: None,
+        }),
+        Resource::PartnerApp { .. } if arn == here(PARTNER_APP.0) => Ok(Found {
+            description: json!({
+                "Arn": arn, "Name": PARTNER_APP.1, "Type": "comet", "Status": "Available", "AuthType": "IAM",
+                "EnableIamSessionBasedIdentity": true, "CreationTime": CREATED, "Tier": "small",
+                "ExecutionRoleArn": format!("arn:aws:iam::{account}:role/partner-app"),
+            }),
+            unusable: None,
+        }),
+        Resource::MlflowApp { arn } => Err(Error::not_found(&format!("MLflow app {arn}"))),
+        Resource::PartnerApp { arn } => Err(Error::not_found(&format!("Partner app {arn}"))),
+    }
+}
+
+fn user_profile(
+    operation: &Operation,
+    domain: &Domain,
+    name: &str,
+    arn: &str,
+    whims: Whims,
+) -> Result<Found, Error> {
+    let known = domain.profiles.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+    let status = match known {
+        Some((_, status)) => *status,
+        None if whims.any_profile => IN_SERVICE,
+        None => return Err(Error::not_found(&format!("User profile {name} in domain {}", domain.id))),
+    };
+    if let Some(space) = operation.presign.as_ref().and_then(|presign| presign.space_name.as_deref())
+        && !whims.any_profile
+        && !domain.spaces.contains(&space)
+    {
+        return Err(Error::not_found(&format!("Space {space} in domain {}", domain.id)));
+    }
+    let unusable = match (domain.auth_mode, status) {
+        ("SSO", _) => {
+            Some("The operation is only supported for domains with the authentication mode IAM".to_owned())
+        }
+        (_, IN_SERVICE) => None,
+        (_, status) => Some(format!("The user profile {name} is not in service: {status}")),
+    };
+    Ok(Found {
+        description: json!({
+            "DomainId": domain.id, "UserProfileArn": arn, "UserProfileName": known.map_or(name, |(known, _)| known),
+            "HomeEfsFileSystemUid": "200005", "Status": status, "UserSettings": {},
+            "CreationTime": CREATED, "LastModifiedTime": CREATED,
+        }),
+        unusable,
+    })
+}
+
+fn domain(id: &str) -> Result<&'static Domain, Error> {
+    DOMAINS.iter().find(|domain| domain.id == id).ok_or_else(|| Error::not_found(&format!("Domain {id}")))
+}
+
+fn running(known: &[(&str, bool)], name: &str, whims: Whims) -> Option<bool> {
+    known.iter().find(|(known, _)| *known == name).map(|(_, running)| *running && !whims.stopped)
+}
