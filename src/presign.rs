@@ -110,7 +110,7 @@ impl Presigner {
         credentials: Option<SharedCredentialsProvider>,
     ) -> Result<Self, String> {
         let hosts = AuthorizedHosts::new(&config.authorized_url_hosts)?;
-        let sdk = sdk::settings(config, &clock, credentials).await;
+        let sdk = sdk::settings(config, credentials).await;
         let provider = sdk.credentials_provider().ok_or("no source of AWS credentials is configured")?;
         let sagemaker = Arc::new(SageMaker::new(&sdk, config.endpoint_url.as_ref().map(ToString::to_string)));
         let sts = Sts::new(&sdk, config.sts_endpoint_url.as_ref().map(ToString::to_string));

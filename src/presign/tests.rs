@@ -6,6 +6,8 @@ mod aws_fake;
 mod answers;
 mod hand_out;
 mod inputs;
+#[cfg(feature = "sandbox")]
+mod sandbox;
 mod sessions;
 
 use super::error::{PresignError, PresignErrorKind};

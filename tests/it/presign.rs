@@ -1,7 +1,5 @@
 //! The presigner as a program sees it before there is any grant.
 
-#![allow(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
-
 use postern::clock::Clock;
 use postern::config::AwsConfig;
 use postern::presign::Presigner;
