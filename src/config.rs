@@ -215,3 +215,11 @@ impl SecretSource {
         Ok(Secret::new(bytes))
     }
 }
+
+impl Gateway {
+    /// The realm of all issuers, where they have one in common.
+    pub fn sole_realm(&self) -> Option<Arc<str>> {
+        let (first, others) = self.issuers.split_first()?;
+        others.iter().all(|issuer| issuer.realm == first.realm).then(|| Arc::clone(&first.realm))
+    }
+}

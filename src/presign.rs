@@ -14,6 +14,8 @@ mod session_policy;
 mod slots;
 pub mod state;
 mod sts;
+#[cfg(test)]
+mod tests;
 
 use crate::authn::principal::Principal;
 use crate::clock::Clock;
@@ -102,7 +104,7 @@ impl Presigner {
     ) -> Result<Self, String> {
         let secret = std::str::from_utf8(secret_access_key.expose()).map_err(|error| error.to_string())?;
         let credentials = Credentials::new(access_key_id, secret, None, None, "access key");
-        Self::build(config, sole_realm, clock, Some(SharedCredentialsProvider::new(credentials))).await
+        Self::with_credentials(config, sole_realm, clock, SharedCredentialsProvider::new(credentials)).await
     }
 
     /// The same with credentials from elsewhere than the default chain.
@@ -126,7 +128,7 @@ impl Presigner {
         credentials: Option<SharedCredentialsProvider>,
     ) -> Result<Self, String> {
         let hosts = AuthorizedHosts::new(&config.authorized_url_hosts)?;
-        let sdk = sdk::settings(config, &clock, credentials).await;
+        let sdk = sdk::settings(config, credentials).await;
         let provider = sdk.credentials_provider().ok_or("no source of AWS credentials is configured")?;
         let sagemaker = Arc::new(SageMaker::new(&sdk, config.endpoint_url.as_ref().map(ToString::to_string)));
         let sts = Sts::new(&sdk, config.sts_endpoint_url.as_ref().map(ToString::to_string));
@@ -156,15 +158,30 @@ impl Presigner {
     ///
     /// [`PresignError`], within `aws.timeout`.
     pub async fn presign(&self, grant: &Grant) -> Result<Presigned, PresignError> {
-        self.presign_for(grant.mint(), Person::of(grant.principal())).await
+        let key = SlotKey { person: Person::of(grant.principal()), mint: grant.mint().clone() };
+        match self.slots.take(&key) {
+            Some(presigned) => Ok(presigned),
+            None => self.mint(&key.mint, &key.person).await,
+        }
     }
 
     /// Fills the person's slot in a task of its own, so that their next request need not wait for AWS.
     ///
     /// Does nothing where the slot is filled or being filled, where many others are being filled, and for a target
     /// whose URLs live for a time that neither the config nor AWS's documentation names.
-    pub fn prewarm(self: &Arc<Self>, grant: &Grant) {
-        self.prewarm_for(grant.mint().clone(), Person::of(grant.principal()));
+    pub fn prewarm(self: &Arc<Self>, grant: Grant) {
+        let Some(life) = slots::life(&grant.mint().target) else { return };
+        let Ok(permit) = Arc::clone(&self.prewarming).try_acquire_owned() else { return };
+        let key = SlotKey { person: Person::of(grant.principal()), mint: grant.mint().clone() };
+        let Some(filling) = self.slots.reserve(key, life) else { return };
+        let presigner = Arc::clone(self);
+        tokio::spawn(async move {
+            let _permit = permit;
+            match presigner.mint(grant.mint(), &Person::of(grant.principal())).await {
+                Ok(presigned) => filling.fill(presigned),
+                Err(error) => tracing::debug!(error = %error, "slot.not_filled"),
+            }
+        });
     }
 
     /// Drops the person's unused URLs, those still being minted included.
@@ -174,35 +191,8 @@ impl Presigner {
 
     /// Whether the grant's target can be opened now, as of some seconds ago.
     pub async fn describe(&self, grant: &Grant) -> TargetState {
-        self.describe_for(grant.mint()).await
-    }
-
-    async fn presign_for(&self, mint: &Mint, person: Person) -> Result<Presigned, PresignError> {
-        let key = SlotKey { person, mint: mint.clone() };
-        match self.slots.take(&key) {
-            Some(presigned) => Ok(presigned),
-            None => self.mint(mint, &key.person).await,
-        }
-    }
-
-    fn prewarm_for(self: &Arc<Self>, mint: Mint, person: Person) {
-        let Some(life) = slots::life(&mint.target) else { return };
-        let Ok(permit) = Arc::clone(&self.prewarming).try_acquire_owned() else { return };
-        let key = SlotKey { person: person.clone(), mint: mint.clone() };
-        let Some(filling) = self.slots.reserve(key, life) else { return };
-        let presigner = Arc::clone(self);
-        tokio::spawn(async move {
-            let _permit = permit;
-            match presigner.mint(&mint, &person).await {
-                Ok(presigned) => filling.fill(presigned),
-                Err(error) => tracing::debug!(error = %error, "slot.not_filled"),
-            }
-        });
-    }
-
-    async fn describe_for(&self, mint: &Mint) -> TargetState {
-        let limit = Deadline::after(self.config.timeout).at;
-        timeout_at(limit, self.states.look_up(mint)).await.unwrap_or(TargetState::Unknown)
+        let limit = tokio::time::timeout(self.config.timeout, self.states.look_up(grant.mint()));
+        limit.await.unwrap_or(TargetState::Unknown)
     }
 
     /// One mint: state and credentials at the same time, then the presign call, then the check of its answer.

@@ -98,7 +98,7 @@ impl Gateway {
         let Ok(path) = path.map(decoded).transpose() else { return };
         let question = Question { principal, client_ip: context.client_ip, path: path.as_deref() };
         if let Ok(grant) = self.policy.authorize(destination, &question) {
-            self.presigner.prewarm(&grant);
+            self.presigner.prewarm(grant);
         }
     }
 }

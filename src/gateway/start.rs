@@ -17,7 +17,6 @@ use crate::policy::Policy;
 use crate::presign::Presigner;
 use hyper::header::{HOST, ORIGIN};
 use hyper::http::request;
-use std::collections::HashSet;
 use std::sync::Arc;
 
 /// What a gateway is made of beside its configuration.
@@ -80,15 +79,6 @@ impl Gateway {
 }
 
 impl config::Gateway {
-    /// The realm that all issuers have in common, if they do.
-    pub fn sole_realm(&self) -> Option<Arc<str>> {
-        let realms: HashSet<&Arc<str>> = self.issuers.iter().map(|issuer| &issuer.realm).collect();
-        match realms.into_iter().collect::<Vec<_>>().as_slice() {
-            [realm] => Some(Arc::clone(realm)),
-            _ => None,
-        }
-    }
-
     /// Whether `host`, as a `Host` header has it, is one of ours. Compared without case, as host names are; a port must
     /// be the public URL's or absent.
     pub fn answers_to(&self, host: &str) -> bool {

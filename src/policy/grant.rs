@@ -107,3 +107,20 @@ impl Trace {
         self.steps.last().filter(|step| step.outcome != Outcome::NotMatched)
     }
 }
+
+#[cfg(test)]
+impl Grant {
+    /// For the tests of what takes a grant; nothing that is shipped has it.
+    pub(crate) fn for_tests(realm: &str, user: &str, mint: Mint) -> Self {
+        let principal = Principal {
+            realm: realm.into(),
+            user: user.to_owned(),
+            issuer: realm.into(),
+            subject: user.to_owned(),
+            name: None,
+            groups: crate::authn::principal::Groups::LeftOut,
+            claims: Arc::default(),
+        };
+        Self::new(Arc::new(principal), "destination".into(), mint, Trace::default())
+    }
+}

@@ -112,6 +112,9 @@ impl AuthorizedHosts {
 impl HostPattern {
     fn parse(text: &str) -> Option<Self> {
         let (below, name) = text.strip_prefix('.').map_or((false, text), |name| (true, name));
+        if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:[]".contains(&b)) {
+            return None;
+        }
         let url = Url::parse(&format!("https://{name}/")).ok()?;
         let host = url.host()?;
         let written = url.port().map_or_else(|| host.to_string(), |port| format!("{host}:{port}"));

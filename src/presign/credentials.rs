@@ -76,7 +76,12 @@ impl CredentialStore {
         shared(&self.sessions, session, async move {
             let deadline = Deadline::after(store.timeout);
             let own = store.own().await?;
-            store.calls.retrying("AssumeRole", deadline, || store.sts.assume(&own, &input)).await
+            let assumed =
+                store.calls.retrying("AssumeRole", deadline, || store.sts.assume(&own, &input)).await;
+            if assumed.as_ref().is_err_and(|error| error.kind == PresignErrorKind::Credentials) {
+                store.own.invalidate(&()).await;
+            }
+            assumed
         })
         .await
     }

@@ -11,9 +11,9 @@ const AT_ONCE: usize = 64;
 /// Calls that may wait for a place; a further one fails at once.
 const WAITING: usize = 1024;
 /// How long throttling is argued with, so that the answer to the person comes within three seconds.
-const PATIENCE_WITH_THROTTLING: Duration = Duration::from_millis(2500);
-const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_millis(300);
+const PATIENCE_WITH_THROTTLING: Duration = Duration::from_millis(2600);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(25);
+const LONGEST_PAUSE: Duration = Duration::from_millis(150);
 
 /// Process-wide limits on calls to AWS.
 #[derive(Debug)]
@@ -94,7 +94,7 @@ impl Calls {
                 PresignErrorKind::Throttled { retry_after } => {
                     // Those who were turned away together must not come back together.
                     *retry_after = Duration::from_secs(2) + random_below(Duration::from_secs(4));
-                    (12, deadline.throttling_until)
+                    (16, deadline.throttling_until)
                 }
                 PresignErrorKind::Unavailable | PresignErrorKind::BadAnswer(BadAnswer::CutOff) => {
                     (3, deadline.at)

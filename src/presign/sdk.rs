@@ -1,7 +1,6 @@
 //! What both SDK clients share: how they are set up, and what their errors mean.
 
 use super::error::{BadAnswer, PresignError, PresignErrorKind, for_log};
-use crate::clock::Clock;
 use crate::config::AwsConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
@@ -11,26 +10,25 @@ use aws_sdk_sagemaker::config::interceptors::BeforeDeserializationInterceptorCon
 use aws_sdk_sagemaker::config::{ConfigBag, Intercept, RuntimeComponents, SharedCredentialsProvider};
 use aws_sdk_sagemaker::error::{BoxError, ProvideErrorMetadata, SdkError};
 use aws_sdk_sagemaker::operation::RequestId;
-use aws_smithy_async::time::TimeSource;
 use aws_smithy_types::body::SdkBody;
 use http_body_util::{LengthLimitError, Limited};
 use std::error::Error;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// No answer that we ask for is longer: the longest URL that is handed on has 16 KiB.
 const LONGEST_ANSWER: usize = 64 * 1024;
 const CONNECT_WITHIN: Duration = Duration::from_millis(1500);
 
-/// The settings for all clients: the SDK's default chains, but our clock, our region, and no retries or deadlines of
-/// the SDK's, for those are ours (`retry`). Reads the environment and profile files; asks no network.
+/// The settings for all clients: the SDK's default chains, but our region, and no retries or deadlines of the SDK's, for
+/// those are ours (`retry`). Reads the environment and profile files; asks no network.
+///
+/// Signatures are made by the machine's clock, for AWS judges them by its own.
 pub(super) async fn settings(
     config: &AwsConfig,
-    clock: &Clock,
     credentials: Option<SharedCredentialsProvider>,
 ) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new(config.region.to_string()))
-        .time_source(SdkClock(clock.clone()))
         .retry_config(RetryConfig::disabled())
         .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_WITHIN).build())
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
@@ -41,16 +39,6 @@ pub(super) async fn settings(
         loader = loader.credentials_provider(credentials);
     }
     loader.load().await
-}
-
-/// Signatures carry the time; it is the gateway's.
-#[derive(Debug)]
-struct SdkClock(Clock);
-
-impl TimeSource for SdkClock {
-    fn now(&self) -> SystemTime {
-        self.0.now_system()
-    }
 }
 
 /// Bounds what is read of an answer. The SDK itself reads to the end.

@@ -96,7 +96,7 @@ mod tests {
     proptest! {
         #[test]
         fn names_are_legal_and_no_two_people_share_one(
-            (one, other) in ((("[ab=]{0,3}", user())), ("[ab=]{0,3}", user())),
+            (one, other) in (("[ab=]{0,3}", user()), ("[ab=]{0,3}", user())),
             sole_realm in prop_oneof![Just(None), Just(Some("a"))],
         ) {
             let (one, other) = (person(&one.0, &one.1), person(&other.0, &other.1));

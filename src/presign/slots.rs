@@ -124,6 +124,11 @@ impl Slots {
         self.lock().slots.retain(|key, _| !(*key.person.realm == *realm && key.person.user == user));
     }
 
+    #[cfg(test)]
+    pub(super) fn filled(&self) -> usize {
+        self.lock().slots.values().filter(|slot| matches!(slot, Slot::Filled(_))).count()
+    }
+
     fn sweep(&self) {
         self.lock().slots.retain(|_, slot| match slot {
             Slot::Filling(_) => true,

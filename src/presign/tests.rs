@@ -1,0 +1,131 @@
+//! Presigning over the wire, with the real SDK against a stand-in for AWS.
+
+#[path = "../../tests/it/support/aws_fake.rs"]
+mod aws_fake;
+
+mod answers;
+mod hand_out;
+mod inputs;
+#[cfg(feature = "sandbox")]
+mod sandbox;
+mod sessions;
+
+use super::error::{PresignError, PresignErrorKind};
+use super::{Presigned, Presigner};
+use crate::clock::{Clock, UnixSeconds};
+use crate::config::AwsConfig;
+use crate::policy::grant::Grant;
+use crate::target::{
+    DomainId, ExpiresInSeconds, Mint, Region, RoleArn, SessionExpirationSeconds, Target, UserProfileName,
+};
+use aws_fake::{AwsFake, Call, Reply};
+use aws_sdk_sagemaker::config::{Credentials, SharedCredentialsProvider};
+use std::sync::Arc;
+use std::time::Duration;
+
+const ROLE: &str = "arn:aws:iam::111122223333:role/postern";
+
+/// A gateway's presigner before its stand-in for AWS; each test changes what it is about.
+struct Setup {
+    config: AwsConfig,
+    clock: Clock,
+    sole_realm: Option<Arc<str>>,
+    credentials: SharedCredentialsProvider,
+}
+
+struct Stage {
+    aws: AwsFake,
+    presigner: Arc<Presigner>,
+    clock: Clock,
+}
+
+impl Setup {
+    fn new() -> Self {
+        Self {
+            config: AwsConfig {
+                region: Region::parse("eu-west-1").unwrap(),
+                role_arn: None,
+                source_identity: true,
+                scoped_session_policy: true,
+                external_id: None,
+                session_tags: Vec::new(),
+                timeout: Duration::from_secs(5),
+                endpoint_url: None,
+                sts_endpoint_url: None,
+                authorized_url_hosts: Vec::new(),
+            },
+            clock: Clock::manual(UnixSeconds(1_800_000_000)),
+            sole_realm: Some("corp".into()),
+            credentials: SharedCredentialsProvider::new(Credentials::new(
+                "AKIAOWN", "secret", None, None, "test",
+            )),
+        }
+    }
+
+    async fn with(mut self, behaviour: impl Fn(&Call) -> Option<Reply> + Send + Sync + 'static) -> Stage {
+        let aws = AwsFake::start(behaviour).await;
+        self.config.endpoint_url = Some(aws.url().parse().unwrap());
+        self.config.sts_endpoint_url = Some(aws.url().parse().unwrap());
+        let clock = self.clock.clone();
+        let presigner =
+            Presigner::with_credentials(&self.config, self.sole_realm, self.clock, self.credentials);
+        Stage { aws, presigner: Arc::new(presigner.await.unwrap()), clock }
+    }
+}
+
+impl Stage {
+    async fn well() -> Self {
+        Setup::new().with(|_| None).await
+    }
+
+    async fn presign(&self, grant: &Grant) -> Result<Presigned, PresignError> {
+        self.presigner.presign(grant).await
+    }
+
+    /// Waits until the one slot has been filled.
+    async fn prewarmed(&self, grant: &Grant) {
+        self.presigner.prewarm(grant.clone());
+        for _ in 0..200 {
+            if self.presigner.slots.filled() == 1 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the slot was not filled");
+    }
+}
+
+fn studio(profile: &str) -> Target {
+    Target::StudioDomain {
+        domain_id: DomainId::parse("d-abc").unwrap(),
+        user_profile_name: UserProfileName::parse(profile).unwrap(),
+        space_name: None,
+        landing_uri: None,
+        expires_in: Some(ExpiresInSeconds::new(20).unwrap()),
+        session_expiration: Some(SessionExpirationSeconds::new(1800).unwrap()),
+    }
+}
+
+fn mint(target: Target) -> Mint {
+    Mint { target, region: Region::parse("eu-west-1").unwrap(), role_arn: None, endpoint_url: None }
+}
+
+fn with_role(target: Target) -> Mint {
+    Mint { role_arn: Some(RoleArn::parse(ROLE).unwrap()), ..mint(target) }
+}
+
+fn ada() -> Grant {
+    Grant::for_tests("corp", "ada", mint(studio("ada")))
+}
+
+fn text(presigned: Presigned) -> String {
+    presigned.url.into_api_answer().to_string()
+}
+
+fn kind(result: Result<Presigned, PresignError>) -> PresignErrorKind {
+    result.expect_err("there is no URL").kind
+}
+
+fn presigns(call: &Call) -> bool {
+    call.operation.contains("Presigned")
+}

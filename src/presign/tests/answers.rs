@@ -1,0 +1,295 @@
+//! What AWS may answer, and what becomes of it.
+
+use super::aws_fake::{json_error, sts_error};
+use super::*;
+use crate::presign::error::BadAnswer;
+use crate::presign::state::TargetState;
+use aws_sdk_sagemaker::config::{ProvideCredentials, SharedCredentialsProvider};
+use serde_json::json;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use tokio::time::Instant;
+
+/// A stage where only presign calls go wrong.
+async fn presign_answers(reply: Reply) -> Stage {
+    Setup::new().with(move |call| presigns(call).then(|| reply.clone())).await
+}
+
+fn answer(url: &str) -> Reply {
+    Reply::Json(200, json!({"AuthorizedUrl": url}))
+}
+
+#[tokio::test]
+async fn errors_are_told_apart_by_their_code() {
+    for (status, code, expected) in [
+        (400, "AccessDeniedException", PresignErrorKind::Refused),
+        (400, "ValidationException", PresignErrorKind::Refused),
+        (400, "ResourceNotFound", PresignErrorKind::NotReady(TargetState::Missing)),
+        (400, "ExpiredTokenException", PresignErrorKind::Credentials),
+        (400, "UnrecognizedClientException", PresignErrorKind::Credentials),
+        (400, "InvalidSignatureException", PresignErrorKind::Credentials),
+        (403, "com.amazonaws.sagemaker#AccessDeniedException", PresignErrorKind::Refused),
+    ] {
+        let stage = presign_answers(json_error(status, code)).await;
+        let error = stage.presign(&ada()).await.expect_err(code);
+        assert_eq!(error.kind, expected, "{code}");
+        assert_eq!(error.aws_code.as_deref(), code.rsplit('#').next());
+        assert!(error.aws_request_id.unwrap().starts_with("request-"));
+        assert!(error.message.contains("said by AWS"), "{}", error.message);
+        assert_eq!(stage.aws.calls("CreatePresignedDomainUrl").len(), 1, "{code} is not tried again");
+    }
+}
+
+#[tokio::test]
+async fn a_failing_service_is_tried_three_times() {
+    for reply in [
+        json_error(500, "InternalFailure"),
+        json_error(503, "ServiceUnavailable"),
+        json_error(400, "InternalServerException"),
+        Reply::Text(502, "<html>Bad Gateway</html>".to_owned()),
+        Reply::Close,
+    ] {
+        let shown = format!("{reply:?}");
+        let stage = presign_answers(reply).await;
+        assert_eq!(kind(stage.presign(&ada()).await), PresignErrorKind::Unavailable, "{shown}");
+        assert_eq!(stage.aws.calls("CreatePresignedDomainUrl").len(), 3, "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_passing_fault_is_not_seen() {
+    for reply in [
+        json_error(500, "InternalFailure"),
+        json_error(400, "ThrottlingException"),
+        Reply::CutOff,
+        Reply::Close,
+    ] {
+        let faults = AtomicUsize::new(1);
+        let shown = format!("{reply:?}");
+        let stage = Setup::new()
+            .with(move |call| {
+                (presigns(call) && faults.swap(0, Ordering::SeqCst) == 1).then(|| reply.clone())
+            })
+            .await;
+        stage.presign(&ada()).await.expect(&shown);
+        assert_eq!(stage.aws.calls("CreatePresignedDomainUrl").len(), 2, "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_port_where_nobody_listens_is_unavailable() {
+    let mut setup = Setup::new();
+    setup.config.timeout = Duration::from_secs(2);
+    let stage = setup.with(|_| None).await;
+    let mint = Mint { endpoint_url: Some("http://127.0.0.1:1".to_owned()), ..mint(studio("ada")) };
+    let error = stage.presign(&Grant::for_tests("corp", "ada", mint)).await.expect_err("nobody is there");
+    assert_eq!(error.kind, PresignErrorKind::Unavailable);
+}
+
+#[tokio::test]
+async fn throttling_of_everything_ends_within_three_seconds() {
+    let stage = Setup::new()
+        .with(|call| {
+            Some(match &*call.operation {
+                "AssumeRole" => sts_error(400, "Throttling"),
+                _ => json_error(400, "ThrottlingException"),
+            })
+        })
+        .await;
+    let started = Instant::now();
+    let with_role = Grant::for_tests("corp", "ada", with_role(studio("ada")));
+    let grant = ada();
+    let (first, second) = tokio::join!(stage.presign(&grant), stage.presign(&with_role));
+    assert!(started.elapsed() < Duration::from_secs(3), "{:?}", started.elapsed());
+    for result in [first, second] {
+        let PresignErrorKind::Throttled { retry_after } = kind(result) else { panic!("not throttled") };
+        assert!((2..=6).contains(&retry_after.as_secs()), "{retry_after:?}");
+    }
+    assert!(stage.aws.calls("CreatePresignedDomainUrl").len() <= 16);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn throttling_of_half_of_all_calls_is_not_seen() {
+    let presigned = AtomicUsize::new(0);
+    let stage = Setup::new()
+        .with(move |call| {
+            let throttled = presigns(call) && presigned.fetch_add(1, Ordering::SeqCst).is_multiple_of(2);
+            throttled.then(|| json_error(400, "ThrottlingException"))
+        })
+        .await;
+    let launches = 400;
+    let failed = launch_all(&stage, launches).await;
+    assert_eq!(failed, 0);
+    let calls = stage.aws.calls("CreatePresignedDomainUrl").len();
+    assert!(calls <= 2 * launches, "{calls}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn retries_are_bounded_for_the_whole_process() {
+    let stage = presign_answers(json_error(400, "ThrottlingException")).await;
+    let launches = 400;
+    assert_eq!(launch_all(&stage, launches).await, launches);
+    let calls = stage.aws.calls("CreatePresignedDomainUrl").len();
+    assert!(calls < launches + 250, "{calls}");
+}
+
+/// Launches, twenty people at a time; how many failed.
+async fn launch_all(stage: &Stage, launches: usize) -> usize {
+    let mut tasks = tokio::task::JoinSet::new();
+    for person in 0..20 {
+        let presigner = Arc::clone(&stage.presigner);
+        let user = format!("user-{person}");
+        let grant = Grant::for_tests("corp", &user, mint(studio(&user)));
+        tasks.spawn(async move {
+            let mut failed = 0;
+            for _ in 0..launches / 20 {
+                if let Err(error) = presigner.presign(&grant).await {
+                    println!("{error}");
+                    failed += 1;
+                }
+            }
+            failed
+        });
+    }
+    tasks.join_all().await.into_iter().sum()
+}
+
+#[tokio::test]
+async fn the_deadline_holds_whatever_is_slow() {
+    for slow in ["CreatePresignedDomainUrl", "AssumeRole"] {
+        let mut setup = Setup::new();
+        setup.config.timeout = Duration::from_millis(600);
+        let stage = setup
+            .with(move |call| {
+                (call.operation == slow)
+                    .then(|| Reply::After(Duration::from_secs(30), Box::new(Reply::Close)))
+            })
+            .await;
+        let started = Instant::now();
+        let grant = Grant::for_tests("corp", "ada", with_role(studio("ada")));
+        assert_eq!(kind(stage.presign(&grant).await), PresignErrorKind::OutOfTime, "{slow}");
+        assert!(started.elapsed() < Duration::from_millis(1200), "{slow}: {:?}", started.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_hanging_connection_leaves_time_for_another() {
+    let mut setup = Setup::new();
+    setup.config.timeout = Duration::from_secs(1);
+    let first = AtomicUsize::new(1);
+    let stage = setup
+        .with(move |call| {
+            (presigns(call) && first.swap(0, Ordering::SeqCst) == 1)
+                .then(|| Reply::After(Duration::from_secs(30), Box::new(Reply::Close)))
+        })
+        .await;
+    stage.presign(&ada()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_answer_without_a_usable_url_is_a_bad_answer() {
+    use BadAnswer::{CutOff, ForeignHost, NoUrl, NotHttps, TooLong, Unparseable, Userinfo};
+    for (reply, why) in [
+        (Reply::Json(200, json!({})), NoUrl),
+        (Reply::Json(200, json!({"AuthorizedUrl": null})), NoUrl),
+        (answer(""), NoUrl),
+        (answer("http://d.studio.eu-west-1.sagemaker.aws/auth?token=t0ken"), NotHttps),
+        (answer("https://studio.example/auth?token=t0ken"), ForeignHost),
+        (answer("https://a@d.studio.eu-west-1.sagemaker.aws/auth?token=t0ken"), Userinfo),
+        (answer(&format!("https://d.sagemaker.aws/?token=t0ken{}", "a".repeat(17_000))), TooLong),
+        (answer(&format!("https://d.sagemaker.aws/?token=t0ken{}", "a".repeat(200_000))), TooLong),
+        (Reply::Text(200, r#"{"AuthorizedUrl": 5, "t0ken": 1}"#.to_owned()), Unparseable),
+        (Reply::Text(200, r#"{"AuthorizedUrl": "https://d.sagemaker.aws/?t0ken"#.to_owned()), Unparseable),
+        (Reply::Text(200, "<html>t0ken</html>".to_owned()), Unparseable),
+        (Reply::CutOff, CutOff),
+    ] {
+        let shown = format!("{reply:?}");
+        let stage = presign_answers(reply).await;
+        let error = stage.presign(&ada()).await.expect_err(&shown);
+        assert_eq!(error.kind, PresignErrorKind::BadAnswer(why), "{shown}");
+        assert!(!format!("{error} {error:?}").contains("t0ken"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_long_url_is_handed_on_byte_for_byte() {
+    let url = format!("https://d-abc.studio.eu-west-1.sagemaker.aws/auth?token={}%2f+", "a".repeat(15_000));
+    let stage = presign_answers(answer(&url)).await;
+    assert_eq!(text(stage.presign(&ada()).await.unwrap()), url);
+}
+
+#[tokio::test]
+async fn a_target_that_cannot_be_opened_is_not_asked_for() {
+    for (status, state) in [
+        ("Pending", TargetState::Pending("Pending".to_owned())),
+        ("Failed", TargetState::Failed("Failed".to_owned())),
+    ] {
+        let stage = Setup::new()
+            .with(move |call| {
+                (call.operation == "DescribeUserProfile").then(|| Reply::Json(200, json!({"Status": status})))
+            })
+            .await;
+        assert_eq!(kind(stage.presign(&ada()).await), PresignErrorKind::NotReady(state));
+        assert!(stage.aws.calls("CreatePresignedDomainUrl").is_empty());
+    }
+}
+
+#[tokio::test]
+async fn a_look_up_that_fails_or_hangs_does_not_stand_in_the_way() {
+    for reply in [
+        json_error(400, "AccessDeniedException"),
+        json_error(400, "ThrottlingException"),
+        Reply::Text(200, "{".to_owned()),
+        Reply::Json(200, json!({"Status": "SomethingNew"})),
+        Reply::After(Duration::from_secs(30), Box::new(Reply::Close)),
+    ] {
+        let mut setup = Setup::new();
+        setup.config.timeout = Duration::from_secs(1);
+        let shown = format!("{reply:?}");
+        let stage =
+            setup.with(move |call| (call.operation == "DescribeUserProfile").then(|| reply.clone())).await;
+        stage.presign(&ada()).await.expect(&shown);
+    }
+}
+
+#[tokio::test]
+async fn a_state_is_looked_up_once_for_all_who_ask() {
+    let stage = Setup::new()
+        .with(|call| {
+            (call.operation == "DescribeUserProfile").then(|| {
+                let ready = Reply::Json(200, json!({"Status": "InService"}));
+                Reply::After(Duration::from_millis(50), Box::new(ready))
+            })
+        })
+        .await;
+    let grant = ada();
+    let (first, second, url) = tokio::join!(
+        stage.presigner.describe(&grant),
+        stage.presigner.describe(&grant),
+        stage.presign(&grant)
+    );
+    assert_eq!((first, second), (TargetState::Ready, TargetState::Ready));
+    url.unwrap();
+    assert_eq!(stage.aws.calls("DescribeUserProfile").len(), 1);
+}
+
+#[tokio::test]
+async fn a_gateway_without_credentials_says_so() {
+    #[derive(Debug)]
+    struct Nothing;
+    impl ProvideCredentials for Nothing {
+        fn provide_credentials<'a>(&'a self) -> aws_credential_types::provider::future::ProvideCredentials<'a>
+        where
+            Self: 'a,
+        {
+            aws_credential_types::provider::future::ProvideCredentials::ready(Err(
+                aws_credential_types::provider::error::CredentialsError::not_loaded("nothing is configured"),
+            ))
+        }
+    }
+    let mut setup = Setup::new();
+    setup.credentials = SharedCredentialsProvider::new(Nothing);
+    let stage = setup.with(|_| None).await;
+    let error = stage.presign(&ada()).await.expect_err("there are no credentials");
+    assert_eq!(error.kind, PresignErrorKind::Credentials);
+    assert!(error.message.contains("nothing is configured"), "{}", error.message);
+}

@@ -1,0 +1,95 @@
+//! The same against the sandbox, which verifies signatures and holds sessions to their policies.
+
+use super::*;
+use crate::presign::state::TargetState;
+use crate::sandbox::{Fault, Sandbox, SandboxOptions, Times};
+use crate::target::{MlflowAppArn, NotebookInstanceName, PartnerAppArn, TrackingServerName};
+
+async fn stage() -> (Sandbox, Arc<Presigner>) {
+    let sandbox = Sandbox::start(SandboxOptions::default()).await.unwrap();
+    let landing = sandbox.landing_url();
+    let mut setup = Setup::new();
+    setup.clock = Clock::system();
+    setup.config.endpoint_url = Some(sandbox.sagemaker_url().clone());
+    setup.config.sts_endpoint_url = Some(sandbox.sts_url().clone());
+    setup.config.authorized_url_hosts =
+        vec![format!("{}:{}", landing.host_str().unwrap(), landing.port().unwrap())];
+    let own = sandbox.credentials();
+    let own = Credentials::new(&own.access_key_id, &own.secret_access_key, None, None, "sandbox");
+    let presigner = Presigner::with_credentials(
+        &setup.config,
+        setup.sole_realm,
+        setup.clock,
+        SharedCredentialsProvider::new(own),
+    );
+    (sandbox, Arc::new(presigner.await.unwrap()))
+}
+
+fn sandbox_studio() -> Target {
+    Target::StudioDomain {
+        domain_id: DomainId::parse("d-sandbox00001").unwrap(),
+        user_profile_name: UserProfileName::parse("ada").unwrap(),
+        space_name: None,
+        landing_uri: None,
+        expires_in: None,
+        session_expiration: None,
+    }
+}
+
+#[tokio::test]
+async fn every_kind_of_target_is_minted_within_its_scoped_policy() {
+    let (sandbox, presigner) = stage().await;
+    let arn = |resource: &str| format!("arn:aws:sagemaker:eu-west-1:111122223333:{resource}");
+    for target in [
+        sandbox_studio(),
+        Target::MlflowTrackingServer {
+            tracking_server_name: TrackingServerName::parse("risk").unwrap(),
+            expires_in: None,
+            session_expiration: None,
+        },
+        Target::MlflowApp {
+            arn: MlflowAppArn::parse(&arn("mlflow-app/app-EXPERIMENTS1")).unwrap(),
+            expires_in: None,
+            session_expiration: None,
+        },
+        Target::NotebookInstance {
+            notebook_instance_name: NotebookInstanceName::parse("grace-notebook").unwrap(),
+            session_expiration: None,
+        },
+        Target::PartnerApp {
+            arn: PartnerAppArn::parse(&arn("partner-app/app-COMET0000001")).unwrap(),
+            expires_in: None,
+            session_expiration: None,
+        },
+    ] {
+        for mint in [mint(target.clone()), with_role(target.clone())] {
+            let grant = Grant::for_tests("corp", "ada@corp.example", mint);
+            presigner.presign(&grant).await.unwrap();
+        }
+        assert_eq!(
+            presigner.describe(&Grant::for_tests("corp", "ada", mint(target))).await,
+            TargetState::Ready
+        );
+    }
+    let refused: Vec<_> = sandbox.calls().into_iter().filter(|call| call.error.is_some()).collect();
+    assert!(refused.is_empty(), "{refused:?}");
+}
+
+#[tokio::test]
+async fn a_target_that_is_not_there_is_missing() {
+    let (_sandbox, presigner) = stage().await;
+    let target = Target::MlflowTrackingServer {
+        tracking_server_name: TrackingServerName::parse("nowhere").unwrap(),
+        expires_in: None,
+        session_expiration: None,
+    };
+    let error = presigner.presign(&Grant::for_tests("corp", "ada", mint(target))).await.expect_err("missing");
+    assert_eq!(error.kind, PresignErrorKind::NotReady(TargetState::Missing));
+}
+
+#[tokio::test]
+async fn a_cut_answer_is_asked_for_again() {
+    let (sandbox, presigner) = stage().await;
+    sandbox.faults().inject(Some("CreatePresignedDomainUrl"), Fault::CutBody, Times::Next(1));
+    presigner.presign(&Grant::for_tests("corp", "ada", with_role(sandbox_studio()))).await.unwrap();
+}
