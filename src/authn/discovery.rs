@@ -49,7 +49,8 @@ pub(super) fn metadata(issuer: &str, http: HttpClient, clock: Clock) -> Result<R
     let location =
         location(issuer).ok_or_else(|| format!("`{issuer}` is not an http(s) URL without query"))?;
     let issuer: Arc<str> = Arc::from(issuer);
-    Ok(Refreshed::new(clock, move |before: Option<Arc<Metadata>>| -> Fetch<Metadata> {
+    let name = format!("discovery document of {issuer}");
+    Ok(Refreshed::new(name, clock, move |before: Option<Arc<Metadata>>| -> Fetch<Metadata> {
         let (http, location, issuer) = (http.clone(), location.clone(), Arc::clone(&issuer));
         Box::pin(async move {
             let answer = fetch(&http, &location).await?;

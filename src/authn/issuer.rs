@@ -14,6 +14,7 @@ use moka::future::Cache;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use url::Url;
 
 /// What the verified tokens of one issuer may hold in memory, by a generous estimate.
 const LARGEST_CACHE: u64 = 32 * 1024 * 1024;
@@ -62,9 +63,14 @@ impl Issuer {
     /// its keys are to be discovered.
     pub fn new(config: IssuerConfig, http: HttpClient, clock: Clock) -> Result<Arc<Self>, String> {
         let metadata = discovery::metadata(&config.issuer, http.clone(), clock.clone());
+        let name = format!("keys of {}", config.issuer);
         let keys = match &config.keys {
-            KeySource::Discovery => Keys::Fetched(discovered_keys(metadata.clone()?, http, clock.clone())),
-            KeySource::JwksUri(location) => Keys::Fetched(keys_at(location.clone(), http, clock.clone())),
+            KeySource::Discovery => {
+                Keys::Fetched(discovered_keys(name, metadata.clone()?, http, clock.clone()))
+            }
+            KeySource::JwksUri(location) => {
+                Keys::Fetched(keys_at(name, location.clone(), http, clock.clone()))
+            }
             KeySource::JwksFile(path) => Keys::Fixed(Arc::new(keys_on_disk(path)?)),
             KeySource::PemPerKey(base) => Keys::OneByOne(PemKeys::new(base.clone(), http, clock.clone())),
         };
@@ -207,8 +213,13 @@ impl Issuer {
     }
 }
 
-fn discovered_keys(metadata: Refreshed<Metadata>, http: HttpClient, clock: Clock) -> Refreshed<KeySet> {
-    Refreshed::new(clock, move |_| -> Fetch<KeySet> {
+fn discovered_keys(
+    name: String,
+    metadata: Refreshed<Metadata>,
+    http: HttpClient,
+    clock: Clock,
+) -> Refreshed<KeySet> {
+    Refreshed::new(name, clock, move |_| -> Fetch<KeySet> {
         let (metadata, http) = (metadata.clone(), http.clone());
         Box::pin(async move {
             let metadata = metadata.current().await?.document;
@@ -217,8 +228,8 @@ fn discovered_keys(metadata: Refreshed<Metadata>, http: HttpClient, clock: Clock
     })
 }
 
-fn keys_at(location: url::Url, http: HttpClient, clock: Clock) -> Refreshed<KeySet> {
-    Refreshed::new(clock, move |_| -> Fetch<KeySet> {
+fn keys_at(name: String, location: Url, http: HttpClient, clock: Clock) -> Refreshed<KeySet> {
+    Refreshed::new(name, clock, move |_| -> Fetch<KeySet> {
         let (location, http) = (location.clone(), http.clone());
         Box::pin(async move { KeySet::parse(&discovery::fetch(&http, &location).await?.body) })
     })

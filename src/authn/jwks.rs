@@ -223,7 +223,12 @@ fn material(key: &Map<String, Value>) -> Result<(Kind, DecodingKey), &'static st
             if !RSA_BITS.contains(&bits) {
                 return Err("the RSA modulus is not of 2048 to 8192 bits");
             }
-            Ok((Kind::Rsa, DecodingKey::from_rsa_raw_components(modulus, unpadded(&exponent))))
+            let exponent = unpadded(&exponent);
+            // With the exponent 1 a signature is its own proof.
+            if matches!(exponent, [] | [1]) || exponent.last().is_some_and(|last| last % 2 == 0) {
+                return Err("the RSA exponent is not an odd number above 1");
+            }
+            Ok((Kind::Rsa, DecodingKey::from_rsa_raw_components(modulus, exponent)))
         }
         (Some("EC"), Some(curve @ ("P-256" | "P-384"))) => {
             let (kind, length) = if curve == "P-256" { (Kind::P256, 32) } else { (Kind::P384, 48) };

@@ -32,6 +32,8 @@ pub(super) struct Refreshed<T>(Arc<Shared<T>>);
 pub(super) type Fetch<T> = Pin<Box<dyn Future<Output = Result<T, FetchError>> + Send>>;
 
 struct Shared<T> {
+    /// What the document is and whose, for the log.
+    name: String,
     clock: Clock,
     /// Is given the document before, to tell what changed.
     load: Box<dyn Fn(Option<Arc<T>>) -> Fetch<T> + Send + Sync>,
@@ -59,12 +61,13 @@ pub(super) struct Current<T> {
 
 impl<T: Send + Sync + 'static> Refreshed<T> {
     pub(super) fn new(
+        name: String,
         clock: Clock,
         load: impl Fn(Option<Arc<T>>) -> Fetch<T> + Send + Sync + 'static,
     ) -> Self {
         let state =
             State { document: None, loaded: None, failure: None, began: None, sought: None, under_way: None };
-        Self(Arc::new(Shared { clock, load: Box::new(load), state: Mutex::new(state) }))
+        Self(Arc::new(Shared { name, clock, load: Box::new(load), state: Mutex::new(state) }))
     }
 
     /// The document: without waiting where there is a usable one.
@@ -140,7 +143,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
                     state.failure = None;
                 }
                 Err(error) => {
-                    tracing::warn!(error = %error, "an identity provider's document could not be fetched");
+                    tracing::warn!(document = shared.name, %error, "fetching failed; what is at hand serves on");
                     state.failure = Some(error);
                 }
             }

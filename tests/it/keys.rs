@@ -1,6 +1,6 @@
 //! Where keys come from, and what an identity provider's bad days cost.
 
-use crate::support::believer::{Believer, ISSUER, NOW, claims, claims_with, key_set, reason};
+use crate::support::believer::{Believer, NOW, claims, claims_with, key_set, reason, until};
 use crate::support::jwks_server::Answer;
 use crate::support::signer::Signer;
 use postern::authn::issuer::Issuer;
@@ -268,6 +268,10 @@ async fn a_key_is_for_its_own_use_and_algorithm() {
     assert_eq!(outcome(&signer, &[("alg", json!("ES384"))]).await, "unknown-key");
     assert_eq!(outcome(&signer, &[("alg", json!("HS256"))]).await, "unknown-key");
     assert_eq!(outcome(&signer, &[("d", json!("AAAA"))]).await, "unknown-key");
+    assert_eq!(outcome(&rsa, &[("n", json!("A".repeat(342)))]).await, "unknown-key");
+    for weak in ["AQ", "AAAB", "Ag", ""] {
+        assert_eq!(outcome(&rsa, &[("e", json!(weak))]).await, "unknown-key", "{weak}");
+    }
     assert_eq!(outcome(&rsa, &[("alg", json!("RSA-OAEP"))]).await, "unknown-key");
     assert_eq!(outcome(&rsa, &[("alg", json!("PS256"))]).await, "algorithm-not-allowed");
 }
@@ -344,92 +348,4 @@ async fn keys_on_disk_are_read_when_the_issuer_is_made() {
     assert_eq!(believer.reason(&signer.token(&claims())).await, "accepted");
     assert_eq!(believer.reason(&Signer::es256("x").token(&claims())).await, "unknown-key");
     assert_eq!(believer.server.all_requests(), 0);
-}
-
-async fn discovering(document: impl FnOnce(&str) -> Value) -> (Believer, Signer) {
-    let signer = Signer::es256("k");
-    let believer = Believer::with(&[&signer], |config, server| {
-        config.issuer = format!("{}/realms/staff", server.base);
-        config.keys = KeySource::Discovery;
-        server.serve("/realms/staff/.well-known/openid-configuration", document(&server.base));
-    })
-    .await;
-    (believer, signer)
-}
-
-fn metadata(base: &str) -> Value {
-    json!({
-        "issuer": format!("{base}/realms/staff"), "jwks_uri": format!("{base}/keys"),
-        "authorization_endpoint": format!("{base}/authorize"), "token_endpoint": format!("{base}/token"),
-        "userinfo_endpoint": format!("{base}/userinfo"), "authorization_response_iss_parameter_supported": true,
-    })
-}
-
-#[tokio::test]
-async fn keys_and_endpoints_are_discovered_below_the_issuers_path() {
-    let (believer, signer) = discovering(metadata).await;
-    let issuer = format!("{}/realms/staff", believer.server.base);
-    assert_eq!(believer.reason(&signer.token(&claims_with("iss", issuer))).await, "accepted");
-    let provider = believer.issuer.provider().await.unwrap();
-    assert_eq!(provider.token_endpoint.path(), "/token");
-    assert_eq!(provider.token_endpoint_auth_methods, ["client_secret_basic"]);
-    assert!(provider.iss_parameter_supported);
-    assert_eq!(provider.end_session_endpoint, None);
-    assert_eq!(believer.server.requests("/realms/staff/.well-known/openid-configuration"), 1);
-}
-
-/// B09: the error names the field.
-#[tokio::test]
-async fn a_discovery_document_is_exact_and_complete() {
-    for (field, value) in [
-        ("issuer", json!("http://127.0.0.1/realms/staff/")),
-        ("issuer", json!(ISSUER)),
-        ("issuer", json!(null)),
-        ("jwks_uri", json!(null)),
-        ("jwks_uri", json!("ftp://127.0.0.1/keys")),
-        ("jwks_uri", json!("/keys")),
-        ("authorization_endpoint", json!("javascript:alert(1)")),
-        ("token_endpoint", json!(null)),
-        ("token_endpoint", json!(["https://a.example"])),
-        ("userinfo_endpoint", json!("nowhere")),
-    ] {
-        let (believer, _) = discovering(|base| {
-            let mut document = metadata(base);
-            document[field] = value.clone();
-            document
-        })
-        .await;
-        let error = believer.issuer.provider().await.unwrap_err().to_string();
-        assert!(error.contains(&format!("`{field}`")), "{field} {value}: {error}");
-    }
-    let (believer, signer) = discovering(
-        |base| json!({"issuer": format!("{base}/realms/staff"), "jwks_uri": format!("{base}/keys")}),
-    )
-    .await;
-    let issuer = format!("{}/realms/staff", believer.server.base);
-    assert_eq!(believer.reason(&signer.token(&claims_with("iss", issuer))).await, "accepted");
-    assert!(believer.issuer.provider().await.unwrap_err().to_string().contains("authorization_endpoint"));
-}
-
-#[tokio::test]
-async fn metadata_survives_a_provider_that_is_out_of_reach() {
-    let (believer, _) = discovering(metadata).await;
-    let before = believer.issuer.provider().await.unwrap();
-    let path = "/realms/staff/.well-known/openid-configuration";
-    believer.server.answer(path, Answer::Status(502));
-    believer.clock.advance(10 * MINUTES);
-    assert_eq!(believer.issuer.provider().await.unwrap(), before);
-    until(|| believer.server.requests(path) == 2).await;
-    assert_eq!(believer.issuer.provider().await.unwrap(), before);
-}
-
-/// Waits for what another task is about to do.
-async fn until(mut done: impl FnMut() -> bool) {
-    for _ in 0..500 {
-        if done() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("it did not happen within five seconds");
 }

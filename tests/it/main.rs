@@ -13,16 +13,22 @@
 mod architecture;
 mod config;
 mod credentials;
+mod discovery;
 mod keys;
 mod launch;
 mod login;
+mod login_answers;
 mod login_peer;
 mod mapping;
+mod policy;
+mod presign;
 mod return_to;
 mod sandbox;
 mod sandbox_peers;
 mod seal;
 mod session;
+mod target;
+mod token_form;
 mod tokens;
 mod vectors;
 

@@ -12,6 +12,10 @@ use std::path::PathBuf;
 /// name of the case.
 const MISLABELLED: [u64; 6] = [347, 351, 367, 370, 372, 373];
 
+/// Called valid, and refused by us: the key says that it is for PS256, the token that it was made with PS384 (RFC 8725,
+/// section 3.1: a key is used with exactly one algorithm).
+const KEY_FOR_OTHER_ALGORITHM: [u64; 2] = [346, 350];
+
 fn suite(name: &str) -> Option<PathBuf> {
     let root = std::env::var_os("POSTERN_VECTORS")
         .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/vectors"), PathBuf::from);
@@ -38,7 +42,7 @@ fn wycheproof_json_web_signature() {
             if MISLABELLED.contains(&id) {
                 continue;
             }
-            let valid = test["result"] == "valid" && !symmetric;
+            let valid = test["result"] == "valid" && !symmetric && !KEY_FOR_OTHER_ALGORITHM.contains(&id);
             let outcome = verify_signature(test["jws"].as_str().unwrap(), keys.as_bytes());
             assert_eq!(outcome.is_ok(), valid, "{id} {}: {:?}", test["comment"], outcome.err());
             *if valid { &mut accepted } else { &mut refused } += 1;

@@ -1,0 +1,85 @@
+//! What a provider says of itself, and how much of it is believed.
+
+use crate::support::believer::{Believer, ISSUER, claims_with, until};
+use crate::support::jwks_server::Answer;
+use crate::support::signer::Signer;
+use postern::config::KeySource;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+async fn discovering(document: impl FnOnce(&str) -> Value) -> (Believer, Signer) {
+    let signer = Signer::es256("k");
+    let believer = Believer::with(&[&signer], |config, server| {
+        config.issuer = format!("{}/realms/staff", server.base);
+        config.keys = KeySource::Discovery;
+        server.serve("/realms/staff/.well-known/openid-configuration", document(&server.base));
+    })
+    .await;
+    (believer, signer)
+}
+
+fn metadata(base: &str) -> Value {
+    json!({
+        "issuer": format!("{base}/realms/staff"), "jwks_uri": format!("{base}/keys"),
+        "authorization_endpoint": format!("{base}/authorize"), "token_endpoint": format!("{base}/token"),
+        "userinfo_endpoint": format!("{base}/userinfo"), "authorization_response_iss_parameter_supported": true,
+    })
+}
+
+#[tokio::test]
+async fn keys_and_endpoints_are_discovered_below_the_issuers_path() {
+    let (believer, signer) = discovering(metadata).await;
+    let issuer = format!("{}/realms/staff", believer.server.base);
+    assert_eq!(believer.reason(&signer.token(&claims_with("iss", issuer))).await, "accepted");
+    let provider = believer.issuer.provider().await.unwrap();
+    assert_eq!(provider.token_endpoint.path(), "/token");
+    assert_eq!(provider.token_endpoint_auth_methods, ["client_secret_basic"]);
+    assert!(provider.iss_parameter_supported);
+    assert_eq!(provider.end_session_endpoint, None);
+    assert_eq!(believer.server.requests("/realms/staff/.well-known/openid-configuration"), 1);
+}
+
+/// B09: the error names the field.
+#[tokio::test]
+async fn a_discovery_document_is_exact_and_complete() {
+    for (field, value) in [
+        ("issuer", json!("http://127.0.0.1/realms/staff/")),
+        ("issuer", json!(ISSUER)),
+        ("issuer", json!(null)),
+        ("jwks_uri", json!(null)),
+        ("jwks_uri", json!("ftp://127.0.0.1/keys")),
+        ("jwks_uri", json!("/keys")),
+        ("authorization_endpoint", json!("javascript:alert(1)")),
+        ("token_endpoint", json!(null)),
+        ("token_endpoint", json!(["https://a.example"])),
+        ("userinfo_endpoint", json!("nowhere")),
+    ] {
+        let (believer, _) = discovering(|base| {
+            let mut document = metadata(base);
+            document[field] = value.clone();
+            document
+        })
+        .await;
+        let error = believer.issuer.provider().await.unwrap_err().to_string();
+        assert!(error.contains(&format!("`{field}`")), "{field} {value}: {error}");
+    }
+    let (believer, signer) = discovering(
+        |base| json!({"issuer": format!("{base}/realms/staff"), "jwks_uri": format!("{base}/keys")}),
+    )
+    .await;
+    let issuer = format!("{}/realms/staff", believer.server.base);
+    assert_eq!(believer.reason(&signer.token(&claims_with("iss", issuer))).await, "accepted");
+    assert!(believer.issuer.provider().await.unwrap_err().to_string().contains("authorization_endpoint"));
+}
+
+#[tokio::test]
+async fn metadata_survives_a_provider_that_is_out_of_reach() {
+    let (believer, _) = discovering(metadata).await;
+    let before = believer.issuer.provider().await.unwrap();
+    let path = "/realms/staff/.well-known/openid-configuration";
+    believer.server.answer(path, Answer::Status(502));
+    believer.clock.advance(Duration::from_secs(600));
+    assert_eq!(believer.issuer.provider().await.unwrap(), before);
+    until(|| believer.server.requests(path) == 2).await;
+    assert_eq!(believer.issuer.provider().await.unwrap(), before);
+}
