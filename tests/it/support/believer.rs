@@ -39,7 +39,7 @@ impl Believer {
         let clock = Clock::manual(UnixSeconds(NOW));
         let issuer = Issuer::new(config, HttpClient::new().unwrap(), clock.clone()).unwrap();
         let all = Credentials { bearer: true, session: true, signed_header: true };
-        let authenticator = Arc::new(Authenticator::new(&[Arc::clone(&issuer)], &all).unwrap());
+        let authenticator = Arc::new(Authenticator::new(&[Arc::clone(&issuer)], &all, None).unwrap());
         Self { server, clock, issuer, authenticator }
     }
 

@@ -1,6 +1,6 @@
 //! A visitor with a browser: cookies by origin, one hop at a time, and the headers that a real one sends when a person clicks.
 
-use http_body_util::{BodyExt, Empty, Full};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Bytes;
 use hyper::header::{COOKIE, HeaderMap, HeaderName, HeaderValue, LOCATION, SET_COOKIE};
 use hyper::{Method, Request, StatusCode};
@@ -107,9 +107,7 @@ impl Visitor {
                 headers.insert("content-type", HeaderValue::from_static("application/x-www-form-urlencoded"));
                 Full::new(Bytes::from(form.to_owned()))
             }
-            None => {
-                Empty::new().collect().await.map(|empty| Full::new(empty.to_bytes())).expect("an empty body")
-            }
+            None => Full::default(),
         };
         let response = self.client.request(request.body(body).expect("a request")).await.expect("an answer");
         let (head, body) = response.into_parts();
