@@ -3,6 +3,7 @@
 pub mod access;
 pub mod context;
 pub mod error;
+pub mod failure;
 mod launch;
 mod limit;
 pub mod pages;

@@ -1,6 +1,6 @@
 //! What a person reads. Plain HTML with one inline stylesheet: no script, no external asset, nothing to load.
 
-use super::error::Failure;
+use super::failure::Failure;
 use crate::authn::principal::{Groups, Principal};
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;

@@ -1,7 +1,7 @@
 //! Answers: every one leaves through here, with the headers that all of them carry.
 
 use super::context::{Audience, RequestContext};
-use super::error::Failure;
+use super::failure::Failure;
 use super::pages::Pages;
 use crate::presign::authorized_url::AuthorizedUrl;
 use http_body_util::Full;

@@ -21,7 +21,7 @@ fn sources() -> Vec<(String, String)> {
     assert!(files.len() > 40, "the sources were not found");
     let read = |path: PathBuf| {
         let text = fs::read_to_string(&path).expect("a source file");
-        let text = text.split("\n#[cfg(test)]\nmod ").next().unwrap_or_default().to_owned();
+        let text = text.split("\n#[cfg(test)]\n").next().unwrap_or_default().to_owned();
         (path.strip_prefix(&root).expect("below src").to_string_lossy().into_owned(), text)
     };
     files.into_iter().map(read).collect()
@@ -58,7 +58,7 @@ fn the_sdk_is_known_to_presigning_alone() {
 
 #[test]
 fn the_sdk_outputs_with_urls_stay_in_one_file() {
-    known_only_to("authorized_url()", &["src/presign/sagemaker.rs"]);
+    known_only_to("output.authorized_url", &["src/presign/sagemaker.rs"]);
 }
 
 #[test]
@@ -79,16 +79,17 @@ fn only_the_policy_makes_a_grant() {
     let fields =
         grant.split("pub struct Grant {").nth(1).and_then(|rest| rest.split('}').next()).expect("the fields");
     assert!(!fields.contains("pub"), "no field of a grant is public: {fields}");
-    assert_eq!(grant.matches("Grant {").count(), 2, "a grant is written down in one place");
+    assert_eq!(grant.matches("Self { principal").count(), 1, "a grant is written down in one place");
 }
 
 #[test]
 fn presigning_takes_a_grant_and_nothing_less() {
     let (_, presign) = sources().into_iter().find(|(file, _)| file == "presign.rs").expect("presign.rs");
-    let open_doors: Vec<_> = presign.lines().filter(|line| line.trim_start().starts_with("pub ")).collect();
-    for door in ["async fn presign(", "fn prewarm(", "async fn describe("] {
-        let line = open_doors.iter().find(|line| line.contains(door)).expect("the function");
-        assert!(line.contains("grant: &Grant") || line.contains("grant: Grant"), "{line}");
+    for door in ["pub async fn presign(", "pub fn prewarm(", "pub async fn describe("] {
+        let parameters =
+            presign.split(door).nth(1).and_then(|rest| rest.split(')').next()).expect("the function");
+        assert!(parameters.contains("grant: &Grant") || parameters.contains("grant: Grant"), "{parameters}");
+        assert!(!parameters.contains("Mint"), "{parameters}");
     }
 }
 
@@ -103,7 +104,7 @@ fn an_authorized_url_cannot_be_shown() {
     assert!(!last_lines.join("\n").contains("derive"), "nothing is derived: {last_lines:?}");
     assert!(!text.contains("Display for AuthorizedUrl"));
     assert!(!text.contains("Clone for AuthorizedUrl"));
-    assert!(!text.contains("Serialize"));
+    assert!(!text.contains("Serialize for") && !text.contains("derive(Serialize"));
     for way_out in ["fn into_location(self)", "fn into_api_answer(self)"] {
         assert!(text.contains(way_out), "{way_out} consumes the URL");
     }

@@ -1,0 +1,86 @@
+//! An error as it is told: what the person reads, what the program reads, and what only the operator may see.
+
+use super::context::RequestContext;
+use hyper::StatusCode;
+use hyper::header::HeaderValue;
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+const PLATFORM: &str = "If it stays like this, send the details below to your platform team.";
+
+/// An error as it is told.
+#[derive(Debug)]
+pub struct Failure {
+    pub status: StatusCode,
+    /// The stable word for programs.
+    pub reason: &'static str,
+    pub title: &'static str,
+    /// What happened, in a sentence for the one who asked.
+    pub detail: Cow<'static, str>,
+    /// What that person can do.
+    pub advice: &'static str,
+    /// What the rule's author says to do.
+    pub remedy: Option<Arc<str>>,
+    pub retry_after: Option<Duration>,
+    pub allow: Option<&'static str>,
+    pub set_cookie: Option<HeaderValue>,
+    /// The same address again, where another try may help.
+    pub again: Option<String>,
+    pub destination: Option<Arc<str>>,
+    pub person: Option<String>,
+    /// Rule and outcome, in order.
+    pub trace: Option<Vec<(String, String)>>,
+    /// What the operator needs and the person must not see.
+    pub(super) internal: Option<String>,
+}
+
+impl Failure {
+    pub(super) fn new(
+        status: StatusCode,
+        reason: &'static str,
+        title: &'static str,
+        detail: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            status,
+            reason,
+            title,
+            detail: detail.into(),
+            advice: PLATFORM,
+            remedy: None,
+            retry_after: None,
+            allow: None,
+            set_cookie: None,
+            again: None,
+            destination: None,
+            person: None,
+            trace: None,
+            internal: None,
+        }
+    }
+
+    pub(super) fn advise(self, advice: &'static str) -> Self {
+        Self { advice, ..self }
+    }
+
+    pub(super) fn retry(self, after: Duration) -> Self {
+        Self { retry_after: Some(after), ..self }
+    }
+
+    pub(super) fn because(self, internal: &impl ToString) -> Self {
+        Self { internal: Some(internal.to_string()), ..self }
+    }
+
+    /// Says once, where operators look, what the person was not told.
+    pub fn log(&self, context: &RequestContext) {
+        let (request_id, reason) = (context.request_id.as_str(), self.reason);
+        match &self.internal {
+            Some(cause) if self.status.is_server_error() => {
+                tracing::error!(request_id, reason, cause, "request.failed");
+            }
+            Some(cause) => tracing::warn!(request_id, reason, cause, "request.refused"),
+            None => {}
+        }
+    }
+}
