@@ -21,7 +21,9 @@ fn sources() -> Vec<(String, String)> {
     assert!(files.len() > 40, "the sources were not found");
     let read = |path: PathBuf| {
         let text = fs::read_to_string(&path).expect("a source file");
-        let text = text.split("\n#[cfg(test)]\n").next().unwrap_or_default().to_owned();
+        let tests = ["\n#[cfg(test)]\nmod tests {", "\n#[cfg(test)]\nimpl "];
+        let end = tests.iter().filter_map(|start| text.find(start)).min().unwrap_or(text.len());
+        let text = text[..end].to_owned();
         (path.strip_prefix(&root).expect("below src").to_string_lossy().into_owned(), text)
     };
     files.into_iter().map(read).collect()
