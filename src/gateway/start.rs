@@ -66,7 +66,7 @@ impl Gateway {
     pub(super) fn is_own_form(&self, head: &request::Parts) -> bool {
         let says = |name: &str| head.headers.get(name).map(|value| value.to_str().unwrap_or_default());
         let own = self.settings.public_url.origin().ascii_serialization();
-        says("sec-fetch-site").is_none_or(|site| site == "same-origin")
+        says("sec-fetch-site").is_none_or(|site| matches!(site, "same-origin" | "none"))
             && says(ORIGIN.as_str()).is_none_or(|origin| {
                 origin == own
                     || says(HOST.as_str()).is_some_and(|host| {

@@ -11,8 +11,11 @@
 )]
 
 mod architecture;
+mod canary;
+mod commands;
 mod config;
 mod credentials;
+mod crowd;
 mod discovery;
 mod keys;
 mod launch;

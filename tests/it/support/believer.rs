@@ -14,10 +14,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
-pub const NOW: u64 = 1_800_000_000;
-pub const ISSUER: &str = "https://sso.corp.example/realms/staff";
+pub(crate) const NOW: u64 = 1_800_000_000;
+pub(crate) const ISSUER: &str = "https://sso.corp.example/realms/staff";
 
-pub struct Believer {
+pub(crate) struct Believer {
     pub server: JwksServer,
     pub clock: Clock,
     pub issuer: Arc<Issuer>,
@@ -26,11 +26,11 @@ pub struct Believer {
 
 impl Believer {
     /// Believes in bearer tokens that these keys sign.
-    pub async fn of(keys: &[&Signer]) -> Self {
+    pub(crate) async fn of(keys: &[&Signer]) -> Self {
         Self::with(keys, |_, _| {}).await
     }
 
-    pub async fn with(keys: &[&Signer], change: impl FnOnce(&mut IssuerConfig, &JwksServer)) -> Self {
+    pub(crate) async fn with(keys: &[&Signer], change: impl FnOnce(&mut IssuerConfig, &JwksServer)) -> Self {
         let server = JwksServer::start().await;
         server.serve("/keys", key_set(keys));
         let mut config = issuer_config();
@@ -43,16 +43,16 @@ impl Believer {
         Self { server, clock, issuer, authenticator }
     }
 
-    pub async fn bearer(&self, token: &str) -> Result<Authenticated, AuthnError> {
+    pub(crate) async fn bearer(&self, token: &str) -> Result<Authenticated, AuthnError> {
         self.request(&[("authorization", &format!("Bearer {token}"))], false).await
     }
 
     /// Why a bearer token is refused; `"accepted"` where it is not.
-    pub async fn reason(&self, token: &str) -> &'static str {
+    pub(crate) async fn reason(&self, token: &str) -> &'static str {
         reason(self.bearer(token).await)
     }
 
-    pub async fn request(
+    pub(crate) async fn request(
         &self,
         headers: &[(&str, &str)],
         from_trusted_proxy: bool,
@@ -63,14 +63,14 @@ impl Believer {
 }
 
 #[track_caller]
-pub fn reason(result: Result<Authenticated, AuthnError>) -> &'static str {
+pub(crate) fn reason(result: Result<Authenticated, AuthnError>) -> &'static str {
     match result {
         Ok(_) => "accepted",
         Err(error) => error.reason(),
     }
 }
 
-pub fn header_map(headers: &[(&str, &str)]) -> HeaderMap {
+pub(crate) fn header_map(headers: &[(&str, &str)]) -> HeaderMap {
     let mut map = HeaderMap::new();
     for (name, value) in headers {
         let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
@@ -79,11 +79,11 @@ pub fn header_map(headers: &[(&str, &str)]) -> HeaderMap {
     map
 }
 
-pub fn key_set(keys: &[&Signer]) -> Value {
+pub(crate) fn key_set(keys: &[&Signer]) -> Value {
     json!({"keys": keys.iter().map(|key| key.jwk()).collect::<Vec<_>>()})
 }
 
-pub fn issuer_config() -> IssuerConfig {
+pub(crate) fn issuer_config() -> IssuerConfig {
     let path = |name: &str| vec![name.to_owned()];
     IssuerConfig {
         name: Arc::from("corp"),
@@ -106,7 +106,7 @@ pub fn issuer_config() -> IssuerConfig {
 }
 
 /// What a good bearer token says.
-pub fn claims() -> Value {
+pub(crate) fn claims() -> Value {
     json!({
         "iss": ISSUER, "aud": "postern-api", "sub": "u1", "exp": NOW + 300, "iat": NOW,
         "email": "ada@corp.example", "email_verified": true, "groups": ["ml-users"], "name": "Ada",
@@ -114,20 +114,20 @@ pub fn claims() -> Value {
 }
 
 /// The good claims with one of them changed, or left out where the value is `Value::Null` and so meant.
-pub fn claims_with(name: &str, value: impl Into<Value>) -> Value {
+pub(crate) fn claims_with(name: &str, value: impl Into<Value>) -> Value {
     let mut claims = claims();
     claims[name] = value.into();
     claims
 }
 
-pub fn claims_without(name: &str) -> Value {
+pub(crate) fn claims_without(name: &str) -> Value {
     let mut claims = claims();
     claims.as_object_mut().unwrap().remove(name).unwrap();
     claims
 }
 
 /// Waits for what another task is about to do.
-pub async fn until(mut done: impl FnMut() -> bool) {
+pub(crate) async fn until(mut done: impl FnMut() -> bool) {
     for _ in 0..500 {
         if done() {
             return;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 
 #[derive(Clone)]
-pub struct JwksServer {
+pub(crate) struct JwksServer {
     pub base: String,
     state: Arc<Mutex<State>>,
 }
@@ -24,7 +24,7 @@ struct State {
 }
 
 #[derive(Clone)]
-pub enum Answer {
+pub(crate) enum Answer {
     Body(String),
     Status(u16),
     Redirect(String),
@@ -34,7 +34,7 @@ pub enum Answer {
 }
 
 impl JwksServer {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
         let state = Arc::new(Mutex::new(State::default()));
@@ -53,19 +53,19 @@ impl JwksServer {
         server
     }
 
-    pub fn answer(&self, path: &str, answer: Answer) {
+    pub(crate) fn answer(&self, path: &str, answer: Answer) {
         self.state.lock().unwrap().answers.insert(path.to_owned(), answer);
     }
 
-    pub fn serve(&self, path: &str, body: impl ToString) {
+    pub(crate) fn serve(&self, path: &str, body: impl ToString) {
         self.answer(path, Answer::Body(body.to_string()));
     }
 
-    pub fn requests(&self, path: &str) -> usize {
+    pub(crate) fn requests(&self, path: &str) -> usize {
         self.state.lock().unwrap().requests.get(path).copied().unwrap_or_default()
     }
 
-    pub fn all_requests(&self) -> usize {
+    pub(crate) fn all_requests(&self) -> usize {
         self.state.lock().unwrap().requests.values().sum()
     }
 }

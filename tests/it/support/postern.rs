@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use url::Url;
 
-pub const BINARY: &str = env!("CARGO_BIN_EXE_postern");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_postern");
 
 #[derive(Debug)]
-pub struct Postern {
+pub(crate) struct Postern {
     child: Child,
     pub url: Url,
     output: Arc<Mutex<String>>,
@@ -21,7 +21,7 @@ pub struct Postern {
 impl Postern {
     /// Runs `postern serve` and waits until it answers. The config's `listen.address` should have port 0 or a free one;
     /// `url` is what its `public_url` says.
-    pub fn serve(config: &Path, url: Url, environment: &[(&str, &str)]) -> Self {
+    pub(crate) fn serve(config: &Path, url: Url, environment: &[(&str, &str)]) -> Self {
         let mut child = Command::new(BINARY)
             .args(["serve", "--log-format", "json", "--config"])
             .arg(config)
@@ -41,17 +41,17 @@ impl Postern {
         Self { child, url, output, audit }
     }
 
-    pub fn at(&self, path: &str) -> Url {
+    pub(crate) fn at(&self, path: &str) -> Url {
         self.url.join(path).expect("a path")
     }
 
     /// Everything it wrote to standard error so far, at TRACE.
-    pub fn log(&self) -> String {
+    pub(crate) fn log(&self) -> String {
         self.output.lock().expect("output").clone()
     }
 
     /// The audit records so far. Writing is asynchronous, so this waits until there are `at_least` of them.
-    pub fn audit(&self, at_least: usize) -> Vec<serde_json::Value> {
+    pub(crate) fn audit(&self, at_least: usize) -> Vec<serde_json::Value> {
         for _ in 0..500 {
             let text = self.audit.lock().expect("audit").clone();
             let records: Vec<_> =
@@ -64,16 +64,16 @@ impl Postern {
         panic!("fewer than {at_least} audit records: {}", self.audit.lock().expect("audit"));
     }
 
-    pub fn audit_text(&self) -> String {
+    pub(crate) fn audit_text(&self) -> String {
         self.audit.lock().expect("audit").clone()
     }
 
-    pub fn signal(&self, name: &str) {
+    pub(crate) fn signal(&self, name: &str) {
         let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
         assert!(status.expect("kill").success());
     }
 
-    pub fn wait(&mut self) -> std::process::ExitStatus {
+    pub(crate) fn wait(&mut self) -> std::process::ExitStatus {
         for _ in 0..500 {
             if let Some(status) = self.child.try_wait().expect("a child") {
                 return status;
@@ -83,7 +83,7 @@ impl Postern {
         panic!("postern did not stop");
     }
 
-    pub fn process_id(&self) -> u32 {
+    pub(crate) fn process_id(&self) -> u32 {
         self.child.id()
     }
 }
@@ -96,7 +96,7 @@ impl Drop for Postern {
 }
 
 /// A port that was free a moment ago.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("an address").port()
 }

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use std::sync::OnceLock;
 
-pub struct Signer {
+pub(crate) struct Signer {
     pub kid: String,
     pub alg: &'static str,
     key: Key,
@@ -25,22 +25,22 @@ enum Key {
 }
 
 impl Signer {
-    pub fn es256(kid: &str) -> Self {
+    pub(crate) fn es256(kid: &str) -> Self {
         let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
         Self { kid: kid.to_owned(), alg: "ES256", key: Key::Ec(key) }
     }
 
-    pub fn es384(kid: &str) -> Self {
+    pub(crate) fn es384(kid: &str) -> Self {
         let key = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).unwrap();
         Self { kid: kid.to_owned(), alg: "ES384", key: Key::Ec(key) }
     }
 
-    pub fn ed25519(kid: &str) -> Self {
+    pub(crate) fn ed25519(kid: &str) -> Self {
         Self { kid: kid.to_owned(), alg: "EdDSA", key: Key::Ed(Ed25519KeyPair::generate().unwrap()) }
     }
 
     /// Always the same key: making one takes long.
-    pub fn rs256(kid: &str) -> Self {
+    pub(crate) fn rs256(kid: &str) -> Self {
         static KEY: OnceLock<Vec<u8>> = OnceLock::new();
         let pkcs8 = KEY.get_or_init(|| {
             let key = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
@@ -50,7 +50,7 @@ impl Signer {
         Self { kid: kid.to_owned(), alg: "RS256", key: Key::Rsa(key) }
     }
 
-    pub fn jwk(&self) -> Value {
+    pub(crate) fn jwk(&self) -> Value {
         let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         match &self.key {
             Key::Rsa(key) => {
@@ -72,39 +72,39 @@ impl Signer {
     }
 
     /// The public key in PEM (elliptic curves).
-    pub fn pem(&self) -> String {
+    pub(crate) fn pem(&self) -> String {
         let Key::Ec(key) = &self.key else { panic!("not an elliptic curve") };
         let der = AsDer::<PublicKeyX509Der<'_>>::as_der(key.public_key()).unwrap();
         format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(der.as_ref()))
     }
 
-    pub fn header(&self) -> Value {
+    pub(crate) fn header(&self) -> Value {
         json!({"alg": self.alg, "kid": self.kid})
     }
 
-    pub fn token(&self, claims: &Value) -> String {
+    pub(crate) fn token(&self, claims: &Value) -> String {
         self.token_with_header(&self.header(), claims)
     }
 
-    pub fn token_with_header(&self, header: &Value, claims: &Value) -> String {
+    pub(crate) fn token_with_header(&self, header: &Value, claims: &Value) -> String {
         self.raw(header.to_string().as_bytes(), claims.to_string().as_bytes())
     }
 
     /// Signs whatever stands there.
-    pub fn raw(&self, header: &[u8], payload: &[u8]) -> String {
+    pub(crate) fn raw(&self, header: &[u8], payload: &[u8]) -> String {
         let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
         let signature = URL_SAFE_NO_PAD.encode(self.sign(message.as_bytes()));
         format!("{message}.{signature}")
     }
 
     /// The form of AWS's load balancers.
-    pub fn padded(&self, header: &Value, claims: &Value) -> String {
+    pub(crate) fn padded(&self, header: &Value, claims: &Value) -> String {
         let (header, claims) = (header.to_string(), claims.to_string());
         let message = format!("{}.{}", URL_SAFE.encode(header), URL_SAFE.encode(claims));
         format!("{message}.{}", URL_SAFE.encode(self.sign(message.as_bytes())))
     }
 
-    pub fn sign(&self, message: &[u8]) -> Vec<u8> {
+    pub(crate) fn sign(&self, message: &[u8]) -> Vec<u8> {
         let random = SystemRandom::new();
         match &self.key {
             Key::Rsa(key) => {

@@ -31,7 +31,7 @@ const ALLOWED_HEADERS: &[&str] = &[
 ];
 
 #[derive(Clone, Debug)]
-pub struct Visitor {
+pub(crate) struct Visitor {
     client: Client<HttpConnector, Full<Bytes>>,
     /// By host and port, then name.
     cookies: BTreeMap<String, BTreeMap<String, String>>,
@@ -41,7 +41,7 @@ pub struct Visitor {
 
 #[must_use]
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     pub url: Url,
     pub status: StatusCode,
     pub headers: HeaderMap,
@@ -50,7 +50,7 @@ pub struct Answer {
 
 impl Visitor {
     /// A person who clicks.
-    pub fn person() -> Self {
+    pub(crate) fn person() -> Self {
         let mut visitor = Self::program();
         for (name, value) in [
             ("accept", "text/html,application/xhtml+xml,*/*;q=0.8"),
@@ -66,34 +66,34 @@ impl Visitor {
     }
 
     /// A client that says nothing of itself.
-    pub fn program() -> Self {
+    pub(crate) fn program() -> Self {
         let client = Client::builder(TokioExecutor::new()).build_http();
         Self { client, cookies: BTreeMap::new(), headers: HeaderMap::new() }
     }
 
-    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+    pub(crate) fn with(mut self, name: &'static str, value: &str) -> Self {
         self.headers.insert(HeaderName::from_static(name), value.parse().expect("a header value"));
         self
     }
 
-    pub fn without(mut self, name: &'static str) -> Self {
+    pub(crate) fn without(mut self, name: &'static str) -> Self {
         self.headers.remove(name);
         self
     }
 
-    pub fn bearer(self, token: &str) -> Self {
+    pub(crate) fn bearer(self, token: &str) -> Self {
         self.with("authorization", &format!("Bearer {token}"))
     }
 
-    pub async fn get(&mut self, url: &Url) -> Answer {
+    pub(crate) async fn get(&mut self, url: &Url) -> Answer {
         self.send(Method::GET, url, None).await
     }
 
-    pub async fn post(&mut self, url: &Url, form: &str) -> Answer {
+    pub(crate) async fn post(&mut self, url: &Url, form: &str) -> Answer {
         self.send(Method::POST, url, Some(form)).await
     }
 
-    pub async fn send(&mut self, method: Method, url: &Url, form: Option<&str>) -> Answer {
+    pub(crate) async fn send(&mut self, method: Method, url: &Url, form: Option<&str>) -> Answer {
         let mut request = Request::builder().method(method).uri(url.as_str());
         let headers = request.headers_mut().expect("a request");
         *headers = self.headers.clone();
@@ -124,7 +124,7 @@ impl Visitor {
     }
 
     /// Follows redirects until an answer is none, or goes to a host that `stop` names.
-    pub async fn follow(&mut self, url: &Url, stop: &str) -> Vec<Answer> {
+    pub(crate) async fn follow(&mut self, url: &Url, stop: &str) -> Vec<Answer> {
         let mut answers = vec![self.get(url).await];
         while answers.len() < 12 {
             let Some(next) = answers.last().and_then(Answer::next) else { break };
@@ -136,15 +136,15 @@ impl Visitor {
         answers
     }
 
-    pub fn cookies(&self, url: &Url) -> BTreeMap<String, String> {
+    pub(crate) fn cookies(&self, url: &Url) -> BTreeMap<String, String> {
         self.cookies.get(&origin(url)).cloned().unwrap_or_default()
     }
 
-    pub fn set_cookie(&mut self, url: &Url, name: &str, value: &str) {
+    pub(crate) fn set_cookie(&mut self, url: &Url, name: &str, value: &str) {
         self.cookies.entry(origin(url)).or_default().insert(name.to_owned(), value.to_owned());
     }
 
-    pub fn forget_cookie(&mut self, url: &Url, name: &str) {
+    pub(crate) fn forget_cookie(&mut self, url: &Url, name: &str) {
         self.cookies.entry(origin(url)).or_default().remove(name);
     }
 
@@ -162,7 +162,7 @@ impl Visitor {
 
 impl Answer {
     /// Fails on a header that the gateway has no reason to send, and on one that it must send and did not.
-    pub fn checked(self) -> Self {
+    pub(crate) fn checked(self) -> Self {
         for name in self.headers.keys() {
             assert!(ALLOWED_HEADERS.contains(&name.as_str()), "unexpected header {name} from {}", self.url);
         }
@@ -174,25 +174,25 @@ impl Answer {
         self
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().expect("ASCII"))
     }
 
-    pub fn location(&self) -> &str {
+    pub(crate) fn location(&self) -> &str {
         self.headers.get(LOCATION).map_or("", |value| value.to_str().expect("ASCII"))
     }
 
-    pub fn next(&self) -> Option<Url> {
+    pub(crate) fn next(&self) -> Option<Url> {
         let is_redirect = self.status.is_redirection() && !self.location().is_empty();
         is_redirect.then(|| self.url.join(self.location()).expect("a URL"))
     }
 
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
     }
 
     /// `reason` of problem details.
-    pub fn reason(&self) -> String {
+    pub(crate) fn reason(&self) -> String {
         assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.body);
         self.json()["reason"].as_str().expect("a reason").to_owned()
     }

@@ -1,0 +1,165 @@
+//! The command line: exit status, standard output and standard error.
+
+use crate::support::postern::BINARY;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn postern(arguments: &[&str]) -> Output {
+    Command::new(BINARY).args(arguments).output().expect("the binary runs")
+}
+
+fn example(name: &str) -> String {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(name).to_string_lossy().into_owned()
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("UTF-8")
+}
+
+fn written(folder: &tempfile::TempDir, name: &str, content: &str) -> String {
+    let path: PathBuf = folder.path().join(name);
+    std::fs::write(&path, content).expect("a file");
+    path.to_string_lossy().into_owned()
+}
+
+#[test]
+fn every_example_passes_its_own_check() {
+    let mut examples = 0;
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("config")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "yaml") {
+            let checked = postern(&["check", "--config", path.to_str().unwrap()]);
+            assert!(checked.status.success(), "{}: {}", path.display(), text(&checked.stderr));
+            examples += 1;
+        }
+    }
+    assert!(examples >= 6);
+}
+
+/// The YAML of the README is what people copy.
+#[test]
+fn the_fragments_of_the_readme_pass_their_check() {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let fragments: Vec<&str> =
+        readme.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    assert!(!fragments.is_empty());
+    for fragment in fragments {
+        let folder = tempfile::tempdir().unwrap();
+        let config = written(&folder, "postern.yaml", fragment);
+        let checked = postern(&["check", "--config", &config]);
+        assert!(checked.status.success(), "{}\n{}", text(&checked.stdout), text(&checked.stderr));
+        assert!(text(&checked.stdout).contains("1 of 1 tests passed"), "{}", text(&checked.stdout));
+    }
+}
+
+#[test]
+fn errors_of_the_schema_and_of_the_policy_say_where_and_exit_with_2() {
+    let folder = tempfile::tempdir().unwrap();
+    let minimal = std::fs::read_to_string(example("minimal.yaml")).unwrap();
+    let misspelt = written(&folder, "misspelt.yaml", &minimal.replace("public_url:", "publik_url:"));
+    let refused = postern(&["check", "--config", &misspelt]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert_eq!(text(&refused.stdout), "");
+    let errors = text(&refused.stderr);
+    assert!(
+        errors.contains("publik_url") && errors.contains("`public_url`") && errors.contains(".yaml:"),
+        "{errors}"
+    );
+
+    let unknown = written(&folder, "unknown.yaml", &minimal.replace("in groups", "in group"));
+    let refused = postern(&["check", "--config", &unknown]);
+    assert_eq!(refused.status.code(), Some(2));
+    let errors = text(&refused.stderr);
+    assert!(errors.contains("`group`") && errors.contains("`groups`") && errors.contains("^"), "{errors}");
+    assert_eq!(
+        postern(&["serve", "--config", &unknown]).status.code(),
+        Some(2),
+        "serve refuses what check refuses"
+    );
+
+    assert_eq!(postern(&["check", "--config", "/no/such/file.yaml"]).status.code(), Some(2));
+    assert_eq!(postern(&["check"]).status.code(), Some(2));
+    assert_eq!(postern(&["no-such-command"]).status.code(), Some(2));
+    for later in ["doctor", "iam", "servers"] {
+        assert_eq!(
+            postern(&[later, "--config", &misspelt]).status.code(),
+            Some(2),
+            "{later} is not built: an error"
+        );
+    }
+}
+
+#[test]
+fn a_failing_policy_test_exits_with_1_and_keeps_the_gateway_from_starting() {
+    let folder = tempfile::tempdir().unwrap();
+    let sandbox = std::fs::read_to_string(example("sandbox.yaml")).unwrap();
+    let wrong = sandbox.replace("user_profile_name: risk--ada", "user_profile_name: risk--max");
+    let config = written(&folder, "postern.yaml", &wrong);
+    let checked = postern(&["check", "--config", &config]);
+    assert_eq!(checked.status.code(), Some(1));
+    let report = text(&checked.stdout);
+    assert!(report.contains("test failed: risk analysts land in the risk domain"), "{report}");
+    assert!(report.contains("risk--max") && report.contains("risk--ada"), "expected and found: {report}");
+    let served = postern(&["serve", "--config", &config]);
+    assert_eq!(served.status.code(), Some(2));
+    assert!(
+        text(&served.stderr).contains("risk analysts land in the risk domain"),
+        "{}",
+        text(&served.stderr)
+    );
+}
+
+#[test]
+fn secrets_are_read_only_when_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = written(&folder, "postern.yaml", &std::fs::read_to_string(example("sandbox.yaml")).unwrap());
+    assert!(postern(&["check", "--config", &config]).status.success());
+    let checked = postern(&["check", "--with-secrets", "--config", &config]);
+    assert_eq!(checked.status.code(), Some(1));
+    assert!(text(&checked.stdout).contains("sandbox-client-secret"), "{}", text(&checked.stdout));
+    written(&folder, "sandbox-client-secret", "a-secret-nobody-sees\n");
+    let checked = postern(&["check", "--with-secrets", "--format", "json", "--config", &config]);
+    assert!(checked.status.success(), "{}", text(&checked.stdout));
+    assert!(!text(&checked.stdout).contains("a-secret-nobody-sees"));
+}
+
+#[test]
+fn explain_tells_one_destination_or_all() {
+    let folder = tempfile::tempdir().unwrap();
+    let ada =
+        r#"{"sub":"u1","email":"Ada@corp.example","email_verified":true,"groups":["ml-users","ml-risk"]}"#;
+    let claims = written(&folder, "ada.json", ada);
+    let config = example("sandbox.yaml");
+    let one = postern(&["explain", "--config", &config, "--claims", &claims, "studio"]);
+    assert!(one.status.success(), "{}", text(&one.stderr));
+    let told = text(&one.stdout);
+    for part in ["studio: grant by rule `risk`", "user_profile_name: risk--ada", "CreatePresignedDomainUrl"] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+    let all = postern(&["explain", "--config", &config, "--claims", &claims]);
+    let table = text(&all.stdout);
+    assert!(table.starts_with("DESTINATION"), "{table}");
+    assert!(table.lines().any(|line| line.starts_with("notebook") && line.contains("no-rule")), "{table}");
+
+    let unverified = written(
+        &folder,
+        "unverified.json",
+        r#"{"sub":"u1","email":"ada@corp.example","email_verified":false}"#,
+    );
+    let nobody = postern(&["explain", "--config", &config, "--claims", &unverified, "studio"]);
+    assert_eq!(nobody.status.code(), Some(1));
+    assert!(text(&nobody.stderr).starts_with("these claims name nobody"), "{}", text(&nobody.stderr));
+    let unknown = postern(&["explain", "--config", &config, "--claims", &claims, "studoi"]);
+    assert_eq!(unknown.status.code(), Some(2));
+    assert!(text(&unknown.stderr).contains("studio"), "{}", text(&unknown.stderr));
+}
+
+#[test]
+fn keys_are_fresh_and_the_schema_is_json() {
+    let (one, other) = (postern(&["keygen"]), postern(&["keygen"]));
+    assert_ne!(one.stdout, other.stdout);
+    assert_eq!(text(&one.stdout).lines().count(), 1);
+    let schema: serde_json::Value = serde_json::from_slice(&postern(&["schema"]).stdout).unwrap();
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    assert!(schema["properties"]["destinations"].is_object());
+}
