@@ -8,5 +8,7 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+#[cfg(feature = "sandbox")]
 mod sandbox;
+#[cfg(feature = "sandbox")]
 mod sandbox_peers;
