@@ -44,6 +44,7 @@ use crate::clock::Clock;
 use crate::secret::Secret;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
+use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -112,7 +113,6 @@ impl Default for Addresses {
 }
 
 /// The running servers. They stop when this is dropped; [`Sandbox::shutdown`] also waits for them.
-#[derive(Debug)]
 pub struct Sandbox {
     identity_provider: Arc<IdentityProvider>,
     issuer: Url,
@@ -323,6 +323,12 @@ impl Sandbox {
             email: format!("{hint}@corp.example"),
             groups: PersonGroups::Listed(Vec::new()),
         })
+    }
+}
+
+impl fmt::Debug for Sandbox {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sandbox").field("issuer", &self.issuer_text()).finish_non_exhaustive()
     }
 }
 

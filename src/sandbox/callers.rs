@@ -6,13 +6,14 @@ use super::sigv4::{Claimed, SignatureError};
 use super::{ACCOUNT, lock, random};
 use crate::clock::{Clock, UnixSeconds};
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::sync::{Arc, Mutex};
 
 /// Sessions that are remembered; the oldest is forgotten first.
 const SESSIONS: usize = 100_000;
 
 /// The sandbox's long-lived AWS credentials.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct AwsCredentials {
     pub access_key_id: String,
     /// Good for this sandbox alone.
@@ -52,7 +53,6 @@ pub(super) enum Refusal {
     ExpiredToken,
 }
 
-#[derive(Debug)]
 pub(super) struct Callers {
     base: AwsCredentials,
     clock: Clock,
@@ -139,8 +139,8 @@ impl Callers {
     }
 }
 
-impl std::fmt::Debug for Sessions {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Sessions").field("count", &self.in_order.len()).finish()
+impl fmt::Debug for AwsCredentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AwsCredentials").field("access_key_id", &self.access_key_id).finish_non_exhaustive()
     }
 }

@@ -30,7 +30,6 @@ const DRAIN: Duration = Duration::from_millis(500);
 const CONNECTIONS: usize = 4096;
 
 /// A request with its whole body.
-#[derive(Debug)]
 pub(super) struct Request {
     pub(super) method: Method,
     pub(super) path: String,
@@ -43,7 +42,6 @@ pub(super) struct Request {
 pub(super) type Reply = Response<ReplyBody>;
 
 /// Bytes with a length, or the first part of them and then a broken connection.
-#[derive(Debug)]
 pub(super) struct ReplyBody {
     bytes: Option<Bytes>,
     cut: Option<Pin<Box<Sleep>>>,

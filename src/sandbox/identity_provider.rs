@@ -27,7 +27,6 @@ const CODE_LIFETIME: Duration = Duration::from_secs(60);
 const TOKEN_LIFETIME: Duration = Duration::from_secs(600);
 const REFRESH_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
-#[derive(Debug)]
 pub(super) struct IdentityProvider {
     /// Without a trailing slash in its text: the exact `iss`.
     pub(super) issuer: String,
@@ -41,7 +40,6 @@ pub(super) struct IdentityProvider {
 }
 
 /// The one registered client.
-#[derive(Debug)]
 pub(super) struct Client {
     pub(super) id: String,
     pub(super) secret: String,
@@ -52,7 +50,6 @@ pub(super) struct Client {
 }
 
 /// The parameters of one query or form, in order, with repetitions.
-#[derive(Debug)]
 pub(super) struct Parameters(Vec<(String, String)>);
 
 impl Parameters {

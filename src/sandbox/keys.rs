@@ -73,10 +73,8 @@ pub(super) fn put(object: &mut Map<String, Value>, name: &str, value: Value) {
 }
 
 /// The keys of now. Rotation replaces them all at once.
-#[derive(Debug)]
 pub(super) struct Keys(Mutex<Arc<Generation>>);
 
-#[derive(Debug)]
 struct Generation {
     rsa: RsaKeyPair,
     ec: EcdsaKeyPair,

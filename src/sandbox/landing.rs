@@ -37,7 +37,6 @@ pub(super) enum Kind {
 }
 
 /// What an issued URL opens, and for whom.
-#[derive(Debug)]
 pub(super) struct Ticket {
     pub(super) kind: Kind,
     /// The first label of AWS's host.
@@ -49,7 +48,6 @@ pub(super) struct Ticket {
     pub(super) lifetime: Duration,
 }
 
-#[derive(Debug)]
 pub(super) struct Landing {
     clock: Clock,
     url: Url,
@@ -57,13 +55,12 @@ pub(super) struct Landing {
     tickets: Mutex<Tickets>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Tickets {
     by_token: HashMap<String, Slot>,
     in_order: VecDeque<String>,
 }
 
-#[derive(Debug)]
 struct Slot {
     ticket: Ticket,
     expires: UnixSeconds,

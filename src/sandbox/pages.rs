@@ -6,7 +6,7 @@ const STYLE: &str = "\
 :root{color-scheme:light dark;--line:#8884;--soft:#8882;--accent:light-dark(#0b5cad,#7ab8ff)}\
 *{box-sizing:border-box}\
 body{margin:0;font:1rem/1.5 system-ui,sans-serif;background:light-dark(#f6f7f9,#15181c);color:light-dark(#1b1f24,#e6e9ed)}\
-.sandbox{padding:.5rem 1rem;text-align:center;font-size:.875rem;background:light-dark(#fff1c9,#4a3a08);color:light-dark(#5c4300,#ffe29a)}\
+.sandbox{margin:0;padding:.5rem 1rem;text-align:center;font-size:.875rem;background:light-dark(#fff1c9,#4a3a08);color:light-dark(#5c4300,#ffe29a)}\
 main{max-width:40rem;margin:2rem auto;padding:0 1rem}\
 h1{font-size:1.5rem;line-height:1.25;margin:0 0 .75rem}\
 .card{background:light-dark(#fff,#1d2126);border:1px solid var(--line);border-radius:.75rem;padding:1.5rem}\
@@ -33,7 +33,7 @@ pub(super) fn page(title: &str, content: &Markup) -> Markup {
                 style { (PreEscaped(STYLE)) }
             }
             body {
-                p.sandbox style="margin:0" {
+                p.sandbox {
                     "This is the Postern sandbox on your own machine. Nothing here reaches AWS or a real directory."
                 }
                 main { div.card { h1 { (title) } (content) } }

@@ -24,7 +24,6 @@ pub enum PersonGroups {
     Overage,
 }
 
-#[derive(Debug)]
 pub(super) struct People(Mutex<Vec<Person>>);
 
 impl People {

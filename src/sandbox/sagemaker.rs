@@ -26,7 +26,6 @@ use std::time::Duration;
 
 const REQUEST_ID: &str = "x-amzn-requestid";
 
-#[derive(Debug)]
 pub(super) struct SageMaker {
     pub(super) callers: Arc<Callers>,
     pub(super) calls: Arc<Calls>,

@@ -15,7 +15,6 @@ const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const SKEW: Duration = Duration::from_secs(300);
 
 /// What the `Authorization` header claims. Nothing of it is verified yet.
-#[derive(Debug)]
 pub(super) struct Claimed<'a> {
     pub(super) access_key_id: &'a str,
     pub(super) region: &'a str,

@@ -18,7 +18,6 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-#[derive(Debug)]
 pub(super) struct Sts {
     pub(super) callers: Arc<Callers>,
     pub(super) calls: Arc<Calls>,

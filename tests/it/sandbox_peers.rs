@@ -24,6 +24,7 @@ async fn boto3_and_the_aws_command_line_agree_with_the_sandbox() {
         .env("SANDBOX_STS_URL", sandbox.sts_url().as_str())
         .env("AWS_ACCESS_KEY_ID", &credentials.access_key_id)
         .env("AWS_SECRET_ACCESS_KEY", &credentials.secret_access_key)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true)

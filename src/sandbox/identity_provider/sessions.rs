@@ -9,7 +9,7 @@ use std::sync::Mutex;
 const ENTRIES: usize = 20_000;
 
 /// One person's consent, from the authorization to the last refresh.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Consent {
     /// The family that a replayed code or refresh token ends.
     pub(super) family: String,
@@ -19,7 +19,7 @@ pub(super) struct Consent {
 }
 
 /// What a code is bound to.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Code {
     pub(super) consent: Consent,
     pub(super) redirect_uri: String,
@@ -27,10 +27,10 @@ pub(super) struct Code {
     pub(super) nonce: Option<String>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(in crate::sandbox) struct Sessions(Mutex<State>);
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     codes: Bounded<Code>,
     refresh_tokens: Bounded<Consent>,
@@ -95,13 +95,11 @@ impl State {
     }
 }
 
-#[derive(Debug)]
 struct Bounded<T> {
     entries: HashMap<String, Entry<T>>,
     in_order: VecDeque<String>,
 }
 
-#[derive(Debug)]
 struct Entry<T> {
     value: T,
     expires: UnixSeconds,
