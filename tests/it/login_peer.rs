@@ -1,4 +1,4 @@
-//! Sign-in at a real OpenID provider: `oidc-provider`, installed by `tests/peers/oidc-provider/install`.
+//! Sign-in at a real OpenID provider: `oidc-provider`, installed by `tests/peers/install`.
 
 use crate::support::browser::Browser;
 use crate::support::provider::CLIENT_ID;
