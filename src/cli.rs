@@ -76,7 +76,7 @@ struct ExplainArgs {
     /// A JSON file with the claims of the person's token; `-` reads standard input.
     #[arg(long, value_name = "FILE")]
     claims: PathBuf,
-    /// The issuer that asserts the claims; needed where several are configured.
+    /// The issuer that asserts the claims; by default the only one, or the one that people sign in at.
     #[arg(long, value_name = "NAME")]
     issuer: Option<String>,
     /// The address that the person comes from.
@@ -160,6 +160,7 @@ fn compiled(loaded: Loaded) -> Result<Configuration, Failed> {
         trusted_proxies: &gateway.trusted_proxies,
         client_ip_known: gateway.listen.direct_clients || !gateway.trusted_proxies.is_empty(),
         issuers: &issuers,
+        default_issuer: gateway.sign_in.as_ref().map(|sign_in| &sign_in.issuer),
         read: &|file| loaded.tables.get(file).cloned().ok_or_else(|| "was not read".to_owned()),
     };
     match compile(&loaded.policy, &context) {

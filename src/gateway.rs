@@ -177,7 +177,9 @@ impl Gateway {
                 Err(cause) => error = cause,
             }
         }
-        let failure = error.failure(head);
+        let mut failure = error.failure(head);
+        let opens = exchange.destination().and_then(|name| self.policy.destination(name));
+        failure.opens = opens.map(|destination| destination.title().to_owned());
         failure.log(context);
         exchange.outcome(failure.reason);
         respond::failure(&failure, context, &self.pages)

@@ -82,6 +82,6 @@ impl Drop for Folder {
     }
 }
 
-fn ran(error: io::Error) -> Failed {
+fn ran(error: impl std::fmt::Display) -> Failed {
     Failed::Ran(Some(error.to_string()))
 }

@@ -42,14 +42,18 @@ pub(super) fn run(args: &ExplainArgs) -> Result<(), Failed> {
 }
 
 impl Configuration {
-    /// The named issuer, or the only one.
+    /// The named issuer, or the only one, or the one that people sign in at.
     fn issuer(&self, named: Option<&str>) -> Result<Arc<str>, Failed> {
         let names: Vec<&Arc<str>> = self.loaded.gateway.issuers.iter().map(|issuer| &issuer.name).collect();
         let listed = || names.iter().map(|name| &***name).collect::<Vec<_>>().join(", ");
-        match (named, names.as_slice()) {
-            (None, [only]) => Ok(Arc::clone(only)),
-            (None, _) => Err(Failed::Usage(format!("several issuers: name one with --issuer: {}", listed()))),
-            (Some(named), _) => {
+        let sign_in = self.loaded.gateway.sign_in.as_ref().map(|sign_in| &sign_in.issuer);
+        match (named, names.as_slice(), sign_in) {
+            (None, [only], _) => Ok(Arc::clone(only)),
+            (None, _, Some(issuer)) => Ok(Arc::clone(issuer)),
+            (None, _, None) => {
+                Err(Failed::Usage(format!("several issuers: name one with --issuer: {}", listed())))
+            }
+            (Some(named), _, _) => {
                 names.iter().find(|name| &****name == named).map(|name| Arc::clone(name)).ok_or_else(|| {
                     Failed::Usage(format!("no issuer is named `{named}`; there are: {}", listed()))
                 })

@@ -47,6 +47,10 @@ impl<'a> Exchange<'a> {
         self.destination = Some(Arc::clone(destination));
     }
 
+    pub fn destination(&self) -> Option<&str> {
+        self.destination.as_deref()
+    }
+
     pub fn outcome(&mut self, outcome: &'static str) {
         self.outcome = Some(outcome);
     }

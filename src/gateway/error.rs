@@ -155,7 +155,9 @@ impl Error {
             Self::OutOfTime => out_of_time(),
         };
         if failure.retry_after.is_some() || failure.status.is_server_error() {
-            failure.again = head.uri.path_and_query().map(|again| again.as_str().to_owned());
+            // A callback's address holds a code and is good only once: what helps there is to start over.
+            let here = head.uri.path_and_query().filter(|here| !here.path().starts_with("/-/"));
+            failure.again = Some(here.map_or("/", |here| here.as_str()).to_owned());
         }
         failure
     }
@@ -198,7 +200,6 @@ fn denied(denial: Denial, person: &Principal) -> Failure {
     let steps = denial.trace.steps.iter().map(|step| (step.rule.to_string(), told(&step.outcome).to_owned()));
     Failure {
         remedy: denial.remedy,
-        destination: Some(denial.destination),
         person: Some(person.user.clone()),
         trace: Some(steps.collect()),
         ..Failure::new(StatusCode::FORBIDDEN, denial.reason.as_str(), title, detail)

@@ -27,7 +27,8 @@ pub struct Failure {
     pub set_cookie: Option<HeaderValue>,
     /// The same address again, where another try may help.
     pub again: Option<String>,
-    pub destination: Option<Arc<str>>,
+    /// The title of the destination that was asked for.
+    pub opens: Option<String>,
     pub person: Option<String>,
     /// Rule and outcome, in order.
     pub trace: Option<Vec<(String, String)>>,
@@ -53,7 +54,7 @@ impl Failure {
             allow: None,
             set_cookie: None,
             again: None,
-            destination: None,
+            opens: None,
             person: None,
             trace: None,
             internal: None,

@@ -59,154 +59,129 @@ impl Pages {
 
     pub fn failure(&self, failure: &Failure, request_id: &str) -> Markup {
         let retry = failure.retry_after.map(|wait| wait.as_secs().max(1));
-        page(
-            failure.title,
-            retry,
-            &html! {
-                h1 { (failure.title) }
-                p { (failure.detail) }
-                @if let Some(remedy) = &failure.remedy {
-                    p.remedy { strong { "What to do: " } (remedy) }
-                } @else {
-                    p { (failure.advice) }
+        let refresh =
+            retry.map(|seconds| format!("{seconds};url={}", failure.again.as_deref().unwrap_or("/")));
+        let content = html! {
+            h1 { (failure.title) }
+            p {
+                @if let Some(opens) = &failure.opens { strong { (opens) } ": " }
+                (failure.detail)
+            }
+            @if let Some(remedy) = &failure.remedy {
+                p.remedy { strong { "What to do: " } (remedy) }
+            } @else {
+                p { (failure.advice) }
+            }
+            @if let Some(seconds) = retry {
+                p.quiet { "This page tries again by itself after " (seconds) " s." }
+            }
+            p { (way_on(failure)) }
+            details {
+                summary { "Details for support" }
+                dl {
+                    dt { "Request" } dd { code { (request_id) } }
+                    dt { "Reason" } dd { code { (failure.reason) } }
+                    dt { "Status" } dd { (failure.status.as_u16()) }
+                    @if let Some(person) = &failure.person { dt { "Signed in as" } dd { (person) } }
                 }
-                @if let Some(seconds) = retry {
-                    p.quiet { "This page tries again by itself in " (seconds) @if seconds == 1 { " second." } @else { " seconds." } }
-                }
-                p { (way_on(failure)) }
-                details {
-                    summary { "Details for support" }
-                    dl {
-                        dt { "Request" } dd { code { (request_id) } }
-                        dt { "Reason" } dd { code { (failure.reason) } }
-                        dt { "Status" } dd { (failure.status.as_u16()) }
-                        @if let Some(destination) = &failure.destination { dt { "Destination" } dd { (destination) } }
-                        @if let Some(person) = &failure.person { dt { "Signed in as" } dd { (person) } }
-                    }
-                    @if let Some(trace) = &failure.trace { (trace_table(trace)) }
-                }
-            },
-        )
+                @if let Some(trace) = &failure.trace { (trace_table(trace)) }
+            }
+        };
+        page(failure.title, refresh.as_deref(), &content)
     }
 
     /// Asked before a destination opens that another site pointed the browser at.
     pub fn ask_to_continue(&self, title: &str, path_and_query: &str) -> Markup {
-        page(
-            "Continue?",
-            None,
-            &html! {
-                h1 { "Open " (title) "?" }
-                p { "Another site sent your browser here, and opening " (title) " signs you in there. If that is what you want, continue." }
-                p { a.button href=(path_and_query) { "Continue to " (title) } }
-                p { a href="/" { "Everything you can open" } }
-            },
-        )
+        let content = html! {
+            h1 { "Open " (title) "?" }
+            p {
+                "Another site sent your browser here, and opening " (title) " signs you in there. "
+                "If that is what you want, continue."
+            }
+            p { a.button href=(path_and_query) { "Continue to " (title) } }
+            p { a href="/" { "Everything you can open" } }
+        };
+        page("Continue?", None, &content)
     }
 
     /// After a sign-in that no click preceded (a restored tab): a navigation that starts here is this site's own.
     pub fn signed_in(&self, path_and_query: &str) -> Markup {
-        let refresh = format!("0;url={path_and_query}");
-        document(
-            "Signed in",
-            &html! { meta http-equiv="refresh" content=(refresh); },
-            &html! {
-                h1 { "You are signed in" }
-                p { a.button href=(path_and_query) { "Continue" } }
-            },
-        )
+        let content = html! {
+            h1 { "You are signed in" }
+            p { a.button href=(path_and_query) { "Continue" } }
+        };
+        page("Signed in", Some(&format!("0;url={path_and_query}")), &content)
     }
 
     pub fn portal(&self, person: &Principal, cards: &[Card<'_>]) -> Markup {
-        page(
-            "Your destinations",
-            None,
-            &html! {
-                h1 { "What you can open" }
-                @if cards.is_empty() {
-                    p { "No destination is open to you as " strong { (display_name(person)) } "." }
-                    p { "See " a href="/-/whoami" { "who you are here and why" } "; your platform team can add you to a group." }
-                } @else {
-                    ul.cards {
-                        @for card in cards {
-                            li {
-                                a href={ "/" (card.name) } { (card.title) }
-                                @if let Some(description) = card.description { p { (description) } }
-                                p.kind { (card.kind) }
-                            }
-                        }
+        let content = html! {
+            h1 { "What you can open" }
+            @if cards.is_empty() {
+                p { "No destination is open to you as " strong { (display_name(person)) } "." }
+                p {
+                    "See " a href="/-/whoami" { "who you are here and why" }
+                    "; your platform team can add you to a group."
+                }
+            }
+            ul.cards {
+                @for card in cards {
+                    li {
+                        a href={ "/" (card.name) } { (card.title) }
+                        @if let Some(description) = card.description { p { (description) } }
+                        p.kind { (card.kind) }
                     }
                 }
-                (signed_in_as(person))
-            },
-        )
+            }
+            (signed_in_as(person))
+        };
+        page("Your destinations", None, &content)
     }
 
     pub fn who_am_i(&self, person: &Principal, access: &[Access<'_>], request_id: &str) -> Markup {
-        page(
-            "Who you are here",
-            None,
-            &html! {
-                h1 { "You are " (display_name(person)) }
-                dl {
-                    dt { "User" } dd { (person.user) }
-                    dt { "Signed in by" } dd { (person.issuer) }
-                    dt { "Subject" } dd { code { (person.subject) } }
-                    dt { "Groups" } dd { (groups(&person.groups)) }
-                }
-                h2 { "What you may open" }
-                table {
-                    thead { tr { th scope="col" { "Destination" } th scope="col" { "Answer" } } }
-                    tbody {
-                        @for row in access {
-                            tr {
-                                td { @if row.allowed { a href={ "/" (row.name) } { (row.title) } } @else { (row.title) } }
-                                td {
-                                    @if row.allowed { "Yes" } @else { "No" }
-                                    @if let Some(rule) = &row.rule { ", by rule " code { (rule) } }
-                                    @if let Some(remedy) = &row.remedy { p.quiet { (remedy) } }
-                                }
-                            }
-                        }
-                    }
-                }
-                p.quiet { "Request " code { (request_id) } }
-                (signed_in_as(person))
-            },
-        )
+        let content = html! {
+            h1 { "You are " (display_name(person)) }
+            dl {
+                dt { "User" } dd { (person.user) }
+                dt { "Signed in by" } dd { (person.issuer) }
+                dt { "Subject" } dd { code { (person.subject) } }
+                dt { "Groups" } dd { (groups(&person.groups)) }
+                dt { "Request" } dd { code { (request_id) } }
+            }
+            h2 { "What you may open" }
+            table {
+                thead { tr { th scope="col" { "Destination" } th scope="col" { "Answer" } } }
+                tbody { @for row in access { (access_row(row)) } }
+            }
+            (signed_in_as(person))
+        };
+        page("Who you are here", None, &content)
     }
 
     pub fn ask_to_sign_out(&self) -> Markup {
-        page(
-            "Sign out?",
-            None,
-            &html! {
-                h1 { "Sign out?" }
-                p { "This ends your session here. Studio, MLflow and notebook tabs that are already open stay open until their own sessions end." }
-                form method="post" action="/-/logout" { button.button type="submit" { "Sign out" } }
-                p { a href="/" { "Stay signed in" } }
-            },
-        )
+        let content = html! {
+            h1 { "Sign out?" }
+            p {
+                "This ends your session here. Studio, MLflow and notebook tabs that are already open stay open until "
+                "their own sessions end."
+            }
+            form method="post" action="/-/logout" { button.button type="submit" { "Sign out" } }
+            p { a href="/" { "Stay signed in" } }
+        };
+        page("Sign out?", None, &content)
     }
 
     pub fn signed_out(&self) -> Markup {
-        page(
-            "Signed out",
-            None,
-            &html! {
-                h1 { "You are signed out" }
-                p { "Your bookmarks keep working: the next one you open asks you to sign in again." }
-                p { a.button href="/" { "Sign in again" } }
-            },
-        )
+        let content = html! {
+            h1 { "You are signed out" }
+            p { "Your bookmarks keep working: the next one you open asks you to sign in again." }
+            p { a.button href="/" { "Sign in again" } }
+        };
+        page("Signed out", None, &content)
     }
 }
 
-fn page(title: &str, refresh: Option<u64>, content: &Markup) -> Markup {
-    let head = html! { @if let Some(seconds) = refresh { meta http-equiv="refresh" content=(seconds); } };
-    document(title, &head, content)
-}
-
-fn document(title: &str, head: &Markup, content: &Markup) -> Markup {
+/// `refresh` is the content of a `Refresh`: seconds, and an address of ours.
+fn page(title: &str, refresh: Option<&str>, content: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -214,7 +189,7 @@ fn document(title: &str, head: &Markup, content: &Markup) -> Markup {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="robots" content="noindex";
-                (head)
+                @if let Some(refresh) = refresh { meta http-equiv="refresh" content=(refresh); }
                 title { (title) " · Postern" }
                 style { (PreEscaped(STYLE)) }
             }
@@ -233,6 +208,22 @@ fn way_on(failure: &Failure) -> Markup {
     }
 }
 
+fn access_row(row: &Access<'_>) -> Markup {
+    html! {
+        tr {
+            td { @if row.allowed { a href={ "/" (row.name) } { (row.title) } } @else { (row.title) } }
+            td {
+                @if row.allowed { "Yes" } @else { "No" }
+                @match &row.rule {
+                    Some(rule) => { ", by rule " code { (rule) } },
+                    None => { ": no rule gives you access" },
+                }
+                @if let Some(remedy) = &row.remedy { p.quiet { (remedy) } }
+            }
+        }
+    }
+}
+
 fn trace_table(trace: &[(String, String)]) -> Markup {
     html! {
         table {
@@ -244,7 +235,7 @@ fn trace_table(trace: &[(String, String)]) -> Markup {
 
 fn signed_in_as(person: &Principal) -> Markup {
     html! {
-        p.quiet {
+        footer.quiet {
             "Signed in as " (person.user) ". "
             a href="/-/whoami" { "Who you are here" } " · " a href="/-/logout" { "Sign out" }
         }

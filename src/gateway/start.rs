@@ -15,7 +15,7 @@ use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::presign::Presigner;
-use hyper::header::{HOST, ORIGIN};
+use hyper::header::ORIGIN;
 use hyper::http::request;
 use std::sync::Arc;
 
@@ -61,20 +61,21 @@ impl Gateway {
         &self.audit
     }
 
-    /// Whether a form was sent from one of our own pages. Browsers say so; a client that says nothing is no browser
-    /// and has no session that somebody else could make it use.
+    /// Whether a form was sent from one of our own pages. Browsers say so: by `Sec-Fetch-Site`, and older ones by an
+    /// `Origin`, which is `null` wherever a page's referrer policy is ours. A client that says nothing is no browser and
+    /// has no session that somebody else could make it use.
     pub(super) fn is_own_form(&self, head: &request::Parts) -> bool {
         let says = |name: &str| head.headers.get(name).map(|value| value.to_str().unwrap_or_default());
-        let own = self.settings.public_url.origin().ascii_serialization();
-        says("sec-fetch-site").is_none_or(|site| matches!(site, "same-origin" | "none"))
-            && says(ORIGIN.as_str()).is_none_or(|origin| {
-                origin == own
-                    || says(HOST.as_str()).is_some_and(|host| {
-                        self.settings.answers_to(host)
-                            && origin.strip_prefix(self.settings.public_url.scheme())
-                                == Some(&format!("://{host}"))
-                    })
-            })
+        match (says("sec-fetch-site"), says(ORIGIN.as_str())) {
+            (Some(site), _) => matches!(site, "same-origin" | "none"),
+            (None, Some(origin)) => {
+                let host = origin
+                    .split_once("://")
+                    .filter(|(scheme, _)| *scheme == self.settings.public_url.scheme());
+                host.is_some_and(|(_, host)| self.settings.answers_to(host))
+            }
+            (None, None) => true,
+        }
     }
 }
 

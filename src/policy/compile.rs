@@ -31,6 +31,8 @@ pub struct CompileContext<'a> {
     pub client_ip_known: bool,
     /// The names of all issuers.
     pub issuers: &'a [Arc<str>],
+    /// Whose claims a test's are where it names no issuer and there are several: the one that people sign in at.
+    pub default_issuer: Option<&'a Arc<str>>,
     /// Reads a file of `lookups`; an error says why it cannot be read. The policy itself performs no I/O.
     pub read: &'a dyn Fn(&str) -> Result<String, String>,
 }

@@ -107,12 +107,9 @@ async fn nothing_secret_is_printed() {
     let records = stage.postern.audit(12);
     assert!(records.iter().any(|record| record["event"] == "sign-out"), "{records:#?}");
     let printed = stage.postern.log() + &stage.postern.audit_text();
-    assert!(
-        printed.contains("\"level\":\"TRACE\"") || printed.contains("\"level\":\"DEBUG\""),
-        "nothing was logged"
-    );
+    assert!(printed.contains("\"outcome\":\"ok\""), "nothing was logged: {printed}");
     let shown: Vec<_> = secrets.0.iter().filter(|secret| printed.contains(secret.as_str())).collect();
-    assert!(secrets.0.len() > 20, "{}", secrets.0.len());
+    assert!(secrets.0.len() > 15, "{}", secrets.0.len());
     assert!(shown.is_empty(), "printed: {shown:#?}");
     for word in
         ["authToken=", "auth?token=", "AuthorizedUrl\":", "SecretAccessKey", "id_token", "Authorization: "]

@@ -17,6 +17,7 @@ mod config;
 mod credentials;
 mod crowd;
 mod discovery;
+mod edge;
 mod keys;
 mod launch;
 mod login;

@@ -82,6 +82,7 @@ impl Around<'_> {
             trusted_proxies: &trusted,
             client_ip_known: self.client_ip_known,
             issuers: &issuers,
+            default_issuer: None,
             read: &read,
         };
         compile(&PolicyFile { lookups, deny, destinations, tests }, &context)

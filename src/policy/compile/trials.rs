@@ -62,7 +62,7 @@ impl Compiler<'_> {
         let (location, found) = match (&test.issuer, issuers) {
             (Some(written), _) => (written.location, issuers.iter().find(|issuer| ***issuer == **written)),
             (None, [only]) => (test.name.location, Some(only)),
-            (None, _) => (test.name.location, None),
+            (None, _) => (test.name.location, self.context.default_issuer),
         };
         if found.is_none() {
             let names: Vec<&str> = issuers.iter().map(AsRef::as_ref).collect();

@@ -57,7 +57,7 @@ impl JwksServer {
         self.state.lock().unwrap().answers.insert(path.to_owned(), answer);
     }
 
-    pub(crate) fn serve(&self, path: &str, body: impl ToString) {
+    pub(crate) fn serve(&self, path: &str, body: impl std::fmt::Display) {
         self.answer(path, Answer::Body(body.to_string()));
     }
 

@@ -82,10 +82,6 @@ impl Postern {
         }
         panic!("postern did not stop");
     }
-
-    pub(crate) fn process_id(&self) -> u32 {
-        self.child.id()
-    }
 }
 
 impl Drop for Postern {

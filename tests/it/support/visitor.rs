@@ -14,6 +14,7 @@ use url::Url;
 const ALLOWED_HEADERS: &[&str] = &[
     "allow",
     "cache-control",
+    "connection",
     "content-length",
     "content-security-policy",
     "content-type",
@@ -123,29 +124,8 @@ impl Visitor {
         }
     }
 
-    /// Follows redirects until an answer is none, or goes to a host that `stop` names.
-    pub(crate) async fn follow(&mut self, url: &Url, stop: &str) -> Vec<Answer> {
-        let mut answers = vec![self.get(url).await];
-        while answers.len() < 12 {
-            let Some(next) = answers.last().and_then(Answer::next) else { break };
-            if origin(&next) == stop {
-                break;
-            }
-            answers.push(self.get(&next).await);
-        }
-        answers
-    }
-
     pub(crate) fn cookies(&self, url: &Url) -> BTreeMap<String, String> {
         self.cookies.get(&origin(url)).cloned().unwrap_or_default()
-    }
-
-    pub(crate) fn set_cookie(&mut self, url: &Url, name: &str, value: &str) {
-        self.cookies.entry(origin(url)).or_default().insert(name.to_owned(), value.to_owned());
-    }
-
-    pub(crate) fn forget_cookie(&mut self, url: &Url, name: &str) {
-        self.cookies.entry(origin(url)).or_default().remove(name);
     }
 
     fn store(&mut self, origin: &str, cookie: &str) {

@@ -1,0 +1,193 @@
+//! What stands between the network and the pipeline: client addresses, signed headers, sign-out, signals.
+
+use crate::support::stage::Stage;
+use crate::support::visitor::Visitor;
+use postern::sandbox::{SandboxOptions, Token};
+use serde_json::json;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+/// The tests are the load balancer: 127.0.0.1 is trusted, and it signs people in by a header with the sandbox's keys.
+async fn behind_a_balancer() -> Stage {
+    Stage::with(SandboxOptions::default(), |text| {
+        let issuer = text.lines().find_map(|line| line.strip_prefix("    issuer: http")).unwrap();
+        let balancer = format!(
+            "issuers:\n  balancer:\n    issuer: http{issuer}\n    insecure_http: true\n    audience: [ml-balancer]\n    \
+             algorithms: [RS256]\n    user_domains: [corp.example]\n    header: x-balancer-assertion\n    realm: sandbox\n"
+        );
+        text.replace("  direct_clients: true\n", "")
+            .replace("issuers:\n", &balancer)
+            + "\ntrusted_proxies: [127.0.0.1, 10.0.100.0/24]\ncredentials: [bearer, session, signed_header]\n"
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_client_is_the_rightmost_hop_that_is_not_trusted() {
+    let stage = behind_a_balancer().await;
+    let studio = stage.postern.at("/studio");
+    let max = |forwarded: &str| {
+        let visitor = stage.program("max");
+        if forwarded.is_empty() { visitor } else { visitor.with("x-forwarded-for", forwarded) }
+    };
+    for (forwarded, status) in [
+        ("10.20.3.4", 302),
+        ("203.0.113.9, 10.20.3.4", 302),
+        ("10.20.3.4, 203.0.113.9", 403),
+        ("10.20.3.4, 203.0.113.9, 10.0.100.7", 403),
+        ("203.0.113.9, 10.20.3.4, 10.0.100.7, 10.0.100.8", 302),
+        ("::ffff:10.20.3.4", 302),
+        ("10.20.3.4:51234", 302),
+        ("[::ffff:10.20.3.4]:51234", 302),
+        ("203.0.113.9", 403),
+        // Nobody said who the client is: the VPN rule cannot be evaluated, so it denies.
+        ("", 403),
+        ("10.0.100.7", 403),
+        ("not-an-address", 400),
+        ("10.20.3.4, ", 400),
+        ("user@10.20.3.4", 400),
+    ] {
+        let answer = max(forwarded).get(&studio).await.checked();
+        assert_eq!(answer.status.as_u16(), status, "{forwarded:?}: {}", answer.body);
+    }
+    let unknown = max("").get(&studio).await.checked();
+    assert_eq!(unknown.reason(), "rule-error");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_is_the_same_by_session_bearer_and_signed_header() {
+    let stage = behind_a_balancer().await;
+    let studio = stage.postern.at("/studio");
+    let assertion = |person: &str| {
+        let token = Token::new(stage.sandbox.access_claims(person)).claim("aud", "ml-balancer");
+        stage.sandbox.token(&token.header("typ", "JWT")).unwrap()
+    };
+    let session = stage.person("grace").await;
+    let visitors = [
+        session.clone(),
+        stage.program("grace"),
+        Visitor::program().with("x-balancer-assertion", &assertion("grace")),
+        session.clone().with("x-balancer-assertion", &assertion("grace")),
+    ];
+    for mut visitor in visitors {
+        let answer = visitor.get(&studio).await.checked();
+        assert_eq!(answer.status, 302, "{}", answer.body);
+        let calls = stage.sandbox.calls();
+        let last = calls.iter().rfind(|call| call.operation == "CreatePresignedDomainUrl").unwrap();
+        assert_eq!(last.input["UserProfileName"], "grace");
+        assert_eq!(last.caller.role_session_name.as_deref(), Some("grace@corp.example"));
+    }
+    let both = session.with("x-balancer-assertion", &assertion("ada")).get(&studio).await.checked();
+    assert_eq!(both.status, 401);
+    let mut bearer = Visitor::program().with("x-balancer-assertion", &stage.token("grace"));
+    assert_eq!(
+        bearer.get(&studio).await.checked().reason(),
+        "wrong-audience",
+        "an access token is no assertion"
+    );
+    let mut header = Visitor::program().bearer(&assertion("grace"));
+    assert_eq!(header.get(&studio).await.checked().reason(), "wrong-audience", "and the other way round");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_header_from_a_peer_that_is_not_trusted_is_refused() {
+    let stage = Stage::with(SandboxOptions::default(), |text| {
+        let issuer = text.lines().find_map(|line| line.strip_prefix("    issuer: http")).unwrap();
+        let balancer = format!(
+            "issuers:\n  balancer:\n    issuer: http{issuer}\n    insecure_http: true\n    audience: [ml-balancer]\n    \
+             algorithms: [RS256]\n    user_domains: [corp.example]\n    header: x-balancer-assertion\n"
+        );
+        text.replace("issuers:\n", &balancer)
+            + "\ntrusted_proxies: [10.0.100.0/24]\ncredentials: [bearer, session, signed_header]\n"
+    })
+    .await;
+    let token =
+        Token::new(stage.sandbox.access_claims("grace")).claim("aud", "ml-balancer").header("typ", "JWT");
+    let token = stage.sandbox.token(&token).unwrap();
+    let mut visitor = Visitor::program().with("x-balancer-assertion", &token);
+    let refused = visitor.get(&stage.postern.at("/studio")).await.checked();
+    assert_eq!((refused.status.as_u16(), refused.reason()), (401, "untrusted-header".to_owned()));
+    assert_eq!(stage.mints(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn signing_out_ends_the_session_for_good() {
+    let stage = Stage::new().await;
+    let mut grace = stage.person("grace").await;
+    let stolen = grace.clone();
+    let asked = grace.get(&stage.postern.at("/-/logout")).await.checked();
+    assert_eq!(asked.status, 200, "GET only asks");
+    assert_eq!(grace.get(&stage.postern.at("/")).await.checked().status, 200);
+    for (name, value) in [
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+        ("origin", "https://evil.example"),
+        ("origin", "null"),
+    ] {
+        let visitor = grace.clone();
+        let visitor = if name == "origin" { visitor.without("sec-fetch-site") } else { visitor };
+        let refused = visitor.with(name, value).post(&stage.postern.at("/-/logout"), "").await.checked();
+        assert_eq!(refused.status, 403, "{name}: {value}");
+        assert!(refused.headers.get("set-cookie").is_none());
+    }
+    // What Chromium sends for our form: the pages' referrer policy makes the origin null.
+    let mut form = grace.with("sec-fetch-site", "same-origin").with("origin", "null");
+    let out = form.post(&stage.postern.at("/-/logout"), "").await.checked();
+    assert_eq!(out.status, 200);
+    assert_eq!(form.cookies(&stage.postern.url).keys().filter(|name| name.contains("session")).count(), 0);
+    let replayed = stolen.without("accept").get(&stage.postern.at("/studio")).await.checked();
+    assert_eq!((replayed.status.as_u16(), replayed.reason()), (401, "revoked".to_owned()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_http_is_not_answered_as_such() {
+    let stage = Stage::new().await;
+    let port = stage.postern.url.port().unwrap();
+    let exchange = |request: &str| {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut head = [0; 4096];
+        let length = stream.read(&mut head).unwrap_or_default();
+        String::from_utf8_lossy(&head[..length]).into_owned()
+    };
+    let host = format!("localhost:{port}");
+    for (request, status) in [
+        (format!("GET /studio HTTP/1.1\r\nhost: {host}\r\nhost: evil.example\r\n\r\n"), "400"),
+        ("GET /studio HTTP/1.1\r\n\r\n".to_owned(), "400"),
+        (format!("GET http://evil.example/studio HTTP/1.1\r\nhost: {host}\r\n\r\n"), "400"),
+        (format!("GET /studio HTTP/1.1\r\nhost: {host}\r\nx: {}\r\n\r\n", "a".repeat(70_000)), "431"),
+        (format!("CONNECT {host} HTTP/1.1\r\nhost: {host}\r\n\r\n"), "4"),
+        (format!("get /studio HTTP/1.1\r\nhost: {host}\r\n\r\n"), "405"),
+        (format!("GET studio HTTP/1.1\r\nhost: {host}\r\n\r\n"), "4"),
+        (
+            format!(
+                "GET /studio HTTP/1.1\r\nhost: {host}\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n"
+            ),
+            "401",
+        ),
+    ] {
+        let answer = exchange(&request);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{request}\n{answer}");
+    }
+    assert_eq!(stage.mints(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_lets_running_requests_finish() {
+    let mut stage = Stage::new().await;
+    let slow = postern::sandbox::Fault::Slow(Duration::from_millis(800));
+    stage.sandbox.faults().inject(Some("CreatePresignedDomainUrl"), slow, postern::sandbox::Times::Next(1));
+    let (mut visitor, studio) = (stage.program("grace"), stage.postern.at("/studio"));
+    let running = tokio::spawn(async move { visitor.get(&studio).await });
+    while stage.sandbox.call_count() == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    stage.postern.signal("TERM");
+    let answer = running.await.expect("an answer").checked();
+    assert_eq!(answer.status, 302, "not cut off");
+    assert!(stage.postern.wait().success());
+    let records = stage.postern.audit(2);
+    assert_eq!(records[1]["event"], json!("grant"), "the last record was written before the end");
+}
