@@ -32,7 +32,7 @@ pub(super) fn issuers(
     findings: &mut Findings,
 ) -> Option<Vec<IssuerConfig>> {
     let compiled: Vec<Option<IssuerConfig>> =
-        written.iter().map(|(name, issuer)| issuer_of(name, issuer, directory, findings)).collect();
+        written.iter().map(|(name, issuer)| issuer_of(name, issuer, written, directory, findings)).collect();
     let issuers: Vec<IssuerConfig> = compiled.into_iter().collect::<Option<_>>()?;
     let errors = findings.errors.len();
     for (index, (second, (name, issuer))) in issuers.iter().zip(written).enumerate() {
@@ -64,6 +64,7 @@ fn are_confused(first: &IssuerConfig, second: &IssuerConfig) -> bool {
 fn issuer_of(
     name: &At<String>,
     written: &At<Issuer>,
+    all: &Named<At<Issuer>>,
     directory: &Path,
     findings: &mut Findings,
 ) -> Option<IssuerConfig> {
@@ -86,7 +87,7 @@ fn issuer_of(
         texts::label(text).map(Arc::<str>::from)
     });
     let claims = claim_paths(&path("claims"), written.claims.as_ref(), findings);
-    let user_domains = user_domains(&at, name, written, claims.as_ref(), findings);
+    let user_domains = user_domains(&at, name, written, all, claims.as_ref(), findings);
     let trust = match &written.preset {
         Some(_) => aws_alb(&at, name, written, plain, findings),
         None => plain_issuer(&at, name, written, plain, directory, findings),
@@ -358,10 +359,11 @@ fn user_domains(
     at: &str,
     name: &At<String>,
     written: &Issuer,
+    all: &Named<At<Issuer>>,
     claims: Option<&ClaimPaths>,
     findings: &mut Findings,
 ) -> Option<Option<Vec<String>>> {
-    match &written.user_domains {
+    match written.user_domains.as_ref().or_else(|| domains_of_sibling(name, written, all)) {
         Some(domains) => findings.each(&format!("{at}.user_domains"), domains, texts::domain).map(Some),
         None => {
             let is_email = claims?.user.last().is_some_and(|segment| segment == "email");
@@ -373,6 +375,22 @@ fn user_domains(
             (!is_email).then_some(None)
         }
     }
+}
+
+/// A load balancer that passes on what another configured issuer asserts, for the same realm, may assert the same.
+fn domains_of_sibling<'a>(
+    name: &At<String>,
+    written: &Issuer,
+    all: &'a Named<At<Issuer>>,
+) -> Option<&'a Vec<At<String>>> {
+    let realm = |name: &At<String>, issuer: &Issuer| {
+        issuer.realm.as_ref().map_or_else(|| name.value.clone(), |realm| realm.value.clone())
+    };
+    let own = realm(name, written);
+    all.iter()
+        .filter(|(other, issuer)| other.value != name.value && realm(other, issuer) == own)
+        .filter(|(_, issuer)| issuer.issuer.value == written.issuer.value)
+        .find_map(|(_, issuer)| issuer.user_domains.as_ref())
 }
 
 fn list(written: Option<&Vec<At<String>>>) -> &[At<String>] {
