@@ -8,25 +8,33 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-/// The tests are the load balancer: 127.0.0.1 is trusted, and it signs people in by a header with the sandbox's keys.
-/// It passes on what the sandbox's provider asserts, so it may assert the same addresses.
-async fn behind_a_balancer() -> Stage {
+/// A load balancer signs people in by a header, with the sandbox's keys. It passes on what the sandbox's provider
+/// asserts, so it may assert the same addresses.
+async fn behind_a_balancer(trusted_proxies: &str) -> Stage {
     Stage::with(SandboxOptions::default(), |text| {
         let issuer = text.lines().find_map(|line| line.strip_prefix("    issuer: http")).unwrap();
-        let balancer = format!(
-            "issuers:\n  balancer:\n    issuer: http{issuer}\n    insecure_http: true\n    audience: [ml-balancer]\n    \
-        XX
-        );
-        text.replace("  direct_clients: true\n", "")
-            .replace("issuers:\n", &balancer)
-            + "\ntrusted_proxies: [127.0.0.1, 10.0.100.0/24]\ncredentials: [bearer, session, signed_header]\n"
+        let balancer = [
+            "issuers:",
+            "  balancer:",
+            &format!("    issuer: http{issuer}"),
+            "    insecure_http: true",
+            "    audience: [ml-balancer]",
+            "    algorithms: [RS256]",
+            "    header: x-balancer-assertion",
+            "    realm: sandbox",
+            "",
+        ];
+        text.replace("  direct_clients: true\n", "").replace("issuers:\n", &balancer.join("\n"))
+            + &format!(
+                "\ntrusted_proxies: {trusted_proxies}\ncredentials: [bearer, session, signed_header]\n"
+            )
     })
     .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_client_is_the_rightmost_hop_that_is_not_trusted() {
-    let stage = behind_a_balancer().await;
+    let stage = behind_a_balancer("[127.0.0.1, 10.0.100.0/24]").await;
     let studio = stage.postern.at("/studio");
     let max = |forwarded: &str| {
         let visitor = stage.program("max");
@@ -58,7 +66,7 @@ async fn the_client_is_the_rightmost_hop_that_is_not_trusted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_is_the_same_by_session_bearer_and_signed_header() {
-    let stage = behind_a_balancer().await;
+    let stage = behind_a_balancer("[127.0.0.1, 10.0.100.0/24]").await;
     let studio = stage.postern.at("/studio");
     let assertion = |person: &str| {
         let token = Token::new(stage.sandbox.access_claims(person)).claim("aud", "ml-balancer");
@@ -93,16 +101,7 @@ async fn a_person_is_the_same_by_session_bearer_and_signed_header() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_header_from_a_peer_that_is_not_trusted_is_refused() {
-    let stage = Stage::with(SandboxOptions::default(), |text| {
-        let issuer = text.lines().find_map(|line| line.strip_prefix("    issuer: http")).unwrap();
-        let balancer = format!(
-            "issuers:\n  balancer:\n    issuer: http{issuer}\n    insecure_http: true\n    audience: [ml-balancer]\n    \
-             algorithms: [RS256]\n    user_domains: [corp.example]\n    header: x-balancer-assertion\n"
-        );
-        text.replace("issuers:\n", &balancer)
-            + "\ntrusted_proxies: [10.0.100.0/24]\ncredentials: [bearer, session, signed_header]\n"
-    })
-    .await;
+    let stage = behind_a_balancer("[10.0.100.0/24]").await;
     let token =
         Token::new(stage.sandbox.access_claims("grace")).claim("aud", "ml-balancer").header("typ", "JWT");
     let token = stage.sandbox.token(&token).unwrap();
