@@ -92,7 +92,7 @@ async fn a_person_is_the_same_by_session_bearer_and_signed_header() {
     let mut bearer = Visitor::program().with("x-balancer-assertion", &stage.token("grace"));
     assert_eq!(
         bearer.get(&studio).await.checked().reason(),
-        "wrong-audience",
+        "wrong-type",
         "an access token is no assertion"
     );
     let mut header = Visitor::program().bearer(&assertion("grace"));
