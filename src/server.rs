@@ -7,18 +7,18 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, pending};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::gateway::respond::Body;
 use prometheus_client::metrics::gauge::Gauge;
 
 /// How long a client may take for a request's head, and how long an idle connection is kept for the next one.
-const HEAD_DEADLINE: Duration = Duration::from_secs(15);
+const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 /// Bytes of a request's head: a cookie of 4 kB, a token of 16 kB and what browsers add.
 const LARGEST_HEAD: usize = 64 * 1024;
 const MOST_HEADERS: usize = 100;
@@ -49,7 +49,10 @@ pub async fn serve<Handler, Answer>(
         };
         let Some((stream, peer, slot)) = accepted else { continue };
         let handler = handler.clone();
+        let began = Arc::new(Notify::new());
+        let begins = Arc::clone(&began);
         let service = service_fn(move |request| {
+            begins.notify_one();
             let answer = handler(request, peer);
             async move { Ok::<_, Infallible>(answer.await) }
         });
@@ -58,9 +61,12 @@ pub async fn serve<Handler, Answer>(
         let open = open.clone();
         open.inc();
         tokio::spawn(async move {
-            // A connection that ends badly is the client's affair; what was answered is in the access log.
-            if let Err(error) = connection.await {
-                tracing::debug!(peer = %peer, error = %error, "connection.ended");
+            tokio::select! {
+                // A connection that ends badly is the client's affair; what was answered is in the access log.
+                ended = connection => if let Err(error) = ended {
+                    tracing::debug!(peer = %peer, error = %error, "connection.ended");
+                },
+                () = never_begins(&began) => tracing::debug!(peer = %peer, "connection.stalled"),
             }
             open.dec();
             drop(slot);
@@ -69,6 +75,13 @@ pub async fn serve<Handler, Answer>(
     drop(listener);
     if tokio::time::timeout(GRACE, draining.shutdown()).await.is_err() {
         tracing::warn!(grace_seconds = GRACE.as_secs(), "drain.incomplete");
+    }
+}
+
+/// Resolves where no request has begun in time: hyper waits without end for the bytes that tell HTTP/1.1 from HTTP/2.
+async fn never_begins(began: &Notify) {
+    if tokio::time::timeout(HEAD_DEADLINE, began.notified()).await.is_ok() {
+        pending().await
     }
 }
 

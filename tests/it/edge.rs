@@ -90,11 +90,7 @@ async fn a_person_is_the_same_by_session_bearer_and_signed_header() {
     let both = session.with("x-balancer-assertion", &assertion("ada")).get(&studio).await.checked();
     assert_eq!(both.status, 401);
     let mut bearer = Visitor::program().with("x-balancer-assertion", &stage.token("grace"));
-    assert_eq!(
-        bearer.get(&studio).await.checked().reason(),
-        "wrong-type",
-        "an access token is no assertion"
-    );
+    assert_eq!(bearer.get(&studio).await.checked().reason(), "wrong-type", "an access token is no assertion");
     let mut header = Visitor::program().bearer(&assertion("grace"));
     assert_eq!(header.get(&studio).await.checked().reason(), "wrong-audience", "and the other way round");
 }
@@ -190,4 +186,29 @@ async fn a_signal_lets_running_requests_finish() {
     assert!(stage.postern.wait().success());
     let records = stage.postern.audit(2);
     assert_eq!(records[1]["event"], json!("grant"), "the last record was written before the end");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_never_ask_are_closed() {
+    let stage = Stage::new().await;
+    let port = stage.postern.url.port().unwrap();
+    let stalled: Vec<_> = ["", "P", "PRI * HTTP/2.0\r\n", "GET /studio HTTP/1.1\r\nho", "\u{16}\u{3}\u{1}"]
+        .into_iter()
+        .map(|begin| {
+            std::thread::spawn(move || {
+                let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+                stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+                stream.write_all(begin.as_bytes()).unwrap();
+                let mut answer = Vec::new();
+                (begin, stream.read_to_end(&mut answer).map_err(|error| error.kind()))
+            })
+        })
+        .collect();
+    for thread in stalled {
+        let (begin, closed) = thread.join().unwrap();
+        assert!(
+            !matches!(closed, Err(std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)),
+            "{begin:?} is still open"
+        );
+    }
 }

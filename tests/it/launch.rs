@@ -383,3 +383,20 @@ async fn every_decision_leaves_one_audit_record() {
     assert_eq!(grant["config_digest"].as_str().map(str::len), Some(64));
     assert!(grant["time"].as_str().unwrap().ends_with('Z'));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_that_the_provider_left_out_are_not_no_groups() {
+    let stage = Stage::new().await;
+    let mut bob = stage.person("bob").await;
+    let page = bob.get(&stage.postern.at("/studio")).await.checked();
+    assert_eq!(page.status, 403);
+    assert!(page.body.contains("Your groups did not arrive"), "{}", page.body);
+    assert_eq!(
+        stage.program("bob").get(&stage.postern.at("/studio")).await.checked().reason(),
+        "groups-overage"
+    );
+    let mut olga = stage.program("olga");
+    assert_eq!(olga.get(&stage.postern.at("/studio")).await.checked().reason(), "no-rule");
+    let notebook = stage.program("bob").get(&stage.postern.at("/notebook")).await.checked();
+    assert_eq!(notebook.reason(), "no-rule", "a rule that asks for no groups decides as ever");
+}
