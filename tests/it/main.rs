@@ -24,6 +24,7 @@ mod login;
 mod login_answers;
 mod login_peer;
 mod mapping;
+mod moto;
 mod policy;
 mod presign;
 mod return_to;
@@ -37,6 +38,8 @@ mod tokens;
 mod vectors;
 
 mod support {
+    #[allow(dead_code, reason = "the tests of presigning use the rest")]
+    pub(crate) mod aws_fake;
     pub(crate) mod believer;
     pub(crate) mod browser;
     pub(crate) mod jwks_server;
