@@ -81,7 +81,7 @@ pub async fn serve<Handler, Answer>(
 /// Resolves where no request has begun in time: hyper waits without end for the bytes that tell HTTP/1.1 from HTTP/2.
 async fn never_begins(began: &Notify) {
     if tokio::time::timeout(HEAD_DEADLINE, began.notified()).await.is_ok() {
-        pending().await
+        pending::<()>().await;
     }
 }
 
