@@ -23,9 +23,10 @@ impl Moto {
             .stderr(Stdio::null())
             .spawn()
             .expect("POSTERN_PEERS holds what tests/peers/install made");
+        let moto = Self { child, url: format!("http://127.0.0.1:{port}") };
         for _ in 0..600 {
             if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return Self { child, url: format!("http://127.0.0.1:{port}") };
+                return moto;
             }
             std::thread::sleep(Duration::from_millis(50));
         }
