@@ -62,17 +62,13 @@ impl Gateway {
     pub async fn handle<B>(&self, request: Request<B>, peer: SocketAddr) -> Response<Body> {
         let head = request.into_parts().0;
         let mut exchange = Exchange::begin(&head, peer, &self.metrics);
-        let listen = &self.settings.listen;
-        let context = RequestContext::new(
-            exchange.request_id().to_owned(),
-            peer,
-            &head.headers,
-            &self.settings.trusted_proxies,
-            listen.direct_clients,
-        );
-        let response = match context {
-            Ok(context) => self.answer(&head, &context, &mut exchange).await,
-            Err(_) => respond::text(StatusCode::BAD_REQUEST, "malformed X-Forwarded-For\n"),
+        let (proxies, direct) = (&self.settings.trusted_proxies, self.settings.listen.direct_clients);
+        let request_id = exchange.request_id().to_owned();
+        let context = RequestContext::new(request_id, peer, &head.headers, proxies, direct);
+        let response = match route(&head.method, head.uri.path()) {
+            Route::Live => respond::text(StatusCode::OK, "live\n"),
+            Route::Ready => respond::text(StatusCode::OK, "ready\n"),
+            route => self.answer(route, &head, &context, &mut exchange).await,
         };
         let secure = self.settings.public_url.scheme() == "https";
         let response = respond::finish(response, exchange.request_id(), secure);
@@ -81,11 +77,12 @@ impl Gateway {
 
     async fn answer(
         &self,
+        route: Route<'_>,
         head: &request::Parts,
         context: &RequestContext,
         exchange: &mut Exchange<'_>,
     ) -> Response<Body> {
-        let answer = self.dispatch(head, context, exchange);
+        let answer = self.dispatch(route, head, context, exchange);
         let answer = tokio::time::timeout(DEADLINE, answer).await.unwrap_or(Err(Error::OutOfTime));
         match answer {
             Ok(response) => response,
@@ -95,18 +92,15 @@ impl Gateway {
 
     async fn dispatch(
         &self,
+        route: Route<'_>,
         head: &request::Parts,
         context: &RequestContext,
         exchange: &mut Exchange<'_>,
     ) -> Result<Response<Body>, Error> {
-        let route = route(&head.method, head.uri.path());
+        self.check_host(head)?;
+        context.check_addresses()?;
         match route {
-            Route::Live => return Ok(respond::text(StatusCode::OK, "live\n")),
-            Route::Ready => return Ok(self.readiness()),
-            _ => self.check_host(head)?,
-        }
-        match route {
-            Route::NotFound => Err(Error::NotFound),
+            Route::NotFound | Route::Live | Route::Ready => Err(Error::NotFound),
             Route::MethodNotAllowed(allow) => Err(Error::MethodNotAllowed { allow }),
             // A `HEAD` is a look from outside: it starts nothing, and whether a name exists is not told.
             _ if head.method == Method::HEAD => Ok(respond::text(StatusCode::OK, "")),
@@ -123,11 +117,10 @@ impl Gateway {
             Route::Login => self.begin_sign_in(head, context).await,
             Route::Callback => self.finish_sign_in(head, context).await,
             Route::AskLogout => Ok(respond::html(StatusCode::OK, self.pages.ask_to_sign_out(), &self.pages)),
-            Route::Live | Route::Ready => Err(Error::NotFound),
         }
     }
 
-    /// THE HEART. A destination is opened by nothing else.
+    /// THE HEART: who is it, may they, and as whom. Only here and for the API's `POST` is a URL minted and handed out.
     async fn launch(
         &self,
         head: &request::Parts,
@@ -194,10 +187,6 @@ impl Gateway {
             hosts.next().is_none() && (named.is_none() || authority.is_none() || named == authority);
         let host = authority.or(named).filter(|_| is_single).ok_or(Error::Malformed)?;
         if self.settings.answers_to(host) { Ok(()) } else { Err(Error::Misdirected) }
-    }
-
-    fn readiness(&self) -> Response<Body> {
-        respond::text(StatusCode::OK, "ready\n")
     }
 }
 

@@ -1,20 +1,19 @@
 //! What is known of a request before anybody is authenticated.
 
+use super::error::Error;
 use hyper::HeaderMap;
 use hyper::header::{ACCEPT, AUTHORIZATION, HeaderName};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
-use tokio::time::Instant;
 
 #[derive(Debug)]
 pub struct RequestContext {
     /// 128 random bits in hexadecimal: shown on pages, in logs and in the audit trail, so that support can join them.
     pub request_id: String,
-    pub started: Instant,
-    /// The other end of the TCP connection.
-    pub peer: IpAddr,
     /// The person's own address, or `None` where nobody trusted has told it.
     pub client_ip: Option<IpAddr>,
+    /// A trusted proxy sent an `X-Forwarded-For` that is not a list of addresses.
+    malformed_addresses: bool,
     /// The peer is one of `trusted_proxies`: only then do its headers count.
     pub from_trusted_proxy: bool,
     /// For the audit trail, cut to a bounded length.
@@ -44,39 +43,41 @@ pub enum Navigation {
     Not,
 }
 
-/// Why a request is refused before it is looked at.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MalformedForwardedFor;
+/// Not a list of addresses.
+struct MalformedForwardedFor;
 
 impl RequestContext {
-    /// # Errors
-    ///
-    /// A trusted proxy sent an `X-Forwarded-For` that is not a list of addresses.
     pub fn new(
         request_id: String,
         peer: SocketAddr,
         headers: &HeaderMap,
         trusted_proxies: &[IpNet],
         direct_clients: bool,
-    ) -> Result<Self, MalformedForwardedFor> {
+    ) -> Self {
         let peer = peer.ip().to_canonical();
         let from_trusted_proxy = is_listed(trusted_proxies, peer);
         let client_ip = if from_trusted_proxy {
-            forwarded_client(headers, trusted_proxies)?
+            forwarded_client(headers, trusted_proxies)
         } else {
             // Where proxies are listed, a peer that is none of them is the client itself.
-            (direct_clients || !trusted_proxies.is_empty()).then_some(peer)
+            Ok((direct_clients || !trusted_proxies.is_empty()).then_some(peer))
         };
-        Ok(Self {
+        Self {
             request_id,
-            started: Instant::now(),
-            peer,
-            client_ip,
+            malformed_addresses: client_ip.is_err(),
+            client_ip: client_ip.unwrap_or(None),
             from_trusted_proxy,
             user_agent: header(headers, "user-agent").map(|agent| agent.chars().take(256).collect()),
             audience: audience(headers),
             navigation: navigation(headers),
-        })
+        }
+    }
+
+    /// # Errors
+    ///
+    /// Nobody can tell from where the request comes: a trusted proxy said something that is no list of addresses.
+    pub fn check_addresses(&self) -> Result<(), Error> {
+        if self.malformed_addresses { Err(Error::Malformed) } else { Ok(()) }
     }
 }
 
