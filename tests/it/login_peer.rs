@@ -1,6 +1,7 @@
 //! Sign-in at a real OpenID provider: `oidc-provider`, installed by `tests/peers/install`.
 
 use crate::support::browser::Browser;
+use crate::support::elsewhere::peers;
 use crate::support::provider::CLIENT_ID;
 use crate::support::sign_in::{PUBLIC_URL, Stack, issuer};
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
@@ -19,7 +20,6 @@ use postern::clock::Clock;
 use postern::config::{Algorithm, ClientAuthentication, IssuerConfig, SecretSource};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
@@ -38,12 +38,9 @@ struct Peer {
 impl Peer {
     /// `None`, said aloud, where no peers are installed; a peer that is there and does not start is a failure.
     fn start(options: &Value) -> Option<Self> {
-        let Some(peers) = std::env::var_os("POSTERN_PEERS") else {
-            println!("POSTERN_PEERS is not set: the peer suite is left out");
-            return None;
-        };
+        let peers = peers("oidc-provider")?;
         let mut process = Command::new("node")
-            .arg(PathBuf::from(peers).join("oidc-provider/server.mjs"))
+            .arg(peers.join("oidc-provider/server.mjs"))
             .arg(options.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -42,6 +42,7 @@ mod support {
     pub(crate) mod aws_fake;
     pub(crate) mod believer;
     pub(crate) mod browser;
+    pub(crate) mod elsewhere;
     pub(crate) mod jwks_server;
     pub(crate) mod postern;
     pub(crate) mod provider;

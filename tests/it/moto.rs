@@ -1,11 +1,11 @@
 //! Role assumption against an STS that this project did not write: moto's.
 
 use crate::support::aws_fake::AwsFake;
+use crate::support::elsewhere::peers;
 use crate::support::postern::free_port;
 use crate::support::stage::Stage;
 use postern::sandbox::SandboxOptions;
 use std::net::TcpStream;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -43,10 +43,7 @@ impl Drop for Moto {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_launch_runs_under_credentials_of_another_sts() {
-    let Some(peers) = std::env::var_os("POSTERN_PEERS").map(PathBuf::from) else {
-        eprintln!("LEFT OUT: POSTERN_PEERS is not set; see tests/peers/install");
-        return;
-    };
+    let Some(peers) = peers("moto") else { return };
     let moto = Moto::start(&peers);
     let sagemaker = AwsFake::start(|_| None).await;
     let stage = Stage::with(SandboxOptions::default(), |text| {

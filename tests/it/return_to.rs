@@ -1,5 +1,6 @@
 //! Where a browser goes after sign-in: never off the gateway's origin, and otherwise exactly where it wanted to go.
 
+use crate::support::elsewhere::vectors;
 use postern::authn::return_to::ReturnTo;
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -91,11 +92,7 @@ struct Case {
 /// 820 strings that were used to break out, each with what browsers do with it.
 #[test]
 fn the_open_redirect_suite_stays_on_the_origin() {
-    let Some(vectors) = std::env::var_os("POSTERN_VECTORS") else {
-        println!("POSTERN_VECTORS is not set: the open-redirect suite is left out");
-        return;
-    };
-    let path = std::path::Path::new(&vectors).join("cases/open_redirect_public.json");
+    let Some(path) = vectors("cases/open_redirect_public.json") else { return };
     let suite: Suite = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
     assert_eq!(suite.cases.len(), suite.count);
     let leaving: BTreeSet<&str> = suite

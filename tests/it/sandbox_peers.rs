@@ -1,7 +1,8 @@
 //! The sandbox under clients that this project did not write: boto3 and the AWS command line.
 
+use crate::support::elsewhere::peers;
 use postern::sandbox::{Fault, Sandbox, SandboxOptions, Times};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 use tokio::process::Command;
@@ -10,10 +11,7 @@ const DEADLINE: Duration = Duration::from_secs(240);
 
 #[tokio::test]
 async fn boto3_and_the_aws_command_line_agree_with_the_sandbox() {
-    let Some(peers) = std::env::var_os("POSTERN_PEERS").map(PathBuf::from) else {
-        eprintln!("LEFT OUT: POSTERN_PEERS is not set; see tests/peers/install");
-        return;
-    };
+    let Some(peers) = peers("boto3 and the AWS command line") else { return };
     let sandbox = Sandbox::start(SandboxOptions::default()).await.unwrap();
     sandbox.faults().inject(Some("DescribePartnerApp"), Fault::Throttle, Times::UntilCleared);
     let credentials = sandbox.credentials();

@@ -3,6 +3,7 @@
 //! They are looked for in `POSTERN_VECTORS`, by default `../shared/vectors`; a suite that is not there is named and left out.
 
 use crate::support::believer::{Believer, claims};
+use crate::support::elsewhere::vectors;
 use crate::support::signer::Signer;
 use postern::authn::jwks::verify_signature;
 use serde_json::{Value, json};
@@ -16,23 +17,13 @@ const MISLABELLED: [u64; 6] = [347, 351, 367, 370, 372, 373];
 /// section 3.1: a key is used with exactly one algorithm).
 const KEY_FOR_OTHER_ALGORITHM: [u64; 2] = [346, 350];
 
-fn suite(name: &str) -> Option<PathBuf> {
-    let root = std::env::var_os("POSTERN_VECTORS")
-        .map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/vectors"), PathBuf::from);
-    let path = root.join(name);
-    if !path.exists() {
-        println!("left out: {name} is not in {}", root.display());
-    }
-    path.exists().then_some(path)
-}
-
 fn read(path: PathBuf) -> Value {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
 #[test]
 fn wycheproof_json_web_signature() {
-    let Some(path) = suite("wycheproof/json_web_signature_test.json") else { return };
+    let Some(path) = vectors("wycheproof/json_web_signature_test.json") else { return };
     let (mut accepted, mut refused) = (0, 0);
     for group in read(path)["testGroups"].as_array().unwrap() {
         let keys = json!({"keys": [group.get("public").unwrap_or(&group["private"])]}).to_string();
@@ -61,7 +52,7 @@ fn jose_cookbook() {
         ("jws/4_4.hmac-sha2_integrity_protection.json", false),
         ("curve25519/jws.json", true),
     ] {
-        let Some(path) = suite(&format!("jose-cookbook/{file}")) else { return };
+        let Some(path) = vectors(&format!("jose-cookbook/{file}")) else { return };
         let example = read(path);
         let mut key = example["input"]["key"].clone();
         for private in ["d", "p", "q", "dp", "dq", "qi"] {
@@ -79,7 +70,7 @@ fn jose_cookbook() {
 
 #[tokio::test]
 async fn json_test_suite_as_payload() {
-    let Some(path) = suite("JSONTestSuite/test_parsing") else { return };
+    let Some(path) = vectors("JSONTestSuite/test_parsing") else { return };
     let signer = Signer::es256("k");
     let believer = Believer::of(&[&signer]).await;
     assert_eq!(believer.reason(&signer.token(&claims())).await, "accepted");
