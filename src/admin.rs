@@ -1,5 +1,6 @@
 //! The listener for the platform: metrics and health, never a person.
 
+use crate::audit::Audit;
 use crate::gateway::respond::{self, Body};
 use crate::metrics::Metrics;
 use crate::server;
@@ -17,15 +18,15 @@ const OPENMETRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 
 /// Serves for as long as the process lives: a draining gateway is still measured.
-pub async fn serve(listener: TcpListener, metrics: Arc<Metrics>) {
+pub async fn serve(listener: TcpListener, metrics: Arc<Metrics>, audit: Audit) {
     let handler = move |request: Request<Incoming>, _| {
-        let answer = answer(&request, &metrics);
+        let answer = answer(&request, &metrics, &audit);
         async move { answer }
     };
     server::serve(listener, handler, MOST_CONNECTIONS, &Gauge::default(), pending()).await;
 }
 
-fn answer(request: &Request<Incoming>, metrics: &Metrics) -> Response<Body> {
+fn answer(request: &Request<Incoming>, metrics: &Metrics, audit: &Audit) -> Response<Body> {
     if *request.method() != Method::GET && *request.method() != Method::HEAD {
         return respond::text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
     }
@@ -33,7 +34,7 @@ fn answer(request: &Request<Incoming>, metrics: &Metrics) -> Response<Body> {
         "/-/live" => respond::text(StatusCode::OK, "live\n"),
         "/-/ready" => respond::text(StatusCode::OK, "ready\n"),
         "/metrics" => {
-            let mut response = Response::new(Body::from(metrics.render()));
+            let mut response = Response::new(Body::from(metrics.render(audit.lost())));
             response.headers_mut().insert(CONTENT_TYPE, OPENMETRICS);
             response
         }

@@ -1,32 +1,28 @@
 //! The audit trail: one JSON object per decision, on standard output.
 //!
-//! Writing happens on a thread of its own behind a bounded queue, so that a blocked or full sink never holds a request
-//! up. What the queue could not take is counted and reported in the next record that gets through.
+//! A blocked or full stream never holds a request up. What it could not take is counted: in the next record that gets
+//! through, in `postern_audit_lost_total`, and in the log.
 
 use crate::clock::Clock;
 use crate::policy::explain::ExplainedStep;
+use crate::sink::Sink;
 use serde::Serialize;
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
 
-/// Records that may wait for the sink.
+/// Records that may wait for the stream.
 const QUEUE: usize = 4096;
 
 #[derive(Clone, Debug)]
 pub struct Audit {
-    queue: SyncSender<Message>,
-    dropped: Arc<AtomicU64>,
+    sink: Sink,
+    /// How many lost records have been told so far.
+    told: Arc<AtomicU64>,
     clock: Clock,
     config_digest: Arc<str>,
-}
-
-#[derive(Debug)]
-enum Message {
-    Record(Vec<u8>),
-    Flush(SyncSender<()>),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -103,71 +99,50 @@ struct Line<'a> {
     #[serde(flatten)]
     record: &'a Record<'a>,
     config_digest: &'a str,
-    /// Records lost since the last line because the sink was too slow.
-    #[serde(skip_serializing_if = "is_zero")]
-    dropped_before: u64,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn is_zero(count: &u64) -> bool {
-    *count == 0
+    /// Records lost since the last line that says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lost_before: Option<u64>,
 }
 
 impl Audit {
-    /// Starts the writer thread, which ends when the last clone is gone.
-    ///
     /// # Errors
     ///
-    /// The thread cannot be started.
+    /// The writer's thread cannot be started.
     pub fn start(
-        mut sink: impl Write + Send + 'static,
+        stream: impl Write + Send + 'static,
         clock: Clock,
         config_digest: Arc<str>,
     ) -> io::Result<Self> {
-        let (queue, records) = sync_channel(QUEUE);
-        std::thread::Builder::new().name("audit".to_owned()).spawn(move || write_all(&records, &mut sink))?;
-        Ok(Self { queue, dropped: Arc::default(), clock, config_digest })
+        Ok(Self { sink: Sink::start("audit", QUEUE, stream)?, told: Arc::default(), clock, config_digest })
     }
 
     /// Queues one record; never waits.
     pub fn record(&self, record: &Record<'_>) {
-        let dropped_before = self.dropped.swap(0, Ordering::Relaxed);
+        let lost = self.sink.lost();
+        let untold = lost.saturating_sub(self.told.swap(lost, Ordering::Relaxed));
+        if untold > 0 {
+            tracing::error!(lost = untold, "audit.lost");
+        }
         let line = Line {
             time: humantime::format_rfc3339_millis(self.clock.now_system()).to_string(),
             record,
             config_digest: &self.config_digest,
-            dropped_before,
+            lost_before: (untold > 0).then_some(untold),
         };
-        let sent = serde_json::to_vec(&line).map(|mut text| {
+        // A record is text, numbers and lists of them: there is nothing in it that could fail to become JSON.
+        if let Ok(mut text) = serde_json::to_vec(&line) {
             text.push(b'\n');
-            self.queue.try_send(Message::Record(text))
-        });
-        if !matches!(sent, Ok(Ok(()))) {
-            self.dropped.fetch_add(dropped_before + 1, Ordering::Relaxed);
+            self.sink.line(text);
         }
     }
 
-    /// Records lost so far that no line has reported yet.
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
+    /// Records lost so far, for the metric.
+    pub fn lost(&self) -> u64 {
+        self.sink.lost()
     }
 
     /// Waits until all that was queued has been written, or the deadline is over.
-    pub fn flush(&self, deadline: std::time::Duration) {
-        let (done, wait) = sync_channel(1);
-        match self.queue.try_send(Message::Flush(done)) {
-            Ok(()) => _ = wait.recv_timeout(deadline),
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
-        }
-    }
-}
-
-fn write_all(records: &Receiver<Message>, sink: &mut impl Write) {
-    while let Ok(message) = records.recv() {
-        match message {
-            // A sink that fails has nobody to tell: standard error may be the same broken pipe.
-            Message::Record(line) => _ = sink.write_all(&line).and_then(|()| sink.flush()),
-            Message::Flush(done) => _ = done.try_send(()),
-        }
+    pub fn flush(&self, deadline: Duration) {
+        self.sink.flush(deadline);
     }
 }

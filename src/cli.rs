@@ -14,7 +14,7 @@ use crate::config::{self, Loaded};
 use crate::policy::Policy;
 use crate::policy::compile::{CompileContext, compile};
 use crate::policy::trial::PolicyTest;
-use crate::telemetry::{self, LogFormat};
+use crate::telemetry::{self, Log, LogFormat};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -158,6 +158,7 @@ fn compiled(loaded: Loaded) -> Result<Configuration, Failed> {
         role_arn: gateway.aws.role_arn.as_ref(),
         endpoint_url: gateway.aws.endpoint_url.as_ref(),
         trusted_proxies: &gateway.trusted_proxies,
+        several_realms: gateway.sole_realm().is_none(),
         client_ip_known: gateway.listen.direct_clients || !gateway.trusted_proxies.is_empty(),
         issuers: &issuers,
         default_issuer: gateway.sign_in.as_ref().map(|sign_in| &sign_in.issuer),
@@ -178,6 +179,6 @@ fn print_json(value: &serde_json::Value) -> Result<(), Failed> {
 }
 
 /// `POSTERN_LOG` chooses what is logged, in the syntax of `RUST_LOG`.
-fn install_logger(format: LogFormat) -> Result<(), Failed> {
+fn install_logger(format: LogFormat) -> Result<Log, Failed> {
     telemetry::install(format, std::env::var("POSTERN_LOG").ok().as_deref()).map_err(Failed::Usage)
 }

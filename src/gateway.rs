@@ -33,6 +33,7 @@ use crate::config;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::presign::Presigner;
+use crate::server::MOST_HEADERS;
 use hyper::header::{HOST, SET_COOKIE};
 use hyper::http::request;
 use hyper::{Method, Request, Response, StatusCode};
@@ -97,6 +98,9 @@ impl Gateway {
         context: &RequestContext,
         exchange: &mut Exchange<'_>,
     ) -> Result<Response<Body>, Error> {
+        if head.headers.len() > MOST_HEADERS {
+            return Err(Error::TooManyHeaders);
+        }
         self.check_host(head)?;
         context.check_addresses()?;
         match route {
@@ -107,10 +111,11 @@ impl Gateway {
             Route::ApiDestinations => self.api_destinations(head, context).await,
             Route::ApiMint { name } => self.api_mint(head, context, exchange, name).await,
             Route::Logout => self.sign_out(head, context),
-            _ if context.navigation == Navigation::Not && context.audience == Audience::Person => {
-                Err(Error::NotANavigation)
-            }
-            Route::Destination { .. } if context.navigation == Navigation::Not => Err(Error::NotANavigation),
+            Route::Portal | Route::WhoAmI if context.audience == Audience::Program => match route {
+                Route::Portal => self.portal(head, context).await,
+                _ => self.who_am_i(head, context).await,
+            },
+            _ if context.navigation == Navigation::Not => Err(Error::NotANavigation),
             Route::Destination { name, path } => self.launch(head, context, exchange, name, path).await,
             Route::Portal => self.portal(head, context).await,
             Route::WhoAmI => self.who_am_i(head, context).await,
@@ -133,6 +138,7 @@ impl Gateway {
         let destination = self.policy.destination(name).ok_or(Error::NoSuchDestination)?;
         exchange.opens(destination.name());
         if context.navigation == Navigation::Unasked {
+            self.decide(&caller.principal, destination, path, context)?;
             return Ok(self.ask_to_continue(destination, head));
         }
         let url = self.mint(&caller.principal, destination, path, context, exchange).await?;
@@ -173,6 +179,9 @@ impl Gateway {
         let mut failure = error.failure(head);
         let opens = exchange.destination().and_then(|name| self.policy.destination(name));
         failure.opens = opens.map(|destination| destination.title().to_owned());
+        if failure.status == StatusCode::MISDIRECTED_REQUEST {
+            failure.again = Some(self.settings.public_url.to_string());
+        }
         failure.log(context);
         exchange.outcome(failure.reason);
         respond::failure(&failure, context, &self.pages)

@@ -56,6 +56,7 @@ pub mod admin;
 pub mod audit;
 pub mod metrics;
 pub mod telemetry;
+pub mod sink;
 pub mod http_client;
 pub mod clock;
 pub mod secret;

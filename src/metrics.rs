@@ -8,6 +8,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::{Registry, Unit};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 /// A request is counted for the configured destination it named, or for `-`: unknown names make no series.
@@ -38,6 +39,7 @@ pub struct Metrics {
     mint_duration: Histogram,
     sessions: Family<EventLabels, Counter>,
     connections: Gauge,
+    audit_lost: Counter,
 }
 
 impl Default for Metrics {
@@ -51,6 +53,7 @@ impl Default for Metrics {
             mint_duration: seconds(),
             sessions: Family::default(),
             connections: Gauge::default(),
+            audit_lost: Counter::default(),
         };
         let registry = &mut metrics.registry;
         registry.register("requests", "Answered requests", metrics.requests.clone());
@@ -72,6 +75,11 @@ impl Default for Metrics {
             "connections",
             "Open connections of the main listener",
             metrics.connections.clone(),
+        );
+        registry.register(
+            "audit_lost",
+            "Audit records that could not be written",
+            metrics.audit_lost.clone(),
         );
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
         registry.register("build", "The running program", version);
@@ -107,7 +115,8 @@ impl Metrics {
     }
 
     /// The whole set in the OpenMetrics text format, version 1.0.0.
-    pub fn render(&self) -> String {
+    pub fn render(&self, audit_lost: u64) -> String {
+        self.audit_lost.inner().store(audit_lost, Ordering::Relaxed);
         let mut text = String::new();
         match encode(&mut text, &self.registry) {
             Ok(()) => text,

@@ -21,7 +21,7 @@ use prometheus_client::metrics::gauge::Gauge;
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 /// Bytes of a request's head: a cookie of 4 kB, a token of 16 kB and what browsers add.
 const LARGEST_HEAD: usize = 64 * 1024;
-const MOST_HEADERS: usize = 100;
+pub const MOST_HEADERS: usize = 100;
 const MOST_STREAMS: u32 = 64;
 /// How long running requests may take once the listener is closed.
 const GRACE: Duration = Duration::from_secs(20);
@@ -58,8 +58,7 @@ pub async fn serve<Handler, Answer>(
         });
         let connection = builder().serve_connection(TokioIo::new(stream), service).into_owned();
         let connection = draining.watch(connection);
-        let open = open.clone();
-        open.inc();
+        let counted = Counted::of(open);
         tokio::spawn(async move {
             tokio::select! {
                 // A connection that ends badly is the client's affair; what was answered is in the access log.
@@ -68,13 +67,28 @@ pub async fn serve<Handler, Answer>(
                 },
                 () = never_begins(&began) => tracing::debug!(peer = %peer, "connection.stalled"),
             }
-            open.dec();
-            drop(slot);
+            drop((counted, slot));
         });
     }
     drop(listener);
     if tokio::time::timeout(GRACE, draining.shutdown()).await.is_err() {
         tracing::warn!(grace_seconds = GRACE.as_secs(), "drain.incomplete");
+    }
+}
+
+/// One open connection in the gauge, also where its task panics.
+struct Counted(Gauge);
+
+impl Counted {
+    fn of(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 

@@ -1,7 +1,11 @@
-//! Logs for operators, on standard error.
+//! Logs for operators, on standard error. A reader that stalls there loses lines and holds nobody up.
 
+use crate::sink::Sink;
+use std::io::{self, Write};
+use std::time::Duration;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
@@ -30,12 +34,60 @@ const CAPPED: [&str; 13] = [
     "tokio_rustls",
 ];
 
+/// Events that may wait for standard error.
+const QUEUE: usize = 4096;
+
+/// The installed logger's way out.
+#[derive(Clone, Debug)]
+pub struct Log(Sink);
+
+impl Log {
+    /// Waits until all that was logged has been written, or the deadline is over.
+    pub fn flush(&self, deadline: Duration) {
+        self.0.flush(deadline);
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Event;
+
+    fn make_writer(&'a self) -> Event {
+        Event { text: Vec::new(), sink: self.0.clone() }
+    }
+}
+
+/// One event, sent off as a whole when its last byte is there.
+#[derive(Debug)]
+pub struct Event {
+    text: Vec<u8>,
+    sink: Sink,
+}
+
+impl Write for Event {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.text.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Event {
+    fn drop(&mut self) {
+        if !self.text.is_empty() {
+            self.sink.line(std::mem::take(&mut self.text));
+        }
+    }
+}
+
 /// Installs the logger. `filter` is in the syntax of `tracing_subscriber::EnvFilter`; without one, `info`.
 ///
 /// # Errors
 ///
 /// The filter cannot be parsed, or a logger is installed already.
-pub fn install(format: LogFormat, filter: Option<&str>) -> Result<(), String> {
+pub fn install(format: LogFormat, filter: Option<&str>) -> Result<Log, String> {
     let filter = EnvFilter::builder()
         .with_default_directive(LevelFilter::INFO.into())
         .parse(filter.unwrap_or_default())
@@ -44,7 +96,8 @@ pub fn install(format: LogFormat, filter: Option<&str>) -> Result<(), String> {
         *metadata.level() <= tracing::Level::WARN
             || !CAPPED.iter().any(|prefix| metadata.target().starts_with(prefix))
     });
-    let writer = fmt::layer().with_writer(std::io::stderr);
+    let log = Log(Sink::start("log", QUEUE, io::stderr()).map_err(|error| error.to_string())?);
+    let writer = fmt::layer().with_ansi(false).with_writer(log.clone());
     let layer = match format {
         LogFormat::Human => writer.with_target(true).boxed(),
         LogFormat::Json => writer.json().flatten_event(true).boxed(),
@@ -52,5 +105,6 @@ pub fn install(format: LogFormat, filter: Option<&str>) -> Result<(), String> {
     tracing_subscriber::registry()
         .with(layer.with_filter(capped).with_filter(filter))
         .try_init()
-        .map_err(|error| error.to_string())
+        .map_err(|error| error.to_string())?;
+    Ok(log)
 }

@@ -32,10 +32,13 @@ use hyper::header::{HeaderMap, HeaderValue};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use url::Url;
 
 /// How many callbacks of the last minutes are known to have been used. One that was forgotten is refused by the provider.
 const MOST_USED_ATTEMPTS: usize = 65_536;
+/// Sign-ins at the provider's token endpoint at once.
+const MOST_EXCHANGES: usize = 64;
 /// Longer than a browser's session with the provider; a sign-in on its last minutes merely starts over.
 const BROWSER_COOKIE_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -49,6 +52,8 @@ pub struct SignIn {
     redirect_uri: Url,
     browser_cookie: Cookie,
     used: Remembered<String>,
+    /// Callbacks that wait for the provider, so that a slow one is not buried under everybody's.
+    exchanges: Semaphore,
     clock: Clock,
 }
 
@@ -106,6 +111,7 @@ impl SignIn {
             scope: config.scopes.join(" "),
             browser_cookie: Cookie::browser(public_url),
             used: Remembered::new(LIFETIME, MOST_USED_ATTEMPTS),
+            exchanges: Semaphore::new(MOST_EXCHANGES),
             issuer,
             sessions,
             sealer,
@@ -159,6 +165,7 @@ impl SignIn {
             return Ok(Finished::Refused { error });
         }
         let code = callback.code.ok_or(SignInError::MalformedCallback)?;
+        let _exchange = self.exchanges.try_acquire().map_err(|_| SignInError::Crowded)?;
         if !self.used.note(attempt.nonce.clone(), self.clock.now()) {
             return Ok(again(&attempt));
         }

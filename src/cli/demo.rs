@@ -1,6 +1,6 @@
 //! `postern demo`: the gateway between a sandbox identity provider and a sandbox SageMaker.
 
-use super::serve::{block_on, serve};
+use super::serve::{FLUSH, block_on, serve};
 use super::{DemoArgs, Failed, compiled, install_logger};
 use crate::config;
 use crate::sandbox::{Sandbox, SandboxOptions};
@@ -12,8 +12,10 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
 pub(super) fn run(args: &DemoArgs) -> Result<(), Failed> {
-    install_logger(args.log_format)?;
-    block_on(demo(args))
+    let log = install_logger(args.log_format)?;
+    let served = block_on(demo(args));
+    log.flush(FLUSH);
+    served
 }
 
 async fn demo(args: &DemoArgs) -> Result<(), Failed> {

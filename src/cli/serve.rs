@@ -16,14 +16,19 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+/// How long the end of the program waits for what is still to be written.
+pub(super) const FLUSH: Duration = Duration::from_secs(5);
+
 pub(super) fn run(args: &ServeArgs) -> Result<(), Failed> {
     let configuration = load(&args.config)?;
     if let Some(failed) = configuration.run_tests().iter().find(|outcome| !outcome.passed()) {
         let message = format!("the policy test `{}` fails; `postern check` says why", failed.name);
         return Err(Failed::Usage(message));
     }
-    install_logger(args.log_format)?;
-    block_on(serve(configuration, None, |_| {}))
+    let log = install_logger(args.log_format)?;
+    let served = block_on(serve(configuration, None, |_| {}));
+    log.flush(FLUSH);
+    served
 }
 
 pub(super) fn block_on(task: impl Future<Output = Result<(), Failed>>) -> Result<(), Failed> {
@@ -67,10 +72,11 @@ pub(super) async fn serve(
     let gateway = Arc::new(Gateway::new(loaded.gateway, policy, parts).map_err(ran)?);
 
     let address = listen.local_addr().map_err(ran)?;
+    let admin_address = admin.as_ref().and_then(|admin| admin.local_addr().ok());
     audit.record(&Record::new(Event::Start));
-    tracing::info!(address = %address, version = env!("CARGO_PKG_VERSION"), config_digest = %loaded.digest, "started");
+    tracing::info!(address = %address, admin = admin_address.map(tracing::field::display), version = env!("CARGO_PKG_VERSION"), config_digest = %loaded.digest, "started");
     if let Some(admin) = admin {
-        tokio::spawn(admin::serve(admin, Arc::clone(&metrics)));
+        tokio::spawn(admin::serve(admin, Arc::clone(&metrics), audit.clone()));
     }
     ready(address);
 
@@ -80,7 +86,7 @@ pub(super) async fn serve(
     };
     server::serve(listen, handler, most, metrics.connections(), stop()?).await;
     tracing::info!("stopped");
-    audit.flush(Duration::from_secs(5));
+    audit.flush(FLUSH);
     Ok(())
 }
 

@@ -105,7 +105,8 @@ fn forwarded_client(
 
 /// An address, with or without a port: load balancers can be set to add it.
 fn hop_address(hop: &str) -> Option<IpAddr> {
-    let address = hop.parse().or_else(|_| hop.parse::<SocketAddr>().map(|socket| socket.ip())).ok()?;
+    let bare = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']')).unwrap_or(hop);
+    let address = bare.parse().or_else(|_| hop.parse::<SocketAddr>().map(|socket| socket.ip())).ok()?;
     Some(address.to_canonical())
 }
 
@@ -127,8 +128,8 @@ fn audience(headers: &HeaderMap) -> Audience {
 fn navigation(headers: &HeaderMap) -> Navigation {
     // `Sec-Purpose: prefetch;prerender` today; `Purpose`, `X-Purpose` and `X-Moz` are what older browsers send.
     let is_speculative = ["sec-purpose", "purpose", "x-purpose", "x-moz"].iter().any(|name| {
-        header(headers, name).is_some_and(|value| {
-            let value = value.to_ascii_lowercase();
+        headers.get_all(*name).iter().any(|value| {
+            let value = value.to_str().unwrap_or("prefetch").to_ascii_lowercase();
             ["prefetch", "prerender", "preview"].iter().any(|purpose| value.contains(purpose))
         })
     });
@@ -137,7 +138,8 @@ fn navigation(headers: &HeaderMap) -> Navigation {
     if is_speculative || !is_document || !is_navigation {
         return Navigation::Not;
     }
-    let is_cross_site = header(headers, "sec-fetch-site").is_some_and(|site| site == "cross-site");
+    let is_cross_site = header(headers, "sec-fetch-site")
+        .is_some_and(|site| !matches!(site, "none" | "same-origin" | "same-site"));
     let is_asked_for = header(headers, "sec-fetch-user").is_some_and(|user| user == "?1");
     if is_cross_site && !is_asked_for { Navigation::Unasked } else { Navigation::Deliberate }
 }

@@ -27,6 +27,7 @@ pub enum Error {
     },
     Malformed,
     Misdirected,
+    TooManyHeaders,
     NotANavigation,
     /// A form came from another site.
     ForeignForm,
@@ -98,6 +99,12 @@ impl Error {
                 "Malformed request",
                 "The request is not one that can be understood.",
             ),
+            Self::TooManyHeaders => Failure::new(
+                S::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "too-many-headers",
+                "Too many headers",
+                "The request has more header fields than are taken.",
+            ),
             Self::Misdirected => Failure::new(
                 S::MISDIRECTED_REQUEST,
                 "misdirected-request",
@@ -154,6 +161,9 @@ impl Error {
             ),
             Self::OutOfTime => out_of_time(),
         };
+        if failure.reason == "sign-in-astray" {
+            failure.again = Some("/-/login".to_owned());
+        }
         if failure.retry_after.is_some() || failure.status.is_server_error() {
             // A callback's address holds a code and is good only once: what helps there is to start over.
             let here = head.uri.path_and_query().filter(|here| !here.path().starts_with("/-/"));

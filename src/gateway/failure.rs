@@ -73,6 +73,13 @@ impl Failure {
         Self { internal: Some(internal.to_string()), ..self }
     }
 
+    /// Whole seconds, never less than what is to be waited for.
+    pub fn retry_seconds(&self) -> Option<u64> {
+        self.retry_after
+            .map(|wait| wait.as_millis().div_ceil(1000).max(1))
+            .and_then(|seconds| seconds.try_into().ok())
+    }
+
     /// Says once, where operators look, what the person was not told.
     pub fn log(&self, context: &RequestContext) {
         let (request_id, reason) = (context.request_id.as_str(), self.reason);

@@ -7,7 +7,8 @@ use super::error::Error;
 use super::respond::{self, Body};
 use crate::audit::{Audit, Event, Record};
 use crate::authn::principal::Principal;
-use crate::policy::grant::{Denial, Grant};
+use crate::policy::grant::Grant;
+use crate::policy::trial::NO_SUCH_PATH;
 use crate::policy::{Destination, Question, Refusal, explain};
 use crate::presign::authorized_url::AuthorizedUrl;
 use crate::presign::{MintFacts, Presigned};
@@ -28,16 +29,7 @@ impl Gateway {
         context: &RequestContext,
         exchange: &mut Exchange<'_>,
     ) -> Result<AuthorizedUrl, Error> {
-        let path = path.map(decoded).transpose()?;
-        let question = Question { principal, client_ip: context.client_ip, path: path.as_deref() };
-        let grant = match self.policy.authorize(destination, &question) {
-            Ok(grant) => grant,
-            Err(Refusal::Denied(denial)) => {
-                self.audit.record(&denied(principal, &denial, context));
-                return Err(Error::Denied(denial, Arc::clone(principal)));
-            }
-            Err(Refusal::NoSuchPath(_)) => return Err(Error::NoSuchPath),
-        };
+        let grant = self.decide(principal, destination, path, context)?;
         let mut decision = Decision::of(&grant, &self.audit, context);
         if let Err(wait) = self.mint_rate.take(principal) {
             decision.reason = "too-many-launches";
@@ -60,6 +52,35 @@ impl Gateway {
                 Err(error.into())
             }
         }
+    }
+
+    /// Whether this person may open the destination, and with which target. A refusal is audited here.
+    pub(super) fn decide(
+        &self,
+        principal: &Arc<Principal>,
+        destination: &Destination,
+        path: Option<&str>,
+        context: &RequestContext,
+    ) -> Result<Grant, Error> {
+        // What does not decode is no path of ours. It is put to the policy all the same, which judges the person first.
+        let path = path.map(|path| decoded(path).unwrap_or(Cow::Borrowed("\u{fffd}")));
+        let question = Question { principal, client_ip: context.client_ip, path: path.as_deref() };
+        let (reason, trace, error) = match self.policy.authorize(destination, &question) {
+            Ok(grant) => return Ok(grant),
+            Err(Refusal::Denied(denial)) => {
+                let (reason, trace) = (denial.reason.as_str(), denial.trace.clone());
+                (reason, trace, Error::Denied(denial, Arc::clone(principal)))
+            }
+            Err(Refusal::NoSuchPath(trace)) => (NO_SUCH_PATH, trace, Error::NoSuchPath),
+        };
+        self.audit.record(&Record {
+            destination: Some(destination.name()),
+            rule: trace.deciding().map(|step| &*step.rule),
+            reason: Some(reason),
+            trace: Some(explain::steps(&trace)),
+            ..person(Event::Deny, principal, context)
+        });
+        Err(error)
     }
 
     pub(super) fn ask_to_continue(&self, destination: &Destination, head: &request::Parts) -> Response<Body> {
@@ -105,16 +126,6 @@ impl Drop for Decision<'_> {
     }
 }
 
-fn denied<'a>(principal: &'a Principal, denial: &'a Denial, context: &'a RequestContext) -> Record<'a> {
-    Record {
-        destination: Some(&denial.destination),
-        rule: denial.trace.deciding().map(|step| &*step.rule),
-        reason: Some(denial.reason.as_str()),
-        trace: Some(explain::steps(&denial.trace)),
-        ..person(Event::Deny, principal, context)
-    }
-}
-
 /// The part of a record that says who asked.
 pub(super) fn person<'a>(event: Event, principal: &'a Principal, context: &'a RequestContext) -> Record<'a> {
     Record {
@@ -129,6 +140,6 @@ pub(super) fn person<'a>(event: Event, principal: &'a Principal, context: &'a Re
 }
 
 /// A path below a destination, decoded once. The policy judges the decoded text, and AWS is sent the same one.
-pub(super) fn decoded(path: &str) -> Result<Cow<'_, str>, Error> {
-    percent_decode_str(path).decode_utf8().map_err(|_| Error::NoSuchPath)
+pub(super) fn decoded(path: &str) -> Option<Cow<'_, str>> {
+    percent_decode_str(path).decode_utf8().ok()
 }

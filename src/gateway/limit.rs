@@ -1,4 +1,5 @@
-//! How often one person may mint: the generic cell rate algorithm, which needs one instant per person.
+//! How often one person may mint: the generic cell rate algorithm, which needs one instant per person. A person who has
+//! been away may use a whole minute's allowance at once, and goes on at the even rate.
 
 use crate::authn::principal::Principal;
 use moka::sync::Cache;

@@ -58,7 +58,7 @@ impl Pages {
     }
 
     pub fn failure(&self, failure: &Failure, request_id: &str) -> Markup {
-        let retry = failure.retry_after.map(|wait| wait.as_secs().max(1));
+        let retry = failure.retry_seconds();
         let refresh =
             retry.map(|seconds| format!("{seconds};url={}", failure.again.as_deref().unwrap_or("/")));
         let content = html! {
@@ -200,7 +200,11 @@ fn page(title: &str, refresh: Option<&str>, content: &Markup) -> Markup {
 
 fn way_on(failure: &Failure) -> Markup {
     match (failure.status, &failure.again) {
-        (StatusCode::UNAUTHORIZED, _) => html! { a.button href="/-/login" { "Sign in" } },
+        // Signing out is what ends the disagreement of a session with another credential.
+        (StatusCode::UNAUTHORIZED, _) if failure.reason == "conflicting-credentials" => {
+            html! { a.button href="/-/logout" { "Sign out" } }
+        }
+        (StatusCode::MISDIRECTED_REQUEST, Some(again)) => html! { a.button href=(again) { (again) } },
         (_, Some(again)) => {
             html! { a.button href=(again) { "Try again" } " " a href="/" { "Everything you can open" } }
         }

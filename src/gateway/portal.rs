@@ -95,9 +95,14 @@ impl Gateway {
     pub(super) fn prewarm(&self, principal: &Arc<Principal>, return_to: &ReturnTo, context: &RequestContext) {
         let Route::Destination { name, path } = route(&Method::GET, return_to.path()) else { return };
         let Some(destination) = self.policy.destination(name).filter(|found| found.prewarm()) else { return };
-        let Ok(path) = path.map(decoded).transpose() else { return };
+        let path = match path.map(decoded) {
+            Some(None) => return,
+            path => path.flatten(),
+        };
         let question = Question { principal, client_ip: context.client_ip, path: path.as_deref() };
-        if let Ok(grant) = self.policy.authorize(destination, &question) {
+        if let Ok(grant) = self.policy.authorize(destination, &question)
+            && self.mint_rate.take(principal).is_ok()
+        {
             self.presigner.prewarm(grant);
         }
     }

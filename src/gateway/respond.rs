@@ -79,8 +79,8 @@ pub fn failure(failure: &Failure, context: &RequestContext, pages: &Pages) -> Re
     if failure.status == StatusCode::UNAUTHORIZED {
         headers.insert(WWW_AUTHENTICATE, challenge(failure));
     }
-    if let Some(wait) = failure.retry_after {
-        headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));
+    if let Some(seconds) = failure.retry_seconds() {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     if let Some(allow) = failure.allow {
         headers.insert(ALLOW, HeaderValue::from_static(allow));

@@ -1,16 +1,17 @@
 //! Sign-in and sign-out in the browser.
 
 use super::Gateway;
-use super::context::{Navigation, RequestContext};
+use super::context::{Audience, Navigation, RequestContext};
 use super::error::Error;
 use super::launch::person;
 use super::respond::{self, Body};
 use super::route::{Route, route};
 use crate::audit::{Event, Record};
-use crate::authn::login::{Finished, SignIn, Started};
+use crate::authn::AuthnError;
+use crate::authn::login::{Finished, SignIn, SignInError, Started};
 use crate::authn::return_to::ReturnTo;
 use crate::authn::session::Opened;
-use hyper::header::{HeaderValue, SET_COOKIE};
+use hyper::header::{ACCEPT, HeaderValue, SET_COOKIE};
 use hyper::http::request;
 use hyper::{Method, Response, StatusCode};
 
@@ -35,6 +36,12 @@ impl Gateway {
         head: &request::Parts,
         context: &RequestContext,
     ) -> Result<Response<Body>, Error> {
+        // A program that takes JSON only has no use for a sign-in page; one that takes anything asked for it by name.
+        if context.audience == Audience::Program
+            && head.headers.get(ACCEPT).is_some_and(|accept| accept != "*/*")
+        {
+            return Err(AuthnError::NoCredential.into());
+        }
         let return_to = ReturnTo::from_query(head.uri.query());
         if self.has_session(head) {
             return Ok(respond::redirect(return_to.to_location()));
@@ -53,35 +60,46 @@ impl Gateway {
             Ok(Finished::SignedIn { principal, session, return_to, deliberate }) => {
                 self.metrics.session("signed-in");
                 self.audit.record(&person(Event::SignIn, &principal, context));
-                self.prewarm(&principal, &return_to, context);
+                if deliberate {
+                    self.prewarm(&principal, &return_to, context);
+                }
                 Ok(with_cookie(self.arrive(&return_to, deliberate, context), session))
             }
             Ok(Finished::Kept { return_to }) => Ok(self.arrive(&return_to, false, context)),
             Ok(Finished::Restart { return_to, automatic: true }) => restart(sign_in, &return_to, head).await,
             Ok(Finished::Restart { .. }) => Err(Error::SignInAstray),
-            // A callback that leads nowhere hurts nobody who is signed in already.
-            Ok(Finished::Refused { .. }) | Err(_) if self.has_session(head) => {
-                Ok(respond::redirect(HeaderValue::from_static("/")))
-            }
             Ok(Finished::Refused { error }) => {
-                self.audit.record(&Record {
-                    request_id: Some(&context.request_id),
-                    reason: Some("sign-in-refused"),
-                    client_ip: context.client_ip,
-                    ..Record::new(Event::SignIn)
-                });
-                Err(Error::SignInRefused { error })
+                self.sign_in_failed(Error::SignInRefused { error }, "sign-in-refused", head, context)
             }
+            // Anybody can send this; nothing was decided.
+            Err(error @ SignInError::MalformedCallback) if !self.has_session(head) => Err(error.into()),
             Err(error) => {
-                self.audit.record(&Record {
-                    request_id: Some(&context.request_id),
-                    reason: Some(error.reason()),
-                    client_ip: context.client_ip,
-                    ..Record::new(Event::SignIn)
-                });
-                Err(error.into())
+                let reason = error.reason();
+                self.sign_in_failed(error.into(), reason, head, context)
             }
         }
+    }
+
+    /// A sign-in that failed is on record, and hurts nobody who is signed in already.
+    fn sign_in_failed(
+        &self,
+        error: Error,
+        reason: &'static str,
+        head: &request::Parts,
+        context: &RequestContext,
+    ) -> Result<Response<Body>, Error> {
+        self.audit.record(&Record {
+            request_id: Some(&context.request_id),
+            reason: Some(reason),
+            client_ip: context.client_ip,
+            user_agent: context.user_agent.as_deref(),
+            ..Record::new(Event::SignIn)
+        });
+        if self.has_session(head) {
+            error.failure(head).log(context);
+            return Ok(respond::redirect(HeaderValue::from_static("/")));
+        }
+        Err(error)
     }
 
     /// `POST /-/logout`: only from our own form, for a foreign one could sign people out at will.

@@ -29,6 +29,8 @@ pub struct CompileContext<'a> {
     pub trusted_proxies: &'a [IpNet],
     /// Whether a client's address can be known at all: `trusted_proxies`, `proxy_protocol` or `direct_clients` say so.
     pub client_ip_known: bool,
+    /// The issuers are of more than one realm, so the same user may be several people.
+    pub several_realms: bool,
     /// The names of all issuers.
     pub issuers: &'a [Arc<str>],
     /// Whose claims a test's are where it names no issuer and there are several: the one that people sign in at.
@@ -171,10 +173,14 @@ impl Compiler<'_> {
             }
             (None, "deny") => Some(Verdict::Deny),
             (Some(written), _) => {
-                let fields = self.set_fields(&set, written, kind);
-                fields.or(base).plan(kind).map(|blueprint| Verdict::Allow(Arc::new(blueprint)))
+                let fields = self.set_fields(&set, written, kind).or(base);
+                self.keep_realms_apart(path, rule, condition.as_ref(), &fields);
+                fields.plan(kind).map(|blueprint| Verdict::Allow(Arc::new(blueprint)))
             }
-            (None, _) => base.plan(kind).map(|blueprint| Verdict::Allow(Arc::new(blueprint))),
+            (None, _) => {
+                self.keep_realms_apart(path, rule, condition.as_ref(), base);
+                base.plan(kind).map(|blueprint| Verdict::Allow(Arc::new(blueprint)))
+            }
         };
         Some(Rule {
             name: name?,
@@ -183,6 +189,24 @@ impl Compiler<'_> {
             verdict: verdict?,
             remedy: rule.remedy.as_deref().map(Arc::from),
         })
+    }
+
+    /// The same user of two realms is two people, who must not meet in one computed profile.
+    fn keep_realms_apart(
+        &mut self,
+        path: &str,
+        rule: &At<file::Rule>,
+        condition: Option<&Condition>,
+        fields: &Fields,
+    ) {
+        let told_apart =
+            condition.is_none_or(Condition::names_realm) || !fields.computes_profile_for_any_realm();
+        if self.context.several_realms && !told_apart {
+            let message = "people of several realms could get the same `user_profile_name` by this rule";
+            let help = "ask for the `realm` in the rule, or write `profile_name(realm + '/' + …)`".to_owned();
+            let problem = Problem { character: None, message: message.to_owned(), help: Some(help) };
+            self.problems(path, rule.location, vec![problem]);
+        }
     }
 
     fn rule_name(&mut self, path: &str, name: &At<String>, names: &mut Names) -> Option<Arc<str>> {

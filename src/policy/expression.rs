@@ -48,7 +48,10 @@ pub(super) struct Problem {
 
 /// An expression that yields true, false, or a failure.
 #[derive(Debug)]
-pub(super) struct Condition(IdedExpr);
+pub(super) struct Condition {
+    expression: IdedExpr,
+    names_realm: bool,
+}
 
 /// An expression that yields a text or a failure.
 #[derive(Debug)]
@@ -57,6 +60,8 @@ pub(super) struct TextExpression {
     pub(super) is_profile_name: bool,
     /// The whole text comes from a table.
     pub(super) is_looked_up: bool,
+    /// It depends on the person's realm or issuer.
+    pub(super) names_realm: bool,
 }
 
 impl Condition {
@@ -65,12 +70,17 @@ impl Condition {
         vocabulary: &Vocabulary<'_>,
         patterns: &mut Patterns,
     ) -> Result<Self, Vec<Problem>> {
-        let (expression, found) = parse(source, vocabulary, patterns)?;
+        let Parsed { expression, found, names_realm } = parse(source, vocabulary, patterns)?;
         if found.may_be(Type::Bool) {
-            Ok(Self(expression))
+            Ok(Self { expression, names_realm })
         } else {
             Err(vec![Problem::whole(format!("a rule asks yes or no, and this is {}", found.words()))])
         }
+    }
+
+    /// Whether it asks for the person's realm or issuer.
+    pub(super) fn names_realm(&self) -> bool {
+        self.names_realm
     }
 
     /// # Errors
@@ -78,7 +88,7 @@ impl Condition {
     /// Why there is no answer; without the values involved.
     pub(super) fn holds(&self, facts: &Facts<'_>) -> Result<bool, String> {
         let scope = facts.scope();
-        let value = Value::resolve_val(&self.0, &scope).map_err(|error| describe(&error))?;
+        let value = Value::resolve_val(&self.expression, &scope).map_err(|error| describe(&error))?;
         let truth = value.downcast_ref::<CelBool>();
         truth.map(|truth| *truth.inner()).ok_or_else(|| not_a("boolean", &value))
     }
@@ -90,10 +100,10 @@ impl TextExpression {
         vocabulary: &Vocabulary<'_>,
         patterns: &mut Patterns,
     ) -> Result<Self, Vec<Problem>> {
-        let (expression, found) = parse(source, vocabulary, patterns)?;
+        let Parsed { expression, found, names_realm } = parse(source, vocabulary, patterns)?;
         if found.may_be(Type::String) {
             let is_looked_up = matches!(&expression.expr, Expr::Call(call) if call.func_name == "lookup");
-            Ok(Self { expression, is_profile_name: found == Type::ProfileName, is_looked_up })
+            Ok(Self { expression, is_profile_name: found == Type::ProfileName, is_looked_up, names_realm })
         } else {
             Err(vec![Problem::whole(format!("`${{…}}` needs a string, and this is {}", found.words()))])
         }
@@ -116,11 +126,13 @@ impl Problem {
     }
 }
 
-fn parse(
-    source: &str,
-    vocabulary: &Vocabulary<'_>,
-    patterns: &mut Patterns,
-) -> Result<(IdedExpr, Type), Vec<Problem>> {
+struct Parsed {
+    expression: IdedExpr,
+    found: Type,
+    names_realm: bool,
+}
+
+fn parse(source: &str, vocabulary: &Vocabulary<'_>, patterns: &mut Patterns) -> Result<Parsed, Vec<Problem>> {
     if source.trim().is_empty() {
         return Err(vec![Problem::whole("the expression is empty, which would mean nobody or everybody")]);
     }
@@ -145,7 +157,8 @@ fn parse(
     })?;
     let mut check = Check::new(vocabulary, &positions, patterns);
     let found = check.expression(&expression);
-    if check.problems.is_empty() { Ok((expression, found)) } else { Err(check.problems) }
+    let Check { problems, names_realm, .. } = check;
+    if problems.is_empty() { Ok(Parsed { expression, found, names_realm }) } else { Err(problems) }
 }
 
 /// Upper bounds of what the parser will recurse into, found before it does.

@@ -1,9 +1,11 @@
 //! Deep links: which paths below a destination may be opened.
 
 use crate::target::LandingUri;
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use regex::Regex;
 
 const LONGEST_PATH: usize = 512;
+const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
 const LONGEST_GLOB: usize = 256;
 
 /// One entry of `paths`: `*` stands for anything within a segment, a segment `**` for any number of segments, and at the
@@ -52,10 +54,12 @@ impl Glob {
 }
 
 /// Where a deep link leads: `start` and the path below it, if one of the globs allows the path and it stays below.
+/// Notebooks have spaces in their names: in a landing URI these, `%` and what is not ASCII stand percent-encoded.
 pub(super) fn land(globs: &[Glob], start: &LandingUri, path: &str) -> Option<LandingUri> {
     let allowed = is_safe(path) && globs.iter().any(|glob| glob.0.is_match(path));
     let start = start.as_str();
     let slash = if start.ends_with([':', '/']) { "" } else { "/" };
+    let path = utf8_percent_encode(path, ENCODED);
     allowed.then(|| LandingUri::parse(&format!("{start}{slash}{path}")).ok()).flatten()
 }
 
@@ -66,7 +70,9 @@ fn is_safe(path: &str) -> bool {
 /// Whether nobody who reads the segment, be it after another round of decoding, sees anything but a name.
 fn segment_is_safe(segment: &str) -> bool {
     let harmless = |character: char| {
-        !character.is_control() && !character.is_whitespace() && !matches!(character, '\\' | '#' | '?' | '/')
+        !character.is_control()
+            && (character == ' ' || !character.is_whitespace())
+            && !matches!(character, '\\' | '#' | '?' | '/')
     };
     !matches!(segment, "" | "." | "..") && segment.chars().all(harmless) && escapes_are_harmless(segment)
 }

@@ -163,3 +163,27 @@ fn keys_are_fresh_and_the_schema_is_json() {
     assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
     assert!(schema["properties"]["destinations"].is_object());
 }
+
+/// A person is (realm, user): the same user of two realms must not meet in one profile.
+#[test]
+fn a_computed_profile_tells_realms_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let sandbox = std::fs::read_to_string(example("sandbox.yaml")).unwrap();
+    let partner = "  partner:\n    issuer: https://partner.example\n    audience: [postern-api]\n    algorithms: [ES256]\n    user_domains: [corp.example]\n\nsign_in:";
+    let config = written(&folder, "two.yaml", &sandbox.replace("sign_in:", partner));
+    let refused = postern(&["check", "--config", &config]);
+    assert_eq!(refused.status.code(), Some(2));
+    let errors = text(&refused.stderr);
+    assert!(errors.contains("people of several realms could get the same `user_profile_name`"), "{errors}");
+    assert!(errors.contains("2 errors"), "one for each rule that opens Studio: {errors}");
+    let apart = sandbox
+        .replace("sign_in:", partner)
+        .replace("\"'ml-risk' in groups\"", "\"realm == 'sandbox' && 'ml-risk' in groups\"")
+        .replace(
+            "${profile_name(local_part(user, 'corp.example'))}",
+            "${profile_name(realm + '/' + local_part(user, 'corp.example'))}",
+        );
+    let config = written(&folder, "apart.yaml", &apart);
+    let checked = postern(&["check", "--config", &config]);
+    assert!(checked.status.success(), "{}", text(&checked.stderr));
+}

@@ -53,6 +53,7 @@ async fn the_client_is_the_rightmost_hop_that_is_not_trusted() {
         // Nobody said who the client is: the VPN rule cannot be evaluated, so it denies.
         ("", 403),
         ("10.0.100.7", 403),
+        ("[::ffff:10.20.3.4]", 302),
         ("not-an-address", 400),
         ("10.20.3.4, ", 400),
         ("user@10.20.3.4", 400),

@@ -123,6 +123,7 @@ async fn only_a_deliberate_navigation_mints() {
         ("sec-fetch-dest", "empty"),
         ("sec-fetch-mode", "no-cors"),
         ("sec-fetch-mode", "cors"),
+        ("sec-purpose", "PREFETCH"),
     ] {
         let refused = visitor.clone().with(name, value).get(&studio).await.checked();
         assert_eq!(refused.status, 403, "{name}: {value}");
@@ -268,7 +269,11 @@ async fn deep_links_reach_the_allowed_paths_only() {
     let stage = Stage::new().await;
     let mut grace = stage.program("grace");
     let opened = grace.get(&stage.postern.at("/studio/lab/tree/work/a%20b.ipynb")).await.checked();
-    assert_eq!(opened.status, 404, "a space cannot stand in a landing URI: {}", opened.body);
+    assert_eq!(opened.status, 302, "{}", opened.body);
+    assert_eq!(
+        stage.sandbox.calls().last().unwrap().input["LandingUri"],
+        "app:JupyterLab:lab/tree/work/a%20b.ipynb"
+    );
     let opened = grace.get(&stage.postern.at("/studio/lab/tree/work/notes.ipynb")).await.checked();
     assert_eq!(opened.status, 302, "{}", opened.body);
     let calls = stage.sandbox.calls();
@@ -282,7 +287,7 @@ async fn deep_links_reach_the_allowed_paths_only() {
         let refused = grace.get(&stage.postern.at(path)).await.checked();
         assert_eq!((refused.status.as_u16(), refused.reason()), (404, "no-such-path".to_owned()), "{path}");
     }
-    assert_eq!(stage.mints().len(), 1);
+    assert_eq!(stage.mints().len(), 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -399,4 +404,93 @@ async fn groups_that_the_provider_left_out_are_not_no_groups() {
     assert_eq!(olga.get(&stage.postern.at("/studio")).await.checked().reason(), "no-rule");
     let notebook = stage.program("bob").get(&stage.postern.at("/notebook")).await.checked();
     assert_eq!(notebook.reason(), "no-rule", "a rule that asks for no groups decides as ever");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn odd_fetch_metadata_counts_as_the_worst_that_it_could_mean() {
+    let stage = Stage::new().await;
+    let visitor = stage.person("grace").await.without("sec-fetch-user");
+    let studio = stage.postern.at("/studio");
+    for site in ["CROSS-SITE", "cross-site;x", "cross-origin", ""] {
+        let asked = visitor.clone().with("sec-fetch-site", site).get(&studio).await.checked();
+        assert_eq!(asked.status, 200, "{site}: a page that asks");
+    }
+    let mut twice = visitor.clone();
+    twice.headers.append("sec-fetch-site", "none".parse().unwrap());
+    assert_eq!(twice.get(&studio).await.checked().status, 200, "a header that stands twice");
+    let mut speculative = visitor.with("sec-purpose", "prefetch");
+    speculative.headers.append("sec-purpose", "prefetch;prerender".parse().unwrap());
+    assert_eq!(speculative.get(&studio).await.checked().status, 403);
+    assert_eq!(stage.mints(), [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_begins_for_a_look_from_afar() {
+    let stage = Stage::new().await;
+    let login = stage.postern.at("/-/login?return_to=/studio");
+    let mut json = Visitor::program().with("accept", "application/json");
+    assert_eq!(json.get(&login).await.checked().status, 401);
+    for (name, value) in [
+        ("sec-purpose", "prefetch"),
+        ("sec-fetch-mode", "cors"),
+        ("sec-fetch-dest", "image"),
+        ("sec-fetch-dest", "iframe"),
+    ] {
+        let refused = Visitor::program().with("accept", "*/*").with(name, value).get(&login).await.checked();
+        assert_eq!(
+            (refused.status.as_u16(), refused.reason()),
+            (403, "not-a-navigation".to_owned()),
+            "{name}: {value}"
+        );
+        assert!(refused.headers.get("set-cookie").is_none());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_person_is_judged_before_the_path() {
+    let stage = Stage::new().await;
+    for path in ["/studio/zzz", "/studio/%ff", "/studio/lab/tree/x"] {
+        let olga = stage.program("olga").get(&stage.postern.at(path)).await.checked();
+        assert_eq!((olga.status.as_u16(), olga.reason()), (403, "no-rule".to_owned()), "{path}");
+    }
+    let grace = stage.program("grace").get(&stage.postern.at("/studio/%ff")).await.checked();
+    assert_eq!(grace.reason(), "no-such-path");
+    let records = stage.postern.audit(5);
+    assert_eq!(records[4]["reason"], "no-such-path");
+    assert_eq!(records[4]["event"], "deny");
+
+    let asked = stage.person("olga").await.with("sec-fetch-site", "cross-site").without("sec-fetch-user");
+    let refused = asked.clone().get(&stage.postern.at("/experiments")).await.checked();
+    assert_eq!(refused.status, 403, "who is denied is not asked first");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slot_is_filled_for_a_deliberate_visit_only() {
+    let stage = Stage::with(SandboxOptions::default(), |text| {
+        text.replace("    paths: [\"lab/tree/**\"]", "    prewarm: true")
+    })
+    .await;
+    let mut sent = Visitor::person().with("sec-fetch-site", "cross-site").without("sec-fetch-user");
+    let first = sent.get(&stage.postern.at("/studio")).await.checked();
+    let callback = stage.pick(&mut sent, "grace", first).await;
+    assert_eq!(sent.get(&callback).await.checked().status, 200);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(stage.mints(), [""; 0]);
+
+    let mut ada = Visitor::person();
+    let first = ada.get(&stage.postern.at("/studio")).await.checked();
+    let callback = stage.pick(&mut ada, "ada", first).await;
+    assert_eq!(ada.get(&callback).await.checked().location(), "/studio");
+    while stage.mints().is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let handed_out = ada.get(&stage.postern.at("/studio")).await.checked();
+    assert_eq!(handed_out.status, 302);
+    assert_eq!(stage.mints().len(), 1, "from the slot");
+    let records = stage.postern.audit(4);
+    assert_eq!(records.last().unwrap()["from_slot"], json!(true), "{records:#?}");
+    let again = ada.get(&stage.postern.at("/studio")).await.checked();
+    assert_ne!(again.location(), handed_out.location());
+    assert_eq!(stage.mints().len(), 2);
 }

@@ -76,7 +76,7 @@ async fn a_token_answer_that_is_none_signs_nobody_in() {
     let world = World::new().await;
     let html = "<!doctype html><title>Sign in</title>".to_owned();
     for (what, answer, reason) in [
-        ("500", TokenAnswer::Raw(500, html.clone()), "token-refused"),
+        ("500", TokenAnswer::Raw(500, html.clone()), "provider-unavailable"),
         ("HTML", TokenAnswer::Raw(200, html), "malformed-tokens"),
         ("an empty answer", TokenAnswer::Raw(200, String::new()), "malformed-tokens"),
         ("a redirect", TokenAnswer::Raw(302, String::new()), "token-refused"),

@@ -83,6 +83,7 @@ impl Around<'_> {
             client_ip_known: self.client_ip_known,
             issuers: &issuers,
             default_issuer: None,
+            several_realms: false,
             read: &read,
         };
         compile(&PolicyFile { lookups, deny, destinations, tests }, &context)

@@ -86,6 +86,7 @@ impl Client {
         if answer.status == StatusCode::OK {
             return Tokens::parse(&answer.body);
         }
+        check_working(answer.status)?;
         let error = serde_json::from_slice::<TokenErrorBody>(&answer.body)
             .map_or_else(|_| format!("status_{}", answer.status.as_u16()), |body| error_code(&body.error));
         Err(SignInError::TokenRefused { error })
@@ -99,6 +100,7 @@ impl Client {
     ) -> Result<Map<String, Value>, SignInError> {
         let authorization = Secret::new(format!("Bearer {access_token}"));
         let answer = self.http.get_authorized(endpoint, &authorization).await?;
+        check_working(answer.status)?;
         let status = answer.status.as_u16();
         match serde_json::from_slice(&answer.body) {
             Ok(claims) if answer.status == StatusCode::OK => Ok(claims),
@@ -218,4 +220,12 @@ impl fmt::Debug for Authentication {
             Self::PrivateKey { .. } => "PrivateKey(..)",
         })
     }
+}
+
+/// A provider that is out of order says nothing about the person.
+fn check_working(status: StatusCode) -> Result<(), SignInError> {
+    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+        return Err(SignInError::ProviderFailed { status: status.as_u16() });
+    }
+    Ok(())
 }

@@ -23,6 +23,12 @@ pub enum SignInError {
     UnusableClientKey,
     /// The token endpoint or `UserInfo` did not answer.
     Unreachable(HttpError),
+    /// The token endpoint or `UserInfo` is out of order or overloaded: the status.
+    ProviderFailed {
+        status: u16,
+    },
+    /// Too many sign-ins wait for the provider already.
+    Crowded,
     /// The token endpoint answered with an error: its code (RFC 6749, section 5.2).
     TokenRefused {
         error: String,
@@ -46,7 +52,9 @@ impl SignInError {
         match self {
             Self::MalformedCallback => "malformed-callback",
             Self::WrongIssuer => "wrong-answering-issuer",
-            Self::Provider(_) | Self::Unreachable(_) => "provider-unavailable",
+            Self::Provider(_) | Self::Unreachable(_) | Self::Crowded | Self::ProviderFailed { .. } => {
+                "provider-unavailable"
+            }
             Self::UnusableEndpoint => "unusable-endpoint",
             Self::NoClientAuthentication => "no-client-authentication",
             Self::UnusableClientKey => "unusable-client-key",
@@ -62,7 +70,7 @@ impl SignInError {
     /// The provider is out of reach: to be answered 503, and worth another try.
     pub fn is_unavailable(&self) -> bool {
         match self {
-            Self::Provider(_) | Self::Unreachable(_) => true,
+            Self::Provider(_) | Self::Unreachable(_) | Self::Crowded | Self::ProviderFailed { .. } => true,
             Self::Token(error) => error.is_unavailable(),
             _ => false,
         }
@@ -90,6 +98,8 @@ impl fmt::Display for SignInError {
             ),
             Self::UnusableClientKey => f.write_str("the client's private key does not sign"),
             Self::Unreachable(error) => error.fmt(f),
+            Self::Crowded => f.write_str("too many sign-ins wait for the provider"),
+            Self::ProviderFailed { status } => write!(f, "the provider answered {status}"),
             Self::TokenRefused { error } => write!(f, "the token endpoint refused the code: {error}"),
             Self::MalformedTokens(what) => write!(f, "the token endpoint's answer is unusable: {what}"),
             Self::Token(error) => write!(f, "the ID token is refused: {error}"),

@@ -53,6 +53,12 @@ impl Fields {
         }
     }
 
+    /// Whether a profile name is computed from nothing that tells realms apart.
+    pub(super) fn computes_profile_for_any_realm(&self) -> bool {
+        matches!(&self.user_profile_name, Some(Field::Computed { template, .. })
+            if !template.computed().any(|part| part.names_realm))
+    }
+
     pub(super) fn has_landing_uri(&self) -> bool {
         self.landing_uri.is_some()
     }

@@ -56,6 +56,8 @@ pub(super) struct Check<'a> {
     pub(super) positions: &'a SourceInfo,
     pub(super) patterns: &'a mut Patterns,
     pub(super) problems: Vec<Problem>,
+    /// The person's realm or issuer was asked for.
+    pub(super) names_realm: bool,
     /// The variable of the comprehension around, and what is known of it.
     bound: Option<(String, Type)>,
     depth: usize,
@@ -67,7 +69,15 @@ impl<'a> Check<'a> {
         positions: &'a SourceInfo,
         patterns: &'a mut Patterns,
     ) -> Self {
-        Self { vocabulary, positions, patterns, problems: Vec::new(), bound: None, depth: 0 }
+        Self {
+            vocabulary,
+            positions,
+            patterns,
+            problems: Vec::new(),
+            names_realm: false,
+            bound: None,
+            depth: 0,
+        }
     }
 
     /// The type of an expression; what is wrong with it is added to the problems.
@@ -116,6 +126,7 @@ impl<'a> Check<'a> {
         {
             return if bound == name { *found } else { Type::Any };
         }
+        self.names_realm |= matches!(name, "realm" | "issuer");
         if name == "client_ip" && !self.vocabulary.client_ip_known {
             let help = "set `trusted_proxies`, `listen.proxy_protocol` or `listen.direct_clients`";
             self.problem_with_help(at, "`client_ip` can never be known", Some(help.to_owned()));

@@ -1,6 +1,7 @@
 //! Deep links: what is allowed below a destination, and what never is.
 
 use super::{AROUND, person};
+use percent_encoding::percent_decode_str;
 use postern::policy::Refusal;
 use postern::target::{LandingUri, Target};
 use proptest::prelude::*;
@@ -46,11 +47,16 @@ fn a_star_stays_in_its_segment_and_two_cross() {
         ("a/**/x", "a/b/c/x"),
         ("**", "a/b"),
         ("a.b+c", "a.b+c"),
-        ("lab/tree/**", "lab/tree/Übung.ipynb"),
-        ("lab/tree/**", "lab/tree/100%"),
-        ("lab/tree/**", "lab/tree/a%20b"),
     ] {
         assert_eq!(leads(&[glob], path), to(path), "{glob}");
+    }
+    for (path, encoded) in [
+        ("lab/tree/Übung.ipynb", "lab/tree/%C3%9Cbung.ipynb"),
+        ("lab/tree/100%", "lab/tree/100%25"),
+        ("lab/tree/a b", "lab/tree/a%20b"),
+        ("lab/tree/a%20b", "lab/tree/a%2520b"),
+    ] {
+        assert_eq!(leads(&["lab/tree/**"], path), to(encoded), "{path}");
     }
     for (glob, path) in [
         ("lab/tree/**", "lab/tree"),
@@ -82,7 +88,6 @@ fn what_could_leave_the_place_is_not_a_path() {
         "a\\b",
         "a\nb",
         "a\0b",
-        "a b",
         "a\u{a0}b",
         "a#b",
         "a?b",
@@ -169,7 +174,7 @@ proptest! {
     fn a_granted_path_stays_below(path in prop_oneof!["[a./%2eE\\\\?# ]{0,12}", "\\PC{0,20}", any::<String>()]) {
         let led = leads(&["**"], &path);
         if led != "404" {
-            prop_assert_eq!(&led, &format!("app:JupyterLab:{path}"));
+            prop_assert_eq!(percent_decode_str(&led).decode_utf8().unwrap(), format!("app:JupyterLab:{path}"));
             prop_assert!(LandingUri::parse(&led).is_ok());
             prop_assert!(!path.split('/').any(|segment| matches!(segment, "" | "." | "..")));
         }
