@@ -54,6 +54,9 @@ pub struct Record<'a> {
     pub rule: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'a str>,
+    /// `opened`; `refused` by us or the provider; or `failed`: granted, but AWS gave no URL or the client had gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<serde_json::Map<String, serde_json::Value>>,
     /// The rules that were tried, in order, and what each said.
@@ -82,6 +85,7 @@ impl<'a> Record<'a> {
             destination: None,
             rule: None,
             reason: None,
+            outcome: None,
             target: None,
             trace: None,
             role_session_name: None,

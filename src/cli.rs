@@ -114,6 +114,12 @@ enum Failed {
     Usage(String),
 }
 
+impl From<Box<Diagnostics>> for Failed {
+    fn from(diagnostics: Box<Diagnostics>) -> Self {
+        Self::Usage(diagnostics.to_string())
+    }
+}
+
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
@@ -145,12 +151,12 @@ struct Configuration {
     tests: Vec<PolicyTest>,
 }
 
-fn load(path: &Path) -> Result<Configuration, Failed> {
-    compiled(config::load(path).map_err(|diagnostics| Failed::Usage(diagnostics.to_string()))?)
+fn load(path: &Path) -> Result<Configuration, Box<Diagnostics>> {
+    compiled(config::load(path)?)
 }
 
 /// Compiles the rules, or says every error at once.
-fn compiled(loaded: Loaded) -> Result<Configuration, Failed> {
+fn compiled(loaded: Loaded) -> Result<Configuration, Box<Diagnostics>> {
     let gateway = &loaded.gateway;
     let issuers: Vec<_> = gateway.issuers.iter().map(|issuer| Arc::clone(&issuer.name)).collect();
     let context = CompileContext {
@@ -166,12 +172,16 @@ fn compiled(loaded: Loaded) -> Result<Configuration, Failed> {
     };
     match compile(&loaded.policy, &context) {
         Ok((policy, tests)) => Ok(Configuration { policy, tests, loaded }),
-        Err(found) => Err(Failed::Usage(Diagnostics::new(loaded.source, found).to_string())),
+        Err(found) => Err(Box::new(Diagnostics::new(loaded.source, found))),
     }
 }
 
 fn print(line: &str) -> Result<(), Failed> {
-    writeln!(io::stdout(), "{line}").map_err(|error| Failed::Ran(Some(format!("standard output: {error}"))))
+    match writeln!(io::stdout(), "{line}") {
+        // Whoever reads no further has what they wanted.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written.map_err(|error| Failed::Ran(Some(format!("standard output: {error}")))),
+    }
 }
 
 fn print_json(value: &serde_json::Value) -> Result<(), Failed> {

@@ -185,6 +185,16 @@ pub struct Gateway {
     pub limits: Limits,
 }
 
+impl SignInConfig {
+    /// Where the client's secret or key stands in the configuration.
+    pub fn secret_key(&self) -> &'static str {
+        match self.client_authentication {
+            ClientAuthentication::Secret(_) => "sign_in.client_secret",
+            ClientAuthentication::PrivateKeyJwt(_) => "sign_in.private_key_jwt",
+        }
+    }
+}
+
 impl SecretSource {
     /// Reads the secret; one trailing line break is not part of it.
     ///

@@ -32,6 +32,7 @@ use crate::authn::{Authenticated, Authenticator};
 use crate::config;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
+use crate::policy::trial::NO_SUCH_PATH;
 use crate::presign::Presigner;
 use crate::server::MOST_HEADERS;
 use hyper::header::{HOST, SET_COOKIE};
@@ -121,7 +122,7 @@ impl Gateway {
             Route::WhoAmI => self.who_am_i(head, context).await,
             Route::Login => self.begin_sign_in(head, context).await,
             Route::Callback => self.finish_sign_in(head, context).await,
-            Route::AskLogout => Ok(respond::html(StatusCode::OK, self.pages.ask_to_sign_out(), &self.pages)),
+            Route::AskLogout => Ok(self.ask_to_sign_out(head)),
         }
     }
 
@@ -136,10 +137,10 @@ impl Gateway {
     ) -> Result<Response<Body>, Error> {
         let caller = self.authenticate(head, context).await?;
         let destination = self.policy.destination(name).ok_or(Error::NoSuchDestination)?;
-        exchange.opens(destination.name());
+        exchange.opens(destination.name(), &caller.principal);
         if context.navigation == Navigation::Unasked {
             self.decide(&caller.principal, destination, path, context)?;
-            return Ok(self.ask_to_continue(destination, head));
+            return Ok(self.ask_to_continue(destination, head, &caller.principal));
         }
         let url = self.mint(&caller.principal, destination, path, context, exchange).await?;
         let mut response = respond::hand_out(url).ok_or(Error::Unspeakable)?;
@@ -179,8 +180,12 @@ impl Gateway {
         let mut failure = error.failure(head);
         let opens = exchange.destination().and_then(|name| self.policy.destination(name));
         failure.opens = opens.map(|destination| destination.title().to_owned());
+        failure.person = exchange.person().map(str::to_owned);
         if failure.status == StatusCode::MISDIRECTED_REQUEST {
             failure.again = Some(self.settings.public_url.to_string());
+        }
+        if let (NO_SUCH_PATH, Some(name)) = (failure.reason, exchange.destination()) {
+            failure.again = Some(format!("/{name}"));
         }
         failure.log(context);
         exchange.outcome(failure.reason);

@@ -203,7 +203,8 @@ impl Destination {
     }
 
     fn denial(&self, reason: DenialReason, rule: Option<&Rule>, trace: Trace) -> Refusal {
-        let remedy = rule.and_then(|rule| rule.remedy.clone());
+        // A remedy answers a rule that matched; one that could not be evaluated says nothing about the person.
+        let remedy = rule.filter(|_| reason == DenialReason::RuleDenied).and_then(|rule| rule.remedy.clone());
         Refusal::Denied(Box::new(Denial { destination: Arc::clone(&self.name), reason, remedy, trace }))
     }
 

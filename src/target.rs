@@ -179,7 +179,7 @@ name! {
 name! {
     /// `arn:aws[a-z\-]*:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+`, 20 to 2048.
     RoleArn,
-    "`arn:aws:iam::ACCOUNT:role/NAME`",
+    "`arn:aws:iam::ACCOUNT:role/NAME`, ACCOUNT being 12 digits",
     |text| (20..=2048).contains(&text.len())
         && arn_fields(text).is_some_and(|(service, region, _, resource)| {
             service == "iam"
@@ -196,8 +196,15 @@ name! {
 name! {
     /// An AWS region's code. The region becomes part of a host name, so its form is strict.
     Region,
-    "a region such as `eu-west-1`: lower-case letters, digits and inner hyphens, at most 32",
-    |text| text.len() <= 32 && text.contains('-') && hyphenated(text, u8::is_ascii_lowercase)
+    "a region such as `eu-west-1`: words in lower case and a number, joined by hyphens, at most 32 characters",
+    |text| {
+        let number = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit());
+        let word = |word: &str| word.len() >= 2 && word.bytes().all(|b| b.is_ascii_lowercase());
+        text.len() <= 32
+            && text.rsplit_once('-').is_some_and(|(words, last)| {
+                number(last) && words.contains('-') && words.split('-').all(word)
+            })
+    }
 }
 
 name! {

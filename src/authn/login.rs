@@ -83,7 +83,7 @@ pub enum Finished {
     /// cookies goes round once and not for ever.
     Restart { return_to: ReturnTo, automatic: bool },
     /// The provider said no: its error code, such as `access_denied`.
-    Refused { error: String },
+    Refused { error: String, return_to: ReturnTo },
 }
 
 impl SignIn {
@@ -162,7 +162,7 @@ impl SignIn {
         let provider = self.issuer.provider().await?;
         self.check_answering_issuer(&callback, &provider)?;
         if let Some(error) = callback.error {
-            return Ok(Finished::Refused { error });
+            return Ok(Finished::Refused { error, return_to: attempt.return_to() });
         }
         let code = callback.code.ok_or(SignInError::MalformedCallback)?;
         let _exchange = self.exchanges.try_acquire().map_err(|_| SignInError::Crowded)?;

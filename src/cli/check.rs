@@ -3,7 +3,7 @@
 use super::{CheckArgs, Configuration, Failed, Format, load, print, print_json};
 use crate::authn::issuer::Issuer;
 use crate::clock::Clock;
-use crate::config::diagnostics::Severity;
+use crate::config::diagnostics::{Diagnostic, Severity};
 use crate::config::{ClientAuthentication, KeySource};
 use crate::gateway::start::browser_sign_in;
 use crate::http_client::HttpClient;
@@ -12,7 +12,13 @@ use crate::policy::trial::{TestOutcome, run_tests};
 use serde_json::json;
 
 pub(super) fn run(args: &CheckArgs) -> Result<(), Failed> {
-    let configuration = load(&args.config)?;
+    let configuration = match (load(&args.config), args.format) {
+        (Err(diagnostics), Format::Json) => {
+            print_json(&json!({"errors": diagnostics.findings.iter().map(finding).collect::<Vec<_>>()}))?;
+            return Err(Failed::Usage(format!("{} is refused", args.config.display())));
+        }
+        (loaded, _) => loaded?,
+    };
     let outcomes = configuration.run_tests();
     let secrets = if args.with_secrets { check_secrets(&configuration) } else { Vec::new() };
     let failed = outcomes.iter().filter(|outcome| !outcome.passed()).count();
@@ -57,7 +63,7 @@ fn check_secrets(configuration: &Configuration) -> Vec<String> {
         let (ClientAuthentication::Secret(secret) | ClientAuthentication::PrivateKeyJwt(secret)) =
             &sign_in.client_authentication;
         if let Err(error) = secret.read() {
-            wrong.push(format!("sign_in: {error}"));
+            wrong.push(format!("{}: {error}", sign_in.secret_key()));
         }
     }
     if wrong.is_empty()
@@ -89,11 +95,12 @@ fn as_text(
         }
         for (number, step) in explain::steps(&outcome.trace).iter().enumerate() {
             text += &format!("  {}. {} {}: {}\n", number + 1, step.effect, step.rule, step.outcome);
+            text += &step.detail.as_ref().map(|detail| format!("     {detail}\n")).unwrap_or_default();
         }
     }
     let passed = outcomes.iter().filter(|outcome| outcome.passed()).count();
     text + &format!(
-        "{}: {} destinations; {passed} of {} tests passed; {} warnings\n",
+        "{}: destinations: {}; tests: {passed} of {} passed; warnings: {}\n",
         args.config.display(),
         configuration.policy.destinations().count(),
         outcomes.len(),
@@ -103,14 +110,6 @@ fn as_text(
 
 fn as_json(configuration: &Configuration, outcomes: &[TestOutcome], secrets: &[String]) -> serde_json::Value {
     let loaded = &configuration.loaded;
-    let warnings = loaded.warnings.iter().map(|warning| {
-        json!({
-            "path": warning.path,
-            "message": warning.message,
-            "line": warning.location.line,
-            "column": warning.location.column,
-        })
-    });
     let tests = outcomes.iter().map(|outcome| {
         json!({
             "name": outcome.name,
@@ -122,8 +121,19 @@ fn as_json(configuration: &Configuration, outcomes: &[TestOutcome], secrets: &[S
     json!({
         "config_digest": loaded.digest,
         "destinations": configuration.policy.destinations().map(|found| found.name()).collect::<Vec<_>>(),
-        "warnings": warnings.collect::<Vec<_>>(),
+        "warnings": loaded.warnings.iter().map(finding).collect::<Vec<_>>(),
         "secrets": secrets,
         "tests": tests.collect::<Vec<_>>(),
+    })
+}
+
+/// What is wrong and where, for machines.
+fn finding(finding: &Diagnostic) -> serde_json::Value {
+    json!({
+        "path": finding.path,
+        "line": finding.location.line,
+        "column": finding.location.column,
+        "message": finding.message,
+        "help": finding.help,
     })
 }

@@ -32,8 +32,7 @@ async fn demo(args: &DemoArgs) -> Result<(), Failed> {
     let (_, secret) = sandbox.client();
     fs::write(folder.0.join("sandbox-client-secret"), secret.expose()).map_err(ran)?;
     let text = sandbox.configuration(&gateway, &format!("127.0.0.1:{port}"));
-    let loaded = config::load_text("config/sandbox.yaml", &text, &folder.0)
-        .map_err(|diagnostics| Failed::Usage(diagnostics.to_string()))?;
+    let loaded = config::load_text("config/sandbox.yaml", &text, &folder.0).map_err(Box::new)?;
     let configuration = compiled(loaded)?;
     let key = sandbox.credentials();
     let access_key = (key.access_key_id.clone(), Secret::new(key.secret_access_key.as_bytes()));

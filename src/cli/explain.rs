@@ -16,10 +16,13 @@ pub(super) fn run(args: &ExplainArgs) -> Result<(), Failed> {
         .principal(&issuer, &claims)
         .map_err(|error| Failed::Ran(Some(format!("these claims name nobody: {error}"))))?;
     let principal = Arc::new(principal);
-    let named = args.destination.as_deref().map(|named| match named.split_once('/') {
-        Some((name, path)) if !path.is_empty() => (name, Some(path)),
-        _ => (named.trim_end_matches('/'), None),
-    });
+    let named =
+        args.destination.as_deref().map(|named| named.trim_start_matches('/')).map(|named| {
+            match named.split_once('/') {
+                Some((name, path)) if !path.is_empty() => (name, Some(path)),
+                _ => (named.trim_end_matches('/'), None),
+            }
+        });
     let client_ip = args.client_ip.map(|address| address.to_canonical());
     let question = Question { principal: &principal, client_ip, path: named.and_then(|(_, path)| path) };
     let policy = &configuration.policy;

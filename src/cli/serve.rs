@@ -56,9 +56,9 @@ pub(super) async fn serve(
     let audit = Audit::start(std::io::stdout(), clock.clone(), loaded.digest.as_str().into())
         .map_err(|error| Failed::Ran(Some(format!("the audit writer cannot be started: {error}"))))?;
     let http = HttpClient::new().map_err(ran)?;
-    let listen = bind(loaded.gateway.listen.address).await?;
+    let listen = bind("listen.address", loaded.gateway.listen.address).await?;
     let admin = match loaded.gateway.admin {
-        Some(address) => Some(bind(address).await?),
+        Some(address) => Some(bind("admin.address", address).await?),
         None => None,
     };
     let most = loaded.gateway.limits.connections;
@@ -90,10 +90,10 @@ pub(super) async fn serve(
     Ok(())
 }
 
-async fn bind(address: SocketAddr) -> Result<TcpListener, Failed> {
+async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, Failed> {
     TcpListener::bind(address)
         .await
-        .map_err(|error| Failed::Ran(Some(format!("cannot listen on {address}: {error}"))))
+        .map_err(|error| Failed::Ran(Some(format!("{key}: cannot listen on {address}: {error}"))))
 }
 
 /// SIGTERM and SIGINT ask for a graceful stop; a second one ends the process at once, as signals do by default.

@@ -320,5 +320,26 @@ fn place(span: Span) -> Location {
 
 fn syntax(error: &ScanError) -> Diagnostic {
     let location = place(Span::empty(*error.marker()));
-    Diagnostic::new("", location, format!("not YAML: {}", error.info()))
+    let message = error.info().to_string();
+    let finding = Diagnostic::new("", location, format!("not YAML: {message}"));
+    match slip(&message) {
+        Some(help) => finding.help(help),
+        None => finding,
+    }
+}
+
+/// What was probably written, by the parser's complaint.
+fn slip(message: &str) -> Option<&'static str> {
+    [
+        ("after single-quoted scalar", "put the whole expression in double quotes: \"'ml-users' in groups\""),
+        ("after double-quoted scalar", "put the whole text in single quotes, or escape the inner quotes"),
+        ("parsing a flow mapping", "inside `{…}` a template needs quotes: \"${…}\""),
+        ("tabs disallowed", "indent with spaces"),
+        (
+            "mapping values are not allowed",
+            "a text with `: ` needs quotes; or the indentation of this line or the one above is off",
+        ),
+    ]
+    .into_iter()
+    .find_map(|(found, help)| message.contains(found).then_some(help))
 }

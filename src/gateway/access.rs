@@ -1,6 +1,7 @@
 //! One access-log event and one count per request, however it ends.
 
 use super::respond::Body;
+use crate::authn::principal::Principal;
 use crate::metrics::Metrics;
 use hyper::http::request;
 use hyper::{Method, Response};
@@ -18,6 +19,7 @@ pub struct Exchange<'a> {
     peer: SocketAddr,
     method: &'static str,
     destination: Option<Arc<str>>,
+    person: Option<String>,
     /// The failure's reason, or another word for how it went.
     outcome: Option<&'static str>,
     status: Option<u16>,
@@ -32,6 +34,7 @@ impl<'a> Exchange<'a> {
             peer,
             method: known(&head.method),
             destination: None,
+            person: None,
             outcome: None,
             status: None,
             metrics,
@@ -43,8 +46,14 @@ impl<'a> Exchange<'a> {
     }
 
     /// A configured destination, never a name that merely stood in the path: it becomes a metric's label.
-    pub fn opens(&mut self, destination: &Arc<str>) {
+    pub fn opens(&mut self, destination: &Arc<str>, person: &Principal) {
         self.destination = Some(Arc::clone(destination));
+        self.person = Some(person.user.clone());
+    }
+
+    /// Who asked, for the page that answers them.
+    pub fn person(&self) -> Option<&str> {
+        self.person.as_deref()
     }
 
     pub fn destination(&self) -> Option<&str> {

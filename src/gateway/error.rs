@@ -3,13 +3,12 @@
 use super::failure::Failure;
 use crate::authn::AuthnError;
 use crate::authn::login::SignInError;
-use crate::authn::principal::Principal;
+use crate::authn::return_to::ReturnTo;
 use crate::policy::grant::{Denial, DenialReason, Outcome};
 use crate::presign::error::{PresignError, PresignErrorKind};
 use crate::presign::state::TargetState;
 use hyper::StatusCode;
 use hyper::http::request;
-use std::sync::Arc;
 use std::time::Duration;
 
 #[derive(Debug)]
@@ -17,7 +16,7 @@ pub enum Error {
     Authn(AuthnError),
     /// An API path was asked without a bearer token; a session does not count there.
     BearerOnly,
-    Denied(Box<Denial>, Arc<Principal>),
+    Denied(Box<Denial>),
     NoSuchDestination,
     /// The destination exists, the page below it is not one of its `paths`.
     NoSuchPath,
@@ -41,9 +40,12 @@ pub enum Error {
     /// The provider ended the sign-in with this error code.
     SignInRefused {
         error: String,
+        return_to: ReturnTo,
     },
     /// The sign-in went astray twice: the browser keeps no cookies, or somebody else began it.
-    SignInAstray,
+    SignInAstray {
+        return_to: ReturnTo,
+    },
     NoSignIn,
     OutOfTime,
 }
@@ -65,7 +67,7 @@ impl Error {
                 "A token is needed",
                 "This address is for programs and takes a bearer token only.",
             ),
-            Self::Denied(denial, person) => denied(*denial, &person),
+            Self::Denied(denial) => denied(*denial),
             Self::NoSuchDestination => Failure::new(
                 S::NOT_FOUND,
                 "no-such-destination",
@@ -136,22 +138,26 @@ impl Error {
             Self::Presign(error) => presign(&error),
             Self::Unspeakable => refused_by_aws("bad-answer"),
             Self::SignIn(error) => sign_in(&error),
-            Self::SignInRefused { error } => Failure {
+            Self::SignInRefused { error, return_to } => Failure {
+                again: Some(return_to.as_str().to_owned()),
                 internal: Some(format!("the provider refused the sign-in: {error}")),
                 ..Failure::new(
                     S::FORBIDDEN,
                     "sign-in-refused",
                     "The sign-in was not completed",
-                    format!("Your company's sign-in ended it ({error})."),
+                    format!("You cancelled it, or your company's sign-in refused it ({error})."),
                 )
             }
             .advise("Try again. If you were refused there, your identity team can tell why."),
-            Self::SignInAstray => Failure::new(
-                S::BAD_REQUEST,
-                "sign-in-astray",
-                "The sign-in did not come back to this browser",
-                "This browser did not return the cookie that ties the sign-in to it, or the sign-in was begun elsewhere.",
-            )
+            Self::SignInAstray { return_to } => Failure {
+                again: Some(return_to.as_str().to_owned()),
+                ..Failure::new(
+                    S::BAD_REQUEST,
+                    "sign-in-astray",
+                    "The sign-in did not come back to this browser",
+                    "This browser did not return the cookie that ties the sign-in to it, or the sign-in was begun elsewhere.",
+                )
+            }
             .advise("Allow cookies for this site and try again."),
             Self::NoSignIn => Failure::new(
                 S::UNAUTHORIZED,
@@ -161,9 +167,6 @@ impl Error {
             ),
             Self::OutOfTime => out_of_time(),
         };
-        if failure.reason == "sign-in-astray" {
-            failure.again = Some("/-/login".to_owned());
-        }
         if failure.retry_after.is_some() || failure.status.is_server_error() {
             // A callback's address holds a code and is good only once: what helps there is to start over.
             let here = head.uri.path_and_query().filter(|here| !here.path().starts_with("/-/"));
@@ -184,7 +187,7 @@ fn authn(error: &AuthnError) -> Failure {
     .advise("Sign in, or send a valid token.")
 }
 
-fn denied(denial: Denial, person: &Principal) -> Failure {
+fn denied(denial: Denial) -> Failure {
     let (title, detail, advice) = match denial.reason {
         DenialReason::RuleDenied => (
             "You may not open this",
@@ -194,7 +197,7 @@ fn denied(denial: Denial, person: &Principal) -> Failure {
         DenialReason::NoRule => (
             "You have no access to this yet",
             "No rule of your platform team gives you access.",
-            "Access usually comes with a group. Ask your platform team which one, and sign in again once you are in it.",
+            "Ask your platform team for access. If it comes with a group, sign in again once you are in it.",
         ),
         DenialReason::RuleError => (
             "Your access could not be decided",
@@ -210,7 +213,6 @@ fn denied(denial: Denial, person: &Principal) -> Failure {
     let steps = denial.trace.steps.iter().map(|step| (step.rule.to_string(), told(&step.outcome).to_owned()));
     Failure {
         remedy: denial.remedy,
-        person: Some(person.user.clone()),
         trace: Some(steps.collect()),
         ..Failure::new(StatusCode::FORBIDDEN, denial.reason.as_str(), title, detail)
     }
@@ -230,9 +232,7 @@ fn presign(error: &PresignError) -> Failure {
     use PresignErrorKind as K;
     let failure = match &error.kind {
         K::NotReady(state) => not_ready(state),
-        K::Refused => refused_by_aws("refused-by-aws"),
-        K::Credentials => refused_by_aws("aws-credentials"),
-        K::BadAnswer(_) => refused_by_aws("bad-answer"),
+        K::Refused | K::Credentials | K::BadAnswer(_) => refused_by_aws(error.kind.as_str()),
         K::Throttled { retry_after } => Failure::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "throttled",

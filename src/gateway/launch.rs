@@ -69,7 +69,7 @@ impl Gateway {
             Ok(grant) => return Ok(grant),
             Err(Refusal::Denied(denial)) => {
                 let (reason, trace) = (denial.reason.as_str(), denial.trace.clone());
-                (reason, trace, Error::Denied(denial, Arc::clone(principal)))
+                (reason, trace, Error::Denied(denial))
             }
             Err(Refusal::NoSuchPath(trace)) => (NO_SUCH_PATH, trace, Error::NoSuchPath),
         };
@@ -77,15 +77,25 @@ impl Gateway {
             destination: Some(destination.name()),
             rule: trace.deciding().map(|step| &*step.rule),
             reason: Some(reason),
+            outcome: Some("refused"),
             trace: Some(explain::steps(&trace)),
             ..person(Event::Deny, principal, context)
         });
         Err(error)
     }
 
-    pub(super) fn ask_to_continue(&self, destination: &Destination, head: &request::Parts) -> Response<Body> {
+    pub(super) fn ask_to_continue(
+        &self,
+        destination: &Destination,
+        head: &request::Parts,
+        person: &Principal,
+    ) -> Response<Body> {
         let here = head.uri.path_and_query().map_or("/", |here| here.as_str());
-        respond::html(StatusCode::OK, self.pages.ask_to_continue(destination.title(), here), &self.pages)
+        respond::html(
+            StatusCode::OK,
+            self.pages.ask_to_continue(destination.title(), here, Some(person)),
+            &self.pages,
+        )
     }
 }
 
@@ -114,6 +124,7 @@ impl Drop for Decision<'_> {
             destination: Some(grant.destination()),
             rule: grant.trace().deciding().map(|step| &*step.rule),
             reason: Some(self.reason),
+            outcome: Some(if facts.is_some() { "opened" } else { "failed" }),
             target: Some(explain::fields(grant.mint())),
             trace: Some(explain::steps(grant.trace())),
             role_session_name: facts.and_then(|facts| facts.role_session_name.as_deref()),

@@ -2,6 +2,7 @@
 
 use super::failure::Failure;
 use crate::authn::principal::{Groups, Principal};
+use crate::policy::grant::DenialReason;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -36,6 +37,7 @@ pub struct Access<'a> {
     pub allowed: bool,
     /// The rule that decided.
     pub rule: Option<Arc<str>>,
+    pub reason: Option<DenialReason>,
     pub remedy: Option<Arc<str>>,
 }
 
@@ -44,7 +46,7 @@ impl Default for Pages {
         // The one stylesheet is allowed by its digest (CSP Level 3, section 2.3.1), so nothing injected could style a page.
         let style = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
         let policy = format!(
-            "default-src 'none'; style-src 'sha256-{style}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+            "default-src 'none'; style-src 'sha256-{style}'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
         );
         let content_security_policy =
             HeaderValue::try_from(policy).unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'"));
@@ -86,20 +88,23 @@ impl Pages {
                 }
                 @if let Some(trace) = &failure.trace { (trace_table(trace)) }
             }
+            @if let Some(person) = &failure.person { (signed_in_as(person)) }
         };
         page(failure.title, refresh.as_deref(), &content)
     }
 
     /// Asked before a destination opens that another site pointed the browser at.
-    pub fn ask_to_continue(&self, title: &str, path_and_query: &str) -> Markup {
+    pub fn ask_to_continue(&self, title: &str, path_and_query: &str, person: Option<&Principal>) -> Markup {
         let content = html! {
             h1 { "Open " (title) "?" }
             p {
-                "Another site sent your browser here, and opening " (title) " signs you in there. "
-                "If that is what you want, continue."
+                "Another site or an old link sent your browser here, and opening " (title) " signs you in there"
+                @if let Some(person) = person { " as " strong { (person.user) } }
+                ". If that is what you want, continue."
             }
             p { a.button href=(path_and_query) { "Continue to " (title) } }
             p { a href="/" { "Everything you can open" } }
+            @if let Some(person) = person { (signed_in_as(&person.user)) }
         };
         page("Continue?", None, &content)
     }
@@ -116,7 +121,12 @@ impl Pages {
     pub fn portal(&self, person: &Principal, cards: &[Card<'_>]) -> Markup {
         let content = html! {
             h1 { "What you can open" }
-            @if cards.is_empty() {
+            @if person.groups == Groups::LeftOut {
+                p.remedy {
+                    "Your company's sign-in left your groups out because there are too many, so what depends on a group "
+                    "is not listed. Being added to another group will not help: send this page to your platform team."
+                }
+            } @else if cards.is_empty() {
                 p { "No destination is open to you as " strong { (display_name(person)) } "." }
                 p {
                     "See " a href="/-/whoami" { "who you are here and why" }
@@ -132,7 +142,7 @@ impl Pages {
                     }
                 }
             }
-            (signed_in_as(person))
+            (signed_in_as(&person.user))
         };
         page("Your destinations", None, &content)
     }
@@ -152,7 +162,7 @@ impl Pages {
                 thead { tr { th scope="col" { "Destination" } th scope="col" { "Answer" } } }
                 tbody { @for row in access { (access_row(row)) } }
             }
-            (signed_in_as(person))
+            (signed_in_as(&person.user))
         };
         page("Who you are here", None, &content)
     }
@@ -190,6 +200,7 @@ fn page(title: &str, refresh: Option<&str>, content: &Markup) -> Markup {
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 meta name="robots" content="noindex";
                 @if let Some(refresh) = refresh { meta http-equiv="refresh" content=(refresh); }
+                link rel="icon" href="data:,";
                 title { (title) " · Postern" }
                 style { (PreEscaped(STYLE)) }
             }
@@ -205,6 +216,10 @@ fn way_on(failure: &Failure) -> Markup {
             html! { a.button href="/-/logout" { "Sign out" } }
         }
         (StatusCode::MISDIRECTED_REQUEST, Some(again)) => html! { a.button href=(again) { (again) } },
+        (StatusCode::NOT_FOUND, Some(again)) => {
+            let opens = failure.opens.as_deref().unwrap_or("the destination");
+            html! { a.button href=(again) { "Open " (opens) } }
+        }
         (_, Some(again)) => {
             html! { a.button href=(again) { "Try again" } " " a href="/" { "Everything you can open" } }
         }
@@ -217,11 +232,14 @@ fn access_row(row: &Access<'_>) -> Markup {
         tr {
             td { @if row.allowed { a href={ "/" (row.name) } { (row.title) } } @else { (row.title) } }
             td {
-                @if row.allowed { "Yes" } @else { "No" }
-                @match &row.rule {
-                    Some(rule) => { ", by rule " code { (rule) } },
-                    None => { ": no rule gives you access" },
+                @match row.reason {
+                    None => { "Yes" },
+                    Some(DenialReason::RuleDenied) => { "No" },
+                    Some(DenialReason::NoRule) => { "No: no rule gives you access" },
+                    Some(DenialReason::GroupsOverage) => { "Undecided: your groups did not arrive" },
+                    Some(DenialReason::RuleError) => { "Undecided: a rule could not be applied" },
                 }
+                @if let Some(rule) = &row.rule { ", by rule " code { (rule) } }
                 @if let Some(remedy) = &row.remedy { p.quiet { (remedy) } }
             }
         }
@@ -237,10 +255,10 @@ fn trace_table(trace: &[(String, String)]) -> Markup {
     }
 }
 
-fn signed_in_as(person: &Principal) -> Markup {
+fn signed_in_as(user: &str) -> Markup {
     html! {
         footer.quiet {
-            "Signed in as " (person.user) ". "
+            "Signed in as " (user) ". " a href="/" { "Everything you can open" } " · "
             a href="/-/whoami" { "Who you are here" } " · " a href="/-/logout" { "Sign out" }
         }
     }

@@ -9,6 +9,7 @@ use super::respond::{self, Body};
 use super::route::{Route, route};
 use crate::authn::principal::{Groups, Principal};
 use crate::authn::return_to::ReturnTo;
+use crate::policy::grant::DenialReason;
 use crate::policy::{Kind, Question, Refusal};
 use hyper::header::SET_COOKIE;
 use hyper::http::request;
@@ -73,9 +74,11 @@ impl Gateway {
     pub(super) fn access(&self, principal: &Arc<Principal>, context: &RequestContext) -> Vec<Access<'_>> {
         let question = Question { principal, client_ip: context.client_ip, path: None };
         let row = |destination| {
-            let (allowed, trace, remedy) = match self.policy.authorize(destination, &question) {
+            let (allowed, trace, denial) = match self.policy.authorize(destination, &question) {
                 Ok(grant) => (true, Some(grant.trace().clone()), None),
-                Err(Refusal::Denied(denial)) => (false, Some(denial.trace), denial.remedy),
+                Err(Refusal::Denied(denial)) => {
+                    (false, Some(denial.trace), Some((denial.reason, denial.remedy)))
+                }
                 Err(Refusal::NoSuchPath(trace)) => (false, Some(trace), None),
             };
             Access {
@@ -85,7 +88,8 @@ impl Gateway {
                 kind: kind(destination.kind()),
                 allowed,
                 rule: trace.as_ref().and_then(|trace| trace.deciding()).map(|step| Arc::clone(&step.rule)),
-                remedy,
+                reason: denial.as_ref().map(|(reason, _)| *reason),
+                remedy: denial.and_then(|(_, remedy)| remedy),
             }
         };
         self.policy.destinations().map(row).collect()
@@ -118,7 +122,7 @@ pub(super) fn destinations_json(access: &[Access<'_>]) -> serde_json::Value {
 fn who_am_i_json(person: &Principal, access: &[Access<'_>]) -> serde_json::Value {
     let rows = access
         .iter()
-        .map(|row| json!({"name": row.name, "allowed": row.allowed, "rule": row.rule, "remedy": row.remedy}));
+        .map(|row| json!({"name": row.name, "allowed": row.allowed, "rule": row.rule, "reason": row.reason.map(DenialReason::as_str), "remedy": row.remedy}));
     let groups = match &person.groups {
         Groups::Known(groups) => json!(groups),
         Groups::LeftOut => serde_json::Value::Null,

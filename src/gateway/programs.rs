@@ -39,7 +39,7 @@ impl Gateway {
     ) -> Result<Response<Body>, Error> {
         let caller = self.authenticate_program(head, context).await?;
         let destination = self.policy.destination(name).ok_or(Error::NoSuchDestination)?;
-        exchange.opens(destination.name());
+        exchange.opens(destination.name(), &caller.principal);
         let url = self.mint(&caller.principal, destination, None, context, exchange).await?.into_api_answer();
         Ok(respond::json(StatusCode::OK, &MintedUrl { destination: name, url: &url }))
     }

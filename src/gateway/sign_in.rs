@@ -9,11 +9,13 @@ use super::route::{Route, route};
 use crate::audit::{Event, Record};
 use crate::authn::AuthnError;
 use crate::authn::login::{Finished, SignIn, SignInError, Started};
+use crate::authn::principal::Principal;
 use crate::authn::return_to::ReturnTo;
 use crate::authn::session::Opened;
 use hyper::header::{ACCEPT, HeaderValue, SET_COOKIE};
 use hyper::http::request;
 use hyper::{Method, Response, StatusCode};
+use std::sync::Arc;
 
 impl Gateway {
     /// To the provider, and back to `return_to` afterwards.
@@ -59,17 +61,24 @@ impl Gateway {
         match sign_in.finish(head.uri.query().unwrap_or_default(), &head.headers).await {
             Ok(Finished::SignedIn { principal, session, return_to, deliberate }) => {
                 self.metrics.session("signed-in");
-                self.audit.record(&person(Event::SignIn, &principal, context));
+                self.audit.record(&Record {
+                    outcome: Some("opened"),
+                    ..person(Event::SignIn, &principal, context)
+                });
                 if deliberate {
                     self.prewarm(&principal, &return_to, context);
                 }
-                Ok(with_cookie(self.arrive(&return_to, deliberate, context), session))
+                Ok(with_cookie(self.arrive(&return_to, deliberate, context, Some(&principal)), session))
             }
-            Ok(Finished::Kept { return_to }) => Ok(self.arrive(&return_to, false, context)),
+            Ok(Finished::Kept { return_to }) => {
+                let person = self.session_of(head);
+                Ok(self.arrive(&return_to, false, context, person.as_deref()))
+            }
             Ok(Finished::Restart { return_to, automatic: true }) => restart(sign_in, &return_to, head).await,
-            Ok(Finished::Restart { .. }) => Err(Error::SignInAstray),
-            Ok(Finished::Refused { error }) => {
-                self.sign_in_failed(Error::SignInRefused { error }, "sign-in-refused", head, context)
+            Ok(Finished::Restart { return_to, .. }) => Err(Error::SignInAstray { return_to }),
+            Ok(Finished::Refused { error, return_to }) => {
+                let error = Error::SignInRefused { error, return_to };
+                self.sign_in_failed(error, "sign-in-refused", head, context)
             }
             // Anybody can send this; nothing was decided.
             Err(error @ SignInError::MalformedCallback) if !self.has_session(head) => Err(error.into()),
@@ -91,6 +100,7 @@ impl Gateway {
         self.audit.record(&Record {
             request_id: Some(&context.request_id),
             reason: Some(reason),
+            outcome: Some("refused"),
             client_ip: context.client_ip,
             user_agent: context.user_agent.as_deref(),
             ..Record::new(Event::SignIn)
@@ -125,11 +135,17 @@ impl Gateway {
     /// Where a signed-in browser goes on to. What another site began ends before a page that asks. What a person began
     /// goes through: where this navigation carries no click (a restored tab), by a page of ours, because a redirect
     /// would still count as sent from the provider's site.
-    fn arrive(&self, return_to: &ReturnTo, deliberate: bool, context: &RequestContext) -> Response<Body> {
+    fn arrive(
+        &self,
+        return_to: &ReturnTo,
+        deliberate: bool,
+        context: &RequestContext,
+        person: Option<&Principal>,
+    ) -> Response<Body> {
         let title = self.destination_title(return_to);
         match (title, deliberate, context.navigation) {
             (Some(title), false, _) => {
-                let page = self.pages.ask_to_continue(title, return_to.as_str());
+                let page = self.pages.ask_to_continue(title, return_to.as_str(), person);
                 respond::html(StatusCode::OK, page, &self.pages)
             }
             (Some(_), true, Navigation::Unasked) => {
@@ -149,9 +165,22 @@ impl Gateway {
         }
     }
 
+    /// `GET /-/logout` only asks, and only where there is something to end.
+    pub(super) fn ask_to_sign_out(&self, head: &request::Parts) -> Response<Body> {
+        let page =
+            if self.has_session(head) { self.pages.ask_to_sign_out() } else { self.pages.signed_out() };
+        respond::html(StatusCode::OK, page, &self.pages)
+    }
+
     pub(super) fn has_session(&self, head: &request::Parts) -> bool {
-        let opened = self.sessions.as_ref().map(|sessions| sessions.open(&head.headers));
-        matches!(opened, Some(Opened::Valid(_)))
+        self.session_of(head).is_some()
+    }
+
+    fn session_of(&self, head: &request::Parts) -> Option<Arc<Principal>> {
+        match self.sessions.as_ref()?.open(&head.headers) {
+            Opened::Valid(session) => Some(session.principal),
+            Opened::Invalid { .. } | Opened::None => None,
+        }
     }
 }
 

@@ -117,7 +117,9 @@ pub fn browser_sign_in(
         .find(|issuer| *issuer.name() == sign_in.issuer)
         .ok_or_else(|| format!("sign_in.issuer: no issuer is named `{}`", sign_in.issuer))?;
     let public_url = &settings.public_url;
-    let sealer = Arc::new(Sealer::load(&settings.session.keys, public_url, &issuer.config().issuer)?);
+    let sealer = Sealer::load(&settings.session.keys, public_url, &issuer.config().issuer);
+    let sealer = Arc::new(sealer.map_err(|error| format!("session.keys: {error}"))?);
+    let secret_key = sign_in.secret_key();
     let sessions = Arc::new(Sessions::new(
         Arc::clone(&sealer),
         &settings.session,
@@ -135,6 +137,7 @@ pub fn browser_sign_in(
         sealer,
         http.clone(),
         clock.clone(),
-    )?;
+    )
+    .map_err(|error| format!("{secret_key}: {error}"))?;
     Ok((Some(sessions), Some(sign_in)))
 }

@@ -27,7 +27,7 @@ pub struct CompileContext<'a> {
     pub role_arn: Option<&'a RoleArn>,
     pub endpoint_url: Option<&'a Url>,
     pub trusted_proxies: &'a [IpNet],
-    /// Whether a client's address can be known at all: `trusted_proxies`, `proxy_protocol` or `direct_clients` say so.
+    /// Whether a client's address can be known at all: `trusted_proxies` or `direct_clients` say so.
     pub client_ip_known: bool,
     /// The issuers are of more than one realm, so the same user may be several people.
     pub several_realms: bool,

@@ -209,8 +209,21 @@ fn syntax_problem(source: &str, (line, column): (isize, isize), message: &str) -
     let earlier = source.split_inclusive('\n').take(usize::try_from(line - 1).unwrap_or(0));
     let before: usize = earlier.map(|line| line.chars().count()).sum();
     let character = usize::try_from(column).ok().map(|column| before + column);
+    let help = operator_meant(message).map(str::to_owned);
     let message = format!("is not a CEL expression: {message}");
-    Problem { character: character.filter(|at| *at > 0), message, help: None }
+    Problem { character: character.filter(|at| *at > 0), message, help }
+}
+
+/// What people write who know other languages.
+fn operator_meant(message: &str) -> Option<&'static str> {
+    [
+        ("at: '= '", "`==` compares"),
+        ("'and'", "`&&` says and"),
+        ("'or'", "`||` says or"),
+        ("'not'", "`!` says not"),
+    ]
+    .into_iter()
+    .find_map(|(found, help)| message.contains(found).then_some(help))
 }
 
 fn not_a(wanted: &str, value: &CowVal<'_, '_>) -> String {

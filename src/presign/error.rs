@@ -118,10 +118,10 @@ impl PresignErrorKind {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::NotReady(_) => "not-ready",
-            Self::Refused => "refused",
-            Self::Credentials => "credentials",
+            Self::Refused => "refused-by-aws",
+            Self::Credentials => "aws-credentials",
             Self::Throttled { .. } => "throttled",
-            Self::Unavailable => "unavailable",
+            Self::Unavailable => "aws-unavailable",
             Self::OutOfTime => "out-of-time",
             Self::BadAnswer(_) => "bad-answer",
         }

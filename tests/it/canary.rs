@@ -104,7 +104,7 @@ async fn nothing_secret_is_printed() {
     assert_eq!(out.status, 200);
 
     // What AWS was asked with: access keys and session tokens of the assumed roles.
-    let records = stage.postern.audit(12);
+    let records = stage.postern.audit(16);
     assert!(records.iter().any(|record| record["event"] == "sign-out"), "{records:#?}");
     let printed = stage.postern.log() + &stage.postern.audit_text();
     assert!(printed.contains("\"outcome\":\"ok\""), "nothing was logged: {printed}");

@@ -48,7 +48,7 @@ fn the_fragments_of_the_readme_pass_their_check() {
         let config = written(&folder, "postern.yaml", fragment);
         let checked = postern(&["check", "--config", &config]);
         assert!(checked.status.success(), "{}\n{}", text(&checked.stdout), text(&checked.stderr));
-        assert!(text(&checked.stdout).contains("1 of 1 tests passed"), "{}", text(&checked.stdout));
+        assert!(text(&checked.stdout).contains("tests: 1 of 1 passed"), "{}", text(&checked.stdout));
     }
 }
 
@@ -76,6 +76,12 @@ fn errors_of_the_schema_and_of_the_policy_say_where_and_exit_with_2() {
         Some(2),
         "serve refuses what check refuses"
     );
+
+    let for_machines = postern(&["check", "--format", "json", "--config", &unknown]);
+    assert_eq!(for_machines.status.code(), Some(2));
+    let found: serde_json::Value = serde_json::from_slice(&for_machines.stdout).unwrap();
+    assert!(found["errors"][0]["line"].as_u64().is_some_and(|line| line > 1), "{found}");
+    assert!(found["errors"][0]["path"].as_str().unwrap().ends_with(".allow"), "{found}");
 
     assert_eq!(postern(&["check", "--config", "/no/such/file.yaml"]).status.code(), Some(2));
     assert_eq!(postern(&["check"]).status.code(), Some(2));

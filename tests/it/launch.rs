@@ -164,7 +164,7 @@ async fn how_a_visit_began_is_remembered_through_sign_in() {
     let callback = stage.pick(&mut sent, "grace", first).await;
     let arrived = sent.clone().with("sec-fetch-user", "?1").get(&callback).await.checked();
     assert_eq!(arrived.status, 200);
-    assert!(arrived.body.contains("Another site sent your browser here"), "{}", arrived.body);
+    assert!(arrived.body.contains("sent your browser here"), "{}", arrived.body);
 
     // A restored tab: deliberate on the first hop, but no click when it comes back from the provider's site.
     let mut restored = Visitor::person();

@@ -317,7 +317,7 @@ async fn a_refusal_by_the_provider_is_told_by_its_code_alone() {
         let query =
             format!("error={sent}&error_description=%3Cb%3E&state={state}&iss={}", world.provider.issuer);
         match world.finish(&browser, &query).await {
-            Ok(Finished::Refused { error }) => assert_eq!(error, told),
+            Ok(Finished::Refused { error, .. }) => assert_eq!(error, told),
             other => panic!("{other:?}"),
         }
         let stranger = world.finish(&Browser::default(), &query).await;

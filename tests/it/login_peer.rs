@@ -225,7 +225,7 @@ async fn the_provider_refuses_a_request_without_pkce() {
     location.query_pairs_mut().clear().extend_pairs(kept);
     let query = visit(location.as_str()).await;
     match stack.sign_in.finish(&query, &browser.headers()).await {
-        Ok(Finished::Refused { error }) => assert_eq!(error, "invalid_request"),
+        Ok(Finished::Refused { error, .. }) => assert_eq!(error, "invalid_request"),
         other => panic!("{other:?}"),
     }
 }

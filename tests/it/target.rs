@@ -165,7 +165,9 @@ fn lengths_end_where_the_model_ends_them() {
         128,
     );
     long(|text| RoleArn::parse(text).is_ok(), "arn:aws:iam::111122223333:role/", 2048);
-    long(|text| Region::parse(text).is_ok(), "eu-", 32);
+    let region = |length: usize| format!("eu-{}-1", "a".repeat(length - 5));
+    assert!(Region::parse(&region(32)).is_ok());
+    assert!(Region::parse(&region(33)).is_err());
     long(|text| LandingUri::parse(text).is_ok(), "studio::", 1023);
 }
 

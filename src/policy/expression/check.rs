@@ -4,7 +4,7 @@
 use super::functions::Patterns;
 use super::signature::VARIABLES;
 use super::{Problem, Vocabulary};
-use crate::config::diagnostics::nearest;
+use crate::config::diagnostics::{listed, nearest};
 use cel::IdedExpr;
 use cel::common::ast::{
     CallExpr, ComprehensionExpr, Expr, ListExpr, LiteralValue, SelectExpr, SourceInfo, operators,
@@ -128,15 +128,16 @@ impl<'a> Check<'a> {
         }
         self.names_realm |= matches!(name, "realm" | "issuer");
         if name == "client_ip" && !self.vocabulary.client_ip_known {
-            let help = "set `trusted_proxies`, `listen.proxy_protocol` or `listen.direct_clients`";
+            let help = "set `trusted_proxies` or `listen.direct_clients`";
             self.problem_with_help(at, "`client_ip` can never be known", Some(help.to_owned()));
         }
         match VARIABLES.iter().find(|(known, _)| *known == name) {
             Some((_, found)) => *found,
             None => {
                 let near = nearest(name, VARIABLES.iter().map(|(known, _)| *known));
-                let help = near.map(|near| format!("did you mean `{near}`?"));
-                self.problem_with_help(at, format!("there is no variable `{name}`"), help);
+                let known = || format!("there are {}", listed(VARIABLES.iter().map(|(known, _)| *known)));
+                let help = near.map_or_else(known, |near| format!("did you mean `{near}`?"));
+                self.problem_with_help(at, format!("there is no variable `{name}`"), Some(help));
                 Type::Any
             }
         }

@@ -200,14 +200,14 @@ const CASES: &[Case] = &[
         "aws:\n  region: eu-west-1",
         "aws:\n  region: Ireland",
         &[
-            "30:11 aws.region: found `Ireland`; allowed: a region such as `eu-west-1`: lower-case letters, digits and inner hyphens, at most 32",
+            "30:11 aws.region: found `Ireland`; allowed: a region such as `eu-west-1`: words in lower case and a number, joined by hyphens, at most 32 characters",
         ],
     ),
     (
         "arn:aws:iam::111122223333:role/postern",
         "arn:aws:iam::111122223333:user/postern",
         &[
-            "31:13 aws.role_arn: found `arn:aws:iam::111122223333:user/postern`; allowed: `arn:aws:iam::ACCOUNT:role/NAME`",
+            "31:13 aws.role_arn: found `arn:aws:iam::111122223333:user/postern`; allowed: `arn:aws:iam::ACCOUNT:role/NAME`, ACCOUNT being 12 digits",
         ],
     ),
     (

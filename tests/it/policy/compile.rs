@@ -31,8 +31,7 @@ destinations:
         "destinations.Studio.target.studio_domain.user_profile_name: `a_b` is not allowed here: 1 to 63 letters, digits \
          and inner hyphens, without `.`, `_` or `@`, no hyphen first or last",
         "destinations.Studio.target.studio_domain.expires_in_seconds: `4` is not allowed here: 5 to 300 seconds",
-        "destinations.Studio.region: `europe` is not allowed here: a region such as `eu-west-1`: lower-case letters, \
-         digits and inner hyphens, at most 32",
+        "destinations.Studio.region: `europe` is not allowed here: a region such as `eu-west-1`: words in lower case and a number, joined by hyphens, at most 32 characters",
         "destinations.Studio.rules[0].name: the rule on line 2 has the name `one` too: the audit trail could not tell \
          which decided",
         "destinations.Studio.rules[1]: a rule has exactly one of `allow` and `deny`",

@@ -203,7 +203,6 @@ fn a_decision_is_explained_as_json() {
     let explanation = serde_json::to_value(max.explained(&policy, "studio")).unwrap();
     let expected = json!({
         "destination": "studio", "decision": "deny", "reason": "rule-error", "rule": "vpn",
-        "remedy": "Connect to the office VPN first.",
         "steps": [
             {"rule": "leavers", "effect": "deny", "expression": "'leavers' in groups", "outcome": "not-matched"},
             {
