@@ -6,6 +6,8 @@ use crate::presign::error::BadAnswer;
 use crate::presign::state::TargetState;
 use aws_sdk_sagemaker::config::{ProvideCredentials, SharedCredentialsProvider};
 use serde_json::json;
+use std::collections::HashMap;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::time::Instant;
 
@@ -109,11 +111,15 @@ async fn throttling_of_everything_ends_within_three_seconds() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn throttling_of_half_of_all_calls_is_not_seen() {
-    let presigned = AtomicUsize::new(0);
+    // Every other call of each person, so that the outcome does not hang on who comes when.
+    let presigned: Mutex<HashMap<String, usize>> = Mutex::default();
     let stage = Setup::new()
         .with(move |call| {
-            let throttled = presigns(call) && presigned.fetch_add(1, Ordering::SeqCst).is_multiple_of(2);
-            throttled.then(|| json_error(400, "ThrottlingException"))
+            let person = presigns(call).then(|| call.input["UserProfileName"].to_string())?;
+            let mut presigned = presigned.lock().unwrap();
+            let count = presigned.entry(person).or_default();
+            *count += 1;
+            (!count.is_multiple_of(2)).then(|| json_error(400, "ThrottlingException"))
         })
         .await;
     let launches = 400;
