@@ -138,11 +138,11 @@ impl Gateway {
         let caller = self.authenticate(head, context).await?;
         let destination = self.policy.destination(name).ok_or(Error::NoSuchDestination)?;
         exchange.opens(destination.name(), &caller.principal);
+        let grant = self.authorize(&caller.principal, destination, path, context)?;
         if context.navigation == Navigation::Unasked {
-            self.decide(&caller.principal, destination, path, context)?;
             return Ok(self.ask_to_continue(destination, head, &caller.principal));
         }
-        let url = self.mint(&caller.principal, destination, path, context, exchange).await?;
+        let url = self.presign(&grant, context, exchange).await?;
         let mut response = respond::hand_out(url).ok_or(Error::Unspeakable)?;
         if let Some(cookie) = caller.set_cookie {
             response.headers_mut().append(SET_COOKIE, cookie);

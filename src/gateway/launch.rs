@@ -1,4 +1,4 @@
-//! From an authenticated person to an authorized URL, with the audit record of that decision.
+//! From an authenticated person to a grant and from there to an authorized URL, with the audit record of the decision.
 
 use super::Gateway;
 use super::access::Exchange;
@@ -20,42 +20,8 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 impl Gateway {
-    /// Decides, counts against the person's rate, and mints: one audit record, whatever happens.
-    pub(super) async fn mint(
-        &self,
-        principal: &Arc<Principal>,
-        destination: &Destination,
-        path: Option<&str>,
-        context: &RequestContext,
-        exchange: &mut Exchange<'_>,
-    ) -> Result<AuthorizedUrl, Error> {
-        let grant = self.decide(principal, destination, path, context)?;
-        let mut decision = Decision::of(&grant, &self.audit, context);
-        if let Err(wait) = self.mint_rate.take(principal) {
-            decision.reason = "too-many-launches";
-            return Err(Error::TooManyMints { wait });
-        }
-        let started = Instant::now();
-        let presigned = self.presigner.presign(&grant).await;
-        let outcome = presigned.as_ref().map_or_else(|error| error.kind.as_str(), |_| "ok");
-        let operation = grant.mint().target.operation();
-        self.metrics.mint(destination.name(), operation, outcome, started.elapsed());
-        decision.reason = outcome;
-        exchange.outcome(outcome);
-        match presigned {
-            Ok(Presigned { url, facts }) => {
-                decision.facts = Some(facts);
-                Ok(url)
-            }
-            Err(error) => {
-                decision.aws_request_id.clone_from(&error.aws_request_id);
-                Err(error.into())
-            }
-        }
-    }
-
     /// Whether this person may open the destination, and with which target. A refusal is audited here.
-    pub(super) fn decide(
+    pub(super) fn authorize(
         &self,
         principal: &Arc<Principal>,
         destination: &Destination,
@@ -82,6 +48,37 @@ impl Gateway {
             ..person(Event::Deny, principal, context)
         });
         Err(error)
+    }
+
+    /// Counts against the person's rate and mints. The grant is audited here: one record, however it ends.
+    pub(super) async fn presign(
+        &self,
+        grant: &Grant,
+        context: &RequestContext,
+        exchange: &mut Exchange<'_>,
+    ) -> Result<AuthorizedUrl, Error> {
+        let mut decision = Decision::of(grant, &self.audit, context);
+        if let Err(wait) = self.mint_rate.take(grant.principal()) {
+            decision.reason = "too-many-launches";
+            return Err(Error::TooManyMints { wait });
+        }
+        let started = Instant::now();
+        let presigned = self.presigner.presign(grant).await;
+        let outcome = presigned.as_ref().map_or_else(|error| error.kind.as_str(), |_| "ok");
+        let operation = grant.mint().target.operation();
+        self.metrics.mint(grant.destination(), operation, outcome, started.elapsed());
+        decision.reason = outcome;
+        exchange.outcome(outcome);
+        match presigned {
+            Ok(Presigned { url, facts }) => {
+                decision.facts = Some(facts);
+                Ok(url)
+            }
+            Err(error) => {
+                decision.aws_request_id.clone_from(&error.aws_request_id);
+                Err(error.into())
+            }
+        }
     }
 
     pub(super) fn ask_to_continue(

@@ -40,7 +40,8 @@ impl Gateway {
         let caller = self.authenticate_program(head, context).await?;
         let destination = self.policy.destination(name).ok_or(Error::NoSuchDestination)?;
         exchange.opens(destination.name(), &caller.principal);
-        let url = self.mint(&caller.principal, destination, None, context, exchange).await?.into_api_answer();
+        let grant = self.authorize(&caller.principal, destination, None, context)?;
+        let url = self.presign(&grant, context, exchange).await?.into_api_answer();
         Ok(respond::json(StatusCode::OK, &MintedUrl { destination: name, url: &url }))
     }
 
