@@ -28,8 +28,9 @@ impl Gateway {
         path: Option<&str>,
         context: &RequestContext,
     ) -> Result<Grant, Error> {
-        // What does not decode is no path of ours. It is put to the policy all the same, which judges the person first.
-        let path = path.map(|path| decoded(path).unwrap_or(Cow::Borrowed("\u{fffd}")));
+        // What does not decode is put to the policy all the same, which judges the person first: as a control character,
+        // which no path may hold.
+        let path = path.map(|path| decoded(path).unwrap_or(Cow::Borrowed("\0")));
         let question = Question { principal, client_ip: context.client_ip, path: path.as_deref() };
         let (reason, trace, error) = match self.policy.authorize(destination, &question) {
             Ok(grant) => return Ok(grant),
