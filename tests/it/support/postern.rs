@@ -19,9 +19,9 @@ pub(crate) struct Postern {
 }
 
 impl Postern {
-    /// Runs `postern serve` and waits until it answers. The config's `listen.address` should have port 0 or a free one;
-    /// `url` is what its `public_url` says.
-    pub(crate) fn serve(config: &Path, url: Url, environment: &[(&str, &str)]) -> Self {
+    /// Runs `postern serve` and waits until it answers; `url` is what the config's `public_url` says. `None` where
+    /// somebody else took the port in the meantime.
+    pub(crate) fn serve(config: &Path, url: Url, environment: &[(&str, &str)]) -> Option<Self> {
         let mut child = Command::new(BINARY)
             .args(["serve", "--log-format", "json", "--config"])
             .arg(config)
@@ -36,9 +36,12 @@ impl Postern {
         let (audit, _) = keep(child.stdout.take().expect("standard output"), None);
         if started.recv_timeout(Duration::from_secs(30)).is_err() {
             _ = child.kill();
-            panic!("postern did not start: {}", output.lock().expect("output"));
+            _ = child.wait();
+            let output = output.lock().expect("output");
+            assert!(output.contains("Address already in use"), "postern did not start: {output}");
+            return None;
         }
-        Self { child, url, output, audit }
+        Some(Self { child, url, output, audit })
     }
 
     pub(crate) fn at(&self, path: &str) -> Url {

@@ -18,7 +18,16 @@ impl Stage {
     }
 
     /// With another sandbox, and with the demo's configuration changed.
-    pub(crate) async fn with(options: SandboxOptions, change: impl FnOnce(String) -> String) -> Self {
+    pub(crate) async fn with(options: SandboxOptions, change: impl Fn(String) -> String) -> Self {
+        for _ in 0..5 {
+            if let Some(stage) = Self::attempt(options.clone(), &change).await {
+                return stage;
+            }
+        }
+        panic!("no port stays free for long enough");
+    }
+
+    async fn attempt(options: SandboxOptions, change: impl Fn(String) -> String) -> Option<Self> {
         let sandbox = Sandbox::start(options).await.expect("a sandbox");
         let port = free_port();
         let url = Url::parse(&format!("http://localhost:{port}")).expect("a URL");
@@ -35,8 +44,8 @@ impl Stage {
             ("AWS_SECRET_ACCESS_KEY", key.secret_access_key.as_str()),
             ("AWS_EC2_METADATA_DISABLED", "true"),
         ];
-        let postern = Postern::serve(&config, url, &environment);
-        Self { sandbox, postern, folder }
+        let postern = Postern::serve(&config, url, &environment)?;
+        Some(Self { sandbox, postern, folder })
     }
 
     /// An access token for the API.
