@@ -25,6 +25,7 @@ mod login_answers;
 mod login_peer;
 mod mapping;
 mod moto;
+mod navigation;
 mod policy;
 mod presign;
 mod return_to;
