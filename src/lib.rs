@@ -26,8 +26,8 @@
 //! - A token is unverified until its type says otherwise: only `authn::claims` makes [`Claims`](authn::claims::Claims).
 //! - The AWS SDK is known to `presign`, `jsonwebtoken` to `authn` (and to the sandbox, which issues tokens), and
 //!   `SystemTime::now` to `clock`.
-//! - Every request ends in exactly one access-log event; every decision in exactly one audit record. Both are written
-//!   when a value is dropped, so that a client that hangs up changes nothing.
+//! - Every request ends in exactly one access-log event; every decision in exactly one audit record. The event and the
+//!   record of a grant are written when a value is dropped, so that a client that hangs up leaves them too.
 //! - Everything that waits has a deadline; everything that grows has a bound.
 //!
 //! # A walkthrough

@@ -33,6 +33,7 @@ mod sandbox;
 mod sandbox_peers;
 mod seal;
 mod session;
+mod sinks;
 mod target;
 mod token_form;
 mod tokens;
