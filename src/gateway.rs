@@ -111,7 +111,7 @@ impl Gateway {
             _ if head.method == Method::HEAD => Ok(respond::text(StatusCode::OK, "")),
             Route::ApiDestinations => self.api_destinations(head, context).await,
             Route::ApiMint { name } => self.api_mint(head, context, exchange, name).await,
-            Route::Logout => self.sign_out(head, context),
+            Route::Logout => self.sign_out(head, context).await,
             Route::Portal | Route::WhoAmI if context.audience == Audience::Program => match route {
                 Route::Portal => self.portal(head, context).await,
                 _ => self.who_am_i(head, context).await,
@@ -122,7 +122,7 @@ impl Gateway {
             Route::WhoAmI => self.who_am_i(head, context).await,
             Route::Login => self.begin_sign_in(head, context).await,
             Route::Callback => self.finish_sign_in(head, context).await,
-            Route::AskLogout => Ok(self.ask_to_sign_out(head)),
+            Route::AskLogout => Ok(self.ask_to_sign_out(head).await),
         }
     }
 

@@ -9,6 +9,7 @@ use crate::gateway::start::browser_sign_in;
 use crate::http_client::HttpClient;
 use crate::policy::explain;
 use crate::policy::trial::{TestOutcome, run_tests};
+use crate::state::State;
 use serde_json::json;
 
 pub(super) fn run(args: &CheckArgs) -> Result<(), Failed> {
@@ -67,7 +68,7 @@ fn check_secrets(configuration: &Configuration) -> Vec<String> {
         }
     }
     if wrong.is_empty()
-        && let Err(error) = browser_sign_in(gateway, &issuers, &http, &clock)
+        && let Err(error) = browser_sign_in(gateway, &issuers, &http, &clock, State::in_memory(clock.clone()))
     {
         wrong.push(error);
     }

@@ -8,6 +8,7 @@ use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
 use crate::presign::Presigner;
 use crate::secret::Secret;
+use crate::state::State;
 use crate::{admin, server};
 use std::future::Future;
 use std::net::SocketAddr;
@@ -68,7 +69,8 @@ pub(super) async fn serve(
         None => Presigner::new(aws, realm, clock.clone()).await,
     };
     let presigner = presigner.map_err(ran)?;
-    let parts = Parts { presigner, http, clock, metrics: Arc::clone(&metrics), audit: audit.clone() };
+    let state = State::in_memory(clock.clone());
+    let parts = Parts { presigner, http, clock, metrics: Arc::clone(&metrics), audit: audit.clone(), state };
     let gateway = Arc::new(Gateway::new(loaded.gateway, policy, parts).map_err(ran)?);
 
     let address = listen.local_addr().map_err(ran)?;

@@ -8,13 +8,14 @@ use crate::authn::Authenticator;
 use crate::authn::issuer::Issuer;
 use crate::authn::login::SignIn;
 use crate::authn::seal::Sealer;
-use crate::authn::session::{Revocations, Sessions};
+use crate::authn::session::Sessions;
 use crate::clock::Clock;
 use crate::config;
 use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::presign::Presigner;
+use crate::state::State;
 use hyper::header::ORIGIN;
 use hyper::http::request;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ pub struct Parts {
     pub clock: Clock,
     pub metrics: Arc<Metrics>,
     pub audit: Audit,
+    pub state: State,
 }
 
 impl Gateway {
@@ -36,13 +38,13 @@ impl Gateway {
     ///
     /// What cannot be read or is not usable, in words for the admin.
     pub fn new(settings: config::Gateway, policy: Policy, parts: Parts) -> Result<Self, String> {
-        let Parts { presigner, http, clock, metrics, audit } = parts;
+        let Parts { presigner, http, clock, metrics, audit, state } = parts;
         let issuers: Vec<Arc<Issuer>> = settings
             .issuers
             .iter()
             .map(|issuer| Issuer::new(issuer.clone(), http.clone(), clock.clone()))
             .collect::<Result<_, _>>()?;
-        let (sessions, sign_in) = browser_sign_in(&settings, &issuers, &http, &clock)?;
+        let (sessions, sign_in) = browser_sign_in(&settings, &issuers, &http, &clock, state)?;
         Ok(Self {
             authenticator: Authenticator::new(&issuers, &settings.credentials, sessions.clone())?,
             mint_rate: MintRate::new(settings.limits.mints_per_minute),
@@ -108,6 +110,7 @@ pub fn browser_sign_in(
     issuers: &[Arc<Issuer>],
     http: &HttpClient,
     clock: &Clock,
+    state: State,
 ) -> Result<BrowserSignIn, String> {
     let (true, Some(sign_in)) = (settings.credentials.session, &settings.sign_in) else {
         return Ok((None, None));
@@ -126,7 +129,7 @@ pub fn browser_sign_in(
         public_url,
         &settings.issuers,
         None,
-        Arc::new(Revocations::new(settings.session.lifetime)),
+        state,
         clock.clone(),
     ));
     let sign_in = SignIn::new(
