@@ -25,8 +25,10 @@ use self::respond::Body;
 use self::route::{Route, route};
 use crate::audit::Audit;
 use crate::authn::credential::Presented;
+use crate::authn::issuer::Issuer;
 use crate::authn::login::SignIn;
 use crate::authn::return_to::ReturnTo;
+use crate::authn::seal::Sealer;
 use crate::authn::session::Sessions;
 use crate::authn::{Authenticated, Authenticator};
 use crate::config;
@@ -35,6 +37,7 @@ use crate::policy::Policy;
 use crate::policy::trial::NO_SUCH_PATH;
 use crate::presign::Presigner;
 use crate::server::MOST_HEADERS;
+use crate::server::readiness::Readiness;
 use hyper::header::{HOST, SET_COOKIE};
 use hyper::http::request;
 use hyper::{Method, Request, Response, StatusCode};
@@ -51,12 +54,15 @@ pub struct Gateway {
     authenticator: Authenticator,
     sessions: Option<Arc<Sessions>>,
     sign_in: Option<SignIn>,
+    sealer: Option<Arc<Sealer>>,
+    issuers: Vec<Arc<Issuer>>,
     policy: Policy,
     presigner: Arc<Presigner>,
-    mint_rate: MintRate,
+    mint_rate: Arc<MintRate>,
     pages: Pages,
     metrics: Arc<Metrics>,
     audit: Audit,
+    readiness: Readiness,
 }
 
 impl Gateway {
@@ -69,7 +75,7 @@ impl Gateway {
         let context = RequestContext::new(request_id, peer, &head.headers, proxies, direct);
         let response = match route(&head.method, head.uri.path()) {
             Route::Live => respond::text(StatusCode::OK, "live\n"),
-            Route::Ready => respond::text(StatusCode::OK, "ready\n"),
+            Route::Ready => respond::ready(self.readiness.is_ready()),
             route => self.answer(route, &head, &context, &mut exchange).await,
         };
         let secure = self.settings.public_url.scheme() == "https";

@@ -40,6 +40,7 @@ pub(super) fn gateway(document: &Document, directory: &Path, findings: &mut Find
     let session = sign_in::session(document, credentials.as_ref(), directory, findings);
     let aws = aws::aws(&document.aws, findings);
     let limits = edge::limits(document.limits.as_ref());
+    let drain = edge::drain(document.drain.as_ref(), findings);
     Some(Gateway {
         public_url: public_url?,
         aliases: aliases?,
@@ -52,6 +53,7 @@ pub(super) fn gateway(document: &Document, directory: &Path, findings: &mut Find
         session: session?,
         aws: aws?,
         limits,
+        drain: drain?,
     })
 }
 

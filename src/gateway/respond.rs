@@ -56,6 +56,11 @@ pub fn text(status: StatusCode, body: &'static str) -> Response<Body> {
     with_body(status, TEXT, body.into())
 }
 
+/// Whether new requests should be sent here.
+pub fn ready(ready: bool) -> Response<Body> {
+    if ready { text(StatusCode::OK, "ready\n") } else { text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n") }
+}
+
 /// A failure as the one who asked can read it: a page, or problem details (RFC 9457).
 pub fn failure(failure: &Failure, context: &RequestContext, pages: &Pages) -> Response<Body> {
     let mut response = match context.audience {

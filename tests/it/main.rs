@@ -28,6 +28,7 @@ mod moto;
 mod navigation;
 mod policy;
 mod presign;
+mod reload;
 mod return_to;
 mod sandbox;
 mod sandbox_peers;
