@@ -19,6 +19,7 @@ pub use start::Parts;
 use self::access::Exchange;
 use self::context::{Audience, Navigation, RequestContext};
 use self::error::Error;
+use self::launch::DeepLink;
 use self::limit::MintRate;
 use self::pages::Pages;
 use self::respond::Body;
@@ -138,7 +139,8 @@ impl Gateway {
         let caller = self.authenticate(head, context).await?;
         let destination = self.policy.destination(name).ok_or(Error::NoSuchDestination)?;
         exchange.opens(destination.name(), &caller.principal);
-        let grant = self.authorize(&caller.principal, destination, path, context)?;
+        let link = path.map(|path| DeepLink { path, query: head.uri.query() });
+        let grant = self.authorize(&caller.principal, destination, link, context)?;
         if context.navigation == Navigation::Unasked {
             return Ok(self.ask_to_continue(destination, head, &caller.principal));
         }

@@ -20,6 +20,7 @@ mod discovery;
 mod edge;
 mod keys;
 mod launch;
+mod links;
 mod login;
 mod login_answers;
 mod login_peer;
