@@ -110,6 +110,7 @@ impl Gateway {
             Route::MethodNotAllowed(allow) => Err(Error::MethodNotAllowed { allow }),
             // A `HEAD` is a look from outside: it starts nothing, and whether a name exists is not told.
             _ if head.method == Method::HEAD => Ok(respond::text(StatusCode::OK, "")),
+            Route::ApiDocument => Ok(programs::document()),
             Route::ApiDestinations => self.api_destinations(head, context).await,
             Route::ApiMint { name } => self.api_mint(head, context, exchange, name).await,
             Route::Logout => self.sign_out(head, context),

@@ -27,6 +27,7 @@ mod login_peer;
 mod mapping;
 mod moto;
 mod navigation;
+mod openapi;
 mod policy;
 mod presign;
 mod return_to;
