@@ -47,6 +47,10 @@ async fn a_link_to_a_run_survives_sign_in() {
         assert_eq!(calls.last().unwrap().operation, operation);
         assert!(!calls.last().unwrap().input.to_string().contains("0a1b"), "AWS is not told");
     }
+    let mut grace = Visitor::person();
+    let long = format!("/experiments/compare-runs?runs={}", "a".repeat(1890));
+    let handed_out = stage.sign_in(&mut grace, "grace", &long).await;
+    assert!(handed_out.location().ends_with(&format!("#/compare-runs?runs={}", "a".repeat(1890))));
     let records = stage.postern.audit(3);
     let grant = records.iter().find(|record| record["event"] == "grant").unwrap();
     assert_eq!(grant["target"]["fragment"], "/experiments/12/runs/0a1b?compareRunsMode=CHART&x=%5B1%5D");
@@ -93,6 +97,32 @@ async fn the_list_of_paths_decides_on_the_decoded_path() {
         split(&stage, grace.get(&stage.postern.at("/experiments?x=1")).await.checked().location()).1,
         None
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn explain_tells_the_page() {
+    let stage = Stage::new().await;
+    let claims = stage.folder.path().join("grace.json");
+    std::fs::write(&claims, serde_json::to_vec(&stage.sandbox.access_claims("grace")).unwrap()).unwrap();
+    let explained = |link: &str| {
+        let output = std::process::Command::new(crate::support::postern::BINARY)
+            .args(["explain", "--format", "json", "--config"])
+            .arg(stage.folder.path().join("postern.yaml"))
+            .arg("--claims")
+            .arg(&claims)
+            .arg(link)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let found = explained("/experiments/experiments/12?searchFilter=a%20b");
+    assert_eq!(found["target"]["fragment"], "/experiments/12?searchFilter=a%20b");
+    assert_eq!((&found["path"], &found["rule"]), (&"experiments/12".into(), &"staff".into()));
+    assert_eq!(explained("experiments?a=b")["target"].get("fragment"), None);
+    assert_eq!(explained("tracking/models/My model")["target"]["fragment"], "/models/My%20model");
+    assert_eq!(explained("tracking/prompts/x")["reason"], "no-such-path");
+    assert_eq!(explained("studio/lab/tree/a?b")["target"]["landing_uri"], "app:JupyterLab:lab/tree/a");
 }
 
 #[tokio::test(flavor = "multi_thread")]

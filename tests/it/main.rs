@@ -30,6 +30,7 @@ mod navigation;
 mod openapi;
 mod policy;
 mod presign;
+mod previews;
 mod return_to;
 mod sandbox;
 mod sandbox_peers;
