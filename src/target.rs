@@ -39,7 +39,7 @@ pub enum Target {
     },
 }
 
-/// The complete input of one mint: the target, and where and as which role it is asked for.
+/// The complete input of one mint: the target, where and as which role it is asked for, and at which page it opens.
 ///
 /// This is what a take-once slot is keyed by (with the person), so a field that changes the answer must stand here.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

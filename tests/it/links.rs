@@ -5,6 +5,9 @@ use crate::support::stage::Stage;
 use crate::support::visitor::Visitor;
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use postern::sandbox::SandboxOptions;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
 use url::Url;
 
 /// Every path is on the list, so that nothing but its form can refuse it.
@@ -141,9 +144,9 @@ async fn a_slot_is_for_one_page() {
     let arrived = grace.get(&callback).await.checked();
     assert_eq!(arrived.location(), "/experiments/experiments/12?a=1");
     while stage.mints().is_empty() {
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
     for (path, fragment, mints) in [
         ("", None, 2),
         ("/experiments/13", Some("/experiments/13"), 3),
@@ -154,6 +157,61 @@ async fn a_slot_is_for_one_page() {
         let opened = grace.get(&stage.postern.at(&format!("/experiments{path}"))).await.checked();
         assert_eq!(split(&stage, opened.location()).1.as_deref(), fragment);
         assert_eq!(stage.mints().len(), mints, "{path}");
+    }
+}
+
+/// What no browser sends: nothing between us and the gateway normalises these.
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_by_hand_are_judged_the_same() {
+    let stage = open_stage().await;
+    let (port, token) = (stage.postern.url.port().unwrap(), stage.token("grace"));
+    let ask = |target: &str| {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        let request = format!(
+            "GET {target} HTTP/1.1\r\nhost: localhost:{port}\r\nauthorization: Bearer {token}\r\nconnection: close\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let location = answer.lines().find_map(|line| line.strip_prefix("location: ").map(str::to_owned));
+        (answer.split(' ').nth(1).unwrap().to_owned(), location)
+    };
+    for target in [
+        "/experiments/../studio",
+        "/experiments/x/../../studio",
+        "/experiments/./x",
+        "/experiments/x/%2e%2E/y",
+        "/experiments//evil.example/x",
+        "/experiments/x//y",
+        "/experiments/\\\\evil.example",
+        "/experiments/x\\..\\y",
+        "/experiments/%5c%5cevil.example",
+        "/experiments/%2f%2fevil.example",
+        "/experiments/x%00",
+        "/experiments/x%0d%0aset-cookie:%20a=b",
+        "/experiments/x%23y",
+        "/experiments/x?%0d%0aset-cookie:%20a=b",
+        "/experiments/x?%",
+        "/studio/../experiments",
+        "/studio/x%2f..%2fy",
+        "/studio//evil.example",
+    ] {
+        let (status, location) = ask(target);
+        assert!(matches!(status.as_str(), "400" | "404"), "{target}: {status}");
+        assert_eq!(location, None, "{target}");
+    }
+    assert_eq!(stage.mints(), [""; 0]);
+    for (target, fragment) in [
+        ("/experiments/x?q=[{|}]^`\\", "/x?q=%5B%7B%7C%7D%5D%5E%60%5C"),
+        ("/experiments/x?next=//evil.example/", "/x?next=//evil.example/"),
+        ("/experiments/x#y?z", "/x"),
+        ("/experiments/@evil.example", "/%40evil.example"),
+        ("/experiments/javascript:alert(1)", "/javascript%3Aalert(1)"),
+    ] {
+        let (status, location) = ask(target);
+        assert_eq!(status, "302", "{target}");
+        assert_eq!(split(&stage, &location.unwrap()).1.as_deref(), Some(fragment), "{target}");
     }
 }
 
