@@ -19,6 +19,7 @@ pub use start::Parts;
 use self::access::Exchange;
 use self::context::{Audience, Navigation, RequestContext};
 use self::error::Error;
+use self::launch::DeepLink;
 use self::limit::MintRate;
 use self::pages::Pages;
 use self::respond::Body;
@@ -115,6 +116,7 @@ impl Gateway {
             Route::MethodNotAllowed(allow) => Err(Error::MethodNotAllowed { allow }),
             // A `HEAD` is a look from outside: it starts nothing, and whether a name exists is not told.
             _ if head.method == Method::HEAD => Ok(respond::text(StatusCode::OK, "")),
+            Route::ApiDocument => Ok(programs::document()),
             Route::ApiDestinations => self.api_destinations(head, context).await,
             Route::ApiMint { name } => self.api_mint(head, context, exchange, name).await,
             Route::Logout => self.sign_out(head, context).await,
@@ -144,7 +146,8 @@ impl Gateway {
         let caller = self.authenticate(head, context).await?;
         let destination = self.policy.destination(name).ok_or(Error::NoSuchDestination)?;
         exchange.opens(destination.name(), &caller.principal);
-        let grant = self.authorize(&caller.principal, destination, path, context)?;
+        let link = path.map(|path| DeepLink { path, query: head.uri.query() });
+        let grant = self.authorize(&caller.principal, destination, link, context)?;
         if context.navigation == Navigation::Unasked {
             return Ok(self.ask_to_continue(destination, head, &caller.principal));
         }

@@ -72,7 +72,7 @@ impl Gateway {
 
     /// Every destination and whether this person may open it, by the same decision that a launch would get.
     pub(super) fn access(&self, principal: &Arc<Principal>, context: &RequestContext) -> Vec<Access<'_>> {
-        let question = Question { principal, client_ip: context.client_ip, path: None };
+        let question = Question { principal, client_ip: context.client_ip, path: None, query: None };
         let row = |destination| {
             let (allowed, trace, denial) = match self.policy.authorize(destination, &question) {
                 Ok(grant) => (true, Some(grant.trace().clone()), None),
@@ -103,7 +103,8 @@ impl Gateway {
             Some(None) => return,
             path => path.flatten(),
         };
-        let question = Question { principal, client_ip: context.client_ip, path: path.as_deref() };
+        let query = return_to.query();
+        let question = Question { principal, client_ip: context.client_ip, path: path.as_deref(), query };
         if let Ok(grant) = self.policy.authorize(destination, &question)
             && self.mint_rate.take(principal).is_ok()
         {

@@ -52,6 +52,11 @@ pub fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {
     }
 }
 
+/// A text that is JSON already.
+pub fn json_text(body: &'static str) -> Response<Body> {
+    with_body(StatusCode::OK, JSON, body.into())
+}
+
 pub fn text(status: StatusCode, body: &'static str) -> Response<Body> {
     with_body(status, TEXT, body.into())
 }
