@@ -98,14 +98,12 @@ impl World {
         let started =
             self.sign_in.start(&ReturnTo::parse(return_to), true, &browser.headers()).await.unwrap();
         assert!(started.location.is_sensitive());
-        if let Some(set_cookie) = &started.set_cookie {
-            browser.keep(set_cookie);
-        }
+        browser.keep_all(&started.cookies);
         Url::parse(started.location.to_str().unwrap()).unwrap()
     }
 
     pub(crate) async fn finish(&self, browser: &Browser, query: &str) -> Result<Finished, SignInError> {
-        self.sign_in.finish(query, &browser.headers()).await
+        self.sign_in.finish(query, &browser.headers()).await.map_err(|failed| failed.error)
     }
 
     /// The whole way, from no cookie at all.
