@@ -28,6 +28,7 @@ mod login_tabs;
 mod mapping;
 mod moto;
 mod navigation;
+mod oidf;
 mod policy;
 mod presign;
 mod return_to;
