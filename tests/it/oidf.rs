@@ -42,7 +42,7 @@ fn every_module_of_every_plan_has_its_test() {
 }
 
 #[track_caller]
-fn accepts(finished: Result<Finished, SignInError>) {
+fn accepts(finished: &Result<Finished, SignInError>) {
     assert!(matches!(finished, Ok(Finished::SignedIn { .. })), "{finished:?}");
 }
 

@@ -60,7 +60,7 @@ async fn oidcc_client_test_missing_iat() {
 async fn oidcc_client_test_kid_absent_single_jwks() {
     let world = suite().await;
     world.provider.now_says().header = json!({"kid": null});
-    accepts(world.sign_in().await);
+    accepts(&world.sign_in().await);
 }
 
 /// The suite leaves the choice; the few keys that fit the algorithm are tried.
@@ -73,12 +73,12 @@ async fn oidcc_client_test_kid_absent_multiple_jwks() {
         let others = [Signer::fresh_rs256("k0").jwk(), Signer::es256("k2").jwk()];
         says.published.splice(0..0, others);
     }
-    accepts(world.sign_in().await);
+    accepts(&world.sign_in().await);
 }
 
 #[tokio::test]
 async fn oidcc_client_test_idtoken_sig_rs256() {
-    accepts(suite().await.sign_in().await);
+    accepts(&suite().await.sign_in().await);
 }
 
 /// The suite leaves the choice; an unsigned token never counts.
@@ -135,7 +135,7 @@ async fn oidcc_client_test_scope_userinfo_claims() {
 #[tokio::test]
 async fn oidcc_client_test_client_secret_basic() {
     let world = suite().await;
-    accepts(world.sign_in().await);
+    accepts(&world.sign_in().await);
     let call = world.provider.now_says().token_calls[0].clone();
     assert!(call.authorization.unwrap().starts_with("Basic "));
     assert!(!call.form.contains_key("client_id") && !call.form.contains_key("client_secret"));

@@ -23,7 +23,7 @@ async fn oidcc_client_test_discovery_openid_config() {
     let mut browser = Browser::default();
     let location = world.start(&mut browser, "/").await;
     assert_eq!(location.path(), "/a8/sign-in");
-    accepts(world.finish(&browser, &world.provider.sign_in(&location)).await);
+    accepts(&world.finish(&browser, &world.provider.sign_in(&location)).await);
     let says = world.provider.now_says();
     assert_eq!(says.fetched["/.well-known/openid-configuration"], 1);
 }
@@ -33,7 +33,7 @@ async fn oidcc_client_test_discovery_jwks_uri_keys() {
     let world = suite().await;
     let jwks_uri = format!("{}/of-this-run/jwks", world.provider.issuer);
     world.provider.now_says().discovery = json!({"jwks_uri": jwks_uri});
-    accepts(world.sign_in().await);
+    accepts(&world.sign_in().await);
     let fetched = world.provider.now_says().fetched.clone();
     assert_eq!((fetched.get("/of-this-run/jwks"), fetched.get("/jwks")), (Some(&1), None));
 }
@@ -58,19 +58,19 @@ async fn oidcc_client_test_idtoken_sig_none() {
 #[tokio::test]
 async fn oidcc_client_test_signing_key_rotation_just_before_signing() {
     let world = suite().await;
-    accepts(world.sign_in().await);
+    accepts(&world.sign_in().await);
     world.provider.now_says().next_signer = Some(Signer::fresh_rs256("k2"));
-    accepts(world.sign_in().await);
+    accepts(&world.sign_in().await);
     assert_eq!(world.provider.now_says().fetched["/jwks"], 2);
 }
 
 #[tokio::test]
 async fn oidcc_client_test_signing_key_rotation() {
     let world = suite().await;
-    accepts(world.sign_in().await);
-    accepts(world.sign_in().await);
+    accepts(&world.sign_in().await);
+    accepts(&world.sign_in().await);
     assert_eq!(world.provider.now_says().fetched["/jwks"], 1);
     world.provider.now_says().rotate(Signer::fresh_rs256("k2"));
-    accepts(world.sign_in().await);
+    accepts(&world.sign_in().await);
     assert_eq!(world.provider.now_says().fetched["/jwks"], 2);
 }
