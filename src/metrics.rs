@@ -39,6 +39,7 @@ pub struct Metrics {
     mint_duration: Histogram,
     sessions: Family<EventLabels, Counter>,
     connections: Gauge,
+    state_up: Gauge,
     audit_lost: Counter,
 }
 
@@ -53,6 +54,7 @@ impl Default for Metrics {
             mint_duration: seconds(),
             sessions: Family::default(),
             connections: Gauge::default(),
+            state_up: Gauge::default(),
             audit_lost: Counter::default(),
         };
         let registry = &mut metrics.registry;
@@ -75,6 +77,11 @@ impl Default for Metrics {
             "connections",
             "Open connections of the main listener",
             metrics.connections.clone(),
+        );
+        registry.register(
+            "state_up",
+            "Whether the state answers: 1, or 0 while its server is away",
+            metrics.state_up.clone(),
         );
         registry.register(
             "audit_lost",
@@ -112,6 +119,10 @@ impl Metrics {
 
     pub fn connections(&self) -> &Gauge {
         &self.connections
+    }
+
+    pub fn state_up(&self) -> &Gauge {
+        &self.state_up
     }
 
     /// The whole set in the OpenMetrics text format, version 1.0.0.

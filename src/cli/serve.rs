@@ -69,7 +69,9 @@ pub(super) async fn serve(
         None => Presigner::new(aws, realm, clock.clone()).await,
     };
     let presigner = presigner.map_err(ran)?;
-    let state = State::in_memory(clock.clone());
+    let gateway = &loaded.gateway;
+    let state =
+        State::open(&gateway.state, &gateway.public_url, clock.clone(), metrics.state_up()).map_err(ran)?;
     let parts = Parts { presigner, http, clock, metrics: Arc::clone(&metrics), audit: audit.clone(), state };
     let gateway = Arc::new(Gateway::new(loaded.gateway, policy, parts).map_err(ran)?);
 

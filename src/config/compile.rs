@@ -5,6 +5,7 @@ mod aws;
 mod edge;
 mod issuers;
 mod sign_in;
+mod state;
 mod texts;
 
 use super::Gateway;
@@ -40,6 +41,7 @@ pub(super) fn gateway(document: &Document, directory: &Path, findings: &mut Find
     let session = sign_in::session(document, credentials.as_ref(), directory, findings);
     let aws = aws::aws(&document.aws, findings);
     let limits = edge::limits(document.limits.as_ref());
+    let state = state::state(document, credentials.as_ref(), directory, findings);
     Some(Gateway {
         public_url: public_url?,
         aliases: aliases?,
@@ -52,6 +54,7 @@ pub(super) fn gateway(document: &Document, directory: &Path, findings: &mut Find
         session: session?,
         aws: aws?,
         limits,
+        state: state?,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use super::failure::Failure;
 use crate::authn::principal::{Groups, Principal};
+use crate::clock::UnixSeconds;
 use crate::policy::grant::DenialReason;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
@@ -180,9 +181,16 @@ impl Pages {
         page("Sign out?", None, &content)
     }
 
-    pub fn signed_out(&self) -> Markup {
+    /// `elsewhere_until` where other replicas could not be told, and accept copies of the cookie until then.
+    pub fn signed_out(&self, elsewhere_until: Option<UnixSeconds>) -> Markup {
         let content = html! {
-            h1 { "You are signed out" }
+            h1 { "You are signed out" @if elsewhere_until.is_some() { " in this browser" } }
+            @if let Some(until) = elsewhere_until {
+                p.remedy {
+                    "Your session could not be ended everywhere: if somebody has a copy of this browser's cookies, it may "
+                    "still be accepted until " (point_in_time(until)) ". If you fear that, tell your platform team."
+                }
+            }
             p { "Your bookmarks keep working: the next one you open asks you to sign in again." }
             p { a.button href="/" { "Sign in again" } }
         };
@@ -262,6 +270,12 @@ fn signed_in_as(user: &str) -> Markup {
             a href="/-/whoami" { "Who you are here" } " · " a href="/-/logout" { "Sign out" }
         }
     }
+}
+
+/// For people, in UTC: the browser's time zone is not known.
+fn point_in_time(at: UnixSeconds) -> String {
+    let time = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(at.0);
+    humantime::format_rfc3339_seconds(time).to_string().replace('T', " ").replace('Z', " UTC")
 }
 
 fn display_name(person: &Principal) -> &str {

@@ -11,8 +11,7 @@ use crate::authn::AuthnError;
 use crate::authn::login::{Finished, SignIn, SignInError, Started};
 use crate::authn::principal::Principal;
 use crate::authn::return_to::ReturnTo;
-use crate::authn::session::Opened;
-use crate::state::Away;
+use crate::authn::session::{Opened, SignedOut};
 use hyper::header::{ACCEPT, HeaderValue, SET_COOKIE};
 use hyper::http::request;
 use hyper::{Method, Response, StatusCode};
@@ -67,7 +66,7 @@ impl Gateway {
                     ..person(Event::SignIn, &principal, context)
                 });
                 if deliberate {
-                    self.prewarm(&principal, &return_to, context);
+                    self.prewarm(&principal, &return_to, context).await;
                 }
                 Ok(with_cookie(self.arrive(&return_to, deliberate, context, Some(&principal)), session))
             }
@@ -125,13 +124,17 @@ impl Gateway {
             return Err(Error::ForeignForm);
         }
         let Some(sessions) = &self.sessions else { return Err(Error::NotFound) };
-        if let Opened::Valid(session) = sessions.open(&head.headers).await {
-            sessions.revoke(&session.id).await.map_err(|Away| AuthnError::StateAway)?;
+        let signed_out = sessions.sign_out(&head.headers).await;
+        if let Some(SignedOut { session, everywhere, .. }) = &signed_out {
             self.presigner.forget(&session.principal.realm, &session.principal.user);
             self.metrics.session("signed-out");
-            self.audit.record(&person(Event::SignOut, &session.principal, context));
+            self.audit.record(&Record {
+                reason: (!everywhere).then_some("state-away"),
+                ..person(Event::SignOut, &session.principal, context)
+            });
         }
-        let page = respond::html(StatusCode::OK, self.pages.signed_out(), &self.pages);
+        let until = signed_out.filter(|signed_out| !signed_out.everywhere).map(|signed_out| signed_out.until);
+        let page = respond::html(StatusCode::OK, self.pages.signed_out(until), &self.pages);
         Ok(with_cookie(page, sessions.clear()))
     }
 
@@ -170,8 +173,11 @@ impl Gateway {
 
     /// `GET /-/logout` only asks, and only where there is something to end.
     pub(super) async fn ask_to_sign_out(&self, head: &request::Parts) -> Response<Body> {
-        let page =
-            if self.has_session(head).await { self.pages.ask_to_sign_out() } else { self.pages.signed_out() };
+        let page = if self.has_session(head).await {
+            self.pages.ask_to_sign_out()
+        } else {
+            self.pages.signed_out(None)
+        };
         respond::html(StatusCode::OK, page, &self.pages)
     }
 

@@ -44,10 +44,10 @@ impl Gateway {
             .iter()
             .map(|issuer| Issuer::new(issuer.clone(), http.clone(), clock.clone()))
             .collect::<Result<_, _>>()?;
-        let (sessions, sign_in) = browser_sign_in(&settings, &issuers, &http, &clock, state)?;
+        let (sessions, sign_in) = browser_sign_in(&settings, &issuers, &http, &clock, state.clone())?;
         Ok(Self {
             authenticator: Authenticator::new(&issuers, &settings.credentials, sessions.clone())?,
-            mint_rate: MintRate::new(settings.limits.mints_per_minute),
+            mint_rate: MintRate::new(settings.limits.mints_per_minute, state.clone()),
             presigner: Arc::new(presigner),
             pages: Pages::default(),
             sessions,

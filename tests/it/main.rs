@@ -34,6 +34,7 @@ mod sandbox_peers;
 mod seal;
 mod session;
 mod sinks;
+mod state;
 mod target;
 mod token_form;
 mod tokens;
@@ -51,5 +52,6 @@ mod support {
     pub(crate) mod sign_in;
     pub(crate) mod signer;
     pub(crate) mod stage;
+    pub(crate) mod valkey;
     pub(crate) mod visitor;
 }

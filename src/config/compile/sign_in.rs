@@ -87,7 +87,7 @@ fn client_authentication(
     }
 }
 
-fn secret_source(
+pub(super) fn secret_source(
     path: &str,
     written: &At<SecretReference>,
     directory: &Path,
