@@ -110,6 +110,8 @@ pub struct SignInConfig {
     pub client_authentication: ClientAuthentication,
     /// Contains `openid`.
     pub scopes: Vec<String>,
+    /// A sign-out goes on to the provider, where it has an `end_session_endpoint`.
+    pub rp_initiated_logout: bool,
 }
 
 #[derive(Clone, Debug)]

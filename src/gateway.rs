@@ -6,6 +6,7 @@ pub mod error;
 pub mod failure;
 mod launch;
 mod limit;
+mod logout;
 pub mod pages;
 mod portal;
 mod programs;
@@ -26,6 +27,7 @@ use self::route::{Route, route};
 use crate::audit::Audit;
 use crate::authn::credential::Presented;
 use crate::authn::login::SignIn;
+use crate::authn::logout::Logout;
 use crate::authn::return_to::ReturnTo;
 use crate::authn::session::Sessions;
 use crate::authn::{Authenticated, Authenticator};
@@ -35,6 +37,7 @@ use crate::policy::Policy;
 use crate::policy::trial::NO_SUCH_PATH;
 use crate::presign::Presigner;
 use crate::server::MOST_HEADERS;
+use hyper::body::Incoming;
 use hyper::header::{HOST, SET_COOKIE};
 use hyper::http::request;
 use hyper::{Method, Request, Response, StatusCode};
@@ -51,6 +54,7 @@ pub struct Gateway {
     authenticator: Authenticator,
     sessions: Option<Arc<Sessions>>,
     sign_in: Option<SignIn>,
+    logout: Option<Logout>,
     policy: Policy,
     presigner: Arc<Presigner>,
     mint_rate: MintRate,
@@ -61,8 +65,8 @@ pub struct Gateway {
 
 impl Gateway {
     /// Answers one request that came from `peer`. Never fails: what goes wrong is an answer too.
-    pub async fn handle<B>(&self, request: Request<B>, peer: SocketAddr) -> Response<Body> {
-        let head = request.into_parts().0;
+    pub async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+        let (head, body) = request.into_parts();
         let mut exchange = Exchange::begin(&head, peer, &self.metrics);
         let (proxies, direct) = (&self.settings.trusted_proxies, self.settings.listen.direct_clients);
         let request_id = exchange.request_id().to_owned();
@@ -70,7 +74,7 @@ impl Gateway {
         let response = match route(&head.method, head.uri.path()) {
             Route::Live => respond::text(StatusCode::OK, "live\n"),
             Route::Ready => respond::text(StatusCode::OK, "ready\n"),
-            route => self.answer(route, &head, &context, &mut exchange).await,
+            route => self.answer(route, &head, body, &context, &mut exchange).await,
         };
         let secure = self.settings.public_url.scheme() == "https";
         let response = respond::finish(response, exchange.request_id(), secure);
@@ -81,10 +85,11 @@ impl Gateway {
         &self,
         route: Route<'_>,
         head: &request::Parts,
+        body: Incoming,
         context: &RequestContext,
         exchange: &mut Exchange<'_>,
     ) -> Response<Body> {
-        let answer = self.dispatch(route, head, context, exchange);
+        let answer = self.dispatch(route, head, body, context, exchange);
         let answer = tokio::time::timeout(DEADLINE, answer).await.unwrap_or(Err(Error::OutOfTime));
         match answer {
             Ok(response) => response,
@@ -92,10 +97,12 @@ impl Gateway {
         }
     }
 
+    /// Of all routes, one reads a body.
     async fn dispatch(
         &self,
         route: Route<'_>,
         head: &request::Parts,
+        body: Incoming,
         context: &RequestContext,
         exchange: &mut Exchange<'_>,
     ) -> Result<Response<Body>, Error> {
@@ -112,6 +119,7 @@ impl Gateway {
             Route::ApiDestinations => self.api_destinations(head, context).await,
             Route::ApiMint { name } => self.api_mint(head, context, exchange, name).await,
             Route::Logout => self.sign_out(head, context).await,
+            Route::BackChannelLogout => self.back_channel_logout(head, body, context, exchange).await,
             Route::Portal | Route::WhoAmI if context.audience == Audience::Program => match route {
                 Route::Portal => self.portal(head, context).await,
                 _ => self.who_am_i(head, context).await,

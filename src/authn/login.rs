@@ -19,6 +19,7 @@ use super::claims::{Claims, Expected};
 use super::cookie::Cookie;
 use super::discovery::Provider;
 use super::issuer::Issuer;
+use super::logout::Hints;
 use super::principal::Principal;
 use super::return_to::ReturnTo;
 use super::seal::Sealer;
@@ -51,6 +52,7 @@ pub struct SignIn {
     browser_cookie: Cookie,
     /// Callbacks that wait for the provider, so that a slow one is not buried under everybody's.
     exchanges: Semaphore,
+    hints: Hints,
     clock: Clock,
 }
 
@@ -96,6 +98,7 @@ impl SignIn {
         issuer: Arc<Issuer>,
         sessions: Arc<Sessions>,
         sealer: Arc<Sealer>,
+        hints: Hints,
         http: HttpClient,
         clock: Clock,
     ) -> Result<Self, String> {
@@ -111,6 +114,7 @@ impl SignIn {
             issuer,
             sessions,
             sealer,
+            hints,
             redirect_uri,
             clock,
         })
@@ -179,6 +183,7 @@ impl SignIn {
         let provider_session = claims.get("sid").and_then(Value::as_str).map(str::to_owned);
         let principal = self.issuer.principal(claims)?;
         let session = self.sessions.establish(&principal, provider_session.as_deref())?;
+        self.hints.keep(&principal, provider_session.as_deref(), &tokens.id_token).await;
         Ok(Finished::SignedIn {
             principal: Arc::new(principal),
             session,

@@ -146,6 +146,8 @@ pub struct SignIn {
     /// By default `openid`, `profile` and `email`.
     #[schemars(length(min = 1))]
     pub scopes: Option<Vec<At<String>>>,
+    /// Whether a sign-out goes on to the provider and ends its session, too; by default `true`.
+    pub rp_initiated_logout: Option<bool>,
 }
 
 /// Where a secret is read from; the secret itself never stands in the configuration.

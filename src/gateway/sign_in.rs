@@ -12,7 +12,7 @@ use crate::authn::login::{Finished, SignIn, SignInError, Started};
 use crate::authn::principal::Principal;
 use crate::authn::return_to::ReturnTo;
 use crate::authn::session::{Opened, SignedOut};
-use hyper::header::{ACCEPT, HeaderValue, SET_COOKIE};
+use hyper::header::{ACCEPT, CONTENT_SECURITY_POLICY, HeaderValue, SET_COOKIE};
 use hyper::http::request;
 use hyper::{Method, Response, StatusCode};
 use std::sync::Arc;
@@ -133,9 +133,20 @@ impl Gateway {
                 ..person(Event::SignOut, &session.principal, context)
             });
         }
+        let onward = match (&signed_out, &self.logout) {
+            (Some(signed_out), Some(logout)) => logout.at_provider(&signed_out.session).await,
+            _ => None,
+        };
+        // Who is to read that it did not end everywhere is not sent on.
         let until = signed_out.filter(|signed_out| !signed_out.everywhere).map(|signed_out| signed_out.until);
-        let page = respond::html(StatusCode::OK, self.pages.signed_out(until), &self.pages);
-        Ok(with_cookie(page, sessions.clear()))
+        let response = match (onward, until) {
+            (Some(provider), None) => respond::see_other(provider),
+            (provider, until) => {
+                let provider = provider.as_ref().and_then(|provider| provider.to_str().ok());
+                respond::html(StatusCode::OK, self.pages.signed_out(until, provider), &self.pages)
+            }
+        };
+        Ok(with_cookie(response, sessions.clear()))
     }
 
     /// Where a signed-in browser goes on to. What another site began ends before a page that asks. What a person began
@@ -171,14 +182,22 @@ impl Gateway {
         }
     }
 
-    /// `GET /-/logout` only asks, and only where there is something to end.
+    /// `GET /-/logout` only asks, and only where there is something to end. The provider sends browsers back here, too.
     pub(super) async fn ask_to_sign_out(&self, head: &request::Parts) -> Response<Body> {
-        let page = if self.has_session(head).await {
-            self.pages.ask_to_sign_out()
-        } else {
-            self.pages.signed_out(None)
+        if !self.has_session(head).await {
+            return respond::html(StatusCode::OK, self.pages.signed_out(None, None), &self.pages);
+        }
+        let provider = match &self.logout {
+            Some(logout) => logout.provider_origin().await,
+            None => None,
         };
-        respond::html(StatusCode::OK, page, &self.pages)
+        let page = self.pages.ask_to_sign_out(provider.is_some());
+        let mut response = respond::html(StatusCode::OK, page, &self.pages);
+        if let Some(origin) = &provider {
+            let policy = self.pages.content_security_policy_to(origin);
+            response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+        }
+        response
     }
 
     pub(super) async fn has_session(&self, head: &request::Parts) -> bool {

@@ -7,6 +7,7 @@ use crate::audit::Audit;
 use crate::authn::Authenticator;
 use crate::authn::issuer::Issuer;
 use crate::authn::login::SignIn;
+use crate::authn::logout::{Hints, Logout};
 use crate::authn::seal::Sealer;
 use crate::authn::session::Sessions;
 use crate::clock::Clock;
@@ -44,7 +45,8 @@ impl Gateway {
             .iter()
             .map(|issuer| Issuer::new(issuer.clone(), http.clone(), clock.clone()))
             .collect::<Result<_, _>>()?;
-        let (sessions, sign_in) = browser_sign_in(&settings, &issuers, &http, &clock, state.clone())?;
+        let BrowserSignIn { sessions, sign_in, logout } =
+            browser_sign_in(&settings, &issuers, &http, &clock, state.clone())?;
         Ok(Self {
             authenticator: Authenticator::new(&issuers, &settings.credentials, sessions.clone())?,
             mint_rate: MintRate::new(settings.limits.mints_per_minute, state.clone()),
@@ -52,6 +54,7 @@ impl Gateway {
             pages: Pages::default(),
             sessions,
             sign_in,
+            logout,
             policy,
             metrics,
             audit,
@@ -98,7 +101,13 @@ impl config::Gateway {
     }
 }
 
-pub type BrowserSignIn = (Option<Arc<Sessions>>, Option<SignIn>);
+/// What a browser needs, from sign-in to logout.
+#[derive(Debug, Default)]
+pub struct BrowserSignIn {
+    sessions: Option<Arc<Sessions>>,
+    sign_in: Option<SignIn>,
+    logout: Option<Logout>,
+}
 
 /// What a browser needs to sign in, where the configuration has it.
 ///
@@ -113,7 +122,7 @@ pub fn browser_sign_in(
     state: State,
 ) -> Result<BrowserSignIn, String> {
     let (true, Some(sign_in)) = (settings.credentials.session, &settings.sign_in) else {
-        return Ok((None, None));
+        return Ok(BrowserSignIn::default());
     };
     let issuer = issuers
         .iter()
@@ -129,18 +138,28 @@ pub fn browser_sign_in(
         public_url,
         &settings.issuers,
         None,
-        state,
+        state.clone(),
         clock.clone(),
     ));
+    let hints = Hints::new(Arc::clone(&sealer), state, settings.session.lifetime);
+    let logout = Logout::new(
+        sign_in,
+        public_url,
+        Arc::clone(issuer),
+        Arc::clone(&sessions),
+        hints.clone(),
+        clock.clone(),
+    );
     let sign_in = SignIn::new(
         sign_in,
         public_url,
         Arc::clone(issuer),
         Arc::clone(&sessions),
         sealer,
+        hints,
         http.clone(),
         clock.clone(),
     )
     .map_err(|error| format!("{secret_key}: {error}"))?;
-    Ok((Some(sessions), Some(sign_in)))
+    Ok(BrowserSignIn { sessions: Some(sessions), sign_in: Some(sign_in), logout: Some(logout) })
 }

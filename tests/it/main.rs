@@ -23,6 +23,7 @@ mod launch;
 mod login;
 mod login_answers;
 mod login_peer;
+mod logout;
 mod mapping;
 mod moto;
 mod navigation;

@@ -55,7 +55,11 @@ fn defaults_are_filled_in() {
         (issuer.claims.groups.join("."), issuer.claims.name.join(".")),
         ("groups".into(), "name".into())
     );
-    assert_eq!(gateway.sign_in.unwrap().scopes, ["openid", "profile", "email"]);
+    let sign_in = gateway.sign_in.unwrap();
+    assert_eq!(
+        (sign_in.scopes.join(" ").as_str(), sign_in.rp_initiated_logout),
+        ("openid profile email", true)
+    );
     assert_eq!(gateway.session.lifetime, Duration::from_secs(8 * 3600));
     assert_eq!(gateway.session.idle, Duration::from_secs(3600));
     assert_eq!(gateway.aws.timeout, Duration::from_secs(5));
