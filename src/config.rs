@@ -110,6 +110,8 @@ pub struct SignInConfig {
     pub client_authentication: ClientAuthentication,
     /// Contains `openid`.
     pub scopes: Vec<String>,
+    /// A sign-out goes on to the provider, where it has an `end_session_endpoint`.
+    pub rp_initiated_logout: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -168,6 +170,36 @@ pub struct Credentials {
     pub signed_header: bool,
 }
 
+/// Where replicas keep what they share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StateConfig {
+    /// In this process alone.
+    Memory,
+    Valkey(ValkeyConfig),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValkeyConfig {
+    /// It may hold a password.
+    pub url: SecretSource,
+    /// For one operation.
+    pub timeout: Duration,
+    pub when_away: WhenAway,
+    /// PEM; in place of the machine's certificate authorities.
+    pub ca_certificate: Option<PathBuf>,
+    /// Another host may be asked without TLS.
+    pub insecure_plaintext: bool,
+}
+
+/// What becomes of sessions while the server does not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenAway {
+    /// Whether one was ended is not known, so none counts: 503.
+    Refuse,
+    /// They count as far as this process knows.
+    Serve,
+}
+
 /// Everything that `serve` needs but the policy.
 #[derive(Clone, Debug)]
 pub struct Gateway {
@@ -184,6 +216,7 @@ pub struct Gateway {
     pub aws: AwsConfig,
     pub limits: Limits,
     pub drain: Drain,
+    pub state: StateConfig,
 }
 
 /// How the process stops.

@@ -6,6 +6,7 @@ pub mod error;
 pub mod failure;
 mod launch;
 mod limit;
+mod logout;
 pub mod pages;
 mod portal;
 mod programs;
@@ -28,6 +29,7 @@ use crate::audit::Audit;
 use crate::authn::credential::Presented;
 use crate::authn::issuer::Issuer;
 use crate::authn::login::SignIn;
+use crate::authn::logout::Logout;
 use crate::authn::return_to::ReturnTo;
 use crate::authn::seal::Sealer;
 use crate::authn::session::Sessions;
@@ -39,6 +41,7 @@ use crate::policy::trial::NO_SUCH_PATH;
 use crate::presign::Presigner;
 use crate::server::MOST_HEADERS;
 use crate::server::readiness::Readiness;
+use hyper::body::Incoming;
 use hyper::header::{HOST, SET_COOKIE};
 use hyper::http::request;
 use hyper::{Method, Request, Response, StatusCode};
@@ -57,6 +60,7 @@ pub struct Gateway {
     sign_in: Option<SignIn>,
     sealer: Option<Arc<Sealer>>,
     issuers: Vec<Arc<Issuer>>,
+    logout: Option<Logout>,
     policy: Policy,
     presigner: Arc<Presigner>,
     mint_rate: Arc<MintRate>,
@@ -68,8 +72,8 @@ pub struct Gateway {
 
 impl Gateway {
     /// Answers one request that came from `peer`. Never fails: what goes wrong is an answer too.
-    pub async fn handle<B>(&self, request: Request<B>, peer: SocketAddr) -> Response<Body> {
-        let head = request.into_parts().0;
+    pub async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+        let (head, body) = request.into_parts();
         let mut exchange = Exchange::begin(&head, peer, &self.metrics);
         let (proxies, direct) = (&self.settings.trusted_proxies, self.settings.listen.direct_clients);
         let request_id = exchange.request_id().to_owned();
@@ -77,7 +81,7 @@ impl Gateway {
         let response = match route(&head.method, head.uri.path()) {
             Route::Live => respond::text(StatusCode::OK, "live\n"),
             Route::Ready => respond::ready(self.readiness.is_ready()),
-            route => self.answer(route, &head, &context, &mut exchange).await,
+            route => self.answer(route, &head, body, &context, &mut exchange).await,
         };
         let secure = self.settings.public_url.scheme() == "https";
         let response = respond::finish(response, exchange.request_id(), secure);
@@ -88,10 +92,11 @@ impl Gateway {
         &self,
         route: Route<'_>,
         head: &request::Parts,
+        body: Incoming,
         context: &RequestContext,
         exchange: &mut Exchange<'_>,
     ) -> Response<Body> {
-        let answer = self.dispatch(route, head, context, exchange);
+        let answer = self.dispatch(route, head, body, context, exchange);
         let answer = tokio::time::timeout(DEADLINE, answer).await.unwrap_or(Err(Error::OutOfTime));
         match answer {
             Ok(response) => response,
@@ -99,10 +104,12 @@ impl Gateway {
         }
     }
 
+    /// Of all routes, one reads a body.
     async fn dispatch(
         &self,
         route: Route<'_>,
         head: &request::Parts,
+        body: Incoming,
         context: &RequestContext,
         exchange: &mut Exchange<'_>,
     ) -> Result<Response<Body>, Error> {
@@ -120,6 +127,7 @@ impl Gateway {
             Route::ApiDestinations => self.api_destinations(head, context).await,
             Route::ApiMint { name } => self.api_mint(head, context, exchange, name).await,
             Route::Logout => self.sign_out(head, context).await,
+            Route::BackChannelLogout => self.back_channel_logout(head, body, context, exchange).await,
             Route::Portal | Route::WhoAmI if context.audience == Audience::Program => match route {
                 Route::Portal => self.portal(head, context).await,
                 _ => self.who_am_i(head, context).await,

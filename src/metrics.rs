@@ -45,6 +45,7 @@ pub struct Metrics {
     sessions: Family<EventLabels, Counter>,
     reloads: Family<OutcomeLabels, Counter>,
     connections: Gauge,
+    state_up: Gauge,
     audit_lost: Counter,
 }
 
@@ -60,6 +61,7 @@ impl Default for Metrics {
             sessions: Family::default(),
             reloads: Family::default(),
             connections: Gauge::default(),
+            state_up: Gauge::default(),
             audit_lost: Counter::default(),
         };
         let registry = &mut metrics.registry;
@@ -83,6 +85,11 @@ impl Default for Metrics {
             "connections",
             "Open connections of the main listener",
             metrics.connections.clone(),
+        );
+        registry.register(
+            "state_up",
+            "Whether the state answers: 1, or 0 while its server is away",
+            metrics.state_up.clone(),
         );
         registry.register(
             "audit_lost",
@@ -124,6 +131,10 @@ impl Metrics {
 
     pub fn connections(&self) -> &Gauge {
         &self.connections
+    }
+
+    pub fn state_up(&self) -> &Gauge {
+        &self.state_up
     }
 
     /// The whole set in the OpenMetrics text format, version 1.0.0.

@@ -20,6 +20,7 @@ use self::client::{Client, Tokens};
 use super::claims::{Claims, Expected};
 use super::discovery::Provider;
 use super::issuer::Issuer;
+use super::logout::Hints;
 use super::principal::Principal;
 use super::return_to::ReturnTo;
 use super::seal::Sealer;
@@ -49,6 +50,7 @@ pub struct SignIn {
     bindings: Bindings,
     /// Callbacks that wait for the provider, so that a slow one is not buried under everybody's.
     exchanges: Semaphore,
+    hints: Hints,
     clock: Clock,
 }
 
@@ -97,6 +99,7 @@ impl SignIn {
         issuer: Arc<Issuer>,
         sessions: Arc<Sessions>,
         sealer: Arc<Sealer>,
+        hints: Hints,
         http: HttpClient,
         clock: Clock,
     ) -> Result<Self, String> {
@@ -112,6 +115,7 @@ impl SignIn {
             issuer,
             sessions,
             sealer,
+            hints,
             redirect_uri,
             clock,
         })
@@ -215,6 +219,7 @@ impl SignIn {
         let provider_session = claims.get("sid").and_then(Value::as_str).map(str::to_owned);
         let principal = self.issuer.principal(claims)?;
         let session = self.sessions.establish(&principal, provider_session.as_deref())?;
+        self.hints.keep(&principal, provider_session.as_deref(), &tokens.id_token).await;
         Ok(Some((Arc::new(principal), session)))
     }
 

@@ -28,6 +28,8 @@ pub enum Purpose {
     Session,
     /// A sign-in under way, in the `state` parameter.
     Attempt,
+    /// The ID token of a sign-in, kept for its sign-out.
+    IdToken,
 }
 
 /// Seals with its first key, opens with any.
@@ -174,6 +176,7 @@ struct RingKey {
     id: [u8; KEY_ID_LEN],
     session: LessSafeKey,
     attempt: LessSafeKey,
+    id_token: LessSafeKey,
 }
 
 impl RingKey {
@@ -182,6 +185,7 @@ impl RingKey {
             id: expand::<KEY_ID_LEN>(key, b"postern key id"),
             session: aead_key(key, Purpose::Session),
             attempt: aead_key(key, Purpose::Attempt),
+            id_token: aead_key(key, Purpose::IdToken),
         }
     }
 
@@ -189,6 +193,7 @@ impl RingKey {
         match purpose {
             Purpose::Session => &self.session,
             Purpose::Attempt => &self.attempt,
+            Purpose::IdToken => &self.id_token,
         }
     }
 }
@@ -199,6 +204,7 @@ impl Purpose {
         match self {
             Self::Session => b"postern session v1",
             Self::Attempt => b"postern sign-in v1",
+            Self::IdToken => b"postern id token v1",
         }
     }
 }

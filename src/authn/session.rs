@@ -64,6 +64,15 @@ pub struct Session {
     pub renewed: Option<HeaderValue>,
 }
 
+/// A session that was ended by the person.
+#[derive(Debug)]
+pub struct SignedOut {
+    pub session: Session,
+    /// False where the state is away: other replicas may accept copies of the cookie `until` then.
+    pub everywhere: bool,
+    pub until: UnixSeconds,
+}
+
 /// Names a session; opens nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -174,6 +183,15 @@ impl Sessions {
 
     pub(super) fn state(&self) -> &State {
         &self.state
+    }
+
+    /// Ends the session of a request: its cookie no longer counts, wherever copies of it are. `None` where there is none.
+    pub async fn sign_out(&self, headers: &HeaderMap) -> Option<SignedOut> {
+        let Found::One(value) = self.cookie.find(headers) else { return None };
+        let (content, home) = self.read(value).ok()?;
+        let everywhere = self.end(Ended::Session(content.id.as_str())).await.is_ok();
+        let until = content.established.plus(self.lifetime);
+        Some(SignedOut { session: content.into_session(home, None), everywhere, until })
     }
 
     async fn end(&self, ended: Ended<'_>) -> Result<(), Away> {

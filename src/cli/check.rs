@@ -4,12 +4,12 @@ use super::{CheckArgs, Configuration, Failed, Format, load, print, print_json};
 use crate::authn::issuer::Issuer;
 use crate::clock::Clock;
 use crate::config::diagnostics::{Diagnostic, Severity};
-use crate::config::{ClientAuthentication, KeySource};
+use crate::config::{ClientAuthentication, KeySource, StateConfig};
 use crate::gateway::start::{browser_sign_in, sealer};
 use crate::http_client::HttpClient;
 use crate::policy::explain;
 use crate::policy::trial::{TestOutcome, run_tests};
-use crate::state::State;
+use crate::state::{Address, State};
 use serde_json::json;
 
 pub(super) fn run(args: &CheckArgs) -> Result<(), Failed> {
@@ -66,6 +66,11 @@ fn check_secrets(configuration: &Configuration) -> Vec<String> {
         if let Err(error) = secret.read() {
             wrong.push(format!("{}: {error}", sign_in.secret_key()));
         }
+    }
+    if let StateConfig::Valkey(valkey) = &gateway.state
+        && let Err(error) = Address::read(valkey)
+    {
+        wrong.push(format!("state.valkey.url: {error}"));
     }
     if wrong.is_empty()
         && let Err(error) = sealer(gateway).and_then(|sealer| {

@@ -63,7 +63,7 @@ pub(super) async fn serve(
         None => None,
     };
     let most = loaded.gateway.limits.connections;
-    let site = Site::open(access_key).map_err(ran)?;
+    let site = Site::open(&loaded.gateway, access_key).map_err(ran)?;
     let gateway = Box::pin(site.gateway(loaded.gateway, policy, &loaded.digest, None)).await.map_err(ran)?;
 
     let address = listen.local_addr().map_err(ran)?;

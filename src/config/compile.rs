@@ -5,6 +5,7 @@ mod aws;
 mod edge;
 mod issuers;
 mod sign_in;
+mod state;
 mod texts;
 
 use super::Gateway;
@@ -41,6 +42,7 @@ pub(super) fn gateway(document: &Document, directory: &Path, findings: &mut Find
     let aws = aws::aws(&document.aws, findings);
     let limits = edge::limits(document.limits.as_ref());
     let drain = edge::drain(document.drain.as_ref(), findings);
+    let state = state::state(document, credentials.as_ref(), directory, findings);
     Some(Gateway {
         public_url: public_url?,
         aliases: aliases?,
@@ -54,6 +56,7 @@ pub(super) fn gateway(document: &Document, directory: &Path, findings: &mut Find
         aws: aws?,
         limits,
         drain: drain?,
+        state: state?,
     })
 }
 

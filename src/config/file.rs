@@ -33,6 +33,8 @@ pub struct Document {
     pub aws: Aws,
     pub limits: Option<Limits>,
     pub drain: Option<Drain>,
+    /// What replicas share: ended sessions and rates. By default `memory`, with a warning where people sign in.
+    pub state: Option<At<State>>,
     /// Tables for `lookup('name', key)`.
     #[serde(default)]
     pub lookups: Named<Lookup>,
@@ -145,6 +147,8 @@ pub struct SignIn {
     /// By default `openid`, `profile` and `email`.
     #[schemars(length(min = 1))]
     pub scopes: Option<Vec<At<String>>>,
+    /// Whether a sign-out goes on to the provider and ends its session, too; by default `true`.
+    pub rp_initiated_logout: Option<bool>,
 }
 
 /// Where a secret is read from; the secret itself never stands in the configuration.
@@ -231,4 +235,42 @@ pub struct Limits {
     /// Open at one time; by default 10000.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub connections: Option<usize>,
+}
+
+/// Where replicas keep what they share.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// There is one process.
+    Memory(Memory),
+    /// A Valkey or Redis server; not a cluster.
+    Valkey(Box<Valkey>),
+}
+
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Memory {}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Valkey {
+    /// `rediss://USER:PASSWORD@HOST:PORT/DATABASE`; also `valkeys`, and without TLS `redis` and `valkey`.
+    pub url: At<SecretReference>,
+    /// For one operation; by default `250ms`; `10ms` to `5s`.
+    pub timeout: Option<At<String>>,
+    /// What becomes of sessions while the server does not answer; by default `refuse`.
+    pub when_away: Option<WhenAway>,
+    /// A PEM file of the certificate authorities that the server's certificate must come from; by default the machine's.
+    pub ca_certificate: Option<At<String>>,
+    /// Accepts a server on another host without TLS: whoever is on the network path can then undo sign-outs.
+    pub insecure_plaintext: Option<At<bool>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenAway {
+    /// Whether a session was ended is not known, so none counts: 503.
+    Refuse,
+    /// Sessions count as far as this process knows.
+    Serve,
 }

@@ -170,6 +170,15 @@ impl Error {
 }
 
 fn authn(error: &AuthnError) -> Failure {
+    if *error == AuthnError::StateAway {
+        return Failure::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            error.reason(),
+            "Your session cannot be checked right now",
+            "We cannot tell right now whether your session still counts, so nothing was opened.",
+        )
+        .retry(Duration::from_secs(5));
+    }
     if error.is_unavailable() {
         return provider_unavailable(error.reason(), error);
     }

@@ -67,7 +67,7 @@ impl Gateway {
         exchange: &mut Exchange<'_>,
     ) -> Result<AuthorizedUrl, Error> {
         let mut decision = Decision::of(grant, &self.audit, context);
-        if let Err(wait) = self.mint_rate.take(grant.principal()) {
+        if let Err(wait) = self.mint_rate.take(grant.principal()).await {
             decision.reason = "too-many-launches";
             return Err(Error::TooManyMints { wait });
         }

@@ -2,6 +2,7 @@
 
 use super::failure::Failure;
 use crate::authn::principal::{Groups, Principal};
+use crate::clock::UnixSeconds;
 use crate::policy::grant::DenialReason;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
@@ -16,6 +17,8 @@ const STYLE: &str = include_str!("pages.css");
 #[derive(Debug)]
 pub struct Pages {
     content_security_policy: HeaderValue,
+    /// The digest of the one stylesheet.
+    style: String,
 }
 
 /// One destination on the portal.
@@ -45,18 +48,18 @@ impl Default for Pages {
     fn default() -> Self {
         // The one stylesheet is allowed by its digest (CSP Level 3, section 2.3.1), so nothing injected could style a page.
         let style = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()));
-        let policy = format!(
-            "default-src 'none'; style-src 'sha256-{style}'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-        );
-        let content_security_policy =
-            HeaderValue::try_from(policy).unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'"));
-        Self { content_security_policy }
+        Self { content_security_policy: policy(&style, "'self'"), style }
     }
 }
 
 impl Pages {
     pub fn content_security_policy(&self) -> &HeaderValue {
         &self.content_security_policy
+    }
+
+    /// For a page with a form whose answer leads to `origin`: browsers hold redirects against `form-action`, too.
+    pub fn content_security_policy_to(&self, origin: &str) -> HeaderValue {
+        policy(&self.style, &format!("'self' {origin}"))
     }
 
     pub fn failure(&self, failure: &Failure, request_id: &str) -> Markup {
@@ -167,11 +170,14 @@ impl Pages {
         page("Who you are here", None, &content)
     }
 
-    pub fn ask_to_sign_out(&self) -> Markup {
+    /// `at_provider` where the provider's session ends, too.
+    pub fn ask_to_sign_out(&self, at_provider: bool) -> Markup {
         let content = html! {
             h1 { "Sign out?" }
             p {
-                "This ends your session here. Studio, MLflow and notebook tabs that are already open stay open until "
+                "This ends your session here"
+                @if at_provider { " and at your company's sign-in" }
+                ". Studio, MLflow and notebook tabs that are already open stay open until "
                 "their own sessions end."
             }
             form method="post" action="/-/logout" { button.button type="submit" { "Sign out" } }
@@ -180,14 +186,32 @@ impl Pages {
         page("Sign out?", None, &content)
     }
 
-    pub fn signed_out(&self) -> Markup {
+    /// `elsewhere_until` where other replicas could not be told, and accept copies of the cookie until then; `provider` is
+    /// where the session at the provider can still be ended.
+    pub fn signed_out(&self, elsewhere_until: Option<UnixSeconds>, provider: Option<&str>) -> Markup {
         let content = html! {
-            h1 { "You are signed out" }
+            h1 { "You are signed out" @if elsewhere_until.is_some() { " in this browser" } }
+            @if let Some(until) = elsewhere_until {
+                p.remedy {
+                    "Your session could not be ended everywhere: if somebody has a copy of this browser's cookies, it may "
+                    "still be accepted until " (point_in_time(until)) ". If you fear that, tell your platform team."
+                }
+            }
+            @if let Some(provider) = provider {
+                p { a.button href=(provider) { "Sign out at your company's sign-in, too" } }
+            }
             p { "Your bookmarks keep working: the next one you open asks you to sign in again." }
             p { a.button href="/" { "Sign in again" } }
         };
         page("Signed out", None, &content)
     }
+}
+
+fn policy(style: &str, form_action: &str) -> HeaderValue {
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{style}'; img-src data:; form-action {form_action}; base-uri 'none'; frame-ancestors 'none'"
+    );
+    HeaderValue::try_from(policy).unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'"))
 }
 
 /// `refresh` is the content of a `Refresh`: seconds, and an address of ours.
@@ -262,6 +286,12 @@ fn signed_in_as(user: &str) -> Markup {
             a href="/-/whoami" { "Who you are here" } " · " a href="/-/logout" { "Sign out" }
         }
     }
+}
+
+/// For people, in UTC: the browser's time zone is not known.
+fn point_in_time(at: UnixSeconds) -> String {
+    let time = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(at.0);
+    humantime::format_rfc3339_seconds(time).to_string().replace('T', " ").replace('Z', " UTC")
 }
 
 fn display_name(person: &Principal) -> &str {

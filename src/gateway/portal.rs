@@ -96,7 +96,12 @@ impl Gateway {
     }
 
     /// Fills the slot of the destination that a browser is about to come back to, where its config says so.
-    pub(super) fn prewarm(&self, principal: &Arc<Principal>, return_to: &ReturnTo, context: &RequestContext) {
+    pub(super) async fn prewarm(
+        &self,
+        principal: &Arc<Principal>,
+        return_to: &ReturnTo,
+        context: &RequestContext,
+    ) {
         let Route::Destination { name, path } = route(&Method::GET, return_to.path()) else { return };
         let Some(destination) = self.policy.destination(name).filter(|found| found.prewarm()) else { return };
         let path = match path.map(decoded) {
@@ -106,7 +111,7 @@ impl Gateway {
         let query = return_to.query();
         let question = Question { principal, client_ip: context.client_ip, path: path.as_deref(), query };
         if let Ok(grant) = self.policy.authorize(destination, &question)
-            && self.mint_rate.take(principal).is_ok()
+            && self.mint_rate.take(principal).await.is_ok()
         {
             self.presigner.prewarm(grant);
         }

@@ -30,6 +30,13 @@ pub fn redirect(location: HeaderValue) -> Response<Body> {
     response
 }
 
+/// Ends a form: what follows is a `GET` (RFC 9110, section 15.4.4).
+pub fn see_other(location: HeaderValue) -> Response<Body> {
+    let mut response = redirect(location);
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    response
+}
+
 /// The one way of an authorized URL into a browser.
 ///
 /// # Errors

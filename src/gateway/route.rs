@@ -16,6 +16,7 @@ pub enum Route<'a> {
     Callback,
     AskLogout,
     Logout,
+    BackChannelLogout,
     WhoAmI,
     /// The document that describes the API.
     ApiDocument,
@@ -40,6 +41,8 @@ pub fn route<'a>(method: &Method, path: &'a str) -> Route<'a> {
         "/-/callback" => (Route::Callback, READ),
         "/-/logout" if method == Method::POST => return Route::Logout,
         "/-/logout" => (Route::AskLogout, "GET, HEAD, POST"),
+        "/-/backchannel-logout" if method == Method::POST => return Route::BackChannelLogout,
+        "/-/backchannel-logout" => return Route::MethodNotAllowed("POST"),
         "/-/whoami" => (Route::WhoAmI, READ),
         "/-/live" => (Route::Live, READ),
         "/-/ready" => (Route::Ready, READ),

@@ -11,9 +11,8 @@ use crate::authn::AuthnError;
 use crate::authn::login::{Failed, Finished, SignInError, Started};
 use crate::authn::principal::Principal;
 use crate::authn::return_to::ReturnTo;
-use crate::authn::session::{Opened, Session};
-use crate::state::Away;
-use hyper::header::{ACCEPT, HeaderValue, SET_COOKIE};
+use crate::authn::session::{Opened, Session, SignedOut};
+use hyper::header::{ACCEPT, CONTENT_SECURITY_POLICY, HeaderValue, SET_COOKIE};
 use hyper::http::request;
 use hyper::{Method, Response, StatusCode};
 
@@ -68,7 +67,7 @@ impl Gateway {
                     ..person(Event::SignIn, &principal, context)
                 });
                 if deliberate {
-                    self.prewarm(&principal, &return_to, context);
+                    self.prewarm(&principal, &return_to, context).await;
                 }
                 let arrived = self.arrive(&return_to, deliberate, context, Some(&principal));
                 Ok(with_cookies(with_cookies(arrived, [session]), sign_in.tidy(&head.headers)))
@@ -146,14 +145,29 @@ impl Gateway {
             return Err(Error::ForeignForm);
         }
         let Some(sessions) = &self.sessions else { return Err(Error::NotFound) };
-        if let Opened::Valid(session) = sessions.open(&head.headers).await {
-            sessions.revoke(&session.id).await.map_err(|Away| AuthnError::StateAway)?;
+        let signed_out = sessions.sign_out(&head.headers).await;
+        if let Some(SignedOut { session, everywhere, .. }) = &signed_out {
             self.presigner.forget(&session.principal.realm, &session.principal.user);
             self.metrics.session("signed-out");
-            self.audit.record(&person(Event::SignOut, &session.principal, context));
+            self.audit.record(&Record {
+                reason: (!everywhere).then_some("state-away"),
+                ..person(Event::SignOut, &session.principal, context)
+            });
         }
-        let page = respond::html(StatusCode::OK, self.pages.signed_out(), &self.pages);
-        Ok(with_cookies(page, [sessions.clear()]))
+        let onward = match (&signed_out, &self.logout) {
+            (Some(signed_out), Some(logout)) => logout.at_provider(&signed_out.session).await,
+            _ => None,
+        };
+        // Who is to read that it did not end everywhere is not sent on.
+        let until = signed_out.filter(|signed_out| !signed_out.everywhere).map(|signed_out| signed_out.until);
+        let response = match (onward, until) {
+            (Some(provider), None) => respond::see_other(provider),
+            (provider, until) => {
+                let provider = provider.as_ref().and_then(|provider| provider.to_str().ok());
+                respond::html(StatusCode::OK, self.pages.signed_out(until, provider), &self.pages)
+            }
+        };
+        Ok(with_cookies(response, [sessions.clear()]))
     }
 
     /// Where a signed-in browser goes on to. What another site began ends before a page that asks. What a person began
@@ -189,11 +203,22 @@ impl Gateway {
         }
     }
 
-    /// `GET /-/logout` only asks, and only where there is something to end.
+    /// `GET /-/logout` only asks, and only where there is something to end. The provider sends browsers back here, too.
     pub(super) async fn ask_to_sign_out(&self, head: &request::Parts) -> Response<Body> {
-        let page =
-            if self.has_session(head).await { self.pages.ask_to_sign_out() } else { self.pages.signed_out() };
-        respond::html(StatusCode::OK, page, &self.pages)
+        if !self.has_session(head).await {
+            return respond::html(StatusCode::OK, self.pages.signed_out(None, None), &self.pages);
+        }
+        let provider = match &self.logout {
+            Some(logout) => logout.provider_origin().await,
+            None => None,
+        };
+        let page = self.pages.ask_to_sign_out(provider.is_some());
+        let mut response = respond::html(StatusCode::OK, page, &self.pages);
+        if let Some(origin) = &provider {
+            let policy = self.pages.content_security_policy_to(origin);
+            response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+        }
+        response
     }
 
     pub(super) async fn has_session(&self, head: &request::Parts) -> bool {

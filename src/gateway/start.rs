@@ -7,6 +7,7 @@ use crate::audit::Audit;
 use crate::authn::Authenticator;
 use crate::authn::issuer::Issuer;
 use crate::authn::login::SignIn;
+use crate::authn::logout::{Hints, Logout};
 use crate::authn::seal::Sealer;
 use crate::authn::session::Sessions;
 use crate::clock::Clock;
@@ -62,17 +63,18 @@ impl Gateway {
             Some(sealer) if settings.session.keys.is_empty() => Some(sealer),
             _ => sealer(&settings)?,
         };
-        let (sessions, sign_in) =
-            browser_sign_in(&settings, &issuers, sealer.as_ref(), &http, &clock, state)?;
+        let BrowserSignIn { sessions, sign_in, logout } =
+            browser_sign_in(&settings, &issuers, sealer.as_ref(), &http, &clock, state.clone())?;
         let mints_per_minute = settings.limits.mints_per_minute;
         let mint_rate = before.map(|before| &before.mint_rate).filter(|rate| rate.allows(mints_per_minute));
         Ok(Self {
             authenticator: Authenticator::new(&issuers, &settings.credentials, sessions.clone())?,
-            mint_rate: mint_rate.map_or_else(|| Arc::new(MintRate::new(mints_per_minute)), Arc::clone),
+            mint_rate: mint_rate.map_or_else(|| Arc::new(MintRate::new(mints_per_minute, state)), Arc::clone),
             presigner,
             pages: Pages::default(),
             sessions,
             sign_in,
+            logout,
             sealer,
             issuers,
             policy,
@@ -153,7 +155,13 @@ pub fn sealer(settings: &config::Gateway) -> Result<Option<Arc<Sealer>>, String>
     Ok(Some(Arc::new(sealer.map_err(|error| format!("session.keys: {error}"))?)))
 }
 
-pub type BrowserSignIn = (Option<Arc<Sessions>>, Option<SignIn>);
+/// What a browser needs, from sign-in to logout.
+#[derive(Debug, Default)]
+pub struct BrowserSignIn {
+    sessions: Option<Arc<Sessions>>,
+    sign_in: Option<SignIn>,
+    logout: Option<Logout>,
+}
 
 /// What a browser needs to sign in, where the configuration has it.
 ///
@@ -170,7 +178,7 @@ pub fn browser_sign_in(
 ) -> Result<BrowserSignIn, String> {
     let (true, Some(sign_in), Some(sealer)) = (settings.credentials.session, &settings.sign_in, sealer)
     else {
-        return Ok((None, None));
+        return Ok(BrowserSignIn::default());
     };
     let issuer = issuers
         .iter()
@@ -184,18 +192,28 @@ pub fn browser_sign_in(
         public_url,
         &settings.issuers,
         None,
-        state,
+        state.clone(),
         clock.clone(),
     ));
+    let hints = Hints::new(Arc::clone(sealer), state, settings.session.lifetime);
+    let logout = Logout::new(
+        sign_in,
+        public_url,
+        Arc::clone(issuer),
+        Arc::clone(&sessions),
+        hints.clone(),
+        clock.clone(),
+    );
     let sign_in = SignIn::new(
         sign_in,
         public_url,
         Arc::clone(issuer),
         Arc::clone(&sessions),
         Arc::clone(sealer),
+        hints,
         http.clone(),
         clock.clone(),
     )
     .map_err(|error| format!("{secret_key}: {error}"))?;
-    Ok((Some(sessions), Some(sign_in)))
+    Ok(BrowserSignIn { sessions: Some(sessions), sign_in: Some(sign_in), logout: Some(logout) })
 }

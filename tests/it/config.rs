@@ -65,6 +65,7 @@ destinations:
         user_profile_name: ${profile_name(claims.sub)}
         expires_in_seconds: 20
     rules: [{name: everyone, allow: "'ml-users' in groups"}]
+state: {valkey: {url: {env: VALKEY_URL}, timeout: 250ms}}
 tests:
   - name: one
     claims: {sub: u1}

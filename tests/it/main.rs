@@ -26,6 +26,7 @@ mod login_answers;
 mod login_astray;
 mod login_peer;
 mod login_tabs;
+mod logout;
 mod mapping;
 mod moto;
 mod navigation;
@@ -41,6 +42,7 @@ mod sandbox_peers;
 mod seal;
 mod session;
 mod sinks;
+mod state;
 mod target;
 mod token_form;
 mod tokens;
@@ -58,5 +60,6 @@ mod support {
     pub(crate) mod sign_in;
     pub(crate) mod signer;
     pub(crate) mod stage;
+    pub(crate) mod valkey;
     pub(crate) mod visitor;
 }

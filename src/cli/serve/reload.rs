@@ -118,6 +118,8 @@ fn fixed(before: &config::Gateway, after: &config::Gateway) -> Option<&'static s
         Some("listen.address")
     } else if before.admin != after.admin {
         Some("admin.address")
+    } else if before.state != after.state {
+        Some("state")
     } else if before.limits.connections != after.limits.connections {
         Some("limits.connections")
     } else {

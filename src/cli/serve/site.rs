@@ -25,16 +25,24 @@ pub(super) struct Site {
 }
 
 impl Site {
-    pub(super) fn open(access_key: Option<(String, Secret)>) -> Result<Self, String> {
+    /// # Errors
+    ///
+    /// In words for the admin, such as an address of the shared state that is none.
+    pub(super) fn open(
+        settings: &config::Gateway,
+        access_key: Option<(String, Secret)>,
+    ) -> Result<Self, String> {
         let clock = Clock::system();
+        let metrics = Arc::new(Metrics::default());
+        let state = State::open(&settings.state, &settings.public_url, clock.clone(), metrics.state_up())?;
         let audit = Audit::start(std::io::stdout(), clock.clone(), Arc::from(""))
             .map_err(|error| format!("the audit writer cannot be started: {error}"))?;
         Ok(Self {
-            metrics: Arc::new(Metrics::default()),
+            metrics,
             audit,
             readiness: Readiness::default(),
             http: HttpClient::new()?,
-            state: State::in_memory(clock.clone()),
+            state,
             clock,
             access_key,
         })

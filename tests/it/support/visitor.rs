@@ -86,6 +86,12 @@ impl Visitor {
         self.with("authorization", &format!("Bearer {token}"))
     }
 
+    /// Sends the cookies of one origin to another, too.
+    pub(crate) fn carry_cookies(&mut self, from: &Url, to: &Url) {
+        let cookies = self.cookies.get(&origin(from)).cloned().unwrap_or_default();
+        self.cookies.insert(origin(to), cookies);
+    }
+
     pub(crate) async fn get(&mut self, url: &Url) -> Answer {
         self.send(Method::GET, url, None).await
     }
