@@ -2,6 +2,7 @@
 
 use super::Gateway;
 use super::limit::MintRate;
+use super::listing::LOOK_UPS_AT_ONCE;
 use super::pages::Pages;
 use crate::audit::Audit;
 use crate::authn::Authenticator;
@@ -18,6 +19,7 @@ use crate::presign::Presigner;
 use hyper::header::ORIGIN;
 use hyper::http::request;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// What a gateway is made of beside its configuration.
 #[derive(Debug)]
@@ -47,7 +49,8 @@ impl Gateway {
             authenticator: Authenticator::new(&issuers, &settings.credentials, sessions.clone())?,
             mint_rate: MintRate::new(settings.limits.mints_per_minute),
             presigner: Arc::new(presigner),
-            pages: Pages::default(),
+            look_ups: Arc::new(Semaphore::new(LOOK_UPS_AT_ONCE)),
+            pages: Pages::new(&settings.branding, settings.portal, clock),
             sessions,
             sign_in,
             policy,
