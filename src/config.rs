@@ -188,7 +188,7 @@ pub struct Gateway {
     pub limits: Limits,
     /// What `GET /` answers a person who may open exactly one destination.
     pub portal: Portal,
-    pub branding: Branding,
+    pub branding: Arc<Branding>,
 }
 
 impl SignInConfig {

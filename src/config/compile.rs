@@ -55,7 +55,7 @@ pub(super) fn gateway(document: &Document, directory: &Path, findings: &mut Find
         aws: aws?,
         limits,
         portal: document.portal.unwrap_or(Portal::Show),
-        branding: branding?,
+        branding: branding?.into(),
     })
 }
 

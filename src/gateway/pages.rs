@@ -17,10 +17,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hyper::header::HeaderValue;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
+use std::sync::Arc;
 
 #[derive(Debug)]
 pub struct Pages {
-    branding: Branding,
+    branding: Arc<Branding>,
     style: String,
     content_security_policy: HeaderValue,
     /// Where everything is listed that a person may open.
@@ -29,7 +30,7 @@ pub struct Pages {
 }
 
 impl Pages {
-    pub fn new(branding: &Branding, portal: Portal, clock: Clock) -> Self {
+    pub fn new(branding: Arc<Branding>, portal: Portal, clock: Clock) -> Self {
         let style = style::stylesheet(branding.accent);
         // The one stylesheet is allowed by its digest (CSP Level 3, section 2.3.1), so nothing injected could style a page.
         let allowed = STANDARD.encode(digest(&SHA256, style.as_bytes()));
@@ -42,7 +43,7 @@ impl Pages {
             Portal::Show => "/",
             Portal::Skip => "/?show",
         };
-        Self { branding: branding.clone(), style, content_security_policy, home, clock }
+        Self { branding, style, content_security_policy, home, clock }
     }
 
     pub fn content_security_policy(&self) -> &HeaderValue {
@@ -99,7 +100,7 @@ impl Pages {
 
     /// `refresh` is the content of a `Refresh`: seconds, and an address of ours.
     fn page(&self, title: &str, user: Option<&str>, refresh: Option<&str>, content: &Markup) -> Markup {
-        let Branding { product_name, logo, .. } = &self.branding;
+        let Branding { product_name, logo, .. } = &*self.branding;
         html! {
             (DOCTYPE)
             html lang="en" {

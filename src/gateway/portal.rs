@@ -48,7 +48,8 @@ impl Gateway {
     /// Where there is nothing to choose and the configuration says so: the address of the one destination, where every
     /// rule of a launch then applies. `/?show` is the list all the same.
     fn only_choice(&self, head: &request::Parts, access: &[Access<'_>]) -> Option<HeaderValue> {
-        if self.settings.portal == Portal::Show || head.uri.query() == Some("show") {
+        let is_asked_for = head.uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "show"));
+        if self.settings.portal == Portal::Show || is_asked_for {
             return None;
         }
         let mut open = access.iter().filter(|row| row.allowed());

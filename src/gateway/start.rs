@@ -50,7 +50,7 @@ impl Gateway {
             mint_rate: MintRate::new(settings.limits.mints_per_minute),
             presigner: Arc::new(presigner),
             look_ups: Arc::new(Semaphore::new(LOOK_UPS_AT_ONCE)),
-            pages: Pages::new(&settings.branding, settings.portal, clock),
+            pages: Pages::new(Arc::clone(&settings.branding), settings.portal, clock),
             sessions,
             sign_in,
             policy,

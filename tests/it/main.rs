@@ -26,6 +26,7 @@ mod login_peer;
 mod mapping;
 mod moto;
 mod navigation;
+mod pages;
 mod policy;
 mod presign;
 mod return_to;

@@ -23,7 +23,7 @@ impl Pages {
             }
             @if let Some(attempt) = failure.next_attempt() {
                 p.quiet {
-                    "This page tries again by itself in " (attempt.seconds) " seconds. "
+                    "This page tries again by itself after " (attempt.seconds) " s. "
                     a href=(attempt.never) { "Stop trying" }
                 }
             } @else if failure.tries > 0 {

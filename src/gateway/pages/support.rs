@@ -60,7 +60,7 @@ impl Report {
 
     /// In a field of its own, where "select all" selects the report and nothing else.
     pub(super) fn field(&self) -> Markup {
-        let rows = self.0.lines().count().clamp(4, 24);
+        let rows = (self.0.lines().count() + 2).clamp(6, 24);
         html! {
             details {
                 summary { "Copy details for support" }

@@ -107,7 +107,7 @@ impl Pages {
             }
         }
         for row in access {
-            report.line(row.name, &answer(row));
+            report.line(&format!("Destination {}", row.name), &answer(row));
         }
         report.line("Configuration", identity.config_digest);
         report
