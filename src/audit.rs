@@ -33,6 +33,7 @@ pub enum Event {
     SignIn,
     SignOut,
     Start,
+    Reload,
 }
 
 /// What happened. Fields that do not apply are left out. There is no field for a URL, a token or a cookie.
@@ -118,6 +119,11 @@ impl Audit {
         config_digest: Arc<str>,
     ) -> io::Result<Self> {
         Ok(Self { sink: Sink::start("audit", QUEUE, stream)?, told: Arc::default(), clock, config_digest })
+    }
+
+    /// The same trail, for decisions by another configuration.
+    pub fn under(&self, config_digest: Arc<str>) -> Self {
+        Self { config_digest, ..self.clone() }
     }
 
     /// Queues one record; never waits.

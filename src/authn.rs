@@ -14,8 +14,8 @@ pub mod login;
 mod pem_keys;
 pub mod principal;
 mod refresh;
-mod remembered;
 pub mod return_to;
+mod revocation;
 pub mod seal;
 pub mod session;
 mod signed_header;
@@ -97,7 +97,11 @@ impl Authenticator {
                 agree(&mut agreed, Authenticated { principal, via: Via::SignedHeader, set_cookie: None })?;
             }
         }
-        match self.sessions.as_ref().map(|sessions| sessions.open(presented.headers)) {
+        let session = match &self.sessions {
+            Some(sessions) => Some(sessions.open(presented.headers).await),
+            None => None,
+        };
+        match session {
             Some(Opened::Valid(session)) => {
                 let set_cookie = session.renewed;
                 agree(
@@ -109,7 +113,8 @@ impl Authenticator {
             Some(Opened::Invalid { reason, clear }) if agreed.is_none() => {
                 return Err(AuthnError::Session { reason, clear });
             }
-            Some(Opened::Invalid { .. } | Opened::None) | None => {}
+            Some(Opened::Unknown) if agreed.is_none() => return Err(AuthnError::StateAway),
+            Some(Opened::Invalid { .. } | Opened::Unknown | Opened::None) | None => {}
         }
         agreed.ok_or(AuthnError::NoCredential)
     }
@@ -182,6 +187,8 @@ pub enum AuthnError {
         reason: Unusable,
         clear: HeaderValue,
     },
+    /// Whether the session was ended cannot be told now.
+    StateAway,
 }
 
 impl AuthnError {
@@ -196,6 +203,7 @@ impl AuthnError {
             Self::ConflictingCredentials => "conflicting-credentials",
             Self::Token(error) => error.reason(),
             Self::Session { reason, .. } => reason.as_str(),
+            Self::StateAway => "state-away",
         }
     }
 
@@ -212,9 +220,13 @@ impl AuthnError {
         }
     }
 
-    /// The credential may be good: the keys to tell are out of reach. To be answered 503, not 401.
+    /// The credential may be good: what would tell is out of reach. To be answered 503, not 401.
     pub fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Token(error) if error.is_unavailable())
+        match self {
+            Self::StateAway => true,
+            Self::Token(error) => error.is_unavailable(),
+            _ => false,
+        }
     }
 }
 
@@ -239,6 +251,7 @@ impl fmt::Display for AuthnError {
             Self::Session { reason, .. } => {
                 write!(f, "the session does not count any more: {}", reason.as_str())
             }
+            Self::StateAway => f.write_str("whether the session was ended cannot be told now"),
         }
     }
 }

@@ -21,14 +21,17 @@ pub use start::Parts;
 use self::access::Exchange;
 use self::context::{Audience, Navigation, RequestContext};
 use self::error::Error;
+use self::launch::DeepLink;
 use self::limit::MintRate;
 use self::pages::Pages;
 use self::respond::Body;
 use self::route::{Route, route};
 use crate::audit::Audit;
 use crate::authn::credential::Presented;
+use crate::authn::issuer::Issuer;
 use crate::authn::login::SignIn;
 use crate::authn::return_to::ReturnTo;
+use crate::authn::seal::Sealer;
 use crate::authn::session::Sessions;
 use crate::authn::{Authenticated, Authenticator};
 use crate::config;
@@ -37,6 +40,7 @@ use crate::policy::Policy;
 use crate::policy::trial::NO_SUCH_PATH;
 use crate::presign::Presigner;
 use crate::server::MOST_HEADERS;
+use crate::server::readiness::Readiness;
 use hyper::header::{HOST, SET_COOKIE};
 use hyper::http::request;
 use hyper::{Method, Request, Response, StatusCode};
@@ -54,13 +58,16 @@ pub struct Gateway {
     authenticator: Authenticator,
     sessions: Option<Arc<Sessions>>,
     sign_in: Option<SignIn>,
+    sealer: Option<Arc<Sealer>>,
+    issuers: Vec<Arc<Issuer>>,
     policy: Policy,
     presigner: Arc<Presigner>,
-    mint_rate: MintRate,
+    mint_rate: Arc<MintRate>,
     look_ups: Arc<Semaphore>,
     pages: Pages,
     metrics: Arc<Metrics>,
     audit: Audit,
+    readiness: Readiness,
 }
 
 impl Gateway {
@@ -73,7 +80,7 @@ impl Gateway {
         let context = RequestContext::new(request_id, peer, &head.headers, proxies, direct);
         let response = match route(&head.method, head.uri.path()) {
             Route::Live => respond::text(StatusCode::OK, "live\n"),
-            Route::Ready => respond::text(StatusCode::OK, "ready\n"),
+            Route::Ready => respond::ready(self.readiness.is_ready()),
             route => self.answer(route, &head, &context, &mut exchange).await,
         };
         let secure = self.settings.public_url.scheme() == "https";
@@ -113,9 +120,10 @@ impl Gateway {
             Route::MethodNotAllowed(allow) => Err(Error::MethodNotAllowed { allow }),
             // A `HEAD` is a look from outside: it starts nothing, and whether a name exists is not told.
             _ if head.method == Method::HEAD => Ok(respond::text(StatusCode::OK, "")),
+            Route::ApiDocument => Ok(programs::document()),
             Route::ApiDestinations => self.api_destinations(head, context).await,
             Route::ApiMint { name } => self.api_mint(head, context, exchange, name).await,
-            Route::Logout => self.sign_out(head, context),
+            Route::Logout => self.sign_out(head, context).await,
             Route::Portal | Route::WhoAmI if context.audience == Audience::Program => match route {
                 Route::Portal => self.portal(head, context).await,
                 _ => self.who_am_i(head, context).await,
@@ -126,7 +134,7 @@ impl Gateway {
             Route::WhoAmI => self.who_am_i(head, context).await,
             Route::Login => self.begin_sign_in(head, context).await,
             Route::Callback => self.finish_sign_in(head, context).await,
-            Route::AskLogout => Ok(self.ask_to_sign_out(head)),
+            Route::AskLogout => Ok(self.ask_to_sign_out(head).await),
         }
     }
 
@@ -142,7 +150,9 @@ impl Gateway {
         let caller = self.authenticate(head, context).await?;
         let destination = self.policy.destination(name).ok_or(Error::NoSuchDestination)?;
         exchange.opens(destination.name(), &caller.principal);
-        let grant = self.authorize(&caller.principal, destination, path, context)?;
+        let query = head.uri.query().and_then(try_again::without_count);
+        let link = path.map(|path| DeepLink { path, query: query.as_deref() });
+        let grant = self.authorize(&caller.principal, destination, link, context)?;
         if context.navigation == Navigation::Unasked {
             return Ok(self.ask_to_continue(destination, head, &caller.principal));
         }

@@ -57,6 +57,7 @@ pub mod audit;
 pub mod metrics;
 pub mod telemetry;
 pub mod sink;
+pub mod state;
 pub mod http_client;
 pub mod clock;
 pub mod secret;

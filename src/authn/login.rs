@@ -20,7 +20,6 @@ use super::cookie::Cookie;
 use super::discovery::Provider;
 use super::issuer::Issuer;
 use super::principal::Principal;
-use super::remembered::Remembered;
 use super::return_to::ReturnTo;
 use super::seal::Sealer;
 use super::session::{Opened, Sessions};
@@ -28,6 +27,7 @@ use super::token::UnverifiedToken;
 use crate::clock::Clock;
 use crate::config::SignInConfig;
 use crate::http_client::HttpClient;
+use crate::state::{Key, Room};
 use hyper::header::{HeaderMap, HeaderValue};
 use serde_json::Value;
 use std::sync::Arc;
@@ -35,8 +35,6 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use url::Url;
 
-/// How many callbacks of the last minutes are known to have been used. One that was forgotten is refused by the provider.
-const MOST_USED_ATTEMPTS: usize = 65_536;
 /// Sign-ins at the provider's token endpoint at once.
 const MOST_EXCHANGES: usize = 64;
 /// Longer than a browser's session with the provider; a sign-in on its last minutes merely starts over.
@@ -51,7 +49,6 @@ pub struct SignIn {
     scope: String,
     redirect_uri: Url,
     browser_cookie: Cookie,
-    used: Remembered<String>,
     /// Callbacks that wait for the provider, so that a slow one is not buried under everybody's.
     exchanges: Semaphore,
     clock: Clock,
@@ -110,7 +107,6 @@ impl SignIn {
             client: Client::new(config, http, clock.clone())?,
             scope: config.scopes.join(" "),
             browser_cookie: Cookie::browser(public_url),
-            used: Remembered::new(LIFETIME, MOST_USED_ATTEMPTS),
             exchanges: Semaphore::new(MOST_EXCHANGES),
             issuer,
             sessions,
@@ -153,11 +149,11 @@ impl SignIn {
         let callback = Callback::parse(query).ok_or(SignInError::MalformedCallback)?;
         let Some(attempt) = callback.state.as_deref().and_then(|state| Attempt::open(&self.sealer, state))
         else {
-            return Ok(self.astray(ReturnTo::default(), false, headers));
+            return Ok(self.astray(ReturnTo::default(), false, headers).await);
         };
         let again = |attempt: &Attempt| self.astray(attempt.return_to(), !attempt.is_restart, headers);
         if !attempt.is_of_browser(self.browser_cookie.find(headers)) || !attempt.is_fresh(self.clock.now()) {
-            return Ok(again(&attempt));
+            return Ok(again(&attempt).await);
         }
         let provider = self.issuer.provider().await?;
         self.check_answering_issuer(&callback, &provider)?;
@@ -166,8 +162,8 @@ impl SignIn {
         }
         let code = callback.code.ok_or(SignInError::MalformedCallback)?;
         let _exchange = self.exchanges.try_acquire().map_err(|_| SignInError::Crowded)?;
-        if !self.used.note(attempt.nonce.clone(), self.clock.now()) {
-            return Ok(again(&attempt));
+        if !self.is_first_use(&attempt).await {
+            return Ok(again(&attempt).await);
         }
         let issuer_url = &self.issuer.config().issuer;
         let exchange =
@@ -175,7 +171,7 @@ impl SignIn {
         let tokens = match exchange.await {
             // Another replica used the code, or it was left lying for too long.
             Err(SignInError::TokenRefused { error }) if error == "invalid_grant" && !attempt.is_restart => {
-                return Ok(again(&attempt));
+                return Ok(again(&attempt).await);
             }
             other => other?,
         };
@@ -219,11 +215,19 @@ impl SignIn {
         Ok(Started { location, set_cookie })
     }
 
+    /// Whether nobody came back with this attempt before. Where the state is away, the provider refuses a used code.
+    async fn is_first_use(&self, attempt: &Attempt) -> bool {
+        let key = Key::new(Room::Once, &["attempt", &attempt.nonce]);
+        self.sessions.state().put_new(&key, b"", LIFETIME).await.unwrap_or(true)
+    }
+
     /// What becomes of a callback that cannot sign anyone in.
-    fn astray(&self, return_to: ReturnTo, automatic: bool, headers: &HeaderMap) -> Finished {
-        match self.sessions.open(headers) {
+    async fn astray(&self, return_to: ReturnTo, automatic: bool, headers: &HeaderMap) -> Finished {
+        match self.sessions.open(headers).await {
             Opened::Valid(_) => Finished::Kept { return_to },
-            Opened::None | Opened::Invalid { .. } => Finished::Restart { return_to, automatic },
+            Opened::None | Opened::Invalid { .. } | Opened::Unknown => {
+                Finished::Restart { return_to, automatic }
+            }
         }
     }
 

@@ -4,10 +4,11 @@
 
 use super::cookie::{Cookie, Found};
 use super::principal::{Groups, Principal};
-use super::remembered::Remembered;
+use super::revocation::{Ended, Marks, Revocations};
 use super::seal::{Purpose, Sealer, random};
 use crate::clock::{Clock, UnixSeconds};
 use crate::config::{IssuerConfig, SessionConfig};
+use crate::state::{Away, State};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hyper::header::{HeaderMap, HeaderValue};
@@ -22,7 +23,6 @@ use url::Url;
 /// Browsers keep 4096 bytes of name, value and attributes (RFC 6265bis, section 5.6); proxies are content with this.
 const LONGEST_SET_COOKIE: usize = 3800;
 const SHORTEST_RENEWAL: Duration = Duration::from_secs(60);
-const MOST_REVOCATIONS: usize = 262_144;
 /// What an ID token says about itself and not about a person.
 const PROTOCOL_CLAIMS: [&str; 8] = ["nonce", "at_hash", "c_hash", "s_hash", "iat", "nbf", "exp", "jti"];
 
@@ -34,7 +34,8 @@ pub struct Sessions {
     lifetime: Duration,
     idle: Duration,
     claims_kept: Option<BTreeSet<String>>,
-    revocations: Arc<Revocations>,
+    revocations: Revocations,
+    state: State,
     clock: Clock,
 }
 
@@ -48,6 +49,8 @@ pub enum Opened {
         reason: Unusable,
         clear: HeaderValue,
     },
+    /// Whether the session was ended cannot be told now.
+    Unknown,
 }
 
 #[derive(Debug)]
@@ -88,18 +91,6 @@ pub enum SessionError {
     TooBig { bytes: usize },
 }
 
-/// Sessions that were ended before their time, in this process. Kept apart from [`Sessions`] so that a reload of the
-/// configuration forgets none.
-#[derive(Debug)]
-pub struct Revocations(Remembered<Ended>);
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Ended {
-    Session(SessionId),
-    ProviderSession { issuer: Arc<str>, sid: String },
-    Subject { issuer: Arc<str>, subject: String },
-}
-
 impl Sessions {
     /// Sessions for browsers at `public_url`. Claims outside `claims_kept` are not carried: what the policy never reads
     /// need not fill the cookie. The realm of a session is that of its issuer in `issuers`, at each opening.
@@ -109,13 +100,14 @@ impl Sessions {
         public_url: &Url,
         issuers: &[IssuerConfig],
         claims_kept: Option<BTreeSet<String>>,
-        revocations: Arc<Revocations>,
+        state: State,
         clock: Clock,
     ) -> Self {
         let realms = issuers.iter().map(|issuer| (issuer.name.clone(), issuer.realm.clone())).collect();
         let cookie = Cookie::session(public_url);
         let (lifetime, idle) = (config.lifetime, config.idle);
-        Self { sealer, cookie, realms, lifetime, idle, claims_kept, revocations, clock }
+        let revocations = Revocations::new(state.clone(), lifetime);
+        Self { sealer, cookie, realms, lifetime, idle, claims_kept, revocations, state, clock }
     }
 
     /// A new session: the `Set-Cookie` that carries it. `provider_session` is the ID token's `sid`.
@@ -134,15 +126,20 @@ impl Sessions {
     }
 
     /// The session of a request, judged now. Never an error: a cookie that does not count makes the browser anonymous.
-    pub fn open(&self, headers: &HeaderMap) -> Opened {
-        let judged = match self.cookie.find(headers) {
+    pub async fn open(&self, headers: &HeaderMap) -> Opened {
+        let content = match self.cookie.find(headers) {
             Found::Absent => return Opened::None,
             Found::Duplicate => Err(Unusable::Duplicate),
-            Found::One(value) => self.judge(value),
+            Found::One(value) => self.read(value),
         };
-        match judged {
-            Ok(session) => Opened::Valid(session),
-            Err(reason) => Opened::Invalid { reason, clear: self.clear() },
+        let (content, home) = match content {
+            Ok(read) => read,
+            Err(reason) => return self.invalid(reason),
+        };
+        match self.revocations.concern(&content.marks()).await {
+            Ok(false) => Opened::Valid(self.resume(content, home)),
+            Ok(true) => self.invalid(Unusable::Revoked),
+            Err(Away) => Opened::Unknown,
         }
     }
 
@@ -152,29 +149,48 @@ impl Sessions {
     }
 
     /// Ends a session before its time: its cookie no longer counts, wherever copies of it are.
-    pub fn revoke(&self, session: &SessionId) {
-        self.end(Ended::Session(session.clone()));
+    ///
+    /// # Errors
+    ///
+    /// [`Away`]: it may not have ended everywhere. The same holds for the two that follow.
+    pub async fn revoke(&self, session: &SessionId) -> Result<(), Away> {
+        self.end(Ended::Session(session.as_str())).await
     }
 
     /// Ends the sessions that came from one session at the provider (`sid` of a logout token).
-    pub fn revoke_provider_session(&self, issuer: &Arc<str>, sid: &str) {
-        self.end(Ended::ProviderSession { issuer: issuer.clone(), sid: sid.to_owned() });
+    pub async fn revoke_provider_session(&self, issuer: &str, sid: &str) -> Result<(), Away> {
+        self.end(Ended::ProviderSession { issuer, sid }).await
     }
 
     /// Ends all sessions that a subject has now (`sub` of a logout token without `sid`).
-    pub fn revoke_subject(&self, issuer: &Arc<str>, subject: &str) {
-        self.end(Ended::Subject { issuer: issuer.clone(), subject: subject.to_owned() });
+    pub async fn revoke_subject(&self, issuer: &str, subject: &str) -> Result<(), Away> {
+        self.end(Ended::Subject { issuer, subject }).await
     }
 
-    fn end(&self, ended: Ended) {
-        self.revocations.0.note(ended, self.clock.now());
+    /// Ends all sessions that a subject has now of which is not known from which session at the provider they came.
+    pub async fn revoke_unattributed(&self, issuer: &str, subject: &str) -> Result<(), Away> {
+        self.end(Ended::Unattributed { issuer, subject }).await
     }
 
-    fn judge(&self, value: &[u8]) -> Result<Session, Unusable> {
+    pub(super) fn state(&self) -> &State {
+        &self.state
+    }
+
+    async fn end(&self, ended: Ended<'_>) -> Result<(), Away> {
+        self.revocations.end(ended, self.clock.now()).await
+    }
+
+    fn invalid(&self, reason: Unusable) -> Opened {
+        Opened::Invalid { reason, clear: self.clear() }
+    }
+
+    /// What the cookie says, where it is ours and in its time.
+    fn read(&self, value: &[u8]) -> Result<(Content, Home), Unusable> {
         let text = self.sealer.open(Purpose::Session, value).ok_or(Unusable::Unreadable)?;
-        let mut content: Content = serde_json::from_slice(&text).map_err(|_| Unusable::Unreadable)?;
+        let content: Content = serde_json::from_slice(&text).map_err(|_| Unusable::Unreadable)?;
         let (issuer, realm) =
             self.realms.get_key_value(content.issuer.as_str()).ok_or(Unusable::UnknownIssuer)?;
+        let home = Home { issuer: issuer.clone(), realm: realm.clone() };
         let now = self.clock.now();
         if now.since(content.established) >= self.lifetime {
             return Err(Unusable::Expired);
@@ -182,9 +198,12 @@ impl Sessions {
         if now.since(content.last_seen) >= self.idle {
             return Err(Unusable::Idle);
         }
-        if self.is_revoked(issuer, &content) {
-            return Err(Unusable::Revoked);
-        }
+        Ok((content, home))
+    }
+
+    /// The session, with its idle time moved on where that is due.
+    fn resume(&self, mut content: Content, home: Home) -> Session {
+        let now = self.clock.now();
         let renewal = (self.idle / 10).max(SHORTEST_RENEWAL).min(self.idle / 2);
         let renewed = if now.since(content.last_seen) >= renewal {
             content.last_seen = now;
@@ -192,19 +211,7 @@ impl Sessions {
         } else {
             None
         };
-        Ok(content.into_session(issuer.clone(), realm.clone(), renewed))
-    }
-
-    fn is_revoked(&self, issuer: &Arc<str>, content: &Content) -> bool {
-        let noted = |ended: Ended| self.revocations.0.noted(&ended);
-        let provider_session = content
-            .provider_session
-            .clone()
-            .map(|sid| Ended::ProviderSession { issuer: issuer.clone(), sid });
-        noted(Ended::Session(content.id.clone())).is_some()
-            || provider_session.and_then(noted).is_some()
-            || noted(Ended::Subject { issuer: issuer.clone(), subject: content.subject.clone() })
-                .is_some_and(|ended_at| ended_at >= content.established)
+        content.into_session(home, renewed)
     }
 
     /// The browser forgets the cookie when the session would no longer count anyway.
@@ -220,11 +227,10 @@ impl Sessions {
     }
 }
 
-impl Revocations {
-    /// Forgets none while a session of this `lifetime` may still carry it.
-    pub fn new(lifetime: Duration) -> Self {
-        Self(Remembered::new(lifetime, MOST_REVOCATIONS))
-    }
+/// The issuer of a session as it is configured now, and its realm.
+struct Home {
+    issuer: Arc<str>,
+    realm: Arc<str>,
 }
 
 /// What is sealed. Short names: every byte is sent with every request.
@@ -296,15 +302,25 @@ impl Content {
         }
     }
 
-    fn into_session(self, issuer: Arc<str>, realm: Arc<str>, renewed: Option<HeaderValue>) -> Session {
+    fn marks(&self) -> Marks<'_> {
+        Marks {
+            issuer: &self.issuer,
+            subject: &self.subject,
+            session: self.id.as_str(),
+            provider_session: self.provider_session.as_deref(),
+            established: self.established,
+        }
+    }
+
+    fn into_session(self, home: Home, renewed: Option<HeaderValue>) -> Session {
         let mut claims = self.claims;
         if let (Some(name), Some(groups)) = (self.groups_claim, &self.groups) {
             claims.insert(name, groups.iter().map(|group| Value::from(&**group)).collect());
         }
         let principal = Principal {
-            realm,
+            realm: home.realm,
             user: self.user,
-            issuer,
+            issuer: home.issuer,
             subject: self.subject,
             name: self.name,
             groups: self.groups.map_or(Groups::LeftOut, Groups::Known),

@@ -5,10 +5,11 @@ use crate::authn::issuer::Issuer;
 use crate::clock::Clock;
 use crate::config::diagnostics::{Diagnostic, Severity};
 use crate::config::{ClientAuthentication, KeySource};
-use crate::gateway::start::browser_sign_in;
+use crate::gateway::start::{browser_sign_in, sealer};
 use crate::http_client::HttpClient;
 use crate::policy::explain;
 use crate::policy::trial::{TestOutcome, run_tests};
+use crate::state::State;
 use serde_json::json;
 
 pub(super) fn run(args: &CheckArgs) -> Result<(), Failed> {
@@ -67,7 +68,10 @@ fn check_secrets(configuration: &Configuration) -> Vec<String> {
         }
     }
     if wrong.is_empty()
-        && let Err(error) = browser_sign_in(gateway, &issuers, &http, &clock)
+        && let Err(error) = sealer(gateway).and_then(|sealer| {
+            let state = State::in_memory(clock.clone());
+            browser_sign_in(gateway, &issuers, sealer.as_ref(), &http, &clock, state)
+        })
     {
         wrong.push(error);
     }

@@ -42,6 +42,7 @@ pub(super) fn gateway(document: &Document, directory: &Path, findings: &mut Find
     let aws = aws::aws(&document.aws, findings);
     let limits = edge::limits(document.limits.as_ref());
     let branding = branding::branding(document.branding.as_ref(), directory, findings);
+    let drain = edge::drain(document.drain.as_ref(), findings);
     Some(Gateway {
         public_url: public_url?,
         aliases: aliases?,
@@ -56,6 +57,7 @@ pub(super) fn gateway(document: &Document, directory: &Path, findings: &mut Find
         limits,
         portal: document.portal.unwrap_or(Portal::Show),
         branding: branding?.into(),
+        drain: drain?,
     })
 }
 

@@ -35,6 +35,7 @@ pub struct Document {
     /// Whether `/` is skipped where there is nothing to choose; by default `show`.
     pub portal: Option<Portal>,
     pub branding: Option<Branding>,
+    pub drain: Option<Drain>,
     /// Tables for `lookup('name', key)`.
     #[serde(default)]
     pub lookups: Named<Lookup>,
@@ -211,6 +212,17 @@ pub enum SourceIdentity {
 pub enum SessionPolicy {
     Scoped,
     Off,
+}
+
+/// How the process stops when it is asked to by SIGTERM.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Drain {
+    /// How long `/-/ready` says 503 before no new connection is taken: until balancers have noticed. By default `5s`; up
+    /// to `5m`.
+    pub delay: Option<At<String>>,
+    /// How long running requests may take after that; by default `20s`; up to `10m`.
+    pub grace: Option<At<String>>,
 }
 
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]

@@ -27,6 +27,9 @@ pub enum Error {
     Malformed,
     Misdirected,
     TooManyHeaders,
+    /// A look, not a visit. Never told by a success, an empty one neither: Chromium takes what a prefetch was answered with
+    /// for the visit itself where the status is 2xx, and asks again otherwise.
+    /// <https://wicg.github.io/nav-speculation/prefetch.html>
     NotANavigation,
     /// A form came from another site.
     ForeignForm,

@@ -25,6 +25,10 @@ impl MintRate {
         Self { whole_again, interval: WINDOW / per_minute.max(1) }
     }
 
+    pub(super) fn allows(&self, per_minute: u32) -> bool {
+        self.interval == WINDOW / per_minute.max(1)
+    }
+
     /// # Errors
     ///
     /// How long to wait until the next mint is allowed.

@@ -54,7 +54,7 @@ impl Access<'_> {
 impl Gateway {
     /// Every destination and whether this person may open it, by the same decision that a launch would get.
     pub(super) fn access(&self, principal: &Arc<Principal>, context: &RequestContext) -> Vec<Access<'_>> {
-        let question = Question { principal, client_ip: context.client_ip, path: None };
+        let question = Question { principal, client_ip: context.client_ip, path: None, query: None };
         let row = |destination| self.row(destination, &question);
         self.policy.destinations().map(row).collect()
     }

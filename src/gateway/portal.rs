@@ -92,7 +92,8 @@ impl Gateway {
             Some(None) => return,
             path => path.flatten(),
         };
-        let question = Question { principal, client_ip: context.client_ip, path: path.as_deref() };
+        let query = return_to.query();
+        let question = Question { principal, client_ip: context.client_ip, path: path.as_deref(), query };
         if let Ok(grant) = self.policy.authorize(destination, &question)
             && self.mint_rate.take(principal).is_ok()
         {

@@ -18,6 +18,11 @@ struct MintedUrl<'a> {
     url: &'a str,
 }
 
+/// `GET /-/api/openapi.json`, without a credential: it says nothing of this gateway's configuration.
+pub(super) fn document() -> Response<Body> {
+    respond::json_text(include_str!("openapi.json"))
+}
+
 impl Gateway {
     /// `GET /-/api/destinations`
     pub(super) async fn api_destinations(

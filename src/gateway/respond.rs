@@ -52,8 +52,18 @@ pub fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {
     }
 }
 
+/// A text that is JSON already.
+pub fn json_text(body: &'static str) -> Response<Body> {
+    with_body(StatusCode::OK, JSON, body.into())
+}
+
 pub fn text(status: StatusCode, body: &'static str) -> Response<Body> {
     with_body(status, TEXT, body.into())
+}
+
+/// Whether new requests should be sent here.
+pub fn ready(ready: bool) -> Response<Body> {
+    if ready { text(StatusCode::OK, "ready\n") } else { text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n") }
 }
 
 /// A failure as the one who asked can read it: a page, or problem details (RFC 9457).

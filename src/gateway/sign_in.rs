@@ -12,6 +12,7 @@ use crate::authn::login::{Finished, SignIn, SignInError, Started};
 use crate::authn::principal::Principal;
 use crate::authn::return_to::ReturnTo;
 use crate::authn::session::Opened;
+use crate::state::Away;
 use hyper::header::{ACCEPT, HeaderValue, SET_COOKIE};
 use hyper::http::request;
 use hyper::{Method, Response, StatusCode};
@@ -45,7 +46,7 @@ impl Gateway {
             return Err(AuthnError::NoCredential.into());
         }
         let return_to = ReturnTo::from_query(head.uri.query());
-        if self.has_session(head) {
+        if self.has_session(head).await {
             return Ok(respond::redirect(return_to.to_location()));
         }
         self.send_to_sign_in(&return_to, head, context).await
@@ -71,26 +72,28 @@ impl Gateway {
                 Ok(with_cookie(self.arrive(&return_to, deliberate, context, Some(&principal)), session))
             }
             Ok(Finished::Kept { return_to }) => {
-                let person = self.session_of(head);
+                let person = self.session_of(head).await;
                 Ok(self.arrive(&return_to, false, context, person.as_deref()))
             }
             Ok(Finished::Restart { return_to, automatic: true }) => restart(sign_in, &return_to, head).await,
             Ok(Finished::Restart { return_to, .. }) => Err(Error::SignInAstray { return_to }),
             Ok(Finished::Refused { error, return_to }) => {
                 let error = Error::SignInRefused { error, return_to };
-                self.sign_in_failed(error, "sign-in-refused", head, context)
+                self.sign_in_failed(error, "sign-in-refused", head, context).await
             }
             // Anybody can send this; nothing was decided.
-            Err(error @ SignInError::MalformedCallback) if !self.has_session(head) => Err(error.into()),
+            Err(error) if error == SignInError::MalformedCallback && !self.has_session(head).await => {
+                Err(error.into())
+            }
             Err(error) => {
                 let reason = error.reason();
-                self.sign_in_failed(error.into(), reason, head, context)
+                self.sign_in_failed(error.into(), reason, head, context).await
             }
         }
     }
 
     /// A sign-in that failed is on record, and hurts nobody who is signed in already.
-    fn sign_in_failed(
+    async fn sign_in_failed(
         &self,
         error: Error,
         reason: &'static str,
@@ -105,7 +108,7 @@ impl Gateway {
             user_agent: context.user_agent.as_deref(),
             ..Record::new(Event::SignIn)
         });
-        if self.has_session(head) {
+        if self.has_session(head).await {
             error.failure(head).log(context);
             return Ok(respond::redirect(HeaderValue::from_static("/")));
         }
@@ -113,7 +116,7 @@ impl Gateway {
     }
 
     /// `POST /-/logout`: only from our own form, for a foreign one could sign people out at will.
-    pub(super) fn sign_out(
+    pub(super) async fn sign_out(
         &self,
         head: &request::Parts,
         context: &RequestContext,
@@ -122,8 +125,8 @@ impl Gateway {
             return Err(Error::ForeignForm);
         }
         let Some(sessions) = &self.sessions else { return Err(Error::NotFound) };
-        if let Opened::Valid(session) = sessions.open(&head.headers) {
-            sessions.revoke(&session.id);
+        if let Opened::Valid(session) = sessions.open(&head.headers).await {
+            sessions.revoke(&session.id).await.map_err(|Away| AuthnError::StateAway)?;
             self.presigner.forget(&session.principal.realm, &session.principal.user);
             self.metrics.session("signed-out");
             self.audit.record(&person(Event::SignOut, &session.principal, context));
@@ -166,20 +169,20 @@ impl Gateway {
     }
 
     /// `GET /-/logout` only asks, and only where there is something to end.
-    pub(super) fn ask_to_sign_out(&self, head: &request::Parts) -> Response<Body> {
+    pub(super) async fn ask_to_sign_out(&self, head: &request::Parts) -> Response<Body> {
         let page =
-            if self.has_session(head) { self.pages.ask_to_sign_out() } else { self.pages.signed_out() };
+            if self.has_session(head).await { self.pages.ask_to_sign_out() } else { self.pages.signed_out() };
         respond::html(StatusCode::OK, page, &self.pages)
     }
 
-    pub(super) fn has_session(&self, head: &request::Parts) -> bool {
-        self.session_of(head).is_some()
+    pub(super) async fn has_session(&self, head: &request::Parts) -> bool {
+        self.session_of(head).await.is_some()
     }
 
-    fn session_of(&self, head: &request::Parts) -> Option<Arc<Principal>> {
-        match self.sessions.as_ref()?.open(&head.headers) {
+    async fn session_of(&self, head: &request::Parts) -> Option<Arc<Principal>> {
+        match self.sessions.as_ref()?.open(&head.headers).await {
             Opened::Valid(session) => Some(session.principal),
-            Opened::Invalid { .. } | Opened::None => None,
+            Opened::Invalid { .. } | Opened::Unknown | Opened::None => None,
         }
     }
 }

@@ -27,6 +27,12 @@ pub(super) fn split(path_and_query: &str) -> (String, u32) {
     (address, tries.unwrap_or(0))
 }
 
+/// A query without the count: what a person wrote.
+pub(super) fn without_count(query: &str) -> Option<String> {
+    let pairs: Vec<&str> = query.split('&').filter(|pair| !pair.starts_with(KEY)).collect();
+    (!pairs.is_empty()).then(|| pairs.join("&"))
+}
+
 /// The next try after `tries` that failed; `address` is without a count.
 pub(super) fn next(address: &str, tries: u32, seconds: u64) -> Option<Attempt> {
     let counted = |tries: u32| {
@@ -50,6 +56,8 @@ mod tests {
         assert_eq!(split("/studio?-try=3"), ("/studio".to_owned(), 3));
         assert_eq!(split("/studio?a=1&-try=3&b"), ("/studio?a=1&b".to_owned(), 3));
         assert_eq!(split("/studio?-try=x&-try=2"), ("/studio".to_owned(), 0));
+        assert_eq!(without_count("a=1&-try=3&b").as_deref(), Some("a=1&b"));
+        assert_eq!(without_count("-try=3"), None);
         assert_eq!(next("/studio?a=1", 0, 5).unwrap().address, "/studio?a=1&-try=1");
     }
 

@@ -39,7 +39,7 @@ async fn signs_in_and_comes_back_to_the_exact_path_and_query() {
     assert_eq!((&*principal.realm, principal.user.as_str()), ("staff", "ada@corp.example"));
     assert_eq!(principal.groups, Groups::Known([Arc::from("ml-users")].into()));
     browser.keep(&session);
-    let Opened::Valid(opened) = world.sessions.open(&browser.headers()) else { panic!("no session") };
+    let Opened::Valid(opened) = world.sessions.open(&browser.headers()).await else { panic!("no session") };
     assert_eq!(opened.principal.user, principal.user);
     assert_eq!(opened.provider_session.as_deref(), Some("provider-session"));
     assert_eq!(world.provider.now_says().user_info_calls, 0, "the ID token has all");

@@ -4,9 +4,10 @@ use crate::support::browser::Browser;
 use hyper::header::{COOKIE, HeaderMap, HeaderValue};
 use postern::authn::principal::{Groups, Principal};
 use postern::authn::seal::{Sealer, SealingKey};
-use postern::authn::session::{Opened, Revocations, Session, SessionError, Sessions, Unusable};
+use postern::authn::session::{Opened, Session, SessionError, Sessions, Unusable};
 use postern::clock::{Clock, UnixSeconds};
 use postern::config::{Algorithm, ClaimPaths, IssuerConfig, KeySource, SessionConfig};
+use postern::state::State;
 use serde_json::json;
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,10 +17,15 @@ use url::Url;
 const NAME: &str = "__Host-postern-session";
 const HOUR: Duration = Duration::from_secs(3600);
 
+/// The state of these tests is this process's memory, which never waits.
+fn now<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
+}
+
 struct World {
     clock: Clock,
     sealer: Arc<Sealer>,
-    revocations: Arc<Revocations>,
+    state: State,
     public_url: &'static str,
     issuers: Vec<IssuerConfig>,
     idle: Duration,
@@ -33,10 +39,11 @@ impl World {
 
     fn at(public_url: &'static str) -> Self {
         let url = Url::parse(public_url).unwrap();
+        let clock = Clock::manual(UnixSeconds(1_800_000_000));
         Self {
-            clock: Clock::manual(UnixSeconds(1_800_000_000)),
+            clock: clock.clone(),
             sealer: Arc::new(Sealer::new(&SealingKey::random(), &[], &url, "https://sso.corp.example")),
-            revocations: Arc::new(Revocations::new(8 * HOUR)),
+            state: State::in_memory(clock.clone()),
             public_url,
             issuers: vec![issuer("corp", "staff")],
             idle: HOUR,
@@ -52,7 +59,7 @@ impl World {
             &Url::parse(self.public_url).unwrap(),
             &self.issuers,
             self.claims_kept.clone(),
-            self.revocations.clone(),
+            self.state.clone(),
             self.clock.clone(),
         )
     }
@@ -122,7 +129,7 @@ fn refused(opened: Opened) -> Unusable {
 #[test]
 fn a_session_gives_back_the_principal_it_was_made_of() {
     let world = World::new();
-    let session = valid(world.sessions().open(&world.signed_in().headers()));
+    let session = valid(now(world.sessions().open(&world.signed_in().headers())));
     let (found, ada) = (&session.principal, ada());
     assert_eq!((&*found.realm, &*found.issuer), ("staff", "corp"));
     assert_eq!((&found.user, &found.subject, &found.name), (&ada.user, &ada.subject, &ada.name));
@@ -144,14 +151,14 @@ fn groups_that_were_left_out_stay_left_out() {
         let mut browser = Browser::default();
         let ada = Principal { groups: groups.clone(), ..ada() };
         browser.keep(&world.sessions().establish(&ada, None).unwrap());
-        assert_eq!(valid(world.sessions().open(&browser.headers())).principal.groups, groups);
+        assert_eq!(valid(now(world.sessions().open(&browser.headers()))).principal.groups, groups);
     }
 }
 
 #[test]
 fn claims_that_no_rule_reads_are_not_carried() {
     let world = World { claims_kept: Some(BTreeSet::from(["department".to_owned()])), ..World::new() };
-    let session = valid(world.sessions().open(&world.signed_in().headers()));
+    let session = valid(now(world.sessions().open(&world.signed_in().headers())));
     assert_eq!(session.principal.claims.keys().collect::<Vec<_>>(), ["department"]);
     assert_eq!(session.principal.groups, ada().groups);
 }
@@ -161,9 +168,9 @@ fn the_realm_is_the_issuers_at_the_time_of_the_request() {
     let mut world = World::new();
     let browser = world.signed_in();
     world.issuers = vec![issuer("corp", "partners")];
-    assert_eq!(&*valid(world.sessions().open(&browser.headers())).principal.realm, "partners");
+    assert_eq!(&*valid(now(world.sessions().open(&browser.headers()))).principal.realm, "partners");
     world.issuers = vec![issuer("other", "staff")];
-    assert_eq!(refused(world.sessions().open(&browser.headers())), Unusable::UnknownIssuer);
+    assert_eq!(refused(now(world.sessions().open(&browser.headers()))), Unusable::UnknownIssuer);
 }
 
 #[test]
@@ -187,13 +194,13 @@ fn over_plain_http_the_cookie_says_that_it_is_insecure() {
     assert!(!set.to_str().unwrap().contains("Secure"));
     let expected = "postern-session-insecure=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax";
     assert_eq!(world.sessions().clear().to_str().unwrap(), expected);
-    valid(world.sessions().open(&world.signed_in().headers()));
+    valid(now(world.sessions().open(&world.signed_in().headers())));
 }
 
 #[test]
 fn without_a_cookie_there_is_no_session() {
     let sessions = World::new().sessions();
-    assert!(matches!(sessions.open(&HeaderMap::new()), Opened::None));
+    assert!(matches!(now(sessions.open(&HeaderMap::new())), Opened::None));
     let mut browser = World::new().signed_in();
     let value = browser.cookie(NAME).unwrap().to_owned();
     browser.forget(NAME);
@@ -205,7 +212,7 @@ fn without_a_cookie_there_is_no_session() {
     ] {
         let mut other = browser.clone();
         other.set(name, &value);
-        assert!(matches!(sessions.open(&other.headers()), Opened::None), "{name}");
+        assert!(matches!(now(sessions.open(&other.headers())), Opened::None), "{name}");
     }
 }
 
@@ -217,12 +224,12 @@ fn two_cookies_of_the_name_are_refused() {
     let in_one_field = format!("{one}; {NAME}={value}");
     let mut headers = HeaderMap::new();
     headers.append(COOKIE, HeaderValue::try_from(&in_one_field).unwrap());
-    assert_eq!(refused(world.sessions().open(&headers)), Unusable::Duplicate);
+    assert_eq!(refused(now(world.sessions().open(&headers))), Unusable::Duplicate);
     let mut headers = HeaderMap::new();
     headers.append(COOKIE, HeaderValue::try_from(&one).unwrap());
-    valid(world.sessions().open(&headers));
+    valid(now(world.sessions().open(&headers)));
     headers.append(COOKIE, HeaderValue::try_from(format!("{NAME}=")).unwrap());
-    assert_eq!(refused(world.sessions().open(&headers)), Unusable::Duplicate);
+    assert_eq!(refused(now(world.sessions().open(&headers))), Unusable::Duplicate);
 }
 
 #[test]
@@ -234,7 +241,7 @@ fn a_cookie_changed_in_any_bit_or_cut_anywhere_is_anonymous() {
         let cookie = [NAME.as_bytes(), b"=", value].concat();
         HeaderValue::from_bytes(&cookie)
             .ok()
-            .map(|cookie| sessions.open(&HeaderMap::from_iter([(COOKIE, cookie)])))
+            .map(|cookie| now(sessions.open(&HeaderMap::from_iter([(COOKIE, cookie)]))))
     };
     assert!(matches!(open(&good), Some(Opened::Valid(_))));
     for at in 0..good.len() {
@@ -256,13 +263,13 @@ fn the_lifetime_is_absolute() {
     let mut browser = world.signed_in();
     for _ in 0..15 {
         world.clock.advance(HOUR / 2);
-        let session = valid(world.sessions().open(&browser.headers()));
+        let session = valid(now(world.sessions().open(&browser.headers())));
         browser.keep(&session.renewed.expect("half the idle time is long enough"));
     }
-    let just_before = world.sessions().open(&browser.headers());
+    let just_before = now(world.sessions().open(&browser.headers()));
     valid(just_before);
     world.clock.advance(HOUR / 2);
-    assert_eq!(refused(world.sessions().open(&browser.headers())), Unusable::Expired);
+    assert_eq!(refused(now(world.sessions().open(&browser.headers()))), Unusable::Expired);
 }
 
 #[test]
@@ -270,9 +277,9 @@ fn an_unused_session_ends() {
     let world = World::new();
     let browser = world.signed_in();
     world.clock.advance(HOUR - Duration::from_secs(1));
-    valid(world.sessions().open(&browser.headers()));
+    valid(now(world.sessions().open(&browser.headers())));
     world.clock.advance(Duration::from_secs(1));
-    assert_eq!(refused(world.sessions().open(&browser.headers())), Unusable::Idle);
+    assert_eq!(refused(now(world.sessions().open(&browser.headers()))), Unusable::Idle);
 }
 
 #[test]
@@ -280,17 +287,17 @@ fn renewal_waits_for_a_tenth_of_the_idle_time_and_never_outlives_the_session() {
     let world = World::new();
     let mut browser = world.signed_in();
     world.clock.advance(Duration::from_secs(359));
-    assert!(valid(world.sessions().open(&browser.headers())).renewed.is_none());
+    assert!(valid(now(world.sessions().open(&browser.headers()))).renewed.is_none());
     world.clock.advance(Duration::from_secs(1));
-    let session = valid(world.sessions().open(&browser.headers()));
+    let session = valid(now(world.sessions().open(&browser.headers())));
     browser.keep(&session.renewed.unwrap());
-    assert_eq!(valid(world.sessions().open(&browser.headers())).id, session.id, "the same session");
+    assert_eq!(valid(now(world.sessions().open(&browser.headers()))).id, session.id, "the same session");
     for _ in 0..9 {
         world.clock.advance(Duration::from_secs(3000));
-        browser.keep(&valid(world.sessions().open(&browser.headers())).renewed.unwrap());
+        browser.keep(&valid(now(world.sessions().open(&browser.headers()))).renewed.unwrap());
     }
     world.clock.advance(Duration::from_secs(400));
-    let last = valid(world.sessions().open(&browser.headers())).renewed.unwrap();
+    let last = valid(now(world.sessions().open(&browser.headers()))).renewed.unwrap();
     assert!(last.to_str().unwrap().contains("Max-Age=1040;"), "8 h less 360, 27 000 and 400 s: {last:?}");
 }
 
@@ -299,9 +306,9 @@ fn renewal_waits_for_a_minute_at_least() {
     let world = World { idle: Duration::from_secs(120), ..World::new() };
     let browser = world.signed_in();
     world.clock.advance(Duration::from_secs(59));
-    assert!(valid(world.sessions().open(&browser.headers())).renewed.is_none());
+    assert!(valid(now(world.sessions().open(&browser.headers()))).renewed.is_none());
     world.clock.advance(Duration::from_secs(1));
-    assert!(valid(world.sessions().open(&browser.headers())).renewed.is_some());
+    assert!(valid(now(world.sessions().open(&browser.headers()))).renewed.is_some());
 }
 
 #[test]
@@ -309,37 +316,37 @@ fn a_clock_that_steps_back_loses_no_session() {
     let world = World::new();
     let browser = world.signed_in();
     let earlier = World { clock: Clock::manual(UnixSeconds(1_799_999_000)), ..world };
-    valid(earlier.sessions().open(&browser.headers()));
+    valid(now(earlier.sessions().open(&browser.headers())));
 }
 
 #[test]
 fn a_revoked_session_ends_for_every_copy_of_its_cookie_and_across_reloads() {
     let world = World::new();
     let (browser, other) = (world.signed_in(), world.signed_in());
-    let session = valid(world.sessions().open(&browser.headers()));
-    world.sessions().revoke(&session.id);
-    assert_eq!(refused(world.sessions().open(&browser.headers())), Unusable::Revoked);
-    valid(world.sessions().open(&other.headers()));
+    let session = valid(now(world.sessions().open(&browser.headers())));
+    now(world.sessions().revoke(&session.id)).unwrap();
+    assert_eq!(refused(now(world.sessions().open(&browser.headers()))), Unusable::Revoked);
+    valid(now(world.sessions().open(&other.headers())));
 }
 
 #[test]
 fn the_provider_ends_its_own_sessions_or_all_of_a_subject() {
     let world = World::new();
     let browser = world.signed_in();
-    world.sessions().revoke_provider_session(&"other".into(), "provider-session");
-    world.sessions().revoke_provider_session(&"corp".into(), "another-session");
-    world.sessions().revoke_subject(&"corp".into(), "u2");
-    valid(world.sessions().open(&browser.headers()));
-    world.sessions().revoke_provider_session(&"corp".into(), "provider-session");
-    assert_eq!(refused(world.sessions().open(&browser.headers())), Unusable::Revoked);
+    now(world.sessions().revoke_provider_session("other", "provider-session")).unwrap();
+    now(world.sessions().revoke_provider_session("corp", "another-session")).unwrap();
+    now(world.sessions().revoke_subject("corp", "u2")).unwrap();
+    valid(now(world.sessions().open(&browser.headers())));
+    now(world.sessions().revoke_provider_session("corp", "provider-session")).unwrap();
+    assert_eq!(refused(now(world.sessions().open(&browser.headers()))), Unusable::Revoked);
 
     let world = World::new();
     let browser = world.signed_in();
     world.clock.advance(Duration::from_secs(10));
-    world.sessions().revoke_subject(&"corp".into(), "u1");
-    assert_eq!(refused(world.sessions().open(&browser.headers())), Unusable::Revoked);
+    now(world.sessions().revoke_subject("corp", "u1")).unwrap();
+    assert_eq!(refused(now(world.sessions().open(&browser.headers()))), Unusable::Revoked);
     world.clock.advance(Duration::from_secs(1));
-    valid(world.sessions().open(&world.signed_in().headers()));
+    valid(now(world.sessions().open(&world.signed_in().headers())));
 }
 
 #[test]

@@ -6,13 +6,14 @@ use postern::authn::issuer::Issuer;
 use postern::authn::login::{Finished, SignIn, SignInError};
 use postern::authn::return_to::ReturnTo;
 use postern::authn::seal::{Sealer, SealingKey};
-use postern::authn::session::{Revocations, Sessions};
+use postern::authn::session::Sessions;
 use postern::clock::{Clock, UnixSeconds};
 use postern::config::{
     Algorithm, ClaimPaths, ClientAuthentication, IssuerConfig, KeySource, SecretSource, SessionConfig,
     SignInConfig,
 };
 use postern::http_client::HttpClient;
+use postern::state::State;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::sync::Arc;
@@ -43,7 +44,7 @@ impl Stack {
             &public_url,
             std::slice::from_ref(&issuer),
             None,
-            Arc::new(Revocations::new(8 * hour)),
+            State::in_memory(clock.clone()),
             clock.clone(),
         ));
         let scopes = ["openid", "email", "profile", "groups"].map(str::to_owned).to_vec();

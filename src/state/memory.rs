@@ -1,0 +1,151 @@
+//! The state of one process.
+
+use super::{Key, Room};
+use crate::clock::{Clock, UnixSeconds};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+/// Values per room, with a bound for each: where there is no room left, what would end first goes.
+///
+/// A cache would be shorter, but a cache may turn away the newest entry to keep a popular one.
+#[derive(Debug)]
+pub(super) struct Memory {
+    clock: Clock,
+    revocations: Mutex<Entries>,
+    once: Mutex<Entries>,
+    sessions: Mutex<Entries>,
+    locks: Mutex<Entries>,
+}
+
+#[derive(Debug)]
+struct Entries {
+    capacity: usize,
+    values: HashMap<String, Entry>,
+    /// By when they end; the number tells apart those that end together.
+    ends: BTreeMap<(UnixSeconds, u64), String>,
+    next: u64,
+}
+
+#[derive(Debug)]
+struct Entry {
+    value: Vec<u8>,
+    end: (UnixSeconds, u64),
+}
+
+impl Memory {
+    pub(super) fn new(clock: Clock) -> Self {
+        let room = |capacity| Mutex::new(Entries::new(capacity));
+        Self {
+            clock,
+            revocations: room(262_144),
+            once: room(65_536),
+            // Each holds the tokens of a sign-in, some kilobytes.
+            sessions: room(10_000),
+            locks: room(10_000),
+        }
+    }
+
+    pub(super) fn value(&self, key: &Key) -> Option<Vec<u8>> {
+        let now = self.clock.now();
+        self.entries(key.room)
+            .values
+            .get(&key.name)
+            .filter(|entry| entry.end.0 > now)
+            .map(|entry| entry.value.clone())
+    }
+
+    pub(super) fn put(&self, key: &Key, value: &[u8], keep: Duration) {
+        let now = self.clock.now();
+        self.entries(key.room).put(&key.name, value, now, keep);
+    }
+
+    pub(super) fn put_new(&self, key: &Key, value: &[u8], keep: Duration) -> bool {
+        let now = self.clock.now();
+        let mut entries = self.entries(key.room);
+        let is_new = entries.values.get(&key.name).is_none_or(|entry| entry.end.0 <= now);
+        if is_new {
+            entries.put(&key.name, value, now, keep);
+        }
+        is_new
+    }
+
+    pub(super) fn remove(&self, key: &Key) {
+        self.entries(key.room).remove(&key.name);
+    }
+
+    fn entries(&self, room: Room) -> MutexGuard<'_, Entries> {
+        let entries = match room {
+            Room::Revocation => &self.revocations,
+            Room::Once => &self.once,
+            Room::Session => &self.sessions,
+            Room::Lock => &self.locks,
+        };
+        entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entries {
+    fn new(capacity: usize) -> Self {
+        Self { capacity, values: HashMap::new(), ends: BTreeMap::new(), next: 0 }
+    }
+
+    fn put(&mut self, name: &str, value: &[u8], now: UnixSeconds, keep: Duration) {
+        self.remove(name);
+        while let Some((end, name)) = self.ends.first_key_value()
+            && (end.0 <= now || self.values.len() >= self.capacity)
+        {
+            let name = name.clone();
+            self.remove(&name);
+        }
+        // Rounded up: nothing is forgotten before its time.
+        let seconds = keep.as_secs().saturating_add(u64::from(keep.subsec_nanos() > 0));
+        let end = (UnixSeconds(now.0.saturating_add(seconds)), self.next);
+        self.next += 1;
+        self.ends.insert(end, name.to_owned());
+        self.values.insert(name.to_owned(), Entry { value: value.to_vec(), end });
+    }
+
+    fn remove(&mut self, name: &str) {
+        if let Some(entry) = self.values.remove(name) {
+            self.ends.remove(&entry.end);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn a_value_lives_for_its_time_and_is_new_again_after_it() {
+        let clock = Clock::manual(UnixSeconds(1_000));
+        let memory = Memory::new(clock.clone());
+        let key = Key::new(Room::Once, &["a"]);
+        assert!(memory.put_new(&key, b"1", MINUTE));
+        assert!(!memory.put_new(&key, b"2", MINUTE));
+        clock.advance(MINUTE - Duration::from_secs(1));
+        assert_eq!(memory.value(&key).as_deref(), Some(&b"1"[..]));
+        clock.advance(Duration::from_secs(1));
+        assert_eq!(memory.value(&key), None);
+        assert!(memory.put_new(&key, b"3", MINUTE));
+        memory.remove(&key);
+        assert_eq!(memory.value(&key), None);
+        assert_eq!(memory.value(&Key::new(Room::Lock, &["a"])), None, "another room");
+    }
+
+    #[test]
+    fn a_full_room_gives_up_what_would_end_first() {
+        let mut entries = Entries::new(2);
+        let now = UnixSeconds(1_000);
+        entries.put("long", b"", now, 3 * MINUTE);
+        entries.put("short", b"", now, MINUTE);
+        entries.put("middle", b"", now, 2 * MINUTE);
+        let mut kept: Vec<&str> = entries.values.keys().map(String::as_str).collect();
+        kept.sort_unstable();
+        assert_eq!(kept, ["long", "middle"]);
+        assert_eq!(entries.ends.len(), 2);
+    }
+}
