@@ -152,6 +152,11 @@ impl Audit {
     }
 
     /// Waits until all that was queued has been written, or the deadline is over.
+    /// Of the configuration that is in force.
+    pub fn config_digest(&self) -> &str {
+        &self.config_digest
+    }
+
     pub fn flush(&self, deadline: Duration) {
         self.sink.flush(deadline);
     }

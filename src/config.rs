@@ -3,6 +3,7 @@
 //! `config::file` is what an admin wrote; this is what the program runs on. There is no way from one to the other but
 //! through `load`, and no value here that still needs checking.
 
+pub mod branding;
 mod compile;
 pub mod diagnostics;
 pub mod file;
@@ -15,6 +16,8 @@ mod tree;
 pub use load::{Loaded, load, load_text};
 pub use schema::schema;
 
+use self::branding::Branding;
+use self::file::Portal;
 use crate::secret::Secret;
 use crate::target::{Region, RoleArn};
 use ipnet::IpNet;
@@ -215,6 +218,9 @@ pub struct Gateway {
     pub session: SessionConfig,
     pub aws: AwsConfig,
     pub limits: Limits,
+    /// What `GET /` answers a person who may open exactly one destination.
+    pub portal: Portal,
+    pub branding: Arc<Branding>,
     pub drain: Drain,
     pub state: StateConfig,
 }

@@ -7,6 +7,7 @@ pub mod failure;
 mod launch;
 mod limit;
 mod logout;
+mod listing;
 pub mod pages;
 mod portal;
 mod programs;
@@ -14,6 +15,7 @@ pub mod respond;
 pub mod route;
 mod sign_in;
 pub mod start;
+mod try_again;
 
 pub use start::Parts;
 
@@ -48,6 +50,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// Over everything a request may wait for; what AWS may take is `aws.timeout`, and less.
 const DEADLINE: Duration = Duration::from_secs(45);
@@ -64,6 +67,7 @@ pub struct Gateway {
     policy: Policy,
     presigner: Arc<Presigner>,
     mint_rate: Arc<MintRate>,
+    look_ups: Arc<Semaphore>,
     pages: Pages,
     metrics: Arc<Metrics>,
     audit: Audit,
@@ -154,7 +158,8 @@ impl Gateway {
         let caller = self.authenticate(head, context).await?;
         let destination = self.policy.destination(name).ok_or(Error::NoSuchDestination)?;
         exchange.opens(destination.name(), &caller.principal);
-        let link = path.map(|path| DeepLink { path, query: head.uri.query() });
+        let query = head.uri.query().and_then(try_again::without_count);
+        let link = path.map(|path| DeepLink { path, query: query.as_deref() });
         let grant = self.authorize(&caller.principal, destination, link, context)?;
         if context.navigation == Navigation::Unasked {
             return Ok(self.ask_to_continue(destination, head, &caller.principal));
@@ -194,7 +199,7 @@ impl Gateway {
                 Err(cause) => error = cause,
             }
         }
-        let mut failure = error.failure(head);
+        let mut failure = error.failure(head).counting_tries();
         let opens = exchange.destination().and_then(|name| self.policy.destination(name));
         failure.opens = opens.map(|destination| destination.title().to_owned());
         failure.person = exchange.person().map(str::to_owned);
@@ -203,6 +208,13 @@ impl Gateway {
         }
         if let (NO_SUCH_PATH, Some(name)) = (failure.reason, exchange.destination()) {
             failure.again = Some(format!("/{name}"));
+        }
+        if failure.status == StatusCode::NOT_FOUND && failure.again.is_none() && context.audience == Audience::Person
+            // Who is signed in is told which address they may have meant.
+            && let Ok(caller) = self.authenticate(head, context).await
+        {
+            failure.meant = self.meant(head.uri.path(), &caller.principal, context).map(str::to_owned);
+            failure.person.get_or_insert_with(|| caller.principal.user.clone());
         }
         failure.log(context);
         exchange.outcome(failure.reason);

@@ -31,7 +31,9 @@ impl Gateway {
         context: &RequestContext,
     ) -> Result<Response<Body>, Error> {
         let caller = self.authenticate_program(head, context).await?;
-        Ok(respond::json(StatusCode::OK, &destinations_json(&self.access(&caller.principal, context))))
+        let mut access = self.access(&caller.principal, context);
+        self.look_up_states(&mut access).await;
+        Ok(respond::json(StatusCode::OK, &destinations_json(&access)))
     }
 
     /// `POST /-/api/destinations/NAME/url`

@@ -2,6 +2,7 @@
 
 use super::Gateway;
 use super::limit::MintRate;
+use super::listing::LOOK_UPS_AT_ONCE;
 use super::pages::Pages;
 use crate::audit::Audit;
 use crate::authn::Authenticator;
@@ -21,6 +22,7 @@ use crate::state::State;
 use hyper::header::ORIGIN;
 use hyper::http::request;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// What a gateway is made of beside its configuration.
 #[derive(Debug)]
@@ -71,7 +73,8 @@ impl Gateway {
             authenticator: Authenticator::new(&issuers, &settings.credentials, sessions.clone())?,
             mint_rate: mint_rate.map_or_else(|| Arc::new(MintRate::new(mints_per_minute, state)), Arc::clone),
             presigner,
-            pages: Pages::default(),
+            look_ups: Arc::new(Semaphore::new(LOOK_UPS_AT_ONCE)),
+            pages: Pages::new(Arc::clone(&settings.branding), settings.portal, clock),
             sessions,
             sign_in,
             logout,

@@ -32,6 +32,7 @@ mod moto;
 mod navigation;
 mod oidf;
 mod openapi;
+mod pages;
 mod policy;
 mod presign;
 mod previews;

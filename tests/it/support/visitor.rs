@@ -23,6 +23,7 @@ const ALLOWED_HEADERS: &[&str] = &[
     "date",
     "location",
     "referrer-policy",
+    "refresh",
     "retry-after",
     "set-cookie",
     "strict-transport-security",
