@@ -27,6 +27,7 @@ mod logout;
 mod mapping;
 mod moto;
 mod navigation;
+mod oidf;
 mod policy;
 mod presign;
 mod return_to;
