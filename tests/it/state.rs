@@ -5,7 +5,7 @@ use crate::support::stage::Stage;
 use crate::support::valkey::{Valkey, make_certificates};
 use crate::support::visitor::{Answer, Visitor};
 use postern::authn::seal::generate_key;
-use postern::sandbox::{SandboxOptions, Token};
+use postern::sandbox::{IdentityProviderFaults, SandboxOptions, Token};
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -54,6 +54,13 @@ impl Replicas {
 
     async fn here(&self, visitor: &Visitor, path: &str) -> Answer {
         visitor.clone().get(&self.stage.postern.at(path)).await.checked()
+    }
+
+    async fn sign_out_elsewhere(&self, visitor: &Visitor) -> Answer {
+        let mut visitor = visitor.clone().with("sec-fetch-site", "same-origin");
+        let url = self.second.at("/-/logout");
+        visitor.carry_cookies(&self.stage.postern.url, &url);
+        visitor.post(&url, "").await.checked()
     }
 
     async fn sign_out(&self, visitor: &mut Visitor) -> Answer {
@@ -142,6 +149,30 @@ async fn a_sign_out_counts_at_every_replica_and_after_a_restart() {
     says(&replicas.second, "state.up", 1);
     assert!(!is_signed_in(&replicas.elsewhere(&copy, "/").await));
     assert!(is_signed_in(&replicas.elsewhere(&other, "/").await));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_id_token_of_a_sign_in_is_a_hint_at_every_replica() {
+    let Some(valkey) = Valkey::start(&[]) else { return };
+    let replicas = Replicas::new(&url(&valkey), "", same).await;
+    replicas.both_say("state.up", 1);
+    let grace = replicas.stage.person("grace").await;
+    let onward = replicas.sign_out_elsewhere(&grace).await.next().expect("to the provider");
+    assert!(onward.query_pairs().any(|(name, _)| name == "id_token_hint"), "{onward}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_out_stays_here_where_the_provider_was_never_reached() {
+    let Some(valkey) = Valkey::start(&[]) else { return };
+    let replicas = Replicas::new(&url(&valkey), "", same).await;
+    replicas.both_say("state.up", 1);
+    let grace = replicas.stage.person("grace").await;
+    let faults = IdentityProviderFaults { unavailable: true, ..Default::default() };
+    replicas.stage.sandbox.faults().set_identity_provider(faults);
+    let out = replicas.sign_out_elsewhere(&grace).await;
+    assert_eq!(out.status, 200);
+    assert!(out.body.contains("<h1>You are signed out</h1>"), "{}", out.body);
+    assert_eq!(replicas.here(&grace, "/").await.status, 302, "it ended all the same");
 }
 
 #[tokio::test(flavor = "multi_thread")]
