@@ -50,7 +50,8 @@ pub struct SignIn {
     bindings: Bindings,
     /// Callbacks that wait for the provider, so that a slow one is not buried under everybody's.
     exchanges: Semaphore,
-    hints: Hints,
+    /// Where sign-outs go on to the provider.
+    hints: Option<Hints>,
     clock: Clock,
 }
 
@@ -99,7 +100,6 @@ impl SignIn {
         issuer: Arc<Issuer>,
         sessions: Arc<Sessions>,
         sealer: Arc<Sealer>,
-        hints: Hints,
         http: HttpClient,
         clock: Clock,
     ) -> Result<Self, String> {
@@ -115,10 +115,16 @@ impl SignIn {
             issuer,
             sessions,
             sealer,
-            hints,
+            hints: None,
             redirect_uri,
             clock,
         })
+    }
+
+    /// Keeps ID tokens for sign-outs that go on to the provider.
+    #[must_use]
+    pub fn with_hints(self, hints: Option<Hints>) -> Self {
+        Self { hints, ..self }
     }
 
     /// Begins a sign-in that comes back to `return_to`. `deliberate` says whether a person started this visit.
@@ -219,7 +225,9 @@ impl SignIn {
         let provider_session = claims.get("sid").and_then(Value::as_str).map(str::to_owned);
         let principal = self.issuer.principal(claims)?;
         let session = self.sessions.establish(&principal, provider_session.as_deref())?;
-        self.hints.keep(&principal, provider_session.as_deref(), &tokens.id_token).await;
+        if let Some(hints) = &self.hints {
+            hints.keep(&principal, provider_session.as_deref(), &tokens.id_token).await;
+        }
         Ok(Some((Arc::new(principal), session)))
     }
 

@@ -198,9 +198,10 @@ pub fn browser_sign_in(
         state.clone(),
         clock.clone(),
     ));
-    let hints = Hints::new(Arc::clone(sealer), state, settings.session.lifetime);
+    let hints =
+        sign_in.rp_initiated_logout.then(|| Hints::new(Arc::clone(sealer), state, settings.session.lifetime));
     let logout = Logout::new(
-        sign_in,
+        &sign_in.client_id,
         public_url,
         Arc::clone(issuer),
         Arc::clone(&sessions),
@@ -213,10 +214,10 @@ pub fn browser_sign_in(
         Arc::clone(issuer),
         Arc::clone(&sessions),
         Arc::clone(sealer),
-        hints,
         http.clone(),
         clock.clone(),
     )
-    .map_err(|error| format!("{secret_key}: {error}"))?;
+    .map_err(|error| format!("{secret_key}: {error}"))?
+    .with_hints(hints);
     Ok(BrowserSignIn { sessions: Some(sessions), sign_in: Some(sign_in), logout: Some(logout) })
 }

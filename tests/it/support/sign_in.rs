@@ -5,7 +5,6 @@ use super::provider::{CLIENT_ID, CLIENT_SECRET, Provider};
 use super::signer::Signer;
 use postern::authn::issuer::Issuer;
 use postern::authn::login::{Finished, SignIn, SignInError};
-use postern::authn::logout::Hints;
 use postern::authn::return_to::ReturnTo;
 use postern::authn::seal::{Sealer, SealingKey};
 use postern::authn::session::Sessions;
@@ -38,7 +37,6 @@ impl Stack {
         clock: &Clock,
     ) -> Result<Self, String> {
         let public_url = Url::parse(PUBLIC_URL).unwrap();
-        let state = State::in_memory(clock.clone());
         let sealer = Arc::new(Sealer::new(&SealingKey::random(), &[], &public_url, &issuer.issuer));
         let hour = Duration::from_secs(3600);
         let sessions = Arc::new(Sessions::new(
@@ -47,7 +45,7 @@ impl Stack {
             &public_url,
             std::slice::from_ref(&issuer),
             None,
-            state.clone(),
+            State::in_memory(clock.clone()),
             clock.clone(),
         ));
         let scopes = ["openid", "email", "profile", "groups"].map(str::to_owned).to_vec();
@@ -56,13 +54,12 @@ impl Stack {
             client_id: CLIENT_ID.to_owned(),
             client_authentication,
             scopes,
-            rp_initiated_logout: true,
+            rp_initiated_logout: false,
         };
         let http = HttpClient::new()?;
         let issuer = Issuer::new(issuer, http.clone(), clock.clone())?;
-        let hints = Hints::new(sealer.clone(), state, 8 * hour);
         let sign_in =
-            SignIn::new(&config, &public_url, issuer, sessions.clone(), sealer, hints, http, clock.clone())?;
+            SignIn::new(&config, &public_url, issuer, sessions.clone(), sealer, http, clock.clone())?;
         Ok(Self { sessions, sign_in })
     }
 }
