@@ -3,6 +3,7 @@
 //! `config::file` is what an admin wrote; this is what the program runs on. There is no way from one to the other but
 //! through `load`, and no value here that still needs checking.
 
+pub mod branding;
 mod compile;
 pub mod diagnostics;
 pub mod file;
@@ -15,6 +16,8 @@ mod tree;
 pub use load::{Loaded, load, load_text};
 pub use schema::schema;
 
+use self::branding::Branding;
+use self::file::Portal;
 use crate::secret::Secret;
 use crate::target::{Region, RoleArn};
 use ipnet::IpNet;
@@ -32,7 +35,7 @@ pub enum SecretSource {
 }
 
 /// One party whose tokens are believed, and for what.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IssuerConfig {
     /// Its key in the config: the `issuer` of expressions, metrics and the audit trail.
     pub name: Arc<str>,
@@ -68,7 +71,7 @@ pub enum Algorithm {
     EdDsa,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeySource {
     /// OpenID Connect Discovery 1.0 at the issuer's URL.
     Discovery,
@@ -80,14 +83,14 @@ pub enum KeySource {
 }
 
 /// Where in the claims the fields of a principal stand: dotted paths, split.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimPaths {
     pub user: Vec<String>,
     pub groups: Vec<String>,
     pub name: Vec<String>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedHeaderConfig {
     /// Lower case.
     pub header: String,
@@ -95,7 +98,7 @@ pub struct SignedHeaderConfig {
     pub aws_alb: Option<AwsAlb>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AwsAlb {
     pub signer: String,
     pub client_id: String,
@@ -130,7 +133,7 @@ pub struct SessionConfig {
     pub idle: Duration,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AwsConfig {
     pub region: Region,
     pub role_arn: Option<RoleArn>,
@@ -215,7 +218,20 @@ pub struct Gateway {
     pub session: SessionConfig,
     pub aws: AwsConfig,
     pub limits: Limits,
+    /// What `GET /` answers a person who may open exactly one destination.
+    pub portal: Portal,
+    pub branding: Arc<Branding>,
+    pub drain: Drain,
     pub state: StateConfig,
+}
+
+/// How the process stops.
+#[derive(Clone, Copy, Debug)]
+pub struct Drain {
+    /// From "not ready" until no new connection is taken.
+    pub delay: Duration,
+    /// What running requests may take after that.
+    pub grace: Duration,
 }
 
 impl SignInConfig {
@@ -260,6 +276,22 @@ impl SecretSource {
 }
 
 impl Gateway {
+    /// The files with secrets and keys that are read when the configuration takes effect.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let client = self.sign_in.as_ref().map(|sign_in| match &sign_in.client_authentication {
+            ClientAuthentication::Secret(source) | ClientAuthentication::PrivateKeyJwt(source) => source,
+        });
+        let secrets = self.session.keys.iter().chain(client).filter_map(|source| match source {
+            SecretSource::File(path) => Some(path),
+            SecretSource::Env(_) => None,
+        });
+        let keys = self.issuers.iter().filter_map(|issuer| match &issuer.keys {
+            KeySource::JwksFile(path) => Some(path),
+            _ => None,
+        });
+        secrets.chain(keys).cloned().collect()
+    }
+
     /// The realm of all issuers, where they have one in common.
     pub fn sole_realm(&self) -> Option<Arc<str>> {
         let (first, others) = self.issuers.split_first()?;

@@ -30,6 +30,11 @@ struct EventLabels {
     event: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
+}
+
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
@@ -38,6 +43,7 @@ pub struct Metrics {
     mints: Family<MintLabels, Counter>,
     mint_duration: Histogram,
     sessions: Family<EventLabels, Counter>,
+    reloads: Family<OutcomeLabels, Counter>,
     connections: Gauge,
     state_up: Gauge,
     audit_lost: Counter,
@@ -53,6 +59,7 @@ impl Default for Metrics {
             mints: Family::default(),
             mint_duration: seconds(),
             sessions: Family::default(),
+            reloads: Family::default(),
             connections: Gauge::default(),
             state_up: Gauge::default(),
             audit_lost: Counter::default(),
@@ -73,6 +80,7 @@ impl Default for Metrics {
             metrics.mint_duration.clone(),
         );
         registry.register("sessions", "What happened to browser sessions", metrics.sessions.clone());
+        registry.register("reloads", "Attempts to load the configuration again", metrics.reloads.clone());
         registry.register(
             "connections",
             "Open connections of the main listener",
@@ -115,6 +123,10 @@ impl Metrics {
 
     pub fn session(&self, event: &'static str) {
         self.sessions.get_or_create(&EventLabels { event }).inc();
+    }
+
+    pub fn reload(&self, outcome: &'static str) {
+        self.reloads.get_or_create(&OutcomeLabels { outcome }).inc();
     }
 
     pub fn connections(&self) -> &Gauge {

@@ -5,7 +5,7 @@ use crate::authn::issuer::Issuer;
 use crate::clock::Clock;
 use crate::config::diagnostics::{Diagnostic, Severity};
 use crate::config::{ClientAuthentication, KeySource};
-use crate::gateway::start::browser_sign_in;
+use crate::gateway::start::{browser_sign_in, sealer};
 use crate::http_client::HttpClient;
 use crate::policy::explain;
 use crate::policy::trial::{TestOutcome, run_tests};
@@ -69,7 +69,10 @@ fn check_secrets(configuration: &Configuration) -> Vec<String> {
     }
     wrong.extend(State::check(&gateway.state).err());
     if wrong.is_empty()
-        && let Err(error) = browser_sign_in(gateway, &issuers, &http, &clock, State::in_memory(clock.clone()))
+        && let Err(error) = sealer(gateway).and_then(|sealer| {
+            let state = State::in_memory(clock.clone());
+            browser_sign_in(gateway, &issuers, sealer.as_ref(), &http, &clock, state)
+        })
     {
         wrong.push(error);
     }

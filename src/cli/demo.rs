@@ -38,7 +38,7 @@ async fn demo(args: &DemoArgs) -> Result<(), Failed> {
     let configuration = compiled(loaded)?;
     let key = sandbox.credentials();
     let access_key = (key.access_key_id.clone(), Secret::new(key.secret_access_key.as_bytes()));
-    serve(configuration, Some(access_key), |_| _ = greet(&gateway, &sandbox)).await?;
+    serve(configuration, None, Some(access_key), |_| _ = greet(&gateway, &sandbox)).await?;
     sandbox.shutdown().await;
     Ok(())
 }

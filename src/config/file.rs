@@ -32,6 +32,10 @@ pub struct Document {
     pub session: Option<At<Session>>,
     pub aws: Aws,
     pub limits: Option<Limits>,
+    /// Whether `/` is skipped where there is nothing to choose; by default `show`.
+    pub portal: Option<Portal>,
+    pub branding: Option<Branding>,
+    pub drain: Option<Drain>,
     /// What replicas share: ended sessions and rates. By default `memory`, with a warning where people sign in.
     pub state: Option<At<State>>,
     /// Tables for `lookup('name', key)`.
@@ -214,6 +218,17 @@ pub enum SessionPolicy {
     Off,
 }
 
+/// How the process stops when it is asked to by SIGTERM.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Drain {
+    /// How long `/-/ready` says 503 before no new connection is taken: until balancers have noticed. By default `5s`; up
+    /// to `5m`.
+    pub delay: Option<At<String>>,
+    /// How long running requests may take after that; by default `20s`; up to `10m`.
+    pub grace: Option<At<String>>,
+}
+
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
@@ -261,4 +276,44 @@ pub enum WhenAway {
     Refuse,
     /// Sessions count as far as this process knows.
     Serve,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Portal {
+    /// `/` lists what a person may open.
+    Show,
+    /// Where that is exactly one destination, `/` goes straight to it.
+    Skip,
+}
+
+/// How pages look.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Branding {
+    /// What people know this by, at most 64 characters; by default `Postern`.
+    pub product_name: Option<At<String>>,
+    pub logo: Option<LogoFile>,
+    /// `"#rrggbb"`, in quotes. Pages use it as it is or, where it could not be read on their background, darker or
+    /// lighter.
+    pub accent_color: Option<At<String>>,
+    pub support_contact: Option<SupportContact>,
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogoFile {
+    /// An SVG, PNG, JPEG or WebP image of at most 64 KiB, relative to the configuration's folder.
+    pub file: At<String>,
+}
+
+/// Whom people turn to when something fails.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SupportContact {
+    /// At most 64 characters.
+    pub name: At<String>,
+    pub email: Option<At<String>>,
+    /// An `https` URL: a chat channel or a ticket form.
+    pub url: Option<At<String>>,
 }

@@ -29,6 +29,10 @@ impl MintRate {
         Self { state, whole_again, interval: WINDOW / per_minute.max(1) }
     }
 
+    pub(super) fn allows(&self, per_minute: u32) -> bool {
+        self.interval == WINDOW / per_minute.max(1)
+    }
+
     /// # Errors
     ///
     /// How long to wait until the next mint is allowed.

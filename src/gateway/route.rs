@@ -18,6 +18,8 @@ pub enum Route<'a> {
     Logout,
     BackChannelLogout,
     WhoAmI,
+    /// The document that describes the API.
+    ApiDocument,
     ApiDestinations,
     ApiMint {
         name: &'a str,
@@ -44,6 +46,7 @@ pub fn route<'a>(method: &Method, path: &'a str) -> Route<'a> {
         "/-/whoami" => (Route::WhoAmI, READ),
         "/-/live" => (Route::Live, READ),
         "/-/ready" => (Route::Ready, READ),
+        "/-/api/openapi.json" => (Route::ApiDocument, READ),
         "/-/api/destinations" => (Route::ApiDestinations, READ),
         _ => match (mint_name(path), destination(path)) {
             (Some(name), _) if method == Method::POST => return Route::ApiMint { name },

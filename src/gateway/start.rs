@@ -2,6 +2,7 @@
 
 use super::Gateway;
 use super::limit::MintRate;
+use super::listing::LOOK_UPS_AT_ONCE;
 use super::pages::Pages;
 use crate::audit::Audit;
 use crate::authn::Authenticator;
@@ -11,59 +12,101 @@ use crate::authn::logout::{Hints, Logout};
 use crate::authn::seal::Sealer;
 use crate::authn::session::Sessions;
 use crate::clock::Clock;
-use crate::config;
+use crate::config::{self, IssuerConfig, KeySource};
 use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::presign::Presigner;
+use crate::server::readiness::Readiness;
 use crate::state::State;
 use hyper::header::ORIGIN;
 use hyper::http::request;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// What a gateway is made of beside its configuration.
 #[derive(Debug)]
 pub struct Parts {
-    pub presigner: Presigner,
+    pub presigner: Arc<Presigner>,
     pub http: HttpClient,
     pub clock: Clock,
     pub metrics: Arc<Metrics>,
     pub audit: Audit,
     pub state: State,
+    pub readiness: Readiness,
 }
 
 impl Gateway {
     /// Reads the secrets and key files that the configuration names. Asks no network.
     ///
+    /// Takes over from `before` what its own configuration leaves as it was: keys of issuers, what people have used of
+    /// their rates, a session key that was made at the start.
+    ///
     /// # Errors
     ///
     /// What cannot be read or is not usable, in words for the admin.
-    pub fn new(settings: config::Gateway, policy: Policy, parts: Parts) -> Result<Self, String> {
-        let Parts { presigner, http, clock, metrics, audit, state } = parts;
+    pub fn new(
+        settings: config::Gateway,
+        policy: Policy,
+        parts: Parts,
+        before: Option<&Self>,
+    ) -> Result<Self, String> {
+        let Parts { presigner, http, clock, metrics, audit, state, readiness } = parts;
         let issuers: Vec<Arc<Issuer>> = settings
             .issuers
             .iter()
-            .map(|issuer| Issuer::new(issuer.clone(), http.clone(), clock.clone()))
+            .map(|issuer| match before.and_then(|before| before.issuer(issuer)) {
+                Some(same) => Ok(same),
+                None => Issuer::new(issuer.clone(), http.clone(), clock.clone()),
+            })
             .collect::<Result<_, _>>()?;
+        let ephemeral = before.filter(|before| before.settings.session.keys.is_empty());
+        let sealer = match ephemeral.and_then(|before| before.sealer.clone()) {
+            Some(sealer) if settings.session.keys.is_empty() => Some(sealer),
+            _ => sealer(&settings)?,
+        };
         let BrowserSignIn { sessions, sign_in, logout } =
-            browser_sign_in(&settings, &issuers, &http, &clock, state.clone())?;
+            browser_sign_in(&settings, &issuers, sealer.as_ref(), &http, &clock, state.clone())?;
+        let mints_per_minute = settings.limits.mints_per_minute;
+        let mint_rate = before.map(|before| &before.mint_rate).filter(|rate| rate.allows(mints_per_minute));
         Ok(Self {
             authenticator: Authenticator::new(&issuers, &settings.credentials, sessions.clone())?,
-            mint_rate: MintRate::new(settings.limits.mints_per_minute, state.clone()),
-            presigner: Arc::new(presigner),
-            pages: Pages::default(),
+            mint_rate: mint_rate.map_or_else(|| Arc::new(MintRate::new(mints_per_minute, state)), Arc::clone),
+            presigner,
+            look_ups: Arc::new(Semaphore::new(LOOK_UPS_AT_ONCE)),
+            pages: Pages::new(Arc::clone(&settings.branding), settings.portal, clock),
             sessions,
             sign_in,
             logout,
+            sealer,
+            issuers,
             policy,
             metrics,
             audit,
+            readiness,
             settings,
         })
     }
 
     pub fn audit(&self) -> &Audit {
         &self.audit
+    }
+
+    pub fn settings(&self) -> &config::Gateway {
+        &self.settings
+    }
+
+    /// What mints for this configuration, where it would do so in the same way for `settings`.
+    pub fn presigner_for(&self, settings: &config::Gateway) -> Option<Arc<Presigner>> {
+        let is_same =
+            self.settings.aws == settings.aws && self.settings.sole_realm() == settings.sole_realm();
+        is_same.then(|| Arc::clone(&self.presigner))
+    }
+
+    /// The issuer with its keys, where it is configured alike. A key file is read anew each time.
+    fn issuer(&self, config: &IssuerConfig) -> Option<Arc<Issuer>> {
+        let is_fetched = !matches!(config.keys, KeySource::JwksFile(_));
+        self.issuers.iter().find(|issuer| is_fetched && issuer.config() == config).cloned()
     }
 
     /// Whether a form was sent from one of our own pages. Browsers say so: by `Sec-Fetch-Site`, and older ones by an
@@ -101,6 +144,20 @@ impl config::Gateway {
     }
 }
 
+/// What seals sessions and sign-ins, where people sign in here.
+///
+/// # Errors
+///
+/// A key that cannot be read or is weak, in words for the admin.
+pub fn sealer(settings: &config::Gateway) -> Result<Option<Arc<Sealer>>, String> {
+    let Some(sign_in) = &settings.sign_in else { return Ok(None) };
+    let Some(issuer) = settings.issuers.iter().find(|issuer| issuer.name == sign_in.issuer) else {
+        return Ok(None);
+    };
+    let sealer = Sealer::load(&settings.session.keys, &settings.public_url, &issuer.issuer);
+    Ok(Some(Arc::new(sealer.map_err(|error| format!("session.keys: {error}"))?)))
+}
+
 /// What a browser needs, from sign-in to logout.
 #[derive(Debug, Default)]
 pub struct BrowserSignIn {
@@ -117,11 +174,13 @@ pub struct BrowserSignIn {
 pub fn browser_sign_in(
     settings: &config::Gateway,
     issuers: &[Arc<Issuer>],
+    sealer: Option<&Arc<Sealer>>,
     http: &HttpClient,
     clock: &Clock,
     state: State,
 ) -> Result<BrowserSignIn, String> {
-    let (true, Some(sign_in)) = (settings.credentials.session, &settings.sign_in) else {
+    let (true, Some(sign_in), Some(sealer)) = (settings.credentials.session, &settings.sign_in, sealer)
+    else {
         return Ok(BrowserSignIn::default());
     };
     let issuer = issuers
@@ -129,11 +188,9 @@ pub fn browser_sign_in(
         .find(|issuer| *issuer.name() == sign_in.issuer)
         .ok_or_else(|| format!("sign_in.issuer: no issuer is named `{}`", sign_in.issuer))?;
     let public_url = &settings.public_url;
-    let sealer = Sealer::load(&settings.session.keys, public_url, &issuer.config().issuer);
-    let sealer = Arc::new(sealer.map_err(|error| format!("session.keys: {error}"))?);
     let secret_key = sign_in.secret_key();
     let sessions = Arc::new(Sessions::new(
-        Arc::clone(&sealer),
+        Arc::clone(sealer),
         &settings.session,
         public_url,
         &settings.issuers,
@@ -141,9 +198,8 @@ pub fn browser_sign_in(
         state.clone(),
         clock.clone(),
     ));
-    let hints = sign_in
-        .rp_initiated_logout
-        .then(|| Hints::new(Arc::clone(&sealer), state, settings.session.lifetime));
+    let hints =
+        sign_in.rp_initiated_logout.then(|| Hints::new(Arc::clone(sealer), state, settings.session.lifetime));
     let logout = Logout::new(
         &sign_in.client_id,
         public_url,
@@ -157,7 +213,7 @@ pub fn browser_sign_in(
         public_url,
         Arc::clone(issuer),
         Arc::clone(&sessions),
-        sealer,
+        Arc::clone(sealer),
         http.clone(),
         clock.clone(),
     )

@@ -7,6 +7,7 @@
     reason = "helpers of tests fail by panicking"
 )]
 
+mod branding;
 mod examples;
 mod hostile;
 mod issuers;

@@ -2,15 +2,20 @@
 //! module per test plan, a test per module of the plan, named as it is.
 
 mod back_channel_logout;
+mod basic;
+mod config;
 mod rp_initiated_logout;
 
 use crate::support::elsewhere::vectors;
+use postern::authn::login::{Finished, SignInError};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::process::Command;
 
 /// The plans that are replayed, each with the module here that holds its tests.
-const PLANS: [(&str, &str); 2] = [
+const PLANS: [(&str, &str); 4] = [
+    ("oidcc-client-basic-certification-test-plan", "basic"),
+    ("oidcc-client-config-certification-test-plan", "config"),
     ("oidcc-client-back-channel-logout-rp-basic", "back_channel_logout"),
     ("oidcc-client-rp-initiated-logout-rp-basic", "rp_initiated_logout"),
 ];
@@ -38,4 +43,15 @@ fn every_module_of_every_plan_has_its_test() {
         assert!(!expected.is_empty(), "{name}");
         assert_eq!(written, expected.iter().map(String::as_str).collect(), "{name}");
     }
+}
+
+#[track_caller]
+fn accepts(finished: &Result<Finished, SignInError>) {
+    assert!(matches!(finished, Ok(Finished::SignedIn { .. })), "{finished:?}");
+}
+
+/// No session is made, for this reason.
+#[track_caller]
+fn rejects(finished: Result<Finished, SignInError>, reason: &str) {
+    assert_eq!(finished.expect_err("a refusal").reason(), reason);
 }
