@@ -48,9 +48,10 @@ impl Pages {
         &self.content_security_policy
     }
 
-    /// For a page with a form whose answer leads to `origin`: browsers hold redirects against `form-action`, too.
+    /// For a page with a form whose answer leads to `origin`. Browsers hold every redirect after it against `form-action`,
+    /// and a provider may pass a sign-out on to others whose names are not known here: `https` has to do for those.
     pub fn content_security_policy_to(&self, origin: &str) -> HeaderValue {
-        policy(&self.allowed_style, &format!("'self' {origin}"))
+        policy(&self.allowed_style, &format!("'self' https: {origin}"))
     }
 
     /// Asked before a destination opens that another site pointed the browser at.

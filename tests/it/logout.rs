@@ -219,7 +219,7 @@ async fn a_sign_out_goes_on_to_the_provider_and_comes_back() {
     assert!(asked.body.contains("at your company's sign-in"), "{}", asked.body);
     let provider = stage.sandbox.issuer_text();
     let policy = asked.header("content-security-policy");
-    assert!(policy.contains(&format!("form-action 'self' {provider};")), "{policy}");
+    assert!(policy.contains(&format!("form-action 'self' https: {provider};")), "{policy}");
     let portal = grace.get(&stage.postern.at("/")).await.checked();
     assert!(portal.header("content-security-policy").contains("form-action 'self';"), "that page alone");
 

@@ -221,7 +221,7 @@ async fn without_the_server_no_session_counts_until_it_is_back() {
     assert!(answer.body.contains("/end_session?"), "the provider's session can still be ended");
     assert!(answer.body.contains("You are signed out in this browser"), "{}", answer.body);
     assert!(answer.header("set-cookie").contains("Max-Age=0"), "{}", answer.header("set-cookie"));
-    let record = replicas.stage.postern.audit(1);
+    let record = replicas.stage.postern.audit(4);
     let record = record.iter().find(|record| record["event"] == "sign-out").unwrap();
     assert_eq!(record["reason"], "state-away");
 
