@@ -8,6 +8,7 @@ use crate::config::{ClientAuthentication, KeySource};
 use crate::gateway::start::browser_sign_in;
 use crate::http_client::HttpClient;
 use crate::policy::explain;
+use crate::policy::reads::Reads;
 use crate::policy::trial::{TestOutcome, run_tests};
 use crate::state::State;
 use serde_json::json;
@@ -68,7 +69,14 @@ fn check_secrets(configuration: &Configuration) -> Vec<String> {
         }
     }
     if wrong.is_empty()
-        && let Err(error) = browser_sign_in(gateway, &issuers, &http, &clock, State::in_memory(clock.clone()))
+        && let Err(error) = browser_sign_in(
+            gateway,
+            &issuers,
+            &Reads::default(),
+            &http,
+            &clock,
+            State::in_memory(clock.clone()),
+        )
     {
         wrong.push(error);
     }

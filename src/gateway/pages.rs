@@ -154,7 +154,7 @@ impl Pages {
                 dt { "User" } dd { (person.user) }
                 dt { "Signed in by" } dd { (person.issuer) }
                 dt { "Subject" } dd { code { (person.subject) } }
-                dt { "Groups" } dd { (groups(&person.groups)) }
+                dt { "Groups" } dd { (groups(&person.groups)) (selection(person)) }
                 dt { "Request" } dd { code { (request_id) } }
             }
             h2 { "What you may open" }
@@ -266,6 +266,13 @@ fn signed_in_as(user: &str) -> Markup {
 
 fn display_name(person: &Principal) -> &str {
     person.name.as_deref().unwrap_or(&person.user)
+}
+
+/// Where the session holds only what matters here.
+fn selection(person: &Principal) -> Markup {
+    html! {
+        @if let Some(total) = person.groups_total { " (of " (total) " groups, those that rules here ask for)" }
+    }
 }
 
 fn groups(groups: &Groups) -> Markup {

@@ -135,6 +135,8 @@ fn who_am_i_json(person: &Principal, access: &[Access<'_>]) -> serde_json::Value
         "subject": person.subject,
         "groups": groups,
         "groups_left_out": person.groups == Groups::LeftOut,
+        // How many there are, where `groups` are only those that rules here ask for.
+        "groups_total": person.groups_total,
         "destinations": rows.collect::<Vec<_>>(),
     })
 }

@@ -14,6 +14,7 @@ use crate::config;
 use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
+use crate::policy::reads::Reads;
 use crate::presign::Presigner;
 use crate::state::State;
 use hyper::header::ORIGIN;
@@ -44,7 +45,7 @@ impl Gateway {
             .iter()
             .map(|issuer| Issuer::new(issuer.clone(), http.clone(), clock.clone()))
             .collect::<Result<_, _>>()?;
-        let (sessions, sign_in) = browser_sign_in(&settings, &issuers, &http, &clock, state)?;
+        let (sessions, sign_in) = browser_sign_in(&settings, &issuers, policy.reads(), &http, &clock, state)?;
         Ok(Self {
             authenticator: Authenticator::new(&issuers, &settings.credentials, sessions.clone())?,
             mint_rate: MintRate::new(settings.limits.mints_per_minute),
@@ -108,6 +109,7 @@ pub type BrowserSignIn = (Option<Arc<Sessions>>, Option<SignIn>);
 pub fn browser_sign_in(
     settings: &config::Gateway,
     issuers: &[Arc<Issuer>],
+    reads: &Reads,
     http: &HttpClient,
     clock: &Clock,
     state: State,
@@ -128,7 +130,7 @@ pub fn browser_sign_in(
         &settings.session,
         public_url,
         &settings.issuers,
-        None,
+        reads,
         state,
         clock.clone(),
     ));

@@ -14,6 +14,7 @@ mod expressions;
 mod functions;
 mod paths;
 mod profile_name;
+mod reads;
 mod scale;
 mod trials;
 
@@ -144,6 +145,7 @@ fn person(user: &str, groups: &[&str]) -> Person {
             subject: "subject".to_owned(),
             name: None,
             groups: Groups::Known(groups),
+            groups_total: None,
             claims: Arc::default(),
         }),
         client_ip: None,

@@ -13,6 +13,7 @@ use postern::config::{
     SignInConfig,
 };
 use postern::http_client::HttpClient;
+use postern::policy::reads::Reads;
 use postern::state::State;
 use serde_json::{Value, json};
 use std::io::Write;
@@ -43,7 +44,7 @@ impl Stack {
             &SessionConfig { keys: Vec::new(), lifetime: 8 * hour, idle: hour },
             &public_url,
             std::slice::from_ref(&issuer),
-            None,
+            &Reads::default(),
             State::in_memory(clock.clone()),
             clock.clone(),
         ));
