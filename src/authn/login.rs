@@ -9,27 +9,25 @@ mod attempt;
 mod callback;
 mod client;
 mod error;
+mod party;
 
 pub use error::SignInError;
+pub(super) use party::Identified;
+pub use party::RelyingParty;
 
 use self::attempt::{Attempt, LIFETIME};
 use self::callback::Callback;
-use self::client::{Client, Tokens};
-use super::claims::{Claims, Expected};
+use super::claims::Expected;
 use super::cookie::Cookie;
 use super::discovery::Provider;
-use super::issuer::Issuer;
 use super::principal::Principal;
 use super::return_to::ReturnTo;
 use super::seal::Sealer;
-use super::session::{Opened, Sessions};
-use super::token::UnverifiedToken;
+use super::session::{Arrival, Opened, ProviderTokens, Sessions};
 use crate::clock::Clock;
 use crate::config::SignInConfig;
-use crate::http_client::HttpClient;
 use crate::state::{Key, Room};
 use hyper::header::{HeaderMap, HeaderValue};
-use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -42,10 +40,9 @@ const BROWSER_COOKIE_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[derive(Debug)]
 pub struct SignIn {
-    issuer: Arc<Issuer>,
+    party: Arc<RelyingParty>,
     sessions: Arc<Sessions>,
     sealer: Arc<Sealer>,
-    client: Client,
     scope: String,
     redirect_uri: Url,
     browser_cookie: Cookie,
@@ -84,36 +81,29 @@ pub enum Finished {
 }
 
 impl SignIn {
-    /// `issuer` is the configured issuer that `config` names. The callback is `public_url` and `/-/callback`, whatever a
-    /// request says.
-    ///
-    /// # Errors
-    ///
-    /// The client's secret or key cannot be read, in words for the admin.
+    /// The callback is `public_url` and `/-/callback`, whatever a request says.
     pub fn new(
         config: &SignInConfig,
         public_url: &Url,
-        issuer: Arc<Issuer>,
+        party: Arc<RelyingParty>,
         sessions: Arc<Sessions>,
         sealer: Arc<Sealer>,
-        http: HttpClient,
         clock: Clock,
-    ) -> Result<Self, String> {
+    ) -> Self {
         let mut redirect_uri = public_url.clone();
         redirect_uri.set_path("/-/callback");
         redirect_uri.set_query(None);
         redirect_uri.set_fragment(None);
-        Ok(Self {
-            client: Client::new(config, http, clock.clone())?,
+        Self {
             scope: config.scopes.join(" "),
             browser_cookie: Cookie::browser(public_url),
             exchanges: Semaphore::new(MOST_EXCHANGES),
-            issuer,
+            party,
             sessions,
             sealer,
             redirect_uri,
             clock,
-        })
+        }
     }
 
     /// Begins a sign-in that comes back to `return_to`. `deliberate` says whether a person started this visit.
@@ -155,7 +145,7 @@ impl SignIn {
         if !attempt.is_of_browser(self.browser_cookie.find(headers)) || !attempt.is_fresh(self.clock.now()) {
             return Ok(again(&attempt).await);
         }
-        let provider = self.issuer.provider().await?;
+        let provider = self.party.issuer().provider().await?;
         self.check_answering_issuer(&callback, &provider)?;
         if let Some(error) = callback.error {
             return Ok(Finished::Refused { error, return_to: attempt.return_to() });
@@ -165,9 +155,7 @@ impl SignIn {
         if !self.is_first_use(&attempt).await {
             return Ok(again(&attempt).await);
         }
-        let issuer_url = &self.issuer.config().issuer;
-        let exchange =
-            self.client.exchange(&provider, issuer_url, &code, &self.redirect_uri, &attempt.verifier);
+        let exchange = self.party.exchange(&provider, &code, &self.redirect_uri, &attempt.verifier);
         let tokens = match exchange.await {
             // Another replica used the code, or it was left lying for too long.
             Err(SignInError::TokenRefused { error }) if error == "invalid_grant" && !attempt.is_restart => {
@@ -175,10 +163,19 @@ impl SignIn {
             }
             other => other?,
         };
-        let claims = self.verified_claims(&tokens, &attempt, &provider).await?;
-        let provider_session = claims.get("sid").and_then(Value::as_str).map(str::to_owned);
-        let principal = self.issuer.principal(claims)?;
-        let session = self.sessions.establish(&principal, provider_session.as_deref())?;
+        let expected = Expected::IdToken { client_id: self.party.client_id(), nonce: &attempt.nonce };
+        let person = self.party.person(&tokens, expected).await?;
+        let Identified { principal, provider_session } =
+            person.ok_or(SignInError::MalformedTokens("it has no id_token"))?;
+        let arrival = Arrival {
+            principal: &principal,
+            provider_session: provider_session.as_deref(),
+            tokens: ProviderTokens {
+                refresh_token: tokens.refresh_token,
+                nonce: Some(attempt.nonce.clone()),
+            },
+        };
+        let session = self.sessions.establish(arrival).await?;
         Ok(Finished::SignedIn {
             principal: Arc::new(principal),
             session,
@@ -194,7 +191,7 @@ impl SignIn {
         restart: bool,
         headers: &HeaderMap,
     ) -> Result<Started, SignInError> {
-        let provider = self.issuer.provider().await?;
+        let provider = self.party.issuer().provider().await?;
         let (browser, new) = attempt::browser(self.browser_cookie.find(headers));
         let attempt = Attempt::new(return_to, deliberate, restart, &browser, self.clock.now());
         let set_cookie = if new { self.browser_cookie.set(&browser, BROWSER_COOKIE_LIFETIME) } else { None };
@@ -202,7 +199,7 @@ impl SignIn {
         location
             .query_pairs_mut()
             .append_pair("response_type", "code")
-            .append_pair("client_id", self.client.id())
+            .append_pair("client_id", self.party.client_id())
             .append_pair("redirect_uri", self.redirect_uri.as_str())
             .append_pair("scope", &self.scope)
             .append_pair("state", &attempt.seal(&self.sealer))
@@ -234,65 +231,9 @@ impl SignIn {
     /// RFC 9207, section 2.4.
     fn check_answering_issuer(&self, callback: &Callback, provider: &Provider) -> Result<(), SignInError> {
         match &callback.issuer {
-            Some(issuer) if *issuer == self.issuer.config().issuer => Ok(()),
+            Some(issuer) if *issuer == self.party.issuer().config().issuer => Ok(()),
             None if !provider.iss_parameter_supported => Ok(()),
             Some(_) | None => Err(SignInError::WrongIssuer),
         }
     }
-
-    /// The ID token's claims, and those of `UserInfo` where the ID token leaves out one that we are to read.
-    async fn verified_claims(
-        &self,
-        tokens: &Tokens,
-        attempt: &Attempt,
-        provider: &Provider,
-    ) -> Result<Claims, SignInError> {
-        let expected = Expected::IdToken { client_id: self.client.id(), nonce: &attempt.nonce };
-        let token = UnverifiedToken::parse(&tokens.id_token)?;
-        let claims = self.issuer.verify(&token, expected).await?;
-        if !claims.fits_access_token(&tokens.access_token) {
-            return Err(SignInError::WrongAccessToken);
-        }
-        let Some(endpoint) = &provider.userinfo_endpoint else { return Ok(claims) };
-        match self.missing(&claims) {
-            Missing::Nothing => Ok(claims),
-            Missing::Name => match self.client.user_info(endpoint, &tokens.access_token).await {
-                Ok(user_info) => Ok(claims.with_user_info(user_info)?),
-                Err(_) => Ok(claims),
-            },
-            // Without an answer the person would seem to be in no group at all, and pass every rule that denies one.
-            Missing::UserOrGroups => {
-                let user_info = self.client.user_info(endpoint, &tokens.access_token).await?;
-                Ok(claims.with_user_info(user_info)?)
-            }
-        }
-    }
-
-    fn missing(&self, claims: &Claims) -> Missing {
-        let config = self.issuer.config();
-        let has = |path: &[String]| match path.split_first() {
-            Some((first, rest)) => {
-                let value = claims.get(first);
-                rest.iter().fold(value, |value, name| value?.get(name)).is_some()
-            }
-            None => true,
-        };
-        let lacks_mark =
-            config.user_domains.is_some() && !config.unmarked_email && claims.get("email_verified").is_none();
-        if lacks_mark || !has(&config.claims.user) || !has(&config.claims.groups) {
-            Missing::UserOrGroups
-        } else if !has(&config.claims.name) {
-            Missing::Name
-        } else {
-            Missing::Nothing
-        }
-    }
-}
-
-/// What the ID token leaves out of the claims that we are to read.
-enum Missing {
-    Nothing,
-    /// For pages only: `UserInfo` may fail.
-    Name,
-    UserOrGroups,
 }

@@ -28,6 +28,8 @@ pub enum Purpose {
     Session,
     /// A sign-in under way, in the `state` parameter.
     Attempt,
+    /// What is kept of a session beside its cookie.
+    Record,
 }
 
 /// Seals with its first key, opens with any.
@@ -174,6 +176,7 @@ struct RingKey {
     id: [u8; KEY_ID_LEN],
     session: LessSafeKey,
     attempt: LessSafeKey,
+    record: LessSafeKey,
 }
 
 impl RingKey {
@@ -182,6 +185,7 @@ impl RingKey {
             id: expand::<KEY_ID_LEN>(key, b"postern key id"),
             session: aead_key(key, Purpose::Session),
             attempt: aead_key(key, Purpose::Attempt),
+            record: aead_key(key, Purpose::Record),
         }
     }
 
@@ -189,6 +193,7 @@ impl RingKey {
         match purpose {
             Purpose::Session => &self.session,
             Purpose::Attempt => &self.attempt,
+            Purpose::Record => &self.record,
         }
     }
 }
@@ -199,6 +204,7 @@ impl Purpose {
         match self {
             Self::Session => b"postern session v1",
             Self::Attempt => b"postern sign-in v1",
+            Self::Record => b"postern session record v1",
         }
     }
 }

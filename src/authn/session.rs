@@ -3,9 +3,15 @@
 //! The cookie says who signed in and when, never what that person may do: rules are judged per request.
 
 mod content;
+mod record;
+mod revalidation;
 mod selection;
 
+pub use revalidation::Revalidation;
+
 use self::content::{Content, Home};
+use self::record::{Record, Records};
+use self::revalidation::Current;
 use self::selection::Questions;
 use super::cookie::{Cookie, Found};
 use super::principal::Principal;
@@ -43,8 +49,27 @@ pub struct Sessions {
     idle: Duration,
     questions: Questions,
     revocations: Revocations,
+    records: Records,
+    revalidation: Option<Revalidation>,
     state: State,
     clock: Clock,
+}
+
+/// What a sign-in brings.
+#[derive(Debug)]
+pub struct Arrival<'a> {
+    pub principal: &'a Principal,
+    /// `sid` of the ID token.
+    pub provider_session: Option<&'a str>,
+    pub tokens: ProviderTokens,
+}
+
+/// What is kept of the provider's answer, and never goes into a cookie.
+#[derive(Clone, Default)]
+pub struct ProviderTokens {
+    pub refresh_token: Option<String>,
+    /// Of the ID token.
+    pub nonce: Option<String>,
 }
 
 /// What a request says about its session.
@@ -93,7 +118,11 @@ pub enum Unusable {
     Revoked,
     /// The rules read something that was not kept, because they did not when it was sealed.
     AsksForMore,
-    /// The same of a session that was established a moment ago, by a replica with other rules: signing in again does not
+    /// The provider is to be asked about it again, and there is no refresh token to ask with.
+    Unconfirmed,
+    /// The provider no longer stands by it.
+    Withdrawn,
+    /// As [`Unusable::AsksForMore`], of a session that was established a moment ago, by a replica with other rules: signing in again does not
     /// help.
     RulesDiffer,
 }
@@ -121,26 +150,52 @@ impl Sessions {
         let (lifetime, idle) = (config.lifetime, config.idle);
         let revocations = Revocations::new(state.clone(), lifetime);
         let questions = Questions::new(reads);
-        Self { sealer, cookie, realms, lifetime, idle, questions, revocations, state, clock }
+        let records = Records::new(Arc::clone(&sealer), state.clone());
+        let revalidation = None;
+        Self {
+            sealer,
+            cookie,
+            realms,
+            lifetime,
+            idle,
+            questions,
+            revocations,
+            records,
+            revalidation,
+            state,
+            clock,
+        }
     }
 
-    /// A new session: the `Set-Cookie` that carries it. `provider_session` is the ID token's `sid`.
+    /// Sessions that the provider is asked about again and again.
+    #[must_use]
+    pub fn with_revalidation(self, revalidation: Revalidation) -> Self {
+        Self { revalidation: Some(revalidation), ..self }
+    }
+
+    /// A new session: the `Set-Cookie` that carries it.
     ///
     /// # Errors
     ///
     /// [`SessionError::TooBig`] where even what the policy reads is too much for a cookie.
-    pub fn establish(
-        &self,
-        principal: &Principal,
-        provider_session: Option<&str>,
-    ) -> Result<HeaderValue, SessionError> {
+    pub async fn establish(&self, arrival: Arrival<'_>) -> Result<HeaderValue, SessionError> {
+        let Arrival { principal, provider_session, tokens } = arrival;
         let now = self.clock.now();
         let id = SessionId(URL_SAFE_NO_PAD.encode(random::<16>()));
-        self.fit(Content::of(principal, id, provider_session, now))
+        let (_, cookie) = self.fit(Content::of(principal, id.clone(), provider_session, now))?;
+        if let Some(revalidation) = &self.revalidation {
+            revalidation.expects(tokens.refresh_token.is_some());
+            let record = Record::new(id, tokens);
+            // Without it, the session ends when the provider is to be asked: a sign-in is not worth less than that.
+            if self.records.store(&record, now.plus(self.lifetime), now).await.is_err() {
+                tracing::warn!("session.record-lost: the shared state is away");
+            }
+        }
+        Ok(cookie)
     }
 
     /// The session of a request, judged now. Never an error: a cookie that does not count makes the browser anonymous.
-    pub async fn open(&self, headers: &HeaderMap) -> Opened {
+    pub async fn open(self: &Arc<Self>, headers: &HeaderMap) -> Opened {
         let content = match self.cookie.find(headers) {
             Found::Absent => return Opened::None,
             Found::Duplicate => Err(Unusable::Duplicate),
@@ -151,12 +206,18 @@ impl Sessions {
             Err(reason) => return self.invalid(reason),
         };
         match self.revocations.concern(&content.marks()).await {
-            Ok(false) => match self.resume(content, home) {
-                Ok(session) => Opened::Valid(session),
-                Err(reason) => self.invalid(reason),
-            },
-            Ok(true) => self.invalid(Unusable::Revoked),
-            Err(Away) => Opened::Unknown,
+            Ok(false) => {}
+            Ok(true) => return self.invalid(Unusable::Revoked),
+            Err(Away) => return Opened::Unknown,
+        }
+        let resumed = match self.current(content).await {
+            Current::Content { content, is_newer } => self.resume(*content, home, is_newer),
+            Current::Unusable(reason) => Err(reason),
+            Current::Away => return Opened::Unknown,
+        };
+        match resumed {
+            Ok(session) => Opened::Valid(session),
+            Err(reason) => self.invalid(reason),
         }
     }
 
@@ -218,15 +279,15 @@ impl Sessions {
         Ok((content, home))
     }
 
-    /// The session, with its idle time moved on where that is due.
-    fn resume(&self, mut content: Content, home: Home) -> Result<Session, Unusable> {
+    /// The session, with a new cookie where its content is newer than the browser's or its idle time is to be moved on.
+    fn resume(&self, mut content: Content, home: Home, is_newer: bool) -> Result<Session, Unusable> {
         let now = self.clock.now();
         let groups = content.groups(&self.questions).map_err(|_| {
             let is_new = now.since(content.established) < JUST_ESTABLISHED;
             if is_new { Unusable::RulesDiffer } else { Unusable::AsksForMore }
         })?;
         let renewal = (self.idle / 10).max(SHORTEST_RENEWAL).min(self.idle / 2);
-        let renewed = if now.since(content.last_seen) >= renewal {
+        let renewed = if is_newer || now.since(content.last_seen) >= renewal {
             content.last_seen = now;
             self.seal(&content).ok()
         } else {
@@ -236,17 +297,22 @@ impl Sessions {
     }
 
     /// With all that is known of the person where that is small, or else with what the policy reads.
-    fn fit(&self, whole: Content) -> Result<HeaderValue, SessionError> {
+    fn fit(&self, whole: Content) -> Result<(Content, HeaderValue), SessionError> {
         let everything = self.seal(&whole);
         if everything.as_ref().is_ok_and(|header| header.len() <= COMFORTABLE_SET_COOKIE) {
-            return everything;
+            return everything.map(|header| (whole, header));
         }
-        let reduced = self.seal(&whole.reduced(&self.questions));
+        let reduced = whole.clone().reduced(&self.questions);
+        let selection = self.seal(&reduced);
         let length = |sealed: &Result<HeaderValue, SessionError>| match sealed {
             Ok(header) => header.len(),
             Err(SessionError::TooBig { bytes }) => *bytes,
         };
-        if length(&reduced) < length(&everything) { reduced } else { everything }
+        if length(&selection) < length(&everything) {
+            selection.map(|header| (reduced, header))
+        } else {
+            everything.map(|header| (whole, header))
+        }
     }
 
     /// The browser forgets the cookie when the session would no longer count anyway.
@@ -272,8 +338,16 @@ impl Unusable {
             Self::Idle => "idle",
             Self::Revoked => "revoked",
             Self::AsksForMore => "asks-for-more",
+            Self::Unconfirmed => "unconfirmed",
+            Self::Withdrawn => "withdrawn",
             Self::RulesDiffer => "rules-differ",
         }
+    }
+}
+
+impl fmt::Debug for ProviderTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ProviderTokens(..)")
     }
 }
 

@@ -76,6 +76,7 @@ fn check_secrets(configuration: &Configuration) -> Vec<String> {
             &http,
             &clock,
             State::in_memory(clock.clone()),
+            None,
         )
     {
         wrong.push(error);

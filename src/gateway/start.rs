@@ -6,9 +6,9 @@ use super::pages::Pages;
 use crate::audit::Audit;
 use crate::authn::Authenticator;
 use crate::authn::issuer::Issuer;
-use crate::authn::login::SignIn;
+use crate::authn::login::{RelyingParty, SignIn};
 use crate::authn::seal::Sealer;
-use crate::authn::session::Sessions;
+use crate::authn::session::{Revalidation, Sessions};
 use crate::clock::Clock;
 use crate::config;
 use crate::http_client::HttpClient;
@@ -45,7 +45,9 @@ impl Gateway {
             .iter()
             .map(|issuer| Issuer::new(issuer.clone(), http.clone(), clock.clone()))
             .collect::<Result<_, _>>()?;
-        let (sessions, sign_in) = browser_sign_in(&settings, &issuers, policy.reads(), &http, &clock, state)?;
+        let observers = (Arc::clone(&metrics), audit.clone());
+        let (sessions, sign_in) =
+            browser_sign_in(&settings, &issuers, policy.reads(), &http, &clock, state, Some(observers))?;
         Ok(Self {
             authenticator: Authenticator::new(&issuers, &settings.credentials, sessions.clone())?,
             mint_rate: MintRate::new(settings.limits.mints_per_minute),
@@ -101,7 +103,7 @@ impl config::Gateway {
 
 pub type BrowserSignIn = (Option<Arc<Sessions>>, Option<SignIn>);
 
-/// What a browser needs to sign in, where the configuration has it.
+/// What a browser needs to sign in, where the configuration has it. Without observers, sessions are not asked about again.
 ///
 /// # Errors
 ///
@@ -113,6 +115,7 @@ pub fn browser_sign_in(
     http: &HttpClient,
     clock: &Clock,
     state: State,
+    observers: Option<(Arc<Metrics>, Audit)>,
 ) -> Result<BrowserSignIn, String> {
     let (true, Some(sign_in)) = (settings.credentials.session, &settings.sign_in) else {
         return Ok((None, None));
@@ -124,8 +127,9 @@ pub fn browser_sign_in(
     let public_url = &settings.public_url;
     let sealer = Sealer::load(&settings.session.keys, public_url, &issuer.config().issuer);
     let sealer = Arc::new(sealer.map_err(|error| format!("session.keys: {error}"))?);
-    let secret_key = sign_in.secret_key();
-    let sessions = Arc::new(Sessions::new(
+    let party = RelyingParty::new(sign_in, Arc::clone(issuer), http.clone(), clock.clone());
+    let party = Arc::new(party.map_err(|error| format!("{}: {error}", sign_in.secret_key()))?);
+    let mut sessions = Sessions::new(
         Arc::clone(&sealer),
         &settings.session,
         public_url,
@@ -133,16 +137,12 @@ pub fn browser_sign_in(
         reads,
         state,
         clock.clone(),
-    ));
-    let sign_in = SignIn::new(
-        sign_in,
-        public_url,
-        Arc::clone(issuer),
-        Arc::clone(&sessions),
-        sealer,
-        http.clone(),
-        clock.clone(),
-    )
-    .map_err(|error| format!("{secret_key}: {error}"))?;
+    );
+    if let (Some(interval), Some((metrics, audit))) = (settings.session.revalidate, observers) {
+        let revalidation = Revalidation::new(interval, Arc::clone(&party), metrics, audit);
+        sessions = sessions.with_revalidation(revalidation);
+    }
+    let sessions = Arc::new(sessions);
+    let sign_in = SignIn::new(sign_in, public_url, party, Arc::clone(&sessions), sealer, clock.clone());
     Ok((Some(sessions), Some(sign_in)))
 }

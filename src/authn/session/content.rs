@@ -2,6 +2,7 @@
 
 use super::selection::{Questions, Selection, Unanswered};
 use super::{Session, SessionId};
+use crate::authn::login::Identified;
 use crate::authn::principal::{Groups, Principal};
 use crate::authn::revocation::Marks;
 use crate::clock::UnixSeconds;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 const PROTOCOL_CLAIMS: [&str; 8] = ["nonce", "at_hash", "c_hash", "s_hash", "iat", "nbf", "exp", "jti"];
 
 /// Short names: every byte is sent with every request.
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Content {
     #[serde(rename = "i")]
     pub(super) id: SessionId,
@@ -45,6 +46,9 @@ pub(super) struct Content {
     pub(super) established: UnixSeconds,
     #[serde(rename = "l")]
     pub(super) last_seen: UnixSeconds,
+    /// When the provider last stood by it.
+    #[serde(rename = "v")]
+    pub(super) validated: UnixSeconds,
     /// Follows the JSON, packed.
     #[serde(skip)]
     selection: Selection,
@@ -94,8 +98,29 @@ impl Content {
             provider_session: provider_session.map(str::to_owned),
             established: now,
             last_seen: now,
+            validated: now,
             selection: Selection::default(),
         }
+    }
+
+    /// The same session with what the provider says of the person now.
+    pub(super) fn told_anew(&self, person: &Identified) -> Self {
+        let provider_session = person.provider_session.as_ref().or(self.provider_session.as_ref());
+        Self {
+            established: self.established,
+            ..Self::of(
+                &person.principal,
+                self.id.clone(),
+                provider_session.map(String::as_str),
+                self.last_seen,
+            )
+        }
+    }
+
+    /// What was learnt of the same session since, as far as `newer` is the same session.
+    pub(super) fn followed_by(self, newer: Self) -> Self {
+        let last_seen = self.last_seen.max(newer.last_seen);
+        Self { last_seen, ..newer }
     }
 
     /// Of the groups and claims, what `questions` ask for.

@@ -20,7 +20,7 @@ pub(super) struct Questions {
 }
 
 /// Marks of what was asked for, with whether the person has it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Selection(BTreeMap<Mark, bool>);
 
 /// Something was not asked for when the selection was made.

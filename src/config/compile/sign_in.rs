@@ -206,9 +206,11 @@ pub(super) fn session(
     let lifetime = findings.check_optional("session.lifetime", written.lifetime.as_ref(), |text| {
         texts::duration(text, SECOND, WEEK)
     });
-    let longest_idle = lifetime.flatten().unwrap_or(if lifetime.is_some() { 8 * HOUR } else { WEEK });
-    let idle = findings.check_optional("session.idle", written.idle.as_ref(), |text| {
-        texts::duration(text, SECOND, longest_idle)
+    let longest = lifetime.flatten().unwrap_or(if lifetime.is_some() { 8 * HOUR } else { WEEK });
+    let idle = findings
+        .check_optional("session.idle", written.idle.as_ref(), |text| texts::duration(text, SECOND, longest));
+    let revalidate = findings.check_optional("session.revalidate", written.revalidate.as_ref(), |text| {
+        texts::duration(text, SECOND, longest)
     });
     match (&written.keys, ephemeral) {
         (Some(keys), true) => {
@@ -231,7 +233,8 @@ pub(super) fn session(
     Some(SessionConfig {
         keys: keys?,
         lifetime: lifetime?.unwrap_or(8 * HOUR),
-        idle: idle?.unwrap_or(HOUR.min(longest_idle)),
+        idle: idle?.unwrap_or(HOUR.min(longest)),
+        revalidate: revalidate?,
     })
 }
 

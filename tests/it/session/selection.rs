@@ -39,7 +39,7 @@ fn asking(groups: &[String], claims: &[&str]) -> World {
 
 fn signed_in(world: &World, person: &Principal) -> Browser {
     let mut browser = Browser::default();
-    browser.keep(&world.sessions().establish(person, Some("provider-session")).unwrap());
+    browser.keep(&world.establish(person, Some("provider-session")).unwrap());
     browser
 }
 
@@ -143,7 +143,7 @@ fn a_rule_about_the_claim_that_holds_the_groups_gets_all_of_it() {
     let session = opened(&world, &signed_in(&world, &crowded(60)));
     assert_eq!(groups(&session), [guid(1)]);
     assert_eq!(session.principal.claims["groups"].as_array().unwrap().len(), 60);
-    let error = world.sessions().establish(&crowded(500), None).unwrap_err();
+    let error = world.establish(&crowded(500), None).unwrap_err();
     assert!(matches!(error, SessionError::TooBig { bytes } if bytes > 3800));
 }
 
