@@ -86,7 +86,7 @@ impl RelyingParty {
         access_token: &str,
         expected: Expected<'_>,
     ) -> Result<Claims, SignInError> {
-        let token = UnverifiedToken::parse(id_token)?;
+        let token = UnverifiedToken::parse_id_token(id_token)?;
         let claims = self.issuer.verify(&token, expected).await?;
         if !claims.fits_access_token(access_token) {
             return Err(SignInError::WrongAccessToken);

@@ -184,6 +184,13 @@ const CASES: &[Case] = &[
     ),
     (
         "idle: 1h",
+        "revalidate: 9h",
+        &[
+            "28:15 session.revalidate: found `9h`; allowed: a time with its unit, such as `90s`, `15m` or `8h`, from 1s to 8h",
+        ],
+    ),
+    (
+        "idle: 1h",
         "idle: 0s",
         &[
             "28:9 session.idle: found `0s`; allowed: a time with its unit, such as `90s`, `15m` or `8h`, from 1s to 8h",
@@ -191,9 +198,9 @@ const CASES: &[Case] = &[
     ),
     (
         "idle: 1h",
-        "idle: 1h\n  revalidate: 15m",
+        "idle: 1h\n  renew: 15m",
         &[
-            "29:3 session.revalidate: unknown key `revalidate`; allowed: `idle`, `insecure_ephemeral_session_key`, `keys`, `lifetime`",
+            "29:3 session.renew: unknown key `renew`; allowed: `idle`, `insecure_ephemeral_session_key`, `keys`, `lifetime`, `revalidate`",
         ],
     ),
     (

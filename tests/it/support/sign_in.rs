@@ -15,7 +15,7 @@ use postern::config::{
 };
 use postern::http_client::HttpClient;
 use postern::metrics::Metrics;
-use postern::policy::reads::Reads;
+use postern::policy::reads::{Names, Reads};
 use postern::state::State;
 use serde_json::{Value, json};
 use std::io::Write;
@@ -98,7 +98,7 @@ impl Shared {
         Self {
             sealer: Arc::new(Sealer::new(&SealingKey::random(), &[], &public_url, issuer)),
             state: State::in_memory(clock.clone()),
-            reads: Reads::default(),
+            reads: Reads { claims: Names::All, groups: Names::All },
             revalidate: None,
             metrics: Arc::default(),
         }
