@@ -3,7 +3,7 @@
 use crate::audit::Audit;
 use crate::gateway::respond::{self, Body};
 use crate::metrics::Metrics;
-use crate::server;
+use crate::server::{self, readiness::Readiness};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
@@ -18,21 +18,26 @@ const OPENMETRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 
 /// Serves for as long as the process lives: a draining gateway is still measured.
-pub async fn serve(listener: TcpListener, metrics: Arc<Metrics>, audit: Audit) {
+pub async fn serve(listener: TcpListener, metrics: Arc<Metrics>, audit: Audit, readiness: Readiness) {
     let handler = move |request: Request<Incoming>, _| {
-        let answer = answer(&request, &metrics, &audit);
+        let answer = answer(&request, &metrics, &audit, &readiness);
         async move { answer }
     };
     server::serve(listener, handler, MOST_CONNECTIONS, &Gauge::default(), pending()).await;
 }
 
-fn answer(request: &Request<Incoming>, metrics: &Metrics, audit: &Audit) -> Response<Body> {
+fn answer(
+    request: &Request<Incoming>,
+    metrics: &Metrics,
+    audit: &Audit,
+    readiness: &Readiness,
+) -> Response<Body> {
     if *request.method() != Method::GET && *request.method() != Method::HEAD {
         return respond::text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
     }
     match request.uri().path() {
         "/-/live" => respond::text(StatusCode::OK, "live\n"),
-        "/-/ready" => respond::text(StatusCode::OK, "ready\n"),
+        "/-/ready" => respond::ready(readiness.is_ready()),
         "/metrics" => {
             let mut response = Response::new(Body::from(metrics.render(audit.lost())));
             response.headers_mut().insert(CONTENT_TYPE, OPENMETRICS);

@@ -35,6 +35,7 @@ pub enum Event {
     /// The identity provider no longer stands by a session, which ended it.
     Withdraw,
     Start,
+    Reload,
 }
 
 /// What happened. Fields that do not apply are left out. There is no field for a URL, a token or a cookie.
@@ -122,6 +123,11 @@ impl Audit {
         Ok(Self { sink: Sink::start("audit", QUEUE, stream)?, told: Arc::default(), clock, config_digest })
     }
 
+    /// The same trail, for decisions by another configuration.
+    pub fn under(&self, config_digest: Arc<str>) -> Self {
+        Self { config_digest, ..self.clone() }
+    }
+
     /// Queues one record; never waits.
     pub fn record(&self, record: &Record<'_>) {
         let lost = self.sink.lost();
@@ -148,6 +154,11 @@ impl Audit {
     }
 
     /// Waits until all that was queued has been written, or the deadline is over.
+    /// Of the configuration that is in force.
+    pub fn config_digest(&self) -> &str {
+        &self.config_digest
+    }
+
     pub fn flush(&self, deadline: Duration) {
         self.sink.flush(deadline);
     }

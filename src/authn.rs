@@ -11,6 +11,7 @@ pub mod issuer;
 mod json;
 pub mod jwks;
 pub mod login;
+pub mod logout;
 mod pem_keys;
 pub mod principal;
 mod refresh;

@@ -3,6 +3,7 @@
 //! `config::file` is what an admin wrote; this is what the program runs on. There is no way from one to the other but
 //! through `load`, and no value here that still needs checking.
 
+pub mod branding;
 mod compile;
 pub mod diagnostics;
 pub mod file;
@@ -15,6 +16,8 @@ mod tree;
 pub use load::{Loaded, load, load_text};
 pub use schema::schema;
 
+use self::branding::Branding;
+use self::file::Portal;
 use crate::secret::Secret;
 use crate::target::{Region, RoleArn};
 use ipnet::IpNet;
@@ -32,7 +35,7 @@ pub enum SecretSource {
 }
 
 /// One party whose tokens are believed, and for what.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IssuerConfig {
     /// Its key in the config: the `issuer` of expressions, metrics and the audit trail.
     pub name: Arc<str>,
@@ -68,7 +71,7 @@ pub enum Algorithm {
     EdDsa,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeySource {
     /// OpenID Connect Discovery 1.0 at the issuer's URL.
     Discovery,
@@ -80,14 +83,14 @@ pub enum KeySource {
 }
 
 /// Where in the claims the fields of a principal stand: dotted paths, split.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimPaths {
     pub user: Vec<String>,
     pub groups: Vec<String>,
     pub name: Vec<String>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedHeaderConfig {
     /// Lower case.
     pub header: String,
@@ -95,7 +98,7 @@ pub struct SignedHeaderConfig {
     pub aws_alb: Option<AwsAlb>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AwsAlb {
     pub signer: String,
     pub client_id: String,
@@ -110,6 +113,8 @@ pub struct SignInConfig {
     pub client_authentication: ClientAuthentication,
     /// Contains `openid`.
     pub scopes: Vec<String>,
+    /// A sign-out goes on to the provider, where it has an `end_session_endpoint`.
+    pub rp_initiated_logout: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -130,7 +135,7 @@ pub struct SessionConfig {
     pub revalidate: Option<Duration>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AwsConfig {
     pub region: Region,
     pub role_arn: Option<RoleArn>,
@@ -170,6 +175,36 @@ pub struct Credentials {
     pub signed_header: bool,
 }
 
+/// Where replicas keep what they share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StateConfig {
+    /// In this process alone.
+    Memory,
+    Valkey(ValkeyConfig),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValkeyConfig {
+    /// It may hold a password.
+    pub url: SecretSource,
+    /// For one operation.
+    pub timeout: Duration,
+    pub when_away: WhenAway,
+    /// PEM; in place of the machine's certificate authorities.
+    pub ca_certificate: Option<PathBuf>,
+    /// Another host may be asked without TLS.
+    pub insecure_plaintext: bool,
+}
+
+/// What becomes of sessions while the server does not answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenAway {
+    /// Whether one was ended is not known, so none counts: 503.
+    Refuse,
+    /// They count as far as this process knows.
+    Serve,
+}
+
 /// Everything that `serve` needs but the policy.
 #[derive(Clone, Debug)]
 pub struct Gateway {
@@ -185,6 +220,20 @@ pub struct Gateway {
     pub session: SessionConfig,
     pub aws: AwsConfig,
     pub limits: Limits,
+    /// What `GET /` answers a person who may open exactly one destination.
+    pub portal: Portal,
+    pub branding: Arc<Branding>,
+    pub drain: Drain,
+    pub state: StateConfig,
+}
+
+/// How the process stops.
+#[derive(Clone, Copy, Debug)]
+pub struct Drain {
+    /// From "not ready" until no new connection is taken.
+    pub delay: Duration,
+    /// What running requests may take after that.
+    pub grace: Duration,
 }
 
 impl SignInConfig {
@@ -229,6 +278,22 @@ impl SecretSource {
 }
 
 impl Gateway {
+    /// The files with secrets and keys that are read when the configuration takes effect.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let client = self.sign_in.as_ref().map(|sign_in| match &sign_in.client_authentication {
+            ClientAuthentication::Secret(source) | ClientAuthentication::PrivateKeyJwt(source) => source,
+        });
+        let secrets = self.session.keys.iter().chain(client).filter_map(|source| match source {
+            SecretSource::File(path) => Some(path),
+            SecretSource::Env(_) => None,
+        });
+        let keys = self.issuers.iter().filter_map(|issuer| match &issuer.keys {
+            KeySource::JwksFile(path) => Some(path),
+            _ => None,
+        });
+        secrets.chain(keys).cloned().collect()
+    }
+
     /// The realm of all issuers, where they have one in common.
     pub fn sole_realm(&self) -> Option<Arc<str>> {
         let (first, others) = self.issuers.split_first()?;

@@ -6,6 +6,8 @@ pub mod error;
 pub mod failure;
 mod launch;
 mod limit;
+mod logout;
+mod listing;
 pub mod pages;
 mod portal;
 mod programs;
@@ -13,20 +15,25 @@ pub mod respond;
 pub mod route;
 mod sign_in;
 pub mod start;
+mod try_again;
 
 pub use start::Parts;
 
 use self::access::Exchange;
 use self::context::{Audience, Navigation, RequestContext};
 use self::error::Error;
+use self::launch::DeepLink;
 use self::limit::MintRate;
 use self::pages::Pages;
 use self::respond::Body;
 use self::route::{Route, route};
 use crate::audit::Audit;
 use crate::authn::credential::Presented;
+use crate::authn::issuer::Issuer;
 use crate::authn::login::SignIn;
+use crate::authn::logout::Logout;
 use crate::authn::return_to::ReturnTo;
+use crate::authn::seal::Sealer;
 use crate::authn::session::Sessions;
 use crate::authn::{Authenticated, Authenticator};
 use crate::config;
@@ -35,12 +42,15 @@ use crate::policy::Policy;
 use crate::policy::trial::NO_SUCH_PATH;
 use crate::presign::Presigner;
 use crate::server::MOST_HEADERS;
+use crate::server::readiness::Readiness;
+use hyper::body::Incoming;
 use hyper::header::{HOST, SET_COOKIE};
 use hyper::http::request;
 use hyper::{Method, Request, Response, StatusCode};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// Over everything a request may wait for; what AWS may take is `aws.timeout`, and less.
 const DEADLINE: Duration = Duration::from_secs(45);
@@ -51,26 +61,31 @@ pub struct Gateway {
     authenticator: Authenticator,
     sessions: Option<Arc<Sessions>>,
     sign_in: Option<SignIn>,
+    sealer: Option<Arc<Sealer>>,
+    issuers: Vec<Arc<Issuer>>,
+    logout: Option<Logout>,
     policy: Policy,
     presigner: Arc<Presigner>,
-    mint_rate: MintRate,
+    mint_rate: Arc<MintRate>,
+    look_ups: Arc<Semaphore>,
     pages: Pages,
     metrics: Arc<Metrics>,
     audit: Audit,
+    readiness: Readiness,
 }
 
 impl Gateway {
     /// Answers one request that came from `peer`. Never fails: what goes wrong is an answer too.
-    pub async fn handle<B>(&self, request: Request<B>, peer: SocketAddr) -> Response<Body> {
-        let head = request.into_parts().0;
+    pub async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+        let (head, body) = request.into_parts();
         let mut exchange = Exchange::begin(&head, peer, &self.metrics);
         let (proxies, direct) = (&self.settings.trusted_proxies, self.settings.listen.direct_clients);
         let request_id = exchange.request_id().to_owned();
         let context = RequestContext::new(request_id, peer, &head.headers, proxies, direct);
         let response = match route(&head.method, head.uri.path()) {
             Route::Live => respond::text(StatusCode::OK, "live\n"),
-            Route::Ready => respond::text(StatusCode::OK, "ready\n"),
-            route => self.answer(route, &head, &context, &mut exchange).await,
+            Route::Ready => respond::ready(self.readiness.is_ready()),
+            route => self.answer(route, &head, body, &context, &mut exchange).await,
         };
         let secure = self.settings.public_url.scheme() == "https";
         let response = respond::finish(response, exchange.request_id(), secure);
@@ -81,10 +96,11 @@ impl Gateway {
         &self,
         route: Route<'_>,
         head: &request::Parts,
+        body: Incoming,
         context: &RequestContext,
         exchange: &mut Exchange<'_>,
     ) -> Response<Body> {
-        let answer = self.dispatch(route, head, context, exchange);
+        let answer = self.dispatch(route, head, body, context, exchange);
         let answer = tokio::time::timeout(DEADLINE, answer).await.unwrap_or(Err(Error::OutOfTime));
         match answer {
             Ok(response) => response,
@@ -92,10 +108,12 @@ impl Gateway {
         }
     }
 
+    /// Of all routes, one reads a body.
     async fn dispatch(
         &self,
         route: Route<'_>,
         head: &request::Parts,
+        body: Incoming,
         context: &RequestContext,
         exchange: &mut Exchange<'_>,
     ) -> Result<Response<Body>, Error> {
@@ -109,9 +127,11 @@ impl Gateway {
             Route::MethodNotAllowed(allow) => Err(Error::MethodNotAllowed { allow }),
             // A `HEAD` is a look from outside: it starts nothing, and whether a name exists is not told.
             _ if head.method == Method::HEAD => Ok(respond::text(StatusCode::OK, "")),
+            Route::ApiDocument => Ok(programs::document()),
             Route::ApiDestinations => self.api_destinations(head, context).await,
             Route::ApiMint { name } => self.api_mint(head, context, exchange, name).await,
             Route::Logout => self.sign_out(head, context).await,
+            Route::BackChannelLogout => self.back_channel_logout(head, body, context, exchange).await,
             Route::Portal | Route::WhoAmI if context.audience == Audience::Program => match route {
                 Route::Portal => self.portal(head, context).await,
                 _ => self.who_am_i(head, context).await,
@@ -138,7 +158,9 @@ impl Gateway {
         let caller = self.authenticate(head, context).await?;
         let destination = self.policy.destination(name).ok_or(Error::NoSuchDestination)?;
         exchange.opens(destination.name(), &caller.principal);
-        let grant = self.authorize(&caller.principal, destination, path, context)?;
+        let query = head.uri.query().and_then(try_again::without_count);
+        let link = path.map(|path| DeepLink { path, query: query.as_deref() });
+        let grant = self.authorize(&caller.principal, destination, link, context)?;
         if context.navigation == Navigation::Unasked {
             return Ok(self.ask_to_continue(destination, head, &caller.principal));
         }
@@ -177,7 +199,7 @@ impl Gateway {
                 Err(cause) => error = cause,
             }
         }
-        let mut failure = error.failure(head);
+        let mut failure = error.failure(head).counting_tries();
         let opens = exchange.destination().and_then(|name| self.policy.destination(name));
         failure.opens = opens.map(|destination| destination.title().to_owned());
         failure.person = exchange.person().map(str::to_owned);
@@ -186,6 +208,13 @@ impl Gateway {
         }
         if let (NO_SUCH_PATH, Some(name)) = (failure.reason, exchange.destination()) {
             failure.again = Some(format!("/{name}"));
+        }
+        if failure.status == StatusCode::NOT_FOUND && failure.again.is_none() && context.audience == Audience::Person
+            // Who is signed in is told which address they may have meant.
+            && let Ok(caller) = self.authenticate(head, context).await
+        {
+            failure.meant = self.meant(head.uri.path(), &caller.principal, context).map(str::to_owned);
+            failure.person.get_or_insert_with(|| caller.principal.user.clone());
         }
         failure.log(context);
         exchange.outcome(failure.reason);

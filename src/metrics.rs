@@ -30,6 +30,11 @@ struct EventLabels {
     event: &'static str,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct OutcomeLabels {
+    outcome: &'static str,
+}
+
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
@@ -38,7 +43,9 @@ pub struct Metrics {
     mints: Family<MintLabels, Counter>,
     mint_duration: Histogram,
     sessions: Family<EventLabels, Counter>,
+    reloads: Family<OutcomeLabels, Counter>,
     connections: Gauge,
+    state_up: Gauge,
     audit_lost: Counter,
 }
 
@@ -52,7 +59,9 @@ impl Default for Metrics {
             mints: Family::default(),
             mint_duration: seconds(),
             sessions: Family::default(),
+            reloads: Family::default(),
             connections: Gauge::default(),
+            state_up: Gauge::default(),
             audit_lost: Counter::default(),
         };
         let registry = &mut metrics.registry;
@@ -71,10 +80,16 @@ impl Default for Metrics {
             metrics.mint_duration.clone(),
         );
         registry.register("sessions", "What happened to browser sessions", metrics.sessions.clone());
+        registry.register("reloads", "Attempts to load the configuration again", metrics.reloads.clone());
         registry.register(
             "connections",
             "Open connections of the main listener",
             metrics.connections.clone(),
+        );
+        registry.register(
+            "state_up",
+            "Whether the state answers: 1, or 0 while its server is away",
+            metrics.state_up.clone(),
         );
         registry.register(
             "audit_lost",
@@ -110,8 +125,16 @@ impl Metrics {
         self.sessions.get_or_create(&EventLabels { event }).inc();
     }
 
+    pub fn reload(&self, outcome: &'static str) {
+        self.reloads.get_or_create(&OutcomeLabels { outcome }).inc();
+    }
+
     pub fn connections(&self) -> &Gauge {
         &self.connections
+    }
+
+    pub fn state_up(&self) -> &Gauge {
+        &self.state_up
     }
 
     /// The whole set in the OpenMetrics text format, version 1.0.0.

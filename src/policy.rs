@@ -25,6 +25,7 @@ use expression::functions::Library;
 use grant::{Denial, DenialReason, Effect, Grant, Outcome, Step, Trace};
 use paths::Glob;
 use reads::Reads;
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -69,6 +70,8 @@ pub struct Question<'a> {
     pub client_ip: Option<IpAddr>,
     /// A deep link: the decoded path below the destination, without a leading slash.
     pub path: Option<&'a str>,
+    /// What stands after the `?` of a deep link, as it came. MLflow reads it; for other targets it means nothing.
+    pub query: Option<&'a str>,
 }
 
 /// Why there is no [`Grant`].
@@ -116,7 +119,7 @@ impl Policy {
                 }
                 Decision::Allowed(mint) => {
                     let (principal, name) = (Arc::clone(question.principal), Arc::clone(&destination.name));
-                    return match destination.land(mint, question.path) {
+                    return match destination.land(mint, question) {
                         Some(mint) => Ok(Grant::new(principal, name, mint, trace)),
                         None => Err(Refusal::NoSuchPath(trace)),
                     };
@@ -133,6 +136,13 @@ impl Policy {
 
     pub fn destination(&self, name: &str) -> Option<&Destination> {
         self.destinations.iter().find(|destination| &*destination.name == name)
+    }
+
+    /// Every group that some rule asks for by its name, and perhaps texts that are no group.
+    pub fn group_names(&self) -> BTreeSet<&str> {
+        let rules =
+            self.deny.iter().chain(self.destinations.iter().flat_map(|destination| &destination.rules));
+        rules.flat_map(|rule| rule.condition.group_names()).collect()
     }
 
     /// In the order of the configuration.
@@ -217,11 +227,15 @@ impl Destination {
     }
 
     /// The mint with its deep link, if `paths` allows it.
-    fn land(&self, mut mint: Mint, path: Option<&str>) -> Option<Mint> {
-        let Some(path) = path else { return Some(mint) };
+    fn land(&self, mut mint: Mint, question: &Question<'_>) -> Option<Mint> {
+        let Some(path) = question.path else { return Some(mint) };
         match &mut mint.target {
             Target::StudioDomain { landing_uri: Some(landing_uri), .. } => {
                 *landing_uri = paths::land(&self.paths, landing_uri, path)?;
+                Some(mint)
+            }
+            Target::MlflowTrackingServer { .. } | Target::MlflowApp { .. } => {
+                mint.fragment = Some(paths::fragment(&self.paths, path, question.query)?);
                 Some(mint)
             }
             _ => None,

@@ -238,7 +238,11 @@ impl Presigner {
             }
         };
         let aws_request_id = minted.aws_request_id;
-        let url = self.hosts.check(minted.url).map_err(|why| PresignError {
+        let url = self.hosts.check(minted.url).and_then(|url| match &mint.fragment {
+            Some(page) => url.at(page),
+            None => Ok(url),
+        });
+        let url = url.map_err(|why| PresignError {
             aws_request_id: aws_request_id.clone(),
             message: format!("{operation}: {why}"),
             ..why.into()

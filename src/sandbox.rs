@@ -69,6 +69,8 @@ pub struct SandboxOptions {
     /// Where sign-in may return to, exactly; see also [`Sandbox::register_redirect`].
     pub redirect_uris: Vec<String>,
     pub post_logout_redirect_uris: Vec<String>,
+    /// Where the gateway is told of sign-outs.
+    pub backchannel_logout_uri: Option<Url>,
     /// `aud` of access tokens.
     pub audience: String,
     /// What signs ID tokens.
@@ -95,6 +97,7 @@ impl Default for SandboxOptions {
             clock: Clock::system(),
             redirect_uris: Vec::new(),
             post_logout_redirect_uris: Vec::new(),
+            backchannel_logout_uri: None,
             audience: "postern-api".to_owned(),
             id_token_key: TokenKey::Rs256,
             any_profile: false,
@@ -151,6 +154,7 @@ impl Sandbox {
                 audience: options.audience,
                 redirect_uris: Mutex::new(BTreeSet::from_iter(options.redirect_uris)),
                 post_logout_redirect_uris: Mutex::new(BTreeSet::from_iter(options.post_logout_redirect_uris)),
+                backchannel_logout_uri: Mutex::new(options.backchannel_logout_uri),
             },
             keys: Arc::new(generated.map_err(io::Error::other)?),
             people: Arc::new(People::of_the_demo()),
@@ -261,6 +265,10 @@ impl Sandbox {
         lock(&self.identity_provider.client.post_logout_redirect_uris).insert(uri.into());
     }
 
+    pub fn register_backchannel_logout(&self, uri: Url) {
+        *lock(&self.identity_provider.client.backchannel_logout_uri) = Some(uri);
+    }
+
     pub fn people(&self) -> Vec<Person> {
         self.identity_provider.people.all()
     }
@@ -284,6 +292,12 @@ impl Sandbox {
     /// The same for an ID token, without a nonce.
     pub fn id_claims(&self, person: &str) -> Map<String, Value> {
         self.identity_provider.id_claims(&self.person(person))
+    }
+
+    /// The claims of a logout token for all sessions of the person.
+    pub fn logout_claims(&self, person: &str) -> Map<String, Value> {
+        let subject = self.person(person).claims().get("sub").cloned().unwrap_or_default();
+        self.identity_provider.logout_claims(subject.as_str().unwrap_or_default())
     }
 
     /// Signs any token.

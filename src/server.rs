@@ -1,5 +1,7 @@
 //! Accept, serve, drain.
 
+pub mod readiness;
+
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
@@ -23,10 +25,7 @@ const HEAD_DEADLINE: Duration = Duration::from_secs(10);
 const LARGEST_HEAD: usize = 64 * 1024;
 pub const MOST_HEADERS: usize = 100;
 const MOST_STREAMS: u32 = 64;
-/// How long running requests may take once the listener is closed.
-const GRACE: Duration = Duration::from_secs(20);
-
-/// Serves until `stop` resolves, then lets running requests finish.
+/// Serves until `stop` resolves with the time that running requests may still take, and lets them finish.
 ///
 /// At most `most` connections are open at a time; further ones wait in the kernel's queue.
 pub async fn serve<Handler, Answer>(
@@ -34,7 +33,7 @@ pub async fn serve<Handler, Answer>(
     handler: Handler,
     most: usize,
     open: &Gauge,
-    stop: impl Future<Output = ()>,
+    stop: impl Future<Output = Duration>,
 ) where
     Handler: Fn(Request<Incoming>, SocketAddr) -> Answer + Clone + Send + 'static,
     Answer: Future<Output = Response<Body>> + Send + 'static,
@@ -42,9 +41,9 @@ pub async fn serve<Handler, Answer>(
     let slots = Arc::new(Semaphore::new(most));
     let draining = GracefulShutdown::new();
     let mut stop = std::pin::pin!(stop);
-    loop {
+    let grace = loop {
         let accepted = tokio::select! {
-            () = &mut stop => break,
+            grace = &mut stop => break grace,
             accepted = accept(&listener, &slots) => accepted,
         };
         let Some((stream, peer, slot)) = accepted else { continue };
@@ -69,10 +68,10 @@ pub async fn serve<Handler, Answer>(
             }
             drop((counted, slot));
         });
-    }
+    };
     drop(listener);
-    if tokio::time::timeout(GRACE, draining.shutdown()).await.is_err() {
-        tracing::warn!(grace_seconds = GRACE.as_secs(), "drain.incomplete");
+    if tokio::time::timeout(grace, draining.shutdown()).await.is_err() {
+        tracing::warn!(grace_seconds = grace.as_secs(), "drain.incomplete");
     }
 }
 

@@ -1,18 +1,25 @@
 //! What replicas share: small values that expire, under keys that tell nothing.
 //!
 //! Without shared state it is this process's memory: what is noted there ends with the process, and other replicas do not
-//! know it.
+//! know it. With it, it is a Valkey (or Redis) server, which may be away for a while.
 
 mod memory;
+mod valkey;
+
+pub use self::valkey::Address;
 
 use self::memory::Memory;
-use crate::clock::Clock;
+use self::valkey::Valkey;
+use crate::clock::{Clock, UnixSeconds};
+use crate::config::StateConfig;
 use aws_lc_rs::digest::{Context, SHA256};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use prometheus_client::metrics::gauge::Gauge;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+use url::Url;
 
 /// A handle: clones share one state.
 #[derive(Clone, Debug)]
@@ -20,13 +27,14 @@ pub struct State(Arc<Backend>);
 
 #[derive(Debug)]
 enum Backend {
-    Memory(Memory),
+    Memory(Box<Memory>),
+    Valkey(Valkey),
 }
 
 /// What a value is about. Each use has a room of its own, so that none can crowd out another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Room {
-    /// Sessions that were ended before their time.
+    /// When something ended: sessions, before their time. Only [`State::end`] writes here, only [`State::ends`] reads.
     Revocation,
     /// What counts once: sign-in attempts, logout tokens.
     Once,
@@ -34,6 +42,8 @@ pub enum Room {
     Session,
     /// Who is at work on something.
     Lock,
+    /// How often something was done. Only [`State::take`] uses it.
+    Rate,
 }
 
 /// Names a value. It holds a digest, so that neither people nor sessions can be read from the state's keys.
@@ -49,7 +59,26 @@ pub struct Away;
 
 impl State {
     pub fn in_memory(clock: Clock) -> Self {
-        Self(Arc::new(Backend::Memory(Memory::new(clock))))
+        Self(Arc::new(Backend::Memory(Box::new(Memory::new(clock)))))
+    }
+
+    /// The state as configured, for the gateway at `public_url`. A server is not waited for: it is away until it answers.
+    /// `up` is 1 while it does. Needs a runtime.
+    ///
+    /// # Errors
+    ///
+    /// The server's address or certificate cannot be read or is not usable, in words for the admin.
+    pub fn open(config: &StateConfig, public_url: &Url, clock: Clock, up: &Gauge) -> Result<Self, String> {
+        match config {
+            StateConfig::Memory => {
+                up.set(1);
+                Ok(Self::in_memory(clock))
+            }
+            StateConfig::Valkey(config) => {
+                let valkey = Valkey::open(config, public_url, clock, up.clone())?;
+                Ok(Self(Arc::new(Backend::Valkey(valkey))))
+            }
+        }
     }
 
     /// The values of `keys`, in their order.
@@ -60,43 +89,90 @@ impl State {
     pub async fn values<const N: usize>(&self, keys: [&Key; N]) -> Result<[Option<Vec<u8>>; N], Away> {
         match &*self.0 {
             Backend::Memory(memory) => Ok(keys.map(|key| memory.value(key))),
+            Backend::Valkey(valkey) => valkey.values(keys).await,
         }
     }
 
     /// Keeps `value`, for `keep`, in place of what was there.
     pub async fn put(&self, key: &Key, value: &[u8], keep: Duration) -> Result<(), Away> {
         match &*self.0 {
-            Backend::Memory(memory) => memory.put(key, value, keep),
+            Backend::Memory(memory) => {
+                memory.put(key, value, keep);
+                Ok(())
+            }
+            Backend::Valkey(valkey) => valkey.put(key, value, keep).await,
         }
-        Ok(())
     }
 
     /// Keeps `value` unless there is one, and tells whether it did: of any number of callers, one is told so.
     pub async fn put_new(&self, key: &Key, value: &[u8], keep: Duration) -> Result<bool, Away> {
         match &*self.0 {
             Backend::Memory(memory) => Ok(memory.put_new(key, value, keep)),
+            Backend::Valkey(valkey) => valkey.put_new(key, value, keep).await,
         }
     }
 
     pub async fn remove(&self, key: &Key) -> Result<(), Away> {
         match &*self.0 {
-            Backend::Memory(memory) => memory.remove(key),
+            Backend::Memory(memory) => {
+                memory.remove(key);
+                Ok(())
+            }
+            Backend::Valkey(valkey) => valkey.remove(key).await,
         }
-        Ok(())
+    }
+
+    /// Notes that what `key` names ended at `at`, unless a later end is known. Where the state is away, it has ended for
+    /// this process, and for the others once the state is back and this process still runs.
+    pub async fn end(&self, key: &Key, at: UnixSeconds, keep: Duration) -> Result<(), Away> {
+        match &*self.0 {
+            Backend::Memory(memory) => {
+                memory.end(key, at, keep);
+                Ok(())
+            }
+            Backend::Valkey(valkey) => valkey.end(key, at, keep).await,
+        }
+    }
+
+    /// When what `keys` name ended, as far as it did.
+    pub async fn ends<const N: usize>(&self, keys: [&Key; N]) -> Result<[Option<UnixSeconds>; N], Away> {
+        match &*self.0 {
+            Backend::Memory(memory) => Ok(keys.map(|key| memory.ended(key))),
+            Backend::Valkey(valkey) => valkey.ends(keys).await,
+        }
+    }
+
+    /// Takes one of what `key` allows: at most a `window`'s worth at once, and one more every `interval`. `None` where
+    /// nothing is shared, or not now: the caller counts for itself.
+    pub async fn take(
+        &self,
+        key: &Key,
+        interval: Duration,
+        window: Duration,
+    ) -> Option<Result<(), Duration>> {
+        match &*self.0 {
+            Backend::Memory(_) => None,
+            Backend::Valkey(valkey) => valkey.take(key, interval, window).await.ok(),
+        }
     }
 }
 
 impl Key {
     /// The key for what `parts` name together.
     pub fn new(room: Room, parts: &[&str]) -> Self {
-        let mut digest = Context::new(&SHA256);
-        for part in parts {
-            // With its length, so that no two lists of parts read alike.
-            digest.update(&(part.len() as u64).to_be_bytes());
-            digest.update(part.as_bytes());
-        }
-        Self { room, name: URL_SAFE_NO_PAD.encode(digest.finish()) }
+        Self { room, name: digest(parts) }
     }
+}
+
+/// A digest that no two lists of parts have in common.
+fn digest(parts: &[&str]) -> String {
+    let mut digest = Context::new(&SHA256);
+    for part in parts {
+        // With its length, so that no two lists read alike.
+        digest.update(&(part.len() as u64).to_be_bytes());
+        digest.update(part.as_bytes());
+    }
+    URL_SAFE_NO_PAD.encode(digest.finish())
 }
 
 impl fmt::Display for Away {

@@ -39,7 +39,7 @@ pub enum Target {
     },
 }
 
-/// The complete input of one mint: the target, and where and as which role it is asked for.
+/// The complete input of one mint: the target, where and as which role it is asked for, and at which page it opens.
 ///
 /// This is what a take-once slot is keyed by (with the person), so a field that changes the answer must stand here.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -50,6 +50,8 @@ pub struct Mint {
     pub role_arn: Option<RoleArn>,
     /// A VPC endpoint or the sandbox, in place of the region's public endpoint.
     pub endpoint_url: Option<String>,
+    /// The page that the URL opens at. AWS is not told; the URL carries it.
+    pub fragment: Option<Fragment>,
 }
 
 impl Target {
@@ -215,6 +217,15 @@ name! {
     landing_uri
 }
 
+name! {
+    /// A page of an application that routes by what stands after `#`: one `/`, and then what RFC 3986, section 3.5 has for
+    /// a fragment, so that in a URL it can be nothing else. At most 1920, so that with the longest name of a destination
+    /// before it the link fits through a sign-in.
+    Fragment,
+    "`/` and a path with an optional query, percent-encoded, without control characters, at most 1920 characters",
+    fragment
+}
+
 /// Declares a number of seconds inside AWS's range.
 macro_rules! seconds {
     ($(#[$doc:meta])* $name:ident, $range:expr, $allowed:literal) => {
@@ -299,6 +310,18 @@ fn landing_uri(text: &str) -> bool {
         && !path.starts_with('/')
         && path.split('/').all(stays_below)
         && path.chars().all(|c| !c.is_control() && !c.is_whitespace() && c != '\\' && c != '#')
+}
+
+fn fragment(text: &str) -> bool {
+    let escapes = |after: &str| {
+        let byte = after.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        byte.is_some_and(|byte| !byte.is_ascii_control()) && !after.starts_with('+')
+    };
+    text.len() <= 1920
+        && text.starts_with('/')
+        && !text.starts_with("//")
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%".contains(&b))
+        && text.split('%').skip(1).all(escapes)
 }
 
 /// Whether a path segment leads down, also for a reader that decodes `%2e`, `%2f` and `%5c` first, as browsers do the

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 /// How far our clock and the issuer's may differ, for `exp`, `nbf` and `iat`.
 pub const LEEWAY: Duration = Duration::from_secs(30);
-/// The longest life of a bearer token, and of a header token of an unknown kind: `exp` less `iat`, or less now.
+/// The longest life of a bearer token or a logout token, and of a header token of an unknown kind: `exp` less `iat`, or less now.
 pub const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 const LONGEST_SUBJECT: usize = 255;
 /// 9999-12-31T23:59:59Z.
@@ -86,9 +86,9 @@ pub(super) fn check(
         return Err(TokenError::IssuedInFuture);
     }
     let longest_life = match expected {
-        Expected::Bearer => Some(LONGEST_LIFE),
+        Expected::Bearer | Expected::LogoutToken { .. } => Some(LONGEST_LIFE),
         Expected::SignedHeader => Some(signed_header::longest_life(issuer)),
-        Expected::IdToken { .. } | Expected::RefreshedIdToken { .. } | Expected::LogoutToken { .. } => None,
+        Expected::IdToken { .. } | Expected::RefreshedIdToken { .. } => None,
     };
     if longest_life.is_some_and(|longest| expires_at.since(issued_at.unwrap_or(now)) > longest) {
         return Err(TokenError::LifetimeTooLong);
@@ -185,6 +185,9 @@ fn meant_for(
 fn ends_a_session(claims: &Map<String, Value>) -> Result<(), TokenError> {
     if claims.contains_key("nonce") {
         return Err(TokenError::InvalidClaim("nonce"));
+    }
+    if !claims.get("events").and_then(|events| events.get(LOGOUT_EVENT)).is_some_and(Value::is_object) {
+        return Err(TokenError::InvalidClaim("events"));
     }
     text(claims, "jti")?;
     match (claims.contains_key("sub"), claims.contains_key("sid")) {

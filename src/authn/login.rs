@@ -2,10 +2,11 @@
 //!
 //! OpenID Connect Core 1.0, section 3.1; RFC 7636 (PKCE, S256 only); RFC 9207 (`iss` in the callback); RFC 9700.
 //!
-//! Nothing is kept for a sign-in under way: the attempt is sealed into `state` and bound to the browser by one cookie,
-//! so that any number of tabs may sign in at once, at any replica, and abandoned attempts cost nothing.
+//! Nothing is kept for a sign-in under way: the attempt is sealed into `state` and bound to the browser by a cookie, so
+//! that any number of tabs may sign in at once, at any replica, and abandoned attempts cost nothing.
 
 mod attempt;
+mod binding;
 mod callback;
 mod client;
 mod error;
@@ -16,10 +17,11 @@ pub(super) use party::Identified;
 pub use party::RelyingParty;
 
 use self::attempt::{Attempt, LIFETIME};
+use self::binding::Bindings;
 use self::callback::Callback;
 use super::claims::Expected;
-use super::cookie::Cookie;
 use super::discovery::Provider;
+use super::logout::Hints;
 use super::principal::Principal;
 use super::return_to::ReturnTo;
 use super::seal::Sealer;
@@ -29,14 +31,11 @@ use crate::config::SignInConfig;
 use crate::state::{Key, Room};
 use hyper::header::{HeaderMap, HeaderValue};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::Semaphore;
 use url::Url;
 
 /// Sign-ins at the provider's token endpoint at once.
 const MOST_EXCHANGES: usize = 64;
-/// Longer than a browser's session with the provider; a sign-in on its last minutes merely starts over.
-const BROWSER_COOKIE_LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[derive(Debug)]
 pub struct SignIn {
@@ -45,9 +44,10 @@ pub struct SignIn {
     sealer: Arc<Sealer>,
     scope: String,
     redirect_uri: Url,
-    browser_cookie: Cookie,
+    bindings: Bindings,
     /// Callbacks that wait for the provider, so that a slow one is not buried under everybody's.
     exchanges: Semaphore,
+    hints: Hints,
     clock: Clock,
 }
 
@@ -55,29 +55,32 @@ pub struct SignIn {
 #[derive(Debug)]
 pub struct Started {
     pub location: HeaderValue,
-    /// Binds the attempt to this browser, where it is not bound already.
-    pub set_cookie: Option<HeaderValue>,
+    /// `Set-Cookie` values: what binds the attempt to this browser, where it is not bound already, and deletions of what
+    /// earlier ones left behind.
+    pub cookies: Vec<HeaderValue>,
 }
 
-/// How a callback ends when nothing went wrong on the way.
+/// How a callback ends when nothing went wrong on the way. `deliberate` says that a person of this browser started the
+/// visit, as its first hop was judged.
 #[derive(Debug)]
 pub enum Finished {
-    SignedIn {
-        principal: Arc<Principal>,
-        session: HeaderValue,
-        return_to: ReturnTo,
-        /// Whether a person started this visit, as its first hop was judged.
-        deliberate: bool,
-    },
-    /// The callback is no good (stale, replayed, or another browser's), but this browser has a session, which wins.
-    /// Go there, as to a visit that no person started.
-    Kept { return_to: ReturnTo },
-    /// The callback is no good, and this browser has no session. `automatic` is true once per visit: then
+    /// Also where the browser had a session, of the same person or of another: what was done at the provider last counts.
+    SignedIn { principal: Arc<Principal>, session: HeaderValue, return_to: ReturnTo, deliberate: bool },
+    /// The callback signs nobody in (stale, replayed, or another browser's), but this browser has a session, which wins.
+    Kept { return_to: ReturnTo, deliberate: bool },
+    /// The callback signs nobody in, and this browser has no session. `automatic` is true once per visit: then
     /// [`SignIn::restart`] may follow at once. Otherwise a person has to press a button, so that a browser without
     /// cookies goes round once and not for ever.
-    Restart { return_to: ReturnTo, automatic: bool },
-    /// The provider said no: its error code, such as `access_denied`.
-    Refused { error: String, return_to: ReturnTo },
+    Restart { return_to: ReturnTo, deliberate: bool, automatic: bool },
+}
+
+/// How a callback ends when something did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    pub error: SignInError,
+    /// Where the visit wanted to go, as far as that can be told, and whether a person of this browser started it.
+    pub return_to: ReturnTo,
+    pub deliberate: bool,
 }
 
 impl SignIn {
@@ -88,6 +91,7 @@ impl SignIn {
         party: Arc<RelyingParty>,
         sessions: Arc<Sessions>,
         sealer: Arc<Sealer>,
+        hints: Hints,
         clock: Clock,
     ) -> Self {
         let mut redirect_uri = public_url.clone();
@@ -96,11 +100,12 @@ impl SignIn {
         redirect_uri.set_fragment(None);
         Self {
             scope: config.scopes.join(" "),
-            browser_cookie: Cookie::browser(public_url),
+            bindings: Bindings::new(public_url),
             exchanges: Semaphore::new(MOST_EXCHANGES),
             party,
             sessions,
             sealer,
+            hints,
             redirect_uri,
             clock,
         }
@@ -120,53 +125,91 @@ impl SignIn {
         self.begin(return_to, deliberate, false, headers).await
     }
 
-    /// Begins again after [`Finished::Restart`]. Whoever made the first callback may have chosen `return_to`, so the visit
-    /// counts as one that no person started: it ends before a page with a button, not in a presigned URL.
+    /// Begins again after [`Finished::Restart`], with what stands there.
     ///
     /// # Errors
     ///
     /// As [`SignIn::start`].
-    pub async fn restart(&self, return_to: &ReturnTo, headers: &HeaderMap) -> Result<Started, SignInError> {
-        self.begin(return_to, false, true, headers).await
+    pub async fn restart(
+        &self,
+        return_to: &ReturnTo,
+        deliberate: bool,
+        headers: &HeaderMap,
+    ) -> Result<Started, SignInError> {
+        self.begin(return_to, deliberate, true, headers).await
     }
 
     /// Ends a sign-in: `query` is that of the callback.
     ///
     /// # Errors
     ///
-    /// [`SignInError`] where the callback is malformed, or the provider's answer is missing, late or fails a check.
-    pub async fn finish(&self, query: &str, headers: &HeaderMap) -> Result<Finished, SignInError> {
-        let callback = Callback::parse(query).ok_or(SignInError::MalformedCallback)?;
+    /// [`Failed`] where the callback is malformed, or the provider says no, or its answer is missing, late or fails a check.
+    pub async fn finish(&self, query: &str, headers: &HeaderMap) -> Result<Finished, Failed> {
+        let Some(callback) = Callback::parse(query) else {
+            let (return_to, deliberate) = (ReturnTo::default(), false);
+            return Err(Failed { error: SignInError::MalformedCallback, return_to, deliberate });
+        };
         let Some(attempt) = callback.state.as_deref().and_then(|state| Attempt::open(&self.sealer, state))
         else {
-            return Ok(self.astray(ReturnTo::default(), false, headers).await);
+            // Nobody can tell whether this follows a restart, so that is done only for a browser that began nothing lately.
+            let automatic = !self.bindings.any(headers);
+            return Ok(self.astray(ReturnTo::default(), false, automatic, headers).await);
         };
-        let again = |attempt: &Attempt| self.astray(attempt.return_to(), !attempt.is_restart, headers);
-        if !attempt.is_of_browser(self.browser_cookie.find(headers)) || !attempt.is_fresh(self.clock.now()) {
-            return Ok(again(&attempt).await);
+        let is_of_browser = self.bindings.holds(&attempt.binding, headers);
+        // Whoever made an attempt elsewhere chose where it goes.
+        let deliberate = attempt.is_deliberate && is_of_browser;
+        let finished = if is_of_browser && attempt.is_fresh(self.clock.now()) {
+            self.complete(callback, &attempt).await
+        } else {
+            Ok(None)
+        };
+        match finished {
+            Ok(Some((principal, session))) => {
+                Ok(Finished::SignedIn { principal, session, return_to: attempt.return_to(), deliberate })
+            }
+            Ok(None) => Ok(self.astray(attempt.return_to(), deliberate, !attempt.is_restart, headers).await),
+            Err(error) => Err(Failed { error, return_to: attempt.return_to(), deliberate }),
         }
+    }
+
+    /// `Set-Cookie` values for the answer to a callback: deletions of what earlier attempts of this browser left behind.
+    pub fn tidy(&self, headers: &HeaderMap) -> Vec<HeaderValue> {
+        self.bindings.tidy(headers, self.clock.now())
+    }
+
+    /// Trades the code of this browser's own attempt for a session; nothing where it has been traded before, or another
+    /// try may do better.
+    async fn complete(
+        &self,
+        callback: Callback,
+        attempt: &Attempt,
+    ) -> Result<Option<(Arc<Principal>, HeaderValue)>, SignInError> {
         let provider = self.party.issuer().provider().await?;
         self.check_answering_issuer(&callback, &provider)?;
         if let Some(error) = callback.error {
-            return Ok(Finished::Refused { error, return_to: attempt.return_to() });
+            let may_pass = callback::is_for_want_of_interaction(&error) && !attempt.is_restart;
+            return if may_pass { Ok(None) } else { Err(SignInError::Refused { error }) };
         }
         let code = callback.code.ok_or(SignInError::MalformedCallback)?;
         let _exchange = self.exchanges.try_acquire().map_err(|_| SignInError::Crowded)?;
-        if !self.is_first_use(&attempt).await {
-            return Ok(again(&attempt).await);
+        if !self.is_first_use(attempt).await {
+            return Ok(None);
         }
         let exchange = self.party.exchange(&provider, &code, &self.redirect_uri, &attempt.verifier);
         let tokens = match exchange.await {
             // Another replica used the code, or it was left lying for too long.
             Err(SignInError::TokenRefused { error }) if error == "invalid_grant" && !attempt.is_restart => {
-                return Ok(again(&attempt).await);
+                return Ok(None);
             }
             other => other?,
         };
         let expected = Expected::IdToken { client_id: self.party.client_id(), nonce: &attempt.nonce };
         let person = self.party.person(&tokens, expected).await?;
-        let Identified { principal, provider_session } =
-            person.ok_or(SignInError::MalformedTokens("it has no id_token"))?;
+        let (Some(Identified { principal, provider_session }), Some(id_token)) = (person, &tokens.id_token)
+        else {
+            return Err(SignInError::MalformedTokens("it has no id_token"));
+        };
+        self.hints.keep(&principal, provider_session.as_deref(), id_token).await;
         let arrival = Arrival {
             principal: &principal,
             provider_session: provider_session.as_deref(),
@@ -176,12 +219,7 @@ impl SignIn {
             },
         };
         let session = self.sessions.establish(arrival).await?;
-        Ok(Finished::SignedIn {
-            principal: Arc::new(principal),
-            session,
-            return_to: attempt.return_to(),
-            deliberate: attempt.is_deliberate,
-        })
+        Ok(Some((Arc::new(principal), session)))
     }
 
     async fn begin(
@@ -192,9 +230,9 @@ impl SignIn {
         headers: &HeaderMap,
     ) -> Result<Started, SignInError> {
         let provider = self.party.issuer().provider().await?;
-        let (browser, new) = attempt::browser(self.browser_cookie.find(headers));
-        let attempt = Attempt::new(return_to, deliberate, restart, &browser, self.clock.now());
-        let set_cookie = if new { self.browser_cookie.set(&browser, BROWSER_COOKIE_LIFETIME) } else { None };
+        let now = self.clock.now();
+        let (binding, set_cookie) = self.bindings.bind(headers, now);
+        let attempt = Attempt::new(return_to, deliberate, restart, binding, now);
         let mut location = provider.authorization_endpoint.clone();
         location
             .query_pairs_mut()
@@ -209,7 +247,8 @@ impl SignIn {
         let mut location =
             HeaderValue::from_str(location.as_str()).map_err(|_| SignInError::UnusableEndpoint)?;
         location.set_sensitive(true);
-        Ok(Started { location, set_cookie })
+        let cookies = set_cookie.into_iter().chain(self.bindings.tidy(headers, now)).collect();
+        Ok(Started { location, cookies })
     }
 
     /// Whether nobody came back with this attempt before. Where the state is away, the provider refuses a used code.
@@ -218,12 +257,18 @@ impl SignIn {
         self.sessions.state().put_new(&key, b"", LIFETIME).await.unwrap_or(true)
     }
 
-    /// What becomes of a callback that cannot sign anyone in.
-    async fn astray(&self, return_to: ReturnTo, automatic: bool, headers: &HeaderMap) -> Finished {
+    /// What becomes of a callback that signs nobody in.
+    async fn astray(
+        &self,
+        return_to: ReturnTo,
+        deliberate: bool,
+        automatic: bool,
+        headers: &HeaderMap,
+    ) -> Finished {
         match self.sessions.open(headers).await {
-            Opened::Valid(_) => Finished::Kept { return_to },
+            Opened::Valid(_) => Finished::Kept { return_to, deliberate },
             Opened::None | Opened::Invalid { .. } | Opened::Unknown => {
-                Finished::Restart { return_to, automatic }
+                Finished::Restart { return_to, deliberate, automatic }
             }
         }
     }

@@ -49,6 +49,11 @@ impl ReturnTo {
         self.0.split_once('?').map_or(&*self.0, |(path, _)| path)
     }
 
+    /// Without the path and its `?`.
+    pub fn query(&self) -> Option<&str> {
+        self.0.split_once('?').map(|(_, query)| query)
+    }
+
     /// For `Location`.
     pub fn to_location(&self) -> HeaderValue {
         HeaderValue::from_str(&self.0).unwrap_or_else(|_| HeaderValue::from_static(DEFAULT))

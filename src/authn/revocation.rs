@@ -49,7 +49,7 @@ impl Revocations {
     }
 
     pub(super) async fn end(&self, ended: Ended<'_>, now: UnixSeconds) -> Result<(), Away> {
-        self.state.put(&ended.key(), now.0.to_string().as_bytes(), self.lifetime).await
+        self.state.end(&ended.key(), now, self.lifetime).await
     }
 
     pub(super) async fn concern(&self, marks: &Marks<'_>) -> Result<bool, Away> {
@@ -60,14 +60,12 @@ impl Revocations {
         };
         let ended = [Ended::Session(session), from_provider, Ended::Subject { issuer, subject }];
         let keys = ended.map(|ended| ended.key());
-        let noted = self.state.values(keys.each_ref()).await?;
+        let noted = self.state.ends(keys.each_ref()).await?;
         Ok(ended.iter().zip(noted).any(|(ended, noted)| match (ended, noted) {
             (_, None) => false,
             (Ended::Session(_) | Ended::ProviderSession { .. }, Some(_)) => true,
             // A later sign-in of the same person is another session.
-            (Ended::Subject { .. } | Ended::Unattributed { .. }, Some(at)) => {
-                time(&at).is_none_or(|at| at >= established)
-            }
+            (Ended::Subject { .. } | Ended::Unattributed { .. }, Some(at)) => at >= established,
         }))
     }
 }
@@ -83,8 +81,4 @@ impl Ended<'_> {
             }
         }
     }
-}
-
-fn time(text: &[u8]) -> Option<UnixSeconds> {
-    str::from_utf8(text).ok()?.parse().ok().map(UnixSeconds)
 }

@@ -30,6 +30,8 @@ pub enum Purpose {
     Attempt,
     /// What is kept of a session beside its cookie.
     Record,
+    /// The ID token of a sign-in, kept for its sign-out.
+    IdToken,
 }
 
 /// Seals with its first key, opens with any.
@@ -177,6 +179,7 @@ struct RingKey {
     session: LessSafeKey,
     attempt: LessSafeKey,
     record: LessSafeKey,
+    id_token: LessSafeKey,
 }
 
 impl RingKey {
@@ -186,6 +189,7 @@ impl RingKey {
             session: aead_key(key, Purpose::Session),
             attempt: aead_key(key, Purpose::Attempt),
             record: aead_key(key, Purpose::Record),
+            id_token: aead_key(key, Purpose::IdToken),
         }
     }
 
@@ -194,6 +198,7 @@ impl RingKey {
             Purpose::Session => &self.session,
             Purpose::Attempt => &self.attempt,
             Purpose::Record => &self.record,
+            Purpose::IdToken => &self.id_token,
         }
     }
 }
@@ -205,6 +210,7 @@ impl Purpose {
             Self::Session => b"postern session v1",
             Self::Attempt => b"postern sign-in v1",
             Self::Record => b"postern session record v1",
+            Self::IdToken => b"postern id token v1",
         }
     }
 }

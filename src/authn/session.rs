@@ -3,10 +3,12 @@
 //! The cookie says who signed in and when, never what that person may do: rules are judged per request.
 
 mod content;
+mod error;
 mod record;
 mod revalidation;
 mod selection;
 
+pub use error::{SessionError, Unusable};
 pub use revalidation::Revalidation;
 
 use self::content::{Content, Home};
@@ -14,7 +16,7 @@ use self::record::{Record, Records};
 use self::revalidation::Current;
 use self::selection::Questions;
 use super::cookie::{Cookie, Found};
-use super::principal::Principal;
+use super::principal::{Groups, Principal};
 use super::revocation::{Ended, Revocations};
 use super::seal::{Purpose, Sealer, random};
 use crate::clock::{Clock, UnixSeconds};
@@ -97,41 +99,19 @@ pub struct Session {
     pub renewed: Option<HeaderValue>,
 }
 
+/// A session that was ended by the person.
+#[derive(Debug)]
+pub struct SignedOut {
+    pub session: Session,
+    /// False where the state is away: other replicas may accept copies of the cookie `until` then.
+    pub everywhere: bool,
+    pub until: UnixSeconds,
+}
+
 /// Names a session; opens nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SessionId(String);
-
-/// Why a session cookie does not count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unusable {
-    /// Several cookies of the name.
-    Duplicate,
-    /// Not sealed by our keys, for this use, or damaged.
-    Unreadable,
-    /// Its issuer is no longer configured.
-    UnknownIssuer,
-    /// Older than the lifetime.
-    Expired,
-    /// Not used for the idle time.
-    Idle,
-    Revoked,
-    /// The rules read something that was not kept, because they did not when it was sealed.
-    AsksForMore,
-    /// The provider is to be asked about it again, and there is no refresh token to ask with.
-    Unconfirmed,
-    /// The provider no longer stands by it.
-    Withdrawn,
-    /// As [`Unusable::AsksForMore`], of a session that was established a moment ago, by a replica with other rules: signing in again does not
-    /// help.
-    RulesDiffer,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SessionError {
-    /// What must be kept does not fit into a cookie. `bytes` is what it would take.
-    TooBig { bytes: usize },
-}
 
 impl Sessions {
     /// Sessions for browsers at `public_url`. Where a person has too many groups and claims for a cookie, only what the
@@ -254,6 +234,19 @@ impl Sessions {
         &self.state
     }
 
+    /// Ends the session of a request: its cookie no longer counts, wherever copies of it are. `None` where there is none.
+    pub async fn sign_out(&self, headers: &HeaderMap) -> Option<SignedOut> {
+        let Found::One(value) = self.cookie.find(headers) else { return None };
+        let (content, home) = self.read(value).ok()?;
+        let everywhere = self.end(Ended::Session(content.id.as_str())).await.is_ok();
+        // At worst it ends by itself: the session no longer counts.
+        let _ = self.records.remove(&content.id).await;
+        let until = content.established.plus(self.lifetime);
+        // Whether the rules ask for more groups than are known is no matter here.
+        let groups = content.groups(&self.questions).unwrap_or(Groups::LeftOut);
+        Some(SignedOut { session: content.into_session(home, groups, None), everywhere, until })
+    }
+
     async fn end(&self, ended: Ended<'_>) -> Result<(), Away> {
         self.revocations.end(ended, self.clock.now()).await
     }
@@ -327,24 +320,6 @@ impl Sessions {
     }
 }
 
-impl Unusable {
-    /// The stable word for logs and metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Duplicate => "duplicate-cookie",
-            Self::Unreadable => "unreadable",
-            Self::UnknownIssuer => "unknown-issuer",
-            Self::Expired => "expired",
-            Self::Idle => "idle",
-            Self::Revoked => "revoked",
-            Self::AsksForMore => "asks-for-more",
-            Self::Unconfirmed => "unconfirmed",
-            Self::Withdrawn => "withdrawn",
-            Self::RulesDiffer => "rules-differ",
-        }
-    }
-}
-
 impl fmt::Debug for ProviderTokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("ProviderTokens(..)")
@@ -356,15 +331,3 @@ impl SessionId {
         &self.0
     }
 }
-
-impl fmt::Display for SessionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::TooBig { bytes } = self;
-        write!(
-            f,
-            "the session takes {bytes} bytes, and a cookie holds {LONGEST_SET_COOKIE}: the provider sends too much of what the rules read"
-        )
-    }
-}
-
-impl std::error::Error for SessionError {}

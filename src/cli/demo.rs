@@ -10,6 +10,7 @@ use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
+use url::Url;
 
 pub(super) fn run(args: &DemoArgs) -> Result<(), Failed> {
     let log = install_logger(args.log_format)?;
@@ -24,7 +25,8 @@ async fn demo(args: &DemoArgs) -> Result<(), Failed> {
     let redirect_uris = vec![format!("{gateway}/-/callback")];
     let options = SandboxOptions {
         redirect_uris,
-        post_logout_redirect_uris: vec![format!("{gateway}/")],
+        post_logout_redirect_uris: vec![format!("{gateway}/-/logout")],
+        backchannel_logout_uri: Url::parse(&format!("{gateway}/-/backchannel-logout")).ok(),
         ..SandboxOptions::default()
     };
     let sandbox = Sandbox::start(options).await.map_err(ran)?;
@@ -36,7 +38,7 @@ async fn demo(args: &DemoArgs) -> Result<(), Failed> {
     let configuration = compiled(loaded)?;
     let key = sandbox.credentials();
     let access_key = (key.access_key_id.clone(), Secret::new(key.secret_access_key.as_bytes()));
-    serve(configuration, Some(access_key), |_| _ = greet(&gateway, &sandbox)).await?;
+    serve(configuration, None, Some(access_key), |_| _ = greet(&gateway, &sandbox)).await?;
     sandbox.shutdown().await;
     Ok(())
 }

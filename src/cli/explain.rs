@@ -16,15 +16,18 @@ pub(super) fn run(args: &ExplainArgs) -> Result<(), Failed> {
         .principal(&issuer, &claims)
         .map_err(|error| Failed::Ran(Some(format!("these claims name nobody: {error}"))))?;
     let principal = Arc::new(principal);
-    let named =
-        args.destination.as_deref().map(|named| named.trim_start_matches('/')).map(|named| {
-            match named.split_once('/') {
-                Some((name, path)) if !path.is_empty() => (name, Some(path)),
-                _ => (named.trim_end_matches('/'), None),
-            }
-        });
+    let link = args.destination.as_deref().map(|link| link.trim_start_matches('/'));
+    let query = link.and_then(|link| link.split_once('?')).map(|(_, query)| query);
+    let named = link.map(|link| {
+        let link = link.split_once('?').map_or(link, |(link, _)| link);
+        match link.split_once('/') {
+            Some((name, path)) if !path.is_empty() => (name, Some(path)),
+            _ => (link.trim_end_matches('/'), None),
+        }
+    });
     let client_ip = args.client_ip.map(|address| address.to_canonical());
-    let question = Question { principal: &principal, client_ip, path: named.and_then(|(_, path)| path) };
+    let path = named.and_then(|(_, path)| path);
+    let question = Question { principal: &principal, client_ip, path, query };
     let policy = &configuration.policy;
     let Some((name, _)) = named else {
         let all = explain::explain_all(policy, &question);

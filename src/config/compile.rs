@@ -2,14 +2,16 @@
 //! one key says about another is checked. Every error is collected with its place.
 
 mod aws;
+mod branding;
 mod edge;
 mod issuers;
 mod sign_in;
+mod state;
 mod texts;
 
 use super::Gateway;
 use super::diagnostics::Diagnostic;
-use super::file::Document;
+use super::file::{Document, Portal};
 use super::located::At;
 use crate::target::InvalidName;
 use std::path::Path;
@@ -40,6 +42,9 @@ pub(super) fn gateway(document: &Document, directory: &Path, findings: &mut Find
     let session = sign_in::session(document, credentials.as_ref(), directory, findings);
     let aws = aws::aws(&document.aws, findings);
     let limits = edge::limits(document.limits.as_ref());
+    let branding = branding::branding(document.branding.as_ref(), directory, findings);
+    let drain = edge::drain(document.drain.as_ref(), findings);
+    let state = state::state(document, credentials.as_ref(), directory, findings);
     Some(Gateway {
         public_url: public_url?,
         aliases: aliases?,
@@ -52,6 +57,10 @@ pub(super) fn gateway(document: &Document, directory: &Path, findings: &mut Find
         session: session?,
         aws: aws?,
         limits,
+        portal: document.portal.unwrap_or(Portal::Show),
+        branding: branding?.into(),
+        drain: drain?,
+        state: state?,
     })
 }
 

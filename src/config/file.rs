@@ -32,6 +32,12 @@ pub struct Document {
     pub session: Option<At<Session>>,
     pub aws: Aws,
     pub limits: Option<Limits>,
+    /// Whether `/` is skipped where there is nothing to choose; by default `show`.
+    pub portal: Option<Portal>,
+    pub branding: Option<Branding>,
+    pub drain: Option<Drain>,
+    /// What replicas share: ended sessions and rates. By default `memory`, with a warning where people sign in.
+    pub state: Option<At<State>>,
     /// Tables for `lookup('name', key)`.
     #[serde(default)]
     pub lookups: Named<Lookup>,
@@ -144,6 +150,8 @@ pub struct SignIn {
     /// By default `openid`, `profile` and `email`.
     #[schemars(length(min = 1))]
     pub scopes: Option<Vec<At<String>>>,
+    /// Whether a sign-out goes on to the provider and ends its session, too; by default `true`.
+    pub rp_initiated_logout: Option<bool>,
 }
 
 /// Where a secret is read from; the secret itself never stands in the configuration.
@@ -212,6 +220,17 @@ pub enum SessionPolicy {
     Off,
 }
 
+/// How the process stops when it is asked to by SIGTERM.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Drain {
+    /// How long `/-/ready` says 503 before no new connection is taken: until balancers have noticed. By default `5s`; up
+    /// to `5m`.
+    pub delay: Option<At<String>>,
+    /// How long running requests may take after that; by default `20s`; up to `10m`.
+    pub grace: Option<At<String>>,
+}
+
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
@@ -221,4 +240,82 @@ pub struct Limits {
     /// Open at one time; by default 10000.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub connections: Option<usize>,
+}
+
+/// Where replicas keep what they share.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// There is one process.
+    Memory(Memory),
+    /// A Valkey or Redis server; not a cluster.
+    Valkey(Box<Valkey>),
+}
+
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Memory {}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Valkey {
+    /// `rediss://USER:PASSWORD@HOST:PORT/DATABASE`; also `valkeys`, and without TLS `redis` and `valkey`.
+    pub url: At<SecretReference>,
+    /// For one operation; by default `250ms`; `10ms` to `5s`.
+    pub timeout: Option<At<String>>,
+    /// What becomes of sessions while the server does not answer; by default `refuse`.
+    pub when_away: Option<WhenAway>,
+    /// A PEM file of the certificate authorities that the server's certificate must come from; by default the machine's.
+    pub ca_certificate: Option<At<String>>,
+    /// Accepts a server on another host without TLS: whoever is on the network path can then undo sign-outs.
+    pub insecure_plaintext: Option<At<bool>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum WhenAway {
+    /// Whether a session was ended is not known, so none counts: 503.
+    Refuse,
+    /// Sessions count as far as this process knows.
+    Serve,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Portal {
+    /// `/` lists what a person may open.
+    Show,
+    /// Where that is exactly one destination, `/` goes straight to it.
+    Skip,
+}
+
+/// How pages look.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Branding {
+    /// What people know this by, at most 64 characters; by default `Postern`.
+    pub product_name: Option<At<String>>,
+    pub logo: Option<LogoFile>,
+    /// `"#rrggbb"`, in quotes. Pages use it as it is or, where it could not be read on their background, darker or
+    /// lighter.
+    pub accent_color: Option<At<String>>,
+    pub support_contact: Option<SupportContact>,
+}
+
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct LogoFile {
+    /// An SVG, PNG, JPEG or WebP image of at most 64 KiB, relative to the configuration's folder.
+    pub file: At<String>,
+}
+
+/// Whom people turn to when something fails.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SupportContact {
+    /// At most 64 characters.
+    pub name: At<String>,
+    pub email: Option<At<String>>,
+    /// An `https` URL: a chat channel or a ticket form.
+    pub url: Option<At<String>>,
 }

@@ -23,7 +23,7 @@ pub struct Loaded {
     pub policy: PolicyFile,
     /// The lookup files by their paths as written: what `digest` covers and `policy::compile` reads.
     pub tables: BTreeMap<String, String>,
-    /// SHA-256 over the file and its lookup files, in hexadecimal digits.
+    /// SHA-256 over the file, its lookup files and its logo, in hexadecimal digits.
     pub digest: String,
     /// What weakens security and was asked for in so many words.
     pub warnings: Vec<Diagnostic>,
@@ -79,6 +79,9 @@ pub fn load_text(name: &str, text: &str, directory: &Path) -> Result<Loaded, Dia
                 findings.errors.push(Diagnostic::new(path, *location, format!("`{value}` {cause}")));
             }
         }
+    }
+    if let Some(logo) = gateway.as_ref().and_then(|gateway| gateway.branding.logo.as_ref()) {
+        digest.update(logo.data_url().as_bytes());
     }
     match gateway {
         Some(gateway) if findings.errors.is_empty() => {

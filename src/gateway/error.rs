@@ -28,6 +28,9 @@ pub enum Error {
     Malformed,
     Misdirected,
     TooManyHeaders,
+    /// A look, not a visit. Never told by a success, an empty one neither: Chromium takes what a prefetch was answered with
+    /// for the visit itself where the status is 2xx, and asks again otherwise.
+    /// <https://wicg.github.io/nav-speculation/prefetch.html>
     NotANavigation,
     /// A form came from another site.
     ForeignForm,
@@ -37,10 +40,9 @@ pub enum Error {
     Presign(PresignError),
     /// AWS's URL cannot stand in a header.
     Unspeakable,
-    SignIn(SignInError),
-    /// The provider ended the sign-in with this error code.
-    SignInRefused {
-        error: String,
+    /// A sign-in failed on the way to this page.
+    SignIn {
+        error: SignInError,
         return_to: ReturnTo,
     },
     /// The sign-in went astray twice: the browser keeps no cookies, or somebody else began it.
@@ -138,18 +140,9 @@ impl Error {
             .advise("A page that reloads itself can be the cause; close it."),
             Self::Presign(error) => presign(&error),
             Self::Unspeakable => refused_by_aws("bad-answer"),
-            Self::SignIn(error) => sign_in(&error),
-            Self::SignInRefused { error, return_to } => Failure {
-                again: Some(return_to.as_str().to_owned()),
-                internal: Some(format!("the provider refused the sign-in: {error}")),
-                ..Failure::new(
-                    S::FORBIDDEN,
-                    "sign-in-refused",
-                    "The sign-in was not completed",
-                    format!("You cancelled it, or your company's sign-in refused it ({error})."),
-                )
+            Self::SignIn { error, return_to } => {
+                Failure { again: Some(return_to.as_str().to_owned()), ..sign_in(&error) }
             }
-            .advise("Try again. If you were refused there, your identity team can tell why."),
             Self::SignInAstray { return_to } => Failure {
                 again: Some(return_to.as_str().to_owned()),
                 ..Failure::new(
@@ -168,7 +161,7 @@ impl Error {
             ),
             Self::OutOfTime => out_of_time(),
         };
-        if failure.retry_after.is_some() || failure.status.is_server_error() {
+        if failure.again.is_none() && (failure.retry_after.is_some() || failure.status.is_server_error()) {
             // A callback's address holds a code and is good only once: what helps there is to start over.
             let here = head.uri.path_and_query().filter(|here| !here.path().starts_with("/-/"));
             failure.again = Some(here.map_or("/", |here| here.as_str()).to_owned());
@@ -187,6 +180,15 @@ fn authn(error: &AuthnError) -> Failure {
         )
         .retry(Duration::from_secs(30))
         .because(error);
+    }
+    if *error == AuthnError::StateAway {
+        return Failure::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            error.reason(),
+            "Your session cannot be checked right now",
+            "We cannot tell right now whether your session still counts, so nothing was opened.",
+        )
+        .retry(Duration::from_secs(5));
     }
     if error.is_unavailable() {
         return provider_unavailable(error.reason(), error);
@@ -313,6 +315,13 @@ fn sign_in(error: &SignInError) -> Failure {
             "The address lacks what a sign-in brings back, or has it twice.",
         )
         .advise("Start from your bookmark or the list of destinations."),
+        SignInError::Refused { error } => Failure::new(
+            StatusCode::FORBIDDEN,
+            "sign-in-refused",
+            "The sign-in was not completed",
+            format!("You cancelled it, or your company's sign-in refused it ({error})."),
+        )
+        .advise("Try again. If you were refused there, your identity team can tell why."),
         SignInError::Session(_) => Failure::new(
             StatusCode::FORBIDDEN,
             error.reason(),
@@ -351,11 +360,5 @@ impl From<AuthnError> for Error {
 impl From<PresignError> for Error {
     fn from(error: PresignError) -> Self {
         Self::Presign(error)
-    }
-}
-
-impl From<SignInError> for Error {
-    fn from(error: SignInError) -> Self {
-        Self::SignIn(error)
     }
 }

@@ -1,6 +1,7 @@
 //! An error as it is told: what the person reads, what the program reads, and what only the operator may see.
 
 use super::context::RequestContext;
+use super::try_again::{self, Attempt};
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
 use std::borrow::Cow;
@@ -27,6 +28,10 @@ pub struct Failure {
     pub set_cookie: Option<HeaderValue>,
     /// The same address again, where another try may help.
     pub again: Option<String>,
+    /// How often the page has tried again by itself already.
+    pub tries: u32,
+    /// The name of the destination that a mistyped address most likely means.
+    pub meant: Option<String>,
     /// The title of the destination that was asked for.
     pub opens: Option<String>,
     pub person: Option<String>,
@@ -54,6 +59,8 @@ impl Failure {
             allow: None,
             set_cookie: None,
             again: None,
+            tries: 0,
+            meant: None,
             opens: None,
             person: None,
             trace: None,
@@ -71,6 +78,20 @@ impl Failure {
 
     pub(super) fn because(self, internal: &impl ToString) -> Self {
         Self { internal: Some(internal.to_string()), ..self }
+    }
+
+    /// Takes the count out of the address that is tried again.
+    pub(super) fn counting_tries(mut self) -> Self {
+        if let Some(again) = self.again.take() {
+            let (address, tries) = try_again::split(&again);
+            (self.again, self.tries) = (Some(address), tries);
+        }
+        self
+    }
+
+    /// How the page tries again by itself, if it does.
+    pub fn next_attempt(&self) -> Option<Attempt> {
+        try_again::next(self.again.as_deref()?, self.tries, self.retry_seconds()?)
     }
 
     /// Whole seconds, never less than what is to be waited for.

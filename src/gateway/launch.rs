@@ -19,19 +19,27 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use tokio::time::Instant;
 
+/// What stands below a destination in a URL, as it came.
+#[derive(Clone, Copy)]
+pub(super) struct DeepLink<'a> {
+    pub(super) path: &'a str,
+    pub(super) query: Option<&'a str>,
+}
+
 impl Gateway {
     /// Whether this person may open the destination, and with which target. A refusal is audited here.
     pub(super) fn authorize(
         &self,
         principal: &Arc<Principal>,
         destination: &Destination,
-        path: Option<&str>,
+        link: Option<DeepLink<'_>>,
         context: &RequestContext,
     ) -> Result<Grant, Error> {
         // What does not decode is put to the policy all the same, which judges the person first: as a control character,
         // which no path may hold.
-        let path = path.map(|path| decoded(path).unwrap_or(Cow::Borrowed("\0")));
-        let question = Question { principal, client_ip: context.client_ip, path: path.as_deref() };
+        let path = link.map(|link| decoded(link.path).unwrap_or(Cow::Borrowed("\0")));
+        let query = link.and_then(|link| link.query);
+        let question = Question { principal, client_ip: context.client_ip, path: path.as_deref(), query };
         let (reason, trace, error) = match self.policy.authorize(destination, &question) {
             Ok(grant) => return Ok(grant),
             Err(Refusal::Denied(denial)) => {
@@ -59,7 +67,7 @@ impl Gateway {
         exchange: &mut Exchange<'_>,
     ) -> Result<AuthorizedUrl, Error> {
         let mut decision = Decision::of(grant, &self.audit, context);
-        if let Err(wait) = self.mint_rate.take(grant.principal()) {
+        if let Err(wait) = self.mint_rate.take(grant.principal()).await {
             decision.reason = "too-many-launches";
             return Err(Error::TooManyMints { wait });
         }

@@ -1,7 +1,10 @@
 //! How often one person may mint: the generic cell rate algorithm, which needs one instant per person. A person who has
 //! been away may use a whole minute's allowance at once, and goes on at the even rate.
+//!
+//! Replicas that share state count together; while it is away, each counts for itself.
 
 use crate::authn::principal::Principal;
+use crate::state::{Key, Room, State};
 use moka::sync::Cache;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +16,7 @@ const WINDOW: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub(super) struct MintRate {
+    state: State,
     /// The instant at which a person's allowance is whole again, by (realm, user).
     whole_again: Cache<(Arc<str>, String), Instant>,
     interval: Duration,
@@ -20,15 +24,27 @@ pub(super) struct MintRate {
 
 impl MintRate {
     /// At most `per_minute` in any burst, refilled evenly.
-    pub(super) fn new(per_minute: u32) -> Self {
+    pub(super) fn new(per_minute: u32, state: State) -> Self {
         let whole_again = Cache::builder().max_capacity(MOST_PEOPLE).time_to_live(WINDOW).build();
-        Self { whole_again, interval: WINDOW / per_minute.max(1) }
+        Self { state, whole_again, interval: WINDOW / per_minute.max(1) }
+    }
+
+    pub(super) fn allows(&self, per_minute: u32) -> bool {
+        self.interval == WINDOW / per_minute.max(1)
     }
 
     /// # Errors
     ///
     /// How long to wait until the next mint is allowed.
-    pub(super) fn take(&self, principal: &Principal) -> Result<(), Duration> {
+    pub(super) async fn take(&self, principal: &Principal) -> Result<(), Duration> {
+        let key = Key::new(Room::Rate, &["mint", &principal.realm, &principal.user]);
+        match self.state.take(&key, self.interval, WINDOW).await {
+            Some(taken) => taken,
+            None => self.take_here(principal),
+        }
+    }
+
+    fn take_here(&self, principal: &Principal) -> Result<(), Duration> {
         let key = (Arc::clone(&principal.realm), principal.user.clone());
         let now = Instant::now();
         let mut wait = None;

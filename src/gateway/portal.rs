@@ -4,14 +4,17 @@ use super::Gateway;
 use super::context::{Audience, RequestContext};
 use super::error::Error;
 use super::launch::decoded;
-use super::pages::{Access, Card};
+use super::listing::Access;
+use super::pages::Identity;
 use super::respond::{self, Body};
 use super::route::{Route, route};
+use crate::authn::Authenticated;
 use crate::authn::principal::{Groups, Principal};
 use crate::authn::return_to::ReturnTo;
+use crate::config::file::Portal;
+use crate::policy::Question;
 use crate::policy::grant::DenialReason;
-use crate::policy::{Kind, Question, Refusal};
-use hyper::header::SET_COOKIE;
+use hyper::header::{HeaderValue, SET_COOKIE};
 use hyper::http::request;
 use hyper::{Method, Response, StatusCode};
 use serde_json::json;
@@ -25,27 +28,33 @@ impl Gateway {
         context: &RequestContext,
     ) -> Result<Response<Body>, Error> {
         let caller = self.authenticate(head, context).await?;
-        let access = self.access(&caller.principal, context);
-        let mut response = match context.audience {
+        let mut access = self.access(&caller.principal, context);
+        if context.audience == Audience::Person
+            && let Some(location) = self.only_choice(head, &access)
+        {
+            return Ok(keeping_session(caller, respond::redirect(location)));
+        }
+        self.look_up_states(&mut access).await;
+        let response = match context.audience {
             Audience::Program => respond::json(StatusCode::OK, &destinations_json(&access)),
             Audience::Person => {
-                let cards: Vec<Card<'_>> = access
-                    .iter()
-                    .filter(|row| row.allowed)
-                    .map(|row| Card {
-                        name: row.name,
-                        title: row.title,
-                        description: row.description,
-                        kind: row.kind,
-                    })
-                    .collect();
-                respond::html(StatusCode::OK, self.pages.portal(&caller.principal, &cards), &self.pages)
+                let page = self.pages.portal(&caller.principal, &access, &context.request_id);
+                respond::html(StatusCode::OK, page, &self.pages)
             }
         };
-        if let Some(cookie) = caller.set_cookie {
-            response.headers_mut().append(SET_COOKIE, cookie);
+        Ok(keeping_session(caller, response))
+    }
+
+    /// Where there is nothing to choose and the configuration says so: the address of the one destination, where every
+    /// rule of a launch then applies. `/?show` is the list all the same.
+    fn only_choice(&self, head: &request::Parts, access: &[Access<'_>]) -> Option<HeaderValue> {
+        let is_asked_for = head.uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "show"));
+        if self.settings.portal == Portal::Show || is_asked_for {
+            return None;
         }
-        Ok(response)
+        let mut open = access.iter().filter(|row| row.allowed());
+        let (only, None) = (open.next()?, open.next()) else { return None };
+        HeaderValue::try_from(format!("/{}", only.name)).ok()
     }
 
     /// `GET /-/whoami`
@@ -57,96 +66,100 @@ impl Gateway {
         let caller = self.authenticate(head, context).await?;
         let person = &caller.principal;
         let access = self.access(person, context);
-        let mut response = match context.audience {
+        let issuer = self.settings.issuers.iter().find(|issuer| issuer.name == person.issuer);
+        let identity = Identity {
+            person,
+            issuer_url: issuer.map_or("", |issuer| issuer.issuer.as_str()),
+            client_ip: context.client_ip,
+            asked_for: self.policy.group_names(),
+            request_id: &context.request_id,
+            config_digest: self.audit.config_digest(),
+        };
+        let response = match context.audience {
             Audience::Person => {
-                let page = self.pages.who_am_i(person, &access, &context.request_id);
-                respond::html(StatusCode::OK, page, &self.pages)
+                respond::html(StatusCode::OK, self.pages.who_am_i(&identity, &access), &self.pages)
             }
-            Audience::Program => respond::json(StatusCode::OK, &who_am_i_json(person, &access)),
+            Audience::Program => respond::json(StatusCode::OK, &who_am_i_json(&identity, &access)),
         };
-        if let Some(cookie) = caller.set_cookie {
-            response.headers_mut().append(SET_COOKIE, cookie);
-        }
-        Ok(response)
-    }
-
-    /// Every destination and whether this person may open it, by the same decision that a launch would get.
-    pub(super) fn access(&self, principal: &Arc<Principal>, context: &RequestContext) -> Vec<Access<'_>> {
-        let question = Question { principal, client_ip: context.client_ip, path: None };
-        let row = |destination| {
-            let (allowed, trace, denial) = match self.policy.authorize(destination, &question) {
-                Ok(grant) => (true, Some(grant.trace().clone()), None),
-                Err(Refusal::Denied(denial)) => {
-                    (false, Some(denial.trace), Some((denial.reason, denial.remedy)))
-                }
-                Err(Refusal::NoSuchPath(trace)) => (false, Some(trace), None),
-            };
-            Access {
-                name: destination.name(),
-                title: destination.title(),
-                description: destination.description(),
-                kind: kind(destination.kind()),
-                allowed,
-                rule: trace.as_ref().and_then(|trace| trace.deciding()).map(|step| Arc::clone(&step.rule)),
-                reason: denial.as_ref().map(|(reason, _)| *reason),
-                remedy: denial.and_then(|(_, remedy)| remedy),
-            }
-        };
-        self.policy.destinations().map(row).collect()
+        Ok(keeping_session(caller, response))
     }
 
     /// Fills the slot of the destination that a browser is about to come back to, where its config says so.
-    pub(super) fn prewarm(&self, principal: &Arc<Principal>, return_to: &ReturnTo, context: &RequestContext) {
+    pub(super) async fn prewarm(
+        &self,
+        principal: &Arc<Principal>,
+        return_to: &ReturnTo,
+        context: &RequestContext,
+    ) {
         let Route::Destination { name, path } = route(&Method::GET, return_to.path()) else { return };
         let Some(destination) = self.policy.destination(name).filter(|found| found.prewarm()) else { return };
         let path = match path.map(decoded) {
             Some(None) => return,
             path => path.flatten(),
         };
-        let question = Question { principal, client_ip: context.client_ip, path: path.as_deref() };
+        let query = return_to.query();
+        let question = Question { principal, client_ip: context.client_ip, path: path.as_deref(), query };
         if let Ok(grant) = self.policy.authorize(destination, &question)
-            && self.mint_rate.take(principal).is_ok()
+            && self.mint_rate.take(principal).await.is_ok()
         {
             self.presigner.prewarm(grant);
         }
     }
 }
 
+fn keeping_session(caller: Authenticated, mut response: Response<Body>) -> Response<Body> {
+    if let Some(cookie) = caller.set_cookie {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
+    response
+}
+
 pub(super) fn destinations_json(access: &[Access<'_>]) -> serde_json::Value {
-    let open = access.iter().filter(|row| row.allowed).map(|row| {
-        json!({"name": row.name, "title": row.title, "description": row.description, "kind": row.kind, "path": format!("/{}", row.name)})
+    let open = access.iter().filter(|row| row.allowed()).map(|row| {
+        json!({
+            "name": row.name,
+            "title": row.title,
+            "description": row.description,
+            "kind": row.kind,
+            "path": format!("/{}", row.name),
+            "state": row.state_word(),
+        })
     });
     json!({"destinations": open.collect::<Vec<_>>()})
 }
 
-fn who_am_i_json(person: &Principal, access: &[Access<'_>]) -> serde_json::Value {
-    let rows = access
-        .iter()
-        .map(|row| json!({"name": row.name, "allowed": row.allowed, "rule": row.rule, "reason": row.reason.map(DenialReason::as_str), "remedy": row.remedy}));
-    let groups = match &person.groups {
+fn who_am_i_json(identity: &Identity<'_>, access: &[Access<'_>]) -> serde_json::Value {
+    let rows = access.iter().map(|row| {
+        json!({
+            "name": row.name,
+            "title": row.title,
+            "kind": row.kind,
+            "allowed": row.allowed(),
+            "rule": row.rule,
+            "reason": row.reason.map(DenialReason::as_str),
+            "remedy": row.remedy,
+        })
+    });
+    let Principal { user, name, realm, issuer, subject, groups, groups_total, .. } = identity.person;
+    let known = match groups {
         Groups::Known(groups) => json!(groups),
         Groups::LeftOut => serde_json::Value::Null,
     };
     json!({
-        "user": person.user,
-        "name": person.name,
-        "realm": person.realm,
-        "issuer": person.issuer,
-        "subject": person.subject,
-        "groups": groups,
-        "groups_left_out": person.groups == Groups::LeftOut,
+        "user": user,
+        "name": name,
+        "realm": realm,
+        "issuer": issuer,
+        "issuer_url": identity.issuer_url,
+        "subject": subject,
+        "groups": known,
+        "groups_left_out": *groups == Groups::LeftOut,
         // How many there are, where `groups` are only those that rules here ask for.
-        "groups_total": person.groups_total,
+        "groups_total": groups_total,
+        "groups_asked_for": identity.groups().map(|(asked_for, _)| asked_for),
+        "client_ip": identity.client_ip,
         "destinations": rows.collect::<Vec<_>>(),
+        "request_id": identity.request_id,
+        "config_digest": identity.config_digest,
     })
-}
-
-fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::StudioDomain => "SageMaker Studio",
-        Kind::MlflowTrackingServer => "MLflow tracking server",
-        Kind::MlflowApp => "MLflow App",
-        Kind::NotebookInstance => "Notebook instance",
-        Kind::PartnerApp => "Partner AI App",
-    }
 }

@@ -18,6 +18,11 @@ struct MintedUrl<'a> {
     url: &'a str,
 }
 
+/// `GET /-/api/openapi.json`, without a credential: it says nothing of this gateway's configuration.
+pub(super) fn document() -> Response<Body> {
+    respond::json_text(include_str!("openapi.json"))
+}
+
 impl Gateway {
     /// `GET /-/api/destinations`
     pub(super) async fn api_destinations(
@@ -26,7 +31,9 @@ impl Gateway {
         context: &RequestContext,
     ) -> Result<Response<Body>, Error> {
         let caller = self.authenticate_program(head, context).await?;
-        Ok(respond::json(StatusCode::OK, &destinations_json(&self.access(&caller.principal, context))))
+        let mut access = self.access(&caller.principal, context);
+        self.look_up_states(&mut access).await;
+        Ok(respond::json(StatusCode::OK, &destinations_json(&access)))
     }
 
     /// `POST /-/api/destinations/NAME/url`

@@ -8,7 +8,7 @@ use http_body_util::Full;
 use hyper::body::Bytes;
 use hyper::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION,
-    REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    REFERRER_POLICY, REFRESH, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::{Response, StatusCode};
 use maud::Markup;
@@ -27,6 +27,13 @@ pub fn redirect(location: HeaderValue) -> Response<Body> {
     let mut response = Response::new(Body::default());
     *response.status_mut() = StatusCode::FOUND;
     response.headers_mut().insert(LOCATION, location);
+    response
+}
+
+/// Ends a form: what follows is a `GET` (RFC 9110, section 15.4.4).
+pub fn see_other(location: HeaderValue) -> Response<Body> {
+    let mut response = redirect(location);
+    *response.status_mut() = StatusCode::SEE_OTHER;
     response
 }
 
@@ -52,14 +59,30 @@ pub fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {
     }
 }
 
+/// A text that is JSON already.
+pub fn json_text(body: &'static str) -> Response<Body> {
+    with_body(StatusCode::OK, JSON, body.into())
+}
+
 pub fn text(status: StatusCode, body: &'static str) -> Response<Body> {
     with_body(status, TEXT, body.into())
+}
+
+/// Whether new requests should be sent here.
+pub fn ready(ready: bool) -> Response<Body> {
+    if ready { text(StatusCode::OK, "ready\n") } else { text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n") }
 }
 
 /// A failure as the one who asked can read it: a page, or problem details (RFC 9457).
 pub fn failure(failure: &Failure, context: &RequestContext, pages: &Pages) -> Response<Body> {
     let mut response = match context.audience {
-        Audience::Person => html(failure.status, pages.failure(failure, &context.request_id), pages),
+        Audience::Person => {
+            let mut response = html(failure.status, pages.failure(failure, &context.request_id), pages);
+            if let Some(refresh) = refresh(failure) {
+                response.headers_mut().insert(REFRESH, refresh);
+            }
+            response
+        }
         Audience::Program => {
             let problem = Problem {
                 kind: "about:blank",
@@ -89,6 +112,12 @@ pub fn failure(failure: &Failure, context: &RequestContext, pages: &Pages) -> Re
         headers.append(SET_COOKIE, cookie.clone());
     }
     response
+}
+
+/// How a page tries again by itself.
+fn refresh(failure: &Failure) -> Option<HeaderValue> {
+    let attempt = failure.next_attempt()?;
+    HeaderValue::try_from(format!("{};url={}", attempt.seconds, attempt.address)).ok()
 }
 
 /// The body of an error answer, RFC 9457, section 3.

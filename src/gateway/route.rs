@@ -16,7 +16,10 @@ pub enum Route<'a> {
     Callback,
     AskLogout,
     Logout,
+    BackChannelLogout,
     WhoAmI,
+    /// The document that describes the API.
+    ApiDocument,
     ApiDestinations,
     ApiMint {
         name: &'a str,
@@ -38,9 +41,12 @@ pub fn route<'a>(method: &Method, path: &'a str) -> Route<'a> {
         "/-/callback" => (Route::Callback, READ),
         "/-/logout" if method == Method::POST => return Route::Logout,
         "/-/logout" => (Route::AskLogout, "GET, HEAD, POST"),
+        "/-/backchannel-logout" if method == Method::POST => return Route::BackChannelLogout,
+        "/-/backchannel-logout" => return Route::MethodNotAllowed("POST"),
         "/-/whoami" => (Route::WhoAmI, READ),
         "/-/live" => (Route::Live, READ),
         "/-/ready" => (Route::Ready, READ),
+        "/-/api/openapi.json" => (Route::ApiDocument, READ),
         "/-/api/destinations" => (Route::ApiDestinations, READ),
         _ => match (mint_name(path), destination(path)) {
             (Some(name), _) if method == Method::POST => return Route::ApiMint { name },

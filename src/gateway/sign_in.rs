@@ -8,15 +8,13 @@ use super::respond::{self, Body};
 use super::route::{Route, route};
 use crate::audit::{Event, Record};
 use crate::authn::AuthnError;
-use crate::authn::login::{Finished, SignIn, SignInError, Started};
+use crate::authn::login::{Failed, Finished, SignInError, Started};
 use crate::authn::principal::Principal;
 use crate::authn::return_to::ReturnTo;
-use crate::authn::session::Opened;
-use crate::state::Away;
-use hyper::header::{ACCEPT, HeaderValue, SET_COOKIE};
+use crate::authn::session::{Opened, Session, SignedOut};
+use hyper::header::{ACCEPT, CONTENT_SECURITY_POLICY, HeaderValue, SET_COOKIE};
 use hyper::http::request;
 use hyper::{Method, Response, StatusCode};
-use std::sync::Arc;
 
 impl Gateway {
     /// To the provider, and back to `return_to` afterwards.
@@ -28,7 +26,8 @@ impl Gateway {
     ) -> Result<Response<Body>, Error> {
         let sign_in = self.sign_in.as_ref().ok_or(Error::NoSignIn)?;
         let deliberate = context.navigation == Navigation::Deliberate;
-        let started = sign_in.start(return_to, deliberate, &head.headers).await?;
+        let started = sign_in.start(return_to, deliberate, &head.headers).await;
+        let started = started.map_err(|error| Error::SignIn { error, return_to: return_to.clone() })?;
         self.metrics.session("sign-in-started");
         Ok(to_provider(started))
     }
@@ -61,58 +60,79 @@ impl Gateway {
         let sign_in = self.sign_in.as_ref().ok_or(Error::NotFound)?;
         match sign_in.finish(head.uri.query().unwrap_or_default(), &head.headers).await {
             Ok(Finished::SignedIn { principal, session, return_to, deliberate }) => {
+                self.end_session_of_another(&principal, head, context).await;
                 self.metrics.session("signed-in");
                 self.audit.record(&Record {
                     outcome: Some("opened"),
                     ..person(Event::SignIn, &principal, context)
                 });
                 if deliberate {
-                    self.prewarm(&principal, &return_to, context);
+                    self.prewarm(&principal, &return_to, context).await;
                 }
-                Ok(with_cookie(self.arrive(&return_to, deliberate, context, Some(&principal)), session))
+                let arrived = self.arrive(&return_to, deliberate, context, Some(&principal));
+                Ok(with_cookies(with_cookies(arrived, [session]), sign_in.tidy(&head.headers)))
             }
-            Ok(Finished::Kept { return_to }) => {
-                let person = self.session_of(head).await;
-                Ok(self.arrive(&return_to, false, context, person.as_deref()))
+            Ok(Finished::Kept { return_to, deliberate }) => {
+                let person = self.session_of(head).await.map(|session| session.principal);
+                let arrived = self.arrive(&return_to, deliberate, context, person.as_deref());
+                Ok(with_cookies(arrived, sign_in.tidy(&head.headers)))
             }
-            Ok(Finished::Restart { return_to, automatic: true }) => restart(sign_in, &return_to, head).await,
+            Ok(Finished::Restart { return_to, deliberate, automatic: true }) => {
+                let started = sign_in.restart(&return_to, deliberate, &head.headers).await;
+                Ok(to_provider(started.map_err(|error| Error::SignIn { error, return_to })?))
+            }
             Ok(Finished::Restart { return_to, .. }) => Err(Error::SignInAstray { return_to }),
-            Ok(Finished::Refused { error, return_to }) => {
-                let error = Error::SignInRefused { error, return_to };
-                self.sign_in_failed(error, "sign-in-refused", head, context).await
-            }
-            // Anybody can send this; nothing was decided.
-            Err(error) if error == SignInError::MalformedCallback && !self.has_session(head).await => {
-                Err(error.into())
-            }
-            Err(error) => {
-                let reason = error.reason();
-                self.sign_in_failed(error.into(), reason, head, context).await
-            }
+            Err(failed) => self.sign_in_failed(failed, head, context).await,
         }
+    }
+
+    /// The browser holds one session: the person who has just signed in at the provider is the one at the keyboard, and
+    /// nobody is to find the other's session where they left it.
+    async fn end_session_of_another(
+        &self,
+        principal: &Principal,
+        head: &request::Parts,
+        context: &RequestContext,
+    ) {
+        let (Some(sessions), Some(before)) = (&self.sessions, self.session_of(head).await) else { return };
+        let other = &before.principal;
+        if (&other.realm, &other.user) == (&principal.realm, &principal.user) {
+            return;
+        }
+        if let Err(away) = sessions.revoke(&before.id).await {
+            tracing::warn!(%away, "session.not_revoked");
+        }
+        self.presigner.forget(&other.realm, &other.user);
+        self.metrics.session("replaced");
+        self.audit.record(&Record { reason: Some("replaced"), ..person(Event::SignOut, other, context) });
     }
 
     /// A sign-in that failed is on record, and hurts nobody who is signed in already.
     async fn sign_in_failed(
         &self,
-        error: Error,
-        reason: &'static str,
+        failed: Failed,
         head: &request::Parts,
         context: &RequestContext,
     ) -> Result<Response<Body>, Error> {
-        self.audit.record(&Record {
-            request_id: Some(&context.request_id),
-            reason: Some(reason),
-            outcome: Some("refused"),
-            client_ip: context.client_ip,
-            user_agent: context.user_agent.as_deref(),
-            ..Record::new(Event::SignIn)
-        });
-        if self.has_session(head).await {
-            error.failure(head).log(context);
-            return Ok(respond::redirect(HeaderValue::from_static("/")));
+        let Failed { error, return_to, deliberate } = failed;
+        // A malformed callback anybody can send: nothing was decided.
+        if error != SignInError::MalformedCallback {
+            self.audit.record(&Record {
+                request_id: Some(&context.request_id),
+                reason: Some(error.reason()),
+                outcome: Some("refused"),
+                client_ip: context.client_ip,
+                user_agent: context.user_agent.as_deref(),
+                ..Record::new(Event::SignIn)
+            });
         }
-        Err(error)
+        let session = self.session_of(head).await;
+        let arrived =
+            session.map(|session| self.arrive(&return_to, deliberate, context, Some(&session.principal)));
+        let error = Error::SignIn { error, return_to };
+        let Some(arrived) = arrived else { return Err(error) };
+        error.failure(head).log(context);
+        Ok(arrived)
     }
 
     /// `POST /-/logout`: only from our own form, for a foreign one could sign people out at will.
@@ -125,14 +145,29 @@ impl Gateway {
             return Err(Error::ForeignForm);
         }
         let Some(sessions) = &self.sessions else { return Err(Error::NotFound) };
-        if let Opened::Valid(session) = sessions.open(&head.headers).await {
-            sessions.revoke(&session.id).await.map_err(|Away| AuthnError::StateAway)?;
+        let signed_out = sessions.sign_out(&head.headers).await;
+        if let Some(SignedOut { session, everywhere, .. }) = &signed_out {
             self.presigner.forget(&session.principal.realm, &session.principal.user);
             self.metrics.session("signed-out");
-            self.audit.record(&person(Event::SignOut, &session.principal, context));
+            self.audit.record(&Record {
+                reason: (!everywhere).then_some("state-away"),
+                ..person(Event::SignOut, &session.principal, context)
+            });
         }
-        let page = respond::html(StatusCode::OK, self.pages.signed_out(), &self.pages);
-        Ok(with_cookie(page, sessions.clear()))
+        let onward = match (&signed_out, &self.logout) {
+            (Some(signed_out), Some(logout)) => logout.at_provider(&signed_out.session).await,
+            _ => None,
+        };
+        // Who is to read that it did not end everywhere is not sent on.
+        let until = signed_out.filter(|signed_out| !signed_out.everywhere).map(|signed_out| signed_out.until);
+        let response = match (onward, until) {
+            (Some(provider), None) => respond::see_other(provider),
+            (provider, until) => {
+                let provider = provider.as_ref().and_then(|provider| provider.to_str().ok());
+                respond::html(StatusCode::OK, self.pages.signed_out(until, provider), &self.pages)
+            }
+        };
+        Ok(with_cookies(response, [sessions.clear()]))
     }
 
     /// Where a signed-in browser goes on to. What another site began ends before a page that asks. What a person began
@@ -168,42 +203,46 @@ impl Gateway {
         }
     }
 
-    /// `GET /-/logout` only asks, and only where there is something to end.
+    /// `GET /-/logout` only asks, and only where there is something to end. The provider sends browsers back here, too.
     pub(super) async fn ask_to_sign_out(&self, head: &request::Parts) -> Response<Body> {
-        let page =
-            if self.has_session(head).await { self.pages.ask_to_sign_out() } else { self.pages.signed_out() };
-        respond::html(StatusCode::OK, page, &self.pages)
+        if !self.has_session(head).await {
+            return respond::html(StatusCode::OK, self.pages.signed_out(None, None), &self.pages);
+        }
+        let provider = match &self.logout {
+            Some(logout) => logout.provider_origin().await,
+            None => None,
+        };
+        let page = self.pages.ask_to_sign_out(provider.is_some());
+        let mut response = respond::html(StatusCode::OK, page, &self.pages);
+        if let Some(origin) = &provider {
+            let policy = self.pages.content_security_policy_to(origin);
+            response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+        }
+        response
     }
 
     pub(super) async fn has_session(&self, head: &request::Parts) -> bool {
         self.session_of(head).await.is_some()
     }
 
-    async fn session_of(&self, head: &request::Parts) -> Option<Arc<Principal>> {
+    async fn session_of(&self, head: &request::Parts) -> Option<Session> {
         match self.sessions.as_ref()?.open(&head.headers).await {
-            Opened::Valid(session) => Some(session.principal),
+            Opened::Valid(session) => Some(session),
             Opened::Invalid { .. } | Opened::Unknown | Opened::None => None,
         }
     }
 }
 
-async fn restart(
-    sign_in: &SignIn,
-    return_to: &ReturnTo,
-    head: &request::Parts,
-) -> Result<Response<Body>, Error> {
-    Ok(to_provider(sign_in.restart(return_to, &head.headers).await?))
-}
-
 fn to_provider(started: Started) -> Response<Body> {
-    let response = respond::redirect(started.location);
-    match started.set_cookie {
-        Some(cookie) => with_cookie(response, cookie),
-        None => response,
-    }
+    with_cookies(respond::redirect(started.location), started.cookies)
 }
 
-fn with_cookie(mut response: Response<Body>, cookie: HeaderValue) -> Response<Body> {
-    response.headers_mut().append(SET_COOKIE, cookie);
+fn with_cookies(
+    mut response: Response<Body>,
+    cookies: impl IntoIterator<Item = HeaderValue>,
+) -> Response<Body> {
+    for cookie in cookies {
+        response.headers_mut().append(SET_COOKIE, cookie);
+    }
     response
 }

@@ -2,68 +2,115 @@
 
 use super::Gateway;
 use super::limit::MintRate;
+use super::listing::LOOK_UPS_AT_ONCE;
 use super::pages::Pages;
 use crate::audit::Audit;
 use crate::authn::Authenticator;
 use crate::authn::issuer::Issuer;
 use crate::authn::login::{RelyingParty, SignIn};
+use crate::authn::logout::{Hints, Logout};
 use crate::authn::seal::Sealer;
 use crate::authn::session::{Revalidation, Sessions};
 use crate::clock::Clock;
-use crate::config;
+use crate::config::{self, IssuerConfig, KeySource};
 use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::policy::reads::Reads;
 use crate::presign::Presigner;
+use crate::server::readiness::Readiness;
 use crate::state::State;
 use hyper::header::ORIGIN;
 use hyper::http::request;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// What a gateway is made of beside its configuration.
 #[derive(Debug)]
 pub struct Parts {
-    pub presigner: Presigner,
+    pub presigner: Arc<Presigner>,
     pub http: HttpClient,
     pub clock: Clock,
     pub metrics: Arc<Metrics>,
     pub audit: Audit,
     pub state: State,
+    pub readiness: Readiness,
 }
 
 impl Gateway {
     /// Reads the secrets and key files that the configuration names. Asks no network.
     ///
+    /// Takes over from `before` what its own configuration leaves as it was: keys of issuers, what people have used of
+    /// their rates, a session key that was made at the start.
+    ///
     /// # Errors
     ///
     /// What cannot be read or is not usable, in words for the admin.
-    pub fn new(settings: config::Gateway, policy: Policy, parts: Parts) -> Result<Self, String> {
-        let Parts { presigner, http, clock, metrics, audit, state } = parts;
+    pub fn new(
+        settings: config::Gateway,
+        policy: Policy,
+        parts: Parts,
+        before: Option<&Self>,
+    ) -> Result<Self, String> {
+        let Parts { presigner, http, clock, metrics, audit, state, readiness } = parts;
         let issuers: Vec<Arc<Issuer>> = settings
             .issuers
             .iter()
-            .map(|issuer| Issuer::new(issuer.clone(), http.clone(), clock.clone()))
+            .map(|issuer| match before.and_then(|before| before.issuer(issuer)) {
+                Some(same) => Ok(same),
+                None => Issuer::new(issuer.clone(), http.clone(), clock.clone()),
+            })
             .collect::<Result<_, _>>()?;
+        let ephemeral = before.filter(|before| before.settings.session.keys.is_empty());
+        let sealer = match ephemeral.and_then(|before| before.sealer.clone()) {
+            Some(sealer) if settings.session.keys.is_empty() => Some(sealer),
+            _ => sealer(&settings)?,
+        };
         let observers = (Arc::clone(&metrics), audit.clone());
-        let (sessions, sign_in) =
-            browser_sign_in(&settings, &issuers, policy.reads(), &http, &clock, state, Some(observers))?;
+        let surroundings =
+            Surroundings { http: &http, clock: &clock, state: &state, observers: Some(observers) };
+        let BrowserSignIn { sessions, sign_in, logout } =
+            browser_sign_in(&settings, &issuers, sealer.as_ref(), policy.reads(), surroundings)?;
+        let mints_per_minute = settings.limits.mints_per_minute;
+        let mint_rate = before.map(|before| &before.mint_rate).filter(|rate| rate.allows(mints_per_minute));
         Ok(Self {
             authenticator: Authenticator::new(&issuers, &settings.credentials, sessions.clone())?,
-            mint_rate: MintRate::new(settings.limits.mints_per_minute),
-            presigner: Arc::new(presigner),
-            pages: Pages::default(),
+            mint_rate: mint_rate.map_or_else(|| Arc::new(MintRate::new(mints_per_minute, state)), Arc::clone),
+            presigner,
+            look_ups: Arc::new(Semaphore::new(LOOK_UPS_AT_ONCE)),
+            pages: Pages::new(Arc::clone(&settings.branding), settings.portal, clock),
             sessions,
             sign_in,
+            logout,
+            sealer,
+            issuers,
             policy,
             metrics,
             audit,
+            readiness,
             settings,
         })
     }
 
     pub fn audit(&self) -> &Audit {
         &self.audit
+    }
+
+    pub fn settings(&self) -> &config::Gateway {
+        &self.settings
+    }
+
+    /// What mints for this configuration, where it would do so in the same way for `settings`.
+    pub fn presigner_for(&self, settings: &config::Gateway) -> Option<Arc<Presigner>> {
+        let is_same =
+            self.settings.aws == settings.aws && self.settings.sole_realm() == settings.sole_realm();
+        is_same.then(|| Arc::clone(&self.presigner))
+    }
+
+    /// The issuer with its keys, where it is configured alike. A key file is read anew each time.
+    fn issuer(&self, config: &IssuerConfig) -> Option<Arc<Issuer>> {
+        let is_fetched = !matches!(config.keys, KeySource::JwksFile(_));
+        self.issuers.iter().find(|issuer| is_fetched && issuer.config() == config).cloned()
     }
 
     /// Whether a form was sent from one of our own pages. Browsers say so: by `Sec-Fetch-Site`, and older ones by an
@@ -101,9 +148,39 @@ impl config::Gateway {
     }
 }
 
-pub type BrowserSignIn = (Option<Arc<Sessions>>, Option<SignIn>);
+/// What seals sessions and sign-ins, where people sign in here.
+///
+/// # Errors
+///
+/// A key that cannot be read or is weak, in words for the admin.
+pub fn sealer(settings: &config::Gateway) -> Result<Option<Arc<Sealer>>, String> {
+    let Some(sign_in) = &settings.sign_in else { return Ok(None) };
+    let Some(issuer) = settings.issuers.iter().find(|issuer| issuer.name == sign_in.issuer) else {
+        return Ok(None);
+    };
+    let sealer = Sealer::load(&settings.session.keys, &settings.public_url, &issuer.issuer);
+    Ok(Some(Arc::new(sealer.map_err(|error| format!("session.keys: {error}"))?)))
+}
 
-/// What a browser needs to sign in, where the configuration has it. Without observers, sessions are not asked about again.
+/// What a browser needs, from sign-in to logout.
+#[derive(Debug, Default)]
+pub struct BrowserSignIn {
+    sessions: Option<Arc<Sessions>>,
+    sign_in: Option<SignIn>,
+    logout: Option<Logout>,
+}
+
+/// What sign-in works with beside its configuration.
+#[derive(Debug)]
+pub struct Surroundings<'a> {
+    pub http: &'a HttpClient,
+    pub clock: &'a Clock,
+    pub state: &'a State,
+    /// Where it is told what becomes of sessions that the provider is asked about again; without, it is not asked.
+    pub observers: Option<(Arc<Metrics>, Audit)>,
+}
+
+/// What a browser needs to sign in, where the configuration has it.
 ///
 /// # Errors
 ///
@@ -111,31 +188,29 @@ pub type BrowserSignIn = (Option<Arc<Sessions>>, Option<SignIn>);
 pub fn browser_sign_in(
     settings: &config::Gateway,
     issuers: &[Arc<Issuer>],
+    sealer: Option<&Arc<Sealer>>,
     reads: &Reads,
-    http: &HttpClient,
-    clock: &Clock,
-    state: State,
-    observers: Option<(Arc<Metrics>, Audit)>,
+    surroundings: Surroundings<'_>,
 ) -> Result<BrowserSignIn, String> {
-    let (true, Some(sign_in)) = (settings.credentials.session, &settings.sign_in) else {
-        return Ok((None, None));
+    let Surroundings { http, clock, state, observers } = surroundings;
+    let (true, Some(sign_in), Some(sealer)) = (settings.credentials.session, &settings.sign_in, sealer)
+    else {
+        return Ok(BrowserSignIn::default());
     };
     let issuer = issuers
         .iter()
         .find(|issuer| *issuer.name() == sign_in.issuer)
         .ok_or_else(|| format!("sign_in.issuer: no issuer is named `{}`", sign_in.issuer))?;
     let public_url = &settings.public_url;
-    let sealer = Sealer::load(&settings.session.keys, public_url, &issuer.config().issuer);
-    let sealer = Arc::new(sealer.map_err(|error| format!("session.keys: {error}"))?);
     let party = RelyingParty::new(sign_in, Arc::clone(issuer), http.clone(), clock.clone());
     let party = Arc::new(party.map_err(|error| format!("{}: {error}", sign_in.secret_key()))?);
     let mut sessions = Sessions::new(
-        Arc::clone(&sealer),
+        Arc::clone(sealer),
         &settings.session,
         public_url,
         &settings.issuers,
         reads,
-        state,
+        state.clone(),
         clock.clone(),
     );
     if let (Some(interval), Some((metrics, audit))) = (settings.session.revalidate, observers) {
@@ -143,6 +218,23 @@ pub fn browser_sign_in(
         sessions = sessions.with_revalidation(revalidation);
     }
     let sessions = Arc::new(sessions);
-    let sign_in = SignIn::new(sign_in, public_url, party, Arc::clone(&sessions), sealer, clock.clone());
-    Ok((Some(sessions), Some(sign_in)))
+    let hints = Hints::new(Arc::clone(sealer), state.clone(), settings.session.lifetime);
+    let logout = Logout::new(
+        sign_in,
+        public_url,
+        Arc::clone(issuer),
+        Arc::clone(&sessions),
+        hints.clone(),
+        clock.clone(),
+    );
+    let sign_in = SignIn::new(
+        sign_in,
+        public_url,
+        party,
+        Arc::clone(&sessions),
+        Arc::clone(sealer),
+        hints,
+        clock.clone(),
+    );
+    Ok(BrowserSignIn { sessions: Some(sessions), sign_in: Some(sign_in), logout: Some(logout) })
 }

@@ -57,6 +57,7 @@ impl Blueprint {
             region: self.region.resolve(facts)?,
             role_arn: optional(self.role_arn.as_ref(), facts)?,
             endpoint_url: self.endpoint_url.clone(),
+            fragment: None,
         })
     }
 }

@@ -245,11 +245,19 @@ impl Compiler<'_> {
     ) -> Option<Vec<Glob>> {
         let Some(location) = written.paths.first().map(|glob| glob.location) else { return Some(Vec::new()) };
         let path = format!("{path}.paths");
-        if kind != Kind::StudioDomain {
-            let message = format!("a {} takes no deep links: `paths` is for `studio_domain`", kind.as_str());
-            self.problem(&path, location, message);
-        } else if !fields.has_landing_uri() {
-            self.problem(&path, location, "deep links need a `landing_uri` to be appended to");
+        match kind {
+            Kind::StudioDomain if fields.has_landing_uri() => {}
+            Kind::StudioDomain => {
+                self.problem(&path, location, "deep links need a `landing_uri` to be appended to");
+            }
+            Kind::MlflowTrackingServer | Kind::MlflowApp => {}
+            Kind::NotebookInstance | Kind::PartnerApp => {
+                let message = format!(
+                    "a {} takes no deep links: `paths` is for `studio_domain`, `mlflow_tracking_server` and `mlflow_app`",
+                    kind.as_str()
+                );
+                self.problem(&path, location, message);
+            }
         }
         let globs = written.paths.iter().enumerate().map(|(index, written)| {
             let glob = Glob::parse(written);

@@ -71,7 +71,7 @@ pub fn explain(policy: &Policy, destination: &Destination, question: &Question<'
 
 /// All destinations, in the order of the configuration.
 pub fn explain_all(policy: &Policy, question: &Question<'_>) -> Vec<Explanation> {
-    let question = Question { path: None, ..*question };
+    let question = Question { path: None, query: None, ..*question };
     policy.destinations().map(|destination| explain(policy, destination, &question)).collect()
 }
 
@@ -94,7 +94,7 @@ pub fn table(explanations: &[Explanation]) -> String {
     lines.collect()
 }
 
-/// The fields of a mint by the API's names in snake_case.
+/// The fields of a mint by the API's names in snake_case, and the `fragment` that a deep link adds to the URL.
 pub fn fields(mint: &Mint) -> Map<String, Value> {
     let mut fields = Map::new();
     let mut put = |key: &str, value: Option<Value>| {
@@ -136,6 +136,7 @@ pub fn fields(mint: &Mint) -> Map<String, Value> {
     };
     put("expires_in_seconds", expires_in.map(|seconds| seconds.seconds().into()));
     put("session_expiration_duration_in_seconds", session_expiration.map(|seconds| seconds.seconds().into()));
+    put("fragment", mint.fragment.as_ref().map(|fragment| fragment.as_str().into()));
     put("region", Some(mint.region.as_str().into()));
     put("role_arn", mint.role_arn.as_ref().map(|role| role.as_str().into()));
     fields
@@ -192,7 +193,9 @@ pub fn steps(trace: &Trace) -> Vec<ExplainedStep> {
 
 /// What tells one target from another, without durations.
 fn names(target: &Map<String, Value>) -> String {
-    let named = target.iter().filter(|(key, _)| !key.ends_with("_in_seconds") && *key != "landing_uri");
+    let named = target
+        .iter()
+        .filter(|(key, _)| !key.ends_with("_in_seconds") && *key != "landing_uri" && *key != "fragment");
     let texts: Vec<String> = named.map(|(_, value)| plain(value)).collect();
     texts.join(" ")
 }

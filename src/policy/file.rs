@@ -50,7 +50,7 @@ pub struct Destination {
     pub role_arn: Option<At<String>>,
     /// In place of `aws.endpoint_url`.
     pub endpoint_url: Option<At<String>>,
-    /// Which deep links are allowed below the destination: globs such as `lab/tree/**`.
+    /// Which deep links are allowed below the destination: globs such as `lab/tree/**` or, for MLflow, `experiments/**`.
     #[serde(default)]
     pub paths: Vec<At<String>>,
     /// Whether a URL may be minted ahead of the visit.
@@ -171,7 +171,7 @@ pub struct Test {
     /// The key of the issuer, where there are several.
     pub issuer: Option<At<String>>,
     pub client_ip: Option<At<String>>,
-    /// `NAME` or `NAME/PATH`.
+    /// `NAME`, `NAME/PATH` or `NAME/PATH?QUERY`.
     pub destination: At<String>,
     pub expect: At<Expect>,
 }
@@ -194,6 +194,8 @@ pub struct Expect {
     pub notebook_instance_name: Option<At<String>>,
     pub expires_in_seconds: Option<At<i64>>,
     pub session_expiration_duration_in_seconds: Option<At<i64>>,
+    /// What a deep link adds to the URL of an MLflow target, such as `/experiments/1`.
+    pub fragment: Option<At<String>>,
     pub region: Option<At<String>>,
     pub role_arn: Option<At<String>>,
 }

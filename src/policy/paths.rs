@@ -1,11 +1,38 @@
 //! Deep links: which paths below a destination may be opened.
 
-use crate::target::LandingUri;
-use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
+use crate::target::{Fragment, LandingUri};
+use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use regex::Regex;
 
 const LONGEST_PATH: usize = 512;
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
+/// As `encodeURIComponent` has it, which is how the pages of MLflow write their own links.
+const ENCODED_IN_FRAGMENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'!')
+    .remove(b'~')
+    .remove(b'*')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'/');
+/// What RFC 3986, section 3.4 has for no query. Escapes are left as they are.
+const ENCODED_IN_QUERY: &AsciiSet = &CONTROLS
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'[')
+    .add(b'\\')
+    .add(b']')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'|')
+    .add(b'}');
 const LONGEST_GLOB: usize = 256;
 
 /// One entry of `paths`: `*` stands for anything within a segment, a segment `**` for any number of segments, and at the
@@ -56,15 +83,32 @@ impl Glob {
 /// Where a deep link leads: `start` and the path below it, if one of the globs allows the path and it stays below.
 /// Notebooks have spaces in their names: in a landing URI these, `%` and what is not ASCII stand percent-encoded.
 pub(super) fn land(globs: &[Glob], start: &LandingUri, path: &str) -> Option<LandingUri> {
-    let allowed = is_safe(path) && globs.iter().any(|glob| glob.0.is_match(path));
+    let allowed = is_allowed(globs, path);
     let start = start.as_str();
     let slash = if start.ends_with([':', '/']) { "" } else { "/" };
     let path = utf8_percent_encode(path, ENCODED);
     allowed.then(|| LandingUri::parse(&format!("{start}{slash}{path}")).ok()).flatten()
 }
 
-fn is_safe(path: &str) -> bool {
-    path.len() <= LONGEST_PATH && path.split('/').all(segment_is_safe)
+/// The same for MLflow, whose pages are told apart by the fragment: `/experiments/12/runs/0a1b`, and for those that compare
+/// runs a query within it. The globs judge the path alone; a query that is not one of a URL's is no deep link.
+/// <https://reactrouter.com/api/data-routers/createHashRouter>
+pub(super) fn fragment(globs: &[Glob], path: &str, query: Option<&str>) -> Option<Fragment> {
+    if !is_allowed(globs, path) {
+        return None;
+    }
+    let mut page = format!("/{}", utf8_percent_encode(path, ENCODED_IN_FRAGMENT));
+    if let Some(query) = query.filter(|query| !query.is_empty()) {
+        page.push('?');
+        page.extend(utf8_percent_encode(query, ENCODED_IN_QUERY));
+    }
+    Fragment::parse(&page).ok()
+}
+
+fn is_allowed(globs: &[Glob], path: &str) -> bool {
+    path.len() <= LONGEST_PATH
+        && path.split('/').all(segment_is_safe)
+        && globs.iter().any(|glob| glob.0.is_match(path))
 }
 
 /// Whether nobody who reads the segment, be it after another round of decoding, sees anything but a name.

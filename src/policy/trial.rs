@@ -21,6 +21,7 @@ pub struct PolicyTest {
     pub destination: String,
     /// A deep link below the destination.
     pub path: Option<String>,
+    pub query: Option<String>,
     pub expect: Expectation,
 }
 
@@ -74,7 +75,8 @@ fn run(
     let Some(destination) = policy.destination(&test.destination) else {
         return outcome(vec![format!("there is no destination `{}`", test.destination)], Trace::default());
     };
-    let question = Question { principal: &principal, client_ip: test.client_ip, path: test.path.as_deref() };
+    let (path, query) = (test.path.as_deref(), test.query.as_deref());
+    let question = Question { principal: &principal, client_ip: test.client_ip, path, query };
     let (reason, fields, trace) = match policy.authorize(destination, &question) {
         Ok(grant) => (None, explain::fields(grant.mint()), grant.trace().clone()),
         Err(Refusal::Denied(denial)) => (Some(denial.reason.as_str()), Map::new(), denial.trace),

@@ -1,6 +1,7 @@
 //! The one-time URL that lets its bearer in.
 
 use super::error::BadAnswer;
+use crate::target::Fragment;
 use hyper::header::HeaderValue;
 use std::fmt;
 use url::{Host, Url};
@@ -9,7 +10,8 @@ use zeroize::Zeroizing;
 /// The longest URL that is handed on. Studio's are some 4.4 kB; AWS names no limit for them.
 const LONGEST_URL: usize = 16 * 1024;
 
-/// A URL that AWS minted for one person, checked to be `https` on an expected host.
+/// A URL that AWS minted for one person, checked to be `https` on an expected host; what is ours in it is at most the
+/// fragment.
 ///
 /// Whoever holds the text is that person, so the text leaves exactly once: both ways out take `self`. There is no
 /// `Display`, no `Clone` and no `Serialize`; `Debug` shows nothing of the value.
@@ -25,6 +27,28 @@ impl AuthorizedUrl {
         let mut value = HeaderValue::from_str(&self.0).ok()?;
         value.set_sensitive(true);
         Some(value)
+    }
+
+    /// The same URL, opened at a page of its application. Scheme, host, path and query stay byte for byte as AWS wrote
+    /// them: the page stands behind the only `#`, and nothing in it can end a fragment.
+    ///
+    /// # Errors
+    ///
+    /// AWS's URL names a page of its own, or the whole would be too long.
+    pub(super) fn at(self, page: &Fragment) -> Result<Self, BadAnswer> {
+        if self.0.contains('#') {
+            return Err(BadAnswer::Fragment);
+        }
+        let length = self.0.len() + 1 + page.as_str().len();
+        if length > LONGEST_URL {
+            return Err(BadAnswer::TooLong);
+        }
+        // All of it at once: a text that grows leaves copies of itself behind.
+        let mut whole = Zeroizing::new(String::with_capacity(length));
+        whole.push_str(&self.0);
+        whole.push('#');
+        whole.push_str(page.as_str());
+        Ok(Self(whole))
     }
 
     /// The text for the body of one API answer.
@@ -203,6 +227,27 @@ mod tests {
         ] {
             assert_eq!(check(text).expect_err(text), why, "{text}");
         }
+    }
+
+    #[test]
+    fn a_page_stands_behind_the_url_and_changes_nothing_before_it() {
+        let page = Fragment::parse("/experiments/1?a=b").unwrap();
+        for text in [
+            "https://t-1.eu-west-1.experiments.sagemaker.aws/auth?authToken=a%2f%2F",
+            "https://mlflow.sagemaker.eu-west-1.app.aws",
+        ] {
+            let whole = check(text).unwrap().at(&page).unwrap().into_api_answer();
+            assert_eq!(*whole, format!("{text}#/experiments/1?a=b"));
+        }
+        for text in ["https://d.sagemaker.aws/auth?authToken=a#/x", "https://d.sagemaker.aws/#"] {
+            assert_eq!(check(text).unwrap().at(&page).expect_err(text), BadAnswer::Fragment);
+        }
+        let base = format!("https://d.sagemaker.aws/?token={}", "a".repeat(LONGEST_URL - 50));
+        let room = LONGEST_URL - base.len();
+        let fitting = Fragment::parse(&format!("/{}", "a".repeat(room - 2))).unwrap();
+        assert_eq!(check(&base).unwrap().at(&fitting).unwrap().into_api_answer().len(), LONGEST_URL);
+        let longer = Fragment::parse(&format!("/{}", "a".repeat(room - 1))).unwrap();
+        assert_eq!(check(&base).unwrap().at(&longer).expect_err("too long"), BadAnswer::TooLong);
     }
 
     #[test]

@@ -46,6 +46,8 @@ pub enum BadAnswer {
     NotHttps,
     Userinfo,
     ForeignHost,
+    /// The URL has a fragment where ours would stand.
+    Fragment,
 }
 
 impl PresignError {
@@ -145,6 +147,7 @@ impl fmt::Display for BadAnswer {
             Self::NotHttps => "the URL is not `https`",
             Self::Userinfo => "the URL holds a user or password",
             Self::ForeignHost => "the URL's host is none of AWS's or of `authorized_url_hosts`",
+            Self::Fragment => "the URL has a fragment already, so a deep link has no place in it",
         })
     }
 }

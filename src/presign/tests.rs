@@ -107,7 +107,13 @@ fn studio(profile: &str) -> Target {
 }
 
 fn mint(target: Target) -> Mint {
-    Mint { target, region: Region::parse("eu-west-1").unwrap(), role_arn: None, endpoint_url: None }
+    Mint {
+        target,
+        region: Region::parse("eu-west-1").unwrap(),
+        role_arn: None,
+        endpoint_url: None,
+        fragment: None,
+    }
 }
 
 fn with_role(target: Target) -> Mint {

@@ -1,6 +1,6 @@
 //! An OpenID provider: discovery, keys, the code flow with PKCE, refresh, UserInfo, sign-out.
 //!
-//! OpenID Connect Core 1.0, Discovery 1.0 and RP-Initiated Logout 1.0; RFC 6749, 7636, 9068 and 9207. There is no single
+//! OpenID Connect Core 1.0, Discovery 1.0, RP-Initiated Logout 1.0 and Back-Channel Logout 1.0; RFC 6749, 7636, 9068 and 9207. There is no single
 //! sign-on session: each authorization asks who is there, unless `login_hint` names someone.
 
 mod authorize;
@@ -47,6 +47,7 @@ pub(super) struct Client {
     pub(super) audience: String,
     pub(super) redirect_uris: Mutex<BTreeSet<String>>,
     pub(super) post_logout_redirect_uris: Mutex<BTreeSet<String>>,
+    pub(super) backchannel_logout_uri: Mutex<Option<Url>>,
 }
 
 /// The parameters of one query or form, in order, with repetitions.
@@ -88,7 +89,7 @@ impl IdentityProvider {
             (&Method::GET | &Method::POST, "/authorize") => self.authorize(&request),
             (&Method::POST, "/token") => self.token(&request),
             (&Method::GET | &Method::POST, "/userinfo") => self.user_info(&request),
-            (&Method::GET | &Method::POST, "/end_session") => self.end_session(&request),
+            (&Method::GET | &Method::POST, "/end_session") => self.end_session(&request).await,
             _ => http::text(StatusCode::NOT_FOUND, "There is nothing here.\n"),
         }
     }
@@ -102,6 +103,8 @@ impl IdentityProvider {
             "userinfo_endpoint": at("/userinfo"),
             "jwks_uri": at("/jwks"),
             "end_session_endpoint": at("/end_session"),
+            "backchannel_logout_supported": true,
+            "backchannel_logout_session_supported": true,
             "scopes_supported": ["openid", "profile", "email", "groups", "offline_access"],
             "response_types_supported": ["code"],
             "response_modes_supported": ["query"],
@@ -130,6 +133,15 @@ impl IdentityProvider {
     pub(super) fn id_claims(&self, person: &Person) -> Map<String, Value> {
         let mut claims = self.dated(person.claims());
         put(&mut claims, "aud", json!(self.client.id));
+        claims
+    }
+
+    /// A logout token for all sessions of the subject.
+    pub(super) fn logout_claims(&self, subject: &str) -> Map<String, Value> {
+        let mut claims = self.dated(Map::new());
+        put(&mut claims, "aud", json!(self.client.id));
+        put(&mut claims, "sub", json!(subject));
+        put(&mut claims, "events", json!({"http://schemas.openid.net/event/backchannel-logout": {}}));
         claims
     }
 

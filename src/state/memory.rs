@@ -74,15 +74,44 @@ impl Memory {
         self.entries(key.room).remove(&key.name);
     }
 
+    /// Keeps the later of `at` and what is noted.
+    pub(super) fn end(&self, key: &Key, at: UnixSeconds, keep: Duration) {
+        let now = self.clock.now();
+        let mut entries = self.entries(key.room);
+        let known = entries.values.get(&key.name).filter(|entry| entry.end.0 > now);
+        if known.and_then(|entry| time(&entry.value)).is_none_or(|known| known <= at) {
+            entries.put(&key.name, at.0.to_string().as_bytes(), now, keep);
+        }
+    }
+
+    pub(super) fn ended(&self, key: &Key) -> Option<UnixSeconds> {
+        self.value(key).as_deref().and_then(time)
+    }
+
+    /// Everything noted by [`end`](Self::end) that still counts: its name, when it ended, and how long that is to be known.
+    pub(super) fn all_ends(&self) -> Vec<(String, UnixSeconds, Duration)> {
+        let now = self.clock.now();
+        let entries = self.entries(Room::Revocation);
+        let current = entries.values.iter().filter(|(_, entry)| entry.end.0 > now);
+        current
+            .filter_map(|(name, entry)| Some((name.clone(), time(&entry.value)?, entry.end.0.since(now))))
+            .collect()
+    }
+
     fn entries(&self, room: Room) -> MutexGuard<'_, Entries> {
         let entries = match room {
             Room::Revocation => &self.revocations,
             Room::Once => &self.once,
             Room::Session => &self.sessions,
-            Room::Lock => &self.locks,
+            Room::Lock | Room::Rate => &self.locks,
         };
         entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Seconds in decimal, as [`Memory::end`] and the servers' script write them.
+pub(super) fn time(text: &[u8]) -> Option<UnixSeconds> {
+    str::from_utf8(text).ok()?.parse().ok().map(UnixSeconds)
 }
 
 impl Entries {
@@ -134,6 +163,17 @@ mod tests {
         memory.remove(&key);
         assert_eq!(memory.value(&key), None);
         assert_eq!(memory.value(&Key::new(Room::Lock, &["a"])), None, "another room");
+    }
+
+    #[test]
+    fn the_latest_end_counts() {
+        let memory = Memory::new(Clock::manual(UnixSeconds(1_000)));
+        let key = Key::new(Room::Revocation, &["a"]);
+        memory.end(&key, UnixSeconds(900), MINUTE);
+        memory.end(&key, UnixSeconds(950), MINUTE);
+        memory.end(&key, UnixSeconds(920), MINUTE);
+        assert_eq!(memory.ended(&key), Some(UnixSeconds(950)));
+        assert_eq!(memory.all_ends(), [(key.name.clone(), UnixSeconds(950), MINUTE)]);
     }
 
     #[test]

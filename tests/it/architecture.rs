@@ -119,7 +119,10 @@ fn deciding_is_pure() {
             assert!(!line.contains(word), "{place}: `{word}` has no place in a pure decision");
         }
     }
-    known_only_to("fs::read", &["src/config", "src/policy/lookup.rs", "src/authn/", "src/cli/"]);
+    known_only_to(
+        "fs::read",
+        &["src/config", "src/policy/lookup.rs", "src/authn/", "src/cli/", "src/state/"],
+    );
 }
 
 #[test]

@@ -7,6 +7,7 @@
     reason = "helpers of tests fail by panicking"
 )]
 
+mod branding;
 mod examples;
 mod hostile;
 mod issuers;
@@ -65,6 +66,7 @@ destinations:
         user_profile_name: ${profile_name(claims.sub)}
         expires_in_seconds: 20
     rules: [{name: everyone, allow: "'ml-users' in groups"}]
+state: {valkey: {url: {env: VALKEY_URL}, timeout: 250ms}}
 tests:
   - name: one
     claims: {sub: u1}

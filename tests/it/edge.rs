@@ -131,7 +131,7 @@ async fn signing_out_ends_the_session_for_good() {
     // What Chromium sends for our form: the pages' referrer policy makes the origin null.
     let mut form = grace.with("sec-fetch-site", "same-origin").with("origin", "null");
     let out = form.post(&stage.postern.at("/-/logout"), "").await.checked();
-    assert_eq!(out.status, 200);
+    assert_eq!(out.status, 303);
     assert_eq!(form.cookies(&stage.postern.url).keys().filter(|name| name.contains("session")).count(), 0);
     let replayed = stolen.without("accept").get(&stage.postern.at("/studio")).await.checked();
     assert_eq!((replayed.status.as_u16(), replayed.reason()), (401, "revoked".to_owned()));

@@ -11,6 +11,7 @@
 mod compile;
 mod decide;
 mod expressions;
+mod fragments;
 mod functions;
 mod paths;
 mod profile_name;
@@ -171,7 +172,7 @@ impl Person {
     }
 
     fn question<'a>(&'a self, path: Option<&'a str>) -> Question<'a> {
-        Question { principal: &self.principal, client_ip: self.client_ip, path }
+        Question { principal: &self.principal, client_ip: self.client_ip, path, query: None }
     }
 
     fn opens(&self, policy: &Policy, destination: &str) -> Result<Grant, Refusal> {

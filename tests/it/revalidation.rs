@@ -71,7 +71,7 @@ impl World {
     async fn sign_in(&mut self) {
         let sign_in = &self.replica.sign_in;
         let started = sign_in.start(&ReturnTo::default(), true, &self.browser.headers()).await.unwrap();
-        started.set_cookie.iter().for_each(|cookie| self.browser.keep(cookie));
+        started.cookies.iter().for_each(|cookie| self.browser.keep(cookie));
         let location = Url::parse(started.location.to_str().unwrap()).unwrap();
         let finished =
             sign_in.finish(&self.provider.sign_in(&location), &self.browser.headers()).await.unwrap();

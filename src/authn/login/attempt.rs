@@ -1,10 +1,9 @@
 //! One sign-in under way: made at its start, sealed into `state`, opened at the callback.
 
-use crate::authn::cookie::Found;
+use super::binding::Binding;
 use crate::authn::return_to::ReturnTo;
 use crate::authn::seal::{Purpose, Sealer, random};
 use crate::clock::UnixSeconds;
-use aws_lc_rs::constant_time::verify_slices_are_equal;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -23,9 +22,9 @@ pub(super) struct Attempt {
     /// `code_verifier` of RFC 7636: 43 characters.
     #[serde(rename = "v")]
     pub(super) verifier: String,
-    /// Digest of the browser's cookie.
+    /// The cookie of the browser that began it.
     #[serde(rename = "b")]
-    browser: String,
+    pub(super) binding: Binding,
     #[serde(rename = "r")]
     return_to: String,
     #[serde(rename = "d")]
@@ -42,13 +41,13 @@ impl Attempt {
         return_to: &ReturnTo,
         is_deliberate: bool,
         is_restart: bool,
-        browser: &str,
+        binding: Binding,
         now: UnixSeconds,
     ) -> Self {
         Self {
             nonce: URL_SAFE_NO_PAD.encode(random::<RANDOM_LEN>()),
             verifier: URL_SAFE_NO_PAD.encode(random::<RANDOM_LEN>()),
-            browser: sha256(browser.as_bytes()),
+            binding,
             return_to: return_to.as_str().to_owned(),
             is_deliberate,
             is_restart,
@@ -73,35 +72,11 @@ impl Attempt {
         ReturnTo::parse(&self.return_to)
     }
 
-    /// Whether the browser that comes back is the one that left. Without this, anyone could sign others in as himself.
-    pub(super) fn is_of_browser(&self, cookie: Found<'_>) -> bool {
-        match cookie {
-            Found::One(value) => {
-                verify_slices_are_equal(sha256(value).as_bytes(), self.browser.as_bytes()).is_ok()
-            }
-            Found::Absent | Found::Duplicate => false,
-        }
-    }
-
     pub(super) fn is_fresh(&self, now: UnixSeconds) -> bool {
         now.since(self.started) < LIFETIME
     }
 }
 
-/// What names this browser: its cookie, or a new one (`true`) where it has none of our form.
-pub(super) fn browser(cookie: Found<'_>) -> (String, bool) {
-    let known = match cookie {
-        Found::One(value) => str::from_utf8(value)
-            .ok()
-            .filter(|text| URL_SAFE_NO_PAD.decode(text).is_ok_and(|bytes| bytes.len() == RANDOM_LEN)),
-        Found::Absent | Found::Duplicate => None,
-    };
-    match known {
-        Some(text) => (text.to_owned(), false),
-        None => (URL_SAFE_NO_PAD.encode(random::<RANDOM_LEN>()), true),
-    }
-}
-
-fn sha256(bytes: &[u8]) -> String {
+pub(super) fn sha256(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(digest(&SHA256, bytes))
 }

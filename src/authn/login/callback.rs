@@ -39,3 +39,12 @@ impl Callback {
         (!contradicts_itself).then_some(callback)
     }
 }
+
+/// Whether the provider would have had to ask the person something, and was not allowed to (OpenID Connect Core 1.0,
+/// section 3.1.2.6). Our requests allow it, so this one was an old or altered address.
+pub(super) fn is_for_want_of_interaction(error: &str) -> bool {
+    matches!(
+        error,
+        "login_required" | "interaction_required" | "account_selection_required" | "consent_required"
+    )
+}

@@ -13,6 +13,10 @@ pub enum SignInError {
     MalformedCallback,
     /// The callback's `iss` is not our issuer's, or is missing though the provider promises it (RFC 9207).
     WrongIssuer,
+    /// The provider ended the sign-in: its error code, such as `access_denied`.
+    Refused {
+        error: String,
+    },
     /// The provider's metadata cannot be had.
     Provider(ProviderError),
     /// The provider's authorization endpoint cannot stand in a header.
@@ -52,6 +56,8 @@ impl SignInError {
         match self {
             Self::MalformedCallback => "malformed-callback",
             Self::WrongIssuer => "wrong-answering-issuer",
+            Self::Refused { .. } if self.is_unavailable() => "provider-unavailable",
+            Self::Refused { .. } => "sign-in-refused",
             Self::Provider(_) | Self::Unreachable(_) | Self::Crowded | Self::ProviderFailed { .. } => {
                 "provider-unavailable"
             }
@@ -71,6 +77,7 @@ impl SignInError {
     pub fn is_unavailable(&self) -> bool {
         match self {
             Self::Provider(_) | Self::Unreachable(_) | Self::Crowded | Self::ProviderFailed { .. } => true,
+            Self::Refused { error } => error == "temporarily_unavailable",
             Self::Token(error) => error.is_unavailable(),
             _ => false,
         }
@@ -91,6 +98,7 @@ impl fmt::Display for SignInError {
                 f.write_str("the callback's parameters are missing, repeated or contradictory")
             }
             Self::WrongIssuer => f.write_str("the callback does not come from the configured issuer"),
+            Self::Refused { error } => write!(f, "the provider refused the sign-in: {error}"),
             Self::Provider(error) => write!(f, "the provider's metadata cannot be had: {error}"),
             Self::UnusableEndpoint => f.write_str("the provider's authorization endpoint is not a plain URL"),
             Self::NoClientAuthentication => f.write_str(

@@ -5,9 +5,10 @@ use super::{Findings, Problem};
 use crate::config::diagnostics::Diagnostic;
 use crate::config::file::{self, Document};
 use crate::config::located::At;
-use crate::config::{Limits, Listen};
+use crate::config::{Drain, Limits, Listen};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
 use url::Url;
 
 const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9901);
@@ -92,4 +93,17 @@ pub(super) fn limits(written: Option<&file::Limits>) -> Limits {
     let mints_per_minute = written.and_then(|limits| limits.mints_per_minute).unwrap_or(30);
     let connections = written.and_then(|limits| limits.connections).unwrap_or(10_000);
     Limits { mints_per_minute, connections }
+}
+
+pub(super) fn drain(written: Option<&file::Drain>, findings: &mut Findings) -> Option<Drain> {
+    let (delay, grace) = written.map_or((None, None), |drain| (drain.delay.as_ref(), drain.grace.as_ref()));
+    let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
+    let delay = findings
+        .check_optional("drain.delay", delay, |text| texts::duration(text, Duration::ZERO, minutes(5)));
+    let grace = findings
+        .check_optional("drain.grace", grace, |text| texts::duration(text, Duration::ZERO, minutes(10)));
+    Some(Drain {
+        delay: delay?.unwrap_or(Duration::from_secs(5)),
+        grace: grace?.unwrap_or(Duration::from_secs(20)),
+    })
 }

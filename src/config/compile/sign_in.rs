@@ -36,6 +36,7 @@ pub(super) fn sign_in(
         client_id: client_id?,
         client_authentication: client_authentication?,
         scopes: scopes?,
+        rp_initiated_logout: written.rp_initiated_logout.unwrap_or(true),
     }))
 }
 
@@ -87,7 +88,7 @@ fn client_authentication(
     }
 }
 
-fn secret_source(
+pub(super) fn secret_source(
     path: &str,
     written: &At<SecretReference>,
     directory: &Path,

@@ -4,6 +4,7 @@ use super::Compiler;
 use super::fields::{kind, listed};
 use crate::config::diagnostics::{Diagnostic, nearest};
 use crate::config::located::At;
+use crate::policy::Kind;
 use crate::policy::file::{self, PolicyFile};
 use crate::policy::grant::DenialReason;
 use crate::policy::trial::{Expectation, NO_SUCH_PATH, PolicyTest};
@@ -23,15 +24,21 @@ impl Compiler<'_> {
             let message = format!("`{}` is not an IP address", written.value);
             address.map_err(|_| self.problem(&format!("{path}.client_ip"), written.location, message))
         });
-        let (name, deep_link) = match test.destination.split_once('/') {
-            Some((name, deep_link)) => (name, Some(deep_link.to_owned())),
+        let (link, query) = match test.destination.split_once('?') {
+            Some((link, query)) => (link, Some(query.to_owned())),
             None => (test.destination.as_str(), None),
+        };
+        let (name, path_below) = match link.split_once('/') {
+            Some((name, path_below)) => (name, Some(path_below.to_owned())),
+            None => (link, None),
         };
         let known = || file.destinations.iter().map(|(name, _)| name.value.as_str());
         let expected = format!("{path}.expect");
         if let Some((_, destination)) = file.destinations.iter().find(|(known, _)| known.value == name) {
-            for key in written_fields(&test.expect).keys() {
-                self.key(&expected, key, test.expect.location, kind(&destination.target));
+            let kind = kind(&destination.target);
+            let deep_linked = matches!(kind, Kind::MlflowTrackingServer | Kind::MlflowApp);
+            for key in written_fields(&test.expect).keys().filter(|key| *key != "fragment" || !deep_linked) {
+                self.key(&expected, key, test.expect.location, kind);
             }
         } else {
             let location = test.destination.location;
@@ -52,7 +59,8 @@ impl Compiler<'_> {
             claims: test.claims.value.clone(),
             client_ip: client_ip.transpose().ok()?,
             destination: name.to_owned(),
-            path: deep_link,
+            path: path_below,
+            query,
             expect,
         })
     }
@@ -114,6 +122,7 @@ fn written_fields(expect: &file::Expect) -> Map<String, Value> {
         ("space_name", text(&expect.space_name)),
         ("landing_uri", text(&expect.landing_uri)),
         ("tracking_server_name", text(&expect.tracking_server_name)),
+        ("fragment", text(&expect.fragment)),
         ("arn", text(&expect.arn)),
         ("notebook_instance_name", text(&expect.notebook_instance_name)),
         ("expires_in_seconds", number(&expect.expires_in_seconds)),

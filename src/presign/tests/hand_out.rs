@@ -1,7 +1,7 @@
 //! Each URL reaches its person, once.
 
 use super::*;
-use crate::target::TrackingServerName;
+use crate::target::{Fragment, TrackingServerName};
 use std::collections::HashSet;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -74,6 +74,29 @@ async fn a_slot_is_for_one_person_and_one_complete_input() {
     assert!(presigned.facts.from_slot);
     let minted = &stage.aws.calls("CreatePresignedDomainUrl")[0];
     assert_eq!(presigned.facts.aws_request_id.as_deref(), Some(&*format!("request-{}", minted.number)));
+}
+
+#[tokio::test]
+async fn a_slot_is_for_one_page() {
+    let stage = Stage::well().await;
+    let target = Target::MlflowTrackingServer {
+        tracking_server_name: TrackingServerName::parse("risk").unwrap(),
+        expires_in: Some(ExpiresInSeconds::new(60).unwrap()),
+        session_expiration: None,
+    };
+    let at = |page: Option<&str>| {
+        let fragment = page.map(|page| Fragment::parse(page).unwrap());
+        Grant::for_tests("corp", "ada", Mint { fragment, ..mint(target.clone()) })
+    };
+    stage.prewarmed(&at(Some("/experiments/1"))).await;
+    for (page, from_slot) in [(None, false), (Some("/experiments/2"), false), (Some("/experiments/1"), true)]
+    {
+        let presigned = stage.presign(&at(page)).await.unwrap();
+        assert_eq!(presigned.facts.from_slot, from_slot, "{page:?}");
+        let base = "https://t-1.eu-west-1.experiments.sagemaker.aws/auth?authToken=a";
+        let page = page.map(|page| format!("#{page}")).unwrap_or_default();
+        assert_eq!(text(presigned), format!("{base}{page}"));
+    }
 }
 
 #[tokio::test]

@@ -1,15 +1,20 @@
-//! Sign-out that the gateway starts (OpenID Connect RP-Initiated Logout 1.0).
+//! Sign-out that the gateway starts (OpenID Connect RP-Initiated Logout 1.0), and word of it to the gateway (Back-Channel
+//! Logout 1.0).
 
 use super::{IdentityProvider, Parameters, with_query};
+use crate::http_client::HttpClient;
 use crate::sandbox::http::{self, Reply, Request};
+use crate::sandbox::keys::Token;
 use crate::sandbox::{lock, pages};
 use hyper::{Method, StatusCode};
 use maud::html;
 use serde_json::Value;
+use url::form_urlencoded;
 
 impl IdentityProvider {
-    /// Ends the refresh tokens of the person whom `id_token_hint` names, and goes back only to a registered address.
-    pub(super) fn end_session(&self, request: &Request) -> Reply {
+    /// Ends the refresh tokens and, by the back channel, the sessions of the person whom `id_token_hint` names, and goes
+    /// back only to a registered address.
+    pub(super) async fn end_session(&self, request: &Request) -> Reply {
         let text = if request.method == Method::POST { &request.body[..] } else { request.query.as_bytes() };
         let parameters = Parameters::read(text);
         let hint = parameters.one("id_token_hint");
@@ -26,6 +31,7 @@ impl IdentityProvider {
         }
         if let Some(subject) = claims.as_ref().and_then(|claims| claims.get("sub")).and_then(Value::as_str) {
             self.sessions.end_subject(subject);
+            self.tell_the_gateway(subject).await;
         }
         let registered = |uri: &&str| lock(&self.client.post_logout_redirect_uris).contains(*uri);
         match (parameters.one("post_logout_redirect_uri"), client) {
@@ -43,6 +49,19 @@ impl IdentityProvider {
                 "You are signed out",
                 "The address to go back to is not registered.",
             ),
+        }
+    }
+}
+
+impl IdentityProvider {
+    /// Waits for the answer, so that all has ended when the browser is sent on; what it says changes nothing.
+    async fn tell_the_gateway(&self, subject: &str) {
+        let uri = lock(&self.client.backchannel_logout_uri).clone();
+        let token = Token::new(self.logout_claims(subject)).header("typ", "logout+jwt");
+        if let (Some(uri), Ok(token), Ok(http)) = (uri, self.keys.sign(&token), HttpClient::new()) {
+            let form =
+                form_urlencoded::Serializer::new(String::new()).append_pair("logout_token", &token).finish();
+            _ = http.post_form(&uri, None, form).await;
         }
     }
 }

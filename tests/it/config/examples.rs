@@ -1,8 +1,9 @@
 //! What is accepted, and what becomes of it.
 
-use super::{LEGAL, accepted, changed, refused};
+use super::{LEGAL, accepted, changed, in_a_line, refused};
 use postern::config::{
-    Algorithm, ClientAuthentication, KeySource, Loaded, SecretSource, load, load_text, schema,
+    Algorithm, ClientAuthentication, KeySource, Loaded, SecretSource, StateConfig, ValkeyConfig, WhenAway,
+    load, load_text, schema,
 };
 use postern::policy::file::Target;
 use serde_json::Value;
@@ -54,12 +55,17 @@ fn defaults_are_filled_in() {
         (issuer.claims.groups.join("."), issuer.claims.name.join(".")),
         ("groups".into(), "name".into())
     );
-    assert_eq!(gateway.sign_in.unwrap().scopes, ["openid", "profile", "email"]);
+    let sign_in = gateway.sign_in.unwrap();
+    assert_eq!(
+        (sign_in.scopes.join(" ").as_str(), sign_in.rp_initiated_logout),
+        ("openid profile email", true)
+    );
     assert_eq!(gateway.session.lifetime, Duration::from_secs(8 * 3600));
     assert_eq!(gateway.session.idle, Duration::from_secs(3600));
     assert_eq!(gateway.aws.timeout, Duration::from_secs(5));
     assert!(gateway.aws.source_identity && gateway.aws.scoped_session_policy);
     assert_eq!((gateway.limits.mints_per_minute, gateway.limits.connections), (30, 10_000));
+    assert_eq!(gateway.state, StateConfig::Memory);
     assert!(policy.deny.is_empty() && policy.tests.is_empty());
 }
 
@@ -88,6 +94,14 @@ fn everything_written_arrives() {
     assert_eq!(gateway.session.keys, session_keys);
     assert_eq!(gateway.aws.session_tags[1], ("cost-center".to_owned(), "0042".to_owned()));
     assert_eq!(gateway.aws.authorized_url_hosts, [".sagemaker.corp.example"]);
+    let valkey = ValkeyConfig {
+        url: SecretSource::Env("POSTERN_VALKEY_URL".into()),
+        timeout: Duration::from_millis(250),
+        when_away: WhenAway::Refuse,
+        ca_certificate: Some("/run/tls/valkey-ca.crt".into()),
+        insecure_plaintext: false,
+    };
+    assert_eq!(gateway.state, StateConfig::Valkey(valkey));
     let names: Vec<&str> = policy.destinations.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["studio", "experiments", "tracking", "notebook", "comet"]);
     let (_, experiments) = &policy.destinations.0[1];
@@ -287,6 +301,8 @@ fn insecure_keys_are_warned_of_and_only_when_true() {
             "issuers.balancer",
         ),
         ("credentials: [bearer, session, signed_header]", "credentials: [bearer, signed_header]", "sign_in"),
+        ("state: {valkey: {url: {env: VALKEY_URL}, timeout: 250ms}}\n", "", "state"),
+        ("timeout: 250ms}", "insecure_plaintext: true}", "state.valkey.insecure_plaintext"),
     ];
     assert_eq!(accepted(LEGAL).warnings, []);
     for (from, to, path) in cases {
@@ -294,6 +310,29 @@ fn insecure_keys_are_warned_of_and_only_when_true() {
     }
     let unset = changed("algorithms: [RS256]\n", "algorithms: [RS256]\n    insecure_http: false\n");
     assert_eq!(accepted(&unset).warnings, []);
+}
+
+#[test]
+fn state_is_shared_or_said_not_to_be() {
+    let written = "state: {valkey: {url: {env: VALKEY_URL}, timeout: 250ms}}\n";
+    let StateConfig::Valkey(valkey) = accepted(LEGAL).gateway.state else { panic!("a server") };
+    assert_eq!((valkey.when_away, valkey.ca_certificate), (WhenAway::Refuse, None));
+    let serve = changed("timeout: 250ms", "when_away: serve, ca_certificate: ca.pem");
+    let StateConfig::Valkey(valkey) = accepted(&serve).gateway.state else { panic!("a server") };
+    assert_eq!((valkey.when_away, valkey.timeout), (WhenAway::Serve, Duration::from_millis(250)));
+    assert_eq!(valkey.ca_certificate, Some("/etc/postern/ca.pem".into()));
+    let memory = accepted(&changed(written, "state: {memory: {}}\n"));
+    assert_eq!((memory.gateway.state, memory.warnings), (StateConfig::Memory, vec![]));
+    let unsaid = accepted(&changed(written, ""));
+    assert_eq!(
+        unsaid.warnings.iter().map(in_a_line).collect::<Vec<_>>(),
+        [
+            "21:3 state: sign-out and back-channel logout end sessions in this process only | with several replicas, set `state.valkey`; `state: {memory: {}}` says that there is one"
+        ]
+    );
+    // Without sessions there is nothing to share but rates.
+    let programs = changed("credentials: [bearer, session, signed_header]", "credentials: [bearer]");
+    assert!(!warned_paths(&accepted(&programs.replace(written, ""))).contains(&"state"));
 }
 
 #[test]

@@ -144,7 +144,7 @@ fn utf_16_is_refused() {
 #[test]
 fn a_second_document_is_refused() {
     let refusal = soon_refused(&format!("{LEGAL}---\n{LEGAL}"));
-    assert_eq!(refusal, "52:1 : a second document; a configuration is one document");
+    assert_eq!(refusal, "53:1 : a second document; a configuration is one document");
     loads(&format!("---\n{LEGAL}...\n"));
 }
 

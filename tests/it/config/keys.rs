@@ -13,7 +13,7 @@ const CASES: &[Case] = &[
         "limits:",
         "limts:",
         &[
-            "37:1 limts: unknown key `limts`; allowed: `admin`, `aliases`, `aws`, `credentials`, `deny`, `destinations`, `insecure_trust_everyone`, `issuers`, `limits`, `listen`, `lookups`, `public_url`, `session`, `sign_in`, `tests`, `trusted_proxies` | did you mean `limits`?",
+            "37:1 limts: unknown key `limts`; allowed: `admin`, `aliases`, `aws`, `branding`, `credentials`, `deny`, `destinations`, `drain`, `insecure_trust_everyone`, `issuers`, `limits`, `listen`, `lookups`, `portal`, `public_url`, `session`, `sign_in`, `state`, `tests`, `trusted_proxies` | did you mean `limits`?",
         ],
     ),
     (
@@ -61,7 +61,7 @@ const CASES: &[Case] = &[
     (
         "claims: {sub: u1}",
         "claims: {sub: }",
-        &["49:14 tests[0].claims.sub: no value is given | give a value, or remove the key"],
+        &["50:14 tests[0].claims.sub: no value is given | give a value, or remove the key"],
     ),
     ("lifetime: 8h", "lifetime: [8h]", &["27:13 session.lifetime: found a list; allowed: a text"]),
     (
@@ -116,7 +116,7 @@ const CASES: &[Case] = &[
     (
         "  - name: one\n",
         "  - name: one\n    name: two\n",
-        &["49:5 tests[0].name: the key is given twice, first on line 48"],
+        &["50:5 tests[0].name: the key is given twice, first on line 49"],
     ),
     (
         "title: Studio",
@@ -181,7 +181,7 @@ const CASES: &[Case] = &[
     (
         "expect: {rule: everyone}",
         "expect: {}",
-        &["51:5 tests[0].expect: an empty map; at least one entry is needed"],
+        &["52:5 tests[0].expect: an empty map; at least one entry is needed"],
     ),
     (
         r#"listen: {address: "127.0.0.1:8443"}"#,
@@ -231,7 +231,7 @@ const CASES: &[Case] = &[
         "    expect: {rule: everyone}",
         "    expect: {rule: everyone, user_profile: u1}",
         &[
-            "51:30 tests[0].expect.user_profile: unknown key `user_profile`; allowed: `arn`, `deny`, `domain_id`, `expires_in_seconds`, `landing_uri`, `notebook_instance_name`, `region`, `role_arn`, `rule`, `session_expiration_duration_in_seconds`, `space_name`, `tracking_server_name`, `user_profile_name` | did you mean `user_profile_name`?",
+            "52:30 tests[0].expect.user_profile: unknown key `user_profile`; allowed: `arn`, `deny`, `domain_id`, `expires_in_seconds`, `landing_uri`, `notebook_instance_name`, `region`, `role_arn`, `rule`, `session_expiration_duration_in_seconds`, `space_name`, `tracking_server_name`, `user_profile_name` | did you mean `user_profile_name`?",
         ],
     ),
     (

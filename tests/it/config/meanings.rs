@@ -289,6 +289,30 @@ const CASES: &[Case] = &[
         ],
     ),
     (
+        "timeout: 250ms",
+        "timeout: 1ms",
+        &[
+            "47:51 state.valkey.timeout: found `1ms`; allowed: a time with its unit, such as `90s`, `15m` or `8h`, from 10ms to 5s",
+        ],
+    ),
+    (
+        "timeout: 250ms",
+        "when_away: wait",
+        &["47:53 state.valkey.when_away: found `wait`; allowed: `refuse`, `serve`"],
+    ),
+    (
+        "{env: VALKEY_URL}",
+        "rediss://:hunter2@cache.example",
+        &[
+            "47:23 state.valkey.url: a secret is never written in the configuration | name an environment variable, `{env: NAME}`, or a file, `{file: PATH}`",
+        ],
+    ),
+    (
+        "timeout: 250ms}",
+        "timeout: 250ms}, memory: {}",
+        &["47:1 state: exactly one of `memory`, `valkey` is needed; found 2"],
+    ),
+    (
         "destinations:\n",
         "lookups: {profiles: {file: nowhere.yaml}}\ndestinations:\n",
         &[

@@ -135,11 +135,16 @@ fn without_paths_there_is_no_deep_link() {
 }
 
 #[test]
-fn paths_are_for_studio_with_a_landing_uri() {
+fn paths_are_for_mlflow_and_for_studio_with_a_landing_uri() {
     let nb = super::notebook_with("[{name: all, allow: 'true'}]").replace("rules", "paths: [a], rules");
-    let fault =
-        "destinations.nb.paths: a notebook_instance takes no deep links: `paths` is for `studio_domain`";
+    let fault = "destinations.nb.paths: a notebook_instance takes no deep links: `paths` is for `studio_domain`, \
+         `mlflow_tracking_server` and `mlflow_app`";
     assert_eq!(AROUND.faults(&nb), [fault]);
+    let partner = nb.replace(
+        "notebook_instance: {notebook_instance_name: shared}",
+        "partner_app: {arn: 'arn:aws:sagemaker:eu-west-1:111122223333:partner-app/app-COMET0000001'}",
+    );
+    assert_eq!(AROUND.faults(&partner), [fault.replace("notebook_instance", "partner_app")]);
     let bare = super::studio_with("ada").replace("rules", "paths: [a], rules");
     let fault = "destinations.studio.paths: deep links need a `landing_uri` to be appended to";
     assert_eq!(AROUND.faults(&bare), [fault]);

@@ -171,7 +171,7 @@ fn principal() -> impl Strategy<Value = Principal> {
 }
 
 fn decision(policy: &Policy, principal: &Arc<Principal>) -> String {
-    let question = Question { principal, client_ip: None, path: None };
+    let question = Question { principal, client_ip: None, path: None, query: None };
     match policy.authorize(policy.destination("nb").unwrap(), &question) {
         Ok(grant) => format!("{:?}", grant.trace()),
         Err(refusal) => format!("{refusal:?}"),

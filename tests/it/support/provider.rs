@@ -1,14 +1,13 @@
 //! A small OpenID provider on loopback that lies when told to.
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+use super::signer::Signer;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::AUTHORIZATION;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use postern::clock::Clock;
@@ -35,6 +34,11 @@ pub(crate) struct State {
     /// Put over the ID token's header.
     pub(crate) header: Value,
     pub(crate) signature: Signature,
+    /// The key that signs, and the JWK set.
+    pub(crate) signer: Signer,
+    pub(crate) published: Vec<Value>,
+    /// Takes the place of `signer`, there and in the set, at the next call of the token endpoint.
+    pub(crate) next_signer: Option<Signer>,
     /// What the token endpoint does.
     pub(crate) token: TokenAnswer,
     /// Whether a sign-in brings a refresh token; each refresh brings another one then, and the old one is void.
@@ -51,11 +55,11 @@ pub(crate) struct State {
     pub(crate) callback_issuer: Option<String>,
     pub(crate) token_calls: Vec<TokenCall>,
     pub(crate) user_info_calls: usize,
+    /// By path, for the documents.
+    pub(crate) fetched: HashMap<String, usize>,
     codes: HashMap<String, HashMap<String, String>>,
     good_refresh_tokens: HashSet<String>,
     clock: Clock,
-    key: EncodingKey,
-    public_key: Vec<u8>,
 }
 
 #[derive(Clone, Copy)]
@@ -66,6 +70,8 @@ pub(crate) enum Signature {
     ClientSecret,
     /// The right `kid`, another key.
     OtherKey,
+    /// One bit is wrong.
+    Damaged,
 }
 
 #[derive(Clone)]
@@ -98,11 +104,14 @@ impl Provider {
     pub(crate) async fn start(clock: Clock) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = format!("http://{}", listener.local_addr().unwrap());
-        let (key, public_key) = new_key();
+        let signer = Signer::es256("k1");
         let state = Arc::new(Mutex::new(State {
             claims: json!({}),
             header: json!({}),
             signature: Signature::Good,
+            published: vec![signer.jwk()],
+            signer,
+            next_signer: None,
             token: TokenAnswer::Good,
             refresh_tokens: false,
             refresh: TokenAnswer::Good,
@@ -112,11 +121,10 @@ impl Provider {
             callback_issuer: Some(issuer.clone()),
             token_calls: Vec::new(),
             user_info_calls: 0,
+            fetched: HashMap::new(),
             codes: HashMap::new(),
             good_refresh_tokens: HashSet::new(),
             clock,
-            key,
-            public_key,
         }));
         let (served, at) = (state.clone(), issuer.clone());
         tokio::spawn(async move {
@@ -160,13 +168,6 @@ impl Provider {
     }
 }
 
-fn new_key() -> (EncodingKey, Vec<u8>) {
-    let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
-    let document = EcdsaKeyPair::generate_pkcs8(algorithm, &SystemRandom::new()).unwrap();
-    let pair = EcdsaKeyPair::from_pkcs8(algorithm, document.as_ref()).unwrap();
-    (EncodingKey::from_ec_der(document.as_ref()), pair.public_key().as_ref().to_vec())
-}
-
 type Answered = Result<Response<Full<Bytes>>, std::convert::Infallible>;
 
 async fn answer(state: Arc<Mutex<State>>, issuer: String, request: Request<Incoming>) -> Answered {
@@ -174,10 +175,13 @@ async fn answer(state: Arc<Mutex<State>>, issuer: String, request: Request<Incom
     let body = body.collect().await.unwrap().to_bytes();
     let authorization =
         head.headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default().to_owned());
-    let (status, text) = match head.uri.path() {
-        "/.well-known/openid-configuration" => (200, state.lock().unwrap().discovery(&issuer).to_string()),
-        "/jwks" => (200, state.lock().unwrap().jwks().to_string()),
-        "/token" => {
+    // Below whatever path the discovery document names.
+    let (status, text) = match head.uri.path().rsplit('/').next().unwrap() {
+        "openid-configuration" => {
+            (200, state.lock().unwrap().fetch(&head.uri, |state| state.discovery(&issuer)))
+        }
+        "jwks" => (200, state.lock().unwrap().fetch(&head.uri, |state| json!({"keys": state.published}))),
+        "token" => {
             let form = form_urlencoded::parse(&body).into_owned().collect();
             let answer = state.lock().unwrap().token(&issuer, &TokenCall { authorization, form });
             match answer {
@@ -188,7 +192,7 @@ async fn answer(state: Arc<Mutex<State>>, issuer: String, request: Request<Incom
                 }
             }
         }
-        "/userinfo" => state.lock().unwrap().user_info(authorization.as_deref()),
+        "userinfo" => state.lock().unwrap().user_info(authorization.as_deref()),
         _ => (404, String::new()),
     };
     Ok(Response::builder().status(status).body(Full::from(text)).unwrap())
@@ -211,17 +215,23 @@ impl State {
         altered(document, &self.discovery)
     }
 
-    fn jwks(&self) -> Value {
-        let (x, y) = self.public_key[1..].split_at(32);
-        json!({"keys": [{
-            "kty": "EC", "crv": "P-256", "use": "sig", "alg": "ES256", "kid": "k1",
-            "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y),
-        }]})
+    fn fetch(&mut self, uri: &Uri, document: impl Fn(&Self) -> Value) -> String {
+        *self.fetched.entry(uri.path().to_owned()).or_default() += 1;
+        document(self).to_string()
+    }
+
+    /// From now on another key signs, and the set has no other.
+    pub(crate) fn rotate(&mut self, signer: Signer) {
+        self.published = vec![signer.jwk()];
+        self.signer = signer;
     }
 
     fn token(&mut self, issuer: &str, call: &TokenCall) -> Option<(u16, String)> {
         let asked = call.form.get("code").and_then(|code| self.codes.remove(code));
         self.token_calls.push(call.clone());
+        if let Some(signer) = self.next_signer.take() {
+            self.rotate(signer);
+        }
         let refused =
             |error: &str| Some((400, json!({"error": error, "error_description": "no"}).to_string()));
         if !authenticated(call) {
@@ -281,24 +291,29 @@ impl State {
         });
         let claims = altered(altered(claims, over), &self.claims);
         let algorithm = match self.signature {
-            Signature::Good | Signature::OtherKey => "ES256",
+            Signature::Good | Signature::OtherKey | Signature::Damaged => self.signer.alg,
             Signature::None => "none",
             Signature::ClientSecret => "HS256",
         };
-        let header = altered(json!({"alg": algorithm, "kid": "k1", "typ": "JWT"}), &self.header);
+        let header = altered(json!({"alg": algorithm, "kid": self.signer.kid, "typ": "JWT"}), &self.header);
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
         let message = format!("{}.{}", part(&header), part(&claims));
-        let sign = |key: &EncodingKey, algorithm| {
-            jsonwebtoken::crypto::sign(message.as_bytes(), key, algorithm).unwrap()
-        };
         let signature = match self.signature {
-            Signature::Good => sign(&self.key, Algorithm::ES256),
-            Signature::None => String::new(),
+            Signature::Good => self.signer.sign(message.as_bytes()),
+            Signature::None => Vec::new(),
             Signature::ClientSecret => {
-                sign(&EncodingKey::from_secret(CLIENT_SECRET.as_bytes()), Algorithm::HS256)
+                let key = EncodingKey::from_secret(CLIENT_SECRET.as_bytes());
+                let text = jsonwebtoken::crypto::sign(message.as_bytes(), &key, Algorithm::HS256).unwrap();
+                URL_SAFE_NO_PAD.decode(text).unwrap()
             }
-            Signature::OtherKey => sign(&new_key().0, Algorithm::ES256),
+            Signature::OtherKey => Signer::es256(&self.signer.kid).sign(message.as_bytes()),
+            Signature::Damaged => {
+                let mut signature = self.signer.sign(message.as_bytes());
+                signature[0] ^= 1;
+                signature
+            }
         };
+        let signature = URL_SAFE_NO_PAD.encode(signature);
         format!("{message}.{signature}")
     }
 

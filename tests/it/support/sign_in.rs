@@ -2,9 +2,11 @@
 
 use super::browser::Browser;
 use super::provider::{CLIENT_ID, CLIENT_SECRET, Provider};
+use super::signer::Signer;
 use postern::audit::Audit;
 use postern::authn::issuer::Issuer;
 use postern::authn::login::{Finished, RelyingParty, SignIn, SignInError};
+use postern::authn::logout::Hints;
 use postern::authn::return_to::ReturnTo;
 use postern::authn::seal::{Sealer, SealingKey};
 use postern::authn::session::{Revalidation, Sessions};
@@ -68,6 +70,7 @@ impl Stack {
             client_id: CLIENT_ID.to_owned(),
             client_authentication,
             scopes,
+            rp_initiated_logout: true,
         };
         let http = HttpClient::new()?;
         let issuer = Issuer::new(issuer, http.clone(), clock.clone())?;
@@ -78,7 +81,9 @@ impl Stack {
             sessions = sessions.with_revalidation(revalidation);
         }
         let sessions = Arc::new(sessions);
-        let sign_in = SignIn::new(&config, &public_url, party, sessions.clone(), sealer, clock.clone());
+        let hints = Hints::new(sealer.clone(), shared.state.clone(), 8 * hour);
+        let sign_in =
+            SignIn::new(&config, &public_url, party, sessions.clone(), sealer, hints, clock.clone());
         Ok(Self { sessions, sign_in })
     }
 }
@@ -122,8 +127,15 @@ impl World {
     pub(crate) async fn with(change: impl FnOnce(&mut Setup)) -> Self {
         let clock = Clock::manual(UnixSeconds(1_800_000_000));
         let provider = Provider::start(clock.clone()).await;
-        let mut setup = Setup { secret: CLIENT_SECRET.to_owned(), private_key: false, discovery: json!({}) };
+        let secret = CLIENT_SECRET.to_owned();
+        let mut setup = Setup { secret, private_key: false, discovery: json!({}), signer: None };
         change(&mut setup);
+        let mut issuer = issuer(&provider.issuer);
+        if let Some(signer) = setup.signer {
+            assert_eq!(signer.alg, "RS256");
+            issuer.algorithms = vec![Algorithm::Rs256];
+            provider.now_says().rotate(signer);
+        }
         provider.now_says().discovery = setup.discovery;
         let mut secret = tempfile::NamedTempFile::new().unwrap();
         secret.write_all(setup.secret.as_bytes()).unwrap();
@@ -133,8 +145,7 @@ impl World {
         } else {
             ClientAuthentication::Secret(source)
         };
-        let Stack { sessions, sign_in } =
-            Stack::new(issuer(&provider.issuer), authentication, &clock).unwrap();
+        let Stack { sessions, sign_in } = Stack::new(issuer, authentication, &clock).unwrap();
         Self { provider, clock, sessions, sign_in, _secret: secret }
     }
 
@@ -142,14 +153,12 @@ impl World {
         let started =
             self.sign_in.start(&ReturnTo::parse(return_to), true, &browser.headers()).await.unwrap();
         assert!(started.location.is_sensitive());
-        if let Some(set_cookie) = &started.set_cookie {
-            browser.keep(set_cookie);
-        }
+        browser.keep_all(&started.cookies);
         Url::parse(started.location.to_str().unwrap()).unwrap()
     }
 
     pub(crate) async fn finish(&self, browser: &Browser, query: &str) -> Result<Finished, SignInError> {
-        self.sign_in.finish(query, &browser.headers()).await
+        self.sign_in.finish(query, &browser.headers()).await.map_err(|failed| failed.error)
     }
 
     /// The whole way, from no cookie at all.
@@ -165,6 +174,8 @@ pub(crate) struct Setup {
     pub(crate) secret: String,
     pub(crate) private_key: bool,
     pub(crate) discovery: Value,
+    /// For RS256; by default a key for ES256 signs.
+    pub(crate) signer: Option<Signer>,
 }
 
 pub(crate) fn issuer(url: &str) -> IssuerConfig {

@@ -50,6 +50,12 @@ impl Signer {
         Self { kid: kid.to_owned(), alg: "RS256", key: Key::Rsa(key) }
     }
 
+    /// Another key each time.
+    pub(crate) fn fresh_rs256(kid: &str) -> Self {
+        let key = Box::new(RsaKeyPair::generate(KeySize::Rsa2048).unwrap());
+        Self { kid: kid.to_owned(), alg: "RS256", key: Key::Rsa(key) }
+    }
+
     pub(crate) fn jwk(&self) -> Value {
         let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
         match &self.key {

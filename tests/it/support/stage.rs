@@ -32,6 +32,7 @@ impl Stage {
         let port = free_port();
         let url = Url::parse(&format!("http://localhost:{port}")).expect("a URL");
         sandbox.register_redirect(format!("http://localhost:{port}/-/callback"));
+        sandbox.register_post_logout_redirect(format!("http://localhost:{port}/-/logout"));
         let folder = TempDir::new().expect("a folder");
         let (_, secret) = sandbox.client();
         std::fs::write(folder.path().join("sandbox-client-secret"), secret.expose()).expect("the secret");

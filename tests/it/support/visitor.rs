@@ -23,6 +23,7 @@ const ALLOWED_HEADERS: &[&str] = &[
     "date",
     "location",
     "referrer-policy",
+    "refresh",
     "retry-after",
     "set-cookie",
     "strict-transport-security",
@@ -91,6 +92,12 @@ impl Visitor {
         self.with("authorization", &format!("Bearer {token}"))
     }
 
+    /// Sends the cookies of one origin to another, too.
+    pub(crate) fn carry_cookies(&mut self, from: &Url, to: &Url) {
+        let cookies = self.cookies.get(&origin(from)).cloned().unwrap_or_default();
+        self.cookies.insert(origin(to), cookies);
+    }
+
     pub(crate) async fn get(&mut self, url: &Url) -> Answer {
         self.send(Method::GET, url, None).await
     }
@@ -117,15 +124,21 @@ impl Visitor {
         };
         let response = self.client.request(request.body(body).expect("a request")).await.expect("an answer");
         let (head, body) = response.into_parts();
-        for cookie in head.headers.get_all(SET_COOKIE) {
-            self.store(&origin, cookie.to_str().expect("an ASCII cookie"));
-        }
         let body = body.collect().await.expect("a whole body").to_bytes();
-        Answer {
+        let answer = Answer {
             url: url.clone(),
             status: head.status,
             headers: head.headers,
             body: String::from_utf8(body.to_vec()).expect("UTF-8"),
+        };
+        self.keep(&answer);
+        answer
+    }
+
+    /// Takes the cookies of an answer, which may have been another tab's.
+    pub(crate) fn keep(&mut self, answer: &Answer) {
+        for cookie in answer.headers.get_all(SET_COOKIE) {
+            self.store(&origin(&answer.url), cookie.to_str().expect("an ASCII cookie"));
         }
     }
 

@@ -1,0 +1,197 @@
+//! Logout at both sides: the provider ends sessions here (OpenID Connect Back-Channel Logout 1.0), and a sign-out here goes
+//! on to the provider (OpenID Connect RP-Initiated Logout 1.0).
+
+mod hint;
+
+pub use self::hint::Hints;
+
+use super::claims::{Claims, Expected, LEEWAY, TokenError};
+use super::issuer::Issuer;
+use super::seal::random;
+use super::session::{Session, Sessions};
+use super::token::UnverifiedToken;
+use crate::clock::Clock;
+use crate::config::SignInConfig;
+use crate::state::{Away, Key, Room};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hyper::header::HeaderValue;
+use serde_json::Value;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use url::Url;
+
+/// Logout tokens under verification at once. Anybody may send one.
+const MOST_VERIFIED: usize = 16;
+/// For what is to be known of the provider. A person who signs out does not wait longer for it.
+const PROVIDER_DEADLINE: Duration = Duration::from_secs(2);
+
+#[derive(Debug)]
+pub struct Logout {
+    issuer: Arc<Issuer>,
+    sessions: Arc<Sessions>,
+    hints: Hints,
+    client_id: String,
+    /// Where the provider sends the browser back to; `None` where a sign-out stays here.
+    back_to: Option<Url>,
+    verifications: Semaphore,
+    clock: Clock,
+}
+
+/// Whom a logout token named.
+#[derive(Debug)]
+pub struct LoggedOut {
+    /// The issuer's key in the config.
+    pub issuer: Arc<str>,
+    pub subject: Option<String>,
+    /// Whether one session at the provider was named, not all that the subject has.
+    pub one_session: bool,
+}
+
+/// Why a logout token ended nothing, or perhaps not everywhere. Says nothing of what stood in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogoutError {
+    Token(TokenError),
+    /// Its `jti` was seen before.
+    Replayed,
+    /// Too many are being verified.
+    Crowded,
+    /// It is good, and has ended the sessions at this replica; others know when the state is back.
+    StateAway,
+}
+
+impl Logout {
+    pub fn new(
+        config: &SignInConfig,
+        public_url: &Url,
+        issuer: Arc<Issuer>,
+        sessions: Arc<Sessions>,
+        hints: Hints,
+        clock: Clock,
+    ) -> Self {
+        let back_to = config.rp_initiated_logout.then(|| {
+            let mut url = public_url.clone();
+            url.set_path("/-/logout");
+            url
+        });
+        let verifications = Semaphore::new(MOST_VERIFIED);
+        Self { issuer, sessions, hints, client_id: config.client_id.clone(), back_to, verifications, clock }
+    }
+
+    /// Ends what a logout token names: with `sid`, the sessions that came from that one at the provider, and those of the
+    /// subject of which it is not known from which they came; without, all of the subject.
+    ///
+    /// # Errors
+    ///
+    /// [`LogoutError`]; a token works once.
+    pub async fn back_channel(&self, token: &str) -> Result<LoggedOut, LogoutError> {
+        let _verification = self.verifications.try_acquire().map_err(|_| LogoutError::Crowded)?;
+        let token = UnverifiedToken::parse(token)?;
+        let claims = self.issuer.verify(&token, Expected::LogoutToken { client_id: &self.client_id }).await?;
+        let noted = self.is_first_use(&claims).await?;
+        let text = |name| claims.get(name).and_then(Value::as_str);
+        let (issuer, subject) = (self.issuer.name(), text("sub"));
+        let ended = match (text("sid"), subject) {
+            (Some(sid), None) => self.sessions.revoke_provider_session(issuer, sid).await,
+            (Some(sid), Some(subject)) => {
+                let one = self.sessions.revoke_provider_session(issuer, sid).await;
+                one.and(self.sessions.revoke_unattributed(issuer, subject).await)
+            }
+            (None, Some(subject)) => self.sessions.revoke_subject(issuer, subject).await,
+            (None, None) => return Err(TokenError::MissingClaim("sub").into()),
+        };
+        noted.and(ended).map_err(|Away| LogoutError::StateAway)?;
+        Ok(LoggedOut {
+            issuer: Arc::clone(issuer),
+            subject: subject.map(str::to_owned),
+            one_session: text("sid").is_some(),
+        })
+    }
+
+    /// Whether the token was not used before. Where the state is away that cannot be told: it ends what it names all the
+    /// same, and the provider is to send it again.
+    async fn is_first_use(&self, claims: &Claims) -> Result<Result<(), Away>, LogoutError> {
+        let id = claims.get("jti").and_then(Value::as_str).unwrap_or_default();
+        let key = Key::new(Room::Once, &["logout-token", self.issuer.name(), id]);
+        let keep = claims.expires_at().plus(2 * LEEWAY).since(self.clock.now());
+        match self.sessions.state().put_new(&key, b"", keep).await {
+            Ok(true) => Ok(Ok(())),
+            Ok(false) => Err(LogoutError::Replayed),
+            Err(Away) => Ok(Err(Away)),
+        }
+    }
+
+    /// Where a sign-out goes on to: the provider's `end_session_endpoint`, which ends its session and sends the browser
+    /// back. `None` where the provider has none or is out of reach, or the configuration does not want it.
+    pub async fn at_provider(&self, session: &Session) -> Option<HeaderValue> {
+        let mut location = self.end_session_endpoint().await?;
+        let back_to = self.back_to.as_ref()?;
+        let hint = self.hints.take(&session.principal, session.provider_session.as_deref()).await;
+        let mut query = location.query_pairs_mut();
+        if let Some(hint) = &hint {
+            query.append_pair("id_token_hint", hint);
+        }
+        query
+            .append_pair("client_id", &self.client_id)
+            .append_pair("post_logout_redirect_uri", back_to.as_str())
+            // Whatever comes back, nothing hangs on it; some providers want one.
+            .append_pair("state", &URL_SAFE_NO_PAD.encode(random::<16>()));
+        drop(query);
+        let mut location = HeaderValue::from_str(location.as_str()).ok()?;
+        location.set_sensitive(true);
+        Some(location)
+    }
+
+    /// The origin that a sign-out goes on to.
+    pub async fn provider_origin(&self) -> Option<String> {
+        Some(self.end_session_endpoint().await?.origin().ascii_serialization())
+    }
+
+    async fn end_session_endpoint(&self) -> Option<Url> {
+        self.back_to.as_ref()?;
+        let provider = tokio::time::timeout(PROVIDER_DEADLINE, self.issuer.provider()).await.ok()?.ok()?;
+        provider.end_session_endpoint.clone()
+    }
+}
+
+impl LogoutError {
+    /// The stable word for logs and metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Token(error) => error.reason(),
+            Self::Replayed => "replayed",
+            Self::Crowded => "crowded",
+            Self::StateAway => "state-away",
+        }
+    }
+
+    /// The provider may try again: nothing is wrong with the token as far as we know.
+    pub fn is_unavailable(&self) -> bool {
+        match self {
+            Self::Token(error) => error.is_unavailable(),
+            Self::Replayed => false,
+            Self::Crowded | Self::StateAway => true,
+        }
+    }
+}
+
+impl From<TokenError> for LogoutError {
+    fn from(error: TokenError) -> Self {
+        Self::Token(error)
+    }
+}
+
+impl fmt::Display for LogoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Token(error) => error.fmt(f),
+            Self::Replayed => f.write_str("a token with this `jti` came before"),
+            Self::Crowded => f.write_str("too many logout tokens are being verified"),
+            Self::StateAway => f.write_str("the sessions could not be ended everywhere yet"),
+        }
+    }
+}
+
+impl std::error::Error for LogoutError {}

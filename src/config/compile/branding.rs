@@ -1,0 +1,90 @@
+//! How pages look.
+
+use super::texts::{self, Plain, mismatch};
+use super::{Findings, Problem};
+use crate::config::branding::{Branding, Colour, Logo, SupportContact};
+use crate::config::file;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+use url::Url;
+
+/// It stands in every page.
+const LARGEST_LOGO: usize = 64 * 1024;
+
+pub(super) fn branding(
+    written: Option<&file::Branding>,
+    directory: &Path,
+    findings: &mut Findings,
+) -> Option<Branding> {
+    let Some(written) = written else { return Some(Branding::default()) };
+    let standard = Branding::default();
+    let product_name = findings.check_optional("branding.product_name", written.product_name.as_ref(), label);
+    let logo = written.logo.as_ref().map(|logo| &logo.file);
+    let logo = findings.check_optional("branding.logo.file", logo, |path| logo_file(path, directory));
+    let accent = findings.check_optional("branding.accent_color", written.accent_color.as_ref(), |text| {
+        Colour::parse(text).ok_or_else(|| mismatch(text, "a colour such as `\"#0b5cad\"`, in quotes"))
+    });
+    let support = match &written.support_contact {
+        Some(written) => support_contact(written, findings).map(Some),
+        None => Some(None),
+    };
+    Some(Branding {
+        product_name: product_name?.unwrap_or(standard.product_name),
+        logo: logo?,
+        accent: accent?.unwrap_or(standard.accent),
+        support: support?,
+    })
+}
+
+fn support_contact(written: &file::SupportContact, findings: &mut Findings) -> Option<SupportContact> {
+    let name = findings.check("branding.support_contact.name", &written.name, label);
+    let email = findings.check_optional("branding.support_contact.email", written.email.as_ref(), address);
+    let url = findings.check_optional("branding.support_contact.url", written.url.as_ref(), web_page);
+    Some(SupportContact { name: name?, email: email?, url: url? })
+}
+
+fn label(text: &str) -> Result<String, Problem> {
+    let legal = text.chars().count() <= 64 && !text.contains(char::is_control);
+    if legal { Ok(text.to_owned()) } else { Err(mismatch(text, "at most 64 characters in one line")) }
+}
+
+fn address(text: &str) -> Result<String, Problem> {
+    let legal = text.split_once('@').is_some_and(|(local_part, domain)| {
+        (1..=64).contains(&local_part.len())
+            && local_part
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b".!#$%&'*+/=?^_`{|}~-".contains(&byte))
+            && texts::is_domain(&domain.to_ascii_lowercase())
+    });
+    if legal {
+        Ok(text.to_owned())
+    } else {
+        Err(mismatch(text, "an e-mail address such as `ml-platform@corp.example`"))
+    }
+}
+
+/// A ticket form often needs its query, which is why this is wider than the URLs that requests are sent to.
+fn web_page(text: &str) -> Result<Url, Problem> {
+    let bare = text.split(['?', '#']).next().unwrap_or_default();
+    let allowed = "an absolute `https` URL without user, at most 2048 characters long";
+    let url = texts::url(bare, Plain::Refused(""))
+        .and_then(|_| Url::parse(text).map_err(|_| mismatch(text, allowed)));
+    let strange = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
+    match url {
+        Ok(url) if text.len() <= 2048 && !text.contains(strange) => Ok(url),
+        _ => Err(mismatch(text, allowed)),
+    }
+}
+
+fn logo_file(written: &str, directory: &Path) -> Result<Logo, Problem> {
+    let cannot = |error: std::io::Error| Problem::new(format!("`{written}` cannot be read: {error}"));
+    let mut image = Vec::new();
+    let file = File::open(texts::path(written, directory)).map_err(cannot)?;
+    file.take(LARGEST_LOGO as u64 + 1).read_to_end(&mut image).map_err(cannot)?;
+    if image.len() > LARGEST_LOGO {
+        return Err(Problem::new(format!("`{written}` is larger than {} KiB", LARGEST_LOGO / 1024)));
+    }
+    let unknown = || Problem::new(format!("`{written}` is not an SVG, PNG, JPEG or WebP image"));
+    Logo::new(&image).ok_or_else(unknown)
+}

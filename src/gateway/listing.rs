@@ -1,0 +1,128 @@
+//! What a person may open, and in which state it is.
+
+use super::Gateway;
+use super::context::RequestContext;
+use crate::authn::principal::Principal;
+use crate::config::diagnostics::nearest;
+use crate::policy::grant::{DenialReason, Grant};
+use crate::policy::{Destination, Kind, Question, Refusal};
+use crate::presign::state::TargetState;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout_at};
+
+/// A list of destinations is not worth more waiting than this. What AWS answers later is there for the next visit.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Look-ups for lists, of all people. Those who open something have the other places among the calls to AWS.
+pub(super) const LOOK_UPS_AT_ONCE: usize = 16;
+
+/// One destination, and whether a person may open it.
+#[derive(Debug)]
+pub struct Access<'a> {
+    pub name: &'a str,
+    pub title: &'a str,
+    pub description: Option<&'a str>,
+    pub kind: &'static str,
+    pub grant: Option<Grant>,
+    /// The rule that decided.
+    pub rule: Option<Arc<str>>,
+    pub reason: Option<DenialReason>,
+    pub remedy: Option<Arc<str>>,
+    /// As far as it was looked up and is known.
+    pub state: Option<TargetState>,
+}
+
+impl Access<'_> {
+    pub fn allowed(&self) -> bool {
+        self.grant.is_some()
+    }
+
+    /// The state in a word for programs.
+    pub fn state_word(&self) -> Option<&'static str> {
+        match self.state.as_ref()? {
+            TargetState::Ready => Some("ready"),
+            TargetState::Unknown => None,
+            TargetState::Missing => Some("missing"),
+            TargetState::Pending(_) => Some("pending"),
+            TargetState::Starting => Some("starting"),
+            TargetState::Stopped => Some("stopped"),
+            TargetState::Failed(_) => Some("failed"),
+        }
+    }
+}
+
+impl Gateway {
+    /// Every destination and whether this person may open it, by the same decision that a launch would get.
+    pub(super) fn access(&self, principal: &Arc<Principal>, context: &RequestContext) -> Vec<Access<'_>> {
+        let question = Question { principal, client_ip: context.client_ip, path: None, query: None };
+        let row = |destination| self.row(destination, &question);
+        self.policy.destinations().map(row).collect()
+    }
+
+    fn row<'a>(&'a self, destination: &'a Destination, question: &Question<'_>) -> Access<'a> {
+        let (grant, trace, denial) = match self.policy.authorize(destination, question) {
+            Ok(grant) => {
+                let trace = grant.trace().clone();
+                (Some(grant), trace, None)
+            }
+            Err(Refusal::Denied(denial)) => (None, denial.trace, Some((denial.reason, denial.remedy))),
+            Err(Refusal::NoSuchPath(trace)) => (None, trace, None),
+        };
+        Access {
+            name: destination.name(),
+            title: destination.title(),
+            description: destination.description(),
+            kind: kind(destination.kind()),
+            grant,
+            rule: trace.deciding().map(|step| Arc::clone(&step.rule)),
+            reason: denial.as_ref().map(|(reason, _)| *reason),
+            remedy: denial.and_then(|(_, remedy)| remedy),
+            state: None,
+        }
+    }
+
+    /// Asks for the states of everything that may be opened, all at the same time. Nothing is minted or started.
+    pub(super) async fn look_up_states(&self, access: &mut [Access<'_>]) {
+        let deadline = Instant::now() + PATIENCE;
+        let mut looking = Vec::new();
+        for row in access {
+            let Some(grant) = row.grant.clone() else { continue };
+            let place = timeout_at(deadline, Arc::clone(&self.look_ups).acquire_owned());
+            let Ok(Ok(place)) = place.await else { break };
+            let presigner = Arc::clone(&self.presigner);
+            let look_up = tokio::spawn(async move {
+                let _place = place;
+                presigner.describe(&grant).await
+            });
+            looking.push((row, look_up));
+        }
+        for (row, look_up) in looking {
+            row.state = timeout_at(deadline, look_up).await.ok().and_then(Result::ok);
+        }
+    }
+
+    /// The destination that a mistyped address most likely means, of those that this person may open and no others.
+    pub(super) fn meant(
+        &self,
+        path: &str,
+        principal: &Arc<Principal>,
+        context: &RequestContext,
+    ) -> Option<&str> {
+        let written = percent_encoding::percent_decode_str(path.trim_start_matches('/')).decode_utf8_lossy();
+        let written = written.split('/').next().unwrap_or_default();
+        // A sentence around an address leaves its punctuation behind.
+        let written = written.trim_matches(|c: char| !c.is_alphanumeric()).to_ascii_lowercase();
+        let open = self.access(principal, context).into_iter().filter(Access::allowed).map(|row| row.name);
+        if written.is_empty() { None } else { nearest(&written, open) }
+    }
+}
+
+fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::StudioDomain => "SageMaker Studio",
+        Kind::MlflowTrackingServer => "MLflow tracking server",
+        Kind::MlflowApp => "MLflow App",
+        Kind::NotebookInstance => "Notebook instance",
+        Kind::PartnerApp => "Partner AI App",
+    }
+}

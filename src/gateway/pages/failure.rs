@@ -1,0 +1,88 @@
+//! What went wrong, what to do, and what to send to support.
+
+use super::Pages;
+use crate::gateway::failure::Failure;
+use hyper::StatusCode;
+use maud::{Markup, html};
+
+impl Pages {
+    pub fn failure(&self, failure: &Failure, request_id: &str) -> Markup {
+        let content = html! {
+            h1 { (failure.title) }
+            p {
+                @if let Some(opens) = &failure.opens { strong { (opens) } ": " }
+                (failure.detail)
+            }
+            @if let Some(name) = &failure.meant {
+                p { "Did you mean " a href={ "/" (name) } { "/" (name) } "?" }
+            }
+            @if let Some(remedy) = &failure.remedy {
+                p.remedy { strong { "What to do: " } (remedy) }
+            } @else {
+                p { (failure.advice) }
+            }
+            @if let Some(attempt) = failure.next_attempt() {
+                p.quiet {
+                    "This page tries again by itself after " (attempt.seconds) " s. "
+                    a href=(attempt.never) { "Stop trying" }
+                }
+            } @else if failure.tries > 0 {
+                p.quiet { "This page no longer tries by itself." }
+            }
+            p.actions { (self.way_on(failure)) }
+            (self.contact(request_id))
+            (self.details(failure, request_id))
+        };
+        self.page(failure.title, failure.person.as_deref(), None, &content)
+    }
+
+    fn way_on(&self, failure: &Failure) -> Markup {
+        let everything = html! { a href=(self.home) { "Everything you can open" } };
+        match (failure.status, &failure.again) {
+            // Signing out is what ends the disagreement of a session with another credential.
+            (StatusCode::UNAUTHORIZED, _) if failure.reason == "conflicting-credentials" => {
+                html! { a.button href="/-/logout" { "Sign out" } }
+            }
+            (StatusCode::MISDIRECTED_REQUEST, Some(again)) => html! { a.button href=(again) { (again) } },
+            (StatusCode::NOT_FOUND, Some(again)) => {
+                let opens = failure.opens.as_deref().unwrap_or("the destination");
+                html! { a.button href=(again) { "Open " (opens) } (everything) }
+            }
+            (_, Some(again)) => html! { a.button href=(again) { "Try again" } (everything) },
+            (_, None) => everything,
+        }
+    }
+
+    fn details(&self, failure: &Failure, request_id: &str) -> Markup {
+        let mut report = self.report(request_id);
+        report.line("Reason", &format!("{} ({})", failure.reason, failure.status.as_u16()));
+        if let Some(person) = &failure.person {
+            report.line("User", person);
+        }
+        if let Some(opens) = &failure.opens {
+            report.line("Destination", opens);
+        }
+        for (rule, outcome) in failure.trace.iter().flatten() {
+            report.line("Rule", &format!("{rule}: {outcome}"));
+        }
+        html! {
+            p.quiet { "Request " code { (request_id) } }
+            (report.field())
+            @if let Some(trace) = failure.trace.as_ref().filter(|trace| !trace.is_empty()) { (rules(trace)) }
+        }
+    }
+}
+
+fn rules(trace: &[(String, String)]) -> Markup {
+    html! {
+        details {
+            summary { "Rules that were tried" }
+            table {
+                thead { tr { th scope="col" { "Rule" } th scope="col" { "Outcome" } } }
+                tbody {
+                    @for (rule, outcome) in trace { tr { th scope="row" { code { (rule) } } td { (outcome) } } }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Everything a person may open.
+
+use super::Pages;
+use crate::authn::principal::{Groups, Principal};
+use crate::gateway::listing::Access;
+use crate::presign::state::TargetState;
+use maud::{Markup, html};
+
+impl Pages {
+    pub fn portal(&self, person: &Principal, access: &[Access<'_>], request_id: &str) -> Markup {
+        let may_open = || access.iter().filter(|row| row.allowed());
+        let content = html! {
+            h1 { "What you can open" }
+            @if person.groups == Groups::LeftOut {
+                p.remedy {
+                    "Your company's sign-in left your groups out because there are too many, so what depends on a group "
+                    "is not listed. Being added to another group will not help: tell " (self.platform_team()) "."
+                }
+                (self.contact(request_id))
+            } @else if may_open().next().is_none() {
+                p { "Nothing is open to you as " strong { (super::who_am_i::display_name(person)) } " yet." }
+                p {
+                    "Access usually comes with a group: ask " (self.platform_team()) " for it, then sign in again. "
+                    a href="/-/whoami" { "Who you are here, and why" } " tells what to ask for."
+                }
+                (self.contact(request_id))
+            }
+            @if may_open().next().is_some() {
+                ul.cards { @for row in may_open() { (self.card(row)) } }
+            }
+        };
+        self.page("What you can open", Some(&person.user), None, &content)
+    }
+
+    fn card(&self, row: &Access<'_>) -> Markup {
+        let (state, advice) = row.state.as_ref().map_or((None, None), |state| self.in_words(state));
+        html! {
+            li {
+                h2 { a href={ "/" (row.name) } { (row.title) } }
+                @if let Some(description) = row.description { p { (description) } }
+                p.kind {
+                    @if let Some(state) = state { span.state { (state) } }
+                    (row.kind)
+                }
+                @if let Some(advice) = advice { p.quiet { (advice) } }
+            }
+        }
+    }
+
+    /// The state, and what to do about it.
+    fn in_words(&self, state: &TargetState) -> (Option<&'static str>, Option<String>) {
+        let team = self.platform_team();
+        match state {
+            TargetState::Ready => (Some("Ready"), None),
+            TargetState::Unknown => (None, None),
+            TargetState::Stopped => (
+                Some("Stopped"),
+                Some(format!(
+                    "It is switched off, and a visit does not start it. Ask {team} or whoever runs it to start it."
+                )),
+            ),
+            TargetState::Starting => {
+                (Some("Starting"), Some("It can be opened in a few minutes.".to_owned()))
+            }
+            TargetState::Pending(_) => (
+                Some("Being changed"),
+                Some("It can be opened when AWS is done, usually in a few minutes.".to_owned()),
+            ),
+            TargetState::Missing => {
+                (Some("Not there yet"), Some(format!("It has not been created for you: ask {team}.")))
+            }
+            TargetState::Failed(_) => {
+                (Some("Out of order"), Some(format!("It needs to be mended: tell {team}.")))
+            }
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Whom to ask, and what to send them.
+
+use super::Pages;
+use crate::config::branding::SupportContact;
+use maud::{Markup, html};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use std::fmt::Write as _;
+
+/// RFC 6068: everything but the unreserved characters and the `@`.
+const IN_A_MAIL_ADDRESS: &AsciiSet =
+    &NON_ALPHANUMERIC.remove(b'@').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Lines for people who look into a problem. A value is one line, whatever it holds.
+pub(super) struct Report(String);
+
+impl Pages {
+    /// Begins with what every report needs.
+    pub(super) fn report(&self, request_id: &str) -> Report {
+        let now = humantime::format_rfc3339_seconds(self.clock.now_system());
+        let mut report = Report(String::new());
+        report.line("Service", &self.branding.product_name);
+        report.line("Time", &now.to_string());
+        report.line("Request", request_id);
+        report
+    }
+
+    /// A paragraph that says whom to ask, where the configuration does.
+    pub(super) fn contact(&self, request_id: &str) -> Markup {
+        let Some(SupportContact { name, email, url }) = &self.branding.support else { return html! {} };
+        let mail = email.as_ref().map(|email| {
+            let subject = format!("{}: request {request_id}", self.branding.product_name);
+            let encoded = |text| utf8_percent_encode(text, IN_A_MAIL_ADDRESS);
+            format!("mailto:{}?subject={}", encoded(email), encoded(&subject))
+        });
+        html! {
+            p {
+                @match (url, mail) {
+                    (Some(url), mail) => {
+                        "Contact " a href=(url) { (name) }
+                        @if let (Some(mail), Some(email)) = (mail, email) { " or write to " a href=(mail) { (email) } }
+                        "."
+                    }
+                    (None, Some(mail)) => { "Contact " a href=(mail) { (name) } "." }
+                    (None, None) => { "Contact " (name) "." }
+                }
+            }
+        }
+    }
+
+    /// Whom sentences on pages speak of.
+    pub(super) fn platform_team(&self) -> &str {
+        self.branding.support.as_ref().map_or("your platform team", |support| &support.name)
+    }
+}
+
+impl Report {
+    pub(super) fn line(&mut self, label: &str, value: &str) {
+        _ = writeln!(self.0, "{label}: {}", value.replace(char::is_control, " "));
+    }
+
+    /// In a field of its own, where "select all" selects the report and nothing else.
+    pub(super) fn field(&self) -> Markup {
+        let rows = (self.0.lines().count() + 2).clamp(6, 24);
+        html! {
+            details {
+                summary { "Copy details for support" }
+                p.quiet { "Select all of this text and send it. It holds no password and no token." }
+                textarea readonly rows=(rows) spellcheck="false" aria-label="Details for support" { (self.0) }
+            }
+        }
+    }
+}

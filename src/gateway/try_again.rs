@@ -1,0 +1,78 @@
+//! Pages that try again by themselves: less and less often, and not for ever. A tab that stays open for a night must not
+//! hammer, so the address counts the tries.
+
+/// Under which the query of an address counts.
+const KEY: &str = "-try=";
+/// With the waits between them, about twenty minutes.
+const MOST: u32 = 20;
+/// Waits grow to this, unless more is asked for at once.
+const LONGEST_SECONDS: u64 = 60;
+
+/// How a page goes on by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    pub seconds: u64,
+    pub address: String,
+    /// The same address, from which no page tries by itself.
+    pub never: String,
+}
+
+/// An address without its count, and the count.
+pub(super) fn split(path_and_query: &str) -> (String, u32) {
+    let Some((path, query)) = path_and_query.split_once('?') else { return (path_and_query.to_owned(), 0) };
+    let (counts, others): (Vec<&str>, Vec<&str>) = query.split('&').partition(|pair| pair.starts_with(KEY));
+    let tries = counts.first().and_then(|pair| pair.strip_prefix(KEY)).and_then(|count| count.parse().ok());
+    let others = others.join("&");
+    let address = if others.is_empty() { path.to_owned() } else { format!("{path}?{others}") };
+    (address, tries.unwrap_or(0))
+}
+
+/// A query without the count: what a person wrote.
+pub(super) fn without_count(query: &str) -> Option<String> {
+    let pairs: Vec<&str> = query.split('&').filter(|pair| !pair.starts_with(KEY)).collect();
+    (!pairs.is_empty()).then(|| pairs.join("&"))
+}
+
+/// The next try after `tries` that failed; `address` is without a count.
+pub(super) fn next(address: &str, tries: u32, seconds: u64) -> Option<Attempt> {
+    let counted = |tries: u32| {
+        let separator = if address.contains('?') { '&' } else { '?' };
+        format!("{address}{separator}{KEY}{tries}")
+    };
+    (tries < MOST).then(|| Attempt {
+        seconds: seconds.saturating_mul(1 << tries).min(LONGEST_SECONDS.max(seconds)),
+        address: counted(tries + 1),
+        never: counted(MOST),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_count_stands_beside_the_query() {
+        assert_eq!(split("/studio"), ("/studio".to_owned(), 0));
+        assert_eq!(split("/studio?-try=3"), ("/studio".to_owned(), 3));
+        assert_eq!(split("/studio?a=1&-try=3&b"), ("/studio?a=1&b".to_owned(), 3));
+        assert_eq!(split("/studio?-try=x&-try=2"), ("/studio".to_owned(), 0));
+        assert_eq!(without_count("a=1&-try=3&b").as_deref(), Some("a=1&b"));
+        assert_eq!(without_count("-try=3"), None);
+        assert_eq!(next("/studio?a=1", 0, 5).unwrap().address, "/studio?a=1&-try=1");
+    }
+
+    #[test]
+    fn waits_grow_and_end() {
+        let mut waits = Vec::new();
+        let (mut address, mut tries) = ("/studio".to_owned(), 0);
+        while let Some(attempt) = next(&address, tries, 5) {
+            waits.push(attempt.seconds);
+            (address, tries) = split(&attempt.address);
+        }
+        assert_eq!(waits[..5], [5, 10, 20, 40, 60]);
+        assert_eq!(waits.len(), 20);
+        assert_eq!(next("/studio", 0, 300).unwrap().seconds, 300);
+        let (address, tries) = split(&next("/studio", 0, 5).unwrap().never);
+        assert_eq!(next(&address, tries, 5), None);
+    }
+}

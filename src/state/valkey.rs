@@ -1,0 +1,194 @@
+//! The state of several replicas: a Valkey or Redis server, one of them or a primary with its replicas.
+//!
+//! Keys stand under one prefix per gateway, so that several gateways may share a server, and in one hash slot. What this
+//! process ended, it also keeps for itself: it holds here while the server is away, and the server is told of it each time
+//! it is back, before anybody asks it again. So a server that lost what it knew learns it anew.
+
+mod address;
+mod link;
+
+pub use self::address::Address;
+
+use self::link::{Connector, Link};
+use super::memory::{self, Memory};
+use super::{Away, Key, Room, digest};
+use crate::clock::{Clock, UnixSeconds};
+use crate::config::{ValkeyConfig, WhenAway};
+use prometheus_client::metrics::gauge::Gauge;
+use redis::Cmd;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use url::Url;
+
+/// Part of the prefix: another form of keys or values gets another number.
+const VERSION: &str = "1";
+
+/// KEYS: the end. ARGV: when (seconds), for how long to know it (milliseconds). Keeps the later of two ends.
+const END: &str = "local known = tonumber(redis.call('GET', KEYS[1]) or '0') or 0
+if known <= tonumber(ARGV[1]) then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
+return 1";
+
+/// KEYS: when the allowance is whole again (microseconds). ARGV: the interval and the window (microseconds). Returns how
+/// long to wait, or 0 where one was taken. The generic cell rate algorithm by the server's clock, which all replicas share.
+const TAKE: &str = "local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local whole = math.max(tonumber(redis.call('GET', KEYS[1]) or '0') or 0, now) + tonumber(ARGV[1])
+local over = whole - now - tonumber(ARGV[2])
+if over > 0 then return over end
+redis.call('SET', KEYS[1], string.format('%.0f', whole), 'PX', math.ceil((whole - now) / 1000))
+return 0";
+
+pub(super) struct Valkey {
+    link: Link,
+    prefix: String,
+    /// What this process ended; and where the state's absence is to be passed over, what it noted meanwhile.
+    own: Arc<Memory>,
+    when_away: WhenAway,
+}
+
+impl Valkey {
+    pub(super) fn open(
+        config: &ValkeyConfig,
+        public_url: &Url,
+        clock: Clock,
+        up: Gauge,
+    ) -> Result<Self, String> {
+        let connector = Connector::new(config)?;
+        let own = Arc::new(Memory::new(clock));
+        let prefix = format!("postern:{{{}}}:", digest(&[VERSION, public_url.as_str()]));
+        let (noted, under) = (Arc::clone(&own), prefix.clone());
+        let ends = move || {
+            let commands = noted.all_ends().into_iter();
+            commands
+                .map(|(name, at, keep)| end(&full_name(&under, Room::Revocation, &name), at, keep))
+                .collect()
+        };
+        let probe = end(&format!("{prefix}probe"), UnixSeconds(0), Duration::from_secs(60));
+        Ok(Self { link: Link::keep(connector, probe, ends, up), prefix, own, when_away: config.when_away })
+    }
+
+    pub(super) async fn values<const N: usize>(&self, keys: [&Key; N]) -> Result<[Option<Vec<u8>>; N], Away> {
+        let mut values = match self.many(keys).await {
+            Err(Away) if self.when_away == WhenAway::Serve => [const { None }; N],
+            known => known?,
+        };
+        // What was noted in the server's absence is newer than what it says.
+        for (value, key) in values.iter_mut().zip(keys) {
+            *value = self.own.value(key).or(value.take());
+        }
+        Ok(values)
+    }
+
+    pub(super) async fn put(&self, key: &Key, value: &[u8], keep: Duration) -> Result<(), Away> {
+        let mut command = redis::cmd("SET");
+        command.arg(self.name(key)).arg(value).arg("PX").arg(milliseconds(keep));
+        match self.link.ask::<()>(command).await {
+            Ok(()) => self.own.remove(key),
+            Err(Away) if self.when_away == WhenAway::Serve => self.own.put(key, value, keep),
+            Err(Away) => return Err(Away),
+        }
+        Ok(())
+    }
+
+    pub(super) async fn put_new(&self, key: &Key, value: &[u8], keep: Duration) -> Result<bool, Away> {
+        if self.own.value(key).is_some() {
+            return Ok(false);
+        }
+        let mut command = redis::cmd("SET");
+        command.arg(self.name(key)).arg(value).arg("NX").arg("PX").arg(milliseconds(keep));
+        match self.link.ask::<Option<String>>(command).await {
+            Err(Away) if self.when_away == WhenAway::Serve => Ok(self.own.put_new(key, value, keep)),
+            done => Ok(done?.is_some()),
+        }
+    }
+
+    pub(super) async fn remove(&self, key: &Key) -> Result<(), Away> {
+        self.own.remove(key);
+        let mut command = redis::cmd("DEL");
+        command.arg(self.name(key));
+        match self.link.ask::<()>(command).await {
+            Err(Away) if self.when_away == WhenAway::Serve => Ok(()),
+            done => done,
+        }
+    }
+
+    pub(super) async fn end(&self, key: &Key, at: UnixSeconds, keep: Duration) -> Result<(), Away> {
+        self.own.end(key, at, keep);
+        self.link.ask(end(&self.name(key), at, keep)).await
+    }
+
+    pub(super) async fn ends<const N: usize>(
+        &self,
+        keys: [&Key; N],
+    ) -> Result<[Option<UnixSeconds>; N], Away> {
+        let mut ends = keys.map(|key| self.own.ended(key));
+        let known = match self.many(keys).await {
+            Err(Away) if self.when_away == WhenAway::Serve => return Ok(ends),
+            known => known?,
+        };
+        for (end, known) in ends.iter_mut().zip(known) {
+            // What cannot be read is an end all the same.
+            let known = known.map(|text| memory::time(&text).unwrap_or(UnixSeconds(u64::MAX)));
+            *end = (*end).max(known);
+        }
+        Ok(ends)
+    }
+
+    pub(super) async fn take(
+        &self,
+        key: &Key,
+        interval: Duration,
+        window: Duration,
+    ) -> Result<Result<(), Duration>, Away> {
+        let mut command = redis::cmd("EVAL");
+        command.arg(TAKE).arg(1).arg(self.name(key)).arg(microseconds(interval)).arg(microseconds(window));
+        let wait: u64 = self.link.ask(command).await?;
+        Ok(if wait == 0 { Ok(()) } else { Err(Duration::from_micros(wait)) })
+    }
+
+    async fn many<const N: usize>(&self, keys: [&Key; N]) -> Result<[Option<Vec<u8>>; N], Away> {
+        let mut command = redis::cmd("MGET");
+        for key in keys {
+            command.arg(self.name(key));
+        }
+        let values: Vec<Option<Vec<u8>>> = self.link.ask(command).await?;
+        values.try_into().map_err(|_| Away)
+    }
+
+    fn name(&self, key: &Key) -> String {
+        full_name(&self.prefix, key.room, &key.name)
+    }
+}
+
+fn full_name(prefix: &str, room: Room, name: &str) -> String {
+    let room = match room {
+        Room::Revocation => "end",
+        Room::Once => "once",
+        Room::Session => "session",
+        Room::Lock => "lock",
+        Room::Rate => "rate",
+    };
+    format!("{prefix}{room}:{name}")
+}
+
+fn end(name: &str, at: UnixSeconds, keep: Duration) -> Cmd {
+    let mut command = redis::cmd("EVAL");
+    command.arg(END).arg(1).arg(name).arg(at.0).arg(milliseconds(keep));
+    command
+}
+
+/// At least one: the server refuses a time of nothing.
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1)
+}
+
+fn microseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+impl fmt::Debug for Valkey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Valkey").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}

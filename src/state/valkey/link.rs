@@ -1,0 +1,294 @@
+//! One connection to the server, kept up in the background.
+//!
+//! While it is down nobody waits: an operation is told at once. It counts as up once the server has taken a write.
+
+use super::address::Address;
+use crate::config::ValkeyConfig;
+use crate::state::Away;
+use hyper_rustls::ConfigBuilderExt;
+use prometheus_client::metrics::gauge::Gauge;
+use redis::aio::MultiplexedConnection;
+use redis::{
+    AsyncConnectionConfig, Cmd, ErrorKind, FromRedisValue, RedisConnectionInfo, RedisError, RedisResult,
+};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_rustls::TlsConnector;
+
+/// Operations at once. Further ones wait, within their own time.
+const MOST_OPERATIONS: usize = 256;
+/// For the connection, TLS, authentication and one write together.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(2);
+const HEARTBEAT: Duration = Duration::from_secs(5);
+const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+/// A connection that lasted this long did work: the next one is tried without delay.
+const LASTED: Duration = Duration::from_secs(5);
+/// Commands of one batch, which has an operation's time.
+const BATCH: usize = 256;
+
+pub(super) struct Link {
+    current: watch::Receiver<Option<Connection>>,
+    slots: Semaphore,
+    timeout: Duration,
+    keeper: JoinHandle<()>,
+}
+
+#[derive(Clone)]
+struct Connection {
+    redis: MultiplexedConnection,
+    broken: mpsc::Sender<Cause>,
+}
+
+/// How to reach the server.
+pub(super) struct Connector {
+    address: Address,
+    tls: Option<Arc<ClientConfig>>,
+    timeout: Duration,
+}
+
+/// Why the server is away. Nothing of what it sent is shown: it may repeat a command, and with it a password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Cause {
+    Unreachable(String),
+    OutOfTime,
+    NotAuthenticated,
+    Refused(String),
+    Garbled,
+}
+
+impl Link {
+    /// Keeps a connection up from now on. It is up when it takes `probe`; then the server is told all `ends`.
+    pub(super) fn keep(
+        connector: Connector,
+        probe: Cmd,
+        ends: impl Fn() -> Vec<Cmd> + Send + Sync + 'static,
+        up: Gauge,
+    ) -> Self {
+        let (publish, current) = watch::channel(None);
+        let timeout = connector.timeout;
+        up.set(0);
+        let keeper = tokio::spawn(async move {
+            let mut pause = SHORTEST_PAUSE;
+            let mut known_away = false;
+            loop {
+                let cause = match connector.establish(&probe).await {
+                    Err(cause) => cause,
+                    Ok(redis) => {
+                        let since = Instant::now();
+                        tracing::info!(server = %connector, "state.up");
+                        known_away = false;
+                        up.set(1);
+                        let (broken, breaks) = mpsc::channel(1);
+                        publish.send_replace(Some(Connection { redis: redis.clone(), broken }));
+                        let cause = attend(redis, breaks, &ends, timeout).await;
+                        publish.send_replace(None);
+                        up.set(0);
+                        if since.elapsed() >= LASTED {
+                            pause = SHORTEST_PAUSE;
+                        }
+                        cause
+                    }
+                };
+                if !known_away {
+                    known_away = true;
+                    tracing::warn!(server = %connector, cause = %cause, "state.away");
+                }
+                sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        });
+        Self { current, slots: Semaphore::new(MOST_OPERATIONS), timeout, keeper }
+    }
+
+    /// One command, in its time. Whatever goes wrong with it, the connection is not trusted any more.
+    pub(super) async fn ask<T: FromRedisValue>(&self, command: Cmd) -> Result<T, Away> {
+        let connection = self.current.borrow().clone();
+        let Some(mut connection) = connection else { return Err(Away) };
+        let answer = in_time(self.timeout, async {
+            let _slot = self.slots.acquire().await;
+            command.query_async(&mut connection.redis).await
+        });
+        match answer.await {
+            Ok(value) => Ok(value),
+            Err(cause) => {
+                // Of several, the first is told.
+                _ = connection.broken.try_send(cause);
+                Err(Away)
+            }
+        }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.keeper.abort();
+    }
+}
+
+/// Tells the server what ended, once, and then resolves when the connection cannot be used any more: an operation has
+/// failed, or there was no answer when nobody else asked.
+async fn attend(
+    mut redis: MultiplexedConnection,
+    mut breaks: mpsc::Receiver<Cause>,
+    ends: &impl Fn() -> Vec<Cmd>,
+    deadline: Duration,
+) -> Cause {
+    let work = async {
+        // Taken after the connection is in use: whoever found none before has noted already what ended.
+        for batch in ends().chunks(BATCH) {
+            let mut pipeline = redis::pipe();
+            for command in batch {
+                pipeline.add_command(command.clone()).ignore();
+            }
+            in_time(deadline, pipeline.query_async::<()>(&mut redis)).await?;
+        }
+        loop {
+            sleep(HEARTBEAT).await;
+            in_time(deadline, redis::cmd("PING").query_async::<()>(&mut redis)).await?;
+        }
+        #[expect(unreachable_code, reason = "names the type of what `?` returns")]
+        Ok::<(), Cause>(())
+    };
+    tokio::select! {
+        done = work => done.err().unwrap_or(Cause::Garbled),
+        Some(cause) = breaks.recv() => cause,
+    }
+}
+
+async fn in_time<T>(deadline: Duration, answer: impl Future<Output = RedisResult<T>>) -> Result<T, Cause> {
+    match timeout(deadline, answer).await {
+        Ok(answer) => answer.map_err(|error| Cause::of(&error)),
+        Err(_) => Err(Cause::OutOfTime),
+    }
+}
+
+impl Connector {
+    /// Reads the address and, where TLS is spoken, the certificates of the authorities.
+    pub(super) fn new(config: &ValkeyConfig) -> Result<Self, String> {
+        let address = Address::read(config).map_err(|error| format!("state.valkey.url: {error}"))?;
+        let tls = if address.tls { Some(tls(config.ca_certificate.as_deref())?) } else { None };
+        Ok(Self { address, tls, timeout: config.timeout })
+    }
+
+    async fn establish(&self, probe: &Cmd) -> Result<MultiplexedConnection, Cause> {
+        let connect = async {
+            let mut redis = self.connect().await?;
+            in_time(CONNECT_DEADLINE, probe.query_async::<()>(&mut redis)).await?;
+            Ok(redis)
+        };
+        timeout(CONNECT_DEADLINE, connect).await.unwrap_or(Err(Cause::OutOfTime))
+    }
+
+    async fn connect(&self) -> Result<MultiplexedConnection, Cause> {
+        let unreachable = |error: std::io::Error| Cause::Unreachable(error.to_string());
+        let Address { host, port, .. } = &self.address;
+        let stream = TcpStream::connect((host.as_str(), *port)).await.map_err(unreachable)?;
+        stream.set_nodelay(true).map_err(unreachable)?;
+        match &self.tls {
+            None => self.greet(stream).await,
+            Some(config) => {
+                let name = ServerName::try_from(host.clone())
+                    .map_err(|_| Cause::Unreachable("the host's name is not one".to_owned()))?;
+                let stream = TlsConnector::from(Arc::clone(config)).connect(name, stream).await;
+                self.greet(stream.map_err(unreachable)?).await
+            }
+        }
+    }
+
+    /// Authenticates and picks the database.
+    async fn greet(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) -> Result<MultiplexedConnection, Cause> {
+        let Address { database, username, password, .. } = &self.address;
+        let mut login = RedisConnectionInfo::default().set_db(*database).set_skip_set_lib_name();
+        if let Some(username) = username {
+            login = login.set_username(username);
+        }
+        if let Some(password) = password.as_ref().and_then(|secret| str::from_utf8(secret.expose()).ok()) {
+            login = login.set_password(password);
+        }
+        // Who asks has a deadline of its own.
+        let config =
+            AsyncConnectionConfig::new().set_response_timeout(None).set_pipeline_buffer_size(MOST_OPERATIONS);
+        let (connection, driver) = MultiplexedConnection::new_with_config(&login, stream, config)
+            .await
+            .map_err(|error| Cause::of(&error))?;
+        // Ends when the last handle is dropped, or the server closes the connection.
+        tokio::spawn(driver);
+        Ok(connection)
+    }
+}
+
+/// TLS by the certificate authorities in `file` alone, or by the machine's.
+fn tls(file: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let builder = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?;
+    let builder = match file {
+        Some(file) => builder.with_root_certificates(
+            authorities(file).map_err(|error| format!("state.valkey.ca_certificate: {error}"))?,
+        ),
+        None => builder
+            .with_native_roots()
+            .map_err(|error| format!("no certificate authorities on this machine: {error}"))?,
+    };
+    Ok(Arc::new(builder.with_no_client_auth()))
+}
+
+fn authorities(file: &Path) -> Result<RootCertStore, String> {
+    let shown = file.display();
+    let text = std::fs::read(file).map_err(|error| format!("cannot read `{shown}`: {error}"))?;
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&text) {
+        let certificate = certificate.map_err(|_| format!("`{shown}` is not PEM"))?;
+        roots
+            .add(certificate)
+            .map_err(|error| format!("`{shown}` holds an unusable certificate: {error}"))?;
+    }
+    if roots.is_empty() { Err(format!("`{shown}` holds no certificate")) } else { Ok(roots) }
+}
+
+impl Cause {
+    fn of(error: &RedisError) -> Self {
+        match (error.kind(), error.code()) {
+            (ErrorKind::Io, _) => Self::Unreachable("the connection was lost".to_owned()),
+            (ErrorKind::AuthenticationFailed, _) => Self::NotAuthenticated,
+            // Codes are words of the protocol, such as READONLY.
+            (_, Some(code)) if code.len() <= 20 && code.bytes().all(|byte| byte.is_ascii_uppercase()) => {
+                Self::Refused(code.to_owned())
+            }
+            _ => Self::Garbled,
+        }
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unreachable(why) => f.write_str(why),
+            Self::OutOfTime => f.write_str("it does not answer in time"),
+            Self::NotAuthenticated => f.write_str("it does not accept the user or the password"),
+            Self::Refused(code) => write!(f, "it refuses what it is asked: {code}"),
+            Self::Garbled => f.write_str("its answer is not understood"),
+        }
+    }
+}
+
+impl fmt::Display for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.address.host, self.address.port)
+    }
+}

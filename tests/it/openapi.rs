@@ -1,0 +1,143 @@
+//! The API for programs is as its own description says: held by tables, and by a peer that knows nothing but the description.
+
+use crate::support::elsewhere::peers;
+use crate::support::stage::Stage;
+use crate::support::visitor::Visitor;
+use postern::sandbox::SandboxOptions;
+use regex::Regex;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::process::Command;
+
+const DEADLINE: Duration = Duration::from_secs(120);
+const DOCUMENT: &str = include_str!("../../src/gateway/openapi.json");
+/// Words for pages, forms and deep links, which programs do not use.
+const FOR_PEOPLE: [&str; 5] =
+    ["foreign-form", "no-such-path", "not-a-navigation", "sign-in-astray", "sign-in-refused"];
+
+fn document() -> Value {
+    serde_json::from_str(DOCUMENT).unwrap()
+}
+
+fn documented_reasons() -> BTreeSet<String> {
+    let document = document();
+    let words = document["components"]["schemas"]["Reason"]["enum"].as_array().unwrap();
+    words.iter().map(|word| word.as_str().unwrap().to_owned()).collect()
+}
+
+/// Every stable word in the tables that a failure's `reason` comes from.
+fn reasons_in_the_source() -> BTreeSet<String> {
+    let arm = Regex::new(r#"=> "([a-z]+(?:-[a-z]+)*)","#).unwrap();
+    let literal = Regex::new(r#""([a-z]+(?:-[a-z]+)+)""#).unwrap();
+    let mut words = BTreeSet::new();
+    for (file, table, pattern) in [
+        ("authn.rs", "pub fn reason(&self)", &arm),
+        ("authn/claims.rs", "pub fn reason(&self)", &arm),
+        ("authn/principal.rs", "pub fn reason(", &arm),
+        ("authn/session/error.rs", "impl Unusable {", &arm),
+        ("policy/grant.rs", "impl DenialReason {", &arm),
+        ("presign/error.rs", "pub fn as_str(&self)", &arm),
+        ("gateway/error.rs", "pub fn failure(self", &literal),
+    ] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(file);
+        let text = std::fs::read_to_string(path).unwrap();
+        let text = text.split_once(table).unwrap_or_else(|| panic!("{file} has lost `{table}`")).1;
+        let text = if file == "gateway/error.rs" { text } else { text.split_once("\n    }\n").unwrap().0 };
+        let found: BTreeSet<_> = pattern.captures_iter(text).map(|found| found[1].to_owned()).collect();
+        assert!(found.len() >= 4, "{file}: {found:?}");
+        words.extend(found);
+    }
+    words
+}
+
+#[test]
+fn every_reason_is_documented() {
+    let mut documented = documented_reasons();
+    documented.extend(FOR_PEOPLE.map(str::to_owned));
+    assert_eq!(reasons_in_the_source(), documented);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_description_is_served_to_everyone() {
+    let stage = Stage::new().await;
+    let url = stage.postern.at("/-/api/openapi.json");
+    for mut visitor in [Visitor::program(), Visitor::person(), Visitor::program().bearer("not-a-token")] {
+        let served = visitor.get(&url).await.checked();
+        assert_eq!((served.status.as_u16(), served.header("content-type")), (200, "application/json"));
+        assert_eq!(served.body, DOCUMENT);
+    }
+    let posted = Visitor::program().post(&url, "").await.checked();
+    assert_eq!((posted.status.as_u16(), posted.header("allow")), (405, "GET, HEAD"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_member_of_an_answer_is_undocumented() {
+    let stage = Stage::new().await;
+    let document = document();
+    let documented = |name: &str, answer: &Value| {
+        let schema = &document["components"]["schemas"][name]["properties"];
+        for member in answer.as_object().unwrap().keys() {
+            assert!(schema.get(member).is_some(), "{name}.{member} is not documented");
+        }
+    };
+    let mut max = stage.program("max");
+    let caller = max.get(&stage.postern.at("/-/whoami")).await.checked().json();
+    documented("Caller", &caller);
+    documented("Decision", &caller["destinations"][0]);
+    documented("Problem", &max.get(&stage.postern.at("/studio")).await.checked().json());
+    let list = max.get(&stage.postern.at("/-/api/destinations")).await.checked().json();
+    documented("Destinations", &list);
+    documented("Destination", &list["destinations"][0]);
+    let mint = stage.postern.at("/-/api/destinations/experiments/url");
+    documented("MintedUrl", &max.post(&mint, "").await.checked().json());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_of_a_mint_is_not_read() {
+    let stage = Stage::new().await;
+    let mint = stage.postern.at("/-/api/destinations/experiments/url");
+    for body in ["", "{\"path\": \"experiments/1\"}", "destination=studio", &"a".repeat(1 << 20)] {
+        let minted = stage.program("grace").post(&mint, body).await.checked();
+        assert_eq!(minted.status, 200, "{}", minted.body);
+        assert_eq!(minted.json()["destination"], "experiments");
+        assert!(!minted.json()["url"].as_str().unwrap().contains('#'));
+    }
+    assert_eq!(stage.mints(), ["CreatePresignedMlflowTrackingServerUrl"; 4]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn schemathesis_finds_the_description_true() {
+    let Some(peers) = peers("schemathesis") else { return };
+    let stage =
+        Stage::with(SandboxOptions::default(), |text| text + "\nlimits: {mints_per_minute: 6000}\n").await;
+    let folder = tempfile::tempdir().unwrap();
+    // Which destinations exist is this gateway's affair: any other name is 404, and one that is stopped 409.
+    let settings = "[checks.positive_data_acceptance]\nexpected-statuses = [200, 404, 409]\n\
+                    [warnings]\nfail-on = true\n";
+    std::fs::write(folder.path().join("schemathesis.toml"), settings).unwrap();
+    let child = Command::new(peers.join("schemathesis/bin/schemathesis"))
+        .arg("run")
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/gateway/openapi.json"))
+        .args(["--url", stage.postern.url.as_str()])
+        .args(["--header", &format!("Authorization: Bearer {}", stage.token("grace"))])
+        .args(["--checks", "all", "--max-examples", "200", "--seed", "1", "--workers", "1"])
+        .args(["--phases", "examples,coverage,fuzzing", "--continue-on-failure", "--no-color"])
+        .args(["--generation-database", "none", "--request-timeout", "10"])
+        .current_dir(folder.path())
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("POSTERN_PEERS holds what tests/peers/install made");
+    let output = tokio::time::timeout(DEADLINE, child.wait_with_output()).await.expect("in time").unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    println!("{printed}");
+    assert!(output.status.success(), "{printed}\n{}", String::from_utf8_lossy(&output.stderr));
+    assert!(printed.contains("Tested: 6\n"), "every operation: {printed}");
+    assert!(stage.mints().len() > 5, "it reached the mint");
+}

@@ -1,0 +1,262 @@
+//! What a person reads: the list of destinations, who they are, failures, and whose pages these are.
+
+use crate::support::stage::Stage;
+use crate::support::visitor::Visitor;
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use postern::sandbox::{Fault, SandboxOptions, Times};
+use serde_json::{Value, json};
+use std::time::{Duration, Instant};
+
+/// The demo's configuration and more.
+async fn stage_with(more: &'static str) -> Stage {
+    Stage::with(SandboxOptions::default(), |text| text + more).await
+}
+
+/// The states of what a person may open, by name.
+async fn states(stage: &Stage, person: &str, path: &str) -> Vec<(String, Value)> {
+    let listed = stage.program(person).get(&stage.postern.at(path)).await.checked().json();
+    let row = |row: &Value| (row["name"].as_str().unwrap().to_owned(), row["state"].clone());
+    listed["destinations"].as_array().unwrap().iter().map(row).collect()
+}
+
+/// The text that a page offers for support.
+fn report(page: &str) -> &str {
+    let field = page.split("<textarea").nth(1).expect("a field to copy");
+    field.split_once('>').unwrap().1.split("</textarea>").next().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_portal_tells_states_and_starts_nothing() {
+    let stage = Stage::new().await;
+    let mut grace = stage.person("grace").await;
+    let portal = grace.get(&stage.postern.at("/")).await.checked().body;
+    let card = |name: &str| {
+        let card = portal.split("<li>").find(|card| card.contains(&format!("href=\"/{name}\""))).expect(name);
+        card.to_owned()
+    };
+    assert!(card("archive").contains("<span class=\"state\">Stopped</span>"), "{}", card("archive"));
+    assert!(card("archive").contains("a visit does not start it"), "{}", card("archive"));
+    assert!(card("studio").contains("<span class=\"state\">Ready</span>"), "{}", card("studio"));
+    assert!(card("studio").contains("Notebooks and training jobs"), "{}", card("studio"));
+    for path in ["/", "/-/api/destinations"] {
+        let states = states(&stage, "grace", path).await;
+        assert_eq!(states[0], ("studio".to_owned(), json!("ready")), "{path}");
+        assert_eq!(states[2], ("archive".to_owned(), json!("stopped")), "{path}");
+    }
+    let calls = stage.sandbox.calls();
+    let operations: Vec<&str> = calls.iter().map(|call| call.operation.as_str()).collect();
+    let harmless = |name: &&str| name.starts_with("Describe") || *name == "AssumeRole";
+    assert!(operations.iter().all(harmless), "{operations:?}");
+    assert_eq!(
+        operations.iter().filter(|name| name.starts_with("Describe")).count(),
+        6,
+        "each once: {operations:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_aws_does_not_make_the_portal_slow() {
+    let stage = Stage::new().await;
+    let mut grace = stage.person("grace").await;
+    tokio::time::sleep(Duration::from_secs(16)).await; // what is known is forgotten
+    let slow = Fault::Slow(Duration::from_secs(2));
+    stage.sandbox.faults().inject(Some("DescribeMlflowTrackingServer"), slow, Times::UntilCleared);
+    let started = Instant::now();
+    let portal = grace.get(&stage.postern.at("/")).await.checked();
+    let took = started.elapsed();
+    assert!(took < Duration::from_millis(2500), "{took:?}");
+    assert_eq!(portal.status, 200);
+    assert!(portal.body.contains("href=\"/archive\"") && !portal.body.contains("Stopped"), "{}", portal.body);
+    assert!(portal.body.contains("<span class=\"state\">Ready</span>"), "the quick ones are known");
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let later = grace.get(&stage.postern.at("/")).await.checked();
+    assert!(later.body.contains("Stopped"), "the look-up went on: {}", later.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_portal_without_a_choice_can_be_skipped() {
+    let stage = Stage::with(SandboxOptions::default(), |text| {
+        let staff = "    rules: *staff\n";
+        let (kept, rest) = text.split_once("  experiments:").expect("the second destination");
+        let tests = rest.split_once("\ntests:").expect("the tests").1;
+        assert!(!kept.contains(staff), "only studio is left");
+        let second = "  notes:\n    title: Notes\n    target: {notebook_instance: {notebook_instance_name: grace-notebook}}\n    rules: [{name: ada, allow: \"user == 'ada@corp.example'\"}]\n";
+        let tests = tests.split("  - name: newcomers").next().expect("the tests");
+        format!("{kept}{second}\ntests:{tests}\nportal: skip\n")
+    })
+    .await;
+    let at = |path: &str| stage.postern.at(path);
+    let mut grace = Visitor::person();
+    let first = stage.sign_in(&mut grace, "grace", "/").await;
+    assert_eq!((first.status.as_u16(), first.location()), (302, "/studio"), "{}", first.body);
+    assert_eq!(stage.mints(), [""; 0]);
+    let mut sent = grace.clone().with("sec-fetch-site", "cross-site").without("sec-fetch-user");
+    assert_eq!(sent.get(&at("/")).await.checked().location(), "/studio");
+    let asked = sent.get(&at("/studio")).await.checked();
+    assert!(asked.body.contains("Continue to"), "the rules of a launch apply: {}", asked.body);
+    assert!(asked.body.contains("href=\"/?show\""), "{}", asked.body);
+    let shown = grace.get(&at("/?show")).await.checked();
+    assert_eq!(shown.status, 200);
+    assert!(shown.body.contains("href=\"/studio\""), "{}", shown.body);
+    assert_eq!(grace.get(&at("/-/whoami")).await.checked().status, 200);
+    let listed = stage.program("grace").get(&at("/")).await.checked();
+    assert_eq!(listed.json()["destinations"].as_array().unwrap().len(), 1, "programs get the list");
+
+    let two = stage.sign_in(&mut Visitor::person(), "ada", "/").await;
+    assert_eq!(two.status, 200, "there is a choice: {}", two.body);
+    let none = stage.sign_in(&mut Visitor::person(), "olga", "/").await;
+    assert_eq!(none.status, 200, "there is nothing to open: {}", none.body);
+    assert!(none.body.contains("Nothing is open to you"), "{}", none.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoami_says_why_and_holds_a_report() {
+    let stage = Stage::new().await;
+    let mut max = stage.person("max").await;
+    let answer = max.get(&stage.postern.at("/-/whoami")).await.checked();
+    let page = answer.body.as_str();
+    assert!(page.contains("Connect to the office VPN first."), "{page}");
+    assert!(page.contains("no rule gives you access"), "{page}");
+    let report = report(page);
+    let digest = stage.postern.audit(1)[0]["config_digest"].as_str().unwrap().to_owned();
+    for line in [
+        "Service: Postern\nTime: 20",
+        &format!("\nRequest: {}\n", answer.header("x-request-id")),
+        "\nUser: max@corp.example\n",
+        &format!("\nIssuer: sandbox ({})\n", stage.sandbox.issuer().as_str().trim_end_matches('/')),
+        "\nSubject: u-max-0001\n",
+        "\nAddress: 127.0.0.1\n",
+        "\nGroups (2): ",
+        "\nDestination studio: refused, rule-denied, rule vpn\n",
+        "\nDestination experiments: allowed, rule staff\n",
+        "\nDestination notebook: refused, no-rule\n",
+        &format!("\nConfiguration: {digest}\n"),
+    ] {
+        assert!(report.contains(line), "{line:?} is not in {report}");
+    }
+    for cookie in max.cookies(&stage.postern.url).values() {
+        assert!(!page.contains(cookie.as_str()), "the session's cookie");
+    }
+    let told = stage.program("max").get(&stage.postern.at("/-/whoami")).await.checked().json();
+    assert_eq!(told["destinations"][0]["remedy"], "Connect to the office VPN first.");
+    assert_eq!(told["groups_asked_for"].as_array().unwrap().len(), 2);
+    assert_eq!(told["config_digest"], json!(digest));
+    assert_eq!(stage.sandbox.calls().iter().filter(|call| call.operation.contains("Presigned")).count(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_that_no_rule_asks_for_are_folded_away() {
+    let stage = Stage::with(SandboxOptions::default(), |text| {
+        text.replace("'contractors' in groups", "'external' in groups")
+            .replace("expect: {deny: rule-denied, rule: vpn}", "expect: {rule: everyone}")
+    })
+    .await;
+    let page = stage.person("max").await.get(&stage.postern.at("/-/whoami")).await.checked().body;
+    let folded = page.split("no rule asks for by name</summary>").nth(1).expect("a folded list");
+    assert!(folded.starts_with("<p>contractors</p>"), "{page}");
+    assert!(page.contains("<dd>ml-users<details>"), "{page}");
+}
+
+const BRANDED: &str = "
+portal: show
+branding:
+  product_name: <b>ML</b> Workbench
+  logo: {file: logo.svg}
+  accent_color: \"#ffeb00\"
+  support_contact: {name: ML & friends, email: ml+help@corp.example, url: \"https://desk.corp.example/new?a=1&b=2\"}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_carry_the_company_s_name_and_nothing_that_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let logo = folder.path().join("logo.svg");
+    std::fs::write(&logo, "<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>").unwrap();
+    let stage = Stage::with(SandboxOptions::default(), |text| {
+        text.replace("title: SageMaker Studio", "title: \"Studio <script>alert(1)</script>\"")
+            + &BRANDED.replace("logo.svg", logo.to_str().unwrap())
+    })
+    .await;
+    let mut grace = stage.person("grace").await;
+    let mut policies = std::collections::HashSet::new();
+    for path in ["/", "/-/whoami", "/archive", "/nothing", "/-/logout"] {
+        let answer = grace.get(&stage.postern.at(path)).await.checked();
+        let page = answer.body.as_str();
+        assert!(!page.contains("<script") && !page.contains("<b>"), "{path}: {page}");
+        assert!(page.contains("&lt;b&gt;ML&lt;/b&gt; Workbench</title>"), "{path}: {page}");
+        assert!(page.contains("<img src=\"data:image/svg+xml;base64,"), "{path}: {page}");
+        assert!(!page.contains("Postern"), "{path}: {page}");
+        assert_eq!(page.matches("<h1>").count(), 1, "{path}: {page}");
+        assert_eq!(page.matches("<main>").count(), 1, "{path}: {page}");
+        let style = page.split("<style>").nth(1).unwrap().split("</style>").next().unwrap();
+        assert!(style.contains("--accent:#ffeb00"), "as it is on the dark page: {style}");
+        let allowed = format!("style-src 'sha256-{}'", STANDARD.encode(digest(&SHA256, style.as_bytes())));
+        let policy = answer.header("content-security-policy").to_owned();
+        assert!(policy.contains(&allowed), "{path}: {policy}");
+        policies.insert(policy);
+    }
+    assert_eq!(policies.len(), 1);
+    let portal = grace.get(&stage.postern.at("/")).await.checked().body;
+    assert!(portal.contains("Studio &lt;script&gt;alert(1)&lt;/script&gt;</a>"), "{portal}");
+    let stopped = grace.get(&stage.postern.at("/archive")).await.checked();
+    let contact = format!(
+        "Contact <a href=\"https://desk.corp.example/new?a=1&amp;b=2\">ML &amp; friends</a> or write to <a href=\"mailto:ml%2Bhelp@corp.example?subject=%3Cb%3EML%3C%2Fb%3E%20Workbench%3A%20request%20{}\">",
+        stopped.header("x-request-id")
+    );
+    assert!(stopped.body.contains(&contact), "{}", stopped.body);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_busy_page_tries_again_and_gives_up() {
+    let stage = stage_with("\nlimits: {mints_per_minute: 1}\n").await;
+    let mut grace = stage.person("grace").await;
+    let first = grace.get(&stage.postern.at("/studio?tab=1")).await.checked();
+    assert_eq!(first.status, 302);
+    let busy = grace.get(&stage.postern.at("/studio?tab=1")).await.checked();
+    assert_eq!(busy.status, 429);
+    let (seconds, address) = busy.header("refresh").split_once(";url=").expect("a refresh");
+    assert_eq!((seconds, address), (busy.header("retry-after"), "/studio?tab=1&-try=1"));
+    assert!(busy.body.contains("href=\"/studio?tab=1\">Try again</a>"), "{}", busy.body);
+    assert!(busy.body.contains("href=\"/studio?tab=1&amp;-try=20\">Stop trying</a>"), "{}", busy.body);
+    let later = grace.get(&stage.postern.at("/studio?tab=1&-try=7")).await.checked();
+    assert!(later.header("refresh").ends_with(";url=/studio?tab=1&-try=8"), "{}", later.header("refresh"));
+    let last = grace.get(&stage.postern.at("/studio?-try=20")).await.checked();
+    assert_eq!((last.status.as_u16(), last.header("refresh")), (429, ""));
+    assert!(last.body.contains("no longer tries by itself"), "{}", last.body);
+    let stopped = stage.person("ada").await.get(&stage.postern.at("/archive")).await.checked();
+    assert_eq!(
+        (stopped.status.as_u16(), stopped.header("refresh")),
+        (409, ""),
+        "waiting does not help there"
+    );
+    let program = stage.program("grace").get(&stage.postern.at("/studio")).await.checked();
+    assert_eq!(program.header("refresh"), "");
+    let report = report(&stopped.body);
+    assert!(report.contains("\nReason: not-ready (409)\nUser: ada@corp.example\n"), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mistyped_name_is_guessed_among_those_one_may_open() {
+    let stage = Stage::new().await;
+    let mut grace = stage.person("grace").await;
+    for path in ["/Studio", "/STUDIO/lab", "/studio.", "/studio%20", "/stuido", "/studio,"] {
+        let answer = grace.get(&stage.postern.at(path)).await.checked();
+        assert_eq!(answer.status, 404, "{path}");
+        assert!(
+            answer.body.contains("Did you mean <a href=\"/studio\">/studio</a>?"),
+            "{path}: {}",
+            answer.body
+        );
+    }
+    let mut olga = stage.person("olga").await;
+    for path in ["/Studio", "/stuido", "/Notebook"] {
+        let answer = olga.get(&stage.postern.at(path)).await.checked();
+        assert_eq!(answer.status, 404, "{path}");
+        assert!(!answer.body.contains("Did you mean"), "{path}: {}", answer.body);
+    }
+    let ada = stage.person("ada").await.get(&stage.postern.at("/Notebook")).await.checked();
+    assert!(!ada.body.contains("Did you mean"), "that is Grace's: {}", ada.body);
+    let anonymous = Visitor::person().get(&stage.postern.at("/Studio")).await.checked();
+    assert!(!anonymous.body.contains("Did you mean"), "{}", anonymous.body);
+}

@@ -1,0 +1,199 @@
+//! Another configuration while the process runs, and a stop that no client notices.
+
+use crate::support::postern::free_port;
+use crate::support::stage::Stage;
+use crate::support::visitor::Visitor;
+use postern::sandbox::SandboxOptions;
+use std::fs;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+use url::Url;
+
+const EVERYONE: &str = "      - name: everyone\n        allow: \"'ml-users' in groups\"";
+
+struct Configured {
+    stage: Stage,
+    file: PathBuf,
+}
+
+impl Configured {
+    async fn new() -> Self {
+        Self::of(Stage::new().await)
+    }
+
+    fn of(stage: Stage) -> Self {
+        let file = stage.folder.path().join("postern.yaml");
+        Self { stage, file }
+    }
+
+    /// Replaces the file as careful tools do: in one step.
+    fn replace(&self, text: &str) {
+        let fresh = self.file.with_extension("new");
+        fs::write(&fresh, text).unwrap();
+        fs::rename(&fresh, &self.file).unwrap();
+    }
+
+    fn changed(&self, from: &str, to: &str) -> String {
+        let text = fs::read_to_string(&self.file).unwrap();
+        assert!(text.contains(from), "the configuration does not contain {from:?}");
+        text.replacen(from, to, 1)
+    }
+
+    async fn hang_up(&self, outcome: &str) {
+        let before = self.count(outcome);
+        self.stage.postern.signal("HUP");
+        self.wait_for(outcome, before + 1).await;
+    }
+
+    async fn wait_for(&self, outcome: &str, times: usize) {
+        for _ in 0..1500 {
+            if self.count(outcome) >= times {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("no {outcome}: {}", self.stage.postern.log());
+    }
+
+    fn count(&self, outcome: &str) -> usize {
+        self.stage.postern.log().matches(&format!("\"reload.{outcome}")).count()
+    }
+
+    async fn opens(&self, visitor: &mut Visitor) -> u16 {
+        visitor.get(&self.stage.postern.at("/studio")).await.checked().status.as_u16()
+    }
+}
+
+#[tokio::test]
+async fn a_changed_rule_holds_from_the_next_request_on_and_nobody_is_signed_out() {
+    let configured = Configured::new().await;
+    let mut grace = configured.stage.person("grace").await;
+    assert_eq!(configured.opens(&mut grace).await, 302);
+
+    configured.replace(&configured.changed(EVERYONE, "      - name: nobody\n        deny: \"true\""));
+    configured.hang_up("applied").await;
+    assert_eq!(configured.opens(&mut grace).await, 403, "the same session, by the new rules");
+
+    let records = configured.stage.postern.audit(5);
+    let digest = |event: &str| {
+        let record = records.iter().rfind(|record| record["event"] == event);
+        record.unwrap_or_else(|| panic!("no {event}: {records:?}"))["config_digest"].clone()
+    };
+    assert_eq!(digest("reload"), digest("deny"), "the decision names the configuration that made it");
+    assert_ne!(digest("start"), digest("deny"));
+}
+
+#[tokio::test]
+async fn a_changed_file_is_noticed_without_a_signal() {
+    let configured = Configured::new().await;
+    let mut grace = configured.stage.person("grace").await;
+    configured.replace(&configured.changed(EVERYONE, "      - name: nobody\n        deny: \"true\""));
+    configured.wait_for("applied", 1).await;
+    assert_eq!(configured.opens(&mut grace).await, 403);
+}
+
+/// Kubernetes mounts a volume as links through `..data`, and updates it by another `..data`.
+#[tokio::test]
+async fn the_swap_of_a_directory_link_is_noticed() {
+    let configured = Configured::new().await;
+    let folder = configured.stage.folder.path();
+    for version in ["..1", "..2"] {
+        fs::create_dir(folder.join(version)).unwrap();
+    }
+    fs::rename(&configured.file, folder.join("..1/postern.yaml")).unwrap();
+    std::os::unix::fs::symlink("..1", folder.join("..data")).unwrap();
+    std::os::unix::fs::symlink("..data/postern.yaml", &configured.file).unwrap();
+    configured.hang_up("applied").await;
+
+    let denying = configured.changed(EVERYONE, "      - name: nobody\n        deny: \"true\"");
+    fs::write(folder.join("..2/postern.yaml"), denying).unwrap();
+    std::os::unix::fs::symlink("..2", folder.join("..data_new")).unwrap();
+    let mut grace = configured.stage.person("grace").await;
+    assert_eq!(configured.opens(&mut grace).await, 302);
+    let before = configured.count("applied");
+    fs::rename(folder.join("..data_new"), folder.join("..data")).unwrap();
+    configured.wait_for("applied", before + 1).await;
+    assert_eq!(configured.opens(&mut grace).await, 403);
+}
+
+#[tokio::test]
+async fn a_refused_reload_says_why_and_leaves_the_old_configuration_in_force() {
+    let configured = Configured::new().await;
+    let mut grace = configured.stage.person("grace").await;
+    let failing = "\ntests:\n  - name: grace is kept out\n    claims: {sub: u1, email: grace@corp.example, email_verified: true, groups: [ml-users]}\n    destination: studio\n    expect: {deny: no-rule}\n";
+    let good = fs::read_to_string(&configured.file).unwrap();
+    let port = configured.stage.postern.url.port().unwrap();
+    let cases = [
+        (configured.changed("destinations:", "destinatons:"), "unknown key `destinatons`"),
+        ("listen: [".to_owned(), "postern.yaml"),
+        (configured.changed("\ntests:\n", failing), "the policy test `grace is kept out` fails"),
+        (
+            good.replace(&format!("127.0.0.1:{port}"), &format!("127.0.0.1:{}", free_port())),
+            "`listen.address` cannot change",
+        ),
+        (good.replace("sandbox-client-secret", "no-such-file"), "no-such-file"),
+    ];
+    for (text, expected) in cases {
+        configured.replace(&text);
+        configured.hang_up("refused").await;
+        let log = configured.stage.postern.log();
+        let line = log.lines().rfind(|line| line.contains("reload.refused")).unwrap();
+        assert!(line.contains(expected), "{expected:?} is not in {line}");
+        assert_eq!(configured.opens(&mut grace).await, 302, "after {expected}");
+    }
+    configured.replace(&good);
+    configured.hang_up("applied").await;
+    assert_eq!(configured.opens(&mut grace).await, 302);
+}
+
+/// Requests and reloads at the same time: no request sees anything but one of the configurations.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_request_fails_while_configurations_change() {
+    let configured = Configured::new().await;
+    let person = configured.stage.person("ada").await;
+    let url = configured.stage.postern.at("/-/whoami");
+    let visits = (0..4).map(|_| {
+        let (mut visitor, url) = (person.clone(), url.clone());
+        tokio::spawn(async move {
+            for _ in 0..100 {
+                assert_eq!(visitor.get(&url).await.checked().status, 200);
+            }
+        })
+    });
+    let visits: Vec<_> = visits.collect();
+    let good = fs::read_to_string(&configured.file).unwrap();
+    for round in 0..10 {
+        configured.replace(&format!("{good}\n# {round}\n"));
+        configured.hang_up("applied").await;
+    }
+    for visit in visits {
+        visit.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_stop_is_told_to_balancers_before_the_listener_closes() {
+    let stage = Stage::with(SandboxOptions::default(), |text| text.replace("delay: 0s", "delay: 2s")).await;
+    let mut configured = Configured::of(stage);
+    let ready = configured.stage.postern.at("/-/ready");
+    let mut prober = Visitor::program();
+    assert_eq!(prober.get(&ready).await.status, 200);
+
+    let asked = Instant::now();
+    configured.stage.postern.signal("TERM");
+    while prober.get(&ready).await.status != 503 {
+        assert!(asked.elapsed() < Duration::from_secs(1), "readiness does not fail");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let mut late = Visitor::program();
+    let live = late.get(&configured.stage.postern.at("/-/live")).await;
+    assert_eq!(live.status, 200, "new connections are still answered");
+    assert!(configured.stage.postern.wait().success());
+    assert!(asked.elapsed() >= Duration::from_secs(2), "the listener closed before its time");
+    assert!(refuses(&ready), "and now it is closed");
+}
+
+fn refuses(url: &Url) -> bool {
+    let address = url.socket_addrs(|| None).unwrap();
+    std::net::TcpStream::connect(&*address).is_err()
+}

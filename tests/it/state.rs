@@ -1,0 +1,324 @@
+//! State that replicas share, with real gateways and a real server between them.
+
+use crate::support::postern::Postern;
+use crate::support::stage::Stage;
+use crate::support::valkey::{Valkey, make_certificates};
+use crate::support::visitor::{Answer, Visitor};
+use postern::authn::seal::generate_key;
+use postern::sandbox::SandboxOptions;
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+use url::Url;
+
+const PASSWORD: &str = "correct-horse-battery";
+
+/// Two replicas of one gateway: `stage.postern`, and `second` under another address.
+struct Replicas {
+    stage: Stage,
+    second: Postern,
+    _folder: TempDir,
+}
+
+impl Replicas {
+    /// `state` is what stands under `state.valkey` beside the URL.
+    async fn new(url: &str, state: &str, change: impl Fn(String) -> String) -> Self {
+        let folder = TempDir::new().unwrap();
+        let at = |name: &str, text: &str| {
+            std::fs::write(folder.path().join(name), text).unwrap();
+            folder.path().join(name).display().to_string()
+        };
+        let (key, url) = (at("session-key", &generate_key()), at("valkey-url", url));
+        let stage = Stage::with(SandboxOptions::default(), |text| {
+            let text = text
+                .replace(
+                    "{insecure_ephemeral_session_key: true, revalidate: 1m}",
+                    &format!("{{keys: [{{file: {key}}}]}}"),
+                )
+                .replace(
+                    "state: {memory: {}}",
+                    &format!("state: {{valkey: {{url: {{file: {url}}}{state}}}}}"),
+                );
+            change(text + "\naliases: [127.0.0.2]\n")
+        })
+        .await;
+        let second = second(&stage);
+        Self { stage, second, _folder: folder }
+    }
+
+    /// The same request at the second replica, with the same cookies.
+    async fn elsewhere(&self, visitor: &Visitor, path: &str) -> Answer {
+        let mut visitor = visitor.clone();
+        let url = self.second.at(path);
+        visitor.carry_cookies(&self.stage.postern.url, &url);
+        visitor.get(&url).await.checked()
+    }
+
+    async fn here(&self, visitor: &Visitor, path: &str) -> Answer {
+        visitor.clone().get(&self.stage.postern.at(path)).await.checked()
+    }
+
+    async fn sign_out(&self, visitor: &mut Visitor) -> Answer {
+        visitor.headers.insert("sec-fetch-site", "same-origin".parse().unwrap());
+        let answer = visitor.post(&self.stage.postern.at("/-/logout"), "").await.checked();
+        visitor.headers.insert("sec-fetch-site", "none".parse().unwrap());
+        answer
+    }
+
+    /// Waits until both say so in their logs, `times` times since their start.
+    fn both_say(&self, event: &str, times: usize) {
+        for postern in [&self.stage.postern, &self.second] {
+            says(postern, event, times);
+        }
+    }
+}
+
+fn second(stage: &Stage) -> Postern {
+    let text = std::fs::read_to_string(stage.folder.path().join("postern.yaml")).unwrap();
+    let port = stage.postern.url.port().unwrap();
+    let text = text.replace(&format!("address: 127.0.0.1:{port}"), &format!("address: 127.0.0.2:{port}"));
+    let config = stage.folder.path().join("second.yaml");
+    std::fs::write(&config, text).unwrap();
+    let key = stage.sandbox.credentials();
+    let environment = [
+        ("AWS_ACCESS_KEY_ID", key.access_key_id.as_str()),
+        ("AWS_SECRET_ACCESS_KEY", key.secret_access_key.as_str()),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+    ];
+    let url = Url::parse(&format!("http://127.0.0.2:{port}")).unwrap();
+    Postern::serve(&config, url, &environment).expect("the port is free at the other address")
+}
+
+#[track_caller]
+fn says(postern: &Postern, event: &str, times: usize) {
+    let event = format!("\"{event}\"");
+    for _ in 0..1000 {
+        if postern.log().matches(&event).count() >= times {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("{event} is not said {times} times: {}", postern.log());
+}
+
+fn is_signed_in(answer: &Answer) -> bool {
+    assert!(answer.status == 200 || answer.status == 302, "{}: {}", answer.status, answer.body);
+    answer.status == 200
+}
+
+fn url(valkey: &Valkey) -> String {
+    format!("redis://127.0.0.1:{}/1", valkey.port)
+}
+
+fn same(text: String) -> String {
+    text
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_out_counts_at_every_replica_and_after_a_restart() {
+    let Some(valkey) = Valkey::start(&[]) else { return };
+    let mut replicas = Replicas::new(&url(&valkey), "", same).await;
+    replicas.both_say("state.up", 1);
+    let mut grace = replicas.stage.person("grace").await;
+    let other = replicas.stage.person("ada").await;
+    let copy = grace.clone();
+    assert!(is_signed_in(&replicas.elsewhere(&copy, "/").await), "a session counts at both");
+    assert_eq!(replicas.sign_out(&mut grace).await.status, 303);
+    assert!(!is_signed_in(&replicas.here(&copy, "/").await));
+    assert!(!is_signed_in(&replicas.elsewhere(&copy, "/").await));
+    assert!(is_signed_in(&replicas.elsewhere(&other, "/").await), "nobody else is signed out");
+
+    replicas.second.signal("TERM");
+    assert!(replicas.second.wait().success());
+    replicas.second = second(&replicas.stage);
+    says(&replicas.second, "state.up", 1);
+    assert!(!is_signed_in(&replicas.elsewhere(&copy, "/").await));
+    assert!(is_signed_in(&replicas.elsewhere(&other, "/").await));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replicas_count_mints_together() {
+    let Some(valkey) = Valkey::start(&[]) else { return };
+    let replicas = Replicas::new(&url(&valkey), "", |text| text + "\nlimits: {mints_per_minute: 4}\n").await;
+    replicas.both_say("state.up", 1);
+    let grace = replicas.stage.person("grace").await;
+    for round in 0..2 {
+        assert_eq!(replicas.here(&grace, "/studio").await.status, 302, "{round}");
+        assert_eq!(replicas.elsewhere(&grace, "/studio").await.status, 302, "{round}");
+    }
+    for answer in [replicas.here(&grace, "/studio").await, replicas.elsewhere(&grace, "/studio").await] {
+        assert_eq!(answer.status, 429);
+        let wait: u64 = answer.header("retry-after").parse().unwrap();
+        assert!((1..=15).contains(&wait), "{wait}");
+    }
+    let ada = replicas.stage.person("ada").await;
+    assert_eq!(replicas.here(&ada, "/studio").await.status, 302, "each person has their own");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_the_server_no_session_counts_until_it_is_back() {
+    let Some(mut valkey) = Valkey::start(&[]) else { return };
+    let replicas = Replicas::new(&url(&valkey), "", same).await;
+    replicas.both_say("state.up", 1);
+    let mut grace = replicas.stage.person("grace").await;
+    let ada = replicas.stage.person("ada").await;
+    let copy = grace.clone();
+    valkey.stop();
+    replicas.both_say("state.away", 1);
+
+    let refused = replicas.here(&ada, "/studio").await;
+    assert_eq!(refused.status, 503);
+    assert_eq!(refused.header("retry-after"), "5");
+    assert!(refused.body.contains("whether your session still counts"), "{}", refused.body);
+    let program = replicas.stage.program("ada").get(&replicas.stage.postern.at("/-/api/destinations")).await;
+    assert_eq!(program.checked().status, 200, "a token needs no state");
+    let ready = Visitor::program().get(&replicas.stage.postern.at("/-/ready")).await.checked();
+    assert_eq!(ready.status, 200);
+
+    let answer = replicas.sign_out(&mut grace).await;
+    assert_eq!(answer.status, 200);
+    assert!(answer.body.contains("You are signed out in this browser"), "{}", answer.body);
+    assert!(answer.header("set-cookie").contains("Max-Age=0"), "{}", answer.header("set-cookie"));
+    let record = replicas.stage.postern.audit(1);
+    let record = record.iter().find(|record| record["event"] == "sign-out").unwrap();
+    assert_eq!(record["reason"], "state-away");
+
+    valkey.start_again();
+    replicas.both_say("state.up", 2);
+    assert!(is_signed_in(&replicas.here(&ada, "/").await), "no restart is needed");
+    assert!(is_signed_in(&replicas.elsewhere(&ada, "/").await));
+    for _ in 0..100 {
+        if !is_signed_in(&replicas.elsewhere(&copy, "/").await) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(!is_signed_in(&replicas.elsewhere(&copy, "/").await), "what was noted meanwhile is told");
+    assert_eq!(replicas.stage.postern.log().matches("\"state.away\"").count(), 1, "said once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_lost_everything_learns_it_anew() {
+    let Some(mut valkey) = Valkey::start(&[]) else { return };
+    let replicas = Replicas::new(&url(&valkey), "", same).await;
+    replicas.both_say("state.up", 1);
+    let mut grace = replicas.stage.person("grace").await;
+    let copy = grace.clone();
+    assert_eq!(replicas.sign_out(&mut grace).await.status, 303);
+    valkey.stop();
+    replicas.both_say("state.away", 1);
+    valkey.start_again();
+    replicas.both_say("state.up", 2);
+    for _ in 0..100 {
+        if !is_signed_in(&replicas.elsewhere(&copy, "/").await) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the session lives again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_serve_sessions_count_as_far_as_this_process_knows() {
+    let Some(mut valkey) = Valkey::start(&[]) else { return };
+    let replicas = Replicas::new(&url(&valkey), ", when_away: serve", same).await;
+    replicas.both_say("state.up", 1);
+    let mut grace = replicas.stage.person("grace").await;
+    let copy = grace.clone();
+    valkey.stop();
+    replicas.both_say("state.away", 1);
+    assert!(is_signed_in(&replicas.here(&copy, "/").await));
+    assert_eq!(replicas.here(&copy, "/studio").await.status, 302);
+    let answer = replicas.sign_out(&mut grace).await;
+    assert!(answer.body.contains("You are signed out in this browser"), "the person is told here, too");
+    assert!(!is_signed_in(&replicas.here(&copy, "/").await), "this process knows");
+    assert!(is_signed_in(&replicas.elsewhere(&copy, "/").await), "the other does not");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_hangs_is_waited_for_once_and_not_by_everyone() {
+    let Some(valkey) = Valkey::start(&[]) else { return };
+    let replicas = Replicas::new(&url(&valkey), ", timeout: 1s", same).await;
+    replicas.both_say("state.up", 1);
+    let grace = replicas.stage.person("grace").await;
+    valkey.freeze();
+    let before = Instant::now();
+    assert_eq!(replicas.here(&grace, "/").await.status, 503);
+    assert!(before.elapsed() >= Duration::from_millis(900), "the first waits");
+    let before = Instant::now();
+    for _ in 0..20 {
+        assert_eq!(replicas.here(&grace, "/").await.status, 503);
+    }
+    assert!(before.elapsed() < Duration::from_millis(900), "{:?}", before.elapsed());
+    valkey.thaw();
+    says(&replicas.stage.postern, "state.up", 2);
+    assert!(is_signed_in(&replicas.here(&grace, "/").await));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_server_is_spoken_to_by_tls_with_a_private_authority() {
+    let Some(valkey) = Valkey::start_tls(&["--requirepass", PASSWORD]) else { return };
+    let ca = valkey.folder.path().join("ca.pem");
+    let url = format!("rediss://default:{PASSWORD}@localhost:{}", valkey.port);
+    let replicas = Replicas::new(&url, &format!(", ca_certificate: {}", ca.display()), same).await;
+    replicas.both_say("state.up", 1);
+    let mut grace = replicas.stage.person("grace").await;
+    let copy = grace.clone();
+    assert_eq!(replicas.sign_out(&mut grace).await.status, 303);
+    assert!(!is_signed_in(&replicas.elsewhere(&copy, "/").await));
+    nothing_shows(&replicas, PASSWORD);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_of_another_authority_is_not_believed() {
+    let Some(valkey) = Valkey::start_tls(&[]) else { return };
+    let other = TempDir::new().unwrap();
+    make_certificates(other.path());
+    let ca = other.path().join("ca.pem");
+    let url = format!("rediss://localhost:{}", valkey.port);
+    let replicas = Replicas::new(&url, &format!(", ca_certificate: {}", ca.display()), same).await;
+    replicas.both_say("state.away", 1);
+    assert!(!replicas.second.log().contains("\"state.up\""));
+    assert!(replicas.second.log().contains("invalid peer certificate"), "{}", replicas.second.log());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_password_is_told_and_not_shown() {
+    let Some(valkey) = Valkey::start(&["--requirepass", PASSWORD]) else { return };
+    let wrong = "wrong-horse-battery";
+    let url = format!("redis://:{wrong}@127.0.0.1:{}", valkey.port);
+    let replicas = Replicas::new(&url, "", same).await;
+    replicas.both_say("state.away", 1);
+    let log = replicas.second.log();
+    assert!(log.contains("it does not accept the user or the password"), "{log}");
+    nothing_shows(&replicas, wrong);
+}
+
+/// A server may repeat in its error what it was asked, password and all.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_repeats_the_password_does_not_get_it_into_the_log() {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            let mut buffer = [0; 1024];
+            while stream.read(&mut buffer).is_ok_and(|read| read > 0) {
+                let error =
+                    format!("-ERR unknown command 'AUTH', with args beginning with: '{PASSWORD}'\r\n");
+                if stream.write_all(error.repeat(3).as_bytes()).is_err() {
+                    break;
+                }
+            }
+        }
+    });
+    let replicas = Replicas::new(&format!("redis://:{PASSWORD}@127.0.0.1:{port}"), "", same).await;
+    replicas.both_say("state.away", 1);
+    nothing_shows(&replicas, PASSWORD);
+}
+
+fn nothing_shows(replicas: &Replicas, secret: &str) {
+    for postern in [&replicas.stage.postern, &replicas.second] {
+        assert!(!postern.log().contains(secret), "{}", postern.log());
+        assert!(!postern.audit_text().contains(secret));
+    }
+}
