@@ -6,8 +6,6 @@
 mod memory;
 mod valkey;
 
-pub use self::valkey::Address;
-
 use self::memory::Memory;
 use self::valkey::Valkey;
 use crate::clock::{Clock, UnixSeconds};
@@ -40,6 +38,8 @@ pub enum Room {
     Once,
     /// What is kept of a session beside its cookie, sealed.
     Session,
+    /// The ID token of a sign-in, for its sign-out, sealed.
+    IdToken,
     /// Who is at work on something.
     Lock,
     /// How often something was done. Only [`State::take`] uses it.
@@ -78,6 +78,18 @@ impl State {
                 let valkey = Valkey::open(config, public_url, clock, up.clone())?;
                 Ok(Self(Arc::new(Backend::Valkey(valkey))))
             }
+        }
+    }
+
+    /// Reads what [`open`](Self::open) would read. Asks no network.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn check(config: &StateConfig) -> Result<(), String> {
+        match config {
+            StateConfig::Memory => Ok(()),
+            StateConfig::Valkey(config) => Valkey::check(config),
         }
     }
 

@@ -47,7 +47,8 @@ pub struct SignIn {
     bindings: Bindings,
     /// Callbacks that wait for the provider, so that a slow one is not buried under everybody's.
     exchanges: Semaphore,
-    hints: Hints,
+    /// Where sign-outs go on to the provider.
+    hints: Option<Hints>,
     clock: Clock,
 }
 
@@ -91,7 +92,6 @@ impl SignIn {
         party: Arc<RelyingParty>,
         sessions: Arc<Sessions>,
         sealer: Arc<Sealer>,
-        hints: Hints,
         clock: Clock,
     ) -> Self {
         let mut redirect_uri = public_url.clone();
@@ -105,10 +105,16 @@ impl SignIn {
             party,
             sessions,
             sealer,
-            hints,
+            hints: None,
             redirect_uri,
             clock,
         }
+    }
+
+    /// Keeps ID tokens for sign-outs that go on to the provider.
+    #[must_use]
+    pub fn with_hints(self, hints: Option<Hints>) -> Self {
+        Self { hints, ..self }
     }
 
     /// Begins a sign-in that comes back to `return_to`. `deliberate` says whether a person started this visit.
@@ -209,7 +215,9 @@ impl SignIn {
         else {
             return Err(SignInError::MalformedTokens("it has no id_token"));
         };
-        self.hints.keep(&principal, provider_session.as_deref(), id_token).await;
+        if let Some(hints) = &self.hints {
+            hints.keep(&principal, provider_session.as_deref(), id_token).await;
+        }
         let arrival = Arrival {
             principal: &principal,
             provider_session: provider_session.as_deref(),

@@ -11,7 +11,6 @@ use super::seal::random;
 use super::session::{Session, Sessions};
 use super::token::UnverifiedToken;
 use crate::clock::Clock;
-use crate::config::SignInConfig;
 use crate::state::{Away, Key, Room};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -32,12 +31,19 @@ const PROVIDER_DEADLINE: Duration = Duration::from_secs(2);
 pub struct Logout {
     issuer: Arc<Issuer>,
     sessions: Arc<Sessions>,
-    hints: Hints,
     client_id: String,
-    /// Where the provider sends the browser back to; `None` where a sign-out stays here.
-    back_to: Option<Url>,
+    /// `None` where a sign-out stays here.
+    onward: Option<Onward>,
     verifications: Semaphore,
     clock: Clock,
+}
+
+/// What a sign-out at the provider needs.
+#[derive(Debug)]
+struct Onward {
+    /// Where the provider sends the browser back to.
+    back_to: Url,
+    hints: Hints,
 }
 
 /// Whom a logout token named.
@@ -63,21 +69,22 @@ pub enum LogoutError {
 }
 
 impl Logout {
+    /// `hints` where a sign-out goes on to the provider.
     pub fn new(
-        config: &SignInConfig,
+        client_id: &str,
         public_url: &Url,
         issuer: Arc<Issuer>,
         sessions: Arc<Sessions>,
-        hints: Hints,
+        hints: Option<Hints>,
         clock: Clock,
     ) -> Self {
-        let back_to = config.rp_initiated_logout.then(|| {
-            let mut url = public_url.clone();
-            url.set_path("/-/logout");
-            url
+        let onward = hints.map(|hints| {
+            let mut back_to = public_url.clone();
+            back_to.set_path("/-/logout");
+            Onward { back_to, hints }
         });
         let verifications = Semaphore::new(MOST_VERIFIED);
-        Self { issuer, sessions, hints, client_id: config.client_id.clone(), back_to, verifications, clock }
+        Self { issuer, sessions, client_id: client_id.to_owned(), onward, verifications, clock }
     }
 
     /// Ends what a logout token names: with `sid`, the sessions that came from that one at the provider, and those of the
@@ -126,9 +133,9 @@ impl Logout {
     /// Where a sign-out goes on to: the provider's `end_session_endpoint`, which ends its session and sends the browser
     /// back. `None` where the provider has none or is out of reach, or the configuration does not want it.
     pub async fn at_provider(&self, session: &Session) -> Option<HeaderValue> {
+        let Onward { back_to, hints } = self.onward.as_ref()?;
         let mut location = self.end_session_endpoint().await?;
-        let back_to = self.back_to.as_ref()?;
-        let hint = self.hints.take(&session.principal, session.provider_session.as_deref()).await;
+        let hint = hints.take(&session.principal, session.provider_session.as_deref()).await;
         let mut query = location.query_pairs_mut();
         if let Some(hint) = &hint {
             query.append_pair("id_token_hint", hint);
@@ -150,7 +157,7 @@ impl Logout {
     }
 
     async fn end_session_endpoint(&self) -> Option<Url> {
-        self.back_to.as_ref()?;
+        self.onward.as_ref()?;
         let provider = tokio::time::timeout(PROVIDER_DEADLINE, self.issuer.provider()).await.ok()?.ok()?;
         provider.end_session_endpoint.clone()
     }

@@ -238,7 +238,7 @@ impl Sessions {
     pub async fn sign_out(&self, headers: &HeaderMap) -> Option<SignedOut> {
         let Found::One(value) = self.cookie.find(headers) else { return None };
         let (content, home) = self.read(value).ok()?;
-        let everywhere = self.end(Ended::Session(content.id.as_str())).await.is_ok();
+        let everywhere = self.revoke(&content.id).await.is_ok();
         // At worst it ends by itself: the session no longer counts.
         let _ = self.records.remove(&content.id).await;
         let until = content.established.plus(self.lifetime);

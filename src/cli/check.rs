@@ -4,13 +4,13 @@ use super::{CheckArgs, Configuration, Failed, Format, load, print, print_json};
 use crate::authn::issuer::Issuer;
 use crate::clock::Clock;
 use crate::config::diagnostics::{Diagnostic, Severity};
-use crate::config::{ClientAuthentication, KeySource, StateConfig};
+use crate::config::{ClientAuthentication, KeySource};
 use crate::gateway::start::{Surroundings, browser_sign_in, sealer};
 use crate::http_client::HttpClient;
 use crate::policy::explain;
 use crate::policy::reads::Reads;
 use crate::policy::trial::{TestOutcome, run_tests};
-use crate::state::{Address, State};
+use crate::state::State;
 use serde_json::json;
 
 pub(super) fn run(args: &CheckArgs) -> Result<(), Failed> {
@@ -68,11 +68,7 @@ fn check_secrets(configuration: &Configuration) -> Vec<String> {
             wrong.push(format!("{}: {error}", sign_in.secret_key()));
         }
     }
-    if let StateConfig::Valkey(valkey) = &gateway.state
-        && let Err(error) = Address::read(valkey)
-    {
-        wrong.push(format!("state.valkey.url: {error}"));
-    }
+    wrong.extend(State::check(&gateway.state).err());
     if wrong.is_empty()
         && let Err(error) = sealer(gateway).and_then(|sealer| {
             let state = State::in_memory(clock.clone());

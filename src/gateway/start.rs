@@ -218,23 +218,18 @@ pub fn browser_sign_in(
         sessions = sessions.with_revalidation(revalidation);
     }
     let sessions = Arc::new(sessions);
-    let hints = Hints::new(Arc::clone(sealer), state.clone(), settings.session.lifetime);
+    let lifetime = settings.session.lifetime;
+    let hints = sign_in.rp_initiated_logout.then(|| Hints::new(Arc::clone(sealer), state.clone(), lifetime));
     let logout = Logout::new(
-        sign_in,
+        &sign_in.client_id,
         public_url,
         Arc::clone(issuer),
         Arc::clone(&sessions),
         hints.clone(),
         clock.clone(),
     );
-    let sign_in = SignIn::new(
-        sign_in,
-        public_url,
-        party,
-        Arc::clone(&sessions),
-        Arc::clone(sealer),
-        hints,
-        clock.clone(),
-    );
+    let sign_in =
+        SignIn::new(sign_in, public_url, party, Arc::clone(&sessions), Arc::clone(sealer), clock.clone())
+            .with_hints(hints);
     Ok(BrowserSignIn { sessions: Some(sessions), sign_in: Some(sign_in), logout: Some(logout) })
 }

@@ -15,6 +15,7 @@ pub(super) struct Memory {
     revocations: Mutex<Entries>,
     once: Mutex<Entries>,
     sessions: Mutex<Entries>,
+    id_tokens: Mutex<Entries>,
     locks: Mutex<Entries>,
 }
 
@@ -42,6 +43,7 @@ impl Memory {
             once: room(65_536),
             // Each holds the tokens of a sign-in, some kilobytes.
             sessions: room(10_000),
+            id_tokens: room(10_000),
             locks: room(10_000),
         }
     }
@@ -103,6 +105,7 @@ impl Memory {
             Room::Revocation => &self.revocations,
             Room::Once => &self.once,
             Room::Session => &self.sessions,
+            Room::IdToken => &self.id_tokens,
             Room::Lock | Room::Rate => &self.locks,
         };
         entries.lock().unwrap_or_else(PoisonError::into_inner)

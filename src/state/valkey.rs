@@ -7,8 +7,6 @@
 mod address;
 mod link;
 
-pub use self::address::Address;
-
 use self::link::{Connector, Link};
 use super::memory::{self, Memory};
 use super::{Away, Key, Room, digest};
@@ -66,6 +64,10 @@ impl Valkey {
         };
         let probe = end(&format!("{prefix}probe"), UnixSeconds(0), Duration::from_secs(60));
         Ok(Self { link: Link::keep(connector, probe, ends, up), prefix, own, when_away: config.when_away })
+    }
+
+    pub(super) fn check(config: &ValkeyConfig) -> Result<(), String> {
+        Connector::new(config).map(drop)
     }
 
     pub(super) async fn values<const N: usize>(&self, keys: [&Key; N]) -> Result<[Option<Vec<u8>>; N], Away> {
@@ -166,6 +168,7 @@ fn full_name(prefix: &str, room: Room, name: &str) -> String {
         Room::Revocation => "end",
         Room::Once => "once",
         Room::Session => "session",
+        Room::IdToken => "id-token",
         Room::Lock => "lock",
         Room::Rate => "rate",
     };

@@ -1,9 +1,11 @@
 //! What the OpenID Foundation's conformance suite checks of a relying party, replayed by the tests' own provider: a
 //! module per test plan, a test per module of the plan, named as it is.
 
+mod back_channel_logout;
 mod basic;
 mod config;
 mod refresh;
+mod rp_initiated_logout;
 
 use crate::support::elsewhere::vectors;
 use postern::authn::login::{Finished, SignInError};
@@ -12,10 +14,12 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 /// The plans that are replayed, each with the module here that holds its tests.
-const PLANS: [(&str, &str); 3] = [
+const PLANS: [(&str, &str); 5] = [
     ("oidcc-client-basic-certification-test-plan", "basic"),
     ("oidcc-client-config-certification-test-plan", "config"),
     ("oidcc-client-refreshtoken-test-plan", "refresh"),
+    ("oidcc-client-back-channel-logout-rp-basic", "back_channel_logout"),
+    ("oidcc-client-rp-initiated-logout-rp-basic", "rp_initiated_logout"),
 ];
 
 /// The plans as the suite publishes them, against the tests as the harness lists them.

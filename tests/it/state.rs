@@ -1,14 +1,16 @@
 //! State that replicas share, with real gateways and a real server between them.
 
-use crate::support::postern::Postern;
+use crate::support::postern::{BINARY, Postern};
 use crate::support::stage::Stage;
 use crate::support::valkey::{Valkey, make_certificates};
 use crate::support::visitor::{Answer, Visitor};
 use postern::authn::seal::generate_key;
-use postern::sandbox::SandboxOptions;
+use postern::sandbox::{IdentityProviderFaults, SandboxOptions, Token};
+use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
-use url::Url;
+use url::{Url, form_urlencoded};
 
 const PASSWORD: &str = "correct-horse-battery";
 
@@ -57,6 +59,13 @@ impl Replicas {
         visitor.clone().get(&self.stage.postern.at(path)).await.checked()
     }
 
+    async fn sign_out_elsewhere(&self, visitor: &Visitor) -> Answer {
+        let mut visitor = visitor.clone().with("sec-fetch-site", "same-origin");
+        let url = self.second.at("/-/logout");
+        visitor.carry_cookies(&self.stage.postern.url, &url);
+        visitor.post(&url, "").await.checked()
+    }
+
     async fn sign_out(&self, visitor: &mut Visitor) -> Answer {
         visitor.headers.insert("sec-fetch-site", "same-origin".parse().unwrap());
         let answer = visitor.post(&self.stage.postern.at("/-/logout"), "").await.checked();
@@ -100,6 +109,16 @@ fn says(postern: &Postern, event: &str, times: usize) {
     panic!("{event} is not said {times} times: {}", postern.log());
 }
 
+/// A metric, from the admin listener that the log names.
+async fn metric(postern: &Postern, name: &str) -> String {
+    let log = postern.log();
+    let admin = log.split("\"admin\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect("an address");
+    let url = Url::parse(&format!("http://{admin}/metrics")).unwrap();
+    let text = Visitor::program().get(&url).await.body;
+    let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
+    line.unwrap_or_else(|| panic!("{name}: {text}")).to_owned()
+}
+
 fn is_signed_in(answer: &Answer) -> bool {
     assert!(answer.status == 200 || answer.status == 302, "{}: {}", answer.status, answer.body);
     answer.status == 200
@@ -133,6 +152,30 @@ async fn a_sign_out_counts_at_every_replica_and_after_a_restart() {
     says(&replicas.second, "state.up", 1);
     assert!(!is_signed_in(&replicas.elsewhere(&copy, "/").await));
     assert!(is_signed_in(&replicas.elsewhere(&other, "/").await));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_id_token_of_a_sign_in_is_a_hint_at_every_replica() {
+    let Some(valkey) = Valkey::start(&[]) else { return };
+    let replicas = Replicas::new(&url(&valkey), "", same).await;
+    replicas.both_say("state.up", 1);
+    let grace = replicas.stage.person("grace").await;
+    let onward = replicas.sign_out_elsewhere(&grace).await.next().expect("to the provider");
+    assert!(onward.query_pairs().any(|(name, _)| name == "id_token_hint"), "{onward}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_out_stays_here_where_the_provider_was_never_reached() {
+    let Some(valkey) = Valkey::start(&[]) else { return };
+    let replicas = Replicas::new(&url(&valkey), "", same).await;
+    replicas.both_say("state.up", 1);
+    let grace = replicas.stage.person("grace").await;
+    let faults = IdentityProviderFaults { unavailable: true, ..Default::default() };
+    replicas.stage.sandbox.faults().set_identity_provider(faults);
+    let out = replicas.sign_out_elsewhere(&grace).await;
+    assert_eq!(out.status, 200);
+    assert!(out.body.contains("<h1>You are signed out</h1>"), "{}", out.body);
+    assert_eq!(replicas.here(&grace, "/").await.status, 302, "it ended all the same");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -174,8 +217,11 @@ async fn without_the_server_no_session_counts_until_it_is_back() {
     let ready = Visitor::program().get(&replicas.stage.postern.at("/-/ready")).await.checked();
     assert_eq!(ready.status, 200);
 
+    assert_eq!(metric(&replicas.stage.postern, "postern_state_up").await, "0");
+
     let answer = replicas.sign_out(&mut grace).await;
     assert_eq!(answer.status, 200);
+    assert!(answer.body.contains("/end_session?"), "the provider's session can still be ended");
     assert!(answer.body.contains("You are signed out in this browser"), "{}", answer.body);
     assert!(answer.header("set-cookie").contains("Max-Age=0"), "{}", answer.header("set-cookie"));
     let record = replicas.stage.postern.audit(1);
@@ -184,6 +230,7 @@ async fn without_the_server_no_session_counts_until_it_is_back() {
 
     valkey.start_again();
     replicas.both_say("state.up", 2);
+    assert_eq!(metric(&replicas.stage.postern, "postern_state_up").await, "1");
     assert!(is_signed_in(&replicas.here(&ada, "/").await), "no restart is needed");
     assert!(is_signed_in(&replicas.elsewhere(&ada, "/").await));
     for _ in 0..100 {
@@ -314,6 +361,106 @@ async fn a_server_that_repeats_the_password_does_not_get_it_into_the_log() {
     let replicas = Replicas::new(&format!("redis://:{PASSWORD}@127.0.0.1:{port}"), "", same).await;
     replicas.both_say("state.away", 1);
     nothing_shows(&replicas, PASSWORD);
+}
+
+/// A logout token for Grace, told to one of the two.
+async fn tell(replicas: &Replicas, at: &Postern, token: &str) -> Answer {
+    let form = form_urlencoded::Serializer::new(String::new()).append_pair("logout_token", token).finish();
+    assert!([&replicas.stage.postern.url, &replicas.second.url].contains(&&at.url));
+    Visitor::program().post(&at.at("/-/backchannel-logout"), &form).await.checked()
+}
+
+fn logout_token(replicas: &Replicas) -> String {
+    let sandbox = &replicas.stage.sandbox;
+    sandbox.token(&Token::new(sandbox.logout_claims("grace")).header("typ", "logout+jwt")).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_logout_token_ends_sessions_at_every_replica_and_works_once_at_all() {
+    let Some(valkey) = Valkey::start(&[]) else { return };
+    let replicas = Replicas::new(&url(&valkey), "", same).await;
+    replicas.both_say("state.up", 1);
+    let grace = replicas.stage.person("grace").await;
+    let token = logout_token(&replicas);
+    assert_eq!(tell(&replicas, &replicas.second, &token).await.status, 200);
+    assert!(!is_signed_in(&replicas.here(&grace, "/").await));
+    assert_eq!(tell(&replicas, &replicas.stage.postern, &token).await.status, 400, "a replay");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_logout_token_is_to_come_again_where_the_state_was_away() {
+    let Some(mut valkey) = Valkey::start(&[]) else { return };
+    let replicas = Replicas::new(&url(&valkey), "", same).await;
+    replicas.both_say("state.up", 1);
+    let grace = replicas.stage.person("grace").await;
+    valkey.stop();
+    replicas.both_say("state.away", 1);
+    let token = logout_token(&replicas);
+    let later = tell(&replicas, &replicas.stage.postern, &token).await;
+    assert_eq!((later.status.as_u16(), later.header("retry-after")), (503, "5"));
+    assert_eq!(later.json()["error"], "temporarily_unavailable");
+    valkey.start_again();
+    replicas.both_say("state.up", 2);
+    assert!(!is_signed_in(&replicas.here(&grace, "/").await), "it was noted all the same");
+    assert_eq!(tell(&replicas, &replicas.second, &token).await.status, 200);
+    assert!(!is_signed_in(&replicas.elsewhere(&grace, "/").await));
+}
+
+#[test]
+fn a_server_that_cannot_be_used_is_told_before_the_start() {
+    let folder = TempDir::new().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/sandbox.yaml");
+    let example = std::fs::read_to_string(example).unwrap();
+    std::fs::write(at("sandbox-client-secret"), "secret").unwrap();
+    std::fs::write(at("empty.pem"), "").unwrap();
+    let checked = |url: &str, further: &str| {
+        std::fs::write(at("url"), url).unwrap();
+        let state = format!("state: {{valkey: {{url: {{file: url}}{further}}}}}");
+        std::fs::write(at("postern.yaml"), example.replace("state: {memory: {}}", &state)).unwrap();
+        let output = Command::new(BINARY)
+            .args(["check", "--with-secrets", "--config"])
+            .arg(at("postern.yaml"))
+            .output();
+        let output = output.unwrap();
+        let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+        assert!(!said.contains(PASSWORD), "{said}");
+        (output.status.success(), said.replace(&folder.path().display().to_string(), ""))
+    };
+    let secret = |text: &str| text.replace("PASSWORD", PASSWORD);
+    for (url, further, expected) in [
+        (
+            "redis://:PASSWORD@cache.example",
+            "",
+            "error: state.valkey.url: `/url` names another host without TLS; use `rediss`, or accept that by `insecure_plaintext: true`",
+        ),
+        (
+            "rediss://:PASSWORD@cache.example#insecure",
+            "",
+            "error: state.valkey.url: `/url` does not hold a URL",
+        ),
+        ("https://:PASSWORD@cache.example", "", "error: state.valkey.url: `/url` does not hold a URL"),
+        (
+            "rediss://:PASSWORD@cache.example",
+            ", ca_certificate: empty.pem",
+            "error: state.valkey.ca_certificate: `/empty.pem` holds no certificate",
+        ),
+        (
+            "rediss://:PASSWORD@cache.example",
+            ", ca_certificate: nowhere.pem",
+            "error: state.valkey.ca_certificate: cannot read `/nowhere.pem`",
+        ),
+    ] {
+        let (good, said) = checked(&secret(url), further);
+        assert!(!good && said.contains(expected), "{url}: {said}");
+    }
+    for (url, further) in [
+        ("redis://:PASSWORD@127.0.0.1:6379/2", ""),
+        ("redis://:PASSWORD@cache.example", ", insecure_plaintext: true"),
+    ] {
+        let (good, said) = checked(&secret(url), further);
+        assert!(good, "{url}: {said}");
+    }
 }
 
 fn nothing_shows(replicas: &Replicas, secret: &str) {

@@ -66,5 +66,5 @@ impl Hints {
 
 fn key(principal: &Principal, provider_session: Option<&str>) -> Key {
     let session = provider_session.unwrap_or_default();
-    Key::new(Room::Session, &["id-token", &principal.issuer, &principal.subject, session])
+    Key::new(Room::IdToken, &[&principal.issuer, &principal.subject, session])
 }

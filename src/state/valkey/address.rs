@@ -12,7 +12,7 @@ const PORT: u16 = 6379;
 
 /// A server's address and our credentials there.
 #[derive(Clone)]
-pub struct Address {
+pub(super) struct Address {
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) tls: bool,
@@ -27,7 +27,7 @@ impl Address {
     /// # Errors
     ///
     /// What is wrong with it, in words for the admin that show nothing of it.
-    pub fn read(config: &ValkeyConfig) -> Result<Self, String> {
+    pub(super) fn read(config: &ValkeyConfig) -> Result<Self, String> {
         let url = config.url.read()?;
         let at = match &config.url {
             SecretSource::Env(name) => format!("`{name}`"),

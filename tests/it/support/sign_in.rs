@@ -6,7 +6,6 @@ use super::signer::Signer;
 use postern::audit::Audit;
 use postern::authn::issuer::Issuer;
 use postern::authn::login::{Finished, RelyingParty, SignIn, SignInError};
-use postern::authn::logout::Hints;
 use postern::authn::return_to::ReturnTo;
 use postern::authn::seal::{Sealer, SealingKey};
 use postern::authn::session::{Revalidation, Sessions};
@@ -70,7 +69,7 @@ impl Stack {
             client_id: CLIENT_ID.to_owned(),
             client_authentication,
             scopes,
-            rp_initiated_logout: true,
+            rp_initiated_logout: false,
         };
         let http = HttpClient::new()?;
         let issuer = Issuer::new(issuer, http.clone(), clock.clone())?;
@@ -81,9 +80,7 @@ impl Stack {
             sessions = sessions.with_revalidation(revalidation);
         }
         let sessions = Arc::new(sessions);
-        let hints = Hints::new(sealer.clone(), shared.state.clone(), 8 * hour);
-        let sign_in =
-            SignIn::new(&config, &public_url, party, sessions.clone(), sealer, hints, clock.clone());
+        let sign_in = SignIn::new(&config, &public_url, party, sessions.clone(), sealer, clock.clone());
         Ok(Self { sessions, sign_in })
     }
 }
