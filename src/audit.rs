@@ -32,6 +32,8 @@ pub enum Event {
     Deny,
     SignIn,
     SignOut,
+    /// The identity provider no longer stands by a session, which ended it.
+    Withdraw,
     Start,
     Reload,
 }

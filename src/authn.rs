@@ -210,12 +210,18 @@ impl AuthnError {
 
     /// There is nobody to speak of: a browser in this state may be sent to sign in.
     pub fn is_anonymous(&self) -> bool {
-        matches!(self, Self::NoCredential | Self::Session { .. })
+        match self {
+            Self::NoCredential => true,
+            Self::Session { reason, .. } => *reason != Unusable::RulesDiffer,
+            _ => false,
+        }
     }
 
     /// A `Set-Cookie` for the answer.
     pub fn clear_cookie(&self) -> Option<&HeaderValue> {
         match self {
+            // Where other rules hold, the session counts.
+            Self::Session { reason: Unusable::RulesDiffer, .. } => None,
             Self::Session { clear, .. } => Some(clear),
             _ => None,
         }
@@ -224,7 +230,7 @@ impl AuthnError {
     /// The credential may be good: what would tell is out of reach. To be answered 503, not 401.
     pub fn is_unavailable(&self) -> bool {
         match self {
-            Self::StateAway => true,
+            Self::StateAway | Self::Session { reason: Unusable::RulesDiffer, .. } => true,
             Self::Token(error) => error.is_unavailable(),
             _ => false,
         }
@@ -249,6 +255,9 @@ impl fmt::Display for AuthnError {
             Self::UnknownIssuer => f.write_str("the token is of an issuer that is not configured"),
             Self::ConflictingCredentials => f.write_str("the credentials name different people"),
             Self::Token(error) => error.fmt(f),
+            Self::Session { reason: Unusable::RulesDiffer, .. } => {
+                f.write_str("the session was established by a replica with other rules")
+            }
             Self::Session { reason, .. } => {
                 write!(f, "the session does not count any more: {}", reason.as_str())
             }

@@ -131,6 +131,8 @@ pub struct SessionConfig {
     pub keys: Vec<SecretSource>,
     pub lifetime: Duration,
     pub idle: Duration,
+    /// How long what the provider said of a person counts before it is asked again.
+    pub revalidate: Option<Duration>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,6 +12,7 @@ pub mod grant;
 pub mod lookup;
 mod paths;
 pub mod profile_name;
+pub mod reads;
 mod template;
 pub mod trial;
 
@@ -23,6 +24,7 @@ use expression::facts::Facts;
 use expression::functions::Library;
 use grant::{Denial, DenialReason, Effect, Grant, Outcome, Step, Trace};
 use paths::Glob;
+use reads::Reads;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -35,6 +37,7 @@ pub struct Policy {
     deny: Vec<Rule>,
     /// In the order of the configuration.
     destinations: Vec<Destination>,
+    reads: Reads,
 }
 
 /// What people open by its name.
@@ -124,6 +127,11 @@ impl Policy {
             }
         }
         Err(destination.denial(DenialReason::NoRule, None, trace))
+    }
+
+    /// What the rules and the targets can read of a person, found in the text of their expressions.
+    pub fn reads(&self) -> &Reads {
+        &self.reads
     }
 
     pub fn destination(&self, name: &str) -> Option<&Destination> {

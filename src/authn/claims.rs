@@ -31,6 +31,8 @@ pub enum Expected<'a> {
     Bearer,
     /// An ID token from the token endpoint (OpenID Connect Core 1.0, section 3.1.3.7).
     IdToken { client_id: &'a str, nonce: &'a str },
+    /// An ID token for a refresh token (section 12.2): of the person and, if it has a nonce, of the sign-in before.
+    RefreshedIdToken { client_id: &'a str, subject: &'a str, nonce: Option<&'a str> },
     /// A token that a trusted proxy put into its header.
     SignedHeader,
     /// A logout token (OpenID Connect Back-Channel Logout 1.0, section 2.6).
@@ -86,7 +88,7 @@ pub(super) fn check(
     let longest_life = match expected {
         Expected::Bearer | Expected::LogoutToken { .. } => Some(LONGEST_LIFE),
         Expected::SignedHeader => Some(signed_header::longest_life(issuer)),
-        Expected::IdToken { .. } => None,
+        Expected::IdToken { .. } | Expected::RefreshedIdToken { .. } => None,
     };
     if longest_life.is_some_and(|longest| expires_at.since(issued_at.unwrap_or(now)) > longest) {
         return Err(TokenError::LifetimeTooLong);
@@ -101,6 +103,16 @@ pub(super) fn check(
             let same =
                 constant_time::verify_slices_are_equal(text(claims, "nonce")?.as_bytes(), nonce.as_bytes());
             same.map_err(|_| TokenError::WrongNonce)?;
+        }
+        Expected::RefreshedIdToken { subject: before, nonce, .. } => {
+            if subject(claims)? != before {
+                return Err(TokenError::WrongSubject);
+            }
+            issued_at.ok_or(TokenError::MissingClaim("iat"))?;
+            let stated = claims.get("nonce");
+            if stated.is_some() && stated.and_then(Value::as_str) != nonce {
+                return Err(TokenError::WrongNonce);
+            }
         }
         Expected::LogoutToken { .. } => {
             issued_at.ok_or(TokenError::MissingClaim("iat"))?;
@@ -118,7 +130,9 @@ fn type_fits(
 ) -> Result<(), TokenError> {
     let right_type = match expected {
         Expected::Bearer => matches!(typ, None | Some("jwt" | "at+jwt")),
-        Expected::IdToken { .. } | Expected::SignedHeader => matches!(typ, None | Some("jwt")),
+        Expected::IdToken { .. } | Expected::RefreshedIdToken { .. } | Expected::SignedHeader => {
+            matches!(typ, None | Some("jwt"))
+        }
         Expected::LogoutToken { .. } => matches!(typ, None | Some("jwt" | "logout+jwt")),
     };
     let ends_session = claims.get("events").is_some_and(|events| events.get(LOGOUT_EVENT).is_some());
@@ -152,7 +166,9 @@ fn meant_for(
             let accepted = |audience: &&str| issuer.audience.iter().any(|ours| ours == audience);
             audiences.iter().any(accepted).then_some(()).ok_or(TokenError::WrongAudience)
         }
-        Expected::IdToken { client_id, .. } | Expected::LogoutToken { client_id } => {
+        Expected::IdToken { client_id, .. }
+        | Expected::RefreshedIdToken { client_id, .. }
+        | Expected::LogoutToken { client_id } => {
             if !audiences.contains(&client_id) {
                 return Err(TokenError::WrongAudience);
             }

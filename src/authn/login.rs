@@ -10,28 +10,26 @@ mod binding;
 mod callback;
 mod client;
 mod error;
+mod party;
 
 pub use error::SignInError;
+pub(super) use party::Identified;
+pub use party::RelyingParty;
 
 use self::attempt::{Attempt, LIFETIME};
 use self::binding::Bindings;
 use self::callback::Callback;
-use self::client::{Client, Tokens};
-use super::claims::{Claims, Expected};
+use super::claims::Expected;
 use super::discovery::Provider;
-use super::issuer::Issuer;
 use super::logout::Hints;
 use super::principal::Principal;
 use super::return_to::ReturnTo;
 use super::seal::Sealer;
-use super::session::{Opened, Sessions};
-use super::token::UnverifiedToken;
+use super::session::{Arrival, Opened, ProviderTokens, Sessions};
 use crate::clock::Clock;
 use crate::config::SignInConfig;
-use crate::http_client::HttpClient;
 use crate::state::{Key, Room};
 use hyper::header::{HeaderMap, HeaderValue};
-use serde_json::Value;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use url::Url;
@@ -41,10 +39,9 @@ const MOST_EXCHANGES: usize = 64;
 
 #[derive(Debug)]
 pub struct SignIn {
-    issuer: Arc<Issuer>,
+    party: Arc<RelyingParty>,
     sessions: Arc<Sessions>,
     sealer: Arc<Sealer>,
-    client: Client,
     scope: String,
     redirect_uri: Url,
     bindings: Bindings,
@@ -88,37 +85,30 @@ pub struct Failed {
 }
 
 impl SignIn {
-    /// `issuer` is the configured issuer that `config` names. The callback is `public_url` and `/-/callback`, whatever a
-    /// request says.
-    ///
-    /// # Errors
-    ///
-    /// The client's secret or key cannot be read, in words for the admin.
+    /// The callback is `public_url` and `/-/callback`, whatever a request says.
     pub fn new(
         config: &SignInConfig,
         public_url: &Url,
-        issuer: Arc<Issuer>,
+        party: Arc<RelyingParty>,
         sessions: Arc<Sessions>,
         sealer: Arc<Sealer>,
-        http: HttpClient,
         clock: Clock,
-    ) -> Result<Self, String> {
+    ) -> Self {
         let mut redirect_uri = public_url.clone();
         redirect_uri.set_path("/-/callback");
         redirect_uri.set_query(None);
         redirect_uri.set_fragment(None);
-        Ok(Self {
-            client: Client::new(config, http, clock.clone())?,
+        Self {
             scope: config.scopes.join(" "),
             bindings: Bindings::new(public_url),
             exchanges: Semaphore::new(MOST_EXCHANGES),
-            issuer,
+            party,
             sessions,
             sealer,
             hints: None,
             redirect_uri,
             clock,
-        })
+        }
     }
 
     /// Keeps ID tokens for sign-outs that go on to the provider.
@@ -200,7 +190,7 @@ impl SignIn {
         callback: Callback,
         attempt: &Attempt,
     ) -> Result<Option<(Arc<Principal>, HeaderValue)>, SignInError> {
-        let provider = self.issuer.provider().await?;
+        let provider = self.party.issuer().provider().await?;
         self.check_answering_issuer(&callback, &provider)?;
         if let Some(error) = callback.error {
             let may_pass = callback::is_for_want_of_interaction(&error) && !attempt.is_restart;
@@ -211,9 +201,7 @@ impl SignIn {
         if !self.is_first_use(attempt).await {
             return Ok(None);
         }
-        let issuer_url = &self.issuer.config().issuer;
-        let exchange =
-            self.client.exchange(&provider, issuer_url, &code, &self.redirect_uri, &attempt.verifier);
+        let exchange = self.party.exchange(&provider, &code, &self.redirect_uri, &attempt.verifier);
         let tokens = match exchange.await {
             // Another replica used the code, or it was left lying for too long.
             Err(SignInError::TokenRefused { error }) if error == "invalid_grant" && !attempt.is_restart => {
@@ -221,13 +209,24 @@ impl SignIn {
             }
             other => other?,
         };
-        let claims = self.verified_claims(&tokens, attempt, &provider).await?;
-        let provider_session = claims.get("sid").and_then(Value::as_str).map(str::to_owned);
-        let principal = self.issuer.principal(claims)?;
-        let session = self.sessions.establish(&principal, provider_session.as_deref())?;
+        let expected = Expected::IdToken { client_id: self.party.client_id(), nonce: &attempt.nonce };
+        let person = self.party.person(&tokens, expected).await?;
+        let (Some(Identified { principal, provider_session }), Some(id_token)) = (person, &tokens.id_token)
+        else {
+            return Err(SignInError::MalformedTokens("it has no id_token"));
+        };
         if let Some(hints) = &self.hints {
-            hints.keep(&principal, provider_session.as_deref(), &tokens.id_token).await;
+            hints.keep(&principal, provider_session.as_deref(), id_token).await;
         }
+        let arrival = Arrival {
+            principal: &principal,
+            provider_session: provider_session.as_deref(),
+            tokens: ProviderTokens {
+                refresh_token: tokens.refresh_token,
+                nonce: Some(attempt.nonce.clone()),
+            },
+        };
+        let session = self.sessions.establish(arrival).await?;
         Ok(Some((Arc::new(principal), session)))
     }
 
@@ -238,7 +237,7 @@ impl SignIn {
         restart: bool,
         headers: &HeaderMap,
     ) -> Result<Started, SignInError> {
-        let provider = self.issuer.provider().await?;
+        let provider = self.party.issuer().provider().await?;
         let now = self.clock.now();
         let (binding, set_cookie) = self.bindings.bind(headers, now);
         let attempt = Attempt::new(return_to, deliberate, restart, binding, now);
@@ -246,7 +245,7 @@ impl SignIn {
         location
             .query_pairs_mut()
             .append_pair("response_type", "code")
-            .append_pair("client_id", self.client.id())
+            .append_pair("client_id", self.party.client_id())
             .append_pair("redirect_uri", self.redirect_uri.as_str())
             .append_pair("scope", &self.scope)
             .append_pair("state", &attempt.seal(&self.sealer))
@@ -285,65 +284,9 @@ impl SignIn {
     /// RFC 9207, section 2.4.
     fn check_answering_issuer(&self, callback: &Callback, provider: &Provider) -> Result<(), SignInError> {
         match &callback.issuer {
-            Some(issuer) if *issuer == self.issuer.config().issuer => Ok(()),
+            Some(issuer) if *issuer == self.party.issuer().config().issuer => Ok(()),
             None if !provider.iss_parameter_supported => Ok(()),
             Some(_) | None => Err(SignInError::WrongIssuer),
         }
     }
-
-    /// The ID token's claims, and those of `UserInfo` where the ID token leaves out one that we are to read.
-    async fn verified_claims(
-        &self,
-        tokens: &Tokens,
-        attempt: &Attempt,
-        provider: &Provider,
-    ) -> Result<Claims, SignInError> {
-        let expected = Expected::IdToken { client_id: self.client.id(), nonce: &attempt.nonce };
-        let token = UnverifiedToken::parse(&tokens.id_token)?;
-        let claims = self.issuer.verify(&token, expected).await?;
-        if !claims.fits_access_token(&tokens.access_token) {
-            return Err(SignInError::WrongAccessToken);
-        }
-        let Some(endpoint) = &provider.userinfo_endpoint else { return Ok(claims) };
-        match self.missing(&claims) {
-            Missing::Nothing => Ok(claims),
-            Missing::Name => match self.client.user_info(endpoint, &tokens.access_token).await {
-                Ok(user_info) => Ok(claims.with_user_info(user_info)?),
-                Err(_) => Ok(claims),
-            },
-            // Without an answer the person would seem to be in no group at all, and pass every rule that denies one.
-            Missing::UserOrGroups => {
-                let user_info = self.client.user_info(endpoint, &tokens.access_token).await?;
-                Ok(claims.with_user_info(user_info)?)
-            }
-        }
-    }
-
-    fn missing(&self, claims: &Claims) -> Missing {
-        let config = self.issuer.config();
-        let has = |path: &[String]| match path.split_first() {
-            Some((first, rest)) => {
-                let value = claims.get(first);
-                rest.iter().fold(value, |value, name| value?.get(name)).is_some()
-            }
-            None => true,
-        };
-        let lacks_mark =
-            config.user_domains.is_some() && !config.unmarked_email && claims.get("email_verified").is_none();
-        if lacks_mark || !has(&config.claims.user) || !has(&config.claims.groups) {
-            Missing::UserOrGroups
-        } else if !has(&config.claims.name) {
-            Missing::Name
-        } else {
-            Missing::Nothing
-        }
-    }
-}
-
-/// What the ID token leaves out of the claims that we are to read.
-enum Missing {
-    Nothing,
-    /// For pages only: `UserInfo` may fail.
-    Name,
-    UserOrGroups,
 }

@@ -21,6 +21,9 @@ pub struct Principal {
     /// What the person is called, for pages only; never used to decide.
     pub name: Option<String>,
     pub groups: Groups,
+    /// How many groups the issuer asserts, where `groups` are only those of them that the policy reads; `None` where they
+    /// are all of them.
+    pub groups_total: Option<usize>,
     /// The verified claims, for the policy's expressions.
     pub claims: Arc<Map<String, Value>>,
 }
@@ -81,6 +84,7 @@ pub(super) fn map(config: &IssuerConfig, claims: Arc<Map<String, Value>>) -> Res
         subject: subject.to_owned(),
         name: name(&claims, &config.claims.name),
         groups: groups(&claims, &config.claims.groups)?,
+        groups_total: None,
         claims,
     })
 }

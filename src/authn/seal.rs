@@ -28,6 +28,8 @@ pub enum Purpose {
     Session,
     /// A sign-in under way, in the `state` parameter.
     Attempt,
+    /// What is kept of a session beside its cookie.
+    Record,
     /// The ID token of a sign-in, kept for its sign-out.
     IdToken,
 }
@@ -176,6 +178,7 @@ struct RingKey {
     id: [u8; KEY_ID_LEN],
     session: LessSafeKey,
     attempt: LessSafeKey,
+    record: LessSafeKey,
     id_token: LessSafeKey,
 }
 
@@ -185,6 +188,7 @@ impl RingKey {
             id: expand::<KEY_ID_LEN>(key, b"postern key id"),
             session: aead_key(key, Purpose::Session),
             attempt: aead_key(key, Purpose::Attempt),
+            record: aead_key(key, Purpose::Record),
             id_token: aead_key(key, Purpose::IdToken),
         }
     }
@@ -193,6 +197,7 @@ impl RingKey {
         match purpose {
             Purpose::Session => &self.session,
             Purpose::Attempt => &self.attempt,
+            Purpose::Record => &self.record,
             Purpose::IdToken => &self.id_token,
         }
     }
@@ -204,6 +209,7 @@ impl Purpose {
         match self {
             Self::Session => b"postern session v1",
             Self::Attempt => b"postern sign-in v1",
+            Self::Record => b"postern session record v1",
             Self::IdToken => b"postern id token v1",
         }
     }

@@ -2,19 +2,32 @@
 //!
 //! The cookie says who signed in and when, never what that person may do: rules are judged per request.
 
+mod content;
+mod error;
+mod record;
+mod revalidation;
+mod selection;
+
+pub use error::{SessionError, Unusable};
+pub use revalidation::Revalidation;
+
+use self::content::{Content, Home};
+use self::record::{Record, Records};
+use self::revalidation::Current;
+use self::selection::Questions;
 use super::cookie::{Cookie, Found};
 use super::principal::{Groups, Principal};
-use super::revocation::{Ended, Marks, Revocations};
+use super::revocation::{Ended, Revocations};
 use super::seal::{Purpose, Sealer, random};
 use crate::clock::{Clock, UnixSeconds};
 use crate::config::{IssuerConfig, SessionConfig};
+use crate::policy::reads::Reads;
 use crate::state::{Away, State};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hyper::header::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,9 +35,12 @@ use url::Url;
 
 /// Browsers keep 4096 bytes of name, value and attributes (RFC 6265bis, section 5.6); proxies are content with this.
 const LONGEST_SET_COOKIE: usize = 3800;
+/// Up to here all groups and claims are kept, whatever the rules ask: then no change of them ever asks for more.
+const COMFORTABLE_SET_COOKIE: usize = 2048;
+/// A session that is refused so soon after the sign-in would be refused after the next one too. Half of it is for clocks
+/// that differ.
+const JUST_ESTABLISHED: Duration = Duration::from_secs(60);
 const SHORTEST_RENEWAL: Duration = Duration::from_secs(60);
-/// What an ID token says about itself and not about a person.
-const PROTOCOL_CLAIMS: [&str; 8] = ["nonce", "at_hash", "c_hash", "s_hash", "iat", "nbf", "exp", "jti"];
 
 #[derive(Debug)]
 pub struct Sessions {
@@ -33,10 +49,29 @@ pub struct Sessions {
     realms: HashMap<Arc<str>, Arc<str>>,
     lifetime: Duration,
     idle: Duration,
-    claims_kept: Option<BTreeSet<String>>,
+    questions: Questions,
     revocations: Revocations,
+    records: Records,
+    revalidation: Option<Revalidation>,
     state: State,
     clock: Clock,
+}
+
+/// What a sign-in brings.
+#[derive(Debug)]
+pub struct Arrival<'a> {
+    pub principal: &'a Principal,
+    /// `sid` of the ID token.
+    pub provider_session: Option<&'a str>,
+    pub tokens: ProviderTokens,
+}
+
+/// What is kept of the provider's answer, and never goes into a cookie.
+#[derive(Clone, Default)]
+pub struct ProviderTokens {
+    pub refresh_token: Option<String>,
+    /// Of the ID token.
+    pub nonce: Option<String>,
 }
 
 /// What a request says about its session.
@@ -78,37 +113,15 @@ pub struct SignedOut {
 #[serde(transparent)]
 pub struct SessionId(String);
 
-/// Why a session cookie does not count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unusable {
-    /// Several cookies of the name.
-    Duplicate,
-    /// Not sealed by our keys, for this use, or damaged.
-    Unreadable,
-    /// Its issuer is no longer configured.
-    UnknownIssuer,
-    /// Older than the lifetime.
-    Expired,
-    /// Not used for the idle time.
-    Idle,
-    Revoked,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SessionError {
-    /// What must be kept does not fit into a cookie. `bytes` is what it would take.
-    TooBig { bytes: usize },
-}
-
 impl Sessions {
-    /// Sessions for browsers at `public_url`. Claims outside `claims_kept` are not carried: what the policy never reads
-    /// need not fill the cookie. The realm of a session is that of its issuer in `issuers`, at each opening.
+    /// Sessions for browsers at `public_url`. Where a person has too many groups and claims for a cookie, only what the
+    /// policy `reads` is kept. The realm of a session is that of its issuer in `issuers`, at each opening.
     pub fn new(
         sealer: Arc<Sealer>,
         config: &SessionConfig,
         public_url: &Url,
         issuers: &[IssuerConfig],
-        claims_kept: Option<BTreeSet<String>>,
+        reads: &Reads,
         state: State,
         clock: Clock,
     ) -> Self {
@@ -116,26 +129,53 @@ impl Sessions {
         let cookie = Cookie::session(public_url);
         let (lifetime, idle) = (config.lifetime, config.idle);
         let revocations = Revocations::new(state.clone(), lifetime);
-        Self { sealer, cookie, realms, lifetime, idle, claims_kept, revocations, state, clock }
+        let questions = Questions::new(reads);
+        let records = Records::new(Arc::clone(&sealer), state.clone());
+        let revalidation = None;
+        Self {
+            sealer,
+            cookie,
+            realms,
+            lifetime,
+            idle,
+            questions,
+            revocations,
+            records,
+            revalidation,
+            state,
+            clock,
+        }
     }
 
-    /// A new session: the `Set-Cookie` that carries it. `provider_session` is the ID token's `sid`.
+    /// Sessions that the provider is asked about again and again.
+    #[must_use]
+    pub fn with_revalidation(self, revalidation: Revalidation) -> Self {
+        Self { revalidation: Some(revalidation), ..self }
+    }
+
+    /// A new session: the `Set-Cookie` that carries it.
     ///
     /// # Errors
     ///
-    /// [`SessionError::TooBig`] where the groups and claims are too many for a cookie.
-    pub fn establish(
-        &self,
-        principal: &Principal,
-        provider_session: Option<&str>,
-    ) -> Result<HeaderValue, SessionError> {
+    /// [`SessionError::TooBig`] where even what the policy reads is too much for a cookie.
+    pub async fn establish(&self, arrival: Arrival<'_>) -> Result<HeaderValue, SessionError> {
+        let Arrival { principal, provider_session, tokens } = arrival;
         let now = self.clock.now();
         let id = SessionId(URL_SAFE_NO_PAD.encode(random::<16>()));
-        self.seal(&Content::of(principal, id, provider_session, now, self.claims_kept.as_ref()))
+        let (_, cookie) = self.fit(Content::of(principal, id.clone(), provider_session, now))?;
+        if let Some(revalidation) = &self.revalidation {
+            revalidation.expects(tokens.refresh_token.is_some());
+            let record = Record::new(id, tokens);
+            // Without it, the session ends when the provider is to be asked: a sign-in is not worth less than that.
+            if self.records.store(&record, now.plus(self.lifetime), now).await.is_err() {
+                tracing::warn!("session.record-lost: the shared state is away");
+            }
+        }
+        Ok(cookie)
     }
 
     /// The session of a request, judged now. Never an error: a cookie that does not count makes the browser anonymous.
-    pub async fn open(&self, headers: &HeaderMap) -> Opened {
+    pub async fn open(self: &Arc<Self>, headers: &HeaderMap) -> Opened {
         let content = match self.cookie.find(headers) {
             Found::Absent => return Opened::None,
             Found::Duplicate => Err(Unusable::Duplicate),
@@ -146,9 +186,18 @@ impl Sessions {
             Err(reason) => return self.invalid(reason),
         };
         match self.revocations.concern(&content.marks()).await {
-            Ok(false) => Opened::Valid(self.resume(content, home)),
-            Ok(true) => self.invalid(Unusable::Revoked),
-            Err(Away) => Opened::Unknown,
+            Ok(false) => {}
+            Ok(true) => return self.invalid(Unusable::Revoked),
+            Err(Away) => return Opened::Unknown,
+        }
+        let resumed = match self.current(content).await {
+            Current::Content { content, is_newer } => self.resume(*content, home, is_newer),
+            Current::Unusable(reason) => Err(reason),
+            Current::Away => return Opened::Unknown,
+        };
+        match resumed {
+            Ok(session) => Opened::Valid(session),
+            Err(reason) => self.invalid(reason),
         }
     }
 
@@ -190,8 +239,12 @@ impl Sessions {
         let Found::One(value) = self.cookie.find(headers) else { return None };
         let (content, home) = self.read(value).ok()?;
         let everywhere = self.revoke(&content.id).await.is_ok();
+        // At worst it ends by itself: the session no longer counts.
+        let _ = self.records.remove(&content.id).await;
         let until = content.established.plus(self.lifetime);
-        Some(SignedOut { session: content.into_session(home, None), everywhere, until })
+        // Whether the rules ask for more groups than are known is no matter here.
+        let groups = content.groups(&self.questions).unwrap_or(Groups::LeftOut);
+        Some(SignedOut { session: content.into_session(home, groups, None), everywhere, until })
     }
 
     async fn end(&self, ended: Ended<'_>) -> Result<(), Away> {
@@ -205,7 +258,7 @@ impl Sessions {
     /// What the cookie says, where it is ours and in its time.
     fn read(&self, value: &[u8]) -> Result<(Content, Home), Unusable> {
         let text = self.sealer.open(Purpose::Session, value).ok_or(Unusable::Unreadable)?;
-        let content: Content = serde_json::from_slice(&text).map_err(|_| Unusable::Unreadable)?;
+        let content = Content::parse(&text).ok_or(Unusable::Unreadable)?;
         let (issuer, realm) =
             self.realms.get_key_value(content.issuer.as_str()).ok_or(Unusable::UnknownIssuer)?;
         let home = Home { issuer: issuer.clone(), realm: realm.clone() };
@@ -219,24 +272,46 @@ impl Sessions {
         Ok((content, home))
     }
 
-    /// The session, with its idle time moved on where that is due.
-    fn resume(&self, mut content: Content, home: Home) -> Session {
+    /// The session, with a new cookie where its content is newer than the browser's or its idle time is to be moved on.
+    fn resume(&self, mut content: Content, home: Home, is_newer: bool) -> Result<Session, Unusable> {
         let now = self.clock.now();
+        let groups = content.groups(&self.questions).map_err(|_| {
+            let is_new = now.since(content.established) < JUST_ESTABLISHED;
+            if is_new { Unusable::RulesDiffer } else { Unusable::AsksForMore }
+        })?;
         let renewal = (self.idle / 10).max(SHORTEST_RENEWAL).min(self.idle / 2);
-        let renewed = if now.since(content.last_seen) >= renewal {
+        let renewed = if is_newer || now.since(content.last_seen) >= renewal {
             content.last_seen = now;
             self.seal(&content).ok()
         } else {
             None
         };
-        content.into_session(home, renewed)
+        Ok(content.into_session(home, groups, renewed))
+    }
+
+    /// With all that is known of the person where that is small, or else with what the policy reads.
+    fn fit(&self, whole: Content) -> Result<(Content, HeaderValue), SessionError> {
+        let everything = self.seal(&whole);
+        if everything.as_ref().is_ok_and(|header| header.len() <= COMFORTABLE_SET_COOKIE) {
+            return everything.map(|header| (whole, header));
+        }
+        let reduced = whole.clone().reduced(&self.questions);
+        let selection = self.seal(&reduced);
+        let length = |sealed: &Result<HeaderValue, SessionError>| match sealed {
+            Ok(header) => header.len(),
+            Err(SessionError::TooBig { bytes }) => *bytes,
+        };
+        if length(&selection) < length(&everything) {
+            selection.map(|header| (reduced, header))
+        } else {
+            everything.map(|header| (whole, header))
+        }
     }
 
     /// The browser forgets the cookie when the session would no longer count anyway.
     fn seal(&self, content: &Content) -> Result<HeaderValue, SessionError> {
         let left = self.lifetime.saturating_sub(content.last_seen.since(content.established));
-        let text = serde_json::to_vec(content).unwrap_or_default();
-        let value = self.sealer.seal(Purpose::Session, &text);
+        let value = self.sealer.seal(Purpose::Session, &content.to_text());
         match self.cookie.set(&value, self.idle.min(left)) {
             Some(header) if header.len() <= LONGEST_SET_COOKIE => Ok(header),
             Some(header) => Err(SessionError::TooBig { bytes: header.len() }),
@@ -245,133 +320,9 @@ impl Sessions {
     }
 }
 
-/// The issuer of a session as it is configured now, and its realm.
-struct Home {
-    issuer: Arc<str>,
-    realm: Arc<str>,
-}
-
-/// What is sealed. Short names: every byte is sent with every request.
-#[derive(Serialize, Deserialize)]
-struct Content {
-    #[serde(rename = "i")]
-    id: SessionId,
-    #[serde(rename = "o")]
-    issuer: String,
-    #[serde(rename = "s")]
-    subject: String,
-    #[serde(rename = "u")]
-    user: String,
-    #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
-    name: Option<String>,
-    /// Absent where the provider left them out.
-    #[serde(rename = "g", default, skip_serializing_if = "Option::is_none")]
-    groups: Option<Arc<[Arc<str>]>>,
-    /// The claim that holds exactly the groups, and is not repeated in `claims`.
-    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
-    groups_claim: Option<String>,
-    #[serde(rename = "c", default, skip_serializing_if = "Map::is_empty")]
-    claims: Map<String, Value>,
-    #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
-    provider_session: Option<String>,
-    #[serde(rename = "e")]
-    established: UnixSeconds,
-    #[serde(rename = "l")]
-    last_seen: UnixSeconds,
-}
-
-impl Content {
-    fn of(
-        principal: &Principal,
-        id: SessionId,
-        provider_session: Option<&str>,
-        now: UnixSeconds,
-        claims_kept: Option<&BTreeSet<String>>,
-    ) -> Self {
-        let groups = match &principal.groups {
-            Groups::Known(groups) => Some(groups.clone()),
-            Groups::LeftOut => None,
-        };
-        let mut claims: Map<String, Value> = principal
-            .claims
-            .iter()
-            .filter(|(name, _)| !PROTOCOL_CLAIMS.contains(&name.as_str()))
-            .filter(|(name, _)| claims_kept.is_none_or(|kept| kept.contains(*name)))
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect();
-        let groups_claim = groups.as_ref().and_then(|groups| {
-            claims.iter().find(|(_, value)| is_list_of(value, groups)).map(|(name, _)| name.clone())
-        });
-        if let Some(name) = &groups_claim {
-            claims.remove(name);
-        }
-        Self {
-            id,
-            issuer: principal.issuer.to_string(),
-            subject: principal.subject.clone(),
-            user: principal.user.clone(),
-            name: principal.name.clone(),
-            groups,
-            groups_claim,
-            claims,
-            provider_session: provider_session.map(str::to_owned),
-            established: now,
-            last_seen: now,
-        }
-    }
-
-    fn marks(&self) -> Marks<'_> {
-        Marks {
-            issuer: &self.issuer,
-            subject: &self.subject,
-            session: self.id.as_str(),
-            provider_session: self.provider_session.as_deref(),
-            established: self.established,
-        }
-    }
-
-    fn into_session(self, home: Home, renewed: Option<HeaderValue>) -> Session {
-        let mut claims = self.claims;
-        if let (Some(name), Some(groups)) = (self.groups_claim, &self.groups) {
-            claims.insert(name, groups.iter().map(|group| Value::from(&**group)).collect());
-        }
-        let principal = Principal {
-            realm: home.realm,
-            user: self.user,
-            issuer: home.issuer,
-            subject: self.subject,
-            name: self.name,
-            groups: self.groups.map_or(Groups::LeftOut, Groups::Known),
-            claims: Arc::new(claims),
-        };
-        Session {
-            principal: Arc::new(principal),
-            id: self.id,
-            provider_session: self.provider_session,
-            established: self.established,
-            renewed,
-        }
-    }
-}
-
-fn is_list_of(value: &Value, groups: &[Arc<str>]) -> bool {
-    value.as_array().is_some_and(|list| {
-        list.len() == groups.len()
-            && list.iter().zip(groups).all(|(item, group)| item.as_str() == Some(group))
-    })
-}
-
-impl Unusable {
-    /// The stable word for logs and metrics.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Duplicate => "duplicate-cookie",
-            Self::Unreadable => "unreadable",
-            Self::UnknownIssuer => "unknown-issuer",
-            Self::Expired => "expired",
-            Self::Idle => "idle",
-            Self::Revoked => "revoked",
-        }
+impl fmt::Debug for ProviderTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ProviderTokens(..)")
     }
 }
 
@@ -380,15 +331,3 @@ impl SessionId {
         &self.0
     }
 }
-
-impl fmt::Display for SessionError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self::TooBig { bytes } = self;
-        write!(
-            f,
-            "the session takes {bytes} bytes, and a cookie holds {LONGEST_SET_COOKIE}: the provider sends too many groups or claims"
-        )
-    }
-}
-
-impl std::error::Error for SessionError {}

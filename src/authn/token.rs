@@ -11,7 +11,9 @@ use serde_json::{Map, Value};
 use std::fmt;
 
 /// Headers are limited to about this much by every server in front of us; a token that needs more cannot arrive.
-const LONGEST_TOKEN: usize = 16 * 1024;
+const LONGEST_IN_HEADER: usize = 16 * 1024;
+/// A token in the body of a provider's answer may hold a person's thousand groups.
+const LONGEST_IN_BODY: usize = 128 * 1024;
 const LONGEST_HEADER: usize = 4 * 1024;
 const LONGEST_KEY_ID: usize = 256;
 
@@ -47,17 +49,26 @@ impl<'a> UnverifiedToken<'a> {
     /// a payload of strict JSON; [`TokenError::UnsupportedAlgorithm`] for `none`, every symmetric and every unknown
     /// algorithm; [`TokenError::RefusedParameter`] for a critical extension or a key brought along.
     pub fn parse(text: &'a str) -> Result<Self, TokenError> {
-        Self::with_encoding(text, &URL_SAFE_NO_PAD)
+        Self::within(LONGEST_IN_HEADER, text, &URL_SAFE_NO_PAD)
     }
 
     /// The form of AWS's Application Load Balancer, whose parts carry padding. Only for the header it arrives in.
     pub(super) fn parse_padded(text: &'a str) -> Result<Self, TokenError> {
         let padding = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
-        Self::with_encoding(text, &GeneralPurpose::new(&URL_SAFE, padding))
+        Self::within(LONGEST_IN_HEADER, text, &GeneralPurpose::new(&URL_SAFE, padding))
     }
 
-    fn with_encoding(text: &'a str, encoding: &GeneralPurpose) -> Result<Self, TokenError> {
-        let jws = Jws::with_encoding(text, encoding)?;
+    /// An ID token as the provider's token endpoint gives it: longer than a header holds.
+    ///
+    /// # Errors
+    ///
+    /// As [`UnverifiedToken::parse`].
+    pub fn parse_id_token(text: &'a str) -> Result<Self, TokenError> {
+        Self::within(LONGEST_IN_BODY, text, &URL_SAFE_NO_PAD)
+    }
+
+    fn within(longest: usize, text: &'a str, encoding: &GeneralPurpose) -> Result<Self, TokenError> {
+        let jws = Jws::within(longest, text, encoding)?;
         let claims =
             json::object(&jws.payload).ok_or(TokenError::Malformed("the payload is not strict JSON"))?;
         Ok(Self { jws, claims })
@@ -81,12 +92,12 @@ impl<'a> UnverifiedToken<'a> {
 
 impl<'a> Jws<'a> {
     pub(super) fn parse(text: &'a str) -> Result<Self, TokenError> {
-        Self::with_encoding(text, &URL_SAFE_NO_PAD)
+        Self::within(LONGEST_IN_HEADER, text, &URL_SAFE_NO_PAD)
     }
 
-    fn with_encoding(text: &'a str, encoding: &GeneralPurpose) -> Result<Self, TokenError> {
-        if text.len() > LONGEST_TOKEN {
-            return Err(TokenError::Malformed("it is longer than 16 KiB"));
+    fn within(longest: usize, text: &'a str, encoding: &GeneralPurpose) -> Result<Self, TokenError> {
+        if text.len() > longest {
+            return Err(TokenError::Malformed("it is too long"));
         }
         let mut parts = text.splitn(4, '.');
         let (Some(header), Some(payload), Some(signature), None) =

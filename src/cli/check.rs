@@ -5,9 +5,10 @@ use crate::authn::issuer::Issuer;
 use crate::clock::Clock;
 use crate::config::diagnostics::{Diagnostic, Severity};
 use crate::config::{ClientAuthentication, KeySource};
-use crate::gateway::start::{browser_sign_in, sealer};
+use crate::gateway::start::{Surroundings, browser_sign_in, sealer};
 use crate::http_client::HttpClient;
 use crate::policy::explain;
+use crate::policy::reads::Reads;
 use crate::policy::trial::{TestOutcome, run_tests};
 use crate::state::State;
 use serde_json::json;
@@ -71,7 +72,8 @@ fn check_secrets(configuration: &Configuration) -> Vec<String> {
     if wrong.is_empty()
         && let Err(error) = sealer(gateway).and_then(|sealer| {
             let state = State::in_memory(clock.clone());
-            browser_sign_in(gateway, &issuers, sealer.as_ref(), &http, &clock, state)
+            let surroundings = Surroundings { http: &http, clock: &clock, state: &state, observers: None };
+            browser_sign_in(gateway, &issuers, sealer.as_ref(), &Reads::default(), surroundings)
         })
     {
         wrong.push(error);

@@ -171,10 +171,12 @@ pub struct Session {
     /// The first seals, all open: rotation.
     #[schemars(length(min = 1))]
     pub keys: Option<Vec<At<SecretReference>>>,
-    /// By default `8h`; `1m` to `7d`.
+    /// By default `8h`; `1s` to `7d`.
     pub lifetime: Option<At<String>>,
-    /// By default `1h`; `1m` to `lifetime`.
+    /// By default `1h`; `1s` to `lifetime`.
     pub idle: Option<At<String>>,
+    /// Asks the provider again, by refresh token; `1s` to `lifetime`. By default never.
+    pub revalidate: Option<At<String>>,
     /// Seals sessions by a random key in place of `keys`: they end with the process and no other replica opens them.
     pub insecure_ephemeral_session_key: Option<At<bool>>,
 }

@@ -4,6 +4,7 @@ use super::failure::Failure;
 use crate::authn::AuthnError;
 use crate::authn::login::SignInError;
 use crate::authn::return_to::ReturnTo;
+use crate::authn::session::Unusable;
 use crate::policy::grant::{Denial, DenialReason, Outcome};
 use crate::presign::error::{PresignError, PresignErrorKind};
 use crate::presign::state::TargetState;
@@ -170,6 +171,16 @@ impl Error {
 }
 
 fn authn(error: &AuthnError) -> Failure {
+    if matches!(error, AuthnError::Session { reason: Unusable::RulesDiffer, .. }) {
+        return Failure::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            error.reason(),
+            "The rules here are being changed",
+            "You are signed in, but for some minutes not every server here has the same rules.",
+        )
+        .retry(Duration::from_secs(30))
+        .because(error);
+    }
     if *error == AuthnError::StateAway {
         return Failure::new(
             StatusCode::SERVICE_UNAVAILABLE,

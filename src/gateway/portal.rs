@@ -140,7 +140,7 @@ fn who_am_i_json(identity: &Identity<'_>, access: &[Access<'_>]) -> serde_json::
             "remedy": row.remedy,
         })
     });
-    let Principal { user, name, realm, issuer, subject, groups, .. } = identity.person;
+    let Principal { user, name, realm, issuer, subject, groups, groups_total, .. } = identity.person;
     let known = match groups {
         Groups::Known(groups) => json!(groups),
         Groups::LeftOut => serde_json::Value::Null,
@@ -154,6 +154,8 @@ fn who_am_i_json(identity: &Identity<'_>, access: &[Access<'_>]) -> serde_json::
         "subject": subject,
         "groups": known,
         "groups_left_out": *groups == Groups::LeftOut,
+        // How many there are, where `groups` are only those that rules here ask for.
+        "groups_total": groups_total,
         "groups_asked_for": identity.groups().map(|(asked_for, _)| asked_for),
         "client_ip": identity.client_ip,
         "destinations": rows.collect::<Vec<_>>(),

@@ -7,15 +7,16 @@ use super::pages::Pages;
 use crate::audit::Audit;
 use crate::authn::Authenticator;
 use crate::authn::issuer::Issuer;
-use crate::authn::login::SignIn;
+use crate::authn::login::{RelyingParty, SignIn};
 use crate::authn::logout::{Hints, Logout};
 use crate::authn::seal::Sealer;
-use crate::authn::session::Sessions;
+use crate::authn::session::{Revalidation, Sessions};
 use crate::clock::Clock;
 use crate::config::{self, IssuerConfig, KeySource};
 use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
+use crate::policy::reads::Reads;
 use crate::presign::Presigner;
 use crate::server::readiness::Readiness;
 use crate::state::State;
@@ -65,8 +66,11 @@ impl Gateway {
             Some(sealer) if settings.session.keys.is_empty() => Some(sealer),
             _ => sealer(&settings)?,
         };
+        let observers = (Arc::clone(&metrics), audit.clone());
+        let surroundings =
+            Surroundings { http: &http, clock: &clock, state: &state, observers: Some(observers) };
         let BrowserSignIn { sessions, sign_in, logout } =
-            browser_sign_in(&settings, &issuers, sealer.as_ref(), &http, &clock, state.clone())?;
+            browser_sign_in(&settings, &issuers, sealer.as_ref(), policy.reads(), surroundings)?;
         let mints_per_minute = settings.limits.mints_per_minute;
         let mint_rate = before.map(|before| &before.mint_rate).filter(|rate| rate.allows(mints_per_minute));
         Ok(Self {
@@ -166,6 +170,16 @@ pub struct BrowserSignIn {
     logout: Option<Logout>,
 }
 
+/// What sign-in works with beside its configuration.
+#[derive(Debug)]
+pub struct Surroundings<'a> {
+    pub http: &'a HttpClient,
+    pub clock: &'a Clock,
+    pub state: &'a State,
+    /// Where it is told what becomes of sessions that the provider is asked about again; without, it is not asked.
+    pub observers: Option<(Arc<Metrics>, Audit)>,
+}
+
 /// What a browser needs to sign in, where the configuration has it.
 ///
 /// # Errors
@@ -175,10 +189,10 @@ pub fn browser_sign_in(
     settings: &config::Gateway,
     issuers: &[Arc<Issuer>],
     sealer: Option<&Arc<Sealer>>,
-    http: &HttpClient,
-    clock: &Clock,
-    state: State,
+    reads: &Reads,
+    surroundings: Surroundings<'_>,
 ) -> Result<BrowserSignIn, String> {
+    let Surroundings { http, clock, state, observers } = surroundings;
     let (true, Some(sign_in), Some(sealer)) = (settings.credentials.session, &settings.sign_in, sealer)
     else {
         return Ok(BrowserSignIn::default());
@@ -188,18 +202,24 @@ pub fn browser_sign_in(
         .find(|issuer| *issuer.name() == sign_in.issuer)
         .ok_or_else(|| format!("sign_in.issuer: no issuer is named `{}`", sign_in.issuer))?;
     let public_url = &settings.public_url;
-    let secret_key = sign_in.secret_key();
-    let sessions = Arc::new(Sessions::new(
+    let party = RelyingParty::new(sign_in, Arc::clone(issuer), http.clone(), clock.clone());
+    let party = Arc::new(party.map_err(|error| format!("{}: {error}", sign_in.secret_key()))?);
+    let mut sessions = Sessions::new(
         Arc::clone(sealer),
         &settings.session,
         public_url,
         &settings.issuers,
-        None,
+        reads,
         state.clone(),
         clock.clone(),
-    ));
-    let hints =
-        sign_in.rp_initiated_logout.then(|| Hints::new(Arc::clone(sealer), state, settings.session.lifetime));
+    );
+    if let (Some(interval), Some((metrics, audit))) = (settings.session.revalidate, observers) {
+        let revalidation = Revalidation::new(interval, Arc::clone(&party), metrics, audit);
+        sessions = sessions.with_revalidation(revalidation);
+    }
+    let sessions = Arc::new(sessions);
+    let lifetime = settings.session.lifetime;
+    let hints = sign_in.rp_initiated_logout.then(|| Hints::new(Arc::clone(sealer), state.clone(), lifetime));
     let logout = Logout::new(
         &sign_in.client_id,
         public_url,
@@ -208,16 +228,8 @@ pub fn browser_sign_in(
         hints.clone(),
         clock.clone(),
     );
-    let sign_in = SignIn::new(
-        sign_in,
-        public_url,
-        Arc::clone(issuer),
-        Arc::clone(&sessions),
-        Arc::clone(sealer),
-        http.clone(),
-        clock.clone(),
-    )
-    .map_err(|error| format!("{secret_key}: {error}"))?
-    .with_hints(hints);
+    let sign_in =
+        SignIn::new(sign_in, public_url, party, Arc::clone(&sessions), Arc::clone(sealer), clock.clone())
+            .with_hints(hints);
     Ok(BrowserSignIn { sessions: Some(sessions), sign_in: Some(sign_in), logout: Some(logout) })
 }

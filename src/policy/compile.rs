@@ -3,8 +3,8 @@
 mod fields;
 mod trials;
 
-use super::expression::functions::{Library, Patterns};
-use super::expression::{Condition, Problem, Vocabulary};
+use super::expression::functions::Library;
+use super::expression::{Condition, Gathered, Problem, Vocabulary};
 use super::file::{self, PolicyFile};
 use super::lookup::Table;
 use super::paths::Glob;
@@ -61,7 +61,7 @@ pub fn compile(
         trusted_proxies: context.trusted_proxies,
         tables: &tables,
     };
-    let mut compiler = Compiler { context, vocabulary, patterns: Patterns::new(), diagnostics };
+    let mut compiler = Compiler { context, vocabulary, gathered: Gathered::default(), diagnostics };
     let mut names = Names::default();
     let deny: Vec<Option<Rule>> =
         file.deny.iter().enumerate().map(|(index, rule)| compiler.global(index, rule, &mut names)).collect();
@@ -71,12 +71,13 @@ pub fn compile(
         .map(|(name, destination)| compiler.destination(name, destination, names.clone()))
         .collect();
     let tests = compiler.tests(file);
-    let Compiler { patterns, mut diagnostics, .. } = compiler;
+    let Compiler { gathered, mut diagnostics, .. } = compiler;
+    let Gathered { patterns, reads } = gathered;
     let library = Library::new(patterns, tables)
         .map_err(|error| diagnostics.push(Diagnostic::new("", Location::default(), error.to_string())));
     match (library, all(deny), all(destinations)) {
         (Ok(library), Some(deny), Some(destinations)) if diagnostics.is_empty() => {
-            Ok((Policy { library, deny, destinations }, tests))
+            Ok((Policy { library, deny, destinations, reads }, tests))
         }
         _ => Err(diagnostics),
     }
@@ -89,7 +90,7 @@ struct Names(HashMap<String, u32>);
 struct Compiler<'a> {
     context: &'a CompileContext<'a>,
     vocabulary: Vocabulary<'a>,
-    patterns: Patterns,
+    gathered: Gathered,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -231,7 +232,7 @@ impl Compiler<'_> {
     }
 
     fn condition(&mut self, path: &str, written: &At<String>) -> Option<Condition> {
-        let condition = Condition::parse(written, &self.vocabulary, &mut self.patterns);
+        let condition = Condition::parse(written, &self.vocabulary, &mut self.gathered);
         condition.map_err(|problems| self.problems(path, written.location, problems)).ok()
     }
 

@@ -5,9 +5,11 @@ mod check;
 pub(super) mod facts;
 pub(super) mod functions;
 mod pattern;
+mod reads;
 mod signature;
 
 use super::lookup::Table;
+use super::reads::Reads;
 use cel::common::ast::Expr;
 use cel::common::types::{CelBool, CelString};
 use cel::common::value::CowVal;
@@ -35,6 +37,13 @@ pub(super) struct Vocabulary<'a> {
     pub(super) client_ip_known: bool,
     pub(super) trusted_proxies: &'a [IpNet],
     pub(super) tables: &'a BTreeMap<String, Table>,
+}
+
+/// What the expressions of a policy have in common, gathered as they are parsed.
+#[derive(Default)]
+pub(super) struct Gathered {
+    pub(super) patterns: Patterns,
+    pub(super) reads: Reads,
 }
 
 /// What is wrong with an expression.
@@ -70,9 +79,9 @@ impl Condition {
     pub(super) fn parse(
         source: &str,
         vocabulary: &Vocabulary<'_>,
-        patterns: &mut Patterns,
+        gathered: &mut Gathered,
     ) -> Result<Self, Vec<Problem>> {
-        let Parsed { expression, found, names_realm, group_names } = parse(source, vocabulary, patterns)?;
+        let Parsed { expression, found, names_realm, group_names } = parse(source, vocabulary, gathered)?;
         if found.may_be(Type::Bool) {
             Ok(Self { expression, names_realm, group_names })
         } else {
@@ -105,9 +114,9 @@ impl TextExpression {
     pub(super) fn parse(
         source: &str,
         vocabulary: &Vocabulary<'_>,
-        patterns: &mut Patterns,
+        gathered: &mut Gathered,
     ) -> Result<Self, Vec<Problem>> {
-        let Parsed { expression, found, names_realm, .. } = parse(source, vocabulary, patterns)?;
+        let Parsed { expression, found, names_realm, .. } = parse(source, vocabulary, gathered)?;
         if found.may_be(Type::String) {
             let is_looked_up = matches!(&expression.expr, Expr::Call(call) if call.func_name == "lookup");
             Ok(Self { expression, is_profile_name: found == Type::ProfileName, is_looked_up, names_realm })
@@ -140,7 +149,7 @@ struct Parsed {
     group_names: Vec<String>,
 }
 
-fn parse(source: &str, vocabulary: &Vocabulary<'_>, patterns: &mut Patterns) -> Result<Parsed, Vec<Problem>> {
+fn parse(source: &str, vocabulary: &Vocabulary<'_>, gathered: &mut Gathered) -> Result<Parsed, Vec<Problem>> {
     if source.trim().is_empty() {
         return Err(vec![Problem::whole("the expression is empty, which would mean nobody or everybody")]);
     }
@@ -163,12 +172,13 @@ fn parse(source: &str, vocabulary: &Vocabulary<'_>, patterns: &mut Patterns) -> 
         let problems = errors.errors.iter().map(|error| syntax_problem(source, error.pos, &error.msg));
         problems.take(1).collect::<Vec<_>>()
     })?;
-    let mut check = Check::new(vocabulary, &positions, patterns);
+    let mut check = Check::new(vocabulary, &positions, &mut gathered.patterns);
     let found = check.expression(&expression);
     let Check { problems, names_realm, names_groups, texts, .. } = check;
     if !problems.is_empty() {
         return Err(problems);
     }
+    reads::gather(&expression, &mut gathered.reads);
     let group_names = if names_groups { texts } else { Vec::new() };
     Ok(Parsed { expression, found, names_realm, group_names })
 }

@@ -119,6 +119,7 @@ impl Grant {
             subject: user.to_owned(),
             name: None,
             groups: crate::authn::principal::Groups::LeftOut,
+            groups_total: None,
             claims: Arc::default(),
         };
         Self::new(Arc::new(principal), "destination".into(), mint, Trace::default())

@@ -1,8 +1,7 @@
 //! Texts of a target: constant, or with `${…}` in them.
 
 use super::expression::facts::Facts;
-use super::expression::functions::Patterns;
-use super::expression::{PREFIX_HELP, Problem, TextExpression, Vocabulary};
+use super::expression::{Gathered, PREFIX_HELP, Problem, TextExpression, Vocabulary};
 use crate::target::InvalidName;
 use std::sync::Arc;
 
@@ -51,7 +50,7 @@ impl Template {
     pub(super) fn parse(
         written: &str,
         vocabulary: &Vocabulary<'_>,
-        patterns: &mut Patterns,
+        gathered: &mut Gathered,
     ) -> Result<Self, Vec<Problem>> {
         let mut parts = Vec::new();
         let mut rest = written;
@@ -62,7 +61,7 @@ impl Template {
             if !before.is_empty() {
                 parts.push(Part::Constant(before.to_owned()));
             }
-            parts.push(Part::Computed(TextExpression::parse(source, vocabulary, patterns)?));
+            parts.push(Part::Computed(TextExpression::parse(source, vocabulary, gathered)?));
             rest = behind.strip_prefix('}').unwrap_or(behind);
         }
         if !rest.is_empty() {

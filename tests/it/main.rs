@@ -38,6 +38,7 @@ mod presign;
 mod previews;
 mod reload;
 mod return_to;
+mod revalidation;
 mod sandbox;
 mod sandbox_peers;
 mod seal;

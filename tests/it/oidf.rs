@@ -4,6 +4,7 @@
 mod back_channel_logout;
 mod basic;
 mod config;
+mod refresh;
 mod rp_initiated_logout;
 
 use crate::support::elsewhere::vectors;
@@ -13,9 +14,10 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 /// The plans that are replayed, each with the module here that holds its tests.
-const PLANS: [(&str, &str); 4] = [
+const PLANS: [(&str, &str); 5] = [
     ("oidcc-client-basic-certification-test-plan", "basic"),
     ("oidcc-client-config-certification-test-plan", "config"),
+    ("oidcc-client-refreshtoken-test-plan", "refresh"),
     ("oidcc-client-back-channel-logout-rp-basic", "back_channel_logout"),
     ("oidcc-client-rp-initiated-logout-rp-basic", "rp_initiated_logout"),
 ];

@@ -37,7 +37,7 @@ fn reasons_in_the_source() -> BTreeSet<String> {
         ("authn.rs", "pub fn reason(&self)", &arm),
         ("authn/claims.rs", "pub fn reason(&self)", &arm),
         ("authn/principal.rs", "pub fn reason(", &arm),
-        ("authn/session.rs", "impl Unusable {", &arm),
+        ("authn/session/error.rs", "impl Unusable {", &arm),
         ("policy/grant.rs", "impl DenialReason {", &arm),
         ("presign/error.rs", "pub fn as_str(&self)", &arm),
         ("gateway/error.rs", "pub fn failure(self", &literal),

@@ -15,6 +15,7 @@ mod fragments;
 mod functions;
 mod paths;
 mod profile_name;
+mod reads;
 mod scale;
 mod trials;
 
@@ -145,6 +146,7 @@ fn person(user: &str, groups: &[&str]) -> Person {
             subject: "subject".to_owned(),
             name: None,
             groups: Groups::Known(groups),
+            groups_total: None,
             claims: Arc::default(),
         }),
         client_ip: None,

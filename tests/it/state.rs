@@ -32,7 +32,10 @@ impl Replicas {
         let (key, url) = (at("session-key", &generate_key()), at("valkey-url", url));
         let stage = Stage::with(SandboxOptions::default(), |text| {
             let text = text
-                .replace("{insecure_ephemeral_session_key: true}", &format!("{{keys: [{{file: {key}}}]}}"))
+                .replace(
+                    "{insecure_ephemeral_session_key: true, revalidate: 1m}",
+                    &format!("{{keys: [{{file: {key}}}]}}"),
+                )
                 .replace(
                     "state: {memory: {}}",
                     &format!("state: {{valkey: {{url: {{file: {url}}}{state}}}}}"),

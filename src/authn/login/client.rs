@@ -34,10 +34,12 @@ enum Authentication {
     PrivateKey { algorithm: Algorithm, key: EncodingKey },
 }
 
-/// What the token endpoint gives for a code. Not verified, and never shown.
-pub(super) struct Tokens {
-    pub(super) id_token: String,
+/// What the token endpoint gives for a code or a refresh token. Not verified, and never shown.
+pub(in crate::authn) struct Tokens {
+    /// Always there for a code; a refresh may go without (OpenID Connect Core 1.0, section 12.2).
+    pub(in crate::authn) id_token: Option<String>,
     pub(super) access_token: String,
+    pub(in crate::authn) refresh_token: Option<String>,
 }
 
 impl Client {
@@ -73,13 +75,40 @@ impl Client {
         redirect_uri: &Url,
         verifier: &str,
     ) -> Result<Tokens, SignInError> {
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", redirect_uri.as_str()),
+            ("code_verifier", verifier),
+        ];
+        let tokens = self.grant(provider, issuer, &form).await?;
+        if tokens.id_token.is_none() {
+            return Err(SignInError::MalformedTokens("it has no id_token"));
+        }
+        Ok(tokens)
+    }
+
+    /// Asks for new tokens (RFC 6749, section 6), of the scope that was granted.
+    pub(super) async fn refresh(
+        &self,
+        provider: &Provider,
+        issuer: &str,
+        refresh_token: &str,
+    ) -> Result<Tokens, SignInError> {
+        let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token)];
+        self.grant(provider, issuer, &form).await
+    }
+
+    async fn grant(
+        &self,
+        provider: &Provider,
+        issuer: &str,
+        pairs: &[(&str, &str)],
+    ) -> Result<Tokens, SignInError> {
         // The serializer cannot cross threads, so it ends before the first wait.
         let (authorization, form) = {
             let mut form = form_urlencoded::Serializer::new(String::new());
-            form.append_pair("grant_type", "authorization_code")
-                .append_pair("code", code)
-                .append_pair("redirect_uri", redirect_uri.as_str())
-                .append_pair("code_verifier", verifier);
+            form.extend_pairs(pairs);
             (self.authenticate(&mut form, provider, issuer)?, form.finish())
         };
         let answer = self.http.post_form(&provider.token_endpoint, authorization.as_ref(), form).await?;
@@ -164,8 +193,8 @@ impl Tokens {
         if !body.token_type.eq_ignore_ascii_case("bearer") {
             return Err(SignInError::MalformedTokens("its token_type is not Bearer"));
         }
-        let id_token = body.id_token.ok_or(SignInError::MalformedTokens("it has no id_token"))?;
-        Ok(Self { id_token, access_token: body.access_token })
+        let TokenBody { access_token, id_token, refresh_token, .. } = body;
+        Ok(Self { id_token, access_token, refresh_token })
     }
 }
 
@@ -184,6 +213,7 @@ struct TokenBody {
     access_token: String,
     token_type: String,
     id_token: Option<String>,
+    refresh_token: Option<String>,
 }
 
 #[derive(Deserialize)]

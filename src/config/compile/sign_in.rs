@@ -11,7 +11,7 @@ use crate::config::{
 use std::path::Path;
 use std::time::Duration;
 
-const MINUTE: Duration = Duration::from_secs(60);
+const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
 const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -205,11 +205,13 @@ pub(super) fn session(
     );
     let keys = keys(written, directory, findings);
     let lifetime = findings.check_optional("session.lifetime", written.lifetime.as_ref(), |text| {
-        texts::duration(text, MINUTE, WEEK)
+        texts::duration(text, SECOND, WEEK)
     });
-    let longest_idle = lifetime.flatten().unwrap_or(if lifetime.is_some() { 8 * HOUR } else { WEEK });
-    let idle = findings.check_optional("session.idle", written.idle.as_ref(), |text| {
-        texts::duration(text, MINUTE, longest_idle)
+    let longest = lifetime.flatten().unwrap_or(if lifetime.is_some() { 8 * HOUR } else { WEEK });
+    let idle = findings
+        .check_optional("session.idle", written.idle.as_ref(), |text| texts::duration(text, SECOND, longest));
+    let revalidate = findings.check_optional("session.revalidate", written.revalidate.as_ref(), |text| {
+        texts::duration(text, SECOND, longest)
     });
     match (&written.keys, ephemeral) {
         (Some(keys), true) => {
@@ -232,7 +234,8 @@ pub(super) fn session(
     Some(SessionConfig {
         keys: keys?,
         lifetime: lifetime?.unwrap_or(8 * HOUR),
-        idle: idle?.unwrap_or(HOUR.min(longest_idle)),
+        idle: idle?.unwrap_or(HOUR.min(longest)),
+        revalidate: revalidate?,
     })
 }
 

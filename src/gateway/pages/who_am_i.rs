@@ -42,7 +42,13 @@ impl Pages {
                 dt { "Signed in by" } dd { (person.issuer) " (" (identity.issuer_url) ")" }
                 dt { "Subject" } dd { code { (person.subject) } }
                 @if let Some(address) = identity.client_ip { dt { "Your address" } dd { (address) } }
-                dt { "Groups" } dd { (groups(identity)) }
+                dt { "Groups" }
+                dd {
+                    (groups(identity))
+                    @if let Some(total) = person.groups_total {
+                        " (of " (total) " groups, those that rules here ask for)"
+                    }
+                }
             }
             h2 { "What you may open, and why" }
             table {

@@ -191,7 +191,7 @@ impl Compiler<'_> {
     ) -> Option<Field<T>> {
         let written = written?;
         let path = format!("{path}.{key}");
-        let template = Template::parse(written, &self.vocabulary, &mut self.patterns);
+        let template = Template::parse(written, &self.vocabulary, &mut self.gathered);
         let template = template.map_err(|problems| self.problems(&path, written.location, problems)).ok()?;
         let Some(constant) = template.constant() else {
             return Some(Field::Computed { key, template: Arc::new(template), parse });

@@ -165,35 +165,42 @@ const CASES: &[Case] = &[
         "lifetime: 8h",
         "lifetime: 8",
         &[
-            "27:13 session.lifetime: found `8`; allowed: a time with its unit, such as `90s`, `15m` or `8h`, from 1m to 7d",
+            "27:13 session.lifetime: found `8`; allowed: a time with its unit, such as `90s`, `15m` or `8h`, from 1s to 7d",
         ],
     ),
     (
         "lifetime: 8h",
         "lifetime: 8d",
         &[
-            "27:13 session.lifetime: found `8d`; allowed: a time with its unit, such as `90s`, `15m` or `8h`, from 1m to 7d",
+            "27:13 session.lifetime: found `8d`; allowed: a time with its unit, such as `90s`, `15m` or `8h`, from 1s to 7d",
         ],
     ),
     (
         "lifetime: 8h",
         "lifetime: 30m",
         &[
-            "28:9 session.idle: found `1h`; allowed: a time with its unit, such as `90s`, `15m` or `8h`, from 1m to 30m",
+            "28:9 session.idle: found `1h`; allowed: a time with its unit, such as `90s`, `15m` or `8h`, from 1s to 30m",
         ],
     ),
     (
         "idle: 1h",
-        "idle: 30s",
+        "revalidate: 9h",
         &[
-            "28:9 session.idle: found `30s`; allowed: a time with its unit, such as `90s`, `15m` or `8h`, from 1m to 8h",
+            "28:15 session.revalidate: found `9h`; allowed: a time with its unit, such as `90s`, `15m` or `8h`, from 1s to 8h",
         ],
     ),
     (
         "idle: 1h",
-        "idle: 1h\n  revalidate: 15m",
+        "idle: 0s",
         &[
-            "29:3 session.revalidate: unknown key `revalidate`; allowed: `idle`, `insecure_ephemeral_session_key`, `keys`, `lifetime`",
+            "28:9 session.idle: found `0s`; allowed: a time with its unit, such as `90s`, `15m` or `8h`, from 1s to 8h",
+        ],
+    ),
+    (
+        "idle: 1h",
+        "idle: 1h\n  renew: 15m",
+        &[
+            "29:3 session.renew: unknown key `renew`; allowed: `idle`, `insecure_ephemeral_session_key`, `keys`, `lifetime`, `revalidate`",
         ],
     ),
     (

@@ -13,7 +13,7 @@ fn rendered(yaml: &str) -> String {
 fn a_finding_shows_its_line() {
     assert_eq!(
         rendered(&changed("lifetime: 8h", "lifetime: 8")),
-        "error: session.lifetime: found `8`; allowed: a time with its unit, such as `90s`, `15m` or `8h`, from 1m to 7d
+        "error: session.lifetime: found `8`; allowed: a time with its unit, such as `90s`, `15m` or `8h`, from 1s to 7d
   --> postern.yaml:27:13
    |
 27 |   lifetime: 8

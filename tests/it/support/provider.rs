@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use postern::clock::Clock;
 use serde_json::{Value, json};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -41,6 +41,12 @@ pub(crate) struct State {
     pub(crate) next_signer: Option<Signer>,
     /// What the token endpoint does.
     pub(crate) token: TokenAnswer,
+    /// Whether a sign-in brings a refresh token; each refresh brings another one then, and the old one is void.
+    pub(crate) refresh_tokens: bool,
+    /// What the token endpoint does for a refresh token that is good.
+    pub(crate) refresh: TokenAnswer,
+    /// Put over the ID token's claims after a refresh, beside `claims`.
+    pub(crate) refresh_claims: Value,
     /// `None` answers 401.
     pub(crate) user_info: Option<Value>,
     /// Put over the discovery document.
@@ -52,6 +58,7 @@ pub(crate) struct State {
     /// By path, for the documents.
     pub(crate) fetched: HashMap<String, usize>,
     codes: HashMap<String, HashMap<String, String>>,
+    good_refresh_tokens: HashSet<String>,
     clock: Clock,
 }
 
@@ -76,6 +83,17 @@ pub(crate) enum TokenAnswer {
     Never,
 }
 
+impl TokenAnswer {
+    fn given(self, response: Value) -> Option<(u16, String)> {
+        match self {
+            Self::Good => Some((200, response.to_string())),
+            Self::Altered(over) => Some((200, altered(response, &over).to_string())),
+            Self::Raw(status, text) => Some((status, text)),
+            Self::Never => None,
+        }
+    }
+}
+
 #[derive(Clone)]
 pub(crate) struct TokenCall {
     pub(crate) authorization: Option<String>,
@@ -95,6 +113,9 @@ impl Provider {
             signer,
             next_signer: None,
             token: TokenAnswer::Good,
+            refresh_tokens: false,
+            refresh: TokenAnswer::Good,
+            refresh_claims: json!({}),
             user_info: None,
             discovery: json!({}),
             callback_issuer: Some(issuer.clone()),
@@ -102,6 +123,7 @@ impl Provider {
             user_info_calls: 0,
             fetched: HashMap::new(),
             codes: HashMap::new(),
+            good_refresh_tokens: HashSet::new(),
             clock,
         }));
         let (served, at) = (state.clone(), issuer.clone());
@@ -124,6 +146,11 @@ impl Provider {
 
     pub(crate) fn token_calls(&self) -> usize {
         self.now_says().token_calls.len()
+    }
+
+    pub(crate) fn refresh_calls(&self) -> usize {
+        let state = self.now_says();
+        state.token_calls.iter().filter(|call| call.form["grant_type"] == "refresh_token").count()
     }
 
     /// What the person does there: the query that their browser brings back.
@@ -210,6 +237,9 @@ impl State {
         if !authenticated(call) {
             return refused("invalid_client");
         }
+        if call.form["grant_type"] == "refresh_token" {
+            return self.refreshed(issuer, &call.form["refresh_token"]);
+        }
         let Some(asked) = asked else { return refused("invalid_grant") };
         let verifier = call.form.get("code_verifier").cloned().unwrap_or_default();
         let challenge = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, verifier.as_bytes());
@@ -219,28 +249,47 @@ impl State {
         if !fits {
             return refused("invalid_grant");
         }
+        let id_token = self.id_token(issuer, &json!({"nonce": asked["nonce"]}));
+        let response = self.tokens(&id_token);
+        self.token.clone().given(response)
+    }
+
+    fn refreshed(&mut self, issuer: &str, refresh_token: &str) -> Option<(u16, String)> {
+        if !self.good_refresh_tokens.contains(refresh_token) {
+            return Some((400, json!({"error": "invalid_grant"}).to_string()));
+        }
+        let answer = self.refresh.clone();
+        if let TokenAnswer::Good | TokenAnswer::Altered(_) = answer {
+            self.good_refresh_tokens.remove(refresh_token);
+        }
+        let id_token = self.id_token(issuer, &self.refresh_claims.clone());
+        let response = self.tokens(&id_token);
+        answer.given(response)
+    }
+
+    fn tokens(&mut self, id_token: &str) -> Value {
         let response = json!({
             "access_token": ACCESS_TOKEN,
             "token_type": "bEARER",
             "expires_in": 300,
-            "id_token": self.id_token(issuer, &asked["nonce"]),
+            "id_token": id_token,
         });
-        match self.token.clone() {
-            TokenAnswer::Good => Some((200, response.to_string())),
-            TokenAnswer::Altered(over) => Some((200, altered(response, &over).to_string())),
-            TokenAnswer::Raw(status, text) => Some((status, text)),
-            TokenAnswer::Never => None,
+        if !self.refresh_tokens {
+            return response;
         }
+        let refresh_token = format!("refresh-token-{}", self.token_calls.len());
+        self.good_refresh_tokens.insert(refresh_token.clone());
+        altered(response, &json!({"refresh_token": refresh_token}))
     }
 
-    fn id_token(&self, issuer: &str, nonce: &str) -> String {
+    fn id_token(&self, issuer: &str, over: &Value) -> String {
         let now = self.clock.now().0;
         let claims = json!({
-            "iss": issuer, "sub": "u1", "aud": CLIENT_ID, "iat": now, "exp": now + 300, "nonce": nonce,
+            "iss": issuer, "sub": "u1", "aud": CLIENT_ID, "iat": now, "exp": now + 300,
             "email": "ada@corp.example", "email_verified": true, "name": "Ada", "groups": ["ml-users"],
             "sid": "provider-session", "at_hash": at_hash(ACCESS_TOKEN),
         });
-        let claims = altered(claims, &self.claims);
+        let claims = altered(altered(claims, over), &self.claims);
         let algorithm = match self.signature {
             Signature::Good | Signature::OtherKey | Signature::Damaged => self.signer.alg,
             Signature::None => "none",

@@ -3,17 +3,20 @@
 use super::browser::Browser;
 use super::provider::{CLIENT_ID, CLIENT_SECRET, Provider};
 use super::signer::Signer;
+use postern::audit::Audit;
 use postern::authn::issuer::Issuer;
-use postern::authn::login::{Finished, SignIn, SignInError};
+use postern::authn::login::{Finished, RelyingParty, SignIn, SignInError};
 use postern::authn::return_to::ReturnTo;
 use postern::authn::seal::{Sealer, SealingKey};
-use postern::authn::session::Sessions;
+use postern::authn::session::{Revalidation, Sessions};
 use postern::clock::{Clock, UnixSeconds};
 use postern::config::{
     Algorithm, ClaimPaths, ClientAuthentication, IssuerConfig, KeySource, SecretSource, SessionConfig,
     SignInConfig,
 };
 use postern::http_client::HttpClient;
+use postern::metrics::Metrics;
+use postern::policy::reads::{Names, Reads};
 use postern::state::State;
 use serde_json::{Value, json};
 use std::io::Write;
@@ -36,18 +39,30 @@ impl Stack {
         client_authentication: ClientAuthentication,
         clock: &Clock,
     ) -> Result<Self, String> {
+        let shared = Shared::new(&issuer.issuer, clock);
+        Self::sharing(&shared, issuer, client_authentication, clock)
+    }
+
+    /// A replica of a gateway.
+    pub(crate) fn sharing(
+        shared: &Shared,
+        issuer: IssuerConfig,
+        client_authentication: ClientAuthentication,
+        clock: &Clock,
+    ) -> Result<Self, String> {
         let public_url = Url::parse(PUBLIC_URL).unwrap();
-        let sealer = Arc::new(Sealer::new(&SealingKey::random(), &[], &public_url, &issuer.issuer));
+        let sealer = shared.sealer.clone();
         let hour = Duration::from_secs(3600);
-        let sessions = Arc::new(Sessions::new(
+        let revalidate = shared.revalidate.as_ref().map(|(interval, _)| *interval);
+        let mut sessions = Sessions::new(
             sealer.clone(),
-            &SessionConfig { keys: Vec::new(), lifetime: 8 * hour, idle: hour },
+            &SessionConfig { keys: Vec::new(), lifetime: 8 * hour, idle: hour, revalidate },
             &public_url,
             std::slice::from_ref(&issuer),
-            None,
-            State::in_memory(clock.clone()),
+            &shared.reads,
+            shared.state.clone(),
             clock.clone(),
-        ));
+        );
         let scopes = ["openid", "email", "profile", "groups"].map(str::to_owned).to_vec();
         let config = SignInConfig {
             issuer: issuer.name.clone(),
@@ -58,9 +73,37 @@ impl Stack {
         };
         let http = HttpClient::new()?;
         let issuer = Issuer::new(issuer, http.clone(), clock.clone())?;
-        let sign_in =
-            SignIn::new(&config, &public_url, issuer, sessions.clone(), sealer, http, clock.clone())?;
+        let party = Arc::new(RelyingParty::new(&config, issuer, http, clock.clone())?);
+        if let Some((interval, audit)) = &shared.revalidate {
+            let metrics = shared.metrics.clone();
+            let revalidation = Revalidation::new(*interval, party.clone(), metrics, audit.clone());
+            sessions = sessions.with_revalidation(revalidation);
+        }
+        let sessions = Arc::new(sessions);
+        let sign_in = SignIn::new(&config, &public_url, party, sessions.clone(), sealer, clock.clone());
         Ok(Self { sessions, sign_in })
+    }
+}
+
+/// What replicas have in common.
+pub(crate) struct Shared {
+    pub(crate) sealer: Arc<Sealer>,
+    pub(crate) state: State,
+    pub(crate) reads: Reads,
+    pub(crate) revalidate: Option<(Duration, Audit)>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+impl Shared {
+    pub(crate) fn new(issuer: &str, clock: &Clock) -> Self {
+        let public_url = Url::parse(PUBLIC_URL).unwrap();
+        Self {
+            sealer: Arc::new(Sealer::new(&SealingKey::random(), &[], &public_url, issuer)),
+            state: State::in_memory(clock.clone()),
+            reads: Reads { claims: Names::All, groups: Names::All },
+            revalidate: None,
+            metrics: Arc::default(),
+        }
     }
 }
 

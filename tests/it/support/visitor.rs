@@ -83,6 +83,11 @@ impl Visitor {
         self
     }
 
+    /// The same browser after the server was replaced: its connections are gone.
+    pub(crate) fn reconnected(self) -> Self {
+        Self { client: Client::builder(TokioExecutor::new()).build_http(), ..self }
+    }
+
     pub(crate) fn bearer(self, token: &str) -> Self {
         self.with("authorization", &format!("Bearer {token}"))
     }

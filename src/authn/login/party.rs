@@ -1,0 +1,137 @@
+//! This gateway as the relying party of an OpenID provider: what it is told of a person, at the sign-in and after it.
+
+use super::client::{Client, Tokens};
+use super::error::SignInError;
+use crate::authn::claims::{Claims, Expected};
+use crate::authn::discovery::Provider;
+use crate::authn::issuer::Issuer;
+use crate::authn::principal::Principal;
+use crate::authn::token::UnverifiedToken;
+use crate::clock::Clock;
+use crate::config::SignInConfig;
+use crate::http_client::HttpClient;
+use serde_json::Value;
+use std::sync::Arc;
+use url::Url;
+
+#[derive(Debug)]
+pub struct RelyingParty {
+    issuer: Arc<Issuer>,
+    client: Client,
+}
+
+/// Whom an ID token names.
+#[derive(Debug)]
+pub(in crate::authn) struct Identified {
+    pub(in crate::authn) principal: Principal,
+    /// `sid`.
+    pub(in crate::authn) provider_session: Option<String>,
+}
+
+impl RelyingParty {
+    /// `issuer` is the configured issuer that `config` names.
+    ///
+    /// # Errors
+    ///
+    /// The client's secret or key cannot be read, in words for the admin.
+    pub fn new(
+        config: &SignInConfig,
+        issuer: Arc<Issuer>,
+        http: HttpClient,
+        clock: Clock,
+    ) -> Result<Self, String> {
+        Ok(Self { issuer, client: Client::new(config, http, clock)? })
+    }
+
+    pub(in crate::authn) fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
+    pub(in crate::authn) fn client_id(&self) -> &str {
+        self.client.id()
+    }
+
+    pub(super) async fn exchange(
+        &self,
+        provider: &Provider,
+        code: &str,
+        redirect_uri: &Url,
+        verifier: &str,
+    ) -> Result<Tokens, SignInError> {
+        self.client.exchange(provider, &self.issuer.config().issuer, code, redirect_uri, verifier).await
+    }
+
+    pub(in crate::authn) async fn refresh(&self, refresh_token: &str) -> Result<Tokens, SignInError> {
+        let provider = self.issuer.provider().await?;
+        self.client.refresh(&provider, &self.issuer.config().issuer, refresh_token).await
+    }
+
+    /// Whom the tokens name; nothing where there is no ID token among them.
+    pub(in crate::authn) async fn person(
+        &self,
+        tokens: &Tokens,
+        expected: Expected<'_>,
+    ) -> Result<Option<Identified>, SignInError> {
+        let Some(id_token) = &tokens.id_token else { return Ok(None) };
+        let claims = self.verified_claims(id_token, &tokens.access_token, expected).await?;
+        let provider_session = claims.get("sid").and_then(Value::as_str).map(str::to_owned);
+        let principal = self.issuer.principal(claims)?;
+        Ok(Some(Identified { principal, provider_session }))
+    }
+
+    /// The ID token's claims, and those of `UserInfo` where the ID token leaves out one that we are to read.
+    async fn verified_claims(
+        &self,
+        id_token: &str,
+        access_token: &str,
+        expected: Expected<'_>,
+    ) -> Result<Claims, SignInError> {
+        let token = UnverifiedToken::parse_id_token(id_token)?;
+        let claims = self.issuer.verify(&token, expected).await?;
+        if !claims.fits_access_token(access_token) {
+            return Err(SignInError::WrongAccessToken);
+        }
+        let provider = self.issuer.provider().await?;
+        let Some(endpoint) = &provider.userinfo_endpoint else { return Ok(claims) };
+        match self.missing(&claims) {
+            Missing::Nothing => Ok(claims),
+            Missing::Name => match self.client.user_info(endpoint, access_token).await {
+                Ok(user_info) => Ok(claims.with_user_info(user_info)?),
+                Err(_) => Ok(claims),
+            },
+            // Without an answer the person would seem to be in no group at all, and pass every rule that denies one.
+            Missing::UserOrGroups => {
+                let user_info = self.client.user_info(endpoint, access_token).await?;
+                Ok(claims.with_user_info(user_info)?)
+            }
+        }
+    }
+
+    fn missing(&self, claims: &Claims) -> Missing {
+        let config = self.issuer.config();
+        let has = |path: &[String]| match path.split_first() {
+            Some((first, rest)) => {
+                let value = claims.get(first);
+                rest.iter().fold(value, |value, name| value?.get(name)).is_some()
+            }
+            None => true,
+        };
+        let lacks_mark =
+            config.user_domains.is_some() && !config.unmarked_email && claims.get("email_verified").is_none();
+        if lacks_mark || !has(&config.claims.user) || !has(&config.claims.groups) {
+            Missing::UserOrGroups
+        } else if !has(&config.claims.name) {
+            Missing::Name
+        } else {
+            Missing::Nothing
+        }
+    }
+}
+
+/// What the ID token leaves out of the claims that we are to read.
+enum Missing {
+    Nothing,
+    /// For pages only: `UserInfo` may fail.
+    Name,
+    UserOrGroups,
+}

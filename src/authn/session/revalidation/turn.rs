@@ -1,0 +1,187 @@
+//! One turn: asking the provider about one session, and what follows from its answer.
+
+use super::{Outcome, PATIENCE, Revalidation};
+use crate::audit::{Event, Record as AuditRecord};
+use crate::authn::claims::Expected;
+use crate::authn::login::SignInError;
+use crate::authn::revocation::Ended;
+use crate::authn::session::Sessions;
+use crate::authn::session::content::Content;
+use crate::authn::session::record::Record;
+use crate::state::{Away, Key, Room};
+use std::time::Duration;
+
+/// Between two looks at what another replica learns.
+const GLANCE: Duration = Duration::from_millis(200);
+/// Longer than the provider's metadata, its token endpoint, keys and `UserInfo` may take together.
+const LONGEST_TURN: Duration = Duration::from_secs(45);
+
+/// Why asking again gave nothing.
+pub(super) enum Refusal {
+    /// The provider does not stand by the session: the word for the audit trail.
+    Withdrawn(&'static str),
+    /// We are refused, not the person. Ending sessions would lock everybody out for a mistake of ours.
+    Misconfigured(SignInError),
+    Unavailable(SignInError),
+    StateAway,
+}
+
+impl Sessions {
+    /// Asks the provider, unless another replica does: then its answer is waited for.
+    pub(super) async fn take_turn(&self, revalidation: &Revalidation, content: &Content) -> Outcome {
+        let Ok(_permit) = revalidation.asking.acquire().await else { return Outcome::Failed };
+        let turn = Key::new(Room::Lock, &["revalidation", content.id.as_str()]);
+        match self.state.put_new(&turn, b"", LONGEST_TURN).await {
+            Ok(true) => {
+                let outcome = self.ask(revalidation, content).await;
+                // At worst it ends by itself.
+                let _ = self.state.remove(&turn).await;
+                outcome
+            }
+            Ok(false) => self.wait_for_other(revalidation, content).await,
+            Err(Away) => {
+                revalidation.failed(&Refusal::StateAway);
+                Outcome::Failed
+            }
+        }
+    }
+
+    async fn wait_for_other(&self, revalidation: &Revalidation, content: &Content) -> Outcome {
+        let look = async {
+            loop {
+                tokio::time::sleep(GLANCE).await;
+                if self.revocations.concern(&content.marks()).await == Ok(true) {
+                    return Outcome::Withdrawn;
+                }
+                if let Ok(Some(Record { content: Some(text), .. })) = self.records.load(&content.id).await
+                    && let Some(noted) = Content::parse(&text)
+                    && !revalidation.is_due(&noted, self.clock.now())
+                {
+                    return Outcome::Confirmed(text.into());
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, look).await.unwrap_or(Outcome::Failed)
+    }
+
+    async fn ask(&self, revalidation: &Revalidation, content: &Content) -> Outcome {
+        // Another replica may have been here a moment ago, and a refresh token is good for one use.
+        let mut record = match self.records.load(&content.id).await {
+            Ok(Some(record)) => record,
+            Ok(None) | Err(Away) => return Outcome::Failed,
+        };
+        if let Some(text) = &record.content
+            && let Some(noted) = Content::parse(text)
+            && !revalidation.is_due(&noted, self.clock.now())
+        {
+            return Outcome::Confirmed(text.as_slice().into());
+        }
+        match self.refreshed(revalidation, content, &mut record).await {
+            Ok(text) => {
+                revalidation.answered();
+                revalidation.metrics.session("revalidated");
+                Outcome::Confirmed(text.into())
+            }
+            Err(Refusal::Withdrawn(reason)) => {
+                revalidation.answered();
+                self.withdraw(revalidation, content, reason).await;
+                Outcome::Withdrawn
+            }
+            Err(refusal) => {
+                revalidation.failed(&refusal);
+                Outcome::Failed
+            }
+        }
+    }
+
+    /// What the provider says now. A new refresh token is kept whatever becomes of the rest: the old one is void.
+    async fn refreshed(
+        &self,
+        revalidation: &Revalidation,
+        content: &Content,
+        record: &mut Record,
+    ) -> Result<Vec<u8>, Refusal> {
+        let party = &revalidation.party;
+        let refresh_token = record.refresh_token.as_deref().ok_or(Refusal::Withdrawn("no-refresh-token"))?;
+        let tokens = party.refresh(refresh_token).await?;
+        let rotated = tokens.refresh_token.clone().filter(|new| *new != refresh_token);
+        if let Some(new) = &rotated {
+            record.refresh_token = Some(new.clone());
+        }
+        let expected = Expected::RefreshedIdToken {
+            client_id: party.client_id(),
+            subject: &content.subject,
+            nonce: record.nonce.as_deref(),
+        };
+        let now = self.clock.now();
+        let until = content.established.plus(self.lifetime);
+        let person = party.person(&tokens, expected).await.map_err(Refusal::from);
+        let confirmed = match person {
+            Ok(None) => Ok(content.clone()),
+            Ok(Some(person)) if person.principal.user != content.user => {
+                Err(Refusal::Withdrawn("user-changed"))
+            }
+            Ok(Some(person)) => match self.fit(content.told_anew(&person)) {
+                Ok((content, _)) => Ok(content),
+                Err(_) => Err(Refusal::Withdrawn("session-too-big")),
+            },
+            Err(refusal) => Err(refusal),
+        };
+        match confirmed {
+            Ok(mut confirmed) => {
+                confirmed.validated = now;
+                let text = confirmed.to_text();
+                record.content = Some(text.clone());
+                self.records.store(record, until, now).await.map_err(|Away| Refusal::StateAway)?;
+                Ok(text)
+            }
+            Err(refusal) => {
+                if rotated.is_some() && !matches!(refusal, Refusal::Withdrawn(_)) {
+                    let _ = self.records.store(record, until, now).await;
+                }
+                Err(refusal)
+            }
+        }
+    }
+
+    async fn withdraw(&self, revalidation: &Revalidation, content: &Content, reason: &'static str) {
+        // Where the state is away, this replica at least knows, and the record's refresh token is void for the others.
+        let everywhere = self.end(Ended::Session(content.id.as_str())).await.is_ok();
+        let _ = self.records.remove(&content.id).await;
+        tracing::info!(reason, everywhere, "session.withdrawn");
+        revalidation.metrics.session("withdrawn");
+        revalidation.audit.record(&AuditRecord {
+            issuer: Some(&content.issuer),
+            subject: Some(&content.subject),
+            user: Some(&content.user),
+            reason: Some(reason),
+            ..AuditRecord::new(Event::Withdraw)
+        });
+    }
+}
+
+impl From<SignInError> for Refusal {
+    fn from(error: SignInError) -> Self {
+        match &error {
+            SignInError::TokenRefused { error: code } => match code.as_str() {
+                // RFC 6749, section 5.2: what is wrong is the client or its request.
+                "invalid_client"
+                | "unauthorized_client"
+                | "unsupported_grant_type"
+                | "invalid_request"
+                | "invalid_scope" => Self::Misconfigured(error),
+                "temporarily_unavailable" | "server_error" | "slow_down" => Self::Unavailable(error),
+                // Not an answer of the protocol, but of something in between.
+                code if code.starts_with("status_") => Self::Unavailable(error),
+                _ => Self::Withdrawn("token-refused"),
+            },
+            SignInError::NoClientAuthentication | SignInError::UnusableClientKey => {
+                Self::Misconfigured(error)
+            }
+            SignInError::Token(_) | SignInError::WrongAccessToken if !error.is_unavailable() => {
+                Self::Withdrawn(error.reason())
+            }
+            _ => Self::Unavailable(error),
+        }
+    }
+}
