@@ -11,6 +11,7 @@
 )]
 
 mod architecture;
+mod browser;
 mod canary;
 mod commands;
 mod config;

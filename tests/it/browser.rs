@@ -1,0 +1,119 @@
+//! A real browser on the whole way: Chromium, a load balancer, two replicas, an OpenID provider, SageMaker's sandbox.
+//!
+//! A scenario is a function of a script below `tests/browser`; each runs in a profile of its own, as a person of its own.
+
+mod aged_session;
+mod process;
+mod stage;
+
+use self::stage::Stage;
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+/// For scenarios that disturb nobody.
+static STEADY: OnceLock<Option<Stage>> = OnceLock::new();
+/// For one scenario at a time: replicas stop, the provider goes dark, keys change.
+static DISTURBED: OnceLock<Option<Stage>> = OnceLock::new();
+static DISTURBANCE: Mutex<()> = Mutex::new(());
+
+macro_rules! scenarios {
+    ($play:ident $script:literal: $($name:ident),+ $(,)?) => {
+        $(#[test]
+        fn $name() {
+            $play($script, stringify!($name));
+        })+
+    };
+}
+
+scenarios!(steady "sign_in.mjs":
+    sign_in_lands_on_the_exact_page,
+    sign_in_begins_at_one_replica_and_ends_at_the_other,
+    an_expired_session_is_renewed_without_a_word,
+);
+scenarios!(steady "tabs.mjs":
+    twenty_tabs_of_a_fresh_profile_arrive,
+    twenty_tabs_with_an_expired_session_arrive,
+);
+scenarios!(steady "links.mjs":
+    a_page_elsewhere_mints_nothing_before_its_link_is_clicked,
+    a_page_of_the_same_site_mints_nothing_before_its_link_is_clicked,
+    a_redirect_that_nobody_clicked_asks_first,
+    a_look_from_outside_mints_nothing,
+);
+scenarios!(steady "stale.mjs":
+    a_bookmarked_login_page_leads_on,
+    a_bookmarked_callback_leads_on,
+    a_callback_with_a_foreign_state_leads_on,
+    going_back_after_arriving_leads_on,
+);
+scenarios!(steady "sign_out.mjs":
+    a_sign_out_in_one_tab_counts_in_the_other,
+    a_session_that_the_provider_ends_counts_at_no_replica,
+);
+scenarios!(steady "pages.mjs":
+    pages_of_a_signed_in_person_are_accessible,
+    pages_of_refused_people_are_accessible,
+);
+scenarios!(disturbed "pages.mjs": the_page_of_an_outage_is_accessible);
+scenarios!(disturbed "provider.mjs":
+    the_provider_changes_its_keys_during_a_sign_in,
+    an_outage_ends_no_session,
+    an_outage_is_told_to_who_needs_the_provider,
+    an_outage_between_password_and_tokens_costs_another_try,
+);
+scenarios!(disturbed "replicas.mjs": a_replica_that_dies_costs_nobody_a_bookmark);
+
+fn steady(script: &str, name: &str) {
+    if let Some(stage) = STEADY.get_or_init(Stage::set) {
+        play(stage, script, name);
+    }
+}
+
+fn disturbed(script: &str, name: &str) {
+    let _alone = DISTURBANCE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(stage) = DISTURBED.get_or_init(Stage::set) {
+        stage.mend();
+        play(stage, script, name);
+    }
+}
+
+/// Runs one scenario and answers what it asks, line by line.
+fn play(stage: &Stage, script: &str, name: &str) {
+    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser");
+    let mut told = stage.description.clone();
+    told["peers"] = json!(stage.peers());
+    told["failures"] = json!(env!("CARGO_TARGET_TMPDIR"));
+    let mut player = Command::new("node")
+        .arg(scripts.join("run.mjs"))
+        .args([script, name, &told.to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("node starts");
+    let mut answers = player.stdin.take().expect("standard input");
+    let mut printed = String::new();
+    for line in BufReader::new(player.stdout.take().expect("standard output")).lines() {
+        let line = line.expect("a line");
+        let Some(question) = line.strip_prefix("ASK ") else {
+            printed.push_str(&line);
+            printed.push('\n');
+            continue;
+        };
+        let question: Value = serde_json::from_str(question).expect("a question in JSON");
+        let answer = match stage.answer(&question) {
+            Ok(answer) => json!({ "answer": answer }),
+            Err(error) => json!({ "error": error }),
+        };
+        writeln!(answers, "{answer}").expect("the script listens");
+    }
+    println!("{printed}");
+    let status = player.wait().expect("the end of the script");
+    if !status.success() {
+        let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.log"));
+        std::fs::write(&log, stage.printed()).expect("the log");
+        panic!("{name} failed; what the peers printed is in {}", log.display());
+    }
+}

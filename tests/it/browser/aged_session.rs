@@ -1,0 +1,32 @@
+//! A session that has come to its end, without the hours that this takes.
+
+use postern::authn::principal::principal_from_claims;
+use postern::authn::session::Sessions;
+use postern::clock::{Clock, UnixSeconds};
+use postern::config::load;
+use postern::gateway::start::sealer;
+use postern::state::State;
+use serde_json::json;
+use std::path::Path;
+
+/// A session as a replica with this configuration would have sealed it nine hours ago: the `Cookie` pair.
+pub(super) fn aged_session(configuration: &Path, name: &str) -> String {
+    let settings = load(configuration).expect("the configuration").gateway;
+    let clock = Clock::manual(UnixSeconds(Clock::system().now().0 - 9 * 3600));
+    let sessions = Sessions::new(
+        sealer(&settings).expect("the session key").expect("sign-in"),
+        &settings.session,
+        &settings.public_url,
+        &settings.issuers,
+        None,
+        State::in_memory(clock.clone()),
+        clock,
+    );
+    let claims = json!({
+        "sub": name, "email": format!("{name}@corp.example"), "email_verified": true, "groups": ["ml-users"],
+    });
+    let claims = claims.as_object().expect("an object");
+    let person = principal_from_claims(&settings.issuers[0], claims).expect("a person");
+    let cookie = sessions.establish(&person, None).expect("a cookie");
+    cookie.to_str().expect("ASCII").split(';').next().expect("a pair").to_owned()
+}
