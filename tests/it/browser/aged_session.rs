@@ -1,10 +1,11 @@
 //! A session that has come to its end, without the hours that this takes.
 
 use postern::authn::principal::principal_from_claims;
-use postern::authn::session::Sessions;
+use postern::authn::session::{Arrival, ProviderTokens, Sessions};
 use postern::clock::{Clock, UnixSeconds};
 use postern::config::load;
 use postern::gateway::start::sealer;
+use postern::policy::reads::Reads;
 use postern::state::State;
 use serde_json::json;
 use std::path::Path;
@@ -18,7 +19,7 @@ pub(super) fn aged_session(configuration: &Path, name: &str) -> String {
         &settings.session,
         &settings.public_url,
         &settings.issuers,
-        None,
+        &Reads::default(),
         State::in_memory(clock.clone()),
         clock,
     );
@@ -27,6 +28,8 @@ pub(super) fn aged_session(configuration: &Path, name: &str) -> String {
     });
     let claims = claims.as_object().expect("an object");
     let person = principal_from_claims(&settings.issuers[0], claims).expect("a person");
-    let cookie = sessions.establish(&person, None).expect("a cookie");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let arrival = Arrival { principal: &person, provider_session: None, tokens: ProviderTokens::default() };
+    let cookie = runtime.block_on(sessions.establish(arrival)).expect("a cookie");
     cookie.to_str().expect("ASCII").split(';').next().expect("a pair").to_owned()
 }
