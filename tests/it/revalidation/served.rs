@@ -64,7 +64,7 @@ async fn a_lost_group_and_a_leaver_lose_access() {
     tokio::time::sleep(2 * INTERVAL).await;
     let sent = grace.get(&stage.postern.at("/experiments")).await.checked();
     assert_eq!(sent.next().and_then(|next| next.port()), stage.sandbox.issuer().port(), "{}", sent.body);
-    let withdrawn = stage.postern.audit(3).into_iter().find(|record| record["event"] == "withdraw");
+    let withdrawn = stage.postern.audit(4).into_iter().find(|record| record["event"] == "withdraw");
     let withdrawn = withdrawn.expect("a record");
     assert_eq!(
         (&withdrawn["user"], &withdrawn["reason"]),
