@@ -278,7 +278,7 @@ impl SecretSource {
 }
 
 impl Gateway {
-    /// The files with secrets and keys that are read when the configuration takes effect.
+    /// The files that are read when the configuration takes effect: secrets, keys, the logo.
     pub fn files(&self) -> Vec<PathBuf> {
         let client = self.sign_in.as_ref().map(|sign_in| match &sign_in.client_authentication {
             ClientAuthentication::Secret(source) | ClientAuthentication::PrivateKeyJwt(source) => source,
@@ -291,7 +291,7 @@ impl Gateway {
             KeySource::JwksFile(path) => Some(path),
             _ => None,
         });
-        secrets.chain(keys).cloned().collect()
+        secrets.chain(keys).chain(&self.branding.logo_file).cloned().collect()
     }
 
     /// The realm of all issuers, where they have one in common.

@@ -30,7 +30,7 @@ use self::route::{Route, route};
 use crate::audit::Audit;
 use crate::authn::credential::Presented;
 use crate::authn::issuer::Issuer;
-use crate::authn::login::SignIn;
+use crate::authn::login::{Prompt, SignIn};
 use crate::authn::logout::Logout;
 use crate::authn::return_to::ReturnTo;
 use crate::authn::seal::Sealer;
@@ -191,7 +191,7 @@ impl Gateway {
     ) -> Response<Body> {
         let mut error = error;
         if error.asks_to_sign_in() && context.audience == Audience::Person && head.method == Method::GET {
-            match self.send_to_sign_in(&return_to(head), head, context).await {
+            match self.send_to_sign_in(&return_to(head), Prompt::Default, head, context).await {
                 Ok(response) => {
                     exchange.outcome("sign-in");
                     return response;

@@ -31,11 +31,14 @@ use crate::config::SignInConfig;
 use crate::state::{Key, Room};
 use hyper::header::{HeaderMap, HeaderValue};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::Semaphore;
-use url::Url;
+use url::{Url, form_urlencoded};
 
 /// Sign-ins at the provider's token endpoint at once.
 const MOST_EXCHANGES: usize = 64;
+/// How long a sign-in waits for its turn among them.
+const TURN: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
 pub struct SignIn {
@@ -53,6 +56,15 @@ pub struct SignIn {
 }
 
 /// The way to the provider.
+/// What the provider is to ask the person (OpenID Connect Core 1.0, section 3.1.2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prompt {
+    /// What it thinks necessary; nothing, as a rule, of who is signed in there.
+    Default,
+    /// Which account to use.
+    SelectAccount,
+}
+
 #[derive(Debug)]
 pub struct Started {
     pub location: HeaderValue,
@@ -82,6 +94,17 @@ pub struct Failed {
     /// Where the visit wanted to go, as far as that can be told, and whether a person of this browser started it.
     pub return_to: ReturnTo,
     pub deliberate: bool,
+}
+
+impl Prompt {
+    pub fn from_query(query: Option<&str>) -> Self {
+        let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+        if pairs.any(|(name, value)| name == "prompt" && value == "select_account") {
+            Self::SelectAccount
+        } else {
+            Self::Default
+        }
+    }
 }
 
 impl SignIn {
@@ -126,9 +149,12 @@ impl SignIn {
         &self,
         return_to: &ReturnTo,
         deliberate: bool,
+        prompt: Prompt,
         headers: &HeaderMap,
     ) -> Result<Started, SignInError> {
-        self.begin(return_to, deliberate, false, headers).await
+        let (binding, set_cookie) = self.bindings.bind(headers, self.clock.now());
+        let attempt = Attempt::new(return_to, deliberate, false, binding, self.clock.now());
+        self.begin(&attempt, set_cookie, prompt, headers).await
     }
 
     /// Begins again after [`Finished::Restart`], with what stands there.
@@ -142,7 +168,9 @@ impl SignIn {
         deliberate: bool,
         headers: &HeaderMap,
     ) -> Result<Started, SignInError> {
-        self.begin(return_to, deliberate, true, headers).await
+        let (binding, set_cookie) = self.bindings.bind(headers, self.clock.now());
+        let attempt = Attempt::new(return_to, deliberate, true, binding, self.clock.now());
+        self.begin(&attempt, set_cookie, Prompt::Default, headers).await
     }
 
     /// Ends a sign-in: `query` is that of the callback.
@@ -194,13 +222,19 @@ impl SignIn {
         self.check_answering_issuer(&callback, &provider)?;
         if let Some(error) = callback.error {
             let may_pass = callback::is_for_want_of_interaction(&error) && !attempt.is_restart;
-            return if may_pass { Ok(None) } else { Err(SignInError::Refused { error }) };
+            return if may_pass {
+                Ok(None)
+            } else {
+                Err(SignInError::Refused { error, description: callback.description })
+            };
         }
         let code = callback.code.ok_or(SignInError::MalformedCallback)?;
-        let _exchange = self.exchanges.try_acquire().map_err(|_| SignInError::Crowded)?;
-        if !self.is_first_use(attempt).await {
+        let key = Key::new(Room::Once, &["attempt", &attempt.nonce]);
+        if self.was_used(&key).await {
             return Ok(None);
         }
+        let exchange = tokio::time::timeout(TURN, self.exchanges.acquire()).await;
+        let _exchange = exchange.ok().and_then(Result::ok).ok_or(SignInError::Crowded)?;
         let exchange = self.party.exchange(&provider, &code, &self.redirect_uri, &attempt.verifier);
         let tokens = match exchange.await {
             // Another replica used the code, or it was left lying for too long.
@@ -209,6 +243,10 @@ impl SignIn {
             }
             other => other?,
         };
+        // Noted only now: for a code that nobody vouches for, nothing is kept.
+        if !self.is_first_use(&key).await {
+            return Ok(None);
+        }
         let expected = Expected::IdToken { client_id: self.party.client_id(), nonce: &attempt.nonce };
         let person = self.party.person(&tokens, expected).await?;
         let (Some(Identified { principal, provider_session }), Some(id_token)) = (person, &tokens.id_token)
@@ -232,15 +270,12 @@ impl SignIn {
 
     async fn begin(
         &self,
-        return_to: &ReturnTo,
-        deliberate: bool,
-        restart: bool,
+        attempt: &Attempt,
+        set_cookie: Option<HeaderValue>,
+        prompt: Prompt,
         headers: &HeaderMap,
     ) -> Result<Started, SignInError> {
         let provider = self.party.issuer().provider().await?;
-        let now = self.clock.now();
-        let (binding, set_cookie) = self.bindings.bind(headers, now);
-        let attempt = Attempt::new(return_to, deliberate, restart, binding, now);
         let mut location = provider.authorization_endpoint.clone();
         location
             .query_pairs_mut()
@@ -252,17 +287,24 @@ impl SignIn {
             .append_pair("nonce", &attempt.nonce)
             .append_pair("code_challenge", &attempt.challenge())
             .append_pair("code_challenge_method", "S256");
+        if prompt == Prompt::SelectAccount {
+            location.query_pairs_mut().append_pair("prompt", "select_account");
+        }
         let mut location =
             HeaderValue::from_str(location.as_str()).map_err(|_| SignInError::UnusableEndpoint)?;
         location.set_sensitive(true);
-        let cookies = set_cookie.into_iter().chain(self.bindings.tidy(headers, now)).collect();
+        let cookies = set_cookie.into_iter().chain(self.tidy(headers)).collect();
         Ok(Started { location, cookies })
     }
 
-    /// Whether nobody came back with this attempt before. Where the state is away, the provider refuses a used code.
-    async fn is_first_use(&self, attempt: &Attempt) -> bool {
-        let key = Key::new(Room::Once, &["attempt", &attempt.nonce]);
-        self.sessions.state().put_new(&key, b"", LIFETIME).await.unwrap_or(true)
+    /// Whether somebody came back with this attempt before and was signed in. A provider that sees a code twice may take
+    /// back what it gave for it (RFC 6749, section 4.1.2), so it is not asked. Where the state is away, it has to be.
+    async fn was_used(&self, key: &Key) -> bool {
+        self.sessions.state().values([key]).await.is_ok_and(|[noted]| noted.is_some())
+    }
+
+    async fn is_first_use(&self, key: &Key) -> bool {
+        self.sessions.state().put_new(key, b"", LIFETIME).await.unwrap_or(true)
     }
 
     /// What becomes of a callback that signs nobody in.

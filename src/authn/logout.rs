@@ -24,6 +24,8 @@ use url::Url;
 
 /// Logout tokens under verification at once. Anybody may send one.
 const MOST_VERIFIED: usize = 16;
+/// How long a token waits for its turn among them.
+const TURN: Duration = Duration::from_secs(3);
 /// For what is to be known of the provider. A person who signs out does not wait longer for it.
 const PROVIDER_DEADLINE: Duration = Duration::from_secs(2);
 
@@ -94,7 +96,8 @@ impl Logout {
     ///
     /// [`LogoutError`]; a token works once.
     pub async fn back_channel(&self, token: &str) -> Result<LoggedOut, LogoutError> {
-        let _verification = self.verifications.try_acquire().map_err(|_| LogoutError::Crowded)?;
+        let verification = tokio::time::timeout(TURN, self.verifications.acquire()).await;
+        let _verification = verification.ok().and_then(Result::ok).ok_or(LogoutError::Crowded)?;
         let token = UnverifiedToken::parse(token)?;
         let claims = self.issuer.verify(&token, Expected::LogoutToken { client_id: &self.client_id }).await?;
         let noted = self.is_first_use(&claims).await?;

@@ -161,6 +161,11 @@ fn left_out(claims: &Map<String, Value>, claim: &str) -> bool {
 }
 
 /// The value at the end of a path, and the object it stands in.
+/// Whether the claims say anything at `path`.
+pub(super) fn states(claims: &Map<String, Value>, path: &[String]) -> bool {
+    find(claims, path).is_some()
+}
+
 fn find<'c>(claims: &'c Map<String, Value>, path: &[String]) -> Option<(&'c Map<String, Value>, &'c Value)> {
     let (last, above) = path.split_last()?;
     let holder = above.iter().try_fold(claims, |object, name| object.get(name)?.as_object())?;

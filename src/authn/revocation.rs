@@ -4,11 +4,16 @@ use crate::clock::UnixSeconds;
 use crate::state::{Away, Key, Room, State};
 use std::time::Duration;
 
+/// The longest `session.lifetime` that there is. What ended stays ended also where another configuration lets sessions
+/// last for longer.
+const LONGEST_LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// By how much the clocks of replicas may differ.
+const SKEW: Duration = Duration::from_secs(60);
+
 /// Ends sessions wherever the state reaches. Each end is known for as long as a session may last that it concerns.
 #[derive(Clone, Debug)]
 pub(super) struct Revocations {
     state: State,
-    lifetime: Duration,
 }
 
 /// What a session can be ended by.
@@ -44,29 +49,51 @@ pub(super) enum Ended<'a> {
 }
 
 impl Revocations {
-    pub(super) fn new(state: State, lifetime: Duration) -> Self {
-        Self { state, lifetime }
+    pub(super) fn new(state: State) -> Self {
+        Self { state }
     }
 
     pub(super) async fn end(&self, ended: Ended<'_>, now: UnixSeconds) -> Result<(), Away> {
-        self.state.end(&ended.key(), now, self.lifetime).await
+        self.state.end(&ended.key(), now, LONGEST_LIFETIME).await
+    }
+
+    /// From when on a session counts that begins now. The provider has stood by it after whatever it ended before: ends are
+    /// known by the second, and by other clocks.
+    pub(super) async fn beginning(&self, marks: &Marks<'_>) -> UnixSeconds {
+        let noted = self.ends(&marks.ended()).await.unwrap_or_default();
+        match noted.into_iter().flatten().max() {
+            Some(at) if at >= marks.established && at.since(marks.established) <= SKEW => {
+                UnixSeconds(at.0.saturating_add(1))
+            }
+            _ => marks.established,
+        }
     }
 
     pub(super) async fn concern(&self, marks: &Marks<'_>) -> Result<bool, Away> {
-        let Marks { issuer, subject, session, provider_session, established } = *marks;
+        let ended = marks.ended();
+        let noted = self.ends(&ended).await?;
+        Ok(ended.iter().zip(noted).any(|(ended, noted)| match (ended, noted) {
+            (_, None) => false,
+            (Ended::Session(_), Some(_)) => true,
+            // What was signed in to later is another session, also where the provider names it like the one before.
+            (_, Some(at)) => at >= marks.established,
+        }))
+    }
+
+    async fn ends(&self, ended: &[Ended<'_>; 3]) -> Result<[Option<UnixSeconds>; 3], Away> {
+        let keys = ended.map(|ended| ended.key());
+        self.state.ends(keys.each_ref()).await
+    }
+}
+
+impl<'a> Marks<'a> {
+    fn ended(&self) -> [Ended<'a>; 3] {
+        let Self { issuer, subject, session, provider_session, .. } = *self;
         let from_provider = match provider_session {
             Some(sid) => Ended::ProviderSession { issuer, sid },
             None => Ended::Unattributed { issuer, subject },
         };
-        let ended = [Ended::Session(session), from_provider, Ended::Subject { issuer, subject }];
-        let keys = ended.map(|ended| ended.key());
-        let noted = self.state.ends(keys.each_ref()).await?;
-        Ok(ended.iter().zip(noted).any(|(ended, noted)| match (ended, noted) {
-            (_, None) => false,
-            (Ended::Session(_) | Ended::ProviderSession { .. }, Some(_)) => true,
-            // A later sign-in of the same person is another session.
-            (Ended::Subject { .. } | Ended::Unattributed { .. }, Some(at)) => at >= established,
-        }))
+        [Ended::Session(session), from_provider, Ended::Subject { issuer, subject }]
     }
 }
 

@@ -128,7 +128,7 @@ impl Sessions {
         let realms = issuers.iter().map(|issuer| (issuer.name.clone(), issuer.realm.clone())).collect();
         let cookie = Cookie::session(public_url);
         let (lifetime, idle) = (config.lifetime, config.idle);
-        let revocations = Revocations::new(state.clone(), lifetime);
+        let revocations = Revocations::new(state.clone());
         let questions = Questions::new(reads);
         let records = Records::new(Arc::clone(&sealer), state.clone());
         let revalidation = None;
@@ -162,7 +162,9 @@ impl Sessions {
         let Arrival { principal, provider_session, tokens } = arrival;
         let now = self.clock.now();
         let id = SessionId(URL_SAFE_NO_PAD.encode(random::<16>()));
-        let (_, cookie) = self.fit(Content::of(principal, id.clone(), provider_session, now))?;
+        let mut content = Content::of(principal, id.clone(), provider_session, now);
+        content.established = self.revocations.beginning(&content.marks()).await;
+        let (_, cookie) = self.fit(content)?;
         if let Some(revalidation) = &self.revalidation {
             revalidation.expects(tokens.refresh_token.is_some());
             let record = Record::new(id, tokens);
@@ -191,7 +193,15 @@ impl Sessions {
             Err(Away) => return Opened::Unknown,
         }
         let resumed = match self.current(content).await {
-            Current::Content { content, is_newer } => self.resume(*content, home, is_newer),
+            Current::Content { content, is_newer: true } => {
+                // The provider may know it by another name since.
+                match self.revocations.concern(&content.marks()).await {
+                    Ok(false) => self.resume(*content, home, true),
+                    Ok(true) => Err(Unusable::Revoked),
+                    Err(Away) => return Opened::Unknown,
+                }
+            }
+            Current::Content { content, is_newer: false } => self.resume(*content, home, false),
             Current::Unusable(reason) => Err(reason),
             Current::Away => return Opened::Unknown,
         };
@@ -238,6 +248,9 @@ impl Sessions {
     pub async fn sign_out(&self, headers: &HeaderMap) -> Option<SignedOut> {
         let Found::One(value) = self.cookie.find(headers) else { return None };
         let (content, home) = self.read(value).ok()?;
+        if self.revocations.concern(&content.marks()).await == Ok(true) {
+            return None;
+        }
         let everywhere = self.revoke(&content.id).await.is_ok();
         // At worst it ends by itself: the session no longer counts.
         let _ = self.records.remove(&content.id).await;

@@ -98,7 +98,7 @@ impl Configuration {
     fn failing_test(&self) -> Option<String> {
         let outcomes = self.run_tests();
         let failed = outcomes.iter().find(|outcome| !outcome.passed())?;
-        Some(format!("the policy test `{}` fails; `postern check` says why", failed.name))
+        Some(format!("the policy test `{}` fails: {}", failed.name, failed.failures.join("; ")))
     }
 }
 

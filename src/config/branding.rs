@@ -3,6 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use std::fmt;
+use std::path::PathBuf;
 use url::Url;
 
 #[derive(Clone, Debug)]
@@ -10,6 +11,8 @@ pub struct Branding {
     /// What people know this by.
     pub product_name: String,
     pub logo: Option<Logo>,
+    /// Where the logo was read from.
+    pub logo_file: Option<PathBuf>,
     pub accent: Colour,
     pub support: Option<SupportContact>,
 }
@@ -37,7 +40,7 @@ pub struct SupportContact {
 impl Default for Branding {
     fn default() -> Self {
         let accent = Colour { red: 0x0b, green: 0x5c, blue: 0xad };
-        Self { product_name: "Postern".to_owned(), logo: None, accent, support: None }
+        Self { product_name: "Postern".to_owned(), logo: None, logo_file: None, accent, support: None }
     }
 }
 

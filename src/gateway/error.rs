@@ -2,6 +2,7 @@
 
 use super::failure::Failure;
 use crate::authn::AuthnError;
+use crate::authn::claims::TokenError;
 use crate::authn::login::SignInError;
 use crate::authn::return_to::ReturnTo;
 use crate::authn::session::Unusable;
@@ -137,7 +138,7 @@ impl Error {
                 "You have opened very many links within a minute.",
             )
             .retry(wait)
-            .advise("A page that reloads itself can be the cause; close it."),
+            .advise("A script, or a tab that reloads itself, can be the cause."),
             Self::Presign(error) => presign(&error),
             Self::Unspeakable => refused_by_aws("bad-answer"),
             Self::SignIn { error, return_to } => {
@@ -161,7 +162,11 @@ impl Error {
             ),
             Self::OutOfTime => out_of_time(),
         };
-        if failure.again.is_none() && (failure.retry_after.is_some() || failure.status.is_server_error()) {
+        let may_change = failure.retry_after.is_some()
+            || failure.remedy.is_some()
+            || failure.status.is_server_error()
+            || failure.status == S::CONFLICT;
+        if failure.again.is_none() && (may_change || failure.anew.is_some()) {
             // A callback's address holds a code and is good only once: what helps there is to start over.
             let here = head.uri.path_and_query().filter(|here| !here.path().starts_with("/-/"));
             failure.again = Some(here.map_or("/", |here| here.as_str()).to_owned());
@@ -224,7 +229,9 @@ fn denied(denial: Denial) -> Failure {
         ),
     };
     let steps = denial.trace.steps.iter().map(|step| (step.rule.to_string(), told(&step.outcome).to_owned()));
+    let anew = (denial.reason == DenialReason::NoRule).then_some("Sign in again");
     Failure {
+        anew,
         remedy: denial.remedy,
         trace: Some(steps.collect()),
         ..Failure::new(StatusCode::FORBIDDEN, denial.reason.as_str(), title, detail)
@@ -315,13 +322,30 @@ fn sign_in(error: &SignInError) -> Failure {
             "The address lacks what a sign-in brings back, or has it twice.",
         )
         .advise("Start from your bookmark or the list of destinations."),
-        SignInError::Refused { error } => Failure::new(
+        SignInError::Refused { error, .. } if error == "access_denied" => Failure::new(
             StatusCode::FORBIDDEN,
             "sign-in-refused",
             "The sign-in was not completed",
             format!("You cancelled it, or your company's sign-in refused it ({error})."),
         )
-        .advise("Try again. If you were refused there, your identity team can tell why."),
+        .advise("Try again. If you were refused there, those who run that sign-in can tell why."),
+        SignInError::Refused { error, .. } => Failure::new(
+            StatusCode::FORBIDDEN,
+            "sign-in-refused",
+            "The sign-in was not completed",
+            format!("Your company's sign-in answered with an error ({error}). It is not something you did."),
+        )
+        .advise("Try again. If it fails again, send the details below to your platform team."),
+        SignInError::Token(TokenError::Mapping(_)) => Failure {
+            anew: Some("Use another account"),
+            ..Failure::new(
+                StatusCode::FORBIDDEN,
+                error.reason(),
+                "This account cannot be used here",
+                format!("Your company's sign-in let you in, but {error}."),
+            )
+        }
+        .advise("If you have another account, use that one. Otherwise send the details below to your platform team."),
         SignInError::Session(_) => Failure::new(
             StatusCode::FORBIDDEN,
             error.reason(),

@@ -28,6 +28,8 @@ pub struct Failure {
     pub set_cookie: Option<HeaderValue>,
     /// The same address again, where another try may help.
     pub again: Option<String>,
+    /// Where signing in anew may help: what the link to that says.
+    pub anew: Option<&'static str>,
     /// How often the page has tried again by itself already.
     pub tries: u32,
     /// The name of the destination that a mistyped address most likely means.
@@ -59,6 +61,7 @@ impl Failure {
             allow: None,
             set_cookie: None,
             again: None,
+            anew: None,
             tries: 0,
             meant: None,
             opens: None,

@@ -80,8 +80,8 @@ impl Pages {
         self.page("Signed in", None, Some(&format!("0;url={path_and_query}")), &content)
     }
 
-    /// `at_provider` where the provider's session ends, too.
-    pub fn ask_to_sign_out(&self, at_provider: bool) -> Markup {
+    /// `user` where it is known; `at_provider` where the provider's session ends, too.
+    pub fn ask_to_sign_out(&self, user: Option<&str>, at_provider: bool) -> Markup {
         let content = html! {
             h1 { "Sign out?" }
             p {
@@ -93,7 +93,7 @@ impl Pages {
             form method="post" action="/-/logout" { button.button type="submit" { "Sign out" } }
             p { a href="/" { "Stay signed in" } }
         };
-        self.page("Sign out?", None, None, &content)
+        self.page("Sign out?", user, None, &content)
     }
 
     /// `elsewhere_until` where other replicas could not be told, and accept copies of the cookie until then; `provider` is

@@ -8,7 +8,7 @@ use super::respond::{self, Body};
 use super::route::{Route, route};
 use crate::audit::{Event, Record};
 use crate::authn::AuthnError;
-use crate::authn::login::{Failed, Finished, SignInError, Started};
+use crate::authn::login::{Failed, Finished, Prompt, SignInError, Started};
 use crate::authn::principal::Principal;
 use crate::authn::return_to::ReturnTo;
 use crate::authn::session::{Opened, Session, SignedOut};
@@ -21,18 +21,19 @@ impl Gateway {
     pub(super) async fn send_to_sign_in(
         &self,
         return_to: &ReturnTo,
+        prompt: Prompt,
         head: &request::Parts,
         context: &RequestContext,
     ) -> Result<Response<Body>, Error> {
         let sign_in = self.sign_in.as_ref().ok_or(Error::NoSignIn)?;
         let deliberate = context.navigation == Navigation::Deliberate;
-        let started = sign_in.start(return_to, deliberate, &head.headers).await;
+        let started = sign_in.start(return_to, deliberate, prompt, &head.headers).await;
         let started = started.map_err(|error| Error::SignIn { error, return_to: return_to.clone() })?;
         self.metrics.session("sign-in-started");
         Ok(to_provider(started))
     }
 
-    /// `GET /-/login?return_to=/PATH`
+    /// `GET /-/login?return_to=/PATH`; with `prompt=select_account` also where there is a session, to sign in anew.
     pub(super) async fn begin_sign_in(
         &self,
         head: &request::Parts,
@@ -45,10 +46,11 @@ impl Gateway {
             return Err(AuthnError::NoCredential.into());
         }
         let return_to = ReturnTo::from_query(head.uri.query());
-        if self.has_session(head).await {
+        let prompt = Prompt::from_query(head.uri.query());
+        if prompt == Prompt::Default && self.has_session(head).await {
             return Ok(respond::redirect(return_to.to_location()));
         }
-        self.send_to_sign_in(&return_to, head, context).await
+        self.send_to_sign_in(&return_to, prompt, head, context).await
     }
 
     /// `GET /-/callback`
@@ -205,14 +207,19 @@ impl Gateway {
 
     /// `GET /-/logout` only asks, and only where there is something to end. The provider sends browsers back here, too.
     pub(super) async fn ask_to_sign_out(&self, head: &request::Parts) -> Response<Body> {
-        if !self.has_session(head).await {
-            return respond::html(StatusCode::OK, self.pages.signed_out(None, None), &self.pages);
-        }
+        let user = match self.opened(head).await {
+            Opened::Valid(session) => Some(session.principal.user.clone()),
+            // It cannot be told whether there is one: then there may be.
+            Opened::Unknown => None,
+            Opened::Invalid { .. } | Opened::None => {
+                return respond::html(StatusCode::OK, self.pages.signed_out(None, None), &self.pages);
+            }
+        };
         let provider = match &self.logout {
             Some(logout) => logout.provider_origin().await,
             None => None,
         };
-        let page = self.pages.ask_to_sign_out(provider.is_some());
+        let page = self.pages.ask_to_sign_out(user.as_deref(), provider.is_some());
         let mut response = respond::html(StatusCode::OK, page, &self.pages);
         if let Some(origin) = &provider {
             let policy = self.pages.content_security_policy_to(origin);
@@ -226,9 +233,16 @@ impl Gateway {
     }
 
     async fn session_of(&self, head: &request::Parts) -> Option<Session> {
-        match self.sessions.as_ref()?.open(&head.headers).await {
+        match self.opened(head).await {
             Opened::Valid(session) => Some(session),
             Opened::Invalid { .. } | Opened::Unknown | Opened::None => None,
+        }
+    }
+
+    async fn opened(&self, head: &request::Parts) -> Opened {
+        match &self.sessions {
+            Some(sessions) => sessions.open(&head.headers).await,
+            None => Opened::None,
         }
     }
 }

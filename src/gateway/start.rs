@@ -61,7 +61,9 @@ impl Gateway {
                 None => Issuer::new(issuer.clone(), http.clone(), clock.clone()),
             })
             .collect::<Result<_, _>>()?;
-        let ephemeral = before.filter(|before| before.settings.session.keys.is_empty());
+        let ephemeral = before.filter(|before| {
+            before.settings.session.keys.is_empty() && before.settings.provider() == settings.provider()
+        });
         let sealer = match ephemeral.and_then(|before| before.sealer.clone()) {
             Some(sealer) if settings.session.keys.is_empty() => Some(sealer),
             _ => sealer(&settings)?,
@@ -132,6 +134,12 @@ impl Gateway {
 }
 
 impl config::Gateway {
+    /// The exact `iss` of the provider that people sign in at.
+    fn provider(&self) -> Option<&str> {
+        let name = &self.sign_in.as_ref()?.issuer;
+        self.issuers.iter().find(|issuer| issuer.name == *name).map(|issuer| issuer.issuer.as_str())
+    }
+
     /// Whether `host`, as a `Host` header has it, is one of ours. Compared without case, as host names are; a port must
     /// be the public URL's or absent.
     pub fn answers_to(&self, host: &str) -> bool {

@@ -3,7 +3,7 @@
 use crate::support::browser::Browser;
 use crate::support::provider::{CLIENT_ID, CLIENT_SECRET, TokenAnswer};
 use crate::support::sign_in::{DEEP, World};
-use postern::authn::login::{Finished, SignInError};
+use postern::authn::login::{Finished, Prompt, SignInError};
 use postern::authn::principal::Groups;
 use postern::authn::return_to::ReturnTo;
 use postern::authn::session::Opened;
@@ -285,7 +285,10 @@ async fn a_refusal_by_the_provider_is_told_by_its_code_alone() {
         let query =
             format!("error={sent}&error_description=%3Cb%3E&state={state}&iss={}", world.provider.issuer);
         let refused = world.finish(&browser, &query).await.unwrap_err();
-        assert_eq!(refused, SignInError::Refused { error: told.to_owned() });
+        assert_eq!(
+            refused,
+            SignInError::Refused { error: told.to_owned(), description: Some("<b>".to_owned()) }
+        );
         let stranger = world.finish(&Browser::default(), &query).await;
         assert_eq!(restart(stranger), (DEEP.to_owned(), true), "not this browser's");
     }
@@ -295,7 +298,8 @@ async fn a_refusal_by_the_provider_is_told_by_its_code_alone() {
 async fn nothing_secret_is_shown() {
     let world = World::new().await;
     let mut browser = Browser::default();
-    let started = world.sign_in.start(&ReturnTo::parse(DEEP), true, &browser.headers()).await.unwrap();
+    let started =
+        world.sign_in.start(&ReturnTo::parse(DEEP), true, Prompt::Default, &browser.headers()).await.unwrap();
     browser.keep_all(&started.cookies);
     let location = Url::parse(started.location.to_str().unwrap()).unwrap();
     let finished = world.finish(&browser, &world.provider.sign_in(&location)).await.unwrap();

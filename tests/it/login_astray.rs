@@ -4,7 +4,7 @@ use crate::support::browser::Browser;
 use crate::support::sign_in::World;
 use crate::support::stage::Stage;
 use crate::support::visitor::{Answer, Visitor};
-use postern::authn::login::Finished;
+use postern::authn::login::{Finished, Prompt};
 use postern::authn::return_to::ReturnTo;
 use std::time::Duration;
 use url::Url;
@@ -293,7 +293,11 @@ async fn a_tab_that_was_left_for_long_still_comes_back_to_its_own_destination() 
 async fn what_nobody_clicked_on_never_becomes_deliberate() {
     let world = World::new().await;
     let mut browser = Browser::default();
-    let start = world.sign_in.start(&ReturnTo::parse(PATH), false, &browser.headers()).await.unwrap();
+    let start = world
+        .sign_in
+        .start(&ReturnTo::parse(PATH), false, Prompt::Default, &browser.headers())
+        .await
+        .unwrap();
     browser.keep_all(&start.cookies);
     let query = world.provider.sign_in(&Url::parse(start.location.to_str().unwrap()).unwrap());
     world.clock.advance(Duration::from_secs(601));

@@ -5,7 +5,7 @@ use crate::support::sign_in::World;
 use crate::support::stage::Stage;
 use crate::support::visitor::Visitor;
 use hyper::header::{COOKIE, HeaderValue};
-use postern::authn::login::{Failed, Finished, Started};
+use postern::authn::login::{Failed, Finished, Prompt, Started};
 use postern::authn::return_to::ReturnTo;
 use postern::authn::session::Opened;
 use proptest::prelude::{ProptestConfig, any, prop};
@@ -17,7 +17,7 @@ use url::Url;
 const MINUTE: Duration = Duration::from_secs(60);
 
 async fn started(world: &World, browser: &Browser, path: &str) -> Started {
-    world.sign_in.start(&ReturnTo::parse(path), true, &browser.headers()).await.unwrap()
+    world.sign_in.start(&ReturnTo::parse(path), true, Prompt::Default, &browser.headers()).await.unwrap()
 }
 
 fn location(started: &Started) -> Url {
@@ -92,7 +92,7 @@ async fn a_browser_is_bound_by_one_cookie_of_a_name_of_its_own() {
     }
     let mut twice = browser.headers();
     twice.append(COOKIE, twice[COOKIE].clone());
-    let again = world.sign_in.start(&ReturnTo::default(), true, &twice).await.unwrap();
+    let again = world.sign_in.start(&ReturnTo::default(), true, Prompt::Default, &twice).await.unwrap();
     assert_eq!(again.cookies.len(), 1, "nobody can tell which of two of a name is ours");
 }
 

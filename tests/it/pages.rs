@@ -236,7 +236,9 @@ async fn a_busy_page_tries_again_and_gives_up() {
     let program = stage.program("grace").get(&stage.postern.at("/studio")).await.checked();
     assert_eq!(program.header("refresh"), "");
     let report = report(&stopped.body);
-    assert!(report.contains("\nReason: not-ready (409)\nUser: ada@corp.example\n"), "{report}");
+    assert!(report.contains(
+            "\nReason: not-ready (409)\nAnswer: It is stopped. Opening the link starts nothing.\nUser: ada@corp.example\n"
+        ), "{report}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -262,4 +264,22 @@ async fn a_mistyped_name_is_guessed_among_those_one_may_open() {
     assert!(!ada.body.contains("Did you mean"), "that is Grace's: {}", ada.body);
     let anonymous = Visitor::person().get(&stage.postern.at("/Studio")).await.checked();
     assert!(!anonymous.body.contains("Did you mean"), "{}", anonymous.body);
+}
+
+/// A new group, or another account: neither is to be had from a provider that signs people in without asking.
+#[tokio::test]
+async fn who_gets_no_further_may_sign_in_anew() {
+    let stage = Stage::new().await;
+    let mut olga = stage.person("olga").await;
+    let refused = olga.get(&stage.postern.at("/studio")).await.checked();
+    let anew = "/-/login?prompt=select_account&amp;return_to=%2Fstudio";
+    assert!(refused.body.contains(&format!("<a href=\"{anew}\">Sign in again</a>")), "{}", refused.body);
+    let sent = olga.get(&stage.postern.at(&anew.replace("&amp;", "&"))).await.checked();
+    let provider = sent.next().expect("the provider, session or not");
+    assert!(
+        provider.query_pairs().any(|pair| pair == ("prompt".into(), "select_account".into())),
+        "{provider}"
+    );
+    let plain = olga.get(&stage.postern.at("/-/login?return_to=/studio")).await.checked();
+    assert_eq!(plain.next().unwrap().path(), "/studio", "without that, a session is enough");
 }

@@ -6,7 +6,7 @@ use crate::support::browser::Browser;
 use crate::support::provider::{CLIENT_SECRET, Provider, TokenAnswer};
 use crate::support::sign_in::{Shared, Stack, issuer};
 use postern::audit::Audit;
-use postern::authn::login::Finished;
+use postern::authn::login::{Finished, Prompt};
 use postern::authn::principal::Groups;
 use postern::authn::return_to::ReturnTo;
 use postern::authn::session::{Opened, Session, Unusable};
@@ -70,7 +70,10 @@ impl World {
 
     async fn sign_in(&mut self) {
         let sign_in = &self.replica.sign_in;
-        let started = sign_in.start(&ReturnTo::default(), true, &self.browser.headers()).await.unwrap();
+        let started = sign_in
+            .start(&ReturnTo::default(), true, Prompt::Default, &self.browser.headers())
+            .await
+            .unwrap();
         started.cookies.iter().for_each(|cookie| self.browser.keep(cookie));
         let location = Url::parse(started.location.to_str().unwrap()).unwrap();
         let finished =
@@ -176,6 +179,23 @@ async fn a_request_waits_where_nobody_has_asked_for_twice_the_interval() {
     let session = world.session().await;
     assert_eq!(groups(&session), ["ml-risk"]);
     assert_eq!(session.established, established, "the lifetime goes on");
+}
+
+/// OpenID Connect Core 1.0, section 12.2, lets a refreshed ID token leave out what the first one said. A rule that denies a
+/// group must not open for that.
+#[tokio::test]
+async fn an_answer_without_the_groups_takes_nobody_out_of_a_group() {
+    let world = World::new().await;
+    world.provider.now_says().claims = json!({"groups": null});
+    world.provider.now_says().user_info = Some(json!({"sub": "u1"}));
+    world.clock.advance(INTERVAL * 2);
+    assert_eq!(refused(world.open().await), Unusable::Withdrawn, "a sign-in tells");
+    assert_eq!(world.audited()[0]["reason"], "answer-incomplete");
+
+    let mut world = World::new().await;
+    world.provider.now_says().claims = json!({"groups": []});
+    world.clock.advance(INTERVAL * 2);
+    assert_eq!(groups(&world.session().await), [""; 0], "no groups is an answer");
 }
 
 #[tokio::test]

@@ -30,6 +30,7 @@ struct World {
     state: State,
     public_url: &'static str,
     issuers: Vec<IssuerConfig>,
+    lifetime: Duration,
     idle: Duration,
     reads: Reads,
 }
@@ -48,6 +49,7 @@ impl World {
             state: State::in_memory(clock.clone()),
             public_url,
             issuers: vec![issuer("corp", "staff")],
+            lifetime: 8 * HOUR,
             idle: HOUR,
             reads: Reads::default(),
         }
@@ -55,7 +57,7 @@ impl World {
 
     fn sessions(&self) -> Arc<Sessions> {
         let config =
-            SessionConfig { keys: Vec::new(), lifetime: 8 * HOUR, idle: self.idle, revalidate: None };
+            SessionConfig { keys: Vec::new(), lifetime: self.lifetime, idle: self.idle, revalidate: None };
         Arc::new(Sessions::new(
             self.sealer.clone(),
             &config,
@@ -333,6 +335,39 @@ fn a_revoked_session_ends_for_every_copy_of_its_cookie_and_across_reloads() {
     now(world.sessions().revoke(&session.id)).unwrap();
     assert_eq!(refused(now(world.sessions().open(&browser.headers()))), Unusable::Revoked);
     valid(now(world.sessions().open(&other.headers())));
+}
+
+#[test]
+fn what_ended_stays_ended_under_a_longer_lifetime() {
+    let mut world = World::new();
+    let browser = world.signed_in();
+    let session = valid(now(world.sessions().open(&browser.headers())));
+    now(world.sessions().revoke(&session.id)).unwrap();
+    (world.lifetime, world.idle) = (100 * HOUR, 100 * HOUR);
+    world.clock.advance(9 * HOUR);
+    assert_eq!(refused(now(world.sessions().open(&browser.headers()))), Unusable::Revoked);
+}
+
+/// Ends are known by the second, and by clocks that differ: a sign-in after one begins a session that counts, or the browser
+/// would go round for as long.
+#[test]
+fn a_sign_in_after_an_end_counts_at_once() {
+    for skew in [0, 30] {
+        let world = World::new();
+        let before = world.signed_in();
+        let ahead = World {
+            clock: Clock::manual(UnixSeconds(world.clock.now().0 + skew)),
+            sealer: world.sealer.clone(),
+            state: world.state.clone(),
+            ..World::new()
+        };
+        now(ahead.sessions().revoke_subject("corp", "u1")).unwrap();
+        now(ahead.sessions().revoke_provider_session("corp", "provider-session")).unwrap();
+        assert_eq!(refused(now(world.sessions().open(&before.headers()))), Unusable::Revoked);
+        let after = world.signed_in();
+        valid(now(world.sessions().open(&after.headers())));
+        assert_eq!(refused(now(world.sessions().open(&before.headers()))), Unusable::Revoked);
+    }
 }
 
 #[test]

@@ -219,6 +219,12 @@ async fn without_the_server_no_session_counts_until_it_is_back() {
 
     assert_eq!(metric(&replicas.stage.postern, "postern_state_up").await, "0");
 
+    let asked = replicas.here(&grace, "/-/logout").await;
+    assert!(
+        asked.body.contains("<h1>Sign out?</h1>"),
+        "nobody is told to be signed out who may not be: {}",
+        asked.body
+    );
     let answer = replicas.sign_out(&mut grace).await;
     assert_eq!(answer.status, 200);
     assert!(answer.body.contains("/end_session?"), "the provider's session can still be ended");

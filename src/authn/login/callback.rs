@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 use url::form_urlencoded;
 
+const LONGEST_DESCRIPTION: usize = 300;
+
 /// `code` and `state` are opaque: no `Debug`.
 #[derive(Default)]
 pub(super) struct Callback {
@@ -14,6 +16,8 @@ pub(super) struct Callback {
     pub(super) issuer: Option<String>,
     /// An error code in the form of RFC 6749, whatever was sent.
     pub(super) error: Option<String>,
+    /// What the provider says of it, for the log: bounded, and without control characters.
+    pub(super) description: Option<String>,
 }
 
 impl Callback {
@@ -28,6 +32,7 @@ impl Callback {
                 "state" => callback.state = value,
                 "code" => callback.code = value,
                 "iss" => callback.issuer = value,
+                "error_description" => callback.description = value.as_deref().map(described),
                 "error" => callback.error = value.as_deref().map(error_code),
                 _ => {}
             }
@@ -38,6 +43,10 @@ impl Callback {
         let contradicts_itself = callback.code.is_some() && callback.error.is_some();
         (!contradicts_itself).then_some(callback)
     }
+}
+
+fn described(text: &str) -> String {
+    text.chars().take(LONGEST_DESCRIPTION).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// Whether the provider would have had to ask the person something, and was not allowed to (OpenID Connect Core 1.0,

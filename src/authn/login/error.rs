@@ -16,6 +16,8 @@ pub enum SignInError {
     /// The provider ended the sign-in: its error code, such as `access_denied`.
     Refused {
         error: String,
+        /// Its own words, for operators.
+        description: Option<String>,
     },
     /// The provider's metadata cannot be had.
     Provider(ProviderError),
@@ -77,7 +79,7 @@ impl SignInError {
     pub fn is_unavailable(&self) -> bool {
         match self {
             Self::Provider(_) | Self::Unreachable(_) | Self::Crowded | Self::ProviderFailed { .. } => true,
-            Self::Refused { error } => error == "temporarily_unavailable",
+            Self::Refused { error, .. } => error == "temporarily_unavailable",
             Self::Token(error) => error.is_unavailable(),
             _ => false,
         }
@@ -98,7 +100,10 @@ impl fmt::Display for SignInError {
                 f.write_str("the callback's parameters are missing, repeated or contradictory")
             }
             Self::WrongIssuer => f.write_str("the callback does not come from the configured issuer"),
-            Self::Refused { error } => write!(f, "the provider refused the sign-in: {error}"),
+            Self::Refused { error, description } => {
+                write!(f, "the provider refused the sign-in: {error}")?;
+                description.as_ref().map_or(Ok(()), |description| write!(f, " ({description:?})"))
+            }
             Self::Provider(error) => write!(f, "the provider's metadata cannot be had: {error}"),
             Self::UnusableEndpoint => f.write_str("the provider's authorization endpoint is not a plain URL"),
             Self::NoClientAuthentication => f.write_str(

@@ -117,6 +117,17 @@ impl Content {
         }
     }
 
+    /// Whether the person is in a group, as far as that is known.
+    pub(super) fn is_in_groups(&self) -> bool {
+        self.groups.as_ref().is_some_and(|groups| !groups.is_empty())
+            || self.groups_total.is_some_and(|total| total > 0)
+    }
+
+    /// The claims that are kept, beside the one that holds the groups.
+    pub(super) fn claim_names(&self) -> impl Iterator<Item = &str> {
+        self.claims.keys().map(String::as_str)
+    }
+
     /// What was learnt of the same session since, as far as `newer` is the same session.
     pub(super) fn followed_by(self, newer: Self) -> Self {
         let last_seen = self.last_seen.max(newer.last_seen);

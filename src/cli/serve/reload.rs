@@ -13,11 +13,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 /// How often the files are looked at. A change counts once they look the same twice in a row, so that a file is not read
 /// while somebody writes it.
 const LOOK: Duration = Duration::from_secs(2);
+/// How long after a refusal the same is tried again: what was missing may have come.
+const RETRY: Duration = Duration::from_secs(15);
 
 /// Loads the configuration again on SIGHUP, and when one of its files has changed.
 ///
@@ -53,26 +55,32 @@ impl Reloader {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last = self.read.clone();
+        let mut refused: Option<(Instant, String)> = None;
         loop {
-            let is_due = tokio::select! {
-                _ = self.hangup.recv() => true,
+            let (is_due, asked) = tokio::select! {
+                _ = self.hangup.recv() => (true, true),
                 _ = looks.tick() => {
                     let now = look(&self.watched);
                     let is_settled = now != self.read && now == last;
                     last = now;
-                    is_settled
+                    (is_settled || refused.as_ref().is_some_and(|(at, _)| at.elapsed() >= RETRY), is_settled)
                 }
             };
             if is_due {
                 self.read = look(&self.watched);
                 match self.reload(&site, &current).await {
                     Ok(digest) => {
+                        refused = None;
                         site.metrics.reload("applied");
                         tracing::info!(config_digest = digest, "reload.applied");
                     }
                     Err(reason) => {
                         site.metrics.reload("refused");
-                        tracing::error!(%reason, "reload.refused: the configuration before it stays in force");
+                        // A retry that fails alike says nothing new.
+                        if asked || refused.as_ref().is_none_or(|(_, before)| *before != reason) {
+                            tracing::error!(%reason, "reload.refused: the configuration before it stays in force");
+                        }
+                        refused = Some((Instant::now(), reason));
                     }
                 }
                 last.clone_from(&self.read);
@@ -114,7 +122,9 @@ impl Reloader {
 
 /// The first key that is decided when the process starts and would be another now.
 fn fixed(before: &config::Gateway, after: &config::Gateway) -> Option<&'static str> {
-    if before.listen.address != after.listen.address {
+    if before.public_url != after.public_url {
+        Some("public_url")
+    } else if before.listen.address != after.listen.address {
         Some("listen.address")
     } else if before.admin != after.admin {
         Some("admin.address")

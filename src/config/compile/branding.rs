@@ -32,6 +32,7 @@ pub(super) fn branding(
     Some(Branding {
         product_name: product_name?.unwrap_or(standard.product_name),
         logo: logo?,
+        logo_file: written.logo.as_ref().map(|logo| directory.join(&*logo.file)),
         accent: accent?.unwrap_or(standard.accent),
         support: support?,
     })

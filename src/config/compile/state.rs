@@ -47,7 +47,11 @@ fn valkey(written: &file::Valkey, directory: &Path, findings: &mut Findings) -> 
         "without TLS, whoever is on the way to the server can read its password and undo sign-outs",
     );
     let when_away = match written.when_away {
-        Some(file::WhenAway::Serve) => WhenAway::Serve,
+        Some(file::WhenAway::Serve) => {
+            let message = "while the server is away, sessions that were ended at another replica count";
+            findings.warnings.push(Diagnostic::new("state.valkey.when_away", written.url.location, message));
+            WhenAway::Serve
+        }
         Some(file::WhenAway::Refuse) | None => WhenAway::Refuse,
     };
     let ca_certificate = written.ca_certificate.as_ref().map(|path| texts::path(path, directory));

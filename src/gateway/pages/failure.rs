@@ -4,6 +4,7 @@ use super::Pages;
 use crate::gateway::failure::Failure;
 use hyper::StatusCode;
 use maud::{Markup, html};
+use url::form_urlencoded;
 
 impl Pages {
     pub fn failure(&self, failure: &Failure, request_id: &str) -> Markup {
@@ -11,7 +12,7 @@ impl Pages {
             h1 { (failure.title) }
             p {
                 @if let Some(opens) = &failure.opens { strong { (opens) } ": " }
-                (failure.detail)
+                (self.addressed(&failure.detail))
             }
             @if let Some(name) = &failure.meant {
                 p { "Did you mean " a href={ "/" (name) } { "/" (name) } "?" }
@@ -19,7 +20,7 @@ impl Pages {
             @if let Some(remedy) = &failure.remedy {
                 p.remedy { strong { "What to do: " } (remedy) }
             } @else {
-                p { (failure.advice) }
+                p { (self.addressed(failure.advice)) }
             }
             @if let Some(attempt) = failure.next_attempt() {
                 p.quiet {
@@ -48,7 +49,11 @@ impl Pages {
                 let opens = failure.opens.as_deref().unwrap_or("the destination");
                 html! { a.button href=(again) { "Open " (opens) } (everything) }
             }
-            (_, Some(again)) => html! { a.button href=(again) { "Try again" } (everything) },
+            (_, Some(again)) => html! {
+                a.button href=(again) { "Try again" }
+                @if let Some(anew) = failure.anew { a href=(sign_in_anew(again)) { (anew) } }
+                (everything)
+            },
             (_, None) => everything,
         }
     }
@@ -56,6 +61,7 @@ impl Pages {
     fn details(&self, failure: &Failure, request_id: &str) -> Markup {
         let mut report = self.report(request_id);
         report.line("Reason", &format!("{} ({})", failure.reason, failure.status.as_u16()));
+        report.line("Answer", &failure.detail);
         if let Some(person) = &failure.person {
             report.line("User", person);
         }
@@ -71,6 +77,15 @@ impl Pages {
             @if let Some(trace) = failure.trace.as_ref().filter(|trace| !trace.is_empty()) { (rules(trace)) }
         }
     }
+}
+
+/// Sign-in with a choice of the account, and back to `return_to`.
+fn sign_in_anew(return_to: &str) -> String {
+    let query = form_urlencoded::Serializer::new(String::new())
+        .append_pair("prompt", "select_account")
+        .append_pair("return_to", return_to)
+        .finish();
+    format!("/-/login?{query}")
 }
 
 fn rules(trace: &[(String, String)]) -> Markup {

@@ -21,7 +21,7 @@ impl Pages {
                 p { "Nothing is open to you as " strong { (super::who_am_i::display_name(person)) } " yet." }
                 p {
                     "Access usually comes with a group: ask " (self.platform_team()) " for it, then sign in again. "
-                    a href="/-/whoami" { "Who you are here, and why" } " tells what to ask for."
+                    a href="/-/whoami" { "Who you are here" } " has what they need to know."
                 }
                 (self.contact(request_id))
             }

@@ -4,11 +4,15 @@ use super::Pages;
 use crate::config::branding::SupportContact;
 use maud::{Markup, html};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// RFC 6068: everything but the unreserved characters and the `@`.
 const IN_A_MAIL_ADDRESS: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'@').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Who runs the gateway, where the configuration does not say.
+const PLATFORM_TEAM: &str = "your platform team";
 
 /// Lines for people who look into a problem. A value is one line, whatever it holds.
 pub(super) struct Report(String);
@@ -47,9 +51,19 @@ impl Pages {
         }
     }
 
+    /// A sentence that speaks of the platform team, by the name that it has here.
+    pub(super) fn addressed<'t>(&self, sentence: &'t str) -> Cow<'t, str> {
+        match &self.branding.support {
+            Some(support) if sentence.contains(PLATFORM_TEAM) => {
+                Cow::Owned(sentence.replace(PLATFORM_TEAM, &support.name))
+            }
+            _ => Cow::Borrowed(sentence),
+        }
+    }
+
     /// Whom sentences on pages speak of.
     pub(super) fn platform_team(&self) -> &str {
-        self.branding.support.as_ref().map_or("your platform team", |support| &support.name)
+        self.branding.support.as_ref().map_or(PLATFORM_TEAM, |support| &support.name)
     }
 }
 
@@ -60,7 +74,8 @@ impl Report {
 
     /// In a field of its own, where "select all" selects the report and nothing else.
     pub(super) fn field(&self) -> Markup {
-        let rows = (self.0.lines().count() + 2).clamp(6, 24);
+        // On a phone, lines wrap after some 35 characters.
+        let rows = self.0.lines().map(|line| line.len().div_ceil(35)).sum::<usize>().clamp(6, 24);
         html! {
             details {
                 summary { "Copy details for support" }

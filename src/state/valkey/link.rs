@@ -111,7 +111,8 @@ impl Link {
         Self { current, slots: Semaphore::new(MOST_OPERATIONS), timeout, keeper }
     }
 
-    /// One command, in its time. Whatever goes wrong with it, the connection is not trusted any more.
+    /// One command, in its time. Whatever goes wrong with it, the connection is not trusted any more,
+    /// unless the server says itself what it lacks.
     pub(super) async fn ask<T: FromRedisValue>(&self, command: Cmd) -> Result<T, Away> {
         let connection = self.current.borrow().clone();
         let Some(mut connection) = connection else { return Err(Away) };
@@ -121,6 +122,11 @@ impl Link {
         });
         match answer.await {
             Ok(value) => Ok(value),
+            // It takes no writes for want of memory, and still answers.
+            Err(Cause::Refused(code)) if code == "OOM" => {
+                tracing::warn!("state.full: the server has no memory left");
+                Err(Away)
+            }
             Err(cause) => {
                 // Of several, the first is told.
                 _ = connection.broken.try_send(cause);

@@ -104,7 +104,7 @@ fn a_logo_is_a_small_image() {
 #[test]
 fn what_is_left_out_has_a_default() {
     let gateway = accepted(LEGAL).gateway;
-    let Branding { product_name, logo, accent, support } = &*gateway.branding;
+    let Branding { product_name, logo, accent, support, .. } = &*gateway.branding;
     assert_eq!((product_name.as_str(), logo, support), ("Postern", &None, &None));
     assert_eq!((accent.to_string().as_str(), gateway.portal), ("#0b5cad", Portal::Show));
 

@@ -5,6 +5,7 @@ use crate::support::browser::Browser;
 use crate::support::provider::Signature;
 use crate::support::sign_in::World;
 use crate::support::signer::Signer;
+use postern::authn::login::Prompt;
 use postern::authn::return_to::ReturnTo;
 use serde_json::json;
 
@@ -44,7 +45,8 @@ async fn oidcc_client_test_discovery_issuer_mismatch() {
     let other = format!("{}/other", world.provider.issuer);
     world.provider.now_says().discovery = json!({"issuer": other});
     let headers = Browser::default().headers();
-    let refused = world.sign_in.start(&ReturnTo::default(), true, &headers).await.unwrap_err();
+    let refused =
+        world.sign_in.start(&ReturnTo::default(), true, Prompt::Default, &headers).await.unwrap_err();
     assert!(refused.to_string().contains("`issuer` in the discovery document"), "{refused}");
 }
 

@@ -5,7 +5,7 @@ use super::provider::{CLIENT_ID, CLIENT_SECRET, Provider};
 use super::signer::Signer;
 use postern::audit::Audit;
 use postern::authn::issuer::Issuer;
-use postern::authn::login::{Finished, RelyingParty, SignIn, SignInError};
+use postern::authn::login::{Finished, Prompt, RelyingParty, SignIn, SignInError};
 use postern::authn::return_to::ReturnTo;
 use postern::authn::seal::{Sealer, SealingKey};
 use postern::authn::session::{Revalidation, Sessions};
@@ -147,8 +147,11 @@ impl World {
     }
 
     pub(crate) async fn start(&self, browser: &mut Browser, return_to: &str) -> Url {
-        let started =
-            self.sign_in.start(&ReturnTo::parse(return_to), true, &browser.headers()).await.unwrap();
+        let started = self
+            .sign_in
+            .start(&ReturnTo::parse(return_to), true, Prompt::Default, &browser.headers())
+            .await
+            .unwrap();
         assert!(started.location.is_sensitive());
         browser.keep_all(&started.cookies);
         Url::parse(started.location.to_str().unwrap()).unwrap()

@@ -4,6 +4,7 @@ use super::{Outcome, PATIENCE, Revalidation};
 use crate::audit::{Event, Record as AuditRecord};
 use crate::authn::claims::Expected;
 use crate::authn::login::SignInError;
+use crate::authn::principal::{Groups, Principal, states};
 use crate::authn::revocation::Ended;
 use crate::authn::session::Sessions;
 use crate::authn::session::content::Content;
@@ -121,6 +122,9 @@ impl Sessions {
             Ok(Some(person)) if person.principal.user != content.user => {
                 Err(Refusal::Withdrawn("user-changed"))
             }
+            Ok(Some(person)) if self.is_incomplete(revalidation, content, &person.principal) => {
+                Err(Refusal::Withdrawn("answer-incomplete"))
+            }
             Ok(Some(person)) => match self.fit(content.told_anew(&person)) {
                 Ok((content, _)) => Ok(content),
                 Err(_) => Err(Refusal::Withdrawn("session-too-big")),
@@ -142,6 +146,17 @@ impl Sessions {
                 Err(refusal)
             }
         }
+    }
+
+    /// Whether the answer leaves out what the rules read of this session. It may (OpenID Connect Core 1.0, section 12.2), and
+    /// then nobody can tell whether the person lost it or the provider just does not repeat it: a sign-in tells.
+    fn is_incomplete(&self, revalidation: &Revalidation, content: &Content, told: &Principal) -> bool {
+        let path = &revalidation.party.issuer().config().claims.groups;
+        let tells_groups = told.groups == Groups::LeftOut || states(&told.claims, path);
+        (content.is_in_groups() && !tells_groups)
+            || content
+                .claim_names()
+                .any(|name| self.questions.ask_for_claim(name) && !told.claims.contains_key(name))
     }
 
     async fn withdraw(&self, revalidation: &Revalidation, content: &Content, reason: &'static str) {
