@@ -132,6 +132,10 @@ async fn a_refused_reload_says_why_and_leaves_the_old_configuration_in_force() {
             "`listen.address` cannot change",
         ),
         (good.replace("sandbox-client-secret", "no-such-file"), "no-such-file"),
+        (
+            good.replace("public_url: http://localhost", "public_url: http://127.0.0.1"),
+            "`public_url` cannot change",
+        ),
     ];
     for (text, expected) in cases {
         configured.replace(&text);
@@ -144,6 +148,26 @@ async fn a_refused_reload_says_why_and_leaves_the_old_configuration_in_force() {
     configured.replace(&good);
     configured.hang_up("applied").await;
     assert_eq!(configured.opens(&mut grace).await, 302);
+}
+
+/// A volume's files may come one after the other.
+#[tokio::test]
+async fn a_refused_reload_is_tried_again_until_what_was_missing_is_there() {
+    let configured = Configured::new().await;
+    let mut grace = configured.stage.person("grace").await;
+    let denying = configured.changed(EVERYONE, "      - name: nobody\n        deny: \"true\"");
+    configured.replace(&(denying + "\nlookups: {late: {file: late.yaml}}\n"));
+    configured.hang_up("refused").await;
+    assert_eq!(configured.opens(&mut grace).await, 302);
+    fs::write(configured.stage.folder.path().join("late.yaml"), "a: b\n").unwrap();
+    for _ in 0..30 {
+        if configured.count("applied") > 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(configured.opens(&mut grace).await, 403);
+    assert_eq!(configured.count("refused"), 1, "a retry that fails alike is not told again");
 }
 
 /// Requests and reloads at the same time: no request sees anything but one of the configurations.
