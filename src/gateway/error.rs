@@ -336,13 +336,13 @@ fn sign_in(error: &SignInError) -> Failure {
             format!("Your company's sign-in answered with an error ({error}). It is not something you did."),
         )
         .advise("Try again. If it fails again, send the details below to your platform team."),
-        SignInError::Token(TokenError::Mapping(_)) => Failure {
+        SignInError::Token(TokenError::Mapping(account)) => Failure {
             anew: Some("Use another account"),
             ..Failure::new(
                 StatusCode::FORBIDDEN,
                 error.reason(),
                 "This account cannot be used here",
-                format!("Your company's sign-in let you in, but {error}."),
+                format!("Your company's sign-in let you in, but {account}."),
             )
         }
         .advise("If you have another account, use that one. Otherwise send the details below to your platform team."),

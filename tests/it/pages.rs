@@ -5,6 +5,7 @@ use crate::support::visitor::Visitor;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use postern::sandbox::Person;
 use postern::sandbox::{Fault, SandboxOptions, Times};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -282,4 +283,25 @@ async fn who_gets_no_further_may_sign_in_anew() {
     );
     let plain = olga.get(&stage.postern.at("/-/login?return_to=/studio")).await.checked();
     assert_eq!(plain.next().unwrap().path(), "/studio", "without that, a session is enough");
+}
+
+/// The provider signs the same person in again and again: another account is the only way on.
+#[tokio::test]
+async fn an_account_that_names_nobody_here_may_be_left_for_another() {
+    let stage = Stage::new().await;
+    let person = stage.sandbox.people().into_iter().find(|person| person.id == "grace").unwrap();
+    stage.sandbox.put_person(Person { email: "grace@elsewhere.example".to_owned(), ..person });
+    let mut grace = Visitor::person();
+    let first = grace.get(&stage.postern.at("/studio")).await.checked();
+    let callback = stage.pick(&mut grace, "grace", first).await;
+    let refused = grace.get(&callback).await.checked();
+    assert_eq!(refused.status, 403);
+    assert!(refused.body.contains("<h1>This account cannot be used here</h1>"), "{}", refused.body);
+    let anew = "/-/login?prompt=select_account&amp;return_to=%2Fstudio";
+    assert!(
+        refused.body.contains(&format!("<a href=\"{anew}\">Use another account</a>")),
+        "{}",
+        refused.body
+    );
+    assert!(report(&refused.body).contains("Reason: email-domain (403)"), "{}", refused.body);
 }
