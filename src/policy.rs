@@ -25,7 +25,6 @@ use expression::functions::Library;
 use grant::{Denial, DenialReason, Effect, Grant, Outcome, Step, Trace};
 use paths::Glob;
 use reads::Reads;
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -136,13 +135,6 @@ impl Policy {
 
     pub fn destination(&self, name: &str) -> Option<&Destination> {
         self.destinations.iter().find(|destination| &*destination.name == name)
-    }
-
-    /// Every group that some rule asks for by its name, and perhaps texts that are no group.
-    pub fn group_names(&self) -> BTreeSet<&str> {
-        let rules =
-            self.deny.iter().chain(self.destinations.iter().flat_map(|destination| &destination.rules));
-        rules.flat_map(|rule| rule.condition.group_names()).collect()
     }
 
     /// In the order of the configuration.

@@ -71,7 +71,7 @@ impl Gateway {
             person,
             issuer_url: issuer.map_or("", |issuer| issuer.issuer.as_str()),
             client_ip: context.client_ip,
-            asked_for: self.policy.group_names(),
+            asked_for: &self.policy.reads().groups,
             request_id: &context.request_id,
             config_digest: self.audit.config_digest(),
         };

@@ -60,8 +60,6 @@ pub(super) struct Problem {
 pub(super) struct Condition {
     expression: IdedExpr,
     names_realm: bool,
-    /// The texts beside which `groups` stands: among them every group that is asked for by its name.
-    group_names: Vec<String>,
 }
 
 /// An expression that yields a text or a failure.
@@ -81,9 +79,9 @@ impl Condition {
         vocabulary: &Vocabulary<'_>,
         gathered: &mut Gathered,
     ) -> Result<Self, Vec<Problem>> {
-        let Parsed { expression, found, names_realm, group_names } = parse(source, vocabulary, gathered)?;
+        let Parsed { expression, found, names_realm } = parse(source, vocabulary, gathered)?;
         if found.may_be(Type::Bool) {
-            Ok(Self { expression, names_realm, group_names })
+            Ok(Self { expression, names_realm })
         } else {
             Err(vec![Problem::whole(format!("a rule asks yes or no, and this is {}", found.words()))])
         }
@@ -92,11 +90,6 @@ impl Condition {
     /// Whether it asks for the person's realm or issuer.
     pub(super) fn names_realm(&self) -> bool {
         self.names_realm
-    }
-
-    /// Every group that it asks for by its name, and perhaps texts that are no group.
-    pub(super) fn group_names(&self) -> impl Iterator<Item = &str> {
-        self.group_names.iter().map(String::as_str)
     }
 
     /// # Errors
@@ -146,7 +139,6 @@ struct Parsed {
     expression: IdedExpr,
     found: Type,
     names_realm: bool,
-    group_names: Vec<String>,
 }
 
 fn parse(source: &str, vocabulary: &Vocabulary<'_>, gathered: &mut Gathered) -> Result<Parsed, Vec<Problem>> {
@@ -174,13 +166,12 @@ fn parse(source: &str, vocabulary: &Vocabulary<'_>, gathered: &mut Gathered) -> 
     })?;
     let mut check = Check::new(vocabulary, &positions, &mut gathered.patterns);
     let found = check.expression(&expression);
-    let Check { problems, names_realm, names_groups, texts, .. } = check;
+    let Check { problems, names_realm, .. } = check;
     if !problems.is_empty() {
         return Err(problems);
     }
     reads::gather(&expression, &mut gathered.reads);
-    let group_names = if names_groups { texts } else { Vec::new() };
-    Ok(Parsed { expression, found, names_realm, group_names })
+    Ok(Parsed { expression, found, names_realm })
 }
 
 /// Upper bounds of what the parser will recurse into, found before it does.

@@ -4,8 +4,8 @@ use super::Pages;
 use crate::authn::principal::{Groups, Principal};
 use crate::gateway::listing::Access;
 use crate::policy::grant::DenialReason;
+use crate::policy::reads::Names;
 use maud::{Markup, html};
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// A report names this many groups; the page has all of them.
@@ -19,7 +19,7 @@ pub struct Identity<'a> {
     pub issuer_url: &'a str,
     pub client_ip: Option<IpAddr>,
     /// The groups that the rules ask for.
-    pub asked_for: BTreeSet<&'a str>,
+    pub asked_for: &'a Names,
     pub request_id: &'a str,
     pub config_digest: &'a str,
 }
@@ -138,7 +138,6 @@ fn groups(identity: &Identity<'_>) -> Markup {
     match identity.groups() {
         None => html! { "left out by the sign-in provider, because there are too many" },
         Some((asked_for, others)) if asked_for.is_empty() && others.is_empty() => html! { "none" },
-        Some((_, others)) if identity.asked_for.is_empty() => html! { (others.join(", ")) },
         Some((asked_for, others)) => html! {
             @if asked_for.is_empty() { "none that the rules ask for" } @else { (asked_for.join(", ")) }
             @if !others.is_empty() {

@@ -58,9 +58,6 @@ pub(super) struct Check<'a> {
     pub(super) problems: Vec<Problem>,
     /// The person's realm or issuer was asked for.
     pub(super) names_realm: bool,
-    pub(super) names_groups: bool,
-    /// The texts that stand in it.
-    pub(super) texts: Vec<String>,
     /// The variable of the comprehension around, and what is known of it.
     bound: Option<(String, Type)>,
     depth: usize,
@@ -78,8 +75,6 @@ impl<'a> Check<'a> {
             patterns,
             problems: Vec::new(),
             names_realm: false,
-            names_groups: false,
-            texts: Vec::new(),
             bound: None,
             depth: 0,
         }
@@ -116,10 +111,7 @@ impl<'a> Check<'a> {
         match literal {
             LiteralValue::Boolean(_) => Type::Bool,
             LiteralValue::Double(_) | LiteralValue::Int(_) | LiteralValue::UInt(_) => Type::Number,
-            LiteralValue::String(text) => {
-                self.texts.push(text.inner().to_owned());
-                Type::String
-            }
+            LiteralValue::String(_) => Type::String,
             LiteralValue::Null => Type::Null,
             LiteralValue::Bytes(_) => {
                 self.problem(at, "bytes are not allowed: nothing here is made of them");
@@ -135,7 +127,6 @@ impl<'a> Check<'a> {
             return if bound == name { *found } else { Type::Any };
         }
         self.names_realm |= matches!(name, "realm" | "issuer");
-        self.names_groups |= name == "groups";
         if name == "client_ip" && !self.vocabulary.client_ip_known {
             let help = "set `trusted_proxies` or `listen.direct_clients`";
             self.problem_with_help(at, "`client_ip` can never be known", Some(help.to_owned()));
