@@ -29,9 +29,11 @@ mod login_peer;
 mod login_tabs;
 mod logout;
 mod mapping;
+mod metrics;
 mod moto;
 mod navigation;
 mod oidf;
+mod observing;
 mod openapi;
 mod pages;
 mod policy;
@@ -49,6 +51,8 @@ mod state;
 mod target;
 mod token_form;
 mod tokens;
+mod traces;
+mod trail;
 mod vectors;
 
 mod support {
