@@ -17,6 +17,7 @@ mod commands;
 mod config;
 mod credentials;
 mod crowd;
+mod deploy;
 mod discovery;
 mod edge;
 mod keys;
