@@ -4,6 +4,7 @@ mod balanced;
 mod balancers;
 mod client;
 mod cloudformation;
+mod container;
 mod kubernetes;
 mod systemd;
 
