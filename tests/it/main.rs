@@ -60,7 +60,7 @@ mod support {
     pub(crate) mod elsewhere;
     pub(crate) mod jwks_server;
     pub(crate) mod postern;
-    pub(crate) mod process;
+    pub(crate) mod program;
     pub(crate) mod provider;
     pub(crate) mod sign_in;
     pub(crate) mod signer;

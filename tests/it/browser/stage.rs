@@ -3,7 +3,7 @@
 use super::aged_session::aged_session;
 use crate::support::elsewhere::peers;
 use crate::support::postern::{BINARY, free_port};
-use crate::support::process::Process;
+use crate::support::program::Process;
 use postern::sandbox::{Addresses, AwsCredentials, Fault, Sandbox, SandboxOptions, Times};
 use serde_json::{Value, json};
 use std::collections::HashSet;

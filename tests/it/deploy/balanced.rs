@@ -1,9 +1,9 @@
 //! Replicas behind a load balancer that runs with the very file of `deploy/`.
 
 use super::client::Client;
-use super::{filled_in, shipped};
+use super::{filled_in, text};
 use crate::support::postern::{Postern, free_port};
-use crate::support::process::Process;
+use crate::support::program::Process;
 use crate::support::stage::mints;
 use postern::sandbox::{Sandbox, SandboxOptions, Token};
 use std::fs;
@@ -17,6 +17,8 @@ use url::Url;
 pub(super) enum Balancer {
     Haproxy,
     Nginx,
+    /// HAProxy that leaves TLS to the replicas.
+    Passthrough,
 }
 
 /// What a stage differs in from the plainest one.
@@ -63,11 +65,18 @@ impl Balanced {
         let mut servers = [free_port(), if options.impostor == 0 { free_port() } else { options.impostor }];
         let mut replicas = Vec::new();
         for server in servers.iter_mut().take(options.replicas) {
-            replicas.push(replica(&sandbox, folder.path(), public, *server, options.drain_delay)?);
+            replicas.push(replica(
+                &sandbox,
+                folder.path(),
+                balancer,
+                [public, *server],
+                options.drain_delay,
+            )?);
         }
         let file = file(balancer, folder.path(), [public, plain], servers);
         let file = options.change.map_or(file.clone(), |change| change(file));
-        let process = run(peers, balancer, folder.path(), &file, [public, plain])?;
+        let ports = if balancer == Balancer::Passthrough { vec![public] } else { vec![public, plain] };
+        let process = run(peers, balancer, folder.path(), &file, &ports)?;
         let token = sandbox.token(&Token::new(sandbox.access_claims("grace"))).expect("a token");
         let client = Client::new(public, &folder.path().join("certificate.pem"), token);
         Ok(Self { balancer: process, replicas, client, plain, sandbox, folder })
@@ -84,19 +93,23 @@ impl Balanced {
     }
 }
 
-fn replica(sandbox: &Sandbox, folder: &Path, public: u16, port: u16, delay: &str) -> Result<Postern, String> {
+fn replica(
+    sandbox: &Sandbox,
+    folder: &Path,
+    balancer: Balancer,
+    [public, port]: [u16; 2],
+    delay: &str,
+) -> Result<Postern, String> {
     let public_url = format!("https://localhost:{public}");
     let (_, secret) = sandbox.client();
     fs::write(folder.join("sandbox-client-secret"), secret.expose()).expect("the secret");
     let text = sandbox.configuration(&public_url, &format!("127.0.0.1:{port}"));
     let delay = format!("drain: {{delay: {}}}", if delay.is_empty() { "0s" } else { delay });
-    let text = filled_in(
-        &text,
-        &[
-            ("  direct_clients: true", "trusted_proxies: [127.0.0.1/32]\nlimits: {mints_per_minute: 600}"),
-            ("drain: {delay: 0s}", &delay),
-        ],
-    );
+    let tls = "  tls: {certificate: certificate.pem, private_key: key.pem}\n  proxy_protocol: required\n";
+    let tls = if balancer == Balancer::Passthrough { tls } else { "" };
+    let behind = format!("{tls}trusted_proxies: [127.0.0.1/32]\nlimits: {{mints_per_minute: 600}}");
+    let text =
+        filled_in(&text, &[("  direct_clients: true", behind.as_str()), ("drain: {delay: 0s}", &delay)]);
     let config = folder.join(format!("postern-{port}.yaml"));
     fs::write(&config, text).expect("the configuration");
     let key = sandbox.credentials();
@@ -115,7 +128,7 @@ fn file(balancer: Balancer, folder: &Path, [public, plain]: [u16; 2], [first, se
     let at = |name: &str| folder.join(name).to_str().expect("UTF-8").to_owned();
     match balancer {
         Balancer::Haproxy => {
-            let text = fs::read_to_string(shipped("haproxy/haproxy.cfg")).expect("haproxy.cfg");
+            let text = text("haproxy/haproxy.cfg");
             filled_in(
                 &text,
                 &[
@@ -129,8 +142,22 @@ fn file(balancer: Balancer, folder: &Path, [public, plain]: [u16; 2], [first, se
                 ],
             )
         }
+        Balancer::Passthrough => {
+            let text = text("haproxy/passthrough.cfg");
+            filled_in(
+                &text,
+                &[
+                    ("bind :443\n", &format!("bind 127.0.0.1:{public}\n")),
+                    ("ml.corp.example", "localhost"),
+                    ("/etc/ssl/certs/ca-certificates.crt", &at("certificate.pem")),
+                    ("10.0.1.10:8443", &first),
+                    ("10.0.2.10:8443", &second),
+                    ("maxconn 10000", "maxconn 200"),
+                ],
+            )
+        }
         Balancer::Nginx => {
-            let text = fs::read_to_string(shipped("nginx/nginx.conf")).expect("nginx.conf");
+            let text = text("nginx/nginx.conf");
             let scratch: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
                 .iter()
                 .map(|name| format!("    {name}_temp_path {};\n", at(name)))
@@ -158,13 +185,13 @@ fn run(
     balancer: Balancer,
     folder: &Path,
     file: &str,
-    ports: [u16; 2],
+    ports: &[u16],
 ) -> Result<Process, String> {
     let path = folder.join("balancer.conf");
     fs::write(&path, file).expect("the balancer's file");
     let path = path.to_str().expect("UTF-8");
     let (program, arguments) = match balancer {
-        Balancer::Haproxy => ("haproxy/haproxy", vec!["-db", "-f", path]),
+        Balancer::Haproxy | Balancer::Passthrough => ("haproxy/haproxy", vec!["-db", "-f", path]),
         // One process, so that it ends with its handle.
         Balancer::Nginx => {
             ("nginx/nginx", vec!["-e", "stderr", "-g", "daemon off; master_process off;", "-c", path])

@@ -11,14 +11,18 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use url::Url;
 
-macro_rules! with_both {
-    ($($name:ident),+ $(,)?) => {
-        mod haproxy { $(#[tokio::test(flavor = "multi_thread")] async fn $name() { super::$name(super::Balancer::Haproxy).await; })+ }
-        mod nginx { $(#[tokio::test(flavor = "multi_thread")] async fn $name() { super::$name(super::Balancer::Nginx).await; })+ }
+macro_rules! with {
+    ($place:ident $balancer:ident: $($name:ident),+ $(,)?) => {
+        mod $place {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() {
+                super::$name(super::Balancer::$balancer).await;
+            })+
+        }
     };
 }
 
-with_both!(
+with!(haproxy Haproxy:
     launches_pass_with_locations_of_all_sizes,
     defaults_would_refuse_long_locations,
     a_replica_that_cannot_be_reached_costs_no_launch,
@@ -26,6 +30,20 @@ with_both!(
     a_replica_that_stops_costs_no_launch,
     logs_hold_no_query_and_no_location,
     what_comes_without_tls_is_sent_on,
+);
+with!(nginx Nginx:
+    launches_pass_with_locations_of_all_sizes,
+    defaults_would_refuse_long_locations,
+    a_replica_that_cannot_be_reached_costs_no_launch,
+    what_reached_a_replica_is_not_asked_again,
+    a_replica_that_stops_costs_no_launch,
+    logs_hold_no_query_and_no_location,
+    what_comes_without_tls_is_sent_on,
+);
+with!(passthrough Passthrough:
+    launches_pass_with_locations_of_all_sizes,
+    a_replica_that_cannot_be_reached_costs_no_launch,
+    a_replica_that_stops_costs_no_launch,
 );
 
 /// SageMaker's own are of 4.4 kB; an IAM session token of the largest size makes 15 kB.
@@ -75,7 +93,7 @@ async fn launches_pass_with_locations_of_all_sizes(balancer: Balancer) {
 
 async fn defaults_would_refuse_long_locations(balancer: Balancer) {
     let without: fn(String) -> String = match balancer {
-        Balancer::Haproxy => |file| without_lines(&file, "tune.bufsize", 1),
+        Balancer::Haproxy | Balancer::Passthrough => |file| without_lines(&file, "tune.bufsize", 1),
         Balancer::Nginx => |file| without_lines(&without_lines(&file, "proxy_buffer_size", 1), "proxy_b", 2),
     };
     let options = Options { replicas: 2, change: Some(without), ..Options::default() };

@@ -3,7 +3,7 @@
 use super::{judged, pass_checkov, said, shipped};
 use crate::support::elsewhere::{images, peers};
 use crate::support::postern::free_port;
-use crate::support::process::Process;
+use crate::support::program::Process;
 use crate::support::stage::mints;
 use crate::support::visitor::Visitor;
 use postern::sandbox::{Sandbox, SandboxOptions, Token};
@@ -47,7 +47,7 @@ impl Container {
 
     fn command(&self) -> Command {
         let mut command = Command::new("chroot");
-        command.arg(format!("--userspec={USER}")).arg(&self.root).arg("/postern").env_clear();
+        command.arg(format!("--userspec={USER}")).arg(&self.root).arg("/postern");
         command
     }
 
