@@ -17,6 +17,7 @@ mod commands;
 mod config;
 mod credentials;
 mod crowd;
+mod deploy;
 mod discovery;
 mod edge;
 mod keys;
@@ -63,6 +64,7 @@ mod support {
     pub(crate) mod elsewhere;
     pub(crate) mod jwks_server;
     pub(crate) mod postern;
+    pub(crate) mod program;
     pub(crate) mod provider;
     pub(crate) mod sign_in;
     pub(crate) mod signer;
