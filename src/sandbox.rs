@@ -63,10 +63,9 @@ pub const REGION: &str = "eu-west-1";
 pub struct SandboxOptions {
     /// Where the identity provider, SageMaker, STS and the issued URLs are served: loopback only.
     pub addresses: Addresses,
-    /// By which codes, tokens, AWS sessions and issued URLs expire.
+    /// By which codes, tokens, AWS sessions and issued URLs expire. Signatures are judged by the machine's clock, as
+    /// the SDKs make them by it.
     pub clock: Clock,
-    /// By which signatures are judged: the machine's, as the SDKs make them by it.
-    pub signature_clock: Clock,
     /// Where sign-in may return to, exactly; see also [`Sandbox::register_redirect`].
     pub redirect_uris: Vec<String>,
     pub post_logout_redirect_uris: Vec<String>,
@@ -96,7 +95,6 @@ impl Default for SandboxOptions {
         Self {
             addresses: Addresses::default(),
             clock: Clock::system(),
-            signature_clock: Clock::system(),
             redirect_uris: Vec::new(),
             post_logout_redirect_uris: Vec::new(),
             backchannel_logout_uri: None,
@@ -147,7 +145,7 @@ impl Sandbox {
 
         let clock = options.clock;
         let (faults, calls) = (Arc::new(Faults::default()), Arc::new(Calls::default()));
-        let callers = Arc::new(Callers::new(clock.clone(), options.signature_clock));
+        let callers = Arc::new(Callers::new(clock.clone()));
         let landing = Arc::new(Landing::new(landing_url.clone(), options.urls, clock.clone()));
         let identity_provider = Arc::new(IdentityProvider {
             issuer: issuer.as_str().trim_end_matches('/').to_owned(),

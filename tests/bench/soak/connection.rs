@@ -186,7 +186,10 @@ impl Connection {
         self.speak(tls.connect(host, stream).await.map_err(refused)?).await
     }
 
-    async fn speak(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Sender, Lost> {
+    async fn speak(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) -> Result<Sender, Lost> {
         let refused = |error: hyper::Error| Lost::NotConnected(causes(&error));
         let stream = TokioIo::new(stream);
         if self.style == Style::Http2 {

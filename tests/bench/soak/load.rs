@@ -191,7 +191,8 @@ impl Client {
     fn judge(&self, turn: usize, person: &Person, answer: &Answer) -> Result<(), String> {
         let unexpected = || {
             let text: String = answer.text().chars().take(300).collect();
-            Err(format!("{} to {:?} {text}", answer.status, answer.location()))
+            let location: String = answer.location().chars().take(60).collect();
+            Err(format!("{} to {location:?} {text}", answer.status))
         };
         match (turn % 5, answer.status.as_u16()) {
             (0 | 1, 302) => land(&self.sandbox, person, answer.location())?,

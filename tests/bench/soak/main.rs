@@ -65,7 +65,8 @@ const BESIDE: &str = "dark-provider";
 
 fn main() -> ExitCode {
     // Cargo adds `--bench`.
-    let (options, mut names): (Vec<_>, Vec<_>) = std::env::args().skip(1).partition(|it| it.starts_with("--"));
+    let (options, mut names): (Vec<_>, Vec<_>) =
+        std::env::args().skip(1).partition(|it| it.starts_with("--"));
     let size = if options.iter().any(|option| option == "--small") { Size::Small } else { Size::Full };
     if names.is_empty() {
         names = ALL.iter().chain([&BESIDE]).map(ToString::to_string).collect();

@@ -16,7 +16,7 @@ pub(crate) struct Person {
 }
 
 impl Person {
-    /// Somebody whom the sandbox's provider knows, with a token that is good for an hour.
+    /// Somebody whom the sandbox's provider knows, with a token from an hour ago that is good for one more.
     pub(crate) fn hired(sandbox: &Sandbox, number: usize) -> Self {
         let id = format!("person-{number}");
         let person = postern::sandbox::Person {
@@ -86,8 +86,9 @@ impl Person {
 }
 
 fn bearer(sandbox: &Sandbox, person: &str) -> HeaderValue {
-    let in_an_hour = postern::clock::Clock::system().now().0 + 3600;
-    let token = postern::sandbox::Token::new(sandbox.access_claims(person)).claim("exp", in_an_hour);
+    let now = postern::clock::Clock::system().now().0;
+    let token = postern::sandbox::Token::new(sandbox.access_claims(person));
+    let token = token.claim("iat", now - 3600).claim("exp", now + 3600);
     let token = sandbox.token(&token).expect("a token");
     format!("Bearer {token}").parse().expect("a header")
 }
@@ -107,5 +108,7 @@ fn navigation() -> HeaderMap {
 /// `NAME=VALUE` of what an answer sets.
 fn set_cookies(answer: &Answer) -> impl Iterator<Item = &str> {
     let cookies = answer.headers.get_all(SET_COOKIE).iter();
-    cookies.filter_map(|cookie| cookie.to_str().ok()?.split(';').next()).filter(|cookie| !cookie.ends_with('='))
+    cookies
+        .filter_map(|cookie| cookie.to_str().ok()?.split(';').next())
+        .filter(|cookie| !cookie.ends_with('='))
 }

@@ -108,6 +108,15 @@ impl Replica {
         self.told.lines.lock().expect("lines").iter().filter(|line| line.contains(word)).count()
     }
 
+    /// What it warned of and why, each once.
+    pub(crate) fn print_warnings(&self) {
+        let printed = self.printed();
+        let warnings = printed.lines().filter(|line| line.contains("WARN") || line.contains("ERROR"));
+        for warning in warnings.take(6) {
+            println!("    {warning}");
+        }
+    }
+
     pub(crate) fn printed(&self) -> String {
         self.told.lines.lock().expect("lines").join("\n")
     }

@@ -44,8 +44,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) balanced: bool,
     pub(crate) people: usize,
     pub(crate) environment: Vec<(String, String)>,
-    /// By which AWS judges signatures.
-    pub(crate) signature_clock: Clock,
+    /// The provider's.
+    pub(crate) clock: Clock,
     pub(crate) change: &'a dyn Fn(String) -> String,
 }
 
@@ -56,9 +56,9 @@ pub(crate) struct Balancer {
 
 impl Default for Plan<'_> {
     fn default() -> Self {
-        let signature_clock = Clock::system();
         let change = &|config| config;
-        Self { replicas: 1, balanced: false, people: 20, environment: Vec::new(), signature_clock, change }
+        let clock = Clock::system();
+        Self { replicas: 1, balanced: false, people: 20, environment: Vec::new(), clock, change }
     }
 }
 
@@ -66,8 +66,8 @@ impl Site {
     /// `None`, said aloud, where the plan has a balancer and no peers are installed.
     pub(crate) async fn set_up(plan: Plan<'_>) -> Option<Self> {
         let valkey = if plan.balanced { Some(Valkey::start(&[])?) } else { None };
-        let signature_clock = plan.signature_clock.clone();
-        let options = SandboxOptions { any_profile: true, signature_clock, ..SandboxOptions::default() };
+        let clock = plan.clock.clone();
+        let options = SandboxOptions { any_profile: true, clock, ..SandboxOptions::default() };
         let sandbox = Arc::new(Sandbox::start(options).await.expect("a sandbox"));
         let folder = TempDir::new().expect("a folder");
         let ports: Vec<u16> = (0..plan.replicas).map(|_| steady_port()).collect();

@@ -48,7 +48,12 @@ pub(crate) async fn run(size: Size) -> Report {
         share >= 99.9,
     );
     let factor = half.calls as f64 / plain.calls as f64;
-    report.promise("calls, compared with undisturbed", format!("{factor:.3} x"), "at most 2 x", factor <= 2.0);
+    report.promise(
+        "calls, compared with undisturbed",
+        format!("{factor:.3} x"),
+        "at most 2 x",
+        factor <= 2.0,
+    );
     report.none("neither opened nor asked to come again", half.otherwise as u64);
     report.tell("slowest answer", format!("{:?}", half.slowest));
     report.promise(
@@ -82,7 +87,8 @@ async fn launch(site: &Site, launches: usize) -> Launches {
     let mut clients = JoinSet::new();
     for _ in 0..AT_ONCE {
         let mut connection = site.connect(Style::KeepAlive);
-        let (next, people, sandbox) = (Arc::clone(&next), Arc::clone(&site.people), Arc::clone(&site.sandbox));
+        let (next, people, sandbox) =
+            (Arc::clone(&next), Arc::clone(&site.people), Arc::clone(&site.sandbox));
         clients.spawn(async move {
             let mut tally = Launches::default();
             loop {
@@ -116,7 +122,8 @@ async fn launch(site: &Site, launches: usize) -> Launches {
 }
 
 fn asks_to_come_again(answer: &Answer) -> bool {
-    let seconds = answer.headers.get("retry-after").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let seconds =
+        answer.headers.get("retry-after").and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     seconds.is_some_and(|seconds| (1..=60).contains(&seconds))
 }
 
