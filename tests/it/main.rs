@@ -48,6 +48,7 @@ mod sandbox_peers;
 mod seal;
 mod session;
 mod sinks;
+mod soak;
 mod state;
 mod target;
 mod token_form;
