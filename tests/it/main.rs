@@ -45,6 +45,8 @@ mod sandbox_peers;
 mod seal;
 mod session;
 mod sinks;
+#[cfg(feature = "bench")]
+mod speed;
 mod state;
 mod target;
 mod token_form;
