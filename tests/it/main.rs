@@ -49,6 +49,8 @@ mod seal;
 mod session;
 mod sinks;
 mod soak;
+#[cfg(feature = "bench")]
+mod speed;
 mod state;
 mod target;
 mod token_form;
