@@ -17,6 +17,7 @@ mod commands;
 mod config;
 mod credentials;
 mod crowd;
+mod deploy;
 mod discovery;
 mod edge;
 mod keys;
@@ -47,6 +48,9 @@ mod sandbox_peers;
 mod seal;
 mod session;
 mod sinks;
+mod soak;
+#[cfg(feature = "bench")]
+mod speed;
 mod state;
 mod target;
 mod token_form;
@@ -63,6 +67,7 @@ mod support {
     pub(crate) mod elsewhere;
     pub(crate) mod jwks_server;
     pub(crate) mod postern;
+    pub(crate) mod program;
     pub(crate) mod provider;
     pub(crate) mod sign_in;
     pub(crate) mod signer;
