@@ -50,6 +50,7 @@ pub mod authn;
 pub mod policy;
 pub mod target;
 pub mod presign;
+pub mod iam;
 pub mod config;
 pub mod server;
 pub mod admin;

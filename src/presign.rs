@@ -6,10 +6,11 @@
 pub mod authorized_url;
 mod credentials;
 pub mod error;
+pub(crate) mod permissions;
 mod retry;
 mod sagemaker;
 mod sdk;
-mod session_name;
+pub(crate) mod session_name;
 mod session_policy;
 mod slots;
 pub mod state;

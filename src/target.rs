@@ -54,15 +54,64 @@ pub struct Mint {
     pub fragment: Option<Fragment>,
 }
 
+/// The kinds of target. Rules may change a target's fields, never its kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    StudioDomain,
+    MlflowTrackingServer,
+    MlflowApp,
+    NotebookInstance,
+    PartnerApp,
+}
+
 impl Target {
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::StudioDomain { .. } => Kind::StudioDomain,
+            Self::MlflowTrackingServer { .. } => Kind::MlflowTrackingServer,
+            Self::MlflowApp { .. } => Kind::MlflowApp,
+            Self::NotebookInstance { .. } => Kind::NotebookInstance,
+            Self::PartnerApp { .. } => Kind::PartnerApp,
+        }
+    }
+
     /// The API operation that presigns this kind of target.
     pub fn operation(&self) -> &'static str {
+        self.kind().presign_operation()
+    }
+}
+
+impl Kind {
+    /// The configuration's word.
+    pub fn as_str(self) -> &'static str {
         match self {
-            Self::StudioDomain { .. } => "CreatePresignedDomainUrl",
-            Self::MlflowTrackingServer { .. } => "CreatePresignedMlflowTrackingServerUrl",
-            Self::MlflowApp { .. } => "CreatePresignedMlflowAppUrl",
-            Self::NotebookInstance { .. } => "CreatePresignedNotebookInstanceUrl",
-            Self::PartnerApp { .. } => "CreatePartnerAppPresignedUrl",
+            Self::StudioDomain => "studio_domain",
+            Self::MlflowTrackingServer => "mlflow_tracking_server",
+            Self::MlflowApp => "mlflow_app",
+            Self::NotebookInstance => "notebook_instance",
+            Self::PartnerApp => "partner_app",
+        }
+    }
+
+    /// The API operation that presigns.
+    pub fn presign_operation(self) -> &'static str {
+        match self {
+            Self::StudioDomain => "CreatePresignedDomainUrl",
+            Self::MlflowTrackingServer => "CreatePresignedMlflowTrackingServerUrl",
+            Self::MlflowApp => "CreatePresignedMlflowAppUrl",
+            Self::NotebookInstance => "CreatePresignedNotebookInstanceUrl",
+            Self::PartnerApp => "CreatePartnerAppPresignedUrl",
+        }
+    }
+
+    /// The API operation that tells the state of what is opened: for Studio, the person's profile.
+    pub fn describe_operation(self) -> &'static str {
+        match self {
+            Self::StudioDomain => "DescribeUserProfile",
+            Self::MlflowTrackingServer => "DescribeMlflowTrackingServer",
+            Self::MlflowApp => "DescribeMlflowApp",
+            Self::NotebookInstance => "DescribeNotebookInstance",
+            Self::PartnerApp => "DescribePartnerApp",
         }
     }
 }

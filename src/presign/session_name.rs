@@ -1,6 +1,7 @@
 //! A person's name in AWS: the `RoleSessionName` and `SourceIdentity` of the sessions in which their URLs are minted.
 
 use super::Person;
+use crate::config::IssuerConfig;
 use aws_lc_rs::digest::{Context, SHA256};
 use std::fmt::Write;
 
@@ -30,6 +31,26 @@ pub(super) fn session_name(person: &Person, sole_realm: Option<&str>) -> String 
     readable
         .filter(|name| (2..=LONGEST).contains(&name.len()) && name != LOOK_UP)
         .unwrap_or_else(|| digested(person))
+}
+
+/// The names that people of these issuers can have, and the look-ups' own, with IAM's wildcards: for trust policies. `None`
+/// where a person may be called anything.
+pub(crate) fn patterns(issuers: &[IssuerConfig], sole_realm: Option<&str>) -> Option<Vec<String>> {
+    let mut patterns = vec![LOOK_UP.to_owned(), format!("*=={}", "?".repeat(DIGEST))];
+    for issuer in issuers {
+        for domain in issuer.user_domains.as_ref()? {
+            let pattern = if sole_realm == Some(&*issuer.realm) {
+                format!("*@{domain}")
+            } else {
+                format!("*@{domain}={}", issuer.realm)
+            };
+            // What is not plain is digested.
+            if plain(domain) && plain(&issuer.realm) && !patterns.contains(&pattern) {
+                patterns.push(pattern);
+            }
+        }
+    }
+    Some(patterns)
 }
 
 fn plain(text: &str) -> bool {
