@@ -5,6 +5,7 @@
 mod check;
 #[cfg(feature = "sandbox")]
 mod demo;
+mod doctor;
 mod explain;
 mod iam;
 mod serve;
@@ -39,6 +40,9 @@ enum Command {
     Check(CheckArgs),
     /// Show which rule decides for a person, and the resulting target.
     Explain(ExplainArgs),
+    /// Ask the identity provider, AWS and the shared state whether they are as the configuration needs them, and say what
+    /// to fix. Nothing is started or opened.
+    Doctor(DoctorArgs),
     /// Print the least IAM, trust and VPC endpoint policies that a configuration needs, offline.
     Iam(IamArgs),
     /// Print the JSON Schema of the configuration, for editors.
@@ -88,6 +92,25 @@ struct ExplainArgs {
     /// One destination, with a path below it or without; all of them as a table where left out.
     #[arg(value_name = "DESTINATION[/PATH]")]
     destination: Option<String>,
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Debug, Args)]
+struct DoctorArgs {
+    /// The configuration file (YAML).
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Look at what this person would open: a JSON file with the claims of their token; `-` reads standard input. Without
+    /// it, targets that depend on the person are left out.
+    #[arg(long = "as", value_name = "CLAIMS_FILE")]
+    claims: Option<PathBuf>,
+    /// The issuer that asserts the claims; by default the only one, or the one that people sign in at.
+    #[arg(long, value_name = "NAME", requires = "claims")]
+    issuer: Option<String>,
+    /// The address that the person comes from.
+    #[arg(long, value_name = "IP", requires = "claims")]
+    client_ip: Option<IpAddr>,
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
@@ -151,6 +174,7 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
         Command::Iam(args) => iam::run(&args),
         Command::Schema => print_json(&config::schema()),
         Command::Keygen => print(&seal::generate_key()),

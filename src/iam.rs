@@ -89,7 +89,7 @@ pub fn policies(policy: &Policy, settings: &config::Gateway, own: &Own) -> Polic
     };
     let mut identity = Vec::new();
     if !roles.is_empty() {
-        let arns = statement::narrowest(roles.clone());
+        let arns = statement::narrowest(&roles);
         identity.push(Statement::allow("AssumeForPeople", assume(settings), arns));
     }
     identity.extend(Resources::of(&of_role(None), own).statements(false));

@@ -172,6 +172,7 @@ impl Sandbox {
             any_profile: options.any_profile,
             patterns: sagemaker::patterns().map_err(io::Error::other)?,
         });
+        let time = clock.clone();
         let sts = Arc::new(Sts {
             callers: Arc::clone(&callers),
             calls: Arc::clone(&calls),
@@ -183,16 +184,19 @@ impl Sandbox {
         let (stop, stopped) = watch::channel(());
         let mut servers = JoinSet::new();
         let provider = Arc::clone(&identity_provider);
-        servers.spawn(http::serve(identity_provider_listener, stopped.clone(), move |request| {
-            Arc::clone(&provider).answer(request)
-        }));
-        servers.spawn(http::serve(sagemaker_listener, stopped.clone(), move |request| {
+        servers.spawn(http::serve(
+            identity_provider_listener,
+            stopped.clone(),
+            time.clone(),
+            move |request| Arc::clone(&provider).answer(request),
+        ));
+        servers.spawn(http::serve(sagemaker_listener, stopped.clone(), time.clone(), move |request| {
             Arc::clone(&sagemaker).answer(request)
         }));
-        servers.spawn(http::serve(sts_listener, stopped.clone(), move |request| {
+        servers.spawn(http::serve(sts_listener, stopped.clone(), time.clone(), move |request| {
             Arc::clone(&sts).answer(request)
         }));
-        servers.spawn(http::serve(landing_listener, stopped, move |request| {
+        servers.spawn(http::serve(landing_listener, stopped, time, move |request| {
             std::future::ready(landing.answer(&request))
         }));
         Ok(Self {

@@ -81,6 +81,25 @@ impl Target {
     }
 }
 
+impl fmt::Display for Target {
+    /// What it opens, for admins.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::StudioDomain { domain_id, user_profile_name, .. } => {
+                write!(f, "user profile {user_profile_name} of {domain_id}")
+            }
+            Self::MlflowTrackingServer { tracking_server_name, .. } => {
+                write!(f, "tracking server {tracking_server_name}")
+            }
+            Self::MlflowApp { arn, .. } => write!(f, "MLflow App {arn}"),
+            Self::NotebookInstance { notebook_instance_name, .. } => {
+                write!(f, "notebook instance {notebook_instance_name}")
+            }
+            Self::PartnerApp { arn, .. } => write!(f, "partner app {arn}"),
+        }
+    }
+}
+
 impl Kind {
     /// The configuration's word.
     pub fn as_str(self) -> &'static str {

@@ -8,7 +8,7 @@ use super::principal::{self, Principal};
 use super::refresh::{Current, Fetch, Refreshed};
 use super::token::UnverifiedToken;
 use crate::clock::{Clock, UnixSeconds};
-use crate::config::{IssuerConfig, KeySource};
+use crate::config::{Algorithm, IssuerConfig, KeySource};
 use crate::http_client::HttpClient;
 use moka::future::Cache;
 use std::path::Path;
@@ -27,6 +27,7 @@ const LONGEST_CACHED: Duration = Duration::from_secs(10 * 60);
 #[derive(Debug)]
 pub struct Issuer {
     config: IssuerConfig,
+    http: HttpClient,
     clock: Clock,
     keys: Keys,
     /// `None` where the issuer's name is not a URL: it has nothing to sign in at.
@@ -39,6 +40,23 @@ enum Keys {
     Fetched(Refreshed<KeySet>),
     Fixed(Arc<KeySet>),
     OneByOne(PemKeys),
+}
+
+/// What the provider says of itself now, for who examines it.
+#[derive(Debug)]
+pub struct Discovered {
+    pub provider: Result<Arc<Provider>, ProviderError>,
+    /// What time it is there.
+    pub date: Option<UnixSeconds>,
+}
+
+/// The keys of an issuer, for who examines them.
+#[derive(Debug)]
+pub struct KeysFound {
+    /// Those that can prove a token.
+    pub count: usize,
+    /// The configured algorithms that some key is for.
+    pub fitting: Vec<Algorithm>,
 }
 
 /// A token that was presented in one way and proven by one set of keys.
@@ -66,20 +84,22 @@ impl Issuer {
         let name = format!("keys of {}", config.issuer);
         let keys = match &config.keys {
             KeySource::Discovery => {
-                Keys::Fetched(discovered_keys(name, metadata.clone()?, http, clock.clone()))
+                Keys::Fetched(discovered_keys(name, metadata.clone()?, http.clone(), clock.clone()))
             }
             KeySource::JwksUri(location) => {
-                Keys::Fetched(keys_at(name, location.clone(), http, clock.clone()))
+                Keys::Fetched(keys_at(name, location.clone(), http.clone(), clock.clone()))
             }
             KeySource::JwksFile(path) => Keys::Fixed(Arc::new(keys_on_disk(path)?)),
-            KeySource::PemPerKey(base) => Keys::OneByOne(PemKeys::new(base.clone(), http, clock.clone())),
+            KeySource::PemPerKey(base) => {
+                Keys::OneByOne(PemKeys::new(base.clone(), http.clone(), clock.clone()))
+            }
         };
         let verified = Cache::builder()
             .max_capacity(LARGEST_CACHE)
             .weigher(|_, (principal, _): &(Arc<Principal>, UnixSeconds)| weight(principal))
             .time_to_live(LONGEST_CACHED)
             .build();
-        Ok(Arc::new(Self { config, clock, keys, metadata: metadata.ok(), verified }))
+        Ok(Arc::new(Self { config, http, clock, keys, metadata: metadata.ok(), verified }))
     }
 
     /// The issuer's key in the config.
@@ -124,6 +144,37 @@ impl Issuer {
         let metadata = self.metadata.as_ref();
         let metadata = metadata.ok_or_else(|| FetchError::new("the issuer is not a URL".to_owned()))?;
         metadata.current().await?.document.provider.clone()
+    }
+
+    /// Whether its keys are where its discovery document says.
+    pub fn discovers_keys(&self) -> bool {
+        self.config.keys == KeySource::Discovery
+    }
+
+    /// Asks for the discovery document anew.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be had, or is another issuer's.
+    pub async fn discover(&self) -> Result<Discovered, FetchError> {
+        let (metadata, date) = discovery::ask(&self.config.issuer, &self.http).await?;
+        Ok(Discovered { provider: metadata.provider, date })
+    }
+
+    /// The keys that tokens would be judged by; `None` where each is fetched when a token names it.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be had, or none of them is usable.
+    pub async fn keys_found(&self) -> Result<Option<KeysFound>, FetchError> {
+        let keys = match &self.keys {
+            Keys::Fetched(keys) => keys.current().await?.document,
+            Keys::Fixed(keys) => Arc::clone(keys),
+            Keys::OneByOne(_) => return Ok(None),
+        };
+        let fitting = self.config.algorithms.iter().copied();
+        let fitting = fitting.filter(|algorithm| keys.has_key_for(*algorithm)).collect();
+        Ok(Some(KeysFound { count: keys.count(), fitting }))
     }
 
     /// Whether bearer tokens of this issuer count.

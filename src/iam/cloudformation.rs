@@ -137,7 +137,7 @@ fn is_given(parameter: &str) -> Value {
 }
 
 fn equals(value: Value, text: &str) -> Value {
-    json!({"Fn::Equals": [value, text]})
+    Value::Object(Map::from_iter([("Fn::Equals".to_owned(), Value::Array(vec![value, text.into()]))]))
 }
 
 fn capitalized(word: &str) -> String {
@@ -150,10 +150,8 @@ fn substitute(value: &mut Value) {
     match value {
         Value::String(text) if text == TAGGED_STUDIO => STUDIO_TAGGED_OR_NOT.clone_into(text),
         Value::String(text) if text == PRINCIPAL => *value = json!({"Ref": "PosternRoleArn"}),
-        Value::String(text) => {
-            if [PRINCIPAL, ACCOUNT, PARTITION].iter().any(|parameter| text.contains(parameter)) {
-                *value = json!({"Fn::Sub": escaped(text)});
-            }
+        Value::String(text) if [PRINCIPAL, ACCOUNT, PARTITION].iter().any(|each| text.contains(each)) => {
+            *value = json!({"Fn::Sub": escaped(text)});
         }
         Value::Array(values) => values.iter_mut().for_each(substitute),
         Value::Object(members) => members.values_mut().for_each(substitute),

@@ -52,7 +52,7 @@ fn sagemaker(region: String, reaches: &[Reach], settings: &config::Gateway, own:
 fn sts(roles: &BTreeSet<String>, settings: &config::Gateway, own: &Own) -> EndpointPolicy {
     let assume = (!roles.is_empty()).then(|| Statement {
         action: assume(settings),
-        resource: narrowest(roles.clone()),
+        resource: narrowest(roles),
         ..Statement::default()
     });
     let who_am_i = Statement {

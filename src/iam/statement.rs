@@ -81,7 +81,7 @@ impl Resources {
                 let resource = match permission.on {
                     On::Target => {
                         action.extend(permissions::to_look_up(*kind).actions);
-                        narrowest(resources.clone())
+                        narrowest(resources)
                     }
                     On::Anything => vec!["*".to_owned()],
                 };
@@ -89,7 +89,7 @@ impl Resources {
             }
         }
         if !self.domains.is_empty() {
-            let domains = narrowest(self.domains.clone());
+            let domains = narrowest(&self.domains);
             statements.push(Statement::allow("PosternDoctor", vec![DESCRIBE_DOMAIN.to_owned()], domains));
         }
         statements
@@ -109,7 +109,7 @@ impl Statement {
 }
 
 /// The patterns without those that another one covers.
-pub(super) fn narrowest(patterns: BTreeSet<String>) -> Vec<String> {
+pub(super) fn narrowest(patterns: &BTreeSet<String>) -> Vec<String> {
     let covered = |pattern: &String| patterns.iter().any(|other| other != pattern && covers(other, pattern));
     patterns.iter().filter(|pattern| !covered(pattern)).cloned().collect()
 }
@@ -156,7 +156,7 @@ mod tests {
     fn what_another_pattern_covers_is_left_out() {
         let patterns =
             ["profile/d-1/*", "profile/d-1/risk--*", "profile/d-2/ada", "profile/*/x", "profile/d-3/x"];
-        let kept = narrowest(patterns.iter().map(ToString::to_string).collect());
+        let kept = narrowest(&patterns.iter().map(ToString::to_string).collect());
         assert_eq!(kept, ["profile/*/x", "profile/d-1/*", "profile/d-2/ada"]);
     }
 

@@ -31,6 +31,17 @@ enum Piece {
     Gap,
 }
 
+impl Reach {
+    /// Whether no name, region or role depends on the person.
+    pub fn is_constant(&self) -> bool {
+        self.names
+            .iter()
+            .chain([&self.region])
+            .chain(&self.role_arn)
+            .all(|outline| outline.constant().is_some())
+    }
+}
+
 impl Policy {
     /// In the order of the configuration; a rule whose target has alternatives has several.
     pub fn reach(&self) -> Vec<Reach> {
@@ -118,6 +129,14 @@ impl Outline {
 
     pub fn anything() -> Self {
         Self(vec![Piece::Gap])
+    }
+
+    /// The text, where there is no gap in it.
+    pub fn constant(&self) -> Option<&str> {
+        match self.0.as_slice() {
+            [Piece::Text(text)] => Some(text),
+            _ => None,
+        }
     }
 
     /// As IAM writes a text with wildcards: `*` for a gap. A `*`, `?` or `$` that is meant stands as `${*}`, and so on.

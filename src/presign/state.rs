@@ -1,7 +1,7 @@
 //! Whether a target can be opened now. Nothing here starts anything.
 
 use super::credentials::{CredentialStore, shared};
-use super::error::PresignErrorKind;
+use super::error::{PresignError, PresignErrorKind};
 use super::retry::Calls;
 use super::sagemaker::{At, Described, SageMaker};
 use super::session_name;
@@ -93,36 +93,36 @@ impl States {
 
     /// Never an error: what cannot be found out is [`TargetState::Unknown`]. The caller has the deadline.
     pub(super) async fn look_up(self: &Arc<Self>, mint: &Mint) -> TargetState {
-        let key = StateKey {
-            resource: Resource::of(&mint.target),
-            region: mint.region.clone(),
-            role_arn: mint.role_arn.clone(),
-            endpoint_url: mint.endpoint_url.clone(),
-        };
+        let key = StateKey::of(mint);
         if let Some(looked_up) = self.cache.get(&key).await {
             return looked_up.state;
         }
         let states = Arc::clone(self);
         let asked = key.clone();
         let looked_up = shared(&self.cache, key, async move {
-            let fetch = states.describe(&asked);
-            Ok(tokio::time::timeout(states.timeout, fetch).await.unwrap_or_else(|_| LookedUp::failed()))
+            let fetch = tokio::time::timeout(states.timeout, states.describe(&asked));
+            let state = fetch.await.unwrap_or_else(|_| Err(PresignError::out_of_time("look-up")));
+            Ok(state.map_or_else(LookedUp::failed, |state| LookedUp { state, known_for: KNOWN_FOR }))
         });
         looked_up.await.map_or(TargetState::Unknown, |looked_up| looked_up.state)
     }
 
     /// Forgets a state that AWS has just contradicted.
     pub(super) async fn contradict(&self, mint: &Mint, state: TargetState) {
-        let key = StateKey {
-            resource: Resource::of(&mint.target),
-            region: mint.region.clone(),
-            role_arn: mint.role_arn.clone(),
-            endpoint_url: mint.endpoint_url.clone(),
-        };
+        let key = StateKey::of(mint);
         self.cache.insert(key, LookedUp { state, known_for: FAILED_FOR }).await;
     }
 
-    async fn describe(&self, key: &StateKey) -> LookedUp {
+    /// Asks AWS now, and keeps nothing.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be found out.
+    pub(super) async fn ask(&self, mint: &Mint) -> Result<TargetState, PresignError> {
+        self.describe(&StateKey::of(mint)).await
+    }
+
+    async fn describe(&self, key: &StateKey) -> Result<TargetState, PresignError> {
         let session = key.role_arn.as_ref().map(|role_arn| {
             Arc::new(AssumeRole {
                 role_arn: role_arn.clone(),
@@ -133,26 +133,36 @@ impl States {
                 policy: Some(session_policy::for_look_up(&key.resource, role_arn, &key.region)),
             })
         });
-        let Ok(credentials) = self.credentials.acquire(session).await else { return LookedUp::failed() };
+        let credentials = self.credentials.acquire(session).await?;
         let at = At { region: &key.region, endpoint_url: key.endpoint_url.as_deref() };
         let deadline = tokio::time::Instant::now() + self.timeout;
         let operation = key.resource.describe_operation();
         let call = self.sagemaker.describe(&key.resource, at, &credentials);
         match self.calls.once(operation, deadline, call).await {
-            Ok(described) => LookedUp { state: state_of(&key.resource, &described), known_for: KNOWN_FOR },
+            Ok(described) => Ok(state_of(&key.resource, &described)),
             Err(error) if error.kind == PresignErrorKind::NotReady(TargetState::Missing) => {
-                LookedUp { state: TargetState::Missing, known_for: KNOWN_FOR }
+                Ok(TargetState::Missing)
             }
-            Err(error) => {
-                tracing::debug!(error = %error, "target.look_up_failed");
-                LookedUp::failed()
-            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl StateKey {
+    fn of(mint: &Mint) -> Self {
+        Self {
+            resource: Resource::of(&mint.target),
+            region: mint.region.clone(),
+            role_arn: mint.role_arn.clone(),
+            endpoint_url: mint.endpoint_url.clone(),
         }
     }
 }
 
 impl LookedUp {
-    fn failed() -> Self {
+    #[expect(clippy::needless_pass_by_value, reason = "the end of the error")]
+    fn failed(error: PresignError) -> Self {
+        tracing::debug!(error = %error, "target.look_up_failed");
         Self { state: TargetState::Unknown, known_for: FAILED_FOR }
     }
 }

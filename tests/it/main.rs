@@ -18,6 +18,7 @@ mod config;
 mod credentials;
 mod crowd;
 mod discovery;
+mod doctor;
 mod edge;
 mod iam;
 mod keys;
