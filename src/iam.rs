@@ -104,12 +104,42 @@ pub fn policies(policy: &Policy, settings: &config::Gateway, own: &Own) -> Polic
             trust_policy: trust::policy(settings, own),
         }
     });
-    Policies {
+    let role_policies = role_policies.collect();
+    let mut policies = Policies {
         principal: own.principal.clone(),
         identity_policy: Document::of(identity),
-        roles: role_policies.collect(),
+        roles: role_policies,
         endpoint_policies: endpoint::policies(&reaches, &roles, settings, own),
         notes: notes(&reaches, &roles, settings),
+    };
+    policies.notes.extend(policies.too_long());
+    policies
+}
+
+impl Policies {
+    /// What is longer than AWS takes by default.
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>,
+    /// <https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-endpoints-access.html>
+    fn too_long(&self) -> Vec<String> {
+        const MANAGED: usize = 6144;
+        const OF_A_ROLE: usize = 10240;
+        const TRUST: usize = 2048;
+        const ENDPOINT: usize = 20480;
+        let mut documents = vec![("the identity policy".to_owned(), &self.identity_policy, MANAGED)];
+        for RolePolicies { role_arn, permission_policy, trust_policy, .. } in &self.roles {
+            documents.push((format!("the permission policy of {role_arn}"), permission_policy, OF_A_ROLE));
+            documents.push((format!("the trust policy of {role_arn}"), trust_policy, TRUST));
+        }
+        for EndpointPolicy { service, region, policy, .. } in &self.endpoint_policies {
+            documents.push((format!("the endpoint policy for {service} in {region}"), policy, ENDPOINT));
+        }
+        let too_long = documents.into_iter().filter_map(|(name, document, most)| {
+            let length = document.length();
+            (length > most).then(|| {
+                format!("Without white space {name} has {length} characters, and AWS takes {most} by default: split it.")
+            })
+        });
+        too_long.collect()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::opening::{Opened, Opening, Person};
 use super::remedy::{self, Asked, Endpoint};
-use super::report::{Asking, Check};
+use super::report::{Asking, Check, Outcome};
 use super::{clock, in_order, opening};
 use crate::clock::Clock;
 use crate::policy::Policy;
@@ -12,6 +12,10 @@ use crate::presign::state::TargetState;
 use crate::target::{DomainId, Kind, Mint, Region, RoleArn, Target};
 use std::collections::HashSet;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// More at a time would only be throttled.
+const AT_ONCE: usize = 8;
 
 /// What is asked about before the targets: each once, in the order of the configuration.
 #[derive(Debug, Default)]
@@ -114,14 +118,18 @@ pub(super) async fn examine(
     checks.extend(role_checks);
     let (domain_checks, closed_domains) = domains(&presigner, places.domains, &closed_roles, &own).await;
     checks.extend(domain_checks);
+    let turns = Arc::new(Semaphore::new(AT_ONCE));
     let tasks = openings.into_iter().map(|opening| {
         let mint = opening.target.mint();
         let closed = mint.is_some_and(|mint| {
             mint.role_arn.as_ref().is_some_and(|role| closed_roles.contains(role))
                 || Domain::of(mint).is_some_and(|domain| closed_domains.contains(&domain))
         });
-        let (presigner, own) = (Arc::clone(&presigner), Arc::clone(&own));
-        tokio::spawn(async move { target(&presigner, opening, closed, &own).await })
+        let (presigner, own, turns) = (Arc::clone(&presigner), Arc::clone(&own), Arc::clone(&turns));
+        tokio::spawn(async move {
+            let _turn = turns.acquire().await;
+            target(&presigner, opening, closed, &own).await
+        })
     });
     checks.extend(in_order(tasks.collect()).await);
     checks
@@ -133,21 +141,17 @@ async fn roles(
     places: &Places,
     own: &Arc<str>,
 ) -> (Vec<Check>, HashSet<RoleArn>) {
-    let tasks: Vec<_> = places
-        .roles
-        .iter()
-        .cloned()
-        .map(|role| {
-            let (presigner, own) = (Arc::clone(presigner), Arc::clone(own));
-            tokio::spawn(async move {
-                let result = presigner.try_role(&role).await;
-                vec![role_check(&presigner, &role, result, &own)]
-            })
+    let turns = Arc::new(Semaphore::new(AT_ONCE));
+    let tasks = places.roles.iter().cloned().map(|role| {
+        let (presigner, own, turns) = (Arc::clone(presigner), Arc::clone(own), Arc::clone(&turns));
+        tokio::spawn(async move {
+            let _turn = turns.acquire().await;
+            let result = presigner.try_role(&role).await;
+            vec![role_check(&presigner, &role, result, &own)]
         })
-        .collect();
-    let mut checks = in_order(tasks).await;
-    let closed =
-        places.roles.iter().zip(&checks).filter(|(_, check)| check.outcome == super::Outcome::Failed);
+    });
+    let mut checks = in_order(tasks.collect()).await;
+    let closed = places.roles.iter().zip(&checks).filter(|(_, check)| check.outcome == Outcome::Failed);
     let closed = closed.map(|(role, _)| role.clone()).collect();
     let unknown = places.unknown_roles.iter().map(|role| {
         Asking::about(format!("role {role}"))
@@ -188,12 +192,16 @@ async fn domains(
     let open = domains.into_iter();
     let open = open.filter(|domain| domain.role_arn.as_ref().is_none_or(|role| !closed_roles.contains(role)));
     let open: Vec<Domain> = open.collect();
+    let turns = Arc::new(Semaphore::new(AT_ONCE));
     let tasks = open.iter().cloned().map(|domain| {
-        let (presigner, own) = (Arc::clone(presigner), Arc::clone(own));
-        tokio::spawn(async move { vec![domain_check(&presigner, &domain, &own).await] })
+        let (presigner, own, turns) = (Arc::clone(presigner), Arc::clone(own), Arc::clone(&turns));
+        tokio::spawn(async move {
+            let _turn = turns.acquire().await;
+            vec![domain_check(&presigner, &domain, &own).await]
+        })
     });
     let checks = in_order(tasks.collect()).await;
-    let closed = open.iter().zip(&checks).filter(|(_, check)| check.outcome == super::Outcome::Failed);
+    let closed = open.iter().zip(&checks).filter(|(_, check)| check.outcome == Outcome::Failed);
     let closed = closed.map(|(domain, _)| domain.clone()).collect();
     (checks, closed)
 }

@@ -69,20 +69,15 @@ fn of_person(policy: &Policy, person: &Person) -> Vec<Opening> {
 }
 
 fn of_everyone(policy: &Policy) -> Vec<Opening> {
-    let constant = policy.constant_mints();
-    let mut openings = Vec::new();
-    for destination in policy.destinations() {
-        let name = destination.name();
-        let of_this = constant.iter().filter(|(destination, _, _)| destination == name);
-        openings.extend(of_this.map(|(destination, rule, mint)| Opening {
-            destination: Arc::clone(destination),
-            target: Opened::Constant { rule: Arc::clone(rule), mint: Box::new(mint.clone()) },
-        }));
-        let mut rules = policy.reach().into_iter().filter(|reach| reach.destination == *name);
-        if rules.any(|reach| !reach.is_constant()) {
-            let why = "the target depends on the person: ask again with --as and a file of somebody's claims";
-            openings.push(Opening { destination: Arc::clone(name), target: Opened::Nothing(why.to_owned()) });
-        }
-    }
-    openings
+    let openings = policy.openings().into_iter().map(|opening| {
+        let target = match opening.mint {
+            Some(mint) => Opened::Constant { rule: opening.rule, mint: Box::new(mint) },
+            None => Opened::Nothing(
+                "the target depends on the person: ask again with --as and a file of somebody's claims"
+                    .to_owned(),
+            ),
+        };
+        Opening { destination: opening.destination, target }
+    });
+    openings.collect()
 }

@@ -100,6 +100,11 @@ impl Document {
     pub(super) fn of(statement: Vec<Statement>) -> Self {
         Self { version: "2012-10-17", statement }
     }
+
+    /// In characters, without white space.
+    pub(super) fn length(&self) -> usize {
+        serde_json::to_string(self).map_or(0, |text| text.chars().count())
+    }
 }
 
 impl Statement {

@@ -21,6 +21,15 @@ pub struct Reach {
     pub endpoint_url: Option<String>,
 }
 
+/// What one rule of a destination opens for everyone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opening {
+    pub destination: Arc<str>,
+    pub rule: Arc<str>,
+    /// `None` where a person's facts decide.
+    pub mint: Option<Mint>,
+}
+
 /// A text with gaps, each of which may be filled by any text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Outline(Vec<Piece>);
@@ -29,17 +38,6 @@ pub struct Outline(Vec<Piece>);
 enum Piece {
     Text(String),
     Gap,
-}
-
-impl Reach {
-    /// Whether no name, region or role depends on the person.
-    pub fn is_constant(&self) -> bool {
-        self.names
-            .iter()
-            .chain([&self.region])
-            .chain(&self.role_arn)
-            .all(|outline| outline.constant().is_some())
-    }
 }
 
 impl Policy {
@@ -57,15 +55,16 @@ impl Policy {
         found
     }
 
-    /// The mints of rules whose target is the same for everyone, with the destination and the rule of each.
-    pub fn constant_mints(&self) -> Vec<(Arc<str>, Arc<str>, Mint)> {
-        let mut found: Vec<(Arc<str>, Arc<str>, Mint)> = Vec::new();
+    /// What the rules open where it is the same for everyone; a rule whose target depends on the person has no mint. Of
+    /// rules of a destination that open the same, the first.
+    pub fn openings(&self) -> Vec<Opening> {
+        let mut found: Vec<Opening> = Vec::new();
         for destination in &self.destinations {
             for rule in &destination.rules {
                 let Verdict::Allow(blueprint) = &rule.verdict else { continue };
-                let Some(mint) = blueprint.constant() else { continue };
-                if !found.iter().any(|(name, _, known)| *name == destination.name && *known == mint) {
-                    found.push((Arc::clone(&destination.name), Arc::clone(&rule.name), mint));
+                let (name, mint) = (&destination.name, blueprint.constant());
+                if !found.iter().any(|known| known.destination == *name && known.mint == mint) {
+                    found.push(Opening { destination: Arc::clone(name), rule: Arc::clone(&rule.name), mint });
                 }
             }
         }

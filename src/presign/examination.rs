@@ -71,7 +71,9 @@ impl Presigner {
         self.in_time("DescribeDomain", async {
             let policy = role_arn.map(|role_arn| session_policy::for_domain(domain_id, role_arn, region));
             let credentials = self.as_nobody(role_arn, policy).await?;
-            self.sagemaker.domain_auth_mode(domain_id, At { region, endpoint_url }, &credentials).await
+            let (at, deadline) = (At { region, endpoint_url }, Deadline::after(self.config.timeout));
+            let ask = || self.sagemaker.domain_auth_mode(domain_id, at, &credentials);
+            self.calls.retrying("DescribeDomain", deadline, ask).await
         })
         .await
     }

@@ -2,7 +2,7 @@
 
 use super::credentials::{CredentialStore, shared};
 use super::error::{PresignError, PresignErrorKind};
-use super::retry::Calls;
+use super::retry::{Calls, Deadline};
 use super::sagemaker::{At, Described, SageMaker};
 use super::session_name;
 use super::session_policy::{self, Resource};
@@ -113,38 +113,52 @@ impl States {
         self.cache.insert(key, LookedUp { state, known_for: FAILED_FOR }).await;
     }
 
-    /// Asks AWS now, and keeps nothing.
+    /// Asks AWS now, again where it is throttled, and keeps nothing.
     ///
     /// # Errors
     ///
     /// Why it could not be found out.
     pub(super) async fn ask(&self, mint: &Mint) -> Result<TargetState, PresignError> {
-        self.describe(&StateKey::of(mint)).await
+        let key = StateKey::of(mint);
+        let credentials = self.credentials.acquire(self.session(&key)).await?;
+        let call = || self.sagemaker.describe(&key.resource, key.at(), &credentials);
+        let operation = key.resource.describe_operation();
+        let described = self.calls.retrying(operation, Deadline::after(self.timeout), call).await;
+        read(&key.resource, described)
     }
 
     async fn describe(&self, key: &StateKey) -> Result<TargetState, PresignError> {
-        let session = key.role_arn.as_ref().map(|role_arn| {
-            Arc::new(AssumeRole {
-                role_arn: role_arn.clone(),
-                session_name: session_name::LOOK_UP.to_owned(),
-                source_identity: None,
-                external_id: self.external_id.clone(),
-                tags: self.session_tags.clone(),
-                policy: Some(session_policy::for_look_up(&key.resource, role_arn, &key.region)),
-            })
-        });
-        let credentials = self.credentials.acquire(session).await?;
-        let at = At { region: &key.region, endpoint_url: key.endpoint_url.as_deref() };
+        let credentials = self.credentials.acquire(self.session(key)).await?;
+        let call = self.sagemaker.describe(&key.resource, key.at(), &credentials);
         let deadline = tokio::time::Instant::now() + self.timeout;
-        let operation = key.resource.describe_operation();
-        let call = self.sagemaker.describe(&key.resource, at, &credentials);
-        match self.calls.once(operation, deadline, call).await {
-            Ok(described) => Ok(state_of(&key.resource, &described)),
-            Err(error) if error.kind == PresignErrorKind::NotReady(TargetState::Missing) => {
-                Ok(TargetState::Missing)
-            }
-            Err(error) => Err(error),
+        let described = self.calls.once(key.resource.describe_operation(), deadline, call).await;
+        read(&key.resource, described)
+    }
+
+    fn session(&self, key: &StateKey) -> Option<Arc<AssumeRole>> {
+        let role_arn = key.role_arn.as_ref()?;
+        Some(Arc::new(AssumeRole {
+            role_arn: role_arn.clone(),
+            session_name: session_name::LOOK_UP.to_owned(),
+            source_identity: None,
+            external_id: self.external_id.clone(),
+            tags: self.session_tags.clone(),
+            policy: Some(session_policy::for_look_up(&key.resource, role_arn, &key.region)),
+        }))
+    }
+}
+
+/// That there is nothing is an answer too.
+fn read(
+    resource: &Resource,
+    described: Result<Described, PresignError>,
+) -> Result<TargetState, PresignError> {
+    match described {
+        Ok(described) => Ok(state_of(resource, &described)),
+        Err(error) if error.kind == PresignErrorKind::NotReady(TargetState::Missing) => {
+            Ok(TargetState::Missing)
         }
+        Err(error) => Err(error),
     }
 }
 
@@ -156,6 +170,10 @@ impl StateKey {
             role_arn: mint.role_arn.clone(),
             endpoint_url: mint.endpoint_url.clone(),
         }
+    }
+
+    fn at(&self) -> At<'_> {
+        At { region: &self.region, endpoint_url: self.endpoint_url.as_deref() }
     }
 }
 

@@ -74,14 +74,19 @@ async fn no_key_for_what_is_configured() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_is_wrong() {
-    let ahead = UnixSeconds(Clock::system().now().0 + 600);
-    let options = SandboxOptions { clock: Clock::manual(ahead), ..SandboxOptions::default() };
-    let clinic = Clinic::with(options, |text| text).await;
+    let elsewhere = |clock: Clock| SandboxOptions {
+        clock: clock.clone(),
+        signature_clock: clock,
+        ..SandboxOptions::default()
+    };
+    let ahead = Clock::manual(UnixSeconds(Clock::system().now().0 + 600));
+    let clinic = Clinic::with(elsewhere(ahead), |text| text).await;
     let examined = clinic.examine_as("grace");
     assert_eq!(examined.status, 1, "{}", examined.text);
+    // A signature that is too old is refused, and the answer still says what time it is.
     assert_eq!(
         examined.with_outcome("failed"),
-        ["issuers.sandbox, clock", "aws, clock"],
+        ["issuers.sandbox, clock", "aws, identity", "aws, clock"],
         "{}",
         examined.text
     );
@@ -90,12 +95,12 @@ async fn a_clock_that_is_wrong() {
         let found = told["found"].as_str().unwrap();
         assert!(found.contains("s behind") && told["remedy"].as_str().unwrap().contains("NTP"), "{told}");
     }
-    let behind = UnixSeconds(Clock::system().now().0 - 20);
-    let options = SandboxOptions { clock: Clock::manual(behind), ..SandboxOptions::default() };
-    let clinic = Clinic::with(options, |text| text).await;
+    let behind = Clock::manual(UnixSeconds(Clock::system().now().0 - 20));
+    let clinic = Clinic::with(elsewhere(behind), |text| text).await;
     let examined = clinic.examine_as("grace");
-    assert_eq!(examined.check("issuers.sandbox", "clock")["outcome"], "warning", "{}", examined.text);
+    assert_eq!(examined.check("aws", "clock")["outcome"], "warning", "{}", examined.text);
     assert!(examined.check("aws", "clock")["found"].as_str().unwrap().contains("s ahead of"));
+    assert_eq!(examined.check("destinations.studio", "presign")["outcome"], "ok", "{}", examined.text);
 }
 
 #[tokio::test(flavor = "multi_thread")]
