@@ -14,6 +14,8 @@ pub mod login;
 pub mod logout;
 mod pem_keys;
 pub mod principal;
+mod public_key;
+mod recognised;
 mod refresh;
 pub mod return_to;
 mod revocation;
@@ -26,8 +28,9 @@ use crate::config::Credentials;
 use claims::TokenError;
 use credential::Presented;
 use hyper::header::{HeaderName, HeaderValue};
-use issuer::{Issuer, Presentation};
+use issuer::Issuer;
 use principal::Principal;
+use recognised::{Presentation, Seen};
 use session::{Opened, Sessions, Unusable};
 use std::fmt;
 use std::sync::Arc;
@@ -128,11 +131,17 @@ impl Authenticator {
         let Some(text) = credential::bearer(presented)? else {
             return Ok(None);
         };
+        let seen = Seen::new(text, Presentation::Bearer);
+        for issuer in &self.bearer_issuers {
+            if let Some(principal) = issuer.recall(&seen).await {
+                return Ok(Some(principal));
+            }
+        }
         let token = UnverifiedToken::parse(text)?;
         let stated = token.stated_issuer()?;
         let issuer = self.bearer_issuers.iter().find(|issuer| issuer.config().issuer == stated);
         let issuer = issuer.ok_or(AuthnError::UnknownIssuer)?;
-        Ok(Some(issuer.recognise(&token, Presentation::Bearer).await?))
+        Ok(Some(issuer.recognise(&token, seen).await?))
     }
 }
 
@@ -146,10 +155,14 @@ async fn by_signed_header(
         return Ok(None);
     };
     let mut refusal = AuthnError::UnknownIssuer;
+    let seen = Seen::new(text, Presentation::SignedHeader);
     for issuer in issuers {
+        if let Some(principal) = issuer.recall(&seen).await {
+            return Ok(Some(principal));
+        }
         match signed_header::parse(text, issuer.config()) {
             Ok(token) => {
-                return Ok(Some(issuer.recognise(&token, Presentation::SignedHeader).await?));
+                return Ok(Some(issuer.recognise(&token, seen).await?));
             }
             Err(error) => refusal = error.into(),
         }
