@@ -7,6 +7,7 @@ pub(super) mod functions;
 mod pattern;
 mod reads;
 mod signature;
+mod text_list;
 
 use super::lookup::Table;
 use super::reads::Reads;
