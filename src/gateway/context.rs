@@ -67,7 +67,7 @@ impl RequestContext {
             malformed_addresses: client_ip.is_err(),
             client_ip: client_ip.unwrap_or(None),
             from_trusted_proxy,
-            user_agent: header(headers, "user-agent").map(|agent| agent.chars().take(256).collect()),
+            user_agent: header(headers, "user-agent").map(|agent| agent.get(..256).unwrap_or(agent).to_owned()),
             audience: audience(headers),
             navigation: navigation(headers),
         }
