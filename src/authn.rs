@@ -141,7 +141,8 @@ impl Authenticator {
         let stated = token.stated_issuer()?;
         let issuer = self.bearer_issuers.iter().find(|issuer| issuer.config().issuer == stated);
         let issuer = issuer.ok_or(AuthnError::UnknownIssuer)?;
-        Ok(Some(issuer.recognise(&token, seen).await?))
+        // What is new may have to wait for keys: boxed, for it is large and most tokens were seen before.
+        Ok(Some(Box::pin(issuer.recognise(&token, seen)).await?))
     }
 }
 
@@ -162,7 +163,7 @@ async fn by_signed_header(
         }
         match signed_header::parse(text, issuer.config()) {
             Ok(token) => {
-                return Ok(Some(issuer.recognise(&token, seen).await?));
+                return Ok(Some(Box::pin(issuer.recognise(&token, seen)).await?));
             }
             Err(error) => refusal = error.into(),
         }
