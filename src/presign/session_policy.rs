@@ -7,7 +7,7 @@ use crate::target::{
     DomainId, MlflowAppArn, NotebookInstanceName, PartnerAppArn, Region, RoleArn, Target, TrackingServerName,
     UserProfileName,
 };
-use serde_json::{Value, json};
+use serde::Serialize;
 
 /// What a target opens, without how: the unit of permissions and of state.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -72,42 +72,63 @@ impl Resource {
 ///
 /// `tagged`: the session carries tags, which makes AWS ask for a further Studio action.
 pub(super) fn for_mint(target: &Target, role: &RoleArn, region: &Region, tagged: bool) -> String {
-    let mut actions = vec![format!("sagemaker:{}", target.operation())];
-    let mut statements = Vec::new();
+    let presign = format!("sagemaker:{}", target.operation());
+    let further = match target {
+        Target::StudioDomain { .. } => tagged.then_some("sagemaker:CreatePresignedDomainUrlWithPrincipalTag"),
+        Target::NotebookInstance { .. } => None,
+        Target::MlflowTrackingServer { .. } => Some("sagemaker-mlflow:*"),
+        Target::MlflowApp { .. } => Some("sagemaker:CallMlflowAppApi"),
+        Target::PartnerApp { .. } => Some("sagemaker:CallPartnerAppApi"),
+    };
+    let actions: Vec<&str> = std::iter::once(presign.as_str()).chain(further).collect();
+    let resource = Resource::of(target).arn(role, region);
+    let statement = Statement::allow(&actions, &resource);
     match target {
-        Target::StudioDomain { .. } if tagged => {
-            actions.push("sagemaker:CreatePresignedDomainUrlWithPrincipalTag".to_owned());
-        }
-        Target::StudioDomain { .. } | Target::NotebookInstance { .. } => {}
+        // This action knows no resources.
         Target::MlflowTrackingServer { .. } => {
-            actions.push("sagemaker-mlflow:*".to_owned());
-            // This action knows no resources.
-            statements.push(allow(&["sagemaker-mlflow:AccessUI".to_owned()], "*"));
+            policy(&[statement, Statement::allow(&["sagemaker-mlflow:AccessUI"], "*")])
         }
-        Target::MlflowApp { .. } => actions.push("sagemaker:CallMlflowAppApi".to_owned()),
-        Target::PartnerApp { .. } => actions.push("sagemaker:CallPartnerAppApi".to_owned()),
+        _ => policy(&[statement]),
     }
-    statements.insert(0, allow(&actions, &Resource::of(target).arn(role, region)));
-    policy(&statements)
 }
 
 /// Allows to read the state of one resource.
 pub(super) fn for_look_up(resource: &Resource, role: &RoleArn, region: &Region) -> String {
     let action = format!("sagemaker:{}", resource.describe_operation());
-    policy(&[allow(&[action], &resource.arn(role, region))])
+    policy(&[Statement::allow(&[&action], &resource.arn(role, region))])
 }
 
-fn allow(actions: &[String], resource: &str) -> Value {
-    json!({"Effect": "Allow", "Action": actions, "Resource": resource})
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Document<'a> {
+    version: &'static str,
+    statement: &'a [Statement<'a>],
 }
 
-fn policy(statements: &[Value]) -> String {
-    json!({"Version": "2012-10-17", "Statement": statements}).to_string()
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Statement<'a> {
+    effect: &'static str,
+    action: &'a [&'a str],
+    resource: &'a str,
+}
+
+impl<'a> Statement<'a> {
+    fn allow(action: &'a [&'a str], resource: &'a str) -> Self {
+        Self { effect: "Allow", action, resource }
+    }
+}
+
+fn policy(statement: &[Statement<'_>]) -> String {
+    // Texts and lists of them always become JSON.
+    serde_json::to_string(&Document { version: "2012-10-17", statement }).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
 
     const APP: &str = "arn:aws:sagemaker:eu-west-1:111122223333:mlflow-app/app-ABC";
     const PARTNER: &str = "arn:aws:sagemaker:eu-west-1:111122223333:partner-app/app-ABCDEF123456";
