@@ -25,6 +25,7 @@ mod signed_header;
 pub mod token;
 
 use crate::config::Credentials;
+use crate::metrics::Metrics;
 use claims::TokenError;
 use credential::Presented;
 use hyper::header::{HeaderName, HeaderValue};
@@ -45,6 +46,7 @@ pub struct Authenticator {
     bearer_issuers: Vec<Arc<Issuer>>,
     signed_headers: Vec<(HeaderName, Vec<Arc<Issuer>>)>,
     sessions: Option<Arc<Sessions>>,
+    metrics: Arc<Metrics>,
 }
 
 /// A person, and by what.
@@ -73,6 +75,7 @@ impl Authenticator {
         issuers: &[Arc<Issuer>],
         credentials: &Credentials,
         sessions: Option<Arc<Sessions>>,
+        metrics: Arc<Metrics>,
     ) -> Result<Self, String> {
         let bearer = issuers.iter().filter(|issuer| credentials.bearer && issuer.takes_bearer());
         let mut signed_headers: Vec<(HeaderName, Vec<Arc<Issuer>>)> = Vec::new();
@@ -85,7 +88,7 @@ impl Authenticator {
                 None => signed_headers.push((name, vec![Arc::clone(issuer)])),
             }
         }
-        Ok(Self { bearer_issuers: bearer.cloned().collect(), signed_headers, sessions })
+        Ok(Self { bearer_issuers: bearer.cloned().collect(), signed_headers, sessions, metrics })
     }
 
     /// # Errors
@@ -97,7 +100,7 @@ impl Authenticator {
             agree(&mut agreed, Authenticated { principal, via: Via::Bearer, set_cookie: None })?;
         }
         for (name, issuers) in &self.signed_headers {
-            if let Some(principal) = by_signed_header(presented, name, issuers).await? {
+            if let Some(principal) = self.by_signed_header(presented, name, issuers).await? {
                 agree(&mut agreed, Authenticated { principal, via: Via::SignedHeader, set_cookie: None })?;
             }
         }
@@ -128,43 +131,71 @@ impl Authenticator {
         if self.bearer_issuers.is_empty() {
             return Ok(None);
         }
-        let Some(text) = credential::bearer(presented)? else {
-            return Ok(None);
-        };
-        let seen = Seen::new(text, Presentation::Bearer);
-        for issuer in &self.bearer_issuers {
+        match self.placed(credential::bearer(presented))? {
+            Some(text) => {
+                let seen = Seen::new(text, Presentation::Bearer);
+                Ok(Some(self.recognise(text, seen, &self.bearer_issuers, bearer_token).await?))
+            }
+            None => Ok(None),
+        }
+    }
+
+    async fn by_signed_header(
+        &self,
+        presented: &Presented<'_>,
+        name: &HeaderName,
+        issuers: &[Arc<Issuer>],
+    ) -> Result<Option<Arc<Principal>>, AuthnError> {
+        match self.placed(credential::signed_header(presented, name))? {
+            Some(text) => {
+                let seen = Seen::new(text, Presentation::SignedHeader);
+                Ok(Some(self.recognise(text, seen, issuers, header_token).await?))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// A token that came before is known again before anything of it is read.
+    async fn recognise<'a>(
+        &self,
+        text: &'a str,
+        seen: Seen,
+        issuers: &'a [Arc<Issuer>],
+        stated: fn(&'a str, &'a [Arc<Issuer>]) -> Stated<'a>,
+    ) -> Result<Arc<Principal>, AuthnError> {
+        for issuer in issuers {
             if let Some(principal) = issuer.recall(&seen).await {
-                return Ok(Some(principal));
+                return Ok(principal);
             }
         }
-        let token = UnverifiedToken::parse(text)?;
-        let stated = token.stated_issuer()?;
-        let issuer = self.bearer_issuers.iter().find(|issuer| issuer.config().issuer == stated);
-        let issuer = issuer.ok_or(AuthnError::UnknownIssuer)?;
-        // What is new may have to wait for keys: boxed, for it is large and most tokens were seen before.
-        Ok(Some(Box::pin(issuer.recognise(&token, seen)).await?))
+        let (token, issuer) = self.placed(stated(text, issuers))?;
+        // May have to wait for keys: boxed, for it is large and most tokens came before.
+        Ok(Box::pin(issuer.recognise(&token, seen)).await?)
+    }
+
+    /// A credential that no configured issuer can be asked about is counted for none. The issuers count their own.
+    fn placed<T>(&self, found: Result<T, AuthnError>) -> Result<T, AuthnError> {
+        found.inspect_err(|error| self.metrics.token_of_nobody(error.reason()))
     }
 }
 
+/// The token, and the issuer that it says it is of.
+type Stated<'a> = Result<(UnverifiedToken<'a>, &'a Arc<Issuer>), AuthnError>;
+
+fn bearer_token<'a>(text: &'a str, issuers: &'a [Arc<Issuer>]) -> Stated<'a> {
+    let token = UnverifiedToken::parse(text)?;
+    let stated = token.stated_issuer()?;
+    let issuer = issuers.iter().find(|issuer| issuer.config().issuer == stated);
+    let issuer = issuer.ok_or(AuthnError::UnknownIssuer)?;
+    Ok((token, issuer))
+}
+
 /// Several issuers may share a header (two load balancers): the token says which of them it is from.
-async fn by_signed_header(
-    presented: &Presented<'_>,
-    name: &HeaderName,
-    issuers: &[Arc<Issuer>],
-) -> Result<Option<Arc<Principal>>, AuthnError> {
-    let Some(text) = credential::signed_header(presented, name)? else {
-        return Ok(None);
-    };
+fn header_token<'a>(text: &'a str, issuers: &'a [Arc<Issuer>]) -> Stated<'a> {
     let mut refusal = AuthnError::UnknownIssuer;
-    let seen = Seen::new(text, Presentation::SignedHeader);
     for issuer in issuers {
-        if let Some(principal) = issuer.recall(&seen).await {
-            return Ok(Some(principal));
-        }
         match signed_header::parse(text, issuer.config()) {
-            Ok(token) => {
-                return Ok(Some(Box::pin(issuer.recognise(&token, seen)).await?));
-            }
+            Ok(token) => return Ok((token, issuer)),
             Err(error) => refusal = error.into(),
         }
     }

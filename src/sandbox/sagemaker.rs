@@ -109,7 +109,7 @@ impl SageMaker {
             Some(Fault::InsecureUrl) => {
                 format!("http://d-sandbox00001.studio.{region}.sagemaker.aws/auth?token=clear")
             }
-            Some(Fault::LongUrl) => self.landing.issue(ticket, Some(15_000)),
+            Some(Fault::LongUrl(length)) => self.landing.issue(ticket, Some(*length)),
             _ => self.landing.issue(ticket, None),
         };
         let member =

@@ -17,6 +17,7 @@ mod commands;
 mod config;
 mod credentials;
 mod crowd;
+mod deploy;
 mod discovery;
 mod edge;
 mod keys;
@@ -29,9 +30,11 @@ mod login_peer;
 mod login_tabs;
 mod logout;
 mod mapping;
+mod metrics;
 mod moto;
 mod navigation;
 mod oidf;
+mod observing;
 mod openapi;
 mod pages;
 mod policy;
@@ -49,6 +52,8 @@ mod state;
 mod target;
 mod token_form;
 mod tokens;
+mod traces;
+mod trail;
 mod vectors;
 
 mod support {
@@ -59,6 +64,7 @@ mod support {
     pub(crate) mod elsewhere;
     pub(crate) mod jwks_server;
     pub(crate) mod postern;
+    pub(crate) mod program;
     pub(crate) mod provider;
     pub(crate) mod sign_in;
     pub(crate) mod signer;

@@ -12,7 +12,9 @@ use postern::authn::return_to::ReturnTo;
 use postern::authn::session::{Opened, Session, Unusable};
 use postern::clock::{Clock, UnixSeconds};
 use postern::config::{ClientAuthentication, SecretSource};
+use postern::metrics::Exposition;
 use postern::state::{Key, Room, State};
+use prometheus_client::metrics::counter::Counter;
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -58,7 +60,7 @@ impl World {
         change(&provider);
         let audit = Written::default();
         let mut shared = Shared::new(&provider.issuer, &clock);
-        let trail = Audit::start(audit.clone(), clock.clone(), "digest".into()).unwrap();
+        let trail = Audit::start(audit.clone(), Counter::default(), clock.clone(), "digest".into()).unwrap();
         shared.revalidate = Some((INTERVAL, trail));
         let mut secret = NamedTempFile::new().unwrap();
         secret.write_all(CLIENT_SECRET.as_bytes()).unwrap();
@@ -107,7 +109,8 @@ impl World {
     }
 
     fn counted(&self, event: &str) -> bool {
-        self.shared.metrics.render(0).contains(&format!("postern_sessions_total{{event=\"{event}\"}} 1\n"))
+        let metrics = self.shared.metrics.render(Exposition::OpenMetrics);
+        metrics.contains(&format!("postern_sessions_total{{event=\"{event}\"}} 1\n"))
     }
 
     /// Lets what runs off the requests' way run until it shows.

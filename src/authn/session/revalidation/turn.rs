@@ -81,7 +81,7 @@ impl Sessions {
         match self.refreshed(revalidation, content, &mut record).await {
             Ok(text) => {
                 revalidation.answered();
-                revalidation.metrics.session("revalidated");
+                revalidation.metrics.sessions.revalidated.inc();
                 Outcome::Confirmed(text.into())
             }
             Err(Refusal::Withdrawn(reason)) => {
@@ -165,7 +165,7 @@ impl Sessions {
         let everywhere = self.end(Ended::Session(content.id.as_str())).await.is_ok();
         let _ = self.records.remove(&content.id).await;
         tracing::info!(reason, everywhere, "session.withdrawn");
-        revalidation.metrics.session("withdrawn");
+        revalidation.metrics.sessions.withdrawn.inc();
         revalidation.audit.record(&AuditRecord {
             issuer: Some(&content.issuer),
             subject: Some(&content.subject),
