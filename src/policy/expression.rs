@@ -8,6 +8,7 @@ mod outlines;
 mod pattern;
 mod reads;
 mod signature;
+mod text_list;
 
 use super::lookup::Table;
 use super::reach::Outline;
