@@ -19,6 +19,7 @@ mod credentials;
 mod crowd;
 mod discovery;
 mod edge;
+mod fuzz;
 mod keys;
 mod launch;
 mod links;
