@@ -7,14 +7,18 @@ use postern::config::located::At;
 use postern::policy::file::{MlflowTrackingServer, StudioDomain, Target};
 use postern::policy::{Policy, Question, Refusal};
 use postern::target::{self, LandingUri};
-use std::collections::BTreeSet;
-use std::sync::{Arc, LazyLock};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, LazyLock, Mutex};
 use url::Url;
 
 const START: &str = "app:JupyterLab:lab";
 const LONGEST_PATH: usize = 512;
 const LONGEST_LANDING_URI: usize = 1023;
 const LONGEST_FRAGMENT: usize = 1920;
+const MOST_REMEMBERED: usize = 500;
+
+/// The policy, or what is wrong with its globs.
+type Compiled = Result<Policy, Vec<String>>;
 
 /// The lines are a path, a query and then the globs.
 pub(super) fn check(input: &[u8]) {
@@ -23,14 +27,25 @@ pub(super) fn check(input: &[u8]) {
     let (path, query) = (lines.next().unwrap_or_default(), lines.next());
     let globs: Vec<&str> = lines.take(8).collect();
     _ = LandingUri::parse(path).map(|start| stays_below(start.as_str()));
-    match policy(&globs) {
-        Ok(policy) if globs.is_empty() => nothing_is_below(&policy, path),
-        Ok(policy) => judged(&policy, &globs, path, query),
+    match &*remembered(&globs) {
+        Ok(policy) if globs.is_empty() => nothing_is_below(policy, path),
+        Ok(policy) => judged(policy, &globs, path, query),
         Err(faults) => assert!(!faults.is_empty() && faults.iter().all(|fault| !fault.is_empty())),
     }
 }
 
-fn policy(globs: &[&str]) -> Result<Policy, Vec<String>> {
+/// Compiling takes a hundred times as long as judging.
+fn remembered(globs: &[&str]) -> Arc<Compiled> {
+    static POLICIES: Mutex<BTreeMap<Vec<String>, Arc<Compiled>>> = Mutex::new(BTreeMap::new());
+    let mut policies = POLICIES.lock().unwrap();
+    if policies.len() > MOST_REMEMBERED {
+        policies.clear();
+    }
+    let written = globs.iter().map(|glob| (*glob).to_owned()).collect();
+    Arc::clone(policies.entry(written).or_insert_with(|| Arc::new(policy(globs))))
+}
+
+fn policy(globs: &[&str]) -> Compiled {
     let studio = Target::StudioDomain(StudioDomain {
         domain_id: "d-abc".to_owned().into(),
         user_profile_name: "ada".to_owned().into(),

@@ -111,7 +111,7 @@ impl Vectors<'_> {
         ];
         let listed: Vec<String> =
             lists.into_iter().flat_map(|list| self.lines(list)).chain(self.naughty()).collect();
-        let below = |text: &String| format!("lab/tree/{text}\n{text}\nlab/tree/**\n{text}");
+        let below = |text: &String| format!("lab/tree/{text}\n{text}\nlab/tree/**");
         let inputs = listed.iter().flat_map(|text| [format!("{text}\n\n**"), below(text)]);
         inputs.map(String::into_bytes).collect()
     }
