@@ -1,11 +1,10 @@
 //! The listener for the platform: metrics and health, never a person.
 
-use crate::audit::Audit;
 use crate::gateway::respond::{self, Body};
-use crate::metrics::Metrics;
+use crate::metrics::{Exposition, Metrics};
 use crate::server::{self, readiness::Readiness};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::CONTENT_TYPE;
 use hyper::{Method, Request, Response, StatusCode};
 use prometheus_client::metrics::gauge::Gauge;
 use std::future::pending;
@@ -14,24 +13,17 @@ use tokio::net::TcpListener;
 
 /// Enough for every scraper and prober there is.
 const MOST_CONNECTIONS: usize = 64;
-const OPENMETRICS: HeaderValue =
-    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 
 /// Serves for as long as the process lives: a draining gateway is still measured.
-pub async fn serve(listener: TcpListener, metrics: Arc<Metrics>, audit: Audit, readiness: Readiness) {
+pub async fn serve(listener: TcpListener, metrics: Arc<Metrics>, readiness: Readiness) {
     let handler = move |request: Request<Incoming>, _| {
-        let answer = answer(&request, &metrics, &audit, &readiness);
+        let answer = answer(&request, &metrics, &readiness);
         async move { answer }
     };
     server::serve(listener, handler, MOST_CONNECTIONS, &Gauge::default(), pending()).await;
 }
 
-fn answer(
-    request: &Request<Incoming>,
-    metrics: &Metrics,
-    audit: &Audit,
-    readiness: &Readiness,
-) -> Response<Body> {
+fn answer(request: &Request<Incoming>, metrics: &Metrics, readiness: &Readiness) -> Response<Body> {
     if *request.method() != Method::GET && *request.method() != Method::HEAD {
         return respond::text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
     }
@@ -39,8 +31,10 @@ fn answer(
         "/-/live" => respond::text(StatusCode::OK, "live\n"),
         "/-/ready" => respond::ready(readiness.is_ready()),
         "/metrics" => {
-            let mut response = Response::new(Body::from(metrics.render(audit.lost())));
-            response.headers_mut().insert(CONTENT_TYPE, OPENMETRICS);
+            metrics.ready.set(readiness.is_ready().into());
+            let exposition = Exposition::negotiated(request.headers());
+            let mut response = Response::new(Body::from(metrics.render(exposition)));
+            response.headers_mut().insert(CONTENT_TYPE, exposition.content_type());
             response
         }
         _ => respond::text(StatusCode::NOT_FOUND, "not found\n"),

@@ -6,10 +6,12 @@
 pub mod authorized_url;
 mod credentials;
 pub mod error;
+mod examination;
+pub(crate) mod permissions;
 mod retry;
 mod sagemaker;
 mod sdk;
-mod session_name;
+pub(crate) mod session_name;
 mod session_policy;
 mod slots;
 pub mod state;
@@ -17,9 +19,12 @@ mod sts;
 #[cfg(test)]
 mod tests;
 
+pub use examination::Identity;
+
 use crate::authn::principal::Principal;
 use crate::clock::Clock;
 use crate::config::AwsConfig;
+use crate::metrics::Metrics;
 use crate::policy::grant::Grant;
 use crate::secret::Secret;
 use crate::target::Mint;
@@ -51,6 +56,7 @@ pub struct Presigner {
     prewarming: Arc<Semaphore>,
     sole_realm: Option<Arc<str>>,
     config: AwsConfig,
+    metrics: Arc<Metrics>,
 }
 
 /// A URL, and what the audit record says of it.
@@ -86,8 +92,13 @@ impl Presigner {
     /// # Errors
     ///
     /// Names the entry of `authorized_url_hosts` that is no host.
-    pub async fn new(config: &AwsConfig, sole_realm: Option<Arc<str>>, clock: Clock) -> Result<Self, String> {
-        Self::build(config, sole_realm, clock, None).await
+    pub async fn new(
+        config: &AwsConfig,
+        sole_realm: Option<Arc<str>>,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, String> {
+        Self::build(config, sole_realm, clock, metrics, None).await
     }
 
     /// The same with one long-lived access key in place of the default chain.
@@ -99,12 +110,14 @@ impl Presigner {
         config: &AwsConfig,
         sole_realm: Option<Arc<str>>,
         clock: Clock,
+        metrics: Arc<Metrics>,
         access_key_id: &str,
         secret_access_key: &Secret,
     ) -> Result<Self, String> {
         let secret = std::str::from_utf8(secret_access_key.expose()).map_err(|error| error.to_string())?;
         let credentials = Credentials::new(access_key_id, secret, None, None, "access key");
-        Self::with_credentials(config, sole_realm, clock, SharedCredentialsProvider::new(credentials)).await
+        let credentials = SharedCredentialsProvider::new(credentials);
+        Self::with_credentials(config, sole_realm, clock, metrics, credentials).await
     }
 
     /// The same with credentials from elsewhere than the default chain.
@@ -116,15 +129,17 @@ impl Presigner {
         config: &AwsConfig,
         sole_realm: Option<Arc<str>>,
         clock: Clock,
+        metrics: Arc<Metrics>,
         credentials: SharedCredentialsProvider,
     ) -> Result<Self, String> {
-        Self::build(config, sole_realm, clock, Some(credentials)).await
+        Self::build(config, sole_realm, clock, metrics, Some(credentials)).await
     }
 
     async fn build(
         config: &AwsConfig,
         sole_realm: Option<Arc<str>>,
         clock: Clock,
+        metrics: Arc<Metrics>,
         credentials: Option<SharedCredentialsProvider>,
     ) -> Result<Self, String> {
         let hosts = AuthorizedHosts::new(&config.authorized_url_hosts)?;
@@ -132,7 +147,7 @@ impl Presigner {
         let provider = sdk.credentials_provider().ok_or("no source of AWS credentials is configured")?;
         let sagemaker = Arc::new(SageMaker::new(&sdk, config.endpoint_url.as_ref().map(ToString::to_string)));
         let sts = Sts::new(&sdk, config.sts_endpoint_url.as_ref().map(ToString::to_string));
-        let calls = Arc::new(Calls::new(config.timeout));
+        let calls = Arc::new(Calls::new(config.timeout, Arc::clone(&metrics)));
         let credentials =
             CredentialStore::new(provider, sts, Arc::clone(&calls), clock.clone(), config.timeout);
         let states =
@@ -142,11 +157,12 @@ impl Presigner {
             credentials,
             states,
             calls,
-            slots: Slots::new(clock),
+            slots: Slots::new(clock, metrics.slots.clone()),
             hosts,
             prewarming: Arc::new(Semaphore::new(PREWARMING_AT_ONCE)),
             sole_realm,
             config: config.clone(),
+            metrics,
         })
     }
 
@@ -161,7 +177,7 @@ impl Presigner {
         let key = SlotKey { person: Person::of(grant.principal()), mint: grant.mint().clone() };
         match self.slots.take(&key) {
             Some(presigned) => Ok(presigned),
-            None => self.mint(&key.mint, &key.person).await,
+            None => self.mint(grant, &key.person).await,
         }
     }
 
@@ -177,9 +193,12 @@ impl Presigner {
         let presigner = Arc::clone(self);
         tokio::spawn(async move {
             let _permit = permit;
-            match presigner.mint(grant.mint(), &Person::of(grant.principal())).await {
+            match presigner.mint(&grant, &Person::of(grant.principal())).await {
                 Ok(presigned) => filling.fill(presigned),
-                Err(error) => tracing::debug!(error = %error, "slot.not_filled"),
+                Err(error) => {
+                    presigner.metrics.slots.failed.inc();
+                    tracing::debug!(error = %error, "slot.not_filled");
+                }
             }
         });
     }
@@ -196,20 +215,24 @@ impl Presigner {
     }
 
     /// One mint: state and credentials at the same time, then the presign call, then the check of its answer.
-    async fn mint(&self, mint: &Mint, person: &Person) -> Result<Presigned, PresignError> {
+    async fn mint(&self, grant: &Grant, person: &Person) -> Result<Presigned, PresignError> {
+        let (mint, operation) = (grant.mint(), grant.mint().target.operation());
+        let counted = self.metrics.mint(grant.destination(), operation);
         let deadline = Deadline::after(self.config.timeout);
-        timeout_at(deadline.at, Box::pin(self.mint_until(deadline, mint, person)))
+        let session = self.session(mint, session_name::session_name(person, self.sole_realm.as_deref()));
+        let minted = timeout_at(deadline.at, Box::pin(self.mint_until(deadline, mint, session)))
             .await
-            .unwrap_or_else(|_| Err(PresignError::out_of_time(mint.target.operation())))
+            .unwrap_or_else(|_| Err(PresignError::out_of_time(operation)));
+        counted.ended(minted.as_ref().map_or_else(|error| error.kind.as_str(), |_| "ok"));
+        minted
     }
 
     async fn mint_until(
         &self,
         deadline: Deadline,
         mint: &Mint,
-        person: &Person,
+        session: Option<Arc<AssumeRole>>,
     ) -> Result<Presigned, PresignError> {
-        let session = self.session(mint, person);
         // A look-up spares the person a dead end; it is not worth more waiting than that.
         let patience = self.config.timeout / 4;
         let (state, credentials) = tokio::join!(
@@ -254,11 +277,10 @@ impl Presigner {
         })
     }
 
-    /// The session of the assumed role in which this person's URL is minted.
-    fn session(&self, mint: &Mint, person: &Person) -> Option<Arc<AssumeRole>> {
+    /// The session of the assumed role in which a URL is minted, under a person's name.
+    fn session(&self, mint: &Mint, session_name: String) -> Option<Arc<AssumeRole>> {
         let role_arn = mint.role_arn.as_ref()?;
         let config = &self.config;
-        let session_name = session_name::session_name(person, self.sole_realm.as_deref());
         Some(Arc::new(AssumeRole {
             role_arn: role_arn.clone(),
             source_identity: config.source_identity.then(|| session_name.clone()),

@@ -8,8 +8,10 @@ use super::principal::{self, Principal};
 use super::refresh::{Current, Fetch, Refreshed};
 use super::token::UnverifiedToken;
 use crate::clock::{Clock, UnixSeconds};
-use crate::config::{IssuerConfig, KeySource};
+use crate::config::{Algorithm, IssuerConfig, KeySource};
 use crate::http_client::HttpClient;
+use crate::metrics::Metrics;
+use crate::metrics::series::IssuerSeries;
 use moka::future::Cache;
 use std::path::Path;
 use std::sync::Arc;
@@ -27,11 +29,13 @@ const LONGEST_CACHED: Duration = Duration::from_secs(10 * 60);
 #[derive(Debug)]
 pub struct Issuer {
     config: IssuerConfig,
+    http: HttpClient,
     clock: Clock,
     keys: Keys,
     /// `None` where the issuer's name is not a URL: it has nothing to sign in at.
     metadata: Option<Refreshed<Metadata>>,
     verified: Cache<Verified, (Arc<Principal>, UnixSeconds)>,
+    series: IssuerSeries,
 }
 
 #[derive(Debug)]
@@ -39,6 +43,23 @@ enum Keys {
     Fetched(Refreshed<KeySet>),
     Fixed(Arc<KeySet>),
     OneByOne(PemKeys),
+}
+
+/// What the provider says of itself now, for who examines it.
+#[derive(Debug)]
+pub struct Discovered {
+    pub provider: Result<Arc<Provider>, ProviderError>,
+    /// What time it is there.
+    pub date: Option<UnixSeconds>,
+}
+
+/// The keys of an issuer, for who examines them.
+#[derive(Debug)]
+pub struct KeysFound {
+    /// Those that can prove a token.
+    pub count: usize,
+    /// The configured algorithms that some key is for.
+    pub fitting: Vec<Algorithm>,
 }
 
 /// A token that was presented in one way and proven by one set of keys.
@@ -61,25 +82,38 @@ impl Issuer {
     ///
     /// In words for the admin: a key file that cannot be read or holds no usable key, or an issuer that is not a URL where
     /// its keys are to be discovered.
-    pub fn new(config: IssuerConfig, http: HttpClient, clock: Clock) -> Result<Arc<Self>, String> {
+    pub fn new(
+        config: IssuerConfig,
+        http: HttpClient,
+        clock: Clock,
+        metrics: &Metrics,
+    ) -> Result<Arc<Self>, String> {
+        let series = metrics.issuer(&config.name);
         let metadata = discovery::metadata(&config.issuer, http.clone(), clock.clone());
         let name = format!("keys of {}", config.issuer);
         let keys = match &config.keys {
-            KeySource::Discovery => {
-                Keys::Fetched(discovered_keys(name, metadata.clone()?, http, clock.clone()))
-            }
+            KeySource::Discovery => Keys::Fetched(discovered_keys(
+                name,
+                metadata.clone()?,
+                http.clone(),
+                clock.clone(),
+                series.clone(),
+            )),
             KeySource::JwksUri(location) => {
-                Keys::Fetched(keys_at(name, location.clone(), http, clock.clone()))
+                Keys::Fetched(keys_at(name, location.clone(), http.clone(), clock.clone(), series.clone()))
             }
             KeySource::JwksFile(path) => Keys::Fixed(Arc::new(keys_on_disk(path)?)),
-            KeySource::PemPerKey(base) => Keys::OneByOne(PemKeys::new(base.clone(), http, clock.clone())),
+            KeySource::PemPerKey(base) => {
+                Keys::OneByOne(PemKeys::new(base.clone(), http.clone(), clock.clone(), series.clone()))
+            }
         };
         let verified = Cache::builder()
             .max_capacity(LARGEST_CACHE)
             .weigher(|_, (principal, _): &(Arc<Principal>, UnixSeconds)| weight(principal))
             .time_to_live(LONGEST_CACHED)
             .build();
-        Ok(Arc::new(Self { config, clock, keys, metadata: metadata.ok(), verified }))
+        let metadata = metadata.ok();
+        Ok(Arc::new(Self { config, http, clock, keys, metadata, verified, series }))
     }
 
     /// The issuer's key in the config.
@@ -101,9 +135,12 @@ impl Issuer {
         token: &UnverifiedToken<'_>,
         expected: Expected<'_>,
     ) -> Result<Claims, TokenError> {
-        let keys = self.keys_for(token).await?;
-        let signed = self.prove(token, keys).await?;
-        claims::check(&signed, expected, &self.config, self.clock.now())
+        let checked = async {
+            let keys = self.keys_for(token).await?;
+            let signed = self.prove(token, keys).await?;
+            claims::check(&signed, expected, &self.config, self.clock.now())
+        };
+        self.series.token(checked.await, TokenError::reason)
     }
 
     /// Who the claims name.
@@ -126,6 +163,37 @@ impl Issuer {
         metadata.current().await?.document.provider.clone()
     }
 
+    /// Whether its keys are where its discovery document says.
+    pub fn discovers_keys(&self) -> bool {
+        self.config.keys == KeySource::Discovery
+    }
+
+    /// Asks for the discovery document anew.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be had, or is another issuer's.
+    pub async fn discover(&self) -> Result<Discovered, FetchError> {
+        let (metadata, date) = discovery::ask(&self.config.issuer, &self.http).await?;
+        Ok(Discovered { provider: metadata.provider, date })
+    }
+
+    /// The keys that tokens would be judged by; `None` where each is fetched when a token names it.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be had, or none of them is usable.
+    pub async fn keys_found(&self) -> Result<Option<KeysFound>, FetchError> {
+        let keys = match &self.keys {
+            Keys::Fetched(keys) => keys.current().await?.document,
+            Keys::Fixed(keys) => Arc::clone(keys),
+            Keys::OneByOne(_) => return Ok(None),
+        };
+        let fitting = self.config.algorithms.iter().copied();
+        let fitting = fitting.filter(|algorithm| keys.has_key_for(*algorithm)).collect();
+        Ok(Some(KeysFound { count: keys.count(), fitting }))
+    }
+
     /// Whether bearer tokens of this issuer count.
     pub(super) fn takes_bearer(&self) -> bool {
         self.config.signed_header.is_none() && !self.config.audience.is_empty()
@@ -146,6 +214,14 @@ impl Issuer {
     /// The person that a token stands for. A token that came before is not verified again while the keys stay the same and
     /// it has not expired; what failed is never remembered.
     pub(super) async fn recognise(
+        &self,
+        token: &UnverifiedToken<'_>,
+        presented: Presentation,
+    ) -> Result<Arc<Principal>, TokenError> {
+        self.series.token(self.person(token, presented).await, TokenError::reason)
+    }
+
+    async fn person(
         &self,
         token: &UnverifiedToken<'_>,
         presented: Presentation,
@@ -218,20 +294,33 @@ fn discovered_keys(
     metadata: Refreshed<Metadata>,
     http: HttpClient,
     clock: Clock,
+    series: IssuerSeries,
 ) -> Refreshed<KeySet> {
     Refreshed::new(name, clock, move |_| -> Fetch<KeySet> {
-        let (metadata, http) = (metadata.clone(), http.clone());
+        let (metadata, http, series) = (metadata.clone(), http.clone(), series.clone());
         Box::pin(async move {
-            let metadata = metadata.current().await?.document;
-            KeySet::parse(&discovery::fetch(&http, &metadata.jwks_uri).await?.body)
+            let fetched = async {
+                let metadata = metadata.current().await?.document;
+                KeySet::parse(&discovery::fetch(&http, &metadata.jwks_uri).await?.body)
+            };
+            series.keys_fetched(fetched.await)
         })
     })
 }
 
-fn keys_at(name: String, location: Url, http: HttpClient, clock: Clock) -> Refreshed<KeySet> {
+fn keys_at(
+    name: String,
+    location: Url,
+    http: HttpClient,
+    clock: Clock,
+    series: IssuerSeries,
+) -> Refreshed<KeySet> {
     Refreshed::new(name, clock, move |_| -> Fetch<KeySet> {
-        let (location, http) = (location.clone(), http.clone());
-        Box::pin(async move { KeySet::parse(&discovery::fetch(&http, &location).await?.body) })
+        let (location, http, series) = (location.clone(), http.clone(), series.clone());
+        Box::pin(async move {
+            let fetched = async { KeySet::parse(&discovery::fetch(&http, &location).await?.body) };
+            series.keys_fetched(fetched.await)
+        })
     })
 }
 

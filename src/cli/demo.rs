@@ -5,6 +5,7 @@ use super::{DemoArgs, Failed, compiled, install_logger};
 use crate::config;
 use crate::sandbox::{Sandbox, SandboxOptions};
 use crate::secret::Secret;
+use crate::telemetry::Log;
 use std::fs::{self, DirBuilder};
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener};
@@ -14,12 +15,12 @@ use url::Url;
 
 pub(super) fn run(args: &DemoArgs) -> Result<(), Failed> {
     let log = install_logger(args.log_format)?;
-    let served = block_on(demo(args));
+    let served = block_on(demo(args, &log));
     log.flush(FLUSH);
     served
 }
 
-async fn demo(args: &DemoArgs) -> Result<(), Failed> {
+async fn demo(args: &DemoArgs, log: &Log) -> Result<(), Failed> {
     let port = if args.port == 0 { free_port().map_err(ran)? } else { args.port };
     let gateway = format!("http://localhost:{port}");
     let redirect_uris = vec![format!("{gateway}/-/callback")];
@@ -38,7 +39,7 @@ async fn demo(args: &DemoArgs) -> Result<(), Failed> {
     let configuration = compiled(loaded)?;
     let key = sandbox.credentials();
     let access_key = (key.access_key_id.clone(), Secret::new(key.secret_access_key.as_bytes()));
-    serve(configuration, None, Some(access_key), |_| _ = greet(&gateway, &sandbox)).await?;
+    serve(configuration, None, Some(access_key), log, |_| _ = greet(&gateway, &sandbox)).await?;
     sandbox.shutdown().await;
     Ok(())
 }

@@ -11,6 +11,7 @@ use crate::config::Drain;
 use crate::gateway::Gateway;
 use crate::secret::Secret;
 use crate::server::readiness::Readiness;
+use crate::telemetry::Log;
 use crate::{admin, server};
 use arc_swap::ArcSwap;
 use std::future::Future;
@@ -30,7 +31,7 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), Failed> {
         return Err(Failed::Usage(message));
     }
     let log = install_logger(args.log_format)?;
-    let served = block_on(serve(configuration, Some(&args.config), None, |_| {}));
+    let served = block_on(serve(configuration, Some(&args.config), None, &log, |_| {}));
     log.flush(FLUSH);
     served
 }
@@ -50,6 +51,7 @@ pub(super) async fn serve(
     configuration: Configuration,
     file: Option<&Path>,
     access_key: Option<(String, Secret)>,
+    log: &Log,
     ready: impl FnOnce(SocketAddr),
 ) -> Result<(), Failed> {
     let reloader = file.map(|file| Reloader::new(file, &configuration.loaded)).transpose().map_err(ran)?;
@@ -63,7 +65,7 @@ pub(super) async fn serve(
         None => None,
     };
     let most = loaded.gateway.limits.connections;
-    let site = Site::open(&loaded.gateway, access_key).map_err(ran)?;
+    let site = Site::open(&loaded.gateway, access_key, log).map_err(ran)?;
     let gateway = Box::pin(site.gateway(loaded.gateway, policy, &loaded.digest, None)).await.map_err(ran)?;
 
     let address = listen.local_addr().map_err(ran)?;
@@ -72,7 +74,7 @@ pub(super) async fn serve(
     tracing::info!(address = %address, admin = admin_address.map(tracing::field::display), version = env!("CARGO_PKG_VERSION"), config_digest = %loaded.digest, "started");
     if let Some(admin) = admin {
         let (metrics, readiness) = (Arc::clone(&site.metrics), site.readiness.clone());
-        tokio::spawn(admin::serve(admin, metrics, site.audit.clone(), readiness));
+        tokio::spawn(admin::serve(admin, metrics, readiness));
     }
     ready(address);
 
@@ -87,7 +89,7 @@ pub(super) async fn serve(
         let gateway = current.load_full();
         async move { gateway.handle(request, peer).await }
     };
-    server::serve(listen, handler, most, site.metrics.connections(), stop).await;
+    server::serve(listen, handler, most, &site.metrics.connections, stop).await;
     tracing::info!("stopped");
     site.audit.flush(FLUSH);
     Ok(())

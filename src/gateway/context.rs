@@ -1,6 +1,7 @@
 //! What is known of a request before anybody is authenticated.
 
 use super::error::Error;
+use crate::telemetry::request_ids::RequestIds;
 use hyper::HeaderMap;
 use hyper::header::{ACCEPT, AUTHORIZATION, HeaderName};
 use ipnet::IpNet;
@@ -8,8 +9,8 @@ use std::net::{IpAddr, SocketAddr};
 
 #[derive(Debug)]
 pub struct RequestContext {
-    /// 128 random bits in hexadecimal: shown on pages, in logs and in the audit trail, so that support can join them.
-    pub request_id: String,
+    /// Shown on pages, in logs and in the audit trail, so that support can join them.
+    pub ids: RequestIds,
     /// The person's own address, or `None` where nobody trusted has told it.
     pub client_ip: Option<IpAddr>,
     /// A trusted proxy sent an `X-Forwarded-For` that is not a list of addresses.
@@ -48,7 +49,7 @@ struct MalformedForwardedFor;
 
 impl RequestContext {
     pub fn new(
-        request_id: String,
+        ids: RequestIds,
         peer: SocketAddr,
         headers: &HeaderMap,
         trusted_proxies: &[IpNet],
@@ -63,7 +64,7 @@ impl RequestContext {
             Ok((direct_clients || !trusted_proxies.is_empty()).then_some(peer))
         };
         Self {
-            request_id,
+            ids,
             malformed_addresses: client_ip.is_err(),
             client_ip: client_ip.unwrap_or(None),
             from_trusted_proxy,

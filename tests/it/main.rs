@@ -17,9 +17,12 @@ mod commands;
 mod config;
 mod credentials;
 mod crowd;
+mod deploy;
 mod discovery;
+mod doctor;
 mod edge;
 mod fuzz;
+mod iam;
 mod keys;
 mod launch;
 mod links;
@@ -30,9 +33,11 @@ mod login_peer;
 mod login_tabs;
 mod logout;
 mod mapping;
+mod metrics;
 mod moto;
 mod navigation;
 mod oidf;
+mod observing;
 mod openapi;
 mod pages;
 mod policy;
@@ -46,10 +51,15 @@ mod sandbox_peers;
 mod seal;
 mod session;
 mod sinks;
+mod soak;
+#[cfg(feature = "bench")]
+mod speed;
 mod state;
 mod target;
 mod token_form;
 mod tokens;
+mod traces;
+mod trail;
 mod vectors;
 
 mod support {
@@ -60,6 +70,7 @@ mod support {
     pub(crate) mod elsewhere;
     pub(crate) mod jwks_server;
     pub(crate) mod postern;
+    pub(crate) mod program;
     pub(crate) mod provider;
     pub(crate) mod sign_in;
     pub(crate) mod signer;

@@ -71,11 +71,11 @@ impl Reloader {
                 match self.reload(&site, &current).await {
                     Ok(digest) => {
                         refused = None;
-                        site.metrics.reload("applied");
+                        site.metrics.reloads.applied();
                         tracing::info!(config_digest = digest, "reload.applied");
                     }
                     Err(reason) => {
-                        site.metrics.reload("refused");
+                        site.metrics.reloads.refused();
                         // A retry that fails alike says nothing new.
                         if asked || refused.as_ref().is_none_or(|(_, before)| *before != reason) {
                             tracing::error!(%reason, "reload.refused: the configuration before it stays in force");
@@ -130,6 +130,8 @@ fn fixed(before: &config::Gateway, after: &config::Gateway) -> Option<&'static s
         Some("admin.address")
     } else if before.state != after.state {
         Some("state")
+    } else if before.audit_file != after.audit_file {
+        Some("audit.file")
     } else if before.limits.connections != after.limits.connections {
         Some("limits.connections")
     } else {

@@ -8,6 +8,7 @@ use crate::config::located::At;
 use crate::config::{Drain, Limits, Listen};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use url::Url;
 
@@ -93,6 +94,17 @@ pub(super) fn limits(written: Option<&file::Limits>) -> Limits {
     let mints_per_minute = written.and_then(|limits| limits.mints_per_minute).unwrap_or(30);
     let connections = written.and_then(|limits| limits.connections).unwrap_or(10_000);
     Limits { mints_per_minute, connections }
+}
+
+pub(super) fn audit_file(
+    written: Option<&file::Audit>,
+    directory: &Path,
+    findings: &mut Findings,
+) -> Option<Option<PathBuf>> {
+    findings.check_optional("audit.file", written.map(|audit| &audit.file), |text| {
+        let names_file = !text.trim().is_empty() && !text.ends_with('/');
+        if names_file { Ok(texts::path(text, directory)) } else { Err(mismatch(text, "the path of a file")) }
+    })
 }
 
 pub(super) fn drain(written: Option<&file::Drain>, findings: &mut Findings) -> Option<Drain> {
