@@ -21,6 +21,7 @@ mod deploy;
 mod discovery;
 mod doctor;
 mod edge;
+mod fuzz;
 mod iam;
 mod keys;
 mod launch;
