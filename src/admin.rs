@@ -1,9 +1,14 @@
 //! The listener for the platform: metrics and health, never a person.
 
 use crate::audit::Audit;
+use crate::config::Limits;
 use crate::gateway::respond::{self, Body};
 use crate::metrics::Metrics;
-use crate::server::{self, readiness::Readiness};
+use crate::server::edge::Edge;
+use crate::server::peer::Peer;
+use crate::server::readiness::Readiness;
+use crate::server::{self, Answers, Serving};
+use arc_swap::ArcSwap;
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
@@ -18,12 +23,36 @@ const OPENMETRICS: HeaderValue =
     HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 
 /// Serves for as long as the process lives: a draining gateway is still measured.
-pub async fn serve(listener: TcpListener, metrics: Arc<Metrics>, audit: Audit, readiness: Readiness) {
-    let handler = move |request: Request<Incoming>, _| {
-        let answer = answer(&request, &metrics, &audit, &readiness);
-        async move { answer }
+pub async fn serve(
+    listener: TcpListener,
+    limits: &Limits,
+    metrics: Arc<Metrics>,
+    audit: Audit,
+    readiness: Readiness,
+) {
+    let limits = Limits { connections: MOST_CONNECTIONS, ..limits.clone() };
+    let serving = Serving {
+        edge: Arc::new(ArcSwap::from_pointee(Edge::plain(limits))),
+        // Its connections stay while the gateway's drain.
+        readiness: Readiness::default(),
+        open: Gauge::default(),
+        handler: Admin { metrics, audit, readiness },
     };
-    server::serve(listener, handler, MOST_CONNECTIONS, &Gauge::default(), pending()).await;
+    if let Err(error) = server::serve(listener, serving, pending()).await {
+        tracing::error!(%error, "admin.ended");
+    }
+}
+
+struct Admin {
+    metrics: Arc<Metrics>,
+    audit: Audit,
+    readiness: Readiness,
+}
+
+impl Answers for Admin {
+    async fn answer(&self, request: Request<Incoming>, _: Peer) -> Response<Body> {
+        answer(&request, &self.metrics, &self.audit, &self.readiness)
+    }
 }
 
 fn answer(

@@ -41,19 +41,14 @@ use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::policy::trial::NO_SUCH_PATH;
 use crate::presign::Presigner;
-use crate::server::MOST_HEADERS;
+use crate::server::peer::Peer;
 use crate::server::readiness::Readiness;
 use hyper::body::Incoming;
 use hyper::header::{HOST, SET_COOKIE};
 use hyper::http::request;
 use hyper::{Method, Request, Response, StatusCode};
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::Semaphore;
-
-/// Over everything a request may wait for; what AWS may take is `aws.timeout`, and less.
-const DEADLINE: Duration = Duration::from_secs(45);
 
 #[derive(Debug)]
 pub struct Gateway {
@@ -76,12 +71,11 @@ pub struct Gateway {
 
 impl Gateway {
     /// Answers one request that came from `peer`. Never fails: what goes wrong is an answer too.
-    pub async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+    pub async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         let (head, body) = request.into_parts();
-        let mut exchange = Exchange::begin(&head, peer, &self.metrics);
-        let (proxies, direct) = (&self.settings.trusted_proxies, self.settings.listen.direct_clients);
+        let mut exchange = Exchange::begin(&head, peer.address, &self.metrics);
         let request_id = exchange.request_id().to_owned();
-        let context = RequestContext::new(request_id, peer, &head.headers, proxies, direct);
+        let context = RequestContext::new(request_id, peer, &head.headers, &self.settings);
         let response = match route(&head.method, head.uri.path()) {
             Route::Live => respond::text(StatusCode::OK, "live\n"),
             Route::Ready => respond::ready(self.readiness.is_ready()),
@@ -101,7 +95,8 @@ impl Gateway {
         exchange: &mut Exchange<'_>,
     ) -> Response<Body> {
         let answer = self.dispatch(route, head, body, context, exchange);
-        let answer = tokio::time::timeout(DEADLINE, answer).await.unwrap_or(Err(Error::OutOfTime));
+        let deadline = self.settings.limits.deadlines.request;
+        let answer = tokio::time::timeout(deadline, answer).await.unwrap_or(Err(Error::OutOfTime));
         match answer {
             Ok(response) => response,
             Err(error) => self.recover(error, head, context, exchange).await,
@@ -117,7 +112,7 @@ impl Gateway {
         context: &RequestContext,
         exchange: &mut Exchange<'_>,
     ) -> Result<Response<Body>, Error> {
-        if head.headers.len() > MOST_HEADERS {
+        if head.headers.len() > self.settings.limits.header_fields {
             return Err(Error::TooManyHeaders);
         }
         self.check_host(head)?;

@@ -5,6 +5,7 @@ use super::{DemoArgs, Failed, compiled, install_logger};
 use crate::config;
 use crate::sandbox::{Sandbox, SandboxOptions};
 use crate::secret::Secret;
+use crate::server::systemd::Sockets;
 use std::fs::{self, DirBuilder};
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener};
@@ -38,7 +39,8 @@ async fn demo(args: &DemoArgs) -> Result<(), Failed> {
     let configuration = compiled(loaded)?;
     let key = sandbox.credentials();
     let access_key = (key.access_key_id.clone(), Secret::new(key.secret_access_key.as_bytes()));
-    serve(configuration, None, Some(access_key), |_| _ = greet(&gateway, &sandbox)).await?;
+    serve(configuration, None, Sockets::default(), Some(access_key), |_| _ = greet(&gateway, &sandbox))
+        .await?;
     sandbox.shutdown().await;
     Ok(())
 }

@@ -4,10 +4,11 @@ use super::respond::Body;
 use crate::authn::principal::Principal;
 use crate::metrics::Metrics;
 use hyper::http::request;
-use hyper::{Method, Response};
+use hyper::{Method, Response, StatusCode};
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// A request under way. It is logged when it is dropped, so a client that hangs up is logged too. The path is not:
@@ -88,6 +89,22 @@ impl Drop for Exchange<'_> {
             "request"
         );
     }
+}
+
+/// A request that could not be understood, or whose head was too large, and was answered before it came here.
+pub fn refused(peer: SocketAddr, status: StatusCode, metrics: &Metrics) {
+    let is_large = status == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+    let outcome = if is_large { "head-too-large" } else { "malformed-request" };
+    metrics.request(None, outcome, Duration::ZERO);
+    tracing::info!(
+        target: "postern::access",
+        request_id = %request_id(),
+        peer = %peer.ip(),
+        status = status.as_u16(),
+        outcome,
+        duration_us = 0,
+        "request"
+    );
 }
 
 /// A client chooses its methods, and their length; a log wants the registered ones.

@@ -59,10 +59,13 @@ mod support {
     pub(crate) mod elsewhere;
     pub(crate) mod jwks_server;
     pub(crate) mod postern;
+    pub(crate) mod process;
     pub(crate) mod provider;
+    pub(crate) mod raw;
     pub(crate) mod sign_in;
     pub(crate) mod signer;
     pub(crate) mod stage;
+    pub(crate) mod tls;
     pub(crate) mod valkey;
     pub(crate) mod visitor;
 }

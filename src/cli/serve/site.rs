@@ -9,6 +9,7 @@ use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::presign::Presigner;
 use crate::secret::Secret;
+use crate::server::edge::Edge;
 use crate::server::readiness::Readiness;
 use crate::state::State;
 use std::sync::Arc;
@@ -70,6 +71,23 @@ impl Site {
             readiness: self.readiness.clone(),
         };
         Gateway::new(settings, policy, parts, before)
+    }
+
+    /// What connections are met with from now on.
+    pub(super) fn edge(&self, settings: &config::Gateway, before: Option<&Edge>) -> Result<Edge, String> {
+        let now = self.clock.now_system();
+        let edge = Edge::load(settings, before, now)?;
+        let certificate = edge
+            .tls()
+            .filter(|tls| before.and_then(Edge::tls).is_none_or(|before| !Arc::ptr_eq(before, tls)));
+        if let Some(certificate) = certificate {
+            let until = humantime::format_rfc3339_seconds(certificate.validity().not_after);
+            match certificate.validity().complaint(now) {
+                Some(complaint) => tracing::warn!(%until, "tls.certificate: it {complaint}"),
+                None => tracing::info!(%until, "tls.certificate"),
+            }
+        }
+        Ok(edge)
     }
 
     async fn presigner(&self, settings: &config::Gateway) -> Result<Presigner, String> {

@@ -53,6 +53,17 @@ impl Postern {
         self.output.lock().expect("output").clone()
     }
 
+    /// Waits until the log contains `text` so many times.
+    pub(crate) async fn wait_for_log(&self, text: &str, times: usize) {
+        for _ in 0..1500 {
+            if self.log().matches(text).count() >= times {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("not {times} times {text}: {}", self.log());
+    }
+
     /// The audit records so far. Writing is asynchronous, so this waits until there are `at_least` of them.
     pub(crate) fn audit(&self, at_least: usize) -> Vec<serde_json::Value> {
         for _ in 0..500 {
