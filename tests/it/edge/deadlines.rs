@@ -14,7 +14,16 @@ const LONG: &str = "30s";
 
 /// All deadlines are long but the one that is to be seen.
 fn short(name: &str, text: &str) -> String {
-    let all = ["first_byte", "proxy_header", "tls_handshake", "request_head", "request_body", "request", "write", "idle"];
+    let all = [
+        "first_byte",
+        "proxy_header",
+        "tls_handshake",
+        "request_head",
+        "request_body",
+        "request",
+        "write",
+        "idle",
+    ];
     let deadlines: Vec<_> = all
         .iter()
         .map(|deadline| format!("{deadline}: {}", if *deadline == name { "500ms" } else { LONG }))
@@ -66,7 +75,14 @@ async fn who_says_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_does_not_finish_a_request_head() {
     let stage = stage("request_head", "").await;
-    for begin in ["G", "GET /studio HTTP/1.1\r\nho", "P", "PRI * HTTP/2.0\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "\r\n"] {
+    for begin in [
+        "G",
+        "GET /studio HTTP/1.1\r\nho",
+        "P",
+        "PRI * HTTP/2.0\r\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "\r\n",
+    ] {
         are_reaped(&stage, begin.as_bytes()).await;
     }
     // The second request of a connection has its time, too, and dripping does not stretch it.
@@ -80,7 +96,8 @@ async fn who_does_not_finish_a_request_head() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    let ended: std::io::Result<()> = tokio::time::timeout(Duration::from_secs(20), dripping).await.expect("an end");
+    let ended: std::io::Result<()> =
+        tokio::time::timeout(Duration::from_secs(20), dripping).await.expect("an end");
     assert!(ended.is_err() && began.elapsed() >= Duration::from_millis(400));
 }
 
@@ -145,14 +162,16 @@ async fn who_does_not_send_a_body() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_does_not_read() {
     let stage = stage("write", "").await;
-    let request = get(port(&stage), "/-/api/openapi.json", "").replace("connection: close\r\n", "").repeat(100);
+    let request =
+        get(port(&stage), "/-/api/openapi.json", "").replace("connection: close\r\n", "").repeat(100);
     let mut raw = Raw::connect(port(&stage)).await;
     let asking = async {
         loop {
             raw.0.write_all(request.as_bytes()).await?;
         }
     };
-    let ended: std::io::Result<()> = tokio::time::timeout(Duration::from_secs(25), asking).await.expect("an end");
+    let ended: std::io::Result<()> =
+        tokio::time::timeout(Duration::from_secs(25), asking).await.expect("an end");
     assert!(ended.is_err());
     is_served(&stage).await;
 }

@@ -1,7 +1,5 @@
 //! HTTP/1.1 as it should not be.
 
-use crate::support::elsewhere::vectors;
-use crate::support::raw::{Raw, get};
 use crate::support::stage::Stage;
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -39,61 +37,4 @@ async fn what_is_not_http_is_not_answered_as_such() {
         assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{request}\n{answer}");
     }
     assert_eq!(stage.mints(), [""; 0]);
-}
-
-
-/// An answer to it shows that what came before was taken for a whole request.
-const CANARY: &str = "GET /-/live HTTP/1.1\r\nhost: localhost:PORT\r\n\r\n";
-
-/// Sends a request and the canary in one go, and returns all that comes back, to the end of the connection.
-async fn told(stage: &Stage, request: &[u8]) -> String {
-    let port = stage.postern.url.port().unwrap();
-    let mut raw = Raw::connect(port).await;
-    raw.send([request, CANARY.replace("PORT", &port.to_string()).as_bytes()].concat()).await;
-    raw.rest_as_text().await
-}
-
-/// What does not end by itself ends soon.
-async fn impatient() -> Stage {
-    Stage::with(postern::sandbox::SandboxOptions::default(), |text| {
-        text + "\nlimits: {deadlines: {request_head: 1s, idle: 1s, request_body: 1s}}\n"
-    })
-    .await
-}
-
-/// The requests that gunicorn's own tests hold, as bytes.
-fn gunicorn(kind: &str) -> Option<Vec<(String, Vec<u8>)>> {
-    let folder = vectors(&format!("gunicorn/tests/requests/{kind}"))?;
-    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
-    let requests = files.filter(|file| file.extension().is_some_and(|extension| extension == "http"));
-    let mut requests: Vec<_> = requests
-        .map(|file| {
-            let text = String::from_utf8_lossy(&std::fs::read(&file).unwrap()).replace('\n', "");
-            let bytes = text.replace("\\r", "\r").replace("\\n", "\n").replace("\\t", "\t").replace("\\0", "\0");
-            (file.file_stem().unwrap().to_string_lossy().into_owned(), bytes.into_bytes())
-        })
-        .collect();
-    requests.sort();
-    Some(requests)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn gunicorn_invalid() {
-    let Some(requests) = gunicorn("invalid") else { return };
-    let stage = impatient().await;
-    for (name, request) in requests {
-        let told = told(&stage, &request).await;
-        println!("{name}: canary {} {:?}\n   {:?}", told.contains("live\n"), told.lines().filter(|l| l.starts_with("HTTP/")).collect::<Vec<_>>(), String::from_utf8_lossy(&request[..request.len().min(150)]));
-    }
-    panic!();
-}
-#[tokio::test(flavor = "multi_thread")]
-async fn gunicorn_valid() {
-    let Some(requests) = gunicorn("valid") else { return };
-    let stage = impatient().await;
-    for (name, request) in requests {
-        let told = told(&stage, &request).await;
-        println!("{name}: canary {} {:?}\n   {:?}", told.contains("live\n"), told.lines().filter(|l| l.starts_with("HTTP/")).collect::<Vec<_>>(), String::from_utf8_lossy(&request[..request.len().min(150)]));
-    }
-    panic!();
 }

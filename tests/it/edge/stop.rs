@@ -50,7 +50,8 @@ async fn connections_are_given_up_one_answer_at_a_time() {
 /// nothing when the listener closes and ask a moment later.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_connected_when_the_listener_closes_is_served() {
-    let mut stage = Stage::with(SandboxOptions::default(), |text| text + "\nlimits: {connections: 4}\n").await;
+    let mut stage =
+        Stage::with(SandboxOptions::default(), |text| text + "\nlimits: {connections: 4}\n").await;
     let mut waiting = Vec::new();
     for _ in 0..40 {
         waiting.push(Raw::connect(port(&stage)).await);
