@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::task::unconstrained;
 use tokio::time::{sleep_until, timeout};
 
 /// What a client that speaks HTTP/2 says first (RFC 9113, section 3.4). No method of HTTP/1.1 is spelt so.
@@ -115,8 +116,9 @@ where
         let phase = tokio::select! {
             biased;
             ended = connection.as_mut() => return ended.map_or_else(Ended::Badly, |()| Ended::Well),
-            () = ticket.closing(), if !is_leaving => None,
-            phase = pace.overdue(timer.as_mut()) => Some(phase),
+            // Unconstrained: a client that always has more to say uses up what tokio lets a task do in one turn.
+            () = unconstrained(ticket.closing()), if !is_leaving => None,
+            phase = unconstrained(pace.overdue(timer.as_mut())) => Some(phase),
         };
         match phase {
             // HTTP/1.1 ends after the answer under way, HTTP/2 by GOAWAY and the answers to what came before it.

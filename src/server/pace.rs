@@ -95,7 +95,8 @@ impl Pace {
         let moment = self.moment();
         let allowed = match moment.phase {
             Phase::Head => self.deadlines.request_head,
-            Phase::Busy => self.deadlines.request + self.deadlines.write,
+            // Each request has its own deadline; this is for what none of them ends.
+            Phase::Busy => self.deadlines.request + self.deadlines.write + LINGER,
             Phase::Idle => self.deadlines.idle,
             Phase::Closed => LINGER,
         };

@@ -2,6 +2,7 @@
 
 mod deadlines;
 mod http1;
+mod http2;
 mod proxy_protocol;
 mod stop;
 mod tls;

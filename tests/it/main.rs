@@ -57,6 +57,7 @@ mod support {
     pub(crate) mod believer;
     pub(crate) mod browser;
     pub(crate) mod elsewhere;
+    pub(crate) mod frames;
     pub(crate) mod jwks_server;
     pub(crate) mod postern;
     pub(crate) mod process;
