@@ -1,16 +1,15 @@
 //! The listener for the platform: metrics and health, never a person.
 
-use crate::audit::Audit;
 use crate::config::Limits;
 use crate::gateway::respond::{self, Body};
-use crate::metrics::Metrics;
+use crate::metrics::{Exposition, Metrics};
 use crate::server::edge::Edge;
 use crate::server::peer::Peer;
 use crate::server::readiness::Readiness;
 use crate::server::{self, Answers, Serving};
 use arc_swap::ArcSwap;
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::CONTENT_TYPE;
 use hyper::{Method, Request, Response, StatusCode};
 use prometheus_client::metrics::gauge::Gauge;
 use std::future::pending;
@@ -19,24 +18,16 @@ use tokio::net::TcpListener;
 
 /// Enough for every scraper and prober there is.
 const MOST_CONNECTIONS: usize = 64;
-const OPENMETRICS: HeaderValue =
-    HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
 
 /// Serves for as long as the process lives: a draining gateway is still measured.
-pub async fn serve(
-    listener: TcpListener,
-    limits: &Limits,
-    metrics: Arc<Metrics>,
-    audit: Audit,
-    readiness: Readiness,
-) {
+pub async fn serve(listener: TcpListener, limits: &Limits, metrics: Arc<Metrics>, readiness: Readiness) {
     let limits = Limits { connections: MOST_CONNECTIONS, ..limits.clone() };
     let serving = Serving {
         edge: Arc::new(ArcSwap::from_pointee(Edge::plain(limits))),
         // Its connections stay while the gateway's drain.
         readiness: Readiness::default(),
         open: Gauge::default(),
-        handler: Admin { metrics, audit, readiness },
+        handler: Admin { metrics, readiness },
     };
     if let Err(error) = server::serve(listener, serving, pending()).await {
         tracing::error!(%error, "admin.ended");
@@ -45,22 +36,16 @@ pub async fn serve(
 
 struct Admin {
     metrics: Arc<Metrics>,
-    audit: Audit,
     readiness: Readiness,
 }
 
 impl Answers for Admin {
     async fn answer(&self, request: Request<Incoming>, _: Peer) -> Response<Body> {
-        answer(&request, &self.metrics, &self.audit, &self.readiness)
+        answer(&request, &self.metrics, &self.readiness)
     }
 }
 
-fn answer(
-    request: &Request<Incoming>,
-    metrics: &Metrics,
-    audit: &Audit,
-    readiness: &Readiness,
-) -> Response<Body> {
+fn answer(request: &Request<Incoming>, metrics: &Metrics, readiness: &Readiness) -> Response<Body> {
     if *request.method() != Method::GET && *request.method() != Method::HEAD {
         return respond::text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
     }
@@ -68,8 +53,10 @@ fn answer(
         "/-/live" => respond::text(StatusCode::OK, "live\n"),
         "/-/ready" => respond::ready(readiness.is_ready()),
         "/metrics" => {
-            let mut response = Response::new(Body::from(metrics.render(audit.lost())));
-            response.headers_mut().insert(CONTENT_TYPE, OPENMETRICS);
+            metrics.ready.set(readiness.is_ready().into());
+            let exposition = Exposition::negotiated(request.headers());
+            let mut response = Response::new(Body::from(metrics.render(exposition)));
+            response.headers_mut().insert(CONTENT_TYPE, exposition.content_type());
             response
         }
         _ => respond::text(StatusCode::NOT_FOUND, "not found\n"),

@@ -1,25 +1,31 @@
-//! The audit trail: one JSON object per decision, on standard output.
+//! The audit trail: one JSON object per decision, on standard output or in a file.
 //!
-//! A blocked or full stream never holds a request up. What it could not take is counted: in the next record that gets
-//! through, in `postern_audit_lost_total`, and in the log.
+//! A blocked or full stream never holds a request up. What it could not take is counted: by a record in its place, as soon
+//! as the stream takes something again, by `postern_audit_lost_total`, and in the log.
+
+pub mod file;
 
 use crate::clock::Clock;
 use crate::policy::explain::ExplainedStep;
 use crate::sink::Sink;
-use serde::Serialize;
+use humantime::Rfc3339Timestamp;
+use prometheus_client::metrics::counter::Counter;
+use serde::{Serialize, Serializer};
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Records that may wait for the stream.
-const QUEUE: usize = 4096;
+/// Bytes of records that may wait for the stream: some thousands of them.
+const QUEUE: usize = 4 * 1024 * 1024;
+/// What most records need.
+const USUAL_LENGTH: usize = 1024;
 
 #[derive(Clone, Debug)]
 pub struct Audit {
     sink: Sink,
-    /// How many lost records have been told so far.
+    /// How many lost records the log has told of.
     told: Arc<AtomicU64>,
     clock: Clock,
     config_digest: Arc<str>,
@@ -36,6 +42,8 @@ pub enum Event {
     Withdraw,
     Start,
     Reload,
+    /// Records are missing here.
+    Lost,
 }
 
 /// What happened. Fields that do not apply are left out. There is no field for a URL, a token or a cookie.
@@ -44,6 +52,9 @@ pub struct Record<'a> {
     pub event: Event,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<&'a str>,
+    /// The trace that the request is part of, by W3C Trace Context.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issuer: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -82,6 +93,7 @@ impl<'a> Record<'a> {
         Self {
             event,
             request_id: None,
+            trace_id: None,
             issuer: None,
             subject: None,
             user: None,
@@ -102,25 +114,36 @@ impl<'a> Record<'a> {
 
 #[derive(Serialize)]
 struct Line<'a> {
-    time: String,
+    #[serde(serialize_with = "as_text")]
+    time: Rfc3339Timestamp,
     #[serde(flatten)]
     record: &'a Record<'a>,
-    config_digest: &'a str,
-    /// Records lost since the last line that says so.
     #[serde(skip_serializing_if = "Option::is_none")]
-    lost_before: Option<u64>,
+    config_digest: Option<&'a str>,
+    /// How many records are missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lost: Option<u64>,
 }
 
 impl Audit {
+    /// `lost` counts the records that could not be written.
+    ///
     /// # Errors
     ///
     /// The writer's thread cannot be started.
     pub fn start(
         stream: impl Write + Send + 'static,
+        lost: Counter,
         clock: Clock,
         config_digest: Arc<str>,
     ) -> io::Result<Self> {
-        Ok(Self { sink: Sink::start("audit", QUEUE, stream)?, told: Arc::default(), clock, config_digest })
+        let timed = clock.clone();
+        let notice = move |lost| {
+            let record = Record::new(Event::Lost);
+            Line { time: time(&timed), record: &record, config_digest: None, lost: Some(lost) }.to_bytes()
+        };
+        let sink = Sink::start("audit", QUEUE, lost, stream, notice)?;
+        Ok(Self { sink, told: Arc::default(), clock, config_digest })
     }
 
     /// The same trail, for decisions by another configuration.
@@ -131,35 +154,41 @@ impl Audit {
     /// Queues one record; never waits.
     pub fn record(&self, record: &Record<'_>) {
         let lost = self.sink.lost();
-        let untold = lost.saturating_sub(self.told.swap(lost, Ordering::Relaxed));
+        let untold = lost.saturating_sub(self.told.fetch_max(lost, Ordering::Relaxed));
         if untold > 0 {
             tracing::error!(lost = untold, "audit.lost");
         }
-        let line = Line {
-            time: humantime::format_rfc3339_millis(self.clock.now_system()).to_string(),
-            record,
-            config_digest: &self.config_digest,
-            lost_before: (untold > 0).then_some(untold),
-        };
-        // A record is text, numbers and lists of them: there is nothing in it that could fail to become JSON.
-        if let Ok(mut text) = serde_json::to_vec(&line) {
-            text.push(b'\n');
-            self.sink.line(text);
-        }
+        let config_digest = Some(&*self.config_digest);
+        let line = Line { time: time(&self.clock), record, config_digest, lost: None };
+        self.sink.line(&line.to_bytes());
     }
 
-    /// Records lost so far, for the metric.
-    pub fn lost(&self) -> u64 {
-        self.sink.lost()
-    }
-
-    /// Waits until all that was queued has been written, or the deadline is over.
     /// Of the configuration that is in force.
     pub fn config_digest(&self) -> &str {
         &self.config_digest
     }
 
+    /// Waits until all that was queued has been written or lost, or the deadline is over.
     pub fn flush(&self, deadline: Duration) {
         self.sink.flush(deadline);
     }
+}
+
+impl Line<'_> {
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut text = Vec::with_capacity(USUAL_LENGTH);
+        // A record is text, numbers and lists of them: there is nothing in it that could fail to become JSON.
+        if serde_json::to_writer(&mut text, self).is_ok() {
+            text.push(b'\n');
+        }
+        text
+    }
+}
+
+fn time(clock: &Clock) -> Rfc3339Timestamp {
+    humantime::format_rfc3339_millis(clock.now_system())
+}
+
+fn as_text<S: Serializer>(time: &Rfc3339Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(time)
 }

@@ -23,6 +23,7 @@ mod signed_header;
 pub mod token;
 
 use crate::config::Credentials;
+use crate::metrics::Metrics;
 use claims::TokenError;
 use credential::Presented;
 use hyper::header::{HeaderName, HeaderValue};
@@ -42,6 +43,7 @@ pub struct Authenticator {
     bearer_issuers: Vec<Arc<Issuer>>,
     signed_headers: Vec<(HeaderName, Vec<Arc<Issuer>>)>,
     sessions: Option<Arc<Sessions>>,
+    metrics: Arc<Metrics>,
 }
 
 /// A person, and by what.
@@ -70,6 +72,7 @@ impl Authenticator {
         issuers: &[Arc<Issuer>],
         credentials: &Credentials,
         sessions: Option<Arc<Sessions>>,
+        metrics: Arc<Metrics>,
     ) -> Result<Self, String> {
         let bearer = issuers.iter().filter(|issuer| credentials.bearer && issuer.takes_bearer());
         let mut signed_headers: Vec<(HeaderName, Vec<Arc<Issuer>>)> = Vec::new();
@@ -82,7 +85,7 @@ impl Authenticator {
                 None => signed_headers.push((name, vec![Arc::clone(issuer)])),
             }
         }
-        Ok(Self { bearer_issuers: bearer.cloned().collect(), signed_headers, sessions })
+        Ok(Self { bearer_issuers: bearer.cloned().collect(), signed_headers, sessions, metrics })
     }
 
     /// # Errors
@@ -94,7 +97,7 @@ impl Authenticator {
             agree(&mut agreed, Authenticated { principal, via: Via::Bearer, set_cookie: None })?;
         }
         for (name, issuers) in &self.signed_headers {
-            if let Some(principal) = by_signed_header(presented, name, issuers).await? {
+            if let Some(principal) = self.by_signed_header(presented, name, issuers).await? {
                 agree(&mut agreed, Authenticated { principal, via: Via::SignedHeader, set_cookie: None })?;
             }
         }
@@ -125,32 +128,57 @@ impl Authenticator {
         if self.bearer_issuers.is_empty() {
             return Ok(None);
         }
-        let Some(text) = credential::bearer(presented)? else {
-            return Ok(None);
-        };
-        let token = UnverifiedToken::parse(text)?;
-        let stated = token.stated_issuer()?;
-        let issuer = self.bearer_issuers.iter().find(|issuer| issuer.config().issuer == stated);
-        let issuer = issuer.ok_or(AuthnError::UnknownIssuer)?;
-        Ok(Some(issuer.recognise(&token, Presentation::Bearer).await?))
+        match self.placed(bearer_token(presented, &self.bearer_issuers))? {
+            Some((token, issuer)) => Ok(Some(issuer.recognise(&token, Presentation::Bearer).await?)),
+            None => Ok(None),
+        }
+    }
+
+    async fn by_signed_header(
+        &self,
+        presented: &Presented<'_>,
+        name: &HeaderName,
+        issuers: &[Arc<Issuer>],
+    ) -> Result<Option<Arc<Principal>>, AuthnError> {
+        match self.placed(header_token(presented, name, issuers))? {
+            Some((token, issuer)) => Ok(Some(issuer.recognise(&token, Presentation::SignedHeader).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// A credential that no configured issuer can be asked about is counted for none. The issuers count their own.
+    fn placed<T>(&self, found: Result<T, AuthnError>) -> Result<T, AuthnError> {
+        found.inspect_err(|error| self.metrics.token_of_nobody(error.reason()))
     }
 }
 
+/// The token, and the issuer that it says it is of.
+type Stated<'a> = Option<(UnverifiedToken<'a>, &'a Arc<Issuer>)>;
+
+fn bearer_token<'a>(presented: &Presented<'a>, issuers: &'a [Arc<Issuer>]) -> Result<Stated<'a>, AuthnError> {
+    let Some(text) = credential::bearer(presented)? else {
+        return Ok(None);
+    };
+    let token = UnverifiedToken::parse(text)?;
+    let stated = token.stated_issuer()?;
+    let issuer = issuers.iter().find(|issuer| issuer.config().issuer == stated);
+    let issuer = issuer.ok_or(AuthnError::UnknownIssuer)?;
+    Ok(Some((token, issuer)))
+}
+
 /// Several issuers may share a header (two load balancers): the token says which of them it is from.
-async fn by_signed_header(
-    presented: &Presented<'_>,
+fn header_token<'a>(
+    presented: &Presented<'a>,
     name: &HeaderName,
-    issuers: &[Arc<Issuer>],
-) -> Result<Option<Arc<Principal>>, AuthnError> {
+    issuers: &'a [Arc<Issuer>],
+) -> Result<Stated<'a>, AuthnError> {
     let Some(text) = credential::signed_header(presented, name)? else {
         return Ok(None);
     };
     let mut refusal = AuthnError::UnknownIssuer;
     for issuer in issuers {
         match signed_header::parse(text, issuer.config()) {
-            Ok(token) => {
-                return Ok(Some(issuer.recognise(&token, Presentation::SignedHeader).await?));
-            }
+            Ok(token) => return Ok(Some((token, issuer))),
             Err(error) => refusal = error.into(),
         }
     }

@@ -258,6 +258,8 @@ pub struct Gateway {
     pub branding: Arc<Branding>,
     pub drain: Drain,
     pub state: StateConfig,
+    /// Where the audit trail goes; by default standard output.
+    pub audit_file: Option<PathBuf>,
 }
 
 /// How the process stops.

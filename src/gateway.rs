@@ -43,6 +43,7 @@ use crate::policy::trial::NO_SUCH_PATH;
 use crate::presign::Presigner;
 use crate::server::peer::Peer;
 use crate::server::readiness::Readiness;
+use crate::telemetry::{self, request_ids::RequestIds};
 use hyper::body::Incoming;
 use hyper::header::{HOST, SET_COOKIE};
 use hyper::http::request;
@@ -72,17 +73,21 @@ pub struct Gateway {
 impl Gateway {
     /// Answers one request that came from `peer`. Never fails: what goes wrong is an answer too.
     pub async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+        let ids = RequestIds::of(request.headers());
+        telemetry::within(ids, self.serve(request, peer, ids)).await
+    }
+
+    async fn serve(&self, request: Request<Incoming>, peer: Peer, ids: RequestIds) -> Response<Body> {
         let (head, body) = request.into_parts();
-        let mut exchange = Exchange::begin(&head, peer.address, &self.metrics);
-        let request_id = exchange.request_id().to_owned();
-        let context = RequestContext::new(request_id, peer, &head.headers, &self.settings);
+        let context = RequestContext::new(ids, peer, &head.headers, &self.settings);
+        let mut exchange = Exchange::begin(&head, peer.address, context.client_ip, &self.metrics);
         let response = match route(&head.method, head.uri.path()) {
-            Route::Live => respond::text(StatusCode::OK, "live\n"),
-            Route::Ready => respond::ready(self.readiness.is_ready()),
+            Route::Live => exchange.probed(respond::text(StatusCode::OK, "live\n")),
+            Route::Ready => exchange.probed(respond::ready(self.readiness.is_ready())),
             route => self.answer(route, &head, body, &context, &mut exchange).await,
         };
         let secure = self.settings.public_url.scheme() == "https";
-        let response = respond::finish(response, exchange.request_id(), secure);
+        let response = respond::finish(response, &ids.request_id, secure);
         exchange.end(response)
     }
 
@@ -211,7 +216,7 @@ impl Gateway {
             failure.meant = self.meant(head.uri.path(), &caller.principal, context).map(str::to_owned);
             failure.person.get_or_insert_with(|| caller.principal.user.clone());
         }
-        failure.log(context);
+        failure.log();
         exchange.outcome(failure.reason);
         respond::failure(&failure, context, &self.pages)
     }

@@ -1,150 +1,187 @@
-//! Numbers for operators, in OpenMetrics. No label carries a user, a path or anything else a client can invent.
+//! Numbers for operators, in OpenMetrics. No label carries a user, a path or anything else that a client can invent.
 
-use prometheus_client::encoding::{EncodeLabelSet, text::encode};
+mod exposition;
+pub mod series;
+
+pub use exposition::Exposition;
+
+use self::series::{
+    AwsCallLabels, ConfigLabels, IssuerLabels, IssuerSeries, MintLabels, MintUnderWay, NONE, Reloads,
+    RequestLabels, Sessions, Slots, Unlabelled,
+};
+use crate::clock::UnixSeconds;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::{Metric, Registry, Unit};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// A request is counted for the configured destination it named, or for `-`: unknown names make no series.
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct RequestLabels {
-    destination: Arc<str>,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct MintLabels {
-    destination: Arc<str>,
-    operation: &'static str,
-    outcome: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct EventLabels {
-    event: &'static str,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct OutcomeLabels {
-    outcome: &'static str,
-}
+/// In seconds. A decision takes less than a millisecond, a launch as long as AWS does, a request 45 s at most.
+const REQUEST_BUCKETS: [f64; 14] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0];
+/// In seconds, up to the longest `aws.timeout`.
+const MINT_BUCKETS: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.5, 5.0, 30.0];
 
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    none: Arc<str>,
     requests: Family<RequestLabels, Counter>,
     request_duration: Histogram,
+    tokens: Family<IssuerLabels, Counter>,
+    jwks_refreshes: Family<IssuerLabels, Counter>,
     mints: Family<MintLabels, Counter>,
     mint_duration: Histogram,
-    sessions: Family<EventLabels, Counter>,
-    reloads: Family<OutcomeLabels, Counter>,
-    connections: Gauge,
-    state_up: Gauge,
-    audit_lost: Counter,
+    aws_calls: Family<AwsCallLabels, Counter>,
+    config: Family<ConfigLabels, Gauge>,
+    config_loaded: Gauge,
+    certificate_expires: Family<Unlabelled, Gauge>,
+    pub aws_calls_running: Gauge,
+    pub aws_calls_waiting: Gauge,
+    pub aws_calls_limit: Gauge,
+    pub slots: Slots,
+    pub sessions: Sessions,
+    pub reloads: Reloads,
+    pub connections: Gauge,
+    pub connections_limit: Gauge,
+    pub ready: Gauge,
+    pub state_up: Gauge,
+    pub audit_lost: Counter,
+}
+
+impl Metrics {
+    /// Every metric there is. `log_lost` is counted by the log itself, which was there before.
+    pub fn new(log_lost: &Counter) -> Self {
+        let mut new = New(Registry::with_prefix("postern"));
+        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
+        new.0.register("build", "The running program", version);
+        new.0.register("log_lost", "Lines of the log that could not be written", log_lost.clone());
+        let (requests, mints) = (Histogram::new(REQUEST_BUCKETS), Histogram::new(MINT_BUCKETS));
+        Self {
+            none: NONE.into(),
+            requests: new.one("requests", "Requests, by the destination they named and how they ended"),
+            request_duration: new.seconds(
+                "request_duration",
+                "From head to answer, probes left out",
+                requests,
+            ),
+            tokens: new.one("tokens", "Tokens that were presented, by issuer and what was found"),
+            jwks_refreshes: new.one("jwks_refreshes", "Fetches of an issuer's keys"),
+            mints: new.one("mints", "URLs asked of AWS, and how that ended"),
+            mint_duration: new.seconds(
+                "mint_duration",
+                "State, credentials and presign call together",
+                mints,
+            ),
+            aws_calls: new.one("aws_calls", "Single calls to AWS, retries included"),
+            aws_calls_running: new.one("aws_calls_running", "Calls to AWS under way"),
+            aws_calls_waiting: new.one("aws_calls_waiting", "Calls to AWS that wait for another to end"),
+            aws_calls_limit: new.one("aws_calls_limit", "Calls to AWS that may be under way at once"),
+            slots: Slots::of(&new.one("slots", "What happened to URLs minted ahead")),
+            sessions: Sessions::of(&new.one("sessions", "What happened to browser sessions")),
+            reloads: Reloads::of(
+                &new.one("reloads", "Attempts to load the configuration again"),
+                new.one("config_last_reload_successful", "Whether the last such attempt was applied"),
+            ),
+            config: new.one("config_info", "The configuration in force, by its digest"),
+            config_loaded: new.since_1970("config_loaded", "When the configuration in force took over"),
+            certificate_expires: new.since_1970("certificate_expires", "When the served certificate ends"),
+            connections: new.one("connections", "Open connections of the main listener"),
+            connections_limit: new.one("connections_limit", "Connections that may be open at once"),
+            ready: new.one("ready", "Whether new requests should be sent here"),
+            state_up: new.one("state_up", "Whether the state answers: 1, or 0 while its server is away"),
+            audit_lost: new.one("audit_lost", "Audit records that could not be written"),
+            registry: new.0,
+        }
+    }
+
+    /// Makes the series of a destination, so that the first failure is a rise from zero and not a series that begins.
+    pub fn expect_destination(&self, destination: &Arc<str>, operation: &'static str) {
+        for outcome in series::LAUNCH_OUTCOMES {
+            let labels = RequestLabels { destination: Arc::clone(destination), outcome };
+            _ = self.requests.get_or_create(&labels);
+        }
+        for outcome in series::MINT_OUTCOMES {
+            let labels = MintLabels { destination: Arc::clone(destination), operation, outcome };
+            _ = self.mints.get_or_create(&labels);
+        }
+    }
+
+    /// A request for a configured destination, or for none: unknown names make no series. A probe, which takes no time, is
+    /// not timed.
+    pub fn request(&self, destination: Option<&Arc<str>>, outcome: &'static str, took: Duration) {
+        let destination = Arc::clone(destination.unwrap_or(&self.none));
+        self.requests.get_or_create(&RequestLabels { destination, outcome }).inc();
+        if outcome != series::PROBE {
+            self.request_duration.observe(took.as_secs_f64());
+        }
+    }
+
+    /// A mint that begins now.
+    pub fn mint(&self, destination: &Arc<str>, operation: &'static str) -> MintUnderWay<'_> {
+        MintUnderWay::begin(&self.mints, &self.mint_duration, destination, operation)
+    }
+
+    pub fn aws_call(&self, operation: &'static str, outcome: &'static str) {
+        self.aws_calls.get_or_create(&AwsCallLabels { operation, outcome }).inc();
+    }
+
+    /// What is counted for one issuer.
+    pub fn issuer(&self, issuer: &Arc<str>) -> IssuerSeries {
+        IssuerSeries::of(&self.tokens, &self.jwks_refreshes, issuer)
+    }
+
+    /// A credential that cannot be laid at the door of any configured issuer.
+    pub fn token_of_nobody(&self, outcome: &'static str) {
+        self.tokens.get_or_create(&IssuerLabels { issuer: Arc::clone(&self.none), outcome }).inc();
+    }
+
+    /// Another configuration is in force from now on.
+    pub fn config_in_force(&self, digest: &str, now: UnixSeconds) {
+        self.config.clear();
+        self.config.get_or_create(&ConfigLabels { digest: digest.to_owned() }).set(1);
+        self.config_loaded.set(timestamp(now));
+    }
+
+    /// When the certificate that is being served expires. Without TLS, there is no such series.
+    pub fn certificate_expires(&self, at: UnixSeconds) {
+        self.certificate_expires.get_or_create(&[]).set(timestamp(at));
+    }
+
+    pub fn render(&self, exposition: Exposition) -> String {
+        exposition.render(&self.registry)
+    }
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        let seconds = || Histogram::new([0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0]);
-        let mut metrics = Self {
-            registry: Registry::with_prefix("postern"),
-            requests: Family::default(),
-            request_duration: seconds(),
-            mints: Family::default(),
-            mint_duration: seconds(),
-            sessions: Family::default(),
-            reloads: Family::default(),
-            connections: Gauge::default(),
-            state_up: Gauge::default(),
-            audit_lost: Counter::default(),
-        };
-        let registry = &mut metrics.registry;
-        registry.register("requests", "Answered requests", metrics.requests.clone());
-        registry.register_with_unit(
-            "request_duration",
-            "From the request's head to its answer",
-            Unit::Seconds,
-            metrics.request_duration.clone(),
-        );
-        registry.register("mints", "Presign operations and how they ended", metrics.mints.clone());
-        registry.register_with_unit(
-            "mint_duration",
-            "State look-up, credentials and presign call together",
-            Unit::Seconds,
-            metrics.mint_duration.clone(),
-        );
-        registry.register("sessions", "What happened to browser sessions", metrics.sessions.clone());
-        registry.register("reloads", "Attempts to load the configuration again", metrics.reloads.clone());
-        registry.register(
-            "connections",
-            "Open connections of the main listener",
-            metrics.connections.clone(),
-        );
-        registry.register(
-            "state_up",
-            "Whether the state answers: 1, or 0 while its server is away",
-            metrics.state_up.clone(),
-        );
-        registry.register(
-            "audit_lost",
-            "Audit records that could not be written",
-            metrics.audit_lost.clone(),
-        );
-        let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
-        registry.register("build", "The running program", version);
-        metrics
+        Self::new(&Counter::default())
     }
 }
 
-impl Metrics {
-    pub fn request(&self, destination: Option<&Arc<str>>, outcome: &'static str, took: Duration) {
-        let destination = destination.map_or_else(|| Arc::from("-"), Arc::clone);
-        self.requests.get_or_create(&RequestLabels { destination, outcome }).inc();
-        self.request_duration.observe(took.as_secs_f64());
+/// Registers metrics. Counters get `_total` behind their name, and what has a unit gets that.
+struct New(Registry);
+
+impl New {
+    fn one<M: Metric + Clone + Default>(&mut self, name: &str, help: &str) -> M {
+        let metric = M::default();
+        self.0.register(name, help, metric.clone());
+        metric
     }
 
-    pub fn mint(
-        &self,
-        destination: &Arc<str>,
-        operation: &'static str,
-        outcome: &'static str,
-        took: Duration,
-    ) {
-        let labels = MintLabels { destination: Arc::clone(destination), operation, outcome };
-        self.mints.get_or_create(&labels).inc();
-        self.mint_duration.observe(took.as_secs_f64());
+    fn seconds<M: Metric + Clone>(&mut self, name: &str, help: &str, metric: M) -> M {
+        self.0.register_with_unit(name, help, Unit::Seconds, metric.clone());
+        metric
     }
 
-    pub fn session(&self, event: &'static str) {
-        self.sessions.get_or_create(&EventLabels { event }).inc();
+    fn since_1970<M: Metric + Clone + Default>(&mut self, name: &str, help: &str) -> M {
+        self.seconds(&format!("{name}_timestamp"), help, M::default())
     }
+}
 
-    pub fn reload(&self, outcome: &'static str) {
-        self.reloads.get_or_create(&OutcomeLabels { outcome }).inc();
-    }
-
-    pub fn connections(&self) -> &Gauge {
-        &self.connections
-    }
-
-    pub fn state_up(&self) -> &Gauge {
-        &self.state_up
-    }
-
-    /// The whole set in the OpenMetrics text format, version 1.0.0.
-    pub fn render(&self, audit_lost: u64) -> String {
-        self.audit_lost.inner().store(audit_lost, Ordering::Relaxed);
-        let mut text = String::new();
-        match encode(&mut text, &self.registry) {
-            Ok(()) => text,
-            // Writing to a `String` does not fail; an empty exposition is the honest answer if it ever does.
-            Err(std::fmt::Error) => String::from("# EOF\n"),
-        }
-    }
+fn timestamp(at: UnixSeconds) -> i64 {
+    i64::try_from(at.0).unwrap_or(i64::MAX)
 }

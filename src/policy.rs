@@ -61,6 +61,19 @@ pub enum Kind {
     PartnerApp,
 }
 
+impl Kind {
+    /// AWS's name of the operation that mints a URL for it.
+    pub fn operation(self) -> &'static str {
+        match self {
+            Self::StudioDomain => "CreatePresignedDomainUrl",
+            Self::MlflowTrackingServer => "CreatePresignedMlflowTrackingServerUrl",
+            Self::MlflowApp => "CreatePresignedMlflowAppUrl",
+            Self::NotebookInstance => "CreatePresignedNotebookInstanceUrl",
+            Self::PartnerApp => "CreatePartnerAppPresignedUrl",
+        }
+    }
+}
+
 /// Who asks, from where, for what below the destination.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {

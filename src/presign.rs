@@ -20,6 +20,7 @@ mod tests;
 use crate::authn::principal::Principal;
 use crate::clock::Clock;
 use crate::config::AwsConfig;
+use crate::metrics::Metrics;
 use crate::policy::grant::Grant;
 use crate::secret::Secret;
 use crate::target::Mint;
@@ -51,6 +52,7 @@ pub struct Presigner {
     prewarming: Arc<Semaphore>,
     sole_realm: Option<Arc<str>>,
     config: AwsConfig,
+    metrics: Arc<Metrics>,
 }
 
 /// A URL, and what the audit record says of it.
@@ -86,8 +88,13 @@ impl Presigner {
     /// # Errors
     ///
     /// Names the entry of `authorized_url_hosts` that is no host.
-    pub async fn new(config: &AwsConfig, sole_realm: Option<Arc<str>>, clock: Clock) -> Result<Self, String> {
-        Self::build(config, sole_realm, clock, None).await
+    pub async fn new(
+        config: &AwsConfig,
+        sole_realm: Option<Arc<str>>,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, String> {
+        Self::build(config, sole_realm, clock, metrics, None).await
     }
 
     /// The same with one long-lived access key in place of the default chain.
@@ -99,12 +106,14 @@ impl Presigner {
         config: &AwsConfig,
         sole_realm: Option<Arc<str>>,
         clock: Clock,
+        metrics: Arc<Metrics>,
         access_key_id: &str,
         secret_access_key: &Secret,
     ) -> Result<Self, String> {
         let secret = std::str::from_utf8(secret_access_key.expose()).map_err(|error| error.to_string())?;
         let credentials = Credentials::new(access_key_id, secret, None, None, "access key");
-        Self::with_credentials(config, sole_realm, clock, SharedCredentialsProvider::new(credentials)).await
+        let credentials = SharedCredentialsProvider::new(credentials);
+        Self::with_credentials(config, sole_realm, clock, metrics, credentials).await
     }
 
     /// The same with credentials from elsewhere than the default chain.
@@ -116,15 +125,17 @@ impl Presigner {
         config: &AwsConfig,
         sole_realm: Option<Arc<str>>,
         clock: Clock,
+        metrics: Arc<Metrics>,
         credentials: SharedCredentialsProvider,
     ) -> Result<Self, String> {
-        Self::build(config, sole_realm, clock, Some(credentials)).await
+        Self::build(config, sole_realm, clock, metrics, Some(credentials)).await
     }
 
     async fn build(
         config: &AwsConfig,
         sole_realm: Option<Arc<str>>,
         clock: Clock,
+        metrics: Arc<Metrics>,
         credentials: Option<SharedCredentialsProvider>,
     ) -> Result<Self, String> {
         let hosts = AuthorizedHosts::new(&config.authorized_url_hosts)?;
@@ -132,7 +143,7 @@ impl Presigner {
         let provider = sdk.credentials_provider().ok_or("no source of AWS credentials is configured")?;
         let sagemaker = Arc::new(SageMaker::new(&sdk, config.endpoint_url.as_ref().map(ToString::to_string)));
         let sts = Sts::new(&sdk, config.sts_endpoint_url.as_ref().map(ToString::to_string));
-        let calls = Arc::new(Calls::new(config.timeout, config.calls_at_once));
+        let calls = Arc::new(Calls::new(config.timeout, config.calls_at_once, Arc::clone(&metrics)));
         let credentials =
             CredentialStore::new(provider, sts, Arc::clone(&calls), clock.clone(), config.timeout);
         let states =
@@ -142,11 +153,12 @@ impl Presigner {
             credentials,
             states,
             calls,
-            slots: Slots::new(clock),
+            slots: Slots::new(clock, metrics.slots.clone()),
             hosts,
             prewarming: Arc::new(Semaphore::new(PREWARMING_AT_ONCE)),
             sole_realm,
             config: config.clone(),
+            metrics,
         })
     }
 
@@ -161,7 +173,7 @@ impl Presigner {
         let key = SlotKey { person: Person::of(grant.principal()), mint: grant.mint().clone() };
         match self.slots.take(&key) {
             Some(presigned) => Ok(presigned),
-            None => self.mint(&key.mint, &key.person).await,
+            None => self.mint(grant, &key.person).await,
         }
     }
 
@@ -177,9 +189,12 @@ impl Presigner {
         let presigner = Arc::clone(self);
         tokio::spawn(async move {
             let _permit = permit;
-            match presigner.mint(grant.mint(), &Person::of(grant.principal())).await {
+            match presigner.mint(&grant, &Person::of(grant.principal())).await {
                 Ok(presigned) => filling.fill(presigned),
-                Err(error) => tracing::debug!(error = %error, "slot.not_filled"),
+                Err(error) => {
+                    presigner.metrics.slots.failed.inc();
+                    tracing::debug!(error = %error, "slot.not_filled");
+                }
             }
         });
     }
@@ -196,11 +211,15 @@ impl Presigner {
     }
 
     /// One mint: state and credentials at the same time, then the presign call, then the check of its answer.
-    async fn mint(&self, mint: &Mint, person: &Person) -> Result<Presigned, PresignError> {
+    async fn mint(&self, grant: &Grant, person: &Person) -> Result<Presigned, PresignError> {
+        let (mint, operation) = (grant.mint(), grant.mint().target.operation());
+        let counted = self.metrics.mint(grant.destination(), operation);
         let deadline = Deadline::after(self.config.timeout);
-        timeout_at(deadline.at, Box::pin(self.mint_until(deadline, mint, person)))
+        let minted = timeout_at(deadline.at, Box::pin(self.mint_until(deadline, mint, person)))
             .await
-            .unwrap_or_else(|_| Err(PresignError::out_of_time(mint.target.operation())))
+            .unwrap_or_else(|_| Err(PresignError::out_of_time(operation)));
+        counted.ended(minted.as_ref().map_or_else(|error| error.kind.as_str(), |_| "ok"));
+        minted
     }
 
     async fn mint_until(

@@ -29,7 +29,7 @@ pub use self::callers::{AwsCredentials, Caller};
 pub use self::calls::Call;
 pub use self::faults::{Fault, Faults, IdentityProviderFaults, Times};
 pub use self::keys::{Token, TokenKey};
-pub use self::landing::UrlStyle;
+pub use self::landing::{Opened, UrlStyle};
 pub use self::people::{Person, PersonGroups};
 
 use self::callers::Callers;
@@ -122,6 +122,7 @@ pub struct Sandbox {
     sagemaker_url: Url,
     sts_url: Url,
     landing_url: Url,
+    landing: Arc<Landing>,
     callers: Arc<Callers>,
     calls: Arc<Calls>,
     stop: watch::Sender<()>,
@@ -192,8 +193,9 @@ impl Sandbox {
         servers.spawn(http::serve(sts_listener, stopped.clone(), move |request| {
             Arc::clone(&sts).answer(request)
         }));
+        let landings = Arc::clone(&landing);
         servers.spawn(http::serve(landing_listener, stopped, move |request| {
-            std::future::ready(landing.answer(&request))
+            std::future::ready(landings.answer(&request))
         }));
         Ok(Self {
             identity_provider,
@@ -201,6 +203,7 @@ impl Sandbox {
             sagemaker_url,
             sts_url,
             landing_url,
+            landing,
             callers,
             calls,
             stop,
@@ -229,6 +232,15 @@ impl Sandbox {
     /// Where issued URLs stand.
     pub fn landing_url(&self) -> &Url {
         &self.landing_url
+    }
+
+    /// Opens an issued URL as a browser would that follows it, but without the way over the network: once.
+    ///
+    /// # Errors
+    ///
+    /// The title of the page that the browser would see instead.
+    pub fn open(&self, url: &Url) -> Result<Opened, &'static str> {
+        self.landing.open(url.query().unwrap_or_default())
     }
 
     /// The client's id and secret at the identity provider.

@@ -25,7 +25,7 @@ use arc_swap::ArcSwap;
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 use prometheus_client::metrics::gauge::Gauge;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -39,7 +39,9 @@ pub trait Answers: Send + Sync + 'static {
     fn answer(&self, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response<Body>> + Send;
 
     /// A request was so malformed, or its head so large, that it was answered with `status` without being asked.
-    fn refused(&self, _peer: Peer, _status: StatusCode) {}
+    fn refused(&self, _peer: Peer, _status: StatusCode) -> impl Future<Output = ()> + Send {
+        ready(())
+    }
 
     /// A connection ended before its first request; `reason` is one of a few words.
     fn ended_early(&self, _reason: &'static str) {}

@@ -1,71 +1,212 @@
-//! Writing that never holds anybody up: lines go through a bounded queue to a thread of their own.
+//! Writing that never holds anybody up: lines gather in bounded memory, and a thread of their own writes them out.
 
-use std::io::{self, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::time::Duration;
+use prometheus_client::metrics::counter::Counter;
+use std::fmt;
+use std::io::{self, ErrorKind, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
-/// The way to one stream. A line that the queue or the stream cannot take is lost, and counted.
+/// How long lines gather, so that many share one write and one waking of the thread.
+const GATHER: Duration = Duration::from_millis(10);
+/// What the thread keeps of its memory between two writes.
+const KEPT: usize = 64 * 1024;
+
+/// The way to one stream. A line that finds no room, or that the stream does not take, is lost and counted; the stream
+/// itself says so as soon as it takes something again.
 #[derive(Clone, Debug)]
-pub struct Sink {
-    queue: SyncSender<Message>,
-    lost: Arc<AtomicU64>,
+pub struct Sink(Arc<Entrance>);
+
+/// Closes the queue when the last way to it is gone.
+#[derive(Debug)]
+struct Entrance(Arc<Queue>);
+
+struct Queue {
+    waiting: Mutex<Waiting>,
+    /// There is something to write, or nothing to wait for.
+    filled: Condvar,
+    /// A batch has been dealt with.
+    settled: Condvar,
+    /// In bytes.
+    capacity: usize,
+    lost: Counter,
 }
 
-#[derive(Debug)]
-enum Message {
-    Line(Vec<u8>),
-    Flush(SyncSender<()>),
+#[derive(Default)]
+struct Waiting {
+    text: Vec<u8>,
+    /// Lines that were taken so far, and those of them that were written or lost.
+    taken: u64,
+    dealt_with: u64,
+    /// Nothing more should gather.
+    hurried: bool,
+    closed: bool,
 }
 
 impl Sink {
-    /// Starts the thread, which ends when the last clone is gone. At most `capacity` lines wait.
+    /// Starts the thread, which ends when the last clone is gone. At most `capacity` bytes wait. `lost` counts lines, and
+    /// `notice` is the line that tells of so many.
     ///
     /// # Errors
     ///
     /// The thread cannot be started.
-    pub fn start(name: &str, capacity: usize, mut stream: impl Write + Send + 'static) -> io::Result<Self> {
-        let (queue, lines) = sync_channel(capacity);
-        let lost = Arc::<AtomicU64>::default();
-        let unwritten = Arc::clone(&lost);
-        std::thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(move || write_all(&lines, &mut stream, &unwritten))?;
-        Ok(Self { queue, lost })
+    pub fn start(
+        name: &str,
+        capacity: usize,
+        lost: Counter,
+        stream: impl Write + Send + 'static,
+        notice: impl Fn(u64) -> Vec<u8> + Send + 'static,
+    ) -> io::Result<Self> {
+        let queue = Arc::new(Queue {
+            waiting: Mutex::default(),
+            filled: Condvar::new(),
+            settled: Condvar::new(),
+            capacity,
+            lost,
+        });
+        let entrance = Entrance(Arc::clone(&queue));
+        let write = move || write_batches(&queue, stream, notice);
+        std::thread::Builder::new().name(name.to_owned()).spawn(write)?;
+        Ok(Self(Arc::new(entrance)))
     }
 
-    /// Queues one line, line break included. Never waits.
-    pub fn line(&self, line: Vec<u8>) {
-        if self.queue.try_send(Message::Line(line)).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+    /// Queues one line, line break included. Never waits for the stream.
+    pub fn line(&self, line: &[u8]) {
+        let queue = &self.0.0;
+        let mut waiting = queue.lock();
+        if waiting.text.len() + line.len() > queue.capacity {
+            drop(waiting);
+            queue.lost.inc();
+            return;
+        }
+        let was_empty = waiting.text.is_empty();
+        waiting.text.extend_from_slice(line);
+        waiting.taken += 1;
+        drop(waiting);
+        if was_empty {
+            queue.filled.notify_one();
         }
     }
 
     /// Lines lost so far.
     pub fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
+        self.0.0.lost.get()
     }
 
-    /// Waits until all that was queued has been written, or the deadline is over.
+    /// Waits until all that was queued has been written or lost, or the deadline is over.
     pub fn flush(&self, deadline: Duration) {
-        let (done, wait) = sync_channel(1);
-        match self.queue.try_send(Message::Flush(done)) {
-            Ok(()) => _ = wait.recv_timeout(deadline),
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {}
+        let queue = &self.0.0;
+        let until = Instant::now() + deadline;
+        let mut waiting = queue.lock();
+        let wanted = waiting.taken;
+        while waiting.dealt_with < wanted {
+            waiting.hurried = true;
+            queue.filled.notify_one();
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return;
+            }
+            waiting = queue.settled.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }
 
-fn write_all(lines: &Receiver<Message>, stream: &mut impl Write, lost: &AtomicU64) {
-    while let Ok(message) = lines.recv() {
-        match message {
-            Message::Line(line) => {
-                if stream.write_all(&line).and_then(|()| stream.flush()).is_err() {
-                    lost.fetch_add(1, Ordering::Relaxed);
-                }
+impl Drop for Entrance {
+    fn drop(&mut self) {
+        self.0.lock().closed = true;
+        self.0.filled.notify_one();
+    }
+}
+
+impl Queue {
+    /// The next lines, put into `batch`; `None` when there will be no more.
+    fn next(&self, batch: &mut Vec<u8>) -> Option<Taken> {
+        let mut waiting = self.lock();
+        while waiting.text.is_empty() {
+            if waiting.closed {
+                return None;
             }
-            Message::Flush(done) => _ = done.try_send(()),
+            waiting = self.filled.wait(waiting).unwrap_or_else(PoisonError::into_inner);
         }
+        let gathering = |waiting: &mut Waiting| !waiting.hurried && !waiting.closed;
+        let gathered = self.filled.wait_timeout_while(waiting, GATHER, gathering);
+        let mut waiting = gathered.unwrap_or_else(PoisonError::into_inner).0;
+        waiting.hurried = false;
+        std::mem::swap(batch, &mut waiting.text);
+        Some(Taken { lines: waiting.taken, lost: self.lost.get() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        // No code that holds the lock can leave it half changed.
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// How many lines were taken, and lost, up to here.
+struct Taken {
+    lines: u64,
+    lost: u64,
+}
+
+fn write_batches(queue: &Queue, stream: impl Write, notice: impl Fn(u64) -> Vec<u8>) {
+    let mut output = Output { stream, is_mid_line: false };
+    let mut batch = Vec::new();
+    let mut told = 0;
+    while let Some(Taken { lines: taken, lost }) = queue.next(&mut batch) {
+        let unwritten = batch.get(output.write(&batch)..).unwrap_or_default();
+        queue.lost.inc_by(lines(unwritten));
+        // What found no room would have come behind these lines.
+        if lost > told && unwritten.is_empty() {
+            let notice = notice(lost - told);
+            if output.write(&notice) == notice.len() {
+                told = lost;
+            }
+        }
+        batch.clear();
+        batch.shrink_to(KEPT);
+        queue.lock().dealt_with = taken;
+        queue.settled.notify_all();
+    }
+}
+
+struct Output<Stream> {
+    stream: Stream,
+    /// The stream took a part of a line and no more.
+    is_mid_line: bool,
+}
+
+impl<Stream: Write> Output<Stream> {
+    /// Writes lines, and returns how many bytes of them the stream took. They begin a line even after one that was cut off.
+    fn write(&mut self, text: &[u8]) -> usize {
+        if self.is_mid_line && self.push(b"\n") == 0 {
+            return 0;
+        }
+        self.is_mid_line = false;
+        let written = self.push(text);
+        self.is_mid_line = text.get(..written).and_then(<[u8]>::last).is_some_and(|last| *last != b'\n');
+        written
+    }
+
+    fn push(&mut self, text: &[u8]) -> usize {
+        let mut written = 0;
+        while let Some(rest) = text.get(written..).filter(|rest| !rest.is_empty()) {
+            match self.stream.write(rest) {
+                Ok(more) if more > 0 => written += more,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // Whoever shares the stream made it non-blocking: that its reader stalls is no failure.
+                Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(GATHER),
+                Ok(_) | Err(_) => return written,
+            }
+        }
+        if self.stream.flush().is_ok() { written } else { 0 }
+    }
+}
+
+fn lines(text: &[u8]) -> u64 {
+    text.iter().filter(|byte| **byte == b'\n').count() as u64
+}
+
+impl fmt::Debug for Queue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Queue(..)")
     }
 }

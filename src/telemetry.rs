@@ -1,20 +1,25 @@
 //! Logs for operators, on standard error. A reader that stalls there loses lines and holds nobody up.
+//!
+//! Every event that happens while a request is answered carries the names of that request: [`within`] says which it is.
 
+mod line;
+pub mod request_ids;
+
+pub use line::LogFormat;
+
+use self::request_ids::RequestIds;
+use crate::clock::Clock;
 use crate::sink::Sink;
-use std::io::{self, Write};
+use prometheus_client::metrics::counter::Counter;
+use std::fs::File;
+use std::future::Future;
+use std::io;
+use std::os::fd::AsFd;
 use std::time::Duration;
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::layer::SubscriberExt;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::{EnvFilter, LevelFilter, filter_fn};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, fmt};
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum LogFormat {
-    Human,
-    Json,
-}
 
 /// Targets that print bodies, headers or buffers below this level; with the SDK's, that would be authorized URLs.
 /// They stay capped whatever `POSTERN_LOG` says.
@@ -34,52 +39,36 @@ const CAPPED: [&str; 13] = [
     "tokio_rustls",
 ];
 
-/// Events that may wait for standard error.
-const QUEUE: usize = 4096;
+/// Bytes of events that may wait for standard error: some thousands of them.
+const QUEUE: usize = 4 * 1024 * 1024;
+
+tokio::task_local! {
+    /// The request that this task is at work on. Cheaper than a span: it costs nothing until something is logged.
+    static REQUEST: RequestIds;
+}
 
 /// The installed logger's way out.
 #[derive(Clone, Debug)]
-pub struct Log(Sink);
+pub struct Log {
+    sink: Sink,
+    lost: Counter,
+}
 
 impl Log {
-    /// Waits until all that was logged has been written, or the deadline is over.
+    /// Counts the events that could not be written.
+    pub fn lost(&self) -> &Counter {
+        &self.lost
+    }
+
+    /// Waits until all that was logged has been written or lost, or the deadline is over.
     pub fn flush(&self, deadline: Duration) {
-        self.0.flush(deadline);
+        self.sink.flush(deadline);
     }
 }
 
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Event;
-
-    fn make_writer(&'a self) -> Event {
-        Event { text: Vec::new(), sink: self.0.clone() }
-    }
-}
-
-/// One event, sent off as a whole when its last byte is there.
-#[derive(Debug)]
-pub struct Event {
-    text: Vec<u8>,
-    sink: Sink,
-}
-
-impl Write for Event {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.text.extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Drop for Event {
-    fn drop(&mut self) {
-        if !self.text.is_empty() {
-            self.sink.line(std::mem::take(&mut self.text));
-        }
-    }
+/// Answers a request, whose names every event carries that is logged on the way.
+pub async fn within<Answer>(request: RequestIds, answering: impl Future<Output = Answer>) -> Answer {
+    REQUEST.scope(request, answering).await
 }
 
 /// Installs the logger. `filter` is in the syntax of `tracing_subscriber::EnvFilter`; without one, `info`.
@@ -92,19 +81,38 @@ pub fn install(format: LogFormat, filter: Option<&str>) -> Result<Log, String> {
         .with_default_directive(LevelFilter::INFO.into())
         .parse(filter.unwrap_or_default())
         .map_err(|error| format!("POSTERN_LOG: {error}"))?;
-    let capped = tracing_subscriber::filter::filter_fn(|metadata| {
-        *metadata.level() <= tracing::Level::WARN
-            || !CAPPED.iter().any(|prefix| metadata.target().starts_with(prefix))
+    let capped = filter_fn(|metadata| {
+        *metadata.level() <= Level::WARN || !CAPPED.iter().any(|prefix| metadata.target().starts_with(prefix))
     });
-    let log = Log(Sink::start("log", QUEUE, io::stderr()).map_err(|error| error.to_string())?);
-    let writer = fmt::layer().with_ansi(false).with_writer(log.clone());
-    let layer = match format {
-        LogFormat::Human => writer.with_target(true).boxed(),
-        LogFormat::Json => writer.json().flatten_event(true).boxed(),
+    let (lost, clock) = (Counter::default(), Clock::system());
+    let stderr = io::stderr().as_fd().try_clone_to_owned().map(File::from);
+    let notice = {
+        let clock = clock.clone();
+        move |lost| line::of_lost(format, &clock, lost)
     };
+    let sink = stderr.and_then(|stderr| Sink::start("log", QUEUE, lost.clone(), stderr, notice));
+    let sink = sink.map_err(|error| format!("standard error: {error}"))?;
+    let lines = Lines { format, clock, sink: sink.clone() };
     tracing_subscriber::registry()
-        .with(layer.with_filter(capped).with_filter(filter))
+        .with(filter)
+        .with(capped)
+        .with(lines)
         .try_init()
         .map_err(|error| error.to_string())?;
-    Ok(log)
+    Ok(Log { sink, lost })
+}
+
+/// Writes events. Spans are not kept: the only ones are the SDK's, and what stands in them is not ours to show.
+struct Lines {
+    format: LogFormat,
+    clock: Clock,
+    sink: Sink,
+}
+
+impl<S: Subscriber> Layer<S> for Lines {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let line = |request: Option<&RequestIds>| line::of_event(self.format, &self.clock, event, request);
+        let line = REQUEST.try_with(|request| line(Some(request))).unwrap_or_else(|_| line(None));
+        self.sink.line(&line);
+    }
 }

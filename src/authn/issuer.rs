@@ -10,6 +10,8 @@ use super::token::UnverifiedToken;
 use crate::clock::{Clock, UnixSeconds};
 use crate::config::{IssuerConfig, KeySource};
 use crate::http_client::HttpClient;
+use crate::metrics::Metrics;
+use crate::metrics::series::IssuerSeries;
 use moka::future::Cache;
 use std::path::Path;
 use std::sync::Arc;
@@ -32,6 +34,7 @@ pub struct Issuer {
     /// `None` where the issuer's name is not a URL: it has nothing to sign in at.
     metadata: Option<Refreshed<Metadata>>,
     verified: Cache<Verified, (Arc<Principal>, UnixSeconds)>,
+    series: IssuerSeries,
 }
 
 #[derive(Debug)]
@@ -61,25 +64,33 @@ impl Issuer {
     ///
     /// In words for the admin: a key file that cannot be read or holds no usable key, or an issuer that is not a URL where
     /// its keys are to be discovered.
-    pub fn new(config: IssuerConfig, http: HttpClient, clock: Clock) -> Result<Arc<Self>, String> {
+    pub fn new(
+        config: IssuerConfig,
+        http: HttpClient,
+        clock: Clock,
+        metrics: &Metrics,
+    ) -> Result<Arc<Self>, String> {
+        let series = metrics.issuer(&config.name);
         let metadata = discovery::metadata(&config.issuer, http.clone(), clock.clone());
         let name = format!("keys of {}", config.issuer);
         let keys = match &config.keys {
             KeySource::Discovery => {
-                Keys::Fetched(discovered_keys(name, metadata.clone()?, http, clock.clone()))
+                Keys::Fetched(discovered_keys(name, metadata.clone()?, http, clock.clone(), series.clone()))
             }
             KeySource::JwksUri(location) => {
-                Keys::Fetched(keys_at(name, location.clone(), http, clock.clone()))
+                Keys::Fetched(keys_at(name, location.clone(), http, clock.clone(), series.clone()))
             }
             KeySource::JwksFile(path) => Keys::Fixed(Arc::new(keys_on_disk(path)?)),
-            KeySource::PemPerKey(base) => Keys::OneByOne(PemKeys::new(base.clone(), http, clock.clone())),
+            KeySource::PemPerKey(base) => {
+                Keys::OneByOne(PemKeys::new(base.clone(), http, clock.clone(), series.clone()))
+            }
         };
         let verified = Cache::builder()
             .max_capacity(LARGEST_CACHE)
             .weigher(|_, (principal, _): &(Arc<Principal>, UnixSeconds)| weight(principal))
             .time_to_live(LONGEST_CACHED)
             .build();
-        Ok(Arc::new(Self { config, clock, keys, metadata: metadata.ok(), verified }))
+        Ok(Arc::new(Self { config, clock, keys, metadata: metadata.ok(), verified, series }))
     }
 
     /// The issuer's key in the config.
@@ -101,9 +112,12 @@ impl Issuer {
         token: &UnverifiedToken<'_>,
         expected: Expected<'_>,
     ) -> Result<Claims, TokenError> {
-        let keys = self.keys_for(token).await?;
-        let signed = self.prove(token, keys).await?;
-        claims::check(&signed, expected, &self.config, self.clock.now())
+        let checked = async {
+            let keys = self.keys_for(token).await?;
+            let signed = self.prove(token, keys).await?;
+            claims::check(&signed, expected, &self.config, self.clock.now())
+        };
+        self.series.token(checked.await, TokenError::reason)
     }
 
     /// Who the claims name.
@@ -146,6 +160,14 @@ impl Issuer {
     /// The person that a token stands for. A token that came before is not verified again while the keys stay the same and
     /// it has not expired; what failed is never remembered.
     pub(super) async fn recognise(
+        &self,
+        token: &UnverifiedToken<'_>,
+        presented: Presentation,
+    ) -> Result<Arc<Principal>, TokenError> {
+        self.series.token(self.person(token, presented).await, TokenError::reason)
+    }
+
+    async fn person(
         &self,
         token: &UnverifiedToken<'_>,
         presented: Presentation,
@@ -218,20 +240,33 @@ fn discovered_keys(
     metadata: Refreshed<Metadata>,
     http: HttpClient,
     clock: Clock,
+    series: IssuerSeries,
 ) -> Refreshed<KeySet> {
     Refreshed::new(name, clock, move |_| -> Fetch<KeySet> {
-        let (metadata, http) = (metadata.clone(), http.clone());
+        let (metadata, http, series) = (metadata.clone(), http.clone(), series.clone());
         Box::pin(async move {
-            let metadata = metadata.current().await?.document;
-            KeySet::parse(&discovery::fetch(&http, &metadata.jwks_uri).await?.body)
+            let fetched = async {
+                let metadata = metadata.current().await?.document;
+                KeySet::parse(&discovery::fetch(&http, &metadata.jwks_uri).await?.body)
+            };
+            series.keys_fetched(fetched.await)
         })
     })
 }
 
-fn keys_at(name: String, location: Url, http: HttpClient, clock: Clock) -> Refreshed<KeySet> {
+fn keys_at(
+    name: String,
+    location: Url,
+    http: HttpClient,
+    clock: Clock,
+    series: IssuerSeries,
+) -> Refreshed<KeySet> {
     Refreshed::new(name, clock, move |_| -> Fetch<KeySet> {
-        let (location, http) = (location.clone(), http.clone());
-        Box::pin(async move { KeySet::parse(&discovery::fetch(&http, &location).await?.body) })
+        let (location, http, series) = (location.clone(), http.clone(), series.clone());
+        Box::pin(async move {
+            let fetched = async { KeySet::parse(&discovery::fetch(&http, &location).await?.body) };
+            series.keys_fetched(fetched.await)
+        })
     })
 }
 

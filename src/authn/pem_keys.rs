@@ -5,6 +5,7 @@ use super::discovery::FetchError;
 use super::jwks::KeySet;
 use crate::clock::{Clock, UnixSeconds};
 use crate::http_client::HttpClient;
+use crate::metrics::series::IssuerSeries;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -27,6 +28,7 @@ struct Shared {
     http: HttpClient,
     clock: Clock,
     base: Url,
+    series: IssuerSeries,
     state: Mutex<State>,
 }
 
@@ -40,8 +42,8 @@ struct State {
 }
 
 impl PemKeys {
-    pub(super) fn new(base: Url, http: HttpClient, clock: Clock) -> Self {
-        Self(Arc::new(Shared { http, clock, base, state: Mutex::default() }))
+    pub(super) fn new(base: Url, http: HttpClient, clock: Clock, series: IssuerSeries) -> Self {
+        Self(Arc::new(Shared { http, clock, base, series, state: Mutex::default() }))
     }
 
     /// # Errors
@@ -95,7 +97,7 @@ impl Shared {
         state.in_vain = Some((now, TokenError::KeysUnavailable(FetchError::unfinished())));
         let shared = Arc::clone(self);
         tokio::spawn(async move {
-            let fetched = shared.fetch(&id, &location).await;
+            let fetched = shared.series.keys_fetched(shared.fetch(&id, &location).await);
             let mut state = shared.lock();
             match fetched {
                 Ok(key) => {

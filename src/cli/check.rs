@@ -7,6 +7,7 @@ use crate::config::diagnostics::{Diagnostic, Severity};
 use crate::config::{ClientAuthentication, KeySource};
 use crate::gateway::start::{Surroundings, browser_sign_in, sealer};
 use crate::http_client::HttpClient;
+use crate::metrics::Metrics;
 use crate::policy::explain;
 use crate::policy::reads::Reads;
 use crate::policy::trial::{TestOutcome, run_tests};
@@ -46,10 +47,11 @@ fn check_secrets(configuration: &Configuration) -> Vec<String> {
         Ok(http) => (http, Clock::system()),
         Err(error) => return vec![error],
     };
+    let metrics = Metrics::default();
     let mut wrong = Vec::new();
     let mut issuers = Vec::new();
     for issuer in &gateway.issuers {
-        match Issuer::new(issuer.clone(), http.clone(), clock.clone()) {
+        match Issuer::new(issuer.clone(), http.clone(), clock.clone(), &metrics) {
             Ok(issuer) => issuers.push(issuer),
             Err(error) if matches!(issuer.keys, KeySource::JwksFile(_)) => {
                 wrong.push(format!("issuers.{}.jwks_file: {error}", issuer.name));

@@ -6,6 +6,7 @@ use crate::config;
 use crate::sandbox::{Sandbox, SandboxOptions};
 use crate::secret::Secret;
 use crate::server::systemd::Sockets;
+use crate::telemetry::Log;
 use std::fs::{self, DirBuilder};
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener};
@@ -15,12 +16,12 @@ use url::Url;
 
 pub(super) fn run(args: &DemoArgs) -> Result<(), Failed> {
     let log = install_logger(args.log_format)?;
-    let served = block_on(demo(args));
+    let served = block_on(demo(args, &log));
     log.flush(FLUSH);
     served
 }
 
-async fn demo(args: &DemoArgs) -> Result<(), Failed> {
+async fn demo(args: &DemoArgs, log: &Log) -> Result<(), Failed> {
     let port = if args.port == 0 { free_port().map_err(ran)? } else { args.port };
     let gateway = format!("http://localhost:{port}");
     let redirect_uris = vec![format!("{gateway}/-/callback")];
@@ -39,8 +40,8 @@ async fn demo(args: &DemoArgs) -> Result<(), Failed> {
     let configuration = compiled(loaded)?;
     let key = sandbox.credentials();
     let access_key = (key.access_key_id.clone(), Secret::new(key.secret_access_key.as_bytes()));
-    serve(configuration, None, Sockets::default(), Some(access_key), |_| _ = greet(&gateway, &sandbox))
-        .await?;
+    let greet = |_| _ = greet(&gateway, &sandbox);
+    serve(configuration, None, Sockets::default(), Some(access_key), log, greet).await?;
     sandbox.shutdown().await;
     Ok(())
 }

@@ -18,6 +18,7 @@ use crate::server::peer::Peer;
 use crate::server::readiness::Readiness;
 use crate::server::systemd::{self, Sockets};
 use crate::server::{self, Answers, Serving};
+use crate::telemetry::Log;
 use arc_swap::ArcSwap;
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
@@ -40,7 +41,7 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), Failed> {
     // While there is one thread.
     let sockets = Sockets::from_environment().map_err(|error| Failed::Ran(Some(error)))?;
     let log = install_logger(args.log_format)?;
-    let served = block_on(serve(configuration, Some(&args.config), sockets, None, |_| {}));
+    let served = block_on(serve(configuration, Some(&args.config), sockets, None, &log, |_| {}));
     log.flush(FLUSH);
     served
 }
@@ -61,6 +62,7 @@ pub(super) async fn serve(
     file: Option<&Path>,
     sockets: Sockets,
     access_key: Option<(String, Secret)>,
+    log: &Log,
     ready: impl FnOnce(SocketAddr),
 ) -> Result<(), Failed> {
     let reloader = file.map(|file| Reloader::new(file, &configuration.loaded)).transpose().map_err(ran)?;
@@ -69,7 +71,7 @@ pub(super) async fn serve(
     for warning in &loaded.warnings {
         tracing::warn!(warning = %warning.message, path = %warning.path, "config.insecure");
     }
-    let site = Site::open(&loaded.gateway, access_key).map_err(ran)?;
+    let site = Site::open(&loaded.gateway, access_key, log).map_err(ran)?;
     let edge = site.edge(&loaded.gateway, None).map_err(ran)?;
     let listen = listener("listen.address", sockets.main, loaded.gateway.listen.address).await?;
     let admin = match (loaded.gateway.admin, sockets.admin) {
@@ -83,10 +85,10 @@ pub(super) async fn serve(
     let admin_address = admin.as_ref().and_then(|admin| admin.local_addr().ok());
     gateway.audit().record(&Record::new(Event::Start));
     tracing::info!(address = %address, admin = admin_address.map(tracing::field::display), version = env!("CARGO_PKG_VERSION"), config_digest = %loaded.digest, "started");
+    site.announce(&edge, None);
     if let Some(admin) = admin {
         let (metrics, readiness) = (Arc::clone(&site.metrics), site.readiness.clone());
-        let audit = site.audit.clone();
-        tokio::spawn(async move { admin::serve(admin, &limits, metrics, audit, readiness).await });
+        tokio::spawn(async move { admin::serve(admin, &limits, metrics, readiness).await });
     }
     ready(address);
 
@@ -102,7 +104,7 @@ pub(super) async fn serve(
     let serving = Serving {
         edge: Arc::clone(&current.edge),
         readiness: site.readiness.clone(),
-        open: site.metrics.connections().clone(),
+        open: site.metrics.connections.clone(),
         handler: Handler { current, metrics: Arc::clone(&site.metrics) },
     };
     systemd::ready();
@@ -120,6 +122,15 @@ struct Current {
     edge: Arc<ArcSwap<Edge>>,
 }
 
+impl Current {
+    /// Connections are met by `edge` from now on.
+    fn meet(&self, site: &Site, edge: Edge) {
+        let edge = Arc::new(edge);
+        let before = self.edge.swap(Arc::clone(&edge));
+        site.announce(&edge, Some(&before));
+    }
+}
+
 struct Handler {
     current: Arc<Current>,
     metrics: Arc<Metrics>,
@@ -131,8 +142,8 @@ impl Answers for Handler {
         self.current.gateway.load_full().handle(request, peer).await
     }
 
-    fn refused(&self, peer: Peer, status: StatusCode) {
-        access::refused(peer.address, status, &self.metrics);
+    async fn refused(&self, peer: Peer, status: StatusCode) {
+        access::refused(peer.address, status, &self.metrics).await;
     }
 }
 

@@ -45,6 +45,7 @@ pub(super) fn gateway(document: &Document, directory: &Path, findings: &mut Find
     let limits = limits::limits(document.limits.as_ref(), findings);
     let branding = branding::branding(document.branding.as_ref(), directory, findings);
     let drain = edge::drain(document.drain.as_ref(), findings);
+    let audit_file = edge::audit_file(document.audit.as_ref(), directory, findings);
     let state = state::state(document, credentials.as_ref(), directory, findings);
     Some(Gateway {
         public_url: public_url?,
@@ -62,6 +63,7 @@ pub(super) fn gateway(document: &Document, directory: &Path, findings: &mut Find
         branding: branding?.into(),
         drain: drain?,
         state: state?,
+        audit_file: audit_file?,
     })
 }
 

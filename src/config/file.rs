@@ -40,6 +40,7 @@ pub struct Document {
     pub portal: Option<Portal>,
     pub branding: Option<Branding>,
     pub drain: Option<Drain>,
+    pub audit: Option<Audit>,
     /// What replicas share: ended sessions and rates. By default `memory`, with a warning where people sign in.
     pub state: Option<At<State>>,
     /// Tables for `lookup('name', key)`.
@@ -256,6 +257,14 @@ pub struct Drain {
     pub delay: Option<At<String>>,
     /// How long running requests may take after that; by default `20s`; up to `10m`.
     pub grace: Option<At<String>>,
+}
+
+/// Where the record of all decisions goes.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Audit {
+    /// Appended to, and created for its owner alone, relative to the configuration's folder. By default standard output.
+    pub file: At<String>,
 }
 
 /// Where replicas keep what they share.

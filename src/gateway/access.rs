@@ -3,10 +3,12 @@
 use super::respond::Body;
 use crate::authn::principal::Principal;
 use crate::metrics::Metrics;
+use crate::metrics::series::{GONE, PROBE};
+use crate::telemetry::{self, request_ids::RequestIds};
+use hyper::body::Body as _;
 use hyper::http::request;
-use hyper::{Method, Response, StatusCode};
-use std::fmt::Write as _;
-use std::net::SocketAddr;
+use hyper::{HeaderMap, Method, Response, StatusCode, Version};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -15,35 +17,40 @@ use tokio::time::Instant;
 /// it may hold what a person works on, and a callback's query holds a code.
 #[derive(Debug)]
 pub struct Exchange<'a> {
-    request_id: String,
     started: Instant,
     peer: SocketAddr,
+    client: Option<IpAddr>,
     method: &'static str,
+    version: &'static str,
     destination: Option<Arc<str>>,
     person: Option<String>,
     /// The failure's reason, or another word for how it went.
     outcome: Option<&'static str>,
     status: Option<u16>,
+    bytes: Option<u64>,
     metrics: &'a Metrics,
 }
 
 impl<'a> Exchange<'a> {
-    pub fn begin(head: &request::Parts, peer: SocketAddr, metrics: &'a Metrics) -> Self {
+    pub fn begin(
+        head: &request::Parts,
+        peer: SocketAddr,
+        client: Option<IpAddr>,
+        metrics: &'a Metrics,
+    ) -> Self {
         Self {
-            request_id: request_id(),
             started: Instant::now(),
             peer,
+            client,
             method: known(&head.method),
+            version: version(head.version),
             destination: None,
             person: None,
             outcome: None,
             status: None,
+            bytes: None,
             metrics,
         }
-    }
-
-    pub fn request_id(&self) -> &str {
-        &self.request_id
     }
 
     /// A configured destination, never a name that merely stood in the path: it becomes a metric's label.
@@ -65,8 +72,15 @@ impl<'a> Exchange<'a> {
         self.outcome = Some(outcome);
     }
 
+    /// The answer to a question for health.
+    pub fn probed(&mut self, answer: Response<Body>) -> Response<Body> {
+        self.outcome = Some(PROBE);
+        answer
+    }
+
     pub fn end(mut self, response: Response<Body>) -> Response<Body> {
         self.status = Some(response.status().as_u16());
+        self.bytes = response.body().size_hint().exact();
         self.outcome.get_or_insert("ok");
         response
     }
@@ -75,16 +89,18 @@ impl<'a> Exchange<'a> {
 impl Drop for Exchange<'_> {
     fn drop(&mut self) {
         let took = self.started.elapsed();
-        let outcome = self.outcome.filter(|_| self.status.is_some()).unwrap_or("client-gone");
+        let outcome = self.outcome.filter(|_| self.status.is_some()).unwrap_or(GONE);
         self.metrics.request(self.destination.as_ref(), outcome, took);
         tracing::info!(
             target: "postern::access",
-            request_id = %self.request_id,
-            peer = %self.peer.ip(),
-            method = self.method,
-            destination = self.destination.as_deref(),
-            status = self.status,
             outcome,
+            http.method = self.method,
+            http.version = self.version,
+            http.status = self.status,
+            http.response_bytes = self.bytes,
+            peer.address = %self.peer.ip().to_canonical(),
+            client.address = self.client.map(tracing::field::display),
+            destination = self.destination.as_deref(),
             duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
             "request"
         );
@@ -92,19 +108,21 @@ impl Drop for Exchange<'_> {
 }
 
 /// A request that could not be understood, or whose head was too large, and was answered before it came here.
-pub fn refused(peer: SocketAddr, status: StatusCode, metrics: &Metrics) {
+pub async fn refused(peer: SocketAddr, status: StatusCode, metrics: &Metrics) {
     let is_large = status == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
     let outcome = if is_large { "head-too-large" } else { "malformed-request" };
     metrics.request(None, outcome, Duration::ZERO);
-    tracing::info!(
-        target: "postern::access",
-        request_id = %request_id(),
-        peer = %peer.ip(),
-        status = status.as_u16(),
-        outcome,
-        duration_us = 0,
-        "request"
-    );
+    let event = async {
+        tracing::info!(
+            target: "postern::access",
+            outcome,
+            http.status = status.as_u16(),
+            peer.address = %peer.ip().to_canonical(),
+            duration_us = 0,
+            "request"
+        );
+    };
+    telemetry::within(RequestIds::of(&HeaderMap::new()), event).await;
 }
 
 /// A client chooses its methods, and their length; a log wants the registered ones.
@@ -113,13 +131,11 @@ fn known(method: &Method) -> &'static str {
     KNOWN.into_iter().find(|known| method == known).unwrap_or("other")
 }
 
-/// 128 random bits in hexadecimal.
-fn request_id() -> String {
-    let mut bytes = [0_u8; 16];
-    // Only a name for support to join records by: without randomness it is all zeroes, and the request goes on.
-    _ = aws_lc_rs::rand::fill(&mut bytes);
-    bytes.iter().fold(String::with_capacity(32), |mut text, byte| {
-        _ = write!(text, "{byte:02x}");
-        text
-    })
+fn version(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_10 => "1.0",
+        Version::HTTP_11 => "1.1",
+        Version::HTTP_2 => "2",
+        _ => "other",
+    }
 }

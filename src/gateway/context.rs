@@ -3,6 +3,7 @@
 use super::error::Error;
 use crate::config;
 use crate::server::peer::Peer;
+use crate::telemetry::request_ids::RequestIds;
 use hyper::HeaderMap;
 use hyper::header::{ACCEPT, AUTHORIZATION, HeaderName};
 use ipnet::IpNet;
@@ -10,8 +11,8 @@ use std::net::{IpAddr, SocketAddr};
 
 #[derive(Debug)]
 pub struct RequestContext {
-    /// 128 random bits in hexadecimal: shown on pages, in logs and in the audit trail, so that support can join them.
-    pub request_id: String,
+    /// Shown on pages, in logs and in the audit trail, so that support can join them.
+    pub ids: RequestIds,
     /// The person's own address, or `None` where nobody trusted has told it.
     pub client_ip: Option<IpAddr>,
     /// A trusted proxy sent an `X-Forwarded-For` that is not a list of addresses.
@@ -51,7 +52,7 @@ pub enum Navigation {
 struct MalformedForwardedFor;
 
 impl RequestContext {
-    pub fn new(request_id: String, peer: Peer, headers: &HeaderMap, settings: &config::Gateway) -> Self {
+    pub fn new(ids: RequestIds, peer: Peer, headers: &HeaderMap, settings: &config::Gateway) -> Self {
         let (trusted_proxies, address) = (&settings.trusted_proxies, peer.address.ip().to_canonical());
         let from_trusted_proxy = peer.is_somebody && is_listed(trusted_proxies, address);
         let client_ip = if from_trusted_proxy {
@@ -61,7 +62,7 @@ impl RequestContext {
             Ok((peer.is_somebody && settings.knows_clients()).then_some(address))
         };
         Self {
-            request_id,
+            ids,
             malformed_addresses: client_ip.is_err(),
             client_ip: client_ip.unwrap_or(None),
             from_trusted_proxy,

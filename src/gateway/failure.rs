@@ -1,6 +1,5 @@
 //! An error as it is told: what the person reads, what the program reads, and what only the operator may see.
 
-use super::context::RequestContext;
 use super::try_again::{self, Attempt};
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
@@ -105,13 +104,13 @@ impl Failure {
     }
 
     /// Says once, where operators look, what the person was not told.
-    pub fn log(&self, context: &RequestContext) {
-        let (request_id, reason) = (context.request_id.as_str(), self.reason);
+    pub fn log(&self) {
+        let reason = self.reason;
         match &self.internal {
             Some(cause) if self.status.is_server_error() => {
-                tracing::error!(request_id, reason, cause, "request.failed");
+                tracing::error!(reason, cause, "request.failed");
             }
-            Some(cause) => tracing::warn!(request_id, reason, cause, "request.refused"),
+            Some(cause) => tracing::warn!(reason, cause, "request.refused"),
             None => {}
         }
     }

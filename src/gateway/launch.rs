@@ -17,7 +17,6 @@ use hyper::{Response, StatusCode};
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 use std::sync::Arc;
-use tokio::time::Instant;
 
 /// What stands below a destination in a URL, as it came.
 #[derive(Clone, Copy)]
@@ -71,11 +70,8 @@ impl Gateway {
             decision.reason = "too-many-launches";
             return Err(Error::TooManyMints { wait });
         }
-        let started = Instant::now();
         let presigned = self.presigner.presign(grant).await;
         let outcome = presigned.as_ref().map_or_else(|error| error.kind.as_str(), |_| "ok");
-        let operation = grant.mint().target.operation();
-        self.metrics.mint(grant.destination(), operation, outcome, started.elapsed());
         decision.reason = outcome;
         exchange.outcome(outcome);
         match presigned {
@@ -146,7 +142,8 @@ impl Drop for Decision<'_> {
 /// The part of a record that says who asked.
 pub(super) fn person<'a>(event: Event, principal: &'a Principal, context: &'a RequestContext) -> Record<'a> {
     Record {
-        request_id: Some(&context.request_id),
+        request_id: Some(&context.ids.request_id),
+        trace_id: Some(&context.ids.trace_id),
         issuer: Some(&principal.issuer),
         subject: Some(&principal.subject),
         user: Some(&principal.user),

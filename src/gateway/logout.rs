@@ -35,9 +35,10 @@ impl Gateway {
         let ended = logout.back_channel(&token).await;
         match ended {
             Ok(LoggedOut { issuer, subject, one_session }) => {
-                self.metrics.session("back-channel-logout");
+                self.metrics.sessions.back_channel_logout.inc();
                 self.audit.record(&Record {
-                    request_id: Some(&context.request_id),
+                    request_id: Some(&context.ids.request_id),
+                    trace_id: Some(&context.ids.trace_id),
                     issuer: Some(&issuer),
                     subject: subject.as_deref(),
                     reason: Some(if one_session {
@@ -52,10 +53,8 @@ impl Gateway {
                 Ok(respond::text(StatusCode::OK, ""))
             }
             Err(error) => {
-                self.metrics.session("back-channel-refused");
-                tracing::warn!(
-                    request_id = %context.request_id, reason = error.reason(), error = %error, "logout.refused"
-                );
+                self.metrics.sessions.back_channel_refused.inc();
+                tracing::warn!(reason = error.reason(), error = %error, "logout.refused");
                 exchange.outcome(error.reason());
                 Ok(if error.is_unavailable() { later(&error) } else { refused(&error.to_string()) })
             }

@@ -38,7 +38,7 @@ impl Gateway {
         let response = match context.audience {
             Audience::Program => respond::json(StatusCode::OK, &destinations_json(&access)),
             Audience::Person => {
-                let page = self.pages.portal(&caller.principal, &access, &context.request_id);
+                let page = self.pages.portal(&caller.principal, &access, &context.ids.request_id);
                 respond::html(StatusCode::OK, page, &self.pages)
             }
         };
@@ -72,7 +72,7 @@ impl Gateway {
             issuer_url: issuer.map_or("", |issuer| issuer.issuer.as_str()),
             client_ip: context.client_ip,
             asked_for: &self.policy.reads().groups,
-            request_id: &context.request_id,
+            request_id: &context.ids.request_id,
             config_digest: self.audit.config_digest(),
         };
         let response = match context.audience {

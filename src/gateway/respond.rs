@@ -77,7 +77,7 @@ pub fn ready(ready: bool) -> Response<Body> {
 pub fn failure(failure: &Failure, context: &RequestContext, pages: &Pages) -> Response<Body> {
     let mut response = match context.audience {
         Audience::Person => {
-            let mut response = html(failure.status, pages.failure(failure, &context.request_id), pages);
+            let mut response = html(failure.status, pages.failure(failure, &context.ids.request_id), pages);
             if let Some(refresh) = refresh(failure) {
                 response.headers_mut().insert(REFRESH, refresh);
             }
@@ -89,7 +89,7 @@ pub fn failure(failure: &Failure, context: &RequestContext, pages: &Pages) -> Re
                 title: failure.title,
                 status: failure.status.as_u16(),
                 detail: &failure.detail,
-                request_id: &context.request_id,
+                request_id: &context.ids.request_id,
                 reason: failure.reason,
                 remedy: failure.remedy.as_deref(),
             };

@@ -29,7 +29,7 @@ impl Gateway {
         let deliberate = context.navigation == Navigation::Deliberate;
         let started = sign_in.start(return_to, deliberate, prompt, &head.headers).await;
         let started = started.map_err(|error| Error::SignIn { error, return_to: return_to.clone() })?;
-        self.metrics.session("sign-in-started");
+        self.metrics.sessions.sign_in_started.inc();
         Ok(to_provider(started))
     }
 
@@ -63,7 +63,7 @@ impl Gateway {
         match sign_in.finish(head.uri.query().unwrap_or_default(), &head.headers).await {
             Ok(Finished::SignedIn { principal, session, return_to, deliberate }) => {
                 self.end_session_of_another(&principal, head, context).await;
-                self.metrics.session("signed-in");
+                self.metrics.sessions.signed_in.inc();
                 self.audit.record(&Record {
                     outcome: Some("opened"),
                     ..person(Event::SignIn, &principal, context)
@@ -105,7 +105,7 @@ impl Gateway {
             tracing::warn!(%away, "session.not_revoked");
         }
         self.presigner.forget(&other.realm, &other.user);
-        self.metrics.session("replaced");
+        self.metrics.sessions.replaced.inc();
         self.audit.record(&Record { reason: Some("replaced"), ..person(Event::SignOut, other, context) });
     }
 
@@ -119,8 +119,10 @@ impl Gateway {
         let Failed { error, return_to, deliberate } = failed;
         // A malformed callback anybody can send: nothing was decided.
         if error != SignInError::MalformedCallback {
+            self.metrics.sessions.sign_in_failed.inc();
             self.audit.record(&Record {
-                request_id: Some(&context.request_id),
+                request_id: Some(&context.ids.request_id),
+                trace_id: Some(&context.ids.trace_id),
                 reason: Some(error.reason()),
                 outcome: Some("refused"),
                 client_ip: context.client_ip,
@@ -133,7 +135,7 @@ impl Gateway {
             session.map(|session| self.arrive(&return_to, deliberate, context, Some(&session.principal)));
         let error = Error::SignIn { error, return_to };
         let Some(arrived) = arrived else { return Err(error) };
-        error.failure(head).log(context);
+        error.failure(head).log();
         Ok(arrived)
     }
 
@@ -150,7 +152,7 @@ impl Gateway {
         let signed_out = sessions.sign_out(&head.headers).await;
         if let Some(SignedOut { session, everywhere, .. }) = &signed_out {
             self.presigner.forget(&session.principal.realm, &session.principal.user);
-            self.metrics.session("signed-out");
+            self.metrics.sessions.signed_out.inc();
             self.audit.record(&Record {
                 reason: (!everywhere).then_some("state-away"),
                 ..person(Event::SignOut, &session.principal, context)

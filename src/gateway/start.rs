@@ -58,7 +58,7 @@ impl Gateway {
             .iter()
             .map(|issuer| match before.and_then(|before| before.issuer(issuer)) {
                 Some(same) => Ok(same),
-                None => Issuer::new(issuer.clone(), http.clone(), clock.clone()),
+                None => Issuer::new(issuer.clone(), http.clone(), clock.clone(), &metrics),
             })
             .collect::<Result<_, _>>()?;
         let ephemeral = before.filter(|before| {
@@ -73,10 +73,18 @@ impl Gateway {
             Surroundings { http: &http, clock: &clock, state: &state, observers: Some(observers) };
         let BrowserSignIn { sessions, sign_in, logout } =
             browser_sign_in(&settings, &issuers, sealer.as_ref(), policy.reads(), surroundings)?;
+        for destination in policy.destinations() {
+            metrics.expect_destination(destination.name(), destination.kind().operation());
+        }
         let mints_per_minute = settings.limits.mints_per_minute;
         let mint_rate = before.map(|before| &before.mint_rate).filter(|rate| rate.allows(mints_per_minute));
         Ok(Self {
-            authenticator: Authenticator::new(&issuers, &settings.credentials, sessions.clone())?,
+            authenticator: Authenticator::new(
+                &issuers,
+                &settings.credentials,
+                sessions.clone(),
+                Arc::clone(&metrics),
+            )?,
             mint_rate: mint_rate.map_or_else(|| Arc::new(MintRate::new(mints_per_minute, state)), Arc::clone),
             presigner,
             look_ups: Arc::new(Semaphore::new(LOOK_UPS_AT_ONCE)),

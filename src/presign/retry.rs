@@ -1,7 +1,9 @@
 //! How AWS is called: a bounded number at a time, each in bounded time, and again only where that can help.
 
 use super::error::{BadAnswer, PresignError, PresignErrorKind};
-use std::sync::{Mutex, PoisonError};
+use crate::metrics::Metrics;
+use prometheus_client::metrics::gauge::Gauge;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -22,6 +24,23 @@ pub(super) struct Calls {
     budget: Budget,
     /// Of one attempt, so that a dead connection leaves time for another.
     attempt: Duration,
+    metrics: Arc<Metrics>,
+}
+
+/// One more in a gauge, until it is dropped.
+struct OneMore<'a>(&'a Gauge);
+
+impl<'a> OneMore<'a> {
+    fn of(gauge: &'a Gauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for OneMore<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 /// When one mint must be over, and how long it may go on against throttling.
@@ -41,19 +60,21 @@ impl Deadline {
 
 impl Calls {
     /// `at_once` calls are under way at a time, so that slow AWS holds no more than so much.
-    pub(super) fn new(timeout: Duration, at_once: usize) -> Self {
+    pub(super) fn new(timeout: Duration, at_once: usize, metrics: Arc<Metrics>) -> Self {
+        metrics.aws_calls_limit.set(at_once as i64);
         Self {
             admitted: Semaphore::new(at_once + WAITING),
             running: Semaphore::new(at_once),
             budget: Budget::new(),
             attempt: timeout / 2,
+            metrics,
         }
     }
 
-    /// Makes one attempt. `doing` names the operation in errors.
+    /// Makes one attempt. `doing` is the operation's name.
     pub(super) async fn once<T>(
         &self,
-        doing: &str,
+        doing: &'static str,
         deadline: Instant,
         call: impl Future<Output = Result<T, PresignError>>,
     ) -> Result<T, PresignError> {
@@ -63,18 +84,23 @@ impl Calls {
                 format!("{doing}: {WAITING} calls to AWS already wait"),
             ));
         };
+        let waiting = OneMore::of(&self.metrics.aws_calls_waiting);
         let Ok(Ok(_running)) = timeout_at(deadline, self.running.acquire()).await else {
             return Err(PresignError::out_of_time(&format!("waiting to call {doing}")));
         };
+        drop(waiting);
+        let _running_too = OneMore::of(&self.metrics.aws_calls_running);
         let limit = deadline.min(Instant::now() + self.attempt);
-        timeout_at(limit, call).await.unwrap_or_else(|_| Err(PresignError::out_of_time(doing)))
+        let answer = timeout_at(limit, call).await.unwrap_or_else(|_| Err(PresignError::out_of_time(doing)));
+        self.metrics.aws_call(doing, answer.as_ref().map_or_else(|error| error.kind.as_str(), |_| "ok"));
+        answer
     }
 
     /// Makes attempts until one succeeds, fails for good, or the deadline, the patience or the budget is used up. Then
     /// the last error is the answer.
     pub(super) async fn retrying<T, F: Future<Output = Result<T, PresignError>>>(
         &self,
-        doing: &str,
+        doing: &'static str,
         deadline: Deadline,
         call: impl Fn() -> F,
     ) -> Result<T, PresignError> {
@@ -89,6 +115,7 @@ impl Calls {
             };
             attempts += 1;
             let pause = random_below(ceiling(attempts));
+            let is_about_the_signature = error.is_about_the_signature();
             let (most_attempts, until) = match &mut error.kind {
                 PresignErrorKind::Throttled { retry_after } => {
                     // Those who were turned away together must not come back together.
@@ -99,6 +126,9 @@ impl Calls {
                     (3, deadline.at)
                 }
                 PresignErrorKind::OutOfTime => (2, deadline.at),
+                // Perhaps the clock was moved. Then the SDK has learnt from this very answer how far it is from AWS's, and
+                // signs by that from now on.
+                PresignErrorKind::Credentials if is_about_the_signature => (3, deadline.at),
                 // What AWS refused stays refused, and is never tried with other rights.
                 PresignErrorKind::NotReady(_)
                 | PresignErrorKind::Refused

@@ -4,6 +4,7 @@
 
 use super::{MintFacts, Person, Presigned};
 use crate::clock::Clock;
+use crate::metrics::series::Slots as Counted;
 use crate::presign::authorized_url::AuthorizedUrl;
 use crate::target::{Mint, Target};
 use std::collections::HashMap;
@@ -26,6 +27,7 @@ pub(super) struct SlotKey {
 pub(super) struct Slots {
     table: Mutex<Table>,
     clock: Clock,
+    counted: Counted,
 }
 
 #[derive(Debug, Default)]
@@ -81,8 +83,8 @@ pub(super) fn life(target: &Target) -> Option<Duration> {
 
 impl Slots {
     /// Sweeps itself once a second for as long as someone holds it, so that no URL outlives its slot in memory.
-    pub(super) fn new(clock: Clock) -> Arc<Self> {
-        let slots = Arc::new(Self { table: Mutex::default(), clock });
+    pub(super) fn new(clock: Clock, counted: Counted) -> Arc<Self> {
+        let slots = Arc::new(Self { table: Mutex::default(), clock, counted });
         let weak = Arc::downgrade(&slots);
         tokio::spawn(async move {
             while let Some(slots) = weak.upgrade() {
@@ -100,15 +102,20 @@ impl Slots {
         let Slot::Filled(_) = table.slots.get(key)? else { return None };
         let Some(Slot::Filled(filled)) = table.slots.remove(key) else { return None };
         drop(table);
-        filled
-            .alive(&self.clock)
-            .then_some(Presigned { url: filled.url, facts: MintFacts { from_slot: true, ..filled.facts } })
+        let is_alive = filled.alive(&self.clock);
+        if is_alive { &self.counted.taken } else { &self.counted.expired }.inc();
+        let facts = MintFacts { from_slot: true, ..filled.facts };
+        is_alive.then_some(Presigned { url: filled.url, facts })
     }
 
     /// Reserves the slot for a URL whose life counts from now, unless it is filled, being filled, or there are too many.
     pub(super) fn reserve(self: &Arc<Self>, key: SlotKey, life: Duration) -> Option<Filling> {
         let mut table = self.lock();
-        if table.slots.len() >= MOST_SLOTS || table.slots.contains_key(&key) {
+        if table.slots.contains_key(&key) {
+            return None;
+        }
+        if table.slots.len() >= MOST_SLOTS {
+            self.counted.no_room.inc();
             return None;
         }
         table.fillings += 1;
@@ -121,7 +128,13 @@ impl Slots {
 
     /// Drops every slot of a person, filled or being filled.
     pub(super) fn forget(&self, realm: &str, user: &str) {
-        self.lock().slots.retain(|key, _| !(*key.person.realm == *realm && key.person.user == user));
+        self.lock().slots.retain(|key, slot| {
+            let is_theirs = *key.person.realm == *realm && key.person.user == user;
+            if is_theirs && matches!(slot, Slot::Filled(_)) {
+                self.counted.forgotten.inc();
+            }
+            !is_theirs
+        });
     }
 
     #[cfg(test)]
@@ -132,7 +145,13 @@ impl Slots {
     fn sweep(&self) {
         self.lock().slots.retain(|_, slot| match slot {
             Slot::Filling(_) => true,
-            Slot::Filled(filled) => filled.alive(&self.clock),
+            Slot::Filled(filled) => {
+                let is_alive = filled.alive(&self.clock);
+                if !is_alive {
+                    self.counted.expired.inc();
+                }
+                is_alive
+            }
         });
     }
 
@@ -156,6 +175,7 @@ impl Filling {
         if let Some(slot) = table.slots.get_mut(&self.key)
             && matches!(slot, Slot::Filling(number) if *number == self.number)
         {
+            self.slots.counted.filled.inc();
             *slot = Slot::Filled(Filled {
                 url: presigned.url,
                 facts: presigned.facts,

@@ -68,8 +68,9 @@ impl Setup {
         self.config.endpoint_url = Some(aws.url().parse().unwrap());
         self.config.sts_endpoint_url = Some(aws.url().parse().unwrap());
         let clock = self.clock.clone();
+        let (config, metrics) = (&self.config, Arc::default());
         let presigner =
-            Presigner::with_credentials(&self.config, self.sole_realm, self.clock, self.credentials);
+            Presigner::with_credentials(config, self.sole_realm, self.clock, metrics, self.credentials);
         Stage { aws, presigner: Arc::new(presigner.await.unwrap()), clock }
     }
 }

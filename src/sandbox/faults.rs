@@ -26,8 +26,8 @@ pub enum Fault {
     ForeignHost,
     /// An `http` URL on a host that would be AWS's.
     InsecureUrl,
-    /// A URL of 15 kB.
-    LongUrl,
+    /// A URL of at least this many bytes.
+    LongUrl(usize),
     /// `AccessDeniedException`, whatever the session policy says.
     AccessDenied,
     /// 502 with a page of HTML, as a proxy in between answers.

@@ -75,7 +75,7 @@ pub(super) async fn serve<Stream, Handler: Answers>(
         Ended::Badly(error) if error.is_parse() => {
             let is_large = error.is_parse_too_large();
             let large = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-            serving.handler.refused(peer, if is_large { large } else { StatusCode::BAD_REQUEST });
+            serving.handler.refused(peer, if is_large { large } else { StatusCode::BAD_REQUEST }).await;
         }
         Ended::Badly(error) => tracing::debug!(peer = %peer.address, error = %error, "connection.ended"),
         Ended::Overdue(phase) => tracing::debug!(peer = %peer.address, ?phase, "connection.overdue"),

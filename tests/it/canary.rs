@@ -81,11 +81,12 @@ async fn nothing_secret_is_printed() {
     keep(&program.get(&stage.postern.at("/studio")).await.checked());
     let minted = program.post(&stage.postern.at("/-/api/destinations/studio/url"), "").await.checked();
     hand_outs.push(minted.json()["url"].as_str().unwrap().to_owned());
-    for fault in [Fault::LongUrl, Fault::ForeignHost, Fault::InsecureUrl, Fault::CutBody, Fault::AccessDenied]
+    for fault in
+        [Fault::LongUrl(15_000), Fault::ForeignHost, Fault::InsecureUrl, Fault::CutBody, Fault::AccessDenied]
     {
         stage.sandbox.faults().inject(Some("CreatePresignedDomainUrl"), fault.clone(), Times::Next(4));
         let answer = program.get(&stage.postern.at("/studio")).await.checked();
-        if fault == Fault::LongUrl {
+        if fault == Fault::LongUrl(15_000) {
             hand_outs.push(answer.location().to_owned());
         } else {
             assert_ne!(answer.status, 302, "{fault:?}");

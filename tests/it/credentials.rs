@@ -209,7 +209,7 @@ async fn two_credentials_name_the_same_person_or_nobody() {
     let (direct, balanced) = (Believer::of(&[&key]).await, behind_balancer(&balancer_key).await);
     let issuers = [Arc::clone(&direct.issuer), Arc::clone(&balanced.issuer)];
     let outcome = async |credentials: Credentials, bearer: &str, header: &str| {
-        let authenticator = Authenticator::new(&issuers, &credentials, None).unwrap();
+        let authenticator = Authenticator::new(&issuers, &credentials, None, Arc::default()).unwrap();
         let bearer = format!("Bearer {bearer}");
         let headers = header_map(&[("authorization", &bearer), (HEADER, header)]);
         let presented = Presented { headers: &headers, from_trusted_proxy: true };

@@ -4,7 +4,9 @@ mod deadlines;
 mod http1;
 mod http2;
 mod proxy_protocol;
+mod rolling;
 mod stop;
+mod systemd;
 mod tls;
 
 use crate::support::stage::Stage;

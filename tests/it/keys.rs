@@ -284,7 +284,7 @@ async fn a_key_belongs_to_one_issuer() {
         Believer::with(&[&theirs], |config, _| config.issuer = "https://other.example".to_owned()).await;
     let all = postern::config::Credentials { bearer: true, session: false, signed_header: false };
     let issuers = [Arc::clone(&believer.issuer), Arc::clone(&other.issuer)];
-    let both = postern::authn::Authenticator::new(&issuers, &all, None).unwrap();
+    let both = postern::authn::Authenticator::new(&issuers, &all, None, Arc::default()).unwrap();
     let outcome = async |token: String| {
         let headers = crate::support::believer::header_map(&[("authorization", &format!("Bearer {token}"))]);
         let presented =
@@ -337,7 +337,8 @@ async fn keys_on_disk_are_read_when_the_issuer_is_made() {
     let made = |path: &std::path::Path| {
         let mut config = crate::support::believer::issuer_config();
         config.keys = KeySource::JwksFile(path.to_owned());
-        Issuer::new(config, HttpClient::new().unwrap(), postern::clock::Clock::system()).map(drop)
+        let (http, clock) = (HttpClient::new().unwrap(), postern::clock::Clock::system());
+        Issuer::new(config, http, clock, &postern::metrics::Metrics::default()).map(drop)
     };
     assert!(made(&path).unwrap_err().contains("keys.json"));
     std::fs::write(&path, "{}").unwrap();

@@ -250,7 +250,7 @@ async fn what_aws_does_wrong_is_told_apart() {
         assert_eq!(answer.status, 302, "one {fault:?} is tried again: {}", answer.body);
         stage.sandbox.faults().clear();
     }
-    stage.sandbox.faults().inject(operation, Fault::LongUrl, Times::Next(1));
+    stage.sandbox.faults().inject(operation, Fault::LongUrl(15_000), Times::Next(1));
     let long = stage.program("grace").get(&stage.postern.at("/studio")).await.checked();
     assert_eq!(long.status, 302);
     assert!(long.location().len() > 14_000, "handed on whole");

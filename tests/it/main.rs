@@ -17,6 +17,7 @@ mod commands;
 mod config;
 mod credentials;
 mod crowd;
+mod deploy;
 mod discovery;
 mod edge;
 mod keys;
@@ -29,9 +30,11 @@ mod login_peer;
 mod login_tabs;
 mod logout;
 mod mapping;
+mod metrics;
 mod moto;
 mod navigation;
 mod oidf;
+mod observing;
 mod openapi;
 mod pages;
 mod policy;
@@ -45,10 +48,15 @@ mod sandbox_peers;
 mod seal;
 mod session;
 mod sinks;
+mod soak;
+#[cfg(feature = "bench")]
+mod speed;
 mod state;
 mod target;
 mod token_form;
 mod tokens;
+mod traces;
+mod trail;
 mod vectors;
 
 mod support {
@@ -60,7 +68,7 @@ mod support {
     pub(crate) mod frames;
     pub(crate) mod jwks_server;
     pub(crate) mod postern;
-    pub(crate) mod process;
+    pub(crate) mod program;
     pub(crate) mod provider;
     pub(crate) mod raw;
     pub(crate) mod sign_in;

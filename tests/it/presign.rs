@@ -4,6 +4,7 @@ use postern::clock::Clock;
 use postern::config::AwsConfig;
 use postern::presign::Presigner;
 use postern::target::Region;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 fn config() -> AwsConfig {
@@ -25,7 +26,7 @@ fn config() -> AwsConfig {
 #[tokio::test]
 async fn starting_asks_nobody_for_credentials() {
     let started = Instant::now();
-    Presigner::new(&config(), Some("corp".into()), Clock::system()).await.unwrap();
+    Presigner::new(&config(), Some("corp".into()), Clock::system(), Arc::default()).await.unwrap();
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
 }
 
@@ -33,7 +34,7 @@ async fn starting_asks_nobody_for_credentials() {
 async fn a_host_that_is_none_is_named() {
     for host in ["https://studio.example", "*.example", ".", "studio.example/path"] {
         let config = AwsConfig { authorized_url_hosts: vec![host.to_owned()], ..config() };
-        let error = Presigner::new(&config, None, Clock::system()).await.expect_err(host);
+        let error = Presigner::new(&config, None, Clock::system(), Arc::default()).await.expect_err(host);
         assert!(error.contains(host), "{error}");
     }
 }

@@ -12,7 +12,9 @@ use postern::authn::return_to::ReturnTo;
 use postern::authn::session::{Opened, Session, Unusable};
 use postern::clock::{Clock, UnixSeconds};
 use postern::config::{ClientAuthentication, SecretSource};
+use postern::metrics::Exposition;
 use postern::state::{Key, Room, State};
+use prometheus_client::metrics::counter::Counter;
 use serde_json::{Value, json};
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -58,7 +60,7 @@ impl World {
         change(&provider);
         let audit = Written::default();
         let mut shared = Shared::new(&provider.issuer, &clock);
-        let trail = Audit::start(audit.clone(), clock.clone(), "digest".into()).unwrap();
+        let trail = Audit::start(audit.clone(), Counter::default(), clock.clone(), "digest".into()).unwrap();
         shared.revalidate = Some((INTERVAL, trail));
         let mut secret = NamedTempFile::new().unwrap();
         secret.write_all(CLIENT_SECRET.as_bytes()).unwrap();
@@ -107,7 +109,8 @@ impl World {
     }
 
     fn counted(&self, event: &str) -> bool {
-        self.shared.metrics.render(0).contains(&format!("postern_sessions_total{{event=\"{event}\"}} 1\n"))
+        let metrics = self.shared.metrics.render(Exposition::OpenMetrics);
+        metrics.contains(&format!("postern_sessions_total{{event=\"{event}\"}} 1\n"))
     }
 
     /// Lets what runs off the requests' way run until it shows.
@@ -360,6 +363,19 @@ async fn an_answer_about_someone_else_ends_the_session() {
         world.clock.advance(INTERVAL * 2);
         assert_eq!(refused(world.open().await), Unusable::Withdrawn, "{what}");
         assert_eq!(world.audited()[0]["reason"], reason, "{what}");
+    }
+}
+
+/// A replica's clock that is minutes behind makes every fresh token one from the future.
+#[tokio::test]
+async fn a_clock_that_is_behind_ends_no_session() {
+    let future = u64::from(u32::MAX);
+    for claims in [json!({"iat": future - 10, "exp": future}), json!({"nbf": future})] {
+        let world = World::new().await;
+        world.provider.now_says().refresh_claims = claims.clone();
+        world.clock.advance(INTERVAL * 2);
+        valid(world.open().await);
+        assert!(world.audited().is_empty(), "{claims}");
     }
 }
 

@@ -1,9 +1,13 @@
 //! Logs and the audit trail under readers that stall and streams that are full.
 
 use crate::support::postern::{BINARY, free_port};
-use std::io::{Read, Write};
+use postern::sink::Sink;
+use prometheus_client::metrics::counter::Counter;
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
 
@@ -89,4 +93,132 @@ fn audit_records_that_are_lost_are_counted() {
         std::thread::sleep(Duration::from_millis(20));
     }
     panic!("the record of the start was lost and not counted: {metrics}");
+}
+
+/// A stream that does with each write what the test says, and keeps what it took.
+#[derive(Clone, Default)]
+struct Stream {
+    taken: Arc<Mutex<Vec<u8>>>,
+    writes: Arc<Mutex<Vec<io::Result<usize>>>>,
+    gate: Option<Arc<Mutex<Receiver<()>>>>,
+}
+
+impl Stream {
+    /// How much the next writes take; after that, everything.
+    fn that(writes: impl IntoIterator<Item = io::Result<usize>>) -> Self {
+        let mut writes: Vec<_> = writes.into_iter().collect();
+        writes.reverse();
+        Self { writes: Arc::new(Mutex::new(writes)), ..Self::default() }
+    }
+
+    /// Takes nothing before the test says so.
+    fn stalled() -> (Self, Sender<()>) {
+        let (open, gate) = channel();
+        (Self { gate: Some(Arc::new(Mutex::new(gate))), ..Self::default() }, open)
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.taken.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if let Some(gate) = &self.gate {
+            _ = gate.lock().unwrap().recv();
+        }
+        let taken = self.writes.lock().unwrap().pop().unwrap_or(Ok(bytes.len()))?.min(bytes.len());
+        self.taken.lock().unwrap().extend_from_slice(&bytes[..taken]);
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn sink(stream: &Stream, capacity: usize) -> (Sink, Counter) {
+    let lost = Counter::default();
+    let notice = |lost| format!("lost {lost}\n").into_bytes();
+    (Sink::start("test", capacity, lost.clone(), stream.clone(), notice).unwrap(), lost)
+}
+
+const SOON: Duration = Duration::from_secs(10);
+
+fn full() -> io::Error {
+    io::ErrorKind::StorageFull.into()
+}
+
+#[test]
+fn a_stream_that_stalls_loses_what_finds_no_room_and_says_so_in_its_place() {
+    let (stream, open) = Stream::stalled();
+    let (sink, lost) = sink(&stream, 50);
+    sink.line(b"the first\n");
+    // The thread has it, and stalls with it.
+    std::thread::sleep(Duration::from_millis(200));
+    for _ in 0..100 {
+        sink.line(b"123456789\n");
+    }
+    assert_eq!(lost.get(), 95, "five of ten bytes fit into fifty");
+    drop(open);
+    sink.flush(SOON);
+    sink.line(b"the last\n");
+    sink.flush(SOON);
+    assert_eq!(stream.text(), format!("the first\n{}lost 95\nthe last\n", "123456789\n".repeat(5)));
+}
+
+#[test]
+fn a_line_that_was_cut_off_does_not_spoil_the_next() {
+    let stream = Stream::that([Ok(7), Err(full()), Err(full())]);
+    let (sink, lost) = sink(&stream, 1000);
+    for text in ["one\ntwo\n", "three\n", "four\n"] {
+        sink.line(text.as_bytes());
+        sink.flush(SOON);
+    }
+    assert_eq!(stream.text(), "one\ntwo\nfour\nlost 2\n", "`three` met a full disk");
+    assert_eq!(lost.get(), 2);
+}
+
+#[test]
+fn a_stream_that_is_busy_or_interrupted_loses_nothing() {
+    let stream = Stream::that([
+        Err(io::ErrorKind::WouldBlock.into()),
+        Ok(2),
+        Err(io::ErrorKind::Interrupted.into()),
+        Err(io::ErrorKind::WouldBlock.into()),
+    ]);
+    let (sink, lost) = sink(&stream, 1000);
+    sink.line(b"a line\n");
+    sink.flush(SOON);
+    assert_eq!((stream.text().as_str(), lost.get()), ("a line\n", 0));
+}
+
+#[test]
+fn lines_share_writes() {
+    let (stream, writes) = Stream::stalled();
+    let (sink, lost) = sink(&stream, 1 << 20);
+    for _ in 0..10_000 {
+        sink.line(b"a line\n");
+    }
+    // Three writes are let through, where ten thousand lines want to be written.
+    for _ in 0..3 {
+        writes.send(()).unwrap();
+    }
+    sink.flush(SOON);
+    assert_eq!((stream.text().lines().count(), lost.get()), (10_000, 0));
+}
+
+#[test]
+fn what_was_queued_is_written_before_the_thread_ends() {
+    let stream = Stream::default();
+    let (sink, _) = sink(&stream, 1000);
+    sink.line(b"a line\n");
+    drop(sink);
+    for _ in 0..500 {
+        if stream.text() == "a line\n" {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    panic!("the line is not there");
 }

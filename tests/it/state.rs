@@ -109,12 +109,8 @@ fn says(postern: &Postern, event: &str, times: usize) {
     panic!("{event} is not said {times} times: {}", postern.log());
 }
 
-/// A metric, from the admin listener that the log names.
 async fn metric(postern: &Postern, name: &str) -> String {
-    let log = postern.log();
-    let admin = log.split("\"admin\":\"").nth(1).and_then(|rest| rest.split('"').next()).expect("an address");
-    let url = Url::parse(&format!("http://{admin}/metrics")).unwrap();
-    let text = Visitor::program().get(&url).await.body;
+    let text = Visitor::program().get(&postern.admin("/metrics")).await.body;
     let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
     line.unwrap_or_else(|| panic!("{name}: {text}")).to_owned()
 }

@@ -100,7 +100,7 @@ impl Revalidation {
     }
 
     fn failed(&self, refusal: &Refusal) {
-        self.metrics.session("revalidation-failed");
+        self.metrics.sessions.revalidation_failed.inc();
         let was_dark = self.dark.swap(true, Ordering::Relaxed);
         match refusal {
             Refusal::Misconfigured(error) if !was_dark => {

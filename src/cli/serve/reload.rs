@@ -72,11 +72,11 @@ impl Reloader {
                 match self.reload(&site, &current).await {
                     Ok(digest) => {
                         refused = None;
-                        site.metrics.reload("applied");
+                        site.metrics.reloads.applied();
                         tracing::info!(config_digest = digest, "reload.applied");
                     }
                     Err(reason) => {
-                        site.metrics.reload("refused");
+                        site.metrics.reloads.refused();
                         // A retry that fails alike says nothing new.
                         if asked || refused.as_ref().is_none_or(|(_, before)| *before != reason) {
                             tracing::error!(%reason, "reload.refused: the configuration before it stays in force");
@@ -105,7 +105,7 @@ impl Reloader {
             Err(reason) => {
                 // A certificate has its time, whatever becomes of the rest.
                 let renewed = site.edge(before.settings(), Some(&current.edge.load()));
-                renewed.into_iter().for_each(|edge| current.edge.store(Arc::new(edge)));
+                renewed.into_iter().for_each(|edge| current.meet(site, edge));
                 return Err(reason);
             }
         };
@@ -115,15 +115,15 @@ impl Reloader {
         }
         let watched = watched(&self.file, &loaded);
         let digest = loaded.digest;
+        let edge = site.edge(&loaded.gateway, Some(&current.edge.load()))?;
         let gateway = Box::pin(site.gateway(loaded.gateway, configuration.policy, &digest, Some(&before)));
         let gateway = gateway.await?;
-        let edge = site.edge(gateway.settings(), Some(&current.edge.load()))?;
         for warning in &loaded.warnings {
             tracing::warn!(warning = %warning.message, path = %warning.path, "config.insecure");
         }
         gateway.audit().record(&Record::new(Event::Reload));
         current.gateway.store(Arc::new(gateway));
-        current.edge.store(Arc::new(edge));
+        current.meet(site, edge);
         if watched != self.watched {
             self.read = look(&watched);
             self.watched = watched;
@@ -142,6 +142,8 @@ fn fixed(before: &config::Gateway, after: &config::Gateway) -> Option<&'static s
         Some("admin.address")
     } else if before.state != after.state {
         Some("state")
+    } else if before.audit_file != after.audit_file {
+        Some("audit.file")
     } else if before.limits.connections != after.limits.connections {
         Some("limits.connections")
     } else {

@@ -1,7 +1,8 @@
 //! What stays while configurations come and go.
 
 use crate::audit::Audit;
-use crate::clock::Clock;
+use crate::audit::file::AuditFile;
+use crate::clock::{Clock, UnixSeconds};
 use crate::config;
 use crate::gateway::{Gateway, Parts};
 use crate::http_client::HttpClient;
@@ -12,6 +13,10 @@ use crate::secret::Secret;
 use crate::server::edge::Edge;
 use crate::server::readiness::Readiness;
 use crate::state::State;
+use crate::telemetry::Log;
+use std::fs::File;
+use std::os::fd::AsFd;
+use std::path::Path;
 use std::sync::Arc;
 
 #[derive(Debug)]
@@ -32,12 +37,13 @@ impl Site {
     pub(super) fn open(
         settings: &config::Gateway,
         access_key: Option<(String, Secret)>,
+        log: &Log,
     ) -> Result<Self, String> {
         let clock = Clock::system();
-        let metrics = Arc::new(Metrics::default());
-        let state = State::open(&settings.state, &settings.public_url, clock.clone(), metrics.state_up())?;
-        let audit = Audit::start(std::io::stdout(), clock.clone(), Arc::from(""))
-            .map_err(|error| format!("the audit writer cannot be started: {error}"))?;
+        let metrics = Arc::new(Metrics::new(log.lost()));
+        metrics.connections_limit.set(settings.limits.connections.try_into().unwrap_or(i64::MAX));
+        let state = State::open(&settings.state, &settings.public_url, clock.clone(), &metrics.state_up)?;
+        let audit = audit(settings.audit_file.as_deref(), &metrics, clock.clone())?;
         Ok(Self {
             metrics,
             audit,
@@ -70,31 +76,54 @@ impl Site {
             state: self.state.clone(),
             readiness: self.readiness.clone(),
         };
-        Gateway::new(settings, policy, parts, before)
+        let gateway = Gateway::new(settings, policy, parts, before)?;
+        self.metrics.config_in_force(digest, self.clock.now());
+        Ok(gateway)
     }
 
-    /// What connections are met with from now on.
+    /// What connections are met with under a configuration.
     pub(super) fn edge(&self, settings: &config::Gateway, before: Option<&Edge>) -> Result<Edge, String> {
-        let now = self.clock.now_system();
-        let edge = Edge::load(settings, before, now)?;
-        let certificate = edge
-            .tls()
-            .filter(|tls| before.and_then(Edge::tls).is_none_or(|before| !Arc::ptr_eq(before, tls)));
-        if let Some(certificate) = certificate {
-            let until = humantime::format_rfc3339_seconds(certificate.validity().not_after);
-            match certificate.validity().complaint(now) {
-                Some(complaint) => tracing::warn!(%until, "tls.certificate: it {complaint}"),
-                None => tracing::info!(%until, "tls.certificate"),
-            }
+        Edge::load(settings, before, self.clock.now_system())
+    }
+
+    /// Says which certificate is served from now on, where that is another one than before.
+    pub(super) fn announce(&self, edge: &Edge, before: Option<&Edge>) {
+        let known = before.and_then(Edge::tls);
+        let Some(tls) = edge.tls().filter(|tls| known.is_none_or(|known| !Arc::ptr_eq(known, tls))) else {
+            return;
+        };
+        let until = tls.validity().not_after;
+        self.metrics.certificate_expires(UnixSeconds::of(until));
+        let until = humantime::format_rfc3339_seconds(until);
+        match tls.validity().complaint(self.clock.now_system()) {
+            Some(complaint) => tracing::warn!(%until, "tls.certificate: it {complaint}"),
+            None => tracing::info!(%until, "tls.certificate"),
         }
-        Ok(edge)
     }
 
     async fn presigner(&self, settings: &config::Gateway) -> Result<Presigner, String> {
         let (aws, realm, clock) = (&settings.aws, settings.sole_realm(), self.clock.clone());
+        let metrics = Arc::clone(&self.metrics);
         match &self.access_key {
-            Some((id, secret)) => Presigner::with_access_key(aws, realm, clock, id, secret).await,
-            None => Presigner::new(aws, realm, clock).await,
+            Some((id, secret)) => Presigner::with_access_key(aws, realm, clock, metrics, id, secret).await,
+            None => Presigner::new(aws, realm, clock, metrics).await,
         }
     }
+}
+
+fn audit(file: Option<&Path>, metrics: &Metrics, clock: Clock) -> Result<Audit, String> {
+    let (lost, digest) = (metrics.audit_lost.clone(), Arc::from(""));
+    let started = match file {
+        Some(path) => {
+            let file = AuditFile::open(path)
+                .map_err(|error| format!("audit.file: cannot write `{}`: {error}", path.display()))?;
+            Audit::start(file, lost, clock, digest)
+        }
+        // Past the standard library's buffer: what the stream takes, and what not, is then known.
+        None => {
+            let stdout = std::io::stdout().as_fd().try_clone_to_owned();
+            stdout.and_then(|stdout| Audit::start(File::from(stdout), lost, clock, digest))
+        }
+    };
+    started.map_err(|error| format!("the audit trail cannot be started: {error}"))
 }

@@ -8,7 +8,7 @@ use crate::config::located::At;
 use crate::config::{Drain, Listen, TlsConfig};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use url::Url;
 
@@ -104,6 +104,17 @@ fn network(text: &str, everyone: bool) -> Result<IpNet, Problem> {
         return Err(Problem::new(format!("`{text}` is an IPv4 network in IPv6 form")).help(help));
     }
     Ok(network)
+}
+
+pub(super) fn audit_file(
+    written: Option<&file::Audit>,
+    directory: &Path,
+    findings: &mut Findings,
+) -> Option<Option<PathBuf>> {
+    findings.check_optional("audit.file", written.map(|audit| &audit.file), |text| {
+        let names_file = !text.trim().is_empty() && !text.ends_with('/');
+        if names_file { Ok(texts::path(text, directory)) } else { Err(mismatch(text, "the path of a file")) }
+    })
 }
 
 pub(super) fn drain(written: Option<&file::Drain>, findings: &mut Findings) -> Option<Drain> {

@@ -20,6 +20,7 @@ async fn stage() -> (Sandbox, Arc<Presigner>) {
         &setup.config,
         setup.sole_realm,
         setup.clock,
+        Arc::default(),
         SharedCredentialsProvider::new(own),
     );
     (sandbox, Arc::new(presigner.await.unwrap()))

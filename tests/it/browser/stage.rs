@@ -1,9 +1,9 @@
 //! All that stands around a browser: a real OpenID provider, SageMaker, and two replicas behind a load balancer.
 
 use super::aged_session::aged_session;
-use super::process::Process;
 use crate::support::elsewhere::peers;
 use crate::support::postern::{BINARY, free_port};
+use crate::support::program::Process;
 use postern::sandbox::{Addresses, AwsCredentials, Fault, Sandbox, SandboxOptions, Times};
 use serde_json::{Value, json};
 use std::collections::HashSet;

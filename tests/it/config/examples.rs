@@ -102,6 +102,7 @@ fn everything_written_arrives() {
         insecure_plaintext: false,
     };
     assert_eq!(gateway.state, StateConfig::Valkey(valkey));
+    assert_eq!(gateway.audit_file.as_deref(), Some(Path::new("/var/log/postern/audit.jsonl")));
     let names: Vec<&str> = policy.destinations.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["studio", "experiments", "tracking", "notebook", "comet"]);
     let (_, experiments) = &policy.destinations.0[1];

@@ -13,7 +13,7 @@ const CASES: &[Case] = &[
         "limits:",
         "limts:",
         &[
-            "37:1 limts: unknown key `limts`; allowed: `admin`, `aliases`, `aws`, `branding`, `credentials`, `deny`, `destinations`, `drain`, `insecure_trust_everyone`, `issuers`, `limits`, `listen`, `lookups`, `portal`, `public_url`, `session`, `sign_in`, `state`, `tests`, `trusted_proxies` | did you mean `limits`?",
+            "37:1 limts: unknown key `limts`; allowed: `admin`, `aliases`, `audit`, `aws`, `branding`, `credentials`, `deny`, `destinations`, `drain`, `insecure_trust_everyone`, `issuers`, `limits`, `listen`, `lookups`, `portal`, `public_url`, `session`, `sign_in`, `state`, `tests`, `trusted_proxies` | did you mean `limits`?",
         ],
     ),
     (
@@ -58,6 +58,17 @@ const CASES: &[Case] = &[
         ],
     ),
     ("lifetime: 8h", r#"lifetime: """#, &["27:13 session.lifetime: an empty text"]),
+    (
+        "public_url:",
+        "audit: {file: logs/}\npublic_url:",
+        &["1:15 audit.file: found `logs/`; allowed: the path of a file"],
+    ),
+    ("public_url:", "audit: {}\npublic_url:", &["1:1 audit: the key `file` is missing"]),
+    (
+        "public_url:",
+        "audit: {path: audit.jsonl}\npublic_url:",
+        &["1:1 audit: the key `file` is missing", "1:9 audit.path: unknown key `path`; allowed: `file`"],
+    ),
     (
         "claims: {sub: u1}",
         "claims: {sub: }",

@@ -64,7 +64,7 @@ async fn the_client_is_whom_the_balancer_names() {
             let records = stage.postern.audit(1);
             assert_eq!(records.last().unwrap()["client_ip"], json!(source));
             assert!(
-                stage.postern.log().contains(&format!("\"peer\":\"{source}\"")),
+                stage.postern.log().contains(&format!("\"peer.address\":\"{source}\"")),
                 "the access log has it, too"
             );
         }

@@ -47,7 +47,7 @@ async fn faults_of_the_answer_reach_the_client_as_such() {
     for (fault, start, length) in [
         (Fault::ForeignHost, "https://evil.example/", 0),
         (Fault::InsecureUrl, "http://d-sandbox00001.studio.eu-west-1.sagemaker.aws/", 0),
-        (Fault::LongUrl, sandbox.landing_url().as_str(), 15_000),
+        (Fault::LongUrl(15_000), sandbox.landing_url().as_str(), 15_000),
     ] {
         faults.inject(None, fault, Times::Next(1));
         let url = studio_url(&client, "ada").await.unwrap();

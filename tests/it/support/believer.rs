@@ -9,6 +9,7 @@ use postern::authn::{Authenticated, Authenticator, AuthnError};
 use postern::clock::{Clock, UnixSeconds};
 use postern::config::{Algorithm, ClaimPaths, Credentials, IssuerConfig, KeySource};
 use postern::http_client::HttpClient;
+use postern::metrics::Metrics;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,9 +38,11 @@ impl Believer {
         config.keys = KeySource::JwksUri(Url::parse(&format!("{}/keys", server.base)).unwrap());
         change(&mut config, &server);
         let clock = Clock::manual(UnixSeconds(NOW));
-        let issuer = Issuer::new(config, HttpClient::new().unwrap(), clock.clone()).unwrap();
+        let metrics = Arc::<Metrics>::default();
+        let issuer = Issuer::new(config, HttpClient::new().unwrap(), clock.clone(), &metrics).unwrap();
         let all = Credentials { bearer: true, session: true, signed_header: true };
-        let authenticator = Arc::new(Authenticator::new(&[Arc::clone(&issuer)], &all, None).unwrap());
+        let authenticator = Authenticator::new(&[Arc::clone(&issuer)], &all, None, metrics).unwrap();
+        let authenticator = Arc::new(authenticator);
         Self { server, clock, issuer, authenticator }
     }
 

@@ -30,6 +30,15 @@ pub(crate) fn peers(suite: &str) -> Option<PathBuf> {
     peers
 }
 
+/// The folder in which `tests/run` let the container image be built, if it is named.
+pub(crate) fn images(suite: &str) -> Option<PathBuf> {
+    let images = env::var_os("POSTERN_IMAGES").map(PathBuf::from);
+    if images.is_none() {
+        leave_out(suite, "POSTERN_IMAGES is not set; tests/run sets it");
+    }
+    images
+}
+
 fn leave_out(suite: &str, why: &str) {
     _ = writeln!(std::io::stderr(), "LEFT OUT: {suite} ({why})");
 }

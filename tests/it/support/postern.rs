@@ -48,6 +48,13 @@ impl Postern {
         self.url.join(path).expect("a path")
     }
 
+    /// A path at the admin listener, whose address the log names.
+    pub(crate) fn admin(&self, path: &str) -> Url {
+        let log = self.log();
+        let address = log.split("\"admin\":\"").nth(1).and_then(|rest| rest.split('"').next());
+        Url::parse(&format!("http://{}{path}", address.expect("an address"))).expect("a URL")
+    }
+
     /// Everything it wrote to standard error so far, at TRACE.
     pub(crate) fn log(&self) -> String {
         self.output.lock().expect("output").clone()

@@ -72,7 +72,7 @@ impl Stack {
             rp_initiated_logout: false,
         };
         let http = HttpClient::new()?;
-        let issuer = Issuer::new(issuer, http.clone(), clock.clone())?;
+        let issuer = Issuer::new(issuer, http.clone(), clock.clone(), &shared.metrics)?;
         let party = Arc::new(RelyingParty::new(&config, issuer, http, clock.clone())?);
         if let Some((interval, audit)) = &shared.revalidate {
             let metrics = shared.metrics.clone();

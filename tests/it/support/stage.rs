@@ -107,7 +107,12 @@ impl Stage {
 
     /// Names of the presign operations that AWS was asked for, in order.
     pub(crate) fn mints(&self) -> Vec<String> {
-        let calls = self.sandbox.calls().into_iter().map(|call| call.operation);
-        calls.filter(|operation| operation.contains("Presigned")).collect()
+        mints(&self.sandbox)
     }
+}
+
+/// Names of the presign operations that this sandbox was asked for, in order.
+pub(crate) fn mints(sandbox: &Sandbox) -> Vec<String> {
+    let calls = sandbox.calls().into_iter().map(|call| call.operation);
+    calls.filter(|operation| operation.contains("Presigned")).collect()
 }

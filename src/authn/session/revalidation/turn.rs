@@ -21,7 +21,7 @@ const LONGEST_TURN: Duration = Duration::from_secs(45);
 pub(super) enum Refusal {
     /// The provider does not stand by the session: the word for the audit trail.
     Withdrawn(&'static str),
-    /// We are refused, not the person. Ending sessions would lock everybody out for a mistake of ours.
+    /// It is about us, not the person. Ending sessions would lock everybody out for a mistake of ours.
     Misconfigured(SignInError),
     Unavailable(SignInError),
     StateAway,
@@ -80,7 +80,7 @@ impl Sessions {
         match self.refreshed(revalidation, content, &mut record).await {
             Ok(text) => {
                 revalidation.answered();
-                revalidation.metrics.session("revalidated");
+                revalidation.metrics.sessions.revalidated.inc();
                 Outcome::Confirmed(text.into())
             }
             Err(Refusal::Withdrawn(reason)) => {
@@ -164,7 +164,7 @@ impl Sessions {
         let everywhere = self.end(Ended::Session(content.id.as_str())).await.is_ok();
         let _ = self.records.remove(&content.id).await;
         tracing::info!(reason, everywhere, "session.withdrawn");
-        revalidation.metrics.session("withdrawn");
+        revalidation.metrics.sessions.withdrawn.inc();
         revalidation.audit.record(&AuditRecord {
             issuer: Some(&content.issuer),
             subject: Some(&content.subject),
@@ -193,6 +193,8 @@ impl From<SignInError> for Refusal {
             SignInError::NoClientAuthentication | SignInError::UnusableClientKey => {
                 Self::Misconfigured(error)
             }
+            // One replica's clock that is behind must not end everybody's sessions.
+            SignInError::Token(token) if token.is_from_the_future() => Self::Misconfigured(error),
             SignInError::Token(_) | SignInError::WrongAccessToken if !error.is_unavailable() => {
                 Self::Withdrawn(error.reason())
             }

@@ -3,11 +3,11 @@
 use super::{Stage, port, required, status};
 use crate::support::elsewhere::peers;
 use crate::support::postern::free_port;
-use crate::support::process::Beside;
+use crate::support::program::Process;
 use crate::support::raw::{Raw, get};
 use serde_json::json;
 use std::fs;
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 
 /// Asks through a balancer that listens on `through`, as a client with an address of its own.
@@ -38,7 +38,7 @@ async fn haproxy_introduces_clients_by_both_versions() {
         let file = stage.folder.path().join("haproxy.cfg");
         fs::write(&file, config).unwrap();
         let arguments = ["-db", "-f", file.to_str().unwrap()];
-        let _balancer = Beside::start(&peers.join("haproxy/haproxy"), &arguments, through);
+        let _balancer = run(&peers.join("haproxy/haproxy"), &arguments, through);
         is_introduced(&stage, through, Ipv4Addr::new(127, 0, 0, client)).await;
     }
 }
@@ -58,8 +58,7 @@ async fn haproxys_health_check_is_answered() {
     );
     let file = stage.folder.path().join("haproxy.cfg");
     fs::write(&file, config).unwrap();
-    let _balancer =
-        Beside::start(&peers.join("haproxy/haproxy"), &["-db", "-f", file.to_str().unwrap()], through);
+    let _balancer = run(&peers.join("haproxy/haproxy"), &["-db", "-f", file.to_str().unwrap()], through);
     let mut seen = String::new();
     for _ in 0..100 {
         let mut raw = Raw::connect(statistics).await;
@@ -93,6 +92,11 @@ async fn nginx_introduces_clients() {
     );
     let file = stage.folder.path().join("nginx.conf");
     fs::write(&file, config).unwrap();
-    let _balancer = Beside::start(&peers.join("nginx/nginx"), &["-c", file.to_str().unwrap()], through);
+    let _balancer = run(&peers.join("nginx/nginx"), &["-c", file.to_str().unwrap()], through);
     is_introduced(&stage, through, Ipv4Addr::new(127, 0, 0, 11)).await;
+}
+
+fn run(program: &Path, arguments: &[&str], port: u16) -> Process {
+    let listens = |_: &str| TcpStream::connect(("127.0.0.1", port)).is_ok();
+    Process::start(program.to_str().unwrap(), arguments, &[], listens).unwrap()
 }

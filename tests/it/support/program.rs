@@ -16,7 +16,7 @@ wait $child; status=$?
 [ -z "$REMOVE_AFTERWARDS" ] || rm -rf "$REMOVE_AFTERWARDS"
 exit $status"#;
 
-pub(super) struct Process {
+pub(crate) struct Process {
     shell: Child,
     lifeline: Option<ChildStdin>,
     printed: Arc<Mutex<String>>,
@@ -28,7 +28,7 @@ impl Process {
     /// # Errors
     ///
     /// What it printed, where it ends before that.
-    pub(super) fn start(
+    pub(crate) fn start(
         program: &str,
         arguments: &[&str],
         environment: &[(&str, &str)],
@@ -59,12 +59,12 @@ impl Process {
     }
 
     /// Everything on standard output and standard error so far.
-    pub(super) fn printed(&self) -> String {
+    pub(crate) fn printed(&self) -> String {
         self.printed.lock().expect("what was printed").clone()
     }
 
     /// The rest of the first line that starts with `prefix`.
-    pub(super) fn told(&self, prefix: &str) -> Option<String> {
+    pub(crate) fn told(&self, prefix: &str) -> Option<String> {
         self.printed().lines().find_map(|line| line.strip_prefix(prefix)).map(str::to_owned)
     }
 }

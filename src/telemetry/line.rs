@@ -1,0 +1,146 @@
+//! One event as one line, in JSON or for people. Whatever a value holds, it cannot end the line or begin another.
+
+use super::request_ids::RequestIds;
+use crate::clock::Clock;
+use serde::Serialize;
+use std::fmt::{Debug, Display};
+use std::io::Write;
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level};
+
+/// What most lines need.
+const USUAL_LENGTH: usize = 512;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    Human,
+    Json,
+}
+
+/// The line of an event, with the names of the request that it happened in.
+pub(super) fn of_event(
+    format: LogFormat,
+    clock: &Clock,
+    event: &Event<'_>,
+    ids: Option<&RequestIds>,
+) -> Vec<u8> {
+    let metadata = event.metadata();
+    let mut line = Line::begin(format, clock, metadata.level(), metadata.target());
+    event.record(&mut line);
+    if let Some(RequestIds { request_id, trace_id, span_id, parent_span_id }) = ids {
+        line.string("request_id", request_id);
+        line.string("trace_id", trace_id);
+        line.string("span_id", span_id);
+        if let Some(parent) = parent_span_id {
+            line.string("parent_span_id", parent);
+        }
+    }
+    line.end()
+}
+
+/// The line that tells of lost ones.
+pub(super) fn of_lost(format: LogFormat, clock: &Clock, lost: u64) -> Vec<u8> {
+    let mut line = Line::begin(format, clock, &Level::ERROR, module_path!());
+    line.string("message", "log.lost");
+    line.plain("lost", lost);
+    line.end()
+}
+
+struct Line {
+    format: LogFormat,
+    text: Vec<u8>,
+}
+
+/// Writing to memory does not fail.
+impl Line {
+    fn begin(format: LogFormat, clock: &Clock, level: &Level, target: &str) -> Self {
+        let time = humantime::format_rfc3339_micros(clock.now_system());
+        let mut text = Vec::with_capacity(USUAL_LENGTH);
+        _ = match format {
+            LogFormat::Human => write!(text, "{time} {level:>5} {target}:"),
+            LogFormat::Json => {
+                write!(text, r#"{{"timestamp":"{time}","level":"{level}","target":"{target}""#)
+            }
+        };
+        Self { format, text }
+    }
+
+    fn string(&mut self, name: &str, value: &str) {
+        self.name(name);
+        _ = match self.format {
+            LogFormat::Json => serde_json::to_writer(&mut self.text, value).is_ok(),
+            LogFormat::Human if name == "message" => write!(self.text, "{}", readable(value)).is_ok(),
+            LogFormat::Human if is_word(value) => self.text.write_all(value.as_bytes()).is_ok(),
+            LogFormat::Human => write!(self.text, "{value:?}").is_ok(),
+        };
+    }
+
+    /// A number, or yes and no.
+    fn plain(&mut self, name: &str, value: impl Serialize + Display) {
+        self.name(name);
+        _ = match self.format {
+            LogFormat::Json => serde_json::to_writer(&mut self.text, &value).is_ok(),
+            LogFormat::Human => write!(self.text, "{value}").is_ok(),
+        };
+    }
+
+    /// Field names are ours and need no escaping.
+    fn name(&mut self, name: &str) {
+        _ = match self.format {
+            LogFormat::Json => write!(self.text, ",\"{name}\":"),
+            LogFormat::Human if name == "message" => write!(self.text, " "),
+            LogFormat::Human => write!(self.text, " {name}="),
+        };
+    }
+
+    fn end(mut self) -> Vec<u8> {
+        self.text.extend_from_slice(match self.format {
+            LogFormat::Human => b"\n",
+            LogFormat::Json => b"}\n",
+        });
+        self.text
+    }
+}
+
+impl Visit for Line {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.string(field.name(), value);
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.plain(field.name(), value);
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.plain(field.name(), value);
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.plain(field.name(), value);
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.plain(field.name(), value);
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.string(field.name(), &format!("{value:?}"));
+    }
+}
+
+fn is_word(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| !c.is_whitespace() && !c.is_control() && !matches!(c, '"' | '='))
+}
+
+/// The text as it is, but for control characters.
+fn readable(text: &str) -> String {
+    let mut readable = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() {
+            readable.extend(c.escape_default());
+        } else {
+            readable.push(c);
+        }
+    }
+    readable
+}
