@@ -105,6 +105,16 @@ impl KeySet {
         Ok(Self { keys: vec![key], fingerprint: fingerprint(pem) })
     }
 
+    /// How many keys are usable.
+    pub(super) fn count(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether some key is for this algorithm.
+    pub(super) fn has_key_for(&self, algorithm: Algorithm) -> bool {
+        self.keys.iter().any(|key| key.fits(algorithm))
+    }
+
     pub(super) fn fingerprint(&self) -> &Fingerprint {
         &self.fingerprint
     }
