@@ -3,7 +3,7 @@
 use super::connection::Style;
 use super::figures::{Report, Size};
 use super::load::Load;
-use super::site::{Plan, Site};
+use super::site::{Entrance, Plan, Site};
 use hyper::Method;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 /// `None` where no peers are installed.
 pub(crate) async fn replicas(size: Size) -> Option<Report> {
     let (kills, workers) = size.choose((15, 48), (3, 12));
-    let plan = Plan { replicas: 3, balanced: true, people: 50, ..Plan::default() };
+    let plan = Plan { replicas: 3, entrance: Entrance::Balancer, people: 50, ..Plan::default() };
     let mut site = Site::set_up(plan).await?;
     site.sign_everybody_in().await;
     let stale = sign_out(&site).await;
@@ -54,7 +54,13 @@ pub(crate) async fn state(size: Size) -> Option<Report> {
         let change = |config: String| {
             config.replace("POSTERN_VALKEY_URL}", &format!("POSTERN_VALKEY_URL}}, when_away: {name}"))
         };
-        let plan = Plan { replicas: 2, balanced: true, people: 50, change: &change, ..Plan::default() };
+        let plan = Plan {
+            replicas: 2,
+            entrance: Entrance::Balancer,
+            people: 50,
+            change: &change,
+            ..Plan::default()
+        };
         let mut site = Site::set_up(plan).await?;
         site.sign_everybody_in().await;
         let stale = sign_out(&site).await;

@@ -44,7 +44,7 @@ struct Shared {
 }
 
 pub(crate) async fn run(size: Size) -> Report {
-    let (launches, workers, reloads) = size.choose((1_000_000, 24, 20), (4_000, 8, 3));
+    let (launches, workers, reloads) = size.choose((1_000_000, 24, 20), (2_000, 8, 3));
     let site = Site::set_up(Plan { people: PEOPLE, ..Plan::default() }).await.expect("a site");
     site.sign_everybody_in().await;
     site.sandbox.faults().inject(None, Fault::Jitter(Duration::from_millis(20)), Times::UntilCleared);

@@ -2,7 +2,7 @@
 
 use super::figures::{Report, Size};
 use super::load::Load;
-use super::site::{Plan, Site};
+use super::site::{Entrance, Plan, Site};
 use std::time::Duration;
 
 /// `None` where no peers are installed.
@@ -11,7 +11,8 @@ pub(crate) async fn run(size: Size) -> Option<Report> {
     // The shipped default, and for tests what these health checks need.
     let delay = size.choose("delay: 5s", "delay: 1s");
     let change = |config: String| config.replace("delay: 1s", delay);
-    let plan = Plan { replicas: 3, balanced: true, people: 50, change: &change, ..Plan::default() };
+    let plan =
+        Plan { replicas: 3, entrance: Entrance::Balancer, people: 50, change: &change, ..Plan::default() };
     let mut site = Site::set_up(plan).await?;
     site.sign_everybody_in().await;
     let load = Load::start(&site, workers, Duration::ZERO);

@@ -40,13 +40,22 @@ pub(crate) struct Site {
 /// What a site is made of.
 pub(crate) struct Plan<'a> {
     pub(crate) replicas: usize,
-    /// HAProxy with TLS in front, Valkey behind.
-    pub(crate) balanced: bool,
+    pub(crate) entrance: Entrance,
     pub(crate) people: usize,
     pub(crate) environment: Vec<(String, String)>,
     /// The provider's.
     pub(crate) clock: Clock,
-    pub(crate) change: &'a dyn Fn(String) -> String,
+    pub(crate) change: &'a (dyn Fn(String) -> String + Sync),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Entrance {
+    /// The first replica itself.
+    Plain,
+    /// The same, with TLS.
+    Tls,
+    /// HAProxy with TLS in front of all replicas, and Valkey behind them.
+    Balancer,
 }
 
 pub(crate) struct Balancer {
@@ -58,21 +67,23 @@ impl Default for Plan<'_> {
     fn default() -> Self {
         let change = &|config| config;
         let clock = Clock::system();
-        Self { replicas: 1, balanced: false, people: 20, environment: Vec::new(), clock, change }
+        let (entrance, environment) = (Entrance::Plain, Vec::new());
+        Self { replicas: 1, entrance, people: 20, environment, clock, change }
     }
 }
 
 impl Site {
     /// `None`, said aloud, where the plan has a balancer and no peers are installed.
     pub(crate) async fn set_up(plan: Plan<'_>) -> Option<Self> {
-        let valkey = if plan.balanced { Some(Valkey::start(&[])?) } else { None };
+        let is_balanced = plan.entrance == Entrance::Balancer;
+        let valkey = if is_balanced { Some(Valkey::start(&[])?) } else { None };
         let clock = plan.clock.clone();
         let options = SandboxOptions { any_profile: true, clock, ..SandboxOptions::default() };
         let sandbox = Arc::new(Sandbox::start(options).await.expect("a sandbox"));
         let folder = TempDir::new().expect("a folder");
         let ports: Vec<u16> = (0..plan.replicas).map(|_| steady_port()).collect();
-        let public = if plan.balanced { steady_port() } else { ports[0] };
-        let scheme = if plan.balanced { "https" } else { "http" };
+        let public = if is_balanced { steady_port() } else { ports[0] };
+        let scheme = if plan.entrance == Entrance::Plain { "http" } else { "https" };
         let url = Url::parse(&format!("{scheme}://localhost:{public}")).expect("a URL");
         sandbox.register_redirect(format!("{scheme}://localhost:{public}/-/callback"));
         sandbox.register_post_logout_redirect(format!("{scheme}://localhost:{public}/-/logout"));
@@ -80,26 +91,31 @@ impl Site {
         let key = Command::new(BINARY).arg("keygen").output().expect("a key").stdout;
         fs::write(folder.path().join("session-key"), key).expect("the key");
 
+        if plan.entrance != Entrance::Plain {
+            make_certificates(folder.path());
+        }
         let mut environment = environment(&sandbox, valkey.as_ref());
         environment.extend(plan.environment);
         let mut replicas = Vec::new();
         for (index, port) in ports.iter().enumerate() {
             let mut config = configuration(&sandbox, &url, *port);
-            if plan.balanced {
+            if is_balanced {
                 let state = "state: {valkey: {url: {env: POSTERN_VALKEY_URL}}}";
                 config = config.replace("state: {memory: {}}", state);
+            }
+            if plan.entrance == Entrance::Tls {
+                let tls = "tls: {certificate: server.pem, private_key: server.key}";
+                config = config.replace("listen: {", &format!("listen: {{{tls}, "));
             }
             let file = folder.path().join(format!("postern-{index}.yaml"));
             fs::write(&file, (plan.change)(config)).expect("a configuration");
             replicas.push(Replica::start(&file, &environment).await);
         }
         let address = SocketAddr::from(([127, 0, 0, 1], public));
-        let (balancer, front) = if plan.balanced {
-            make_certificates(folder.path());
-            let balancer = Balancer::start(folder.path(), public, &ports);
-            (Some(balancer), Front::tls(address, url, &folder.path().join("ca.pem")))
-        } else {
-            (None, Front::plain(address, url))
+        let balancer = is_balanced.then(|| Balancer::start(folder.path(), public, &ports));
+        let front = match plan.entrance {
+            Entrance::Plain => Front::plain(address, url),
+            Entrance::Tls | Entrance::Balancer => Front::tls(address, url, &folder.path().join("ca.pem")),
         };
         let people = Arc::new((0..plan.people).map(|number| Person::hired(&sandbox, number)).collect());
         let site = Self { sandbox, people, replicas, balancer, valkey, front, folder, environment };
