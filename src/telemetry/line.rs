@@ -86,11 +86,14 @@ impl Line {
 
     /// Field names are ours and need no escaping.
     fn name(&mut self, name: &str) {
-        _ = match self.format {
-            LogFormat::Json => write!(self.text, ",\"{name}\":"),
-            LogFormat::Human if name == "message" => write!(self.text, " "),
-            LogFormat::Human => write!(self.text, " {name}="),
+        let (before, behind) = match self.format {
+            LogFormat::Json => (",\"", "\":"),
+            LogFormat::Human if name == "message" => return self.text.push(b' '),
+            LogFormat::Human => (" ", "="),
         };
+        for part in [before, name, behind] {
+            self.text.extend_from_slice(part.as_bytes());
+        }
     }
 
     fn end(mut self) -> Vec<u8> {
