@@ -105,7 +105,8 @@ impl Gateway {
         context: &RequestContext,
         exchange: &mut Exchange<'_>,
     ) -> Response<Body> {
-        let answer = self.dispatch(route, head, body, context, exchange);
+        // Boxed, for it is passed on from hand to hand from here to hyper.
+        let answer = Box::pin(self.dispatch(route, head, body, context, exchange));
         let answer = tokio::time::timeout(DEADLINE, answer).await.unwrap_or(Err(Error::OutOfTime));
         match answer {
             Ok(response) => response,
@@ -113,7 +114,7 @@ impl Gateway {
         }
     }
 
-    /// Of all routes, one reads a body. What is rare is boxed: every connection holds room for what is not.
+    /// Of all routes, one reads a body. What is rare is boxed: every request has room for what is not.
     async fn dispatch(
         &self,
         route: Route<'_>,

@@ -127,7 +127,12 @@ impl Visit for Line {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.string(field.name(), &format!("{value:?}"));
+        if let LogFormat::Json = self.format {
+            self.name(field.name());
+            _ = serde_json::to_writer(&mut self.text, &format_args!("{value:?}"));
+        } else {
+            self.string(field.name(), &format!("{value:?}"));
+        }
     }
 }
 
