@@ -8,8 +8,9 @@ pub mod file;
 use crate::clock::Clock;
 use crate::policy::explain::ExplainedStep;
 use crate::sink::Sink;
+use humantime::Rfc3339Timestamp;
 use prometheus_client::metrics::counter::Counter;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -113,7 +114,8 @@ impl<'a> Record<'a> {
 
 #[derive(Serialize)]
 struct Line<'a> {
-    time: String,
+    #[serde(serialize_with = "as_text")]
+    time: Rfc3339Timestamp,
     #[serde(flatten)]
     record: &'a Record<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -183,6 +185,10 @@ impl Line<'_> {
     }
 }
 
-fn time(clock: &Clock) -> String {
-    humantime::format_rfc3339_millis(clock.now_system()).to_string()
+fn time(clock: &Clock) -> Rfc3339Timestamp {
+    humantime::format_rfc3339_millis(clock.now_system())
+}
+
+fn as_text<S: Serializer>(time: &Rfc3339Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(time)
 }

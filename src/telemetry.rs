@@ -94,7 +94,9 @@ pub fn install(format: LogFormat, filter: Option<&str>) -> Result<Log, String> {
     let sink = sink.map_err(|error| format!("standard error: {error}"))?;
     let lines = Lines { format, clock, sink: sink.clone() };
     tracing_subscriber::registry()
-        .with(lines.with_filter(capped).with_filter(filter))
+        .with(filter)
+        .with(capped)
+        .with(lines)
         .try_init()
         .map_err(|error| error.to_string())?;
     Ok(Log { sink, lost })

@@ -353,6 +353,11 @@ impl TokenError {
         }
     }
 
+    /// The token is from the future. Where the issuer gave it to us just now, it is our clock that is behind.
+    pub fn is_from_the_future(&self) -> bool {
+        matches!(self, Self::NotYetValid | Self::IssuedInFuture)
+    }
+
     /// The token may be good: the keys to tell are out of reach. To be answered 503, not 401.
     pub fn is_unavailable(&self) -> bool {
         matches!(self, Self::KeysUnavailable(_))

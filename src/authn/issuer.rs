@@ -8,8 +8,8 @@ use super::principal::{self, Principal};
 use super::recognised::{Presentation, Recognised, Recognition, Seen};
 use super::refresh::{Current, Fetch, Refreshed};
 use super::token::UnverifiedToken;
-use crate::clock::Clock;
-use crate::config::{IssuerConfig, KeySource};
+use crate::clock::{Clock, UnixSeconds};
+use crate::config::{Algorithm, IssuerConfig, KeySource};
 use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
 use crate::metrics::series::IssuerSeries;
@@ -24,6 +24,7 @@ use url::Url;
 #[derive(Debug)]
 pub struct Issuer {
     config: IssuerConfig,
+    http: HttpClient,
     clock: Clock,
     keys: Keys,
     /// `None` where the issuer's name is not a URL: it has nothing to sign in at.
@@ -37,6 +38,23 @@ enum Keys {
     Fetched(Refreshed<KeySet>),
     Fixed(Arc<KeySet>),
     OneByOne(PemKeys),
+}
+
+/// What the provider says of itself now, for who examines it.
+#[derive(Debug)]
+pub struct Discovered {
+    pub provider: Result<Arc<Provider>, ProviderError>,
+    /// What time it is there.
+    pub date: Option<UnixSeconds>,
+}
+
+/// The keys of an issuer, for who examines them.
+#[derive(Debug)]
+pub struct KeysFound {
+    /// Those that can prove a token.
+    pub count: usize,
+    /// The configured algorithms that some key is for.
+    pub fitting: Vec<Algorithm>,
 }
 
 impl Issuer {
@@ -54,19 +72,23 @@ impl Issuer {
         let metadata = discovery::metadata(&config.issuer, http.clone(), clock.clone());
         let name = format!("keys of {}", config.issuer);
         let keys = match &config.keys {
-            KeySource::Discovery => {
-                Keys::Fetched(discovered_keys(name, metadata.clone()?, http, clock.clone(), series.clone()))
-            }
+            KeySource::Discovery => Keys::Fetched(discovered_keys(
+                name,
+                metadata.clone()?,
+                http.clone(),
+                clock.clone(),
+                series.clone(),
+            )),
             KeySource::JwksUri(location) => {
-                Keys::Fetched(keys_at(name, location.clone(), http, clock.clone(), series.clone()))
+                Keys::Fetched(keys_at(name, location.clone(), http.clone(), clock.clone(), series.clone()))
             }
             KeySource::JwksFile(path) => Keys::Fixed(Arc::new(keys_on_disk(path)?)),
             KeySource::PemPerKey(base) => {
-                Keys::OneByOne(PemKeys::new(base.clone(), http, clock.clone(), series.clone()))
+                Keys::OneByOne(PemKeys::new(base.clone(), http.clone(), clock.clone(), series.clone()))
             }
         };
-        let recognised = Recognised::new();
-        Ok(Arc::new(Self { config, clock, keys, metadata: metadata.ok(), recognised, series }))
+        let (metadata, recognised) = (metadata.ok(), Recognised::new());
+        Ok(Arc::new(Self { config, http, clock, keys, metadata, recognised, series }))
     }
 
     /// The issuer's key in the config.
@@ -114,6 +136,37 @@ impl Issuer {
         let metadata = self.metadata.as_ref();
         let metadata = metadata.ok_or_else(|| FetchError::new("the issuer is not a URL".to_owned()))?;
         metadata.current().await?.document.provider.clone()
+    }
+
+    /// Whether its keys are where its discovery document says.
+    pub fn discovers_keys(&self) -> bool {
+        self.config.keys == KeySource::Discovery
+    }
+
+    /// Asks for the discovery document anew.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be had, or is another issuer's.
+    pub async fn discover(&self) -> Result<Discovered, FetchError> {
+        let (metadata, date) = discovery::ask(&self.config.issuer, &self.http).await?;
+        Ok(Discovered { provider: metadata.provider, date })
+    }
+
+    /// The keys that tokens would be judged by; `None` where each is fetched when a token names it.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be had, or none of them is usable.
+    pub async fn keys_found(&self) -> Result<Option<KeysFound>, FetchError> {
+        let keys = match &self.keys {
+            Keys::Fetched(keys) => keys.current().await?.document,
+            Keys::Fixed(keys) => Arc::clone(keys),
+            Keys::OneByOne(_) => return Ok(None),
+        };
+        let fitting = self.config.algorithms.iter().copied();
+        let fitting = fitting.filter(|algorithm| keys.has_key_for(*algorithm)).collect();
+        Ok(Some(KeysFound { count: keys.count(), fitting }))
     }
 
     /// Whether bearer tokens of this issuer count.

@@ -4,6 +4,7 @@ use super::claims::TokenError;
 use super::discovery::FetchError;
 use super::public_key::PublicKey;
 use super::token::{self, Jws, UnverifiedToken};
+use crate::config::Algorithm;
 use aws_lc_rs::digest;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -93,6 +94,16 @@ impl KeySet {
             .ok_or_else(|| FetchError::new("the answer is not a P-256 public key in PEM".to_owned()))?;
         let key = Key { id: Some(id.to_owned()), public };
         Ok(Self { keys: vec![key], fingerprint: fingerprint(pem) })
+    }
+
+    /// How many keys are usable.
+    pub(super) fn count(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether some key is for this algorithm.
+    pub(super) fn has_key_for(&self, algorithm: Algorithm) -> bool {
+        self.keys.iter().any(|key| key.public.fits(algorithm))
     }
 
     pub(super) fn fingerprint(&self) -> &Fingerprint {
@@ -213,9 +224,30 @@ fn material(key: &Map<String, Value>) -> Result<PublicKey, &'static str> {
         }
         (Some("OKP"), Some("Ed25519")) => {
             let x = number("x").filter(|bytes| bytes.len() == 32).ok_or("`x` does not fit the curve")?;
+            if is_of_small_order(&x) {
+                return Err("`x` is a point of small order");
+            }
             PublicKey::ed25519(&x).map_err(|_| "`x` is no point of the curve")
         }
         _ => Err("its type or curve is not supported"),
+    }
+}
+
+/// The points of Ed25519 of order 1, 2, 4 and 8, in each of their encodings but for the sign: under such a key anybody can
+/// write a signature (<https://eprint.iacr.org/2020/823>, section 3).
+fn is_of_small_order(point: &[u8]) -> bool {
+    const ORDER_EIGHT: [[u8; 31]; 2] = [
+        *b"\x26\xe8\x95\x8f\xc2\xb2\x27\xb0\x45\xc3\xf4\x89\xf2\xef\x98\xf0\xd5\xdf\xac\x05\xd3\xc6\x33\x39\xb1\x38\x02\x88\x6d\x53\xfc",
+        *b"\xc7\x17\x6a\x70\x3d\x4d\xd8\x4f\xba\x3c\x0b\x76\x0d\x10\x67\x0f\x2a\x20\x53\xfa\x2c\x39\xcc\xc6\x4e\xc7\xfd\x77\x92\xac\x03",
+    ];
+    let Some((last, rest)) = point.split_last() else { return false };
+    match (last & 0x7f, rest) {
+        (0x00, [0 | 1, middle @ ..]) => middle.iter().all(|byte| *byte == 0),
+        // One below the field's prime, the prime and one above: minus one, zero and one.
+        (0x7f, [0xec..=0xee, middle @ ..]) => middle.iter().all(|byte| *byte == 0xff),
+        (0x05, rest) => *rest == ORDER_EIGHT[0],
+        (0x7a, rest) => *rest == ORDER_EIGHT[1],
+        _ => false,
     }
 }
 

@@ -117,9 +117,9 @@ impl Gateway {
         context: &RequestContext,
     ) -> Result<Response<Body>, Error> {
         let Failed { error, return_to, deliberate } = failed;
-        self.metrics.sessions.sign_in_failed.inc();
         // A malformed callback anybody can send: nothing was decided.
         if error != SignInError::MalformedCallback {
+            self.metrics.sessions.sign_in_failed.inc();
             self.audit.record(&Record {
                 request_id: Some(&context.ids.request_id),
                 trace_id: Some(&context.ids.trace_id),

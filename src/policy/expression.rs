@@ -4,12 +4,14 @@ mod call;
 mod check;
 pub(super) mod facts;
 pub(super) mod functions;
+mod outlines;
 mod pattern;
 mod reads;
 mod signature;
 mod text_list;
 
 use super::lookup::Table;
+use super::reach::Outline;
 use super::reads::Reads;
 use cel::common::ast::Expr;
 use cel::common::types::{CelBool, CelString};
@@ -117,6 +119,11 @@ impl TextExpression {
         } else {
             Err(vec![Problem::whole(format!("`${{…}}` needs a string, and this is {}", found.words()))])
         }
+    }
+
+    /// The texts that it can yield, as far as the expression itself tells.
+    pub(super) fn outlines(&self) -> Vec<Outline> {
+        outlines::of(&self.expression)
     }
 
     /// # Errors

@@ -55,6 +55,17 @@ impl PresignError {
         Self { kind, aws_code: None, aws_request_id: None, message: message.into() }
     }
 
+    /// Whether AWS found the signature wrong, which it says in these words where the time in it is.
+    ///
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html>
+    pub(super) fn is_about_the_signature(&self) -> bool {
+        let code = self.aws_code.as_deref().unwrap_or_default();
+        matches!(
+            code.strip_suffix("Exception").unwrap_or(code),
+            "InvalidSignature" | "SignatureDoesNotMatch" | "RequestExpired" | "RequestTimeTooSkewed"
+        )
+    }
+
     pub(super) fn out_of_time(doing: &str) -> Self {
         Self::new(PresignErrorKind::OutOfTime, format!("{doing}: the deadline passed"))
     }

@@ -116,6 +116,7 @@ impl Calls {
             };
             attempts += 1;
             let pause = random_below(ceiling(attempts));
+            let is_about_the_signature = error.is_about_the_signature();
             let (most_attempts, until) = match &mut error.kind {
                 PresignErrorKind::Throttled { retry_after } => {
                     // Those who were turned away together must not come back together.
@@ -126,6 +127,9 @@ impl Calls {
                     (3, deadline.at)
                 }
                 PresignErrorKind::OutOfTime => (2, deadline.at),
+                // Perhaps the clock was moved. Then the SDK has learnt from this very answer how far it is from AWS's, and
+                // signs by that from now on.
+                PresignErrorKind::Credentials if is_about_the_signature => (3, deadline.at),
                 // What AWS refused stays refused, and is never tried with other rights.
                 PresignErrorKind::NotReady(_)
                 | PresignErrorKind::Refused

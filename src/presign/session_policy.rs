@@ -3,9 +3,10 @@
 //! A session may do what the role's policies *and* its session policy allow, so these only ever narrow.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies.html#policies_session>
 
+use super::permissions::{self, On, Permission, Place};
 use crate::target::{
-    DomainId, MlflowAppArn, NotebookInstanceName, PartnerAppArn, Region, RoleArn, Target, TrackingServerName,
-    UserProfileName,
+    DomainId, Kind, MlflowAppArn, NotebookInstanceName, PartnerAppArn, Region, RoleArn, Target,
+    TrackingServerName, UserProfileName,
 };
 use serde::Serialize;
 
@@ -37,34 +38,33 @@ impl Resource {
         }
     }
 
+    pub(super) fn kind(&self) -> Kind {
+        match self {
+            Self::UserProfile { .. } => Kind::StudioDomain,
+            Self::TrackingServer(_) => Kind::MlflowTrackingServer,
+            Self::MlflowApp(_) => Kind::MlflowApp,
+            Self::NotebookInstance(_) => Kind::NotebookInstance,
+            Self::PartnerApp(_) => Kind::PartnerApp,
+        }
+    }
+
     /// The operation that tells its state.
     pub(super) fn describe_operation(&self) -> &'static str {
-        match self {
-            Self::UserProfile { .. } => "DescribeUserProfile",
-            Self::TrackingServer(_) => "DescribeMlflowTrackingServer",
-            Self::MlflowApp(_) => "DescribeMlflowApp",
-            Self::NotebookInstance(_) => "DescribeNotebookInstance",
-            Self::PartnerApp(_) => "DescribePartnerApp",
-        }
+        self.kind().describe_operation()
     }
 
     /// Its ARN in the role's partition and account. The name types hold none of IAM's wildcards `*`, `?` and `$`.
     fn arn(&self, role: &RoleArn, region: &Region) -> String {
-        let in_account = |resource: String| {
-            let mut fields = role.as_str().split(':');
-            let partition = fields.nth(1).unwrap_or_default();
-            let account = fields.nth(2).unwrap_or_default();
-            format!("arn:{partition}:sagemaker:{region}:{account}:{resource}")
-        };
-        match self {
+        let names = match self {
             Self::UserProfile { domain_id, user_profile_name } => {
-                in_account(format!("user-profile/{domain_id}/{user_profile_name}"))
+                vec![domain_id.as_str(), user_profile_name.as_str()]
             }
-            Self::TrackingServer(name) => in_account(format!("mlflow-tracking-server/{name}")),
-            Self::NotebookInstance(name) => in_account(format!("notebook-instance/{name}")),
-            Self::MlflowApp(arn) => arn.to_string(),
-            Self::PartnerApp(arn) => arn.to_string(),
-        }
+            Self::TrackingServer(name) => vec![name.as_str()],
+            Self::NotebookInstance(name) => vec![name.as_str()],
+            Self::MlflowApp(arn) => vec![arn.as_str()],
+            Self::PartnerApp(arn) => vec![arn.as_str()],
+        };
+        Place::of(role, region.as_str()).arn(self.kind(), &names)
     }
 }
 
@@ -72,30 +72,19 @@ impl Resource {
 ///
 /// `tagged`: the session carries tags, which makes AWS ask for a further Studio action.
 pub(super) fn for_mint(target: &Target, role: &RoleArn, region: &Region, tagged: bool) -> String {
-    let presign = format!("sagemaker:{}", target.operation());
-    let further = match target {
-        Target::StudioDomain { .. } => tagged.then_some("sagemaker:CreatePresignedDomainUrlWithPrincipalTag"),
-        Target::NotebookInstance { .. } => None,
-        Target::MlflowTrackingServer { .. } => Some("sagemaker-mlflow:*"),
-        Target::MlflowApp { .. } => Some("sagemaker:CallMlflowAppApi"),
-        Target::PartnerApp { .. } => Some("sagemaker:CallPartnerAppApi"),
-    };
-    let actions: Vec<&str> = std::iter::once(presign.as_str()).chain(further).collect();
-    let resource = Resource::of(target).arn(role, region);
-    let statement = Statement::allow(&actions, &resource);
-    match target {
-        // This action knows no resources.
-        Target::MlflowTrackingServer { .. } => {
-            policy(&[statement, Statement::allow(&["sagemaker-mlflow:AccessUI"], "*")])
-        }
-        _ => policy(&[statement]),
-    }
+    let arn = Resource::of(target).arn(role, region);
+    policy(&permissions::to_mint(target.kind(), tagged), &arn)
 }
 
 /// Allows to read the state of one resource.
 pub(super) fn for_look_up(resource: &Resource, role: &RoleArn, region: &Region) -> String {
-    let action = format!("sagemaker:{}", resource.describe_operation());
-    policy(&[Statement::allow(&[&action], &resource.arn(role, region))])
+    policy(&[permissions::to_look_up(resource.kind())], &resource.arn(role, region))
+}
+
+/// Allows to read how a domain authenticates.
+pub(super) fn for_domain(domain_id: &DomainId, role: &RoleArn, region: &Region) -> String {
+    let permission = Permission { actions: vec![permissions::DESCRIBE_DOMAIN.to_owned()], on: On::Target };
+    policy(&[permission], &Place::of(role, region.as_str()).domain(domain_id.as_str()))
 }
 
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>
@@ -103,26 +92,28 @@ pub(super) fn for_look_up(resource: &Resource, role: &RoleArn, region: &Region) 
 #[serde(rename_all = "PascalCase")]
 struct Document<'a> {
     version: &'static str,
-    statement: &'a [Statement<'a>],
+    statement: Vec<Statement<'a>>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Statement<'a> {
     effect: &'static str,
-    action: &'a [&'a str],
+    action: &'a [String],
     resource: &'a str,
 }
 
-impl<'a> Statement<'a> {
-    fn allow(action: &'a [&'a str], resource: &'a str) -> Self {
-        Self { effect: "Allow", action, resource }
-    }
-}
-
-fn policy(statement: &[Statement<'_>]) -> String {
+fn policy(permissions: &[Permission], target: &str) -> String {
+    let statements = permissions.iter().map(|permission| {
+        let resource = match permission.on {
+            On::Target => target,
+            On::Anything => "*",
+        };
+        Statement { effect: "Allow", action: &permission.actions, resource }
+    });
+    let document = Document { version: "2012-10-17", statement: statements.collect() };
     // Texts and lists of them always become JSON.
-    serde_json::to_string(&Document { version: "2012-10-17", statement }).unwrap_or_default()
+    serde_json::to_string(&document).unwrap_or_default()
 }
 
 #[cfg(test)]

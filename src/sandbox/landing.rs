@@ -15,6 +15,7 @@ use url::Url;
 const TICKETS: usize = 50_000;
 /// A real Studio URL carries a token of this size.
 const STUDIO_LENGTH: usize = 4_400;
+pub(super) const USER_PROFILE: &str = "User profile";
 
 /// Where the issued URLs stand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,6 +47,22 @@ pub(super) struct Ticket {
     pub(super) facts: Vec<(&'static str, String)>,
     pub(super) caller: Caller,
     pub(super) lifetime: Duration,
+}
+
+/// What an issued URL opened, and for whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opened {
+    pub operation: &'static str,
+    /// Of Studio.
+    pub user_profile: Option<String>,
+    pub source_identity: Option<String>,
+    pub role_session_name: Option<String>,
+}
+
+/// Why a URL does not open.
+struct Refusal {
+    title: &'static str,
+    why: &'static str,
 }
 
 pub(super) struct Landing {
@@ -106,32 +123,60 @@ impl Landing {
         if request.method != Method::GET {
             return http::text(StatusCode::METHOD_NOT_ALLOWED, "Only GET opens a URL.\n");
         }
-        let token = url::form_urlencoded::parse(request.query.as_bytes())
-            .find(|(name, _)| name == "token" || name == "authToken")
-            .map(|(_, value)| value.split('.').next().unwrap_or_default().to_owned());
-        let Some(token) = token else {
+        let Some(token) = token(&request.query) else {
             let page = refused(
                 "This page needs a link",
                 "Links come from the gateway; this address alone opens nothing.",
             );
             return http::html(StatusCode::NOT_FOUND, page);
         };
-        let mut tickets = lock(&self.tickets);
-        let refusal = match tickets.by_token.get_mut(&token) {
-            None => ("Unknown link", "No such link was issued here."),
+        match self.redeem(&token, |ticket| arrived(ticket, &request.path)) {
+            Ok(page) => http::html(StatusCode::OK, page),
+            Err(Refusal { title, why }) => http::html(StatusCode::FORBIDDEN, refused(title, why)),
+        }
+    }
+
+    pub(super) fn open(&self, query: &str) -> Result<Opened, &'static str> {
+        let token = token(query).ok_or("no token")?;
+        self.redeem(&token, Opened::of).map_err(|refusal| refusal.title)
+    }
+
+    /// Uses up the URL of this token.
+    fn redeem<T>(&self, token: &str, show: impl FnOnce(&Ticket) -> T) -> Result<T, Refusal> {
+        let refused = |title, why| Err(Refusal { title, why });
+        match lock(&self.tickets).by_token.get_mut(token) {
+            None => refused("Unknown link", "No such link was issued here."),
             Some(slot) if slot.used => {
-                ("Link already used", "Each link opens once, and this one was opened before.")
+                refused("Link already used", "Each link opens once, and this one was opened before.")
             }
             Some(slot) if self.clock.now() >= slot.expires => {
-                ("Link expired", "The link was not opened in the time that it was issued for.")
+                refused("Link expired", "The link was not opened in the time that it was issued for.")
             }
             Some(slot) => {
                 slot.used = true;
-                return http::html(StatusCode::OK, arrived(&slot.ticket, &request.path));
+                Ok(show(&slot.ticket))
             }
-        };
-        http::html(StatusCode::FORBIDDEN, refused(refusal.0, refusal.1))
+        }
     }
+}
+
+impl Opened {
+    fn of(ticket: &Ticket) -> Self {
+        let profile = ticket.facts.iter().find(|(label, _)| *label == USER_PROFILE);
+        Self {
+            operation: ticket.operation,
+            user_profile: profile.map(|(_, name)| name.clone()),
+            source_identity: ticket.caller.source_identity.clone(),
+            role_session_name: ticket.caller.role_session_name.clone(),
+        }
+    }
+}
+
+/// The token in a query: Studio's, or MLflow's and the notebooks'.
+fn token(query: &str) -> Option<String> {
+    url::form_urlencoded::parse(query.as_bytes())
+        .find(|(name, _)| name == "token" || name == "authToken")
+        .map(|(_, value)| value.split('.').next().unwrap_or_default().to_owned())
 }
 
 fn aws_host(Ticket { kind, host, region, .. }: &Ticket) -> String {

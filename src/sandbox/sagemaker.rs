@@ -16,7 +16,7 @@ use super::callers::{Caller, Callers};
 use super::calls::{Call, Calls};
 use super::faults::{Fault, Faults};
 use super::http::{self, Reply, Request, reply};
-use super::landing::{Kind, Landing, Ticket};
+use super::landing::{Kind, Landing, Ticket, USER_PROFILE};
 use super::session_policy::Verdict;
 use crate::clock::Clock;
 use hyper::{Method, StatusCode};
@@ -160,7 +160,7 @@ fn ticket(operation: &Operation, presign: &Presign, caller: &Caller, region: &st
         Resource::UserProfile { domain_id, name } => (
             Kind::Studio,
             domain_id.clone(),
-            vec![("Domain", domain_id.clone()), ("User profile", name.clone())],
+            vec![("Domain", domain_id.clone()), (USER_PROFILE, name.clone())],
         ),
         Resource::TrackingServer { name } => {
             (Kind::Mlflow, name.clone(), vec![("MLflow tracking server", name.clone())])

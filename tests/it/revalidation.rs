@@ -366,6 +366,19 @@ async fn an_answer_about_someone_else_ends_the_session() {
     }
 }
 
+/// A replica's clock that is minutes behind makes every fresh token one from the future.
+#[tokio::test]
+async fn a_clock_that_is_behind_ends_no_session() {
+    let future = u64::from(u32::MAX);
+    for claims in [json!({"iat": future - 10, "exp": future}), json!({"nbf": future})] {
+        let world = World::new().await;
+        world.provider.now_says().refresh_claims = claims.clone();
+        world.clock.advance(INTERVAL * 2);
+        valid(world.open().await);
+        assert!(world.audited().is_empty(), "{claims}");
+    }
+}
+
 #[tokio::test]
 async fn an_answer_without_an_id_token_confirms_what_is_known() {
     let mut world = World::new().await;

@@ -28,7 +28,6 @@ async fn errors_are_told_apart_by_their_code() {
         (400, "ResourceNotFound", PresignErrorKind::NotReady(TargetState::Missing)),
         (400, "ExpiredTokenException", PresignErrorKind::Credentials),
         (400, "UnrecognizedClientException", PresignErrorKind::Credentials),
-        (400, "InvalidSignatureException", PresignErrorKind::Credentials),
         (403, "com.amazonaws.sagemaker#AccessDeniedException", PresignErrorKind::Refused),
     ] {
         let stage = presign_answers(json_error(status, code)).await;
@@ -39,6 +38,22 @@ async fn errors_are_told_apart_by_their_code() {
         assert!(error.message.contains("said by AWS"), "{}", error.message);
         assert_eq!(stage.aws.calls("CreatePresignedDomainUrl").len(), 1, "{code} is not tried again");
     }
+}
+
+/// The SDK learns from an answer how far the clock is from AWS's, but the call that told is lost.
+#[tokio::test]
+async fn a_signature_is_made_again() {
+    let refused = AtomicUsize::new(0);
+    let refuses_one = move |call: &Call| {
+        let is_first = presigns(call) && refused.fetch_add(1, Ordering::SeqCst) == 0;
+        is_first.then(|| json_error(400, "InvalidSignatureException"))
+    };
+    let stage = Setup::new().with(refuses_one).await;
+    stage.presign(&ada()).await.unwrap();
+    let stage = presign_answers(json_error(400, "InvalidSignatureException")).await;
+    let error = stage.presign(&ada()).await.expect_err("a wrong key");
+    assert_eq!(error.kind, PresignErrorKind::Credentials);
+    assert_eq!(stage.aws.calls("CreatePresignedDomainUrl").len(), 3);
 }
 
 #[tokio::test]

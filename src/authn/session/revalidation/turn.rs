@@ -21,7 +21,7 @@ const LONGEST_TURN: Duration = Duration::from_secs(45);
 pub(super) enum Refusal {
     /// The provider does not stand by the session: the word for the audit trail.
     Withdrawn(&'static str),
-    /// We are refused, not the person. Ending sessions would lock everybody out for a mistake of ours.
+    /// It is about us, not the person. Ending sessions would lock everybody out for a mistake of ours.
     Misconfigured(SignInError),
     Unavailable(SignInError),
     StateAway,
@@ -194,6 +194,8 @@ impl From<SignInError> for Refusal {
             SignInError::NoClientAuthentication | SignInError::UnusableClientKey => {
                 Self::Misconfigured(error)
             }
+            // One replica's clock that is behind must not end everybody's sessions.
+            SignInError::Token(token) if token.is_from_the_future() => Self::Misconfigured(error),
             SignInError::Token(_) | SignInError::WrongAccessToken if !error.is_unavailable() => {
                 Self::Withdrawn(error.reason())
             }

@@ -1,0 +1,74 @@
+"""What Postern promises, each as a ratio within one run, and what was reached."""
+
+import dataclasses
+from collections.abc import Callable
+
+from rows import BARE, ES256_NEW, FORGED, HANDSHAKE, LAUNCH, RS256_NEW, RS256_SEEN, SESSION
+
+LAUNCHES = (LAUNCH, "Postern, bearer")
+
+
+@dataclasses.dataclass(frozen=True)
+class Goal:
+    what: str
+    bound: float
+    unit: str
+    value: Callable
+    at_least: bool = False
+
+    def verdict(self, results):
+        """One line of Markdown."""
+        value = self.value(results)
+        bound = f"{'at least' if self.at_least else 'at most'} {self.bound:g} {self.unit}"
+        if value is None:
+            return f"| {self.what} | {bound} | not measured | – |"
+        reached = value >= self.bound if self.at_least else value <= self.bound
+        return f"| {self.what} | {bound} | {value:.3g} {self.unit} | {'PASS' if reached else 'MISS'} |"
+
+
+def cost(one, other):
+    """How many times the CPU time per request of the other row a row takes."""
+
+    def value(results):
+        above, below = results.median(*one, "cpu_us"), results.median(*other, "cpu_us")
+        return above / below if above and below else None
+
+    return value
+
+
+def added_latency(results):
+    launch, bare = (results.median(*row, "single_p50_us") for row in (LAUNCHES, (LAUNCH, BARE)))
+    return launch - bare if launch and bare else None
+
+
+def footprint(figure):
+    return lambda results: results.footprint("Postern", figure)
+
+
+def beside(job, postern, other):
+    return cost((job, postern), (job, other))
+
+
+GOALS = [
+    Goal("session cookie: HAProxy AES-GCM", 0.6, "×", beside(SESSION, "Postern, refused", "HAProxy, AES-GCM")),
+    Goal("RS256 new: HAProxy", 0.75, "×", beside(RS256_NEW, "Postern", "HAProxy, jwt_verify")),
+    Goal("RS256 new: Envoy", 0.65, "×", beside(RS256_NEW, "Postern", "Envoy, jwt_authn")),
+    Goal("RS256 seen before: Envoy with its cache", 0.4, "×", beside(RS256_SEEN, "Postern", "Envoy, cached")),
+    Goal("ES256 new: Envoy", 0.87, "×", beside(ES256_NEW, "Postern", "Envoy, jwt_authn")),
+    Goal("forged RS256: a valid one", 1, "×", cost((FORGED, "Postern, RS256"), (RS256_NEW, "Postern"))),
+    Goal("forged ES256: a valid one", 1, "×", cost((FORGED, "Postern, ES256"), (ES256_NEW, "Postern"))),
+    Goal("whole launch: the bare SDK call", 1.4, "×", beside(LAUNCH, "Postern, bearer", BARE)),
+    Goal("Python service: whole launch", 20, "×", beside(LAUNCH, "Python service", "Postern, bearer"), at_least=True),
+    Goal("latency that a launch adds to the bare SDK call, p50", 150, "µs", added_latency),
+    Goal("TLS handshake: HAProxy", 0.5, "×", beside(HANDSHAKE, "Postern", "HAProxy")),
+    Goal("TLS handshake: Envoy", 0.8, "×", beside(HANDSHAKE, "Postern", "Envoy")),
+    Goal("start to first answer", 30, "ms", footprint("start_ms")),
+    Goal("idle memory", 16, "MiB", footprint("idle_mib")),
+    Goal("memory of a connection at rest", 12, "KiB", footprint("plain_kib")),
+    Goal("the same with TLS", 20, "KiB", footprint("tls_kib")),
+]
+HEAD = "| goal: beside what | bound | measured | |"
+
+
+def verdicts(results):
+    return "\n".join([HEAD, "|---|---|---|---|", *(goal.verdict(results) for goal in GOALS)])

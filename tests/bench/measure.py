@@ -1,0 +1,152 @@
+"""One row: a fresh server, its answers looked at, warmed up, and then loaded; what that cost."""
+
+import contextlib
+import itertools
+import json
+import re
+import resource
+import subprocess
+import time
+
+from credentials import PEOPLE
+from place import PEERS, ROOT
+from process import busy_seconds, get, running, settle
+from servers import POSTERN, key
+
+CONNECTIONS = 64
+# Of credentials that are sent once, what is kept for the single connection.
+KEPT_FOR_SINGLE = 0.25
+
+
+def measure(row, place, seconds):
+    """The figures of one round, by name."""
+    if not row.server:
+        return measure_bare_calls(place, seconds)
+    with started(row, place) as process:
+        warm_up, many, single = portions(row, place)
+        load(row, place, CONNECTIONS, 1, *warm_up)
+        before = account(process)
+        outcomes = counted(row, place)
+        loaded = load(row, place, CONNECTIONS, 1 if row.is_new else seconds, *many)
+        after = account(process)
+        confirm(row, loaded, counted(row, place) - outcomes)
+        alone = load(row, place, 1, 1, *single)
+        server, machine, client = (now - then for now, then in zip(after, before, strict=True))
+        return {
+            "cpu_us": server / loaded["requests"] * 1e6,
+            "per_second": loaded["requests"] / loaded["seconds"],
+            "p50_us": loaded["p50_us"],
+            "p99_us": loaded["p99_us"],
+            "single_p50_us": alone["p50_us"],
+            "single_p99_us": alone["p99_us"],
+            "resident_mib": process.resident_mib(),
+            "foreign": (machine - server - client) / loaded["seconds"],
+            "unlogged": unlogged(row, place),
+        }
+
+
+@contextlib.contextmanager
+def started(row, place):
+    """A fresh server that has given one good answer."""
+    first = credential(row, place, 0)
+    with row.server.running(place) as process:
+        process.answers(lambda: ask(row, place, first), row.status)
+        yield process
+
+
+def measure_bare_calls(place, seconds):
+    """The same figures of the SDK's call in a loop, without any server."""
+    figures = {}
+    for callers, prefix in ((CONNECTIONS, ""), (1, "single_")):
+        command = [place.stage, "calls", place.sandbox["sagemaker"], seconds if callers > 1 else 1, callers]
+        with running(command, place.server_core, environment=key(place), output=subprocess.PIPE) as process:
+            line = process.child.stdout.readline()
+        called = json.loads(line)
+        figures[f"{prefix}p50_us"], figures[f"{prefix}p99_us"] = called["p50_us"], called["p99_us"]
+        if callers > 1:
+            figures["cpu_us"] = called["cpu_us"] / called["calls"]
+            figures["per_second"] = called["calls"] / called["seconds"]
+    return figures
+
+
+def portions(row, place):
+    """First line and number of lines for the warm-up, for many connections and for one. Of new credentials, only the
+    first thousand may come again: they are for the warm-up."""
+    if not row.is_new:
+        people = row.credentials.people if row.credentials else 0
+        return ((0, people),) * 3
+    lines = int(subprocess.check_output(["wc", "-l", place.data / row.credentials.file]).split()[0])
+    single = int((lines - PEOPLE) * KEPT_FOR_SINGLE)
+    return (0, PEOPLE), (PEOPLE, lines - PEOPLE - single), (lines - single, single)
+
+
+def load(row, place, connections, seconds, first, count):
+    """Runs wrk with `count` of the row's credentials, from line `first` on."""
+    scheme = "https" if row.tls else "http"
+    file = place.data / row.credentials.file if row.credentials else "-"
+    headers = [f"Host: {place.host}", *row.headers, *(["Connection: close"] if row.closing else [])]
+    command = [
+        *(PEERS / "wrk/wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"),
+        *("-s", ROOT / "tests/bench/wrk.lua", f"{scheme}://127.0.0.1:{place.port(row.port)}{row.path}", "--"),
+        *(file, first, count, row.credentials.prefix if row.credentials else "", *headers),
+    ]
+    ran = subprocess.run(
+        [str(word) for word in command], capture_output=True, text=True, preexec_fn=lambda: settle(place.load_core)
+    )
+    result = {name: int(value) for name, value in re.findall(r"(\w+)=(\d+)", ran.stdout)}
+    if not result.get("requests"):
+        raise SystemExit(f"{row.name}: wrk measured nothing: {ran.stdout}{ran.stderr}")
+    if result["refused"] != (result["requests"] if row.status >= 400 else 0) or result["broken"]:
+        raise SystemExit(f"{row.name}: not every answer was a {row.status}: {result}")
+    if row.is_new and first and result["wrapped"]:
+        raise SystemExit(f"{row.name}: {count} unused credentials were too few: see AMOUNTS in main.py")
+    return {**result, "seconds": result["duration_us"] / 1e6}
+
+
+def account(process):
+    """CPU seconds of the server, of the whole machine with what the hypervisor took, and of clients that have ended."""
+    clients = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return process.cpu_seconds(), busy_seconds(), clients.ru_utime + clients.ru_stime
+
+
+def credential(row, place, number):
+    """The header with the credential of one line, as a dictionary."""
+    if not row.credentials:
+        return {}
+    with (place.data / row.credentials.file).open() as lines:
+        line = next(itertools.islice(lines, number, None))
+    name, value = (row.credentials.prefix + line.strip()).split(": ", 1)
+    return {name: value}
+
+
+def ask(row, place, credential):
+    fixed = dict(header.split(": ", 1) for header in row.headers)
+    return get(place.port(row.port), row.path, {"Host": place.host, **fixed, **credential}, row.tls)
+
+
+def counted(row, place):
+    """How many answers Postern's own metrics call what this row's answers should be."""
+    if row.server is not POSTERN or not row.outcome:
+        return 0
+    _, _, metrics = get(place.port("postern_admin"), "/metrics", {})
+    pattern = rf'^postern_requests_total\{{.*outcome="{row.outcome}".*\}} (\d+)'
+    return sum(int(count) for count in re.findall(pattern, metrics.decode(), re.MULTILINE))
+
+
+def confirm(row, loaded, answered):
+    if row.outcome and answered < loaded["requests"]:
+        raise SystemExit(f"{row.name}: of {loaded['requests']} answers only {answered} were `{row.outcome}`")
+
+
+def unlogged(row, place):
+    """The share of answers whose line in the access log was given up because writing was too slow."""
+    if row.server is not POSTERN:
+        return 0.0
+    time.sleep(0.2)
+    _, _, metrics = get(place.port("postern_admin"), "/metrics", {})
+    counts = re.findall(r"^postern_requests_total\{.*\} (\d+)", metrics.decode(), re.MULTILINE)
+    written = subprocess.run(
+        ["grep", "--count", "--fixed-strings", "postern::access", place.scratch / f"{POSTERN.name}.err"],
+        capture_output=True,
+    )
+    return max(0.0, 1 - int(written.stdout) / sum(map(int, counts)))
