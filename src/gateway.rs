@@ -99,7 +99,8 @@ impl Gateway {
         context: &RequestContext,
         exchange: &mut Exchange<'_>,
     ) -> Response<Body> {
-        let answer = self.dispatch(route, head, body, context, exchange);
+        // Boxed, for it is passed on from hand to hand from here to hyper.
+        let answer = Box::pin(self.dispatch(route, head, body, context, exchange));
         let deadline = self.settings.limits.deadlines.request;
         let answer = tokio::time::timeout(deadline, answer).await.unwrap_or(Err(Error::OutOfTime));
         match answer {
@@ -108,7 +109,7 @@ impl Gateway {
         }
     }
 
-    /// Of all routes, one reads a body. What is rare is boxed: every connection holds room for what is not.
+    /// Of all routes, one reads a body. What is rare is boxed: every request has room for what is not.
     async fn dispatch(
         &self,
         route: Route<'_>,
