@@ -12,6 +12,7 @@ use postern::authn::seal::{Sealer, SealingKey};
 use postern::clock::{Clock, UnixSeconds};
 use postern::config::{ClientAuthentication, KeySource, SecretSource, SignInConfig};
 use postern::http_client::HttpClient;
+use postern::metrics::Metrics;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -125,8 +126,13 @@ impl World {
         let sign_in = |now| {
             let clock = Clock::manual(UnixSeconds(now));
             let http = HttpClient::new().unwrap();
-            let issuer =
-                Issuer::new(issuer(&url, KeySource::Discovery), http.clone(), clock.clone()).unwrap();
+            let issuer = Issuer::new(
+                issuer(&url, KeySource::Discovery),
+                http.clone(),
+                clock.clone(),
+                &Metrics::default(),
+            )
+            .unwrap();
             let party = Arc::new(RelyingParty::new(&config, issuer, http, clock.clone()).unwrap());
             let sessions = sessions(&sealer, &url, &clock);
             let session = sealed(&runtime, &sessions, "ada");

@@ -14,6 +14,7 @@ use postern::authn::{Authenticator, AuthnError};
 use postern::clock::{Clock, UnixSeconds};
 use postern::config::{Algorithm, ClaimPaths, Credentials, IssuerConfig, KeySource};
 use postern::http_client::HttpClient;
+use postern::metrics::Metrics;
 use serde_json::{Map, Value, json};
 use std::io::Write as _;
 use std::sync::{Arc, LazyLock};
@@ -85,9 +86,10 @@ impl World {
         keys.write_all(json!({"keys": [signer.jwk()]}).to_string().as_bytes()).unwrap();
         let config = issuer(ISSUER, KeySource::JwksFile(keys.path().to_owned()));
         let clock = Clock::manual(UnixSeconds(NOW));
-        let issuer = Issuer::new(config, HttpClient::new().unwrap(), clock).unwrap();
+        let issuer = Issuer::new(config, HttpClient::new().unwrap(), clock, &Metrics::default()).unwrap();
         let credentials = Credentials { bearer: true, session: false, signed_header: false };
-        let authenticator = Authenticator::new(&[Arc::clone(&issuer)], &credentials, None).unwrap();
+        let authenticator =
+            Authenticator::new(&[Arc::clone(&issuer)], &credentials, None, Arc::default()).unwrap();
         let (mut marks, mut messages) = (Vec::new(), Vec::new());
         let expired = changed(claims("ada"), "exp", (NOW - 3600).into());
         let tokens = [
