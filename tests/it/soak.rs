@@ -1,4 +1,4 @@
-//! Load and faults, small: the scenarios of `tests/bench/soak`, which `cargo bench --bench soak` runs at full size.
+//! Load and faults, small: the scenarios of `tests/bench/soak`, which `tests/bench/soak/run` runs at full size.
 
 #[allow(dead_code, reason = "the full size is for the benchmark")]
 #[path = "../bench/soak"]
