@@ -41,20 +41,15 @@ use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::policy::trial::NO_SUCH_PATH;
 use crate::presign::Presigner;
-use crate::server::MOST_HEADERS;
+use crate::server::peer::Peer;
 use crate::server::readiness::Readiness;
 use crate::telemetry::{self, request_ids::RequestIds};
 use hyper::body::Incoming;
 use hyper::header::{HOST, SET_COOKIE};
 use hyper::http::request;
 use hyper::{Method, Request, Response, StatusCode};
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::Semaphore;
-
-/// Over everything a request may wait for; what AWS may take is `aws.timeout`, and less.
-const DEADLINE: Duration = Duration::from_secs(45);
 
 #[derive(Debug)]
 pub struct Gateway {
@@ -77,16 +72,15 @@ pub struct Gateway {
 
 impl Gateway {
     /// Answers one request that came from `peer`. Never fails: what goes wrong is an answer too.
-    pub async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+    pub async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         let ids = RequestIds::of(request.headers());
         telemetry::within(ids, self.serve(request, peer, ids)).await
     }
 
-    async fn serve(&self, request: Request<Incoming>, peer: SocketAddr, ids: RequestIds) -> Response<Body> {
+    async fn serve(&self, request: Request<Incoming>, peer: Peer, ids: RequestIds) -> Response<Body> {
         let (head, body) = request.into_parts();
-        let (proxies, direct) = (&self.settings.trusted_proxies, self.settings.listen.direct_clients);
-        let context = RequestContext::new(ids, peer, &head.headers, proxies, direct);
-        let mut exchange = Exchange::begin(&head, peer, context.client_ip, &self.metrics);
+        let context = RequestContext::new(ids, peer, &head.headers, &self.settings);
+        let mut exchange = Exchange::begin(&head, peer.address, context.client_ip, &self.metrics);
         let response = match route(&head.method, head.uri.path()) {
             Route::Live => exchange.probed(respond::text(StatusCode::OK, "live\n")),
             Route::Ready => exchange.probed(respond::ready(self.readiness.is_ready())),
@@ -106,7 +100,8 @@ impl Gateway {
         exchange: &mut Exchange<'_>,
     ) -> Response<Body> {
         let answer = self.dispatch(route, head, body, context, exchange);
-        let answer = tokio::time::timeout(DEADLINE, answer).await.unwrap_or(Err(Error::OutOfTime));
+        let deadline = self.settings.limits.deadlines.request;
+        let answer = tokio::time::timeout(deadline, answer).await.unwrap_or(Err(Error::OutOfTime));
         match answer {
             Ok(response) => response,
             Err(error) => self.recover(error, head, context, exchange).await,
@@ -122,7 +117,7 @@ impl Gateway {
         context: &RequestContext,
         exchange: &mut Exchange<'_>,
     ) -> Result<Response<Body>, Error> {
-        if head.headers.len() > MOST_HEADERS {
+        if head.headers.len() > self.settings.limits.header_fields {
             return Err(Error::TooManyHeaders);
         }
         self.check_host(head)?;

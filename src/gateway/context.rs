@@ -1,6 +1,8 @@
 //! What is known of a request before anybody is authenticated.
 
 use super::error::Error;
+use crate::config;
+use crate::server::peer::Peer;
 use crate::telemetry::request_ids::RequestIds;
 use hyper::HeaderMap;
 use hyper::header::{ACCEPT, AUTHORIZATION, HeaderName};
@@ -15,7 +17,9 @@ pub struct RequestContext {
     pub client_ip: Option<IpAddr>,
     /// A trusted proxy sent an `X-Forwarded-For` that is not a list of addresses.
     malformed_addresses: bool,
-    /// The peer is one of `trusted_proxies`: only then do its headers count.
+    /// The effective peer is one of `trusted_proxies`: only then do its headers count, those with a signature included.
+    /// With the PROXY protocol, that is the hop which the header names, not the balancer that sent it: what a client wrote
+    /// passes through a balancer of bytes untouched.
     pub from_trusted_proxy: bool,
     /// For the audit trail, cut to a bounded length.
     pub user_agent: Option<String>,
@@ -48,20 +52,14 @@ pub enum Navigation {
 struct MalformedForwardedFor;
 
 impl RequestContext {
-    pub fn new(
-        ids: RequestIds,
-        peer: SocketAddr,
-        headers: &HeaderMap,
-        trusted_proxies: &[IpNet],
-        direct_clients: bool,
-    ) -> Self {
-        let peer = peer.ip().to_canonical();
-        let from_trusted_proxy = is_listed(trusted_proxies, peer);
+    pub fn new(ids: RequestIds, peer: Peer, headers: &HeaderMap, settings: &config::Gateway) -> Self {
+        let (trusted_proxies, address) = (&settings.trusted_proxies, peer.address.ip().to_canonical());
+        let from_trusted_proxy = peer.is_somebody && is_listed(trusted_proxies, address);
         let client_ip = if from_trusted_proxy {
             forwarded_client(headers, trusted_proxies)
         } else {
             // Where proxies are listed, a peer that is none of them is the client itself.
-            Ok((direct_clients || !trusted_proxies.is_empty()).then_some(peer))
+            Ok((peer.is_somebody && settings.knows_clients()).then_some(address))
         };
         Self {
             ids,
