@@ -1,8 +1,13 @@
 //! The listener for the platform: metrics and health, never a person.
 
+use crate::config::Limits;
 use crate::gateway::respond::{self, Body};
 use crate::metrics::{Exposition, Metrics};
-use crate::server::{self, readiness::Readiness};
+use crate::server::edge::Edge;
+use crate::server::peer::Peer;
+use crate::server::readiness::Readiness;
+use crate::server::{self, Answers, Serving};
+use arc_swap::ArcSwap;
 use hyper::body::Incoming;
 use hyper::header::CONTENT_TYPE;
 use hyper::{Method, Request, Response, StatusCode};
@@ -15,12 +20,29 @@ use tokio::net::TcpListener;
 const MOST_CONNECTIONS: usize = 64;
 
 /// Serves for as long as the process lives: a draining gateway is still measured.
-pub async fn serve(listener: TcpListener, metrics: Arc<Metrics>, readiness: Readiness) {
-    let handler = move |request: Request<Incoming>, _| {
-        let answer = answer(&request, &metrics, &readiness);
-        async move { answer }
+pub async fn serve(listener: TcpListener, limits: &Limits, metrics: Arc<Metrics>, readiness: Readiness) {
+    let limits = Limits { connections: MOST_CONNECTIONS, ..limits.clone() };
+    let serving = Serving {
+        edge: Arc::new(ArcSwap::from_pointee(Edge::plain(limits))),
+        // Its connections stay while the gateway's drain.
+        readiness: Readiness::default(),
+        open: Gauge::default(),
+        handler: Admin { metrics, readiness },
     };
-    server::serve(listener, handler, MOST_CONNECTIONS, &Gauge::default(), pending()).await;
+    if let Err(error) = server::serve(listener, serving, pending()).await {
+        tracing::error!(%error, "admin.ended");
+    }
+}
+
+struct Admin {
+    metrics: Arc<Metrics>,
+    readiness: Readiness,
+}
+
+impl Answers for Admin {
+    async fn answer(&self, request: Request<Incoming>, _: Peer) -> Response<Body> {
+        answer(&request, &self.metrics, &self.readiness)
+    }
 }
 
 fn answer(request: &Request<Incoming>, metrics: &Metrics, readiness: &Readiness) -> Response<Body> {

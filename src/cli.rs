@@ -215,7 +215,7 @@ fn compiled(loaded: Loaded) -> Result<Configuration, Box<Diagnostics>> {
         endpoint_url: gateway.aws.endpoint_url.as_ref(),
         trusted_proxies: &gateway.trusted_proxies,
         several_realms: gateway.sole_realm().is_none(),
-        client_ip_known: gateway.listen.direct_clients || !gateway.trusted_proxies.is_empty(),
+        client_ip_known: gateway.knows_clients(),
         issuers: &issuers,
         default_issuer: gateway.sign_in.as_ref().map(|sign_in| &sign_in.issuer),
         read: &|file| loaded.tables.get(file).cloned().ok_or_else(|| "was not read".to_owned()),

@@ -40,8 +40,7 @@ impl Clock {
     }
 
     pub fn now(&self) -> UnixSeconds {
-        let since_epoch = self.now_system().duration_since(SystemTime::UNIX_EPOCH);
-        UnixSeconds(since_epoch.map_or(0, |elapsed| elapsed.as_secs()))
+        UnixSeconds::of(self.now_system())
     }
 
     /// The same instant in the standard library's type, to the clock's own precision.
@@ -57,6 +56,11 @@ impl Clock {
 }
 
 impl UnixSeconds {
+    /// Zero for what was before 1970.
+    pub fn of(time: SystemTime) -> Self {
+        Self(time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs()))
+    }
+
     /// A `Date` header (RFC 9110, section 5.6.7).
     pub fn of_http_date(text: &str) -> Option<Self> {
         let date = httpdate::parse_http_date(text).ok()?;

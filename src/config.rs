@@ -165,6 +165,8 @@ pub struct AwsConfig {
     pub session_tags: Vec<(String, String)>,
     /// One deadline over credentials, state look-up, presign and all retries.
     pub timeout: Duration,
+    /// Calls under way at one time (`limits.aws_calls`).
+    pub calls_at_once: usize,
     pub endpoint_url: Option<Url>,
     pub sts_endpoint_url: Option<Url>,
     /// Host suffixes beside AWS's own on which a minted URL may stand.
@@ -174,8 +176,18 @@ pub struct AwsConfig {
 #[derive(Clone, Debug)]
 pub struct Listen {
     pub address: SocketAddr,
+    pub tls: Option<TlsConfig>,
+    /// Connections begin with a PROXY header.
+    pub proxy_protocol: bool,
     /// No proxy stands in front: the TCP peer is the client.
     pub direct_clients: bool,
+}
+
+/// Where the server's certificate and its key are, in PEM.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsConfig {
+    pub certificate: PathBuf,
+    pub private_key: PathBuf,
 }
 
 #[derive(Clone, Debug)]
@@ -183,6 +195,27 @@ pub struct Limits {
     /// Per person; over it, 429.
     pub mints_per_minute: u32,
     pub connections: usize,
+    /// Under way at one time on one HTTP/2 connection.
+    pub streams: u32,
+    pub header_fields: usize,
+    /// Bytes.
+    pub head_size: usize,
+    /// Bytes.
+    pub body_size: usize,
+    pub deadlines: Deadlines,
+}
+
+/// How long each phase of a connection may take.
+#[derive(Clone, Debug)]
+pub struct Deadlines {
+    pub first_byte: Duration,
+    pub proxy_header: Duration,
+    pub tls_handshake: Duration,
+    pub request_head: Duration,
+    pub request_body: Duration,
+    pub request: Duration,
+    pub write: Duration,
+    pub idle: Duration,
 }
 
 #[derive(Clone, Debug)]
@@ -297,7 +330,7 @@ impl SecretSource {
 }
 
 impl Gateway {
-    /// The files that are read when the configuration takes effect: secrets, keys, the logo.
+    /// The files that are read when the configuration takes effect: secrets, keys, certificates, the logo.
     pub fn files(&self) -> Vec<PathBuf> {
         let client = self.sign_in.as_ref().map(|sign_in| match &sign_in.client_authentication {
             ClientAuthentication::Secret(source) | ClientAuthentication::PrivateKeyJwt(source) => source,
@@ -310,7 +343,13 @@ impl Gateway {
             KeySource::JwksFile(path) => Some(path),
             _ => None,
         });
-        secrets.chain(keys).chain(&self.branding.logo_file).cloned().collect()
+        let tls = self.listen.tls.iter().flat_map(|tls| [&tls.certificate, &tls.private_key]);
+        secrets.chain(keys).chain(tls).chain(&self.branding.logo_file).cloned().collect()
+    }
+
+    /// Whether a client's address can be known at all.
+    pub fn knows_clients(&self) -> bool {
+        self.listen.direct_clients || self.listen.proxy_protocol || !self.trusted_proxies.is_empty()
     }
 
     /// The realm of all issuers, where they have one in common.

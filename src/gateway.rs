@@ -41,20 +41,15 @@ use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::policy::trial::NO_SUCH_PATH;
 use crate::presign::Presigner;
-use crate::server::MOST_HEADERS;
+use crate::server::peer::Peer;
 use crate::server::readiness::Readiness;
 use crate::telemetry::{self, request_ids::RequestIds};
 use hyper::body::Incoming;
 use hyper::header::{HOST, SET_COOKIE};
 use hyper::http::request;
 use hyper::{Method, Request, Response, StatusCode};
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::sync::Semaphore;
-
-/// Over everything a request may wait for; what AWS may take is `aws.timeout`, and less.
-const DEADLINE: Duration = Duration::from_secs(45);
 
 #[derive(Debug)]
 pub struct Gateway {
@@ -77,16 +72,15 @@ pub struct Gateway {
 
 impl Gateway {
     /// Answers one request that came from `peer`. Never fails: what goes wrong is an answer too.
-    pub async fn handle(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+    pub async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         let ids = RequestIds::of(request.headers());
         telemetry::within(ids, self.serve(request, peer, ids)).await
     }
 
-    async fn serve(&self, request: Request<Incoming>, peer: SocketAddr, ids: RequestIds) -> Response<Body> {
+    async fn serve(&self, request: Request<Incoming>, peer: Peer, ids: RequestIds) -> Response<Body> {
         let (head, body) = request.into_parts();
-        let (proxies, direct) = (&self.settings.trusted_proxies, self.settings.listen.direct_clients);
-        let context = RequestContext::new(ids, peer, &head.headers, proxies, direct);
-        let mut exchange = Exchange::begin(&head, peer, context.client_ip, &self.metrics);
+        let context = RequestContext::new(ids, peer, &head.headers, &self.settings);
+        let mut exchange = Exchange::begin(&head, peer.address, context.client_ip, &self.metrics);
         let response = match route(&head.method, head.uri.path()) {
             Route::Live => exchange.probed(respond::text(StatusCode::OK, "live\n")),
             Route::Ready => exchange.probed(respond::ready(self.readiness.is_ready())),
@@ -105,15 +99,17 @@ impl Gateway {
         context: &RequestContext,
         exchange: &mut Exchange<'_>,
     ) -> Response<Body> {
-        let answer = self.dispatch(route, head, body, context, exchange);
-        let answer = tokio::time::timeout(DEADLINE, answer).await.unwrap_or(Err(Error::OutOfTime));
+        // Boxed, for it is passed on from hand to hand from here to hyper.
+        let answer = Box::pin(self.dispatch(route, head, body, context, exchange));
+        let deadline = self.settings.limits.deadlines.request;
+        let answer = tokio::time::timeout(deadline, answer).await.unwrap_or(Err(Error::OutOfTime));
         match answer {
             Ok(response) => response,
             Err(error) => self.recover(error, head, context, exchange).await,
         }
     }
 
-    /// Of all routes, one reads a body.
+    /// Of all routes, one reads a body. What is rare is boxed: every request has room for what is not.
     async fn dispatch(
         &self,
         route: Route<'_>,
@@ -122,7 +118,7 @@ impl Gateway {
         context: &RequestContext,
         exchange: &mut Exchange<'_>,
     ) -> Result<Response<Body>, Error> {
-        if head.headers.len() > MOST_HEADERS {
+        if head.headers.len() > self.settings.limits.header_fields {
             return Err(Error::TooManyHeaders);
         }
         self.check_host(head)?;
@@ -133,21 +129,23 @@ impl Gateway {
             // A `HEAD` is a look from outside: it starts nothing, and whether a name exists is not told.
             _ if head.method == Method::HEAD => Ok(respond::text(StatusCode::OK, "")),
             Route::ApiDocument => Ok(programs::document()),
-            Route::ApiDestinations => self.api_destinations(head, context).await,
-            Route::ApiMint { name } => self.api_mint(head, context, exchange, name).await,
-            Route::Logout => self.sign_out(head, context).await,
-            Route::BackChannelLogout => self.back_channel_logout(head, body, context, exchange).await,
+            Route::ApiDestinations => Box::pin(self.api_destinations(head, context)).await,
+            Route::ApiMint { name } => Box::pin(self.api_mint(head, context, exchange, name)).await,
+            Route::Logout => Box::pin(self.sign_out(head, context)).await,
+            Route::BackChannelLogout => {
+                Box::pin(self.back_channel_logout(head, body, context, exchange)).await
+            }
             Route::Portal | Route::WhoAmI if context.audience == Audience::Program => match route {
-                Route::Portal => self.portal(head, context).await,
+                Route::Portal => Box::pin(self.portal(head, context)).await,
                 _ => self.who_am_i(head, context).await,
             },
             _ if context.navigation == Navigation::Not => Err(Error::NotANavigation),
             Route::Destination { name, path } => self.launch(head, context, exchange, name, path).await,
-            Route::Portal => self.portal(head, context).await,
+            Route::Portal => Box::pin(self.portal(head, context)).await,
             Route::WhoAmI => self.who_am_i(head, context).await,
-            Route::Login => self.begin_sign_in(head, context).await,
-            Route::Callback => self.finish_sign_in(head, context).await,
-            Route::AskLogout => Ok(self.ask_to_sign_out(head).await),
+            Route::Login => Box::pin(self.begin_sign_in(head, context)).await,
+            Route::Callback => Box::pin(self.finish_sign_in(head, context)).await,
+            Route::AskLogout => Ok(Box::pin(self.ask_to_sign_out(head)).await),
         }
     }
 
@@ -169,7 +167,7 @@ impl Gateway {
         if context.navigation == Navigation::Unasked {
             return Ok(self.ask_to_continue(destination, head, &caller.principal));
         }
-        let url = self.presign(&grant, context, exchange).await?;
+        let url = Box::pin(self.presign(&grant, context, exchange)).await?;
         let mut response = respond::hand_out(url).ok_or(Error::Unspeakable)?;
         if let Some(cookie) = caller.set_cookie {
             response.headers_mut().append(SET_COOKIE, cookie);
@@ -196,7 +194,7 @@ impl Gateway {
     ) -> Response<Body> {
         let mut error = error;
         if error.asks_to_sign_in() && context.audience == Audience::Person && head.method == Method::GET {
-            match self.send_to_sign_in(&return_to(head), Prompt::Default, head, context).await {
+            match Box::pin(self.send_to_sign_in(&return_to(head), Prompt::Default, head, context)).await {
                 Ok(response) => {
                     exchange.outcome("sign-in");
                     return response;

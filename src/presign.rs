@@ -147,7 +147,7 @@ impl Presigner {
         let provider = sdk.credentials_provider().ok_or("no source of AWS credentials is configured")?;
         let sagemaker = Arc::new(SageMaker::new(&sdk, config.endpoint_url.as_ref().map(ToString::to_string)));
         let sts = Sts::new(&sdk, config.sts_endpoint_url.as_ref().map(ToString::to_string));
-        let calls = Arc::new(Calls::new(config.timeout, Arc::clone(&metrics)));
+        let calls = Arc::new(Calls::new(config.timeout, config.calls_at_once, Arc::clone(&metrics)));
         let credentials =
             CredentialStore::new(provider, sts, Arc::clone(&calls), clock.clone(), config.timeout);
         let states =

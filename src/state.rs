@@ -176,16 +176,16 @@ impl State {
     }
 
     /// Takes one of what `key` allows: at most a `window`'s worth at once, and one more every `interval`. `None` where
-    /// nothing is shared, or not now: the caller counts for itself.
+    /// nothing is shared, or not now: the caller counts for itself. The key is made only where it is needed.
     pub async fn take(
         &self,
-        key: &Key,
+        key: impl FnOnce() -> Key,
         interval: Duration,
         window: Duration,
     ) -> Option<Result<(), Duration>> {
         match &*self.0 {
             Backend::Memory(_) => None,
-            Backend::Valkey(valkey) => valkey.take(key, interval, window).await.ok(),
+            Backend::Valkey(valkey) => valkey.take(&key(), interval, window).await.ok(),
         }
     }
 }

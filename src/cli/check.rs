@@ -11,6 +11,7 @@ use crate::metrics::Metrics;
 use crate::policy::explain;
 use crate::policy::reads::Reads;
 use crate::policy::trial::{TestOutcome, run_tests};
+use crate::server::tls::Tls;
 use crate::state::State;
 use serde_json::json;
 
@@ -71,6 +72,13 @@ fn check_secrets(configuration: &Configuration) -> Vec<String> {
         }
     }
     wrong.extend(State::check(&gateway.state).err());
+    match gateway.listen.tls.as_ref().map(|files| Tls::load(files, None)) {
+        Some(Ok(tls)) if !tls.validity().contains(clock.now_system()) => {
+            let complaint = tls.validity().complaint(clock.now_system()).unwrap_or_default();
+            wrong.push(format!("listen.tls.certificate: it {complaint}"));
+        }
+        tls => wrong.extend(tls.and_then(Result::err)),
+    }
     if wrong.is_empty()
         && let Err(error) = sealer(gateway).and_then(|sealer| {
             let state = State::in_memory(clock.clone());

@@ -5,6 +5,7 @@ use super::{DemoArgs, Failed, compiled, install_logger};
 use crate::config;
 use crate::sandbox::{Sandbox, SandboxOptions};
 use crate::secret::Secret;
+use crate::server::systemd::Sockets;
 use crate::telemetry::Log;
 use std::fs::{self, DirBuilder};
 use std::io::{self, Write};
@@ -39,7 +40,8 @@ async fn demo(args: &DemoArgs, log: &Log) -> Result<(), Failed> {
     let configuration = compiled(loaded)?;
     let key = sandbox.credentials();
     let access_key = (key.access_key_id.clone(), Secret::new(key.secret_access_key.as_bytes()));
-    serve(configuration, None, Some(access_key), log, |_| _ = greet(&gateway, &sandbox)).await?;
+    let greet = |_| _ = greet(&gateway, &sandbox);
+    serve(configuration, None, Sockets::default(), Some(access_key), log, greet).await?;
     sandbox.shutdown().await;
     Ok(())
 }

@@ -6,21 +6,29 @@ mod site;
 use self::reload::Reloader;
 use self::site::Site;
 use super::{Configuration, Failed, ServeArgs, install_logger, load};
+use crate::admin;
 use crate::audit::{Event, Record};
 use crate::config::Drain;
-use crate::gateway::Gateway;
+use crate::gateway::respond::Body;
+use crate::gateway::{Gateway, access};
+use crate::metrics::Metrics;
 use crate::secret::Secret;
+use crate::server::edge::Edge;
+use crate::server::peer::Peer;
 use crate::server::readiness::Readiness;
+use crate::server::systemd::{self, Sockets};
+use crate::server::{self, Answers, Serving};
 use crate::telemetry::Log;
-use crate::{admin, server};
 use arc_swap::ArcSwap;
+use hyper::body::Incoming;
+use hyper::{Request, Response, StatusCode};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How long the end of the program waits for what is still to be written.
 pub(super) const FLUSH: Duration = Duration::from_secs(5);
@@ -30,8 +38,10 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), Failed> {
     if let Some(message) = configuration.failing_test() {
         return Err(Failed::Usage(message));
     }
+    // While there is one thread.
+    let sockets = Sockets::from_environment().map_err(|error| Failed::Ran(Some(error)))?;
     let log = install_logger(args.log_format)?;
-    let served = block_on(serve(configuration, Some(&args.config), None, &log, |_| {}));
+    let served = block_on(serve(configuration, Some(&args.config), sockets, None, &log, |_| {}));
     log.flush(FLUSH);
     served
 }
@@ -50,49 +60,91 @@ pub(super) fn block_on(task: impl Future<Output = Result<(), Failed>>) -> Result
 pub(super) async fn serve(
     configuration: Configuration,
     file: Option<&Path>,
+    sockets: Sockets,
     access_key: Option<(String, Secret)>,
     log: &Log,
     ready: impl FnOnce(SocketAddr),
 ) -> Result<(), Failed> {
     let reloader = file.map(|file| Reloader::new(file, &configuration.loaded)).transpose().map_err(ran)?;
+    let stop = Stop::listen()?;
     let Configuration { loaded, policy, .. } = configuration;
     for warning in &loaded.warnings {
         tracing::warn!(warning = %warning.message, path = %warning.path, "config.insecure");
     }
-    let listen = bind("listen.address", loaded.gateway.listen.address).await?;
-    let admin = match loaded.gateway.admin {
-        Some(address) => Some(bind("admin.address", address).await?),
-        None => None,
-    };
-    let most = loaded.gateway.limits.connections;
     let site = Site::open(&loaded.gateway, access_key, log).map_err(ran)?;
+    let edge = site.edge(&loaded.gateway, None).map_err(ran)?;
+    let listen = listener("listen.address", sockets.main, loaded.gateway.listen.address).await?;
+    let admin = match (loaded.gateway.admin, sockets.admin) {
+        (Some(address), passed) => Some(listener("admin.address", passed, address).await?),
+        (None, _) => None,
+    };
+    let limits = loaded.gateway.limits.clone();
     let gateway = Box::pin(site.gateway(loaded.gateway, policy, &loaded.digest, None)).await.map_err(ran)?;
 
     let address = listen.local_addr().map_err(ran)?;
     let admin_address = admin.as_ref().and_then(|admin| admin.local_addr().ok());
     gateway.audit().record(&Record::new(Event::Start));
     tracing::info!(address = %address, admin = admin_address.map(tracing::field::display), version = env!("CARGO_PKG_VERSION"), config_digest = %loaded.digest, "started");
+    site.announce(&edge, None);
     if let Some(admin) = admin {
         let (metrics, readiness) = (Arc::clone(&site.metrics), site.readiness.clone());
-        tokio::spawn(admin::serve(admin, metrics, readiness));
+        tokio::spawn(async move { admin::serve(admin, &limits, metrics, readiness).await });
     }
     ready(address);
 
     let site = Arc::new(site);
-    let current = Arc::new(ArcSwap::from_pointee(gateway));
+    let current = Arc::new(Current {
+        gateway: ArcSwap::from_pointee(gateway),
+        edge: Arc::new(ArcSwap::from_pointee(edge)),
+    });
     if let Some(reloader) = reloader {
         tokio::spawn(reloader.run(Arc::clone(&site), Arc::clone(&current)));
     }
-    let stop = stop(site.readiness.clone(), Arc::clone(&current))?;
-    let handler = move |request, peer| {
-        // A request is answered by one configuration from its beginning to its end.
-        let gateway = current.load_full();
-        async move { gateway.handle(request, peer).await }
+    let stop = stop.asked(site.readiness.clone(), Arc::clone(&current));
+    let serving = Serving {
+        edge: Arc::clone(&current.edge),
+        readiness: site.readiness.clone(),
+        open: site.metrics.connections.clone(),
+        handler: Handler { current, metrics: Arc::clone(&site.metrics) },
     };
-    server::serve(listen, handler, most, &site.metrics.connections, stop).await;
+    systemd::ready();
+    tokio::spawn(systemd::keep_telling());
+    server::serve(listen, serving, stop).await.map_err(ran)?;
     tracing::info!("stopped");
     site.audit.flush(FLUSH);
     Ok(())
+}
+
+/// The configuration in force.
+#[derive(Debug)]
+struct Current {
+    gateway: ArcSwap<Gateway>,
+    edge: Arc<ArcSwap<Edge>>,
+}
+
+impl Current {
+    /// Connections are met by `edge` from now on.
+    fn meet(&self, site: &Site, edge: Edge) {
+        let edge = Arc::new(edge);
+        let before = self.edge.swap(Arc::clone(&edge));
+        site.announce(&edge, Some(&before));
+    }
+}
+
+struct Handler {
+    current: Arc<Current>,
+    metrics: Arc<Metrics>,
+}
+
+impl Answers for Handler {
+    async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+        // A request is answered by one configuration from its beginning to its end.
+        self.current.gateway.load_full().handle(request, peer).await
+    }
+
+    async fn refused(&self, peer: Peer, status: StatusCode) {
+        access::refused(peer.address, status, &self.metrics).await;
+    }
 }
 
 impl Configuration {
@@ -104,42 +156,59 @@ impl Configuration {
     }
 }
 
-async fn bind(key: &str, address: SocketAddr) -> Result<TcpListener, Failed> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|error| Failed::Ran(Some(format!("{key}: cannot listen on {address}: {error}"))))
+/// The socket that was passed on, or one of our own.
+async fn listener(
+    key: &str,
+    passed: Option<std::net::TcpListener>,
+    address: SocketAddr,
+) -> Result<TcpListener, Failed> {
+    let listener = match passed {
+        Some(passed) => passed.set_nonblocking(true).and_then(|()| TcpListener::from_std(passed)),
+        None => TcpListener::bind(address).await,
+    };
+    listener.map_err(|error| Failed::Ran(Some(format!("{key}: cannot listen on {address}: {error}"))))
 }
 
 /// SIGTERM asks for a stop that no client notices: readiness fails first, and new connections are taken for a while yet.
 /// SIGINT comes from a terminal, where nobody balances. A second signal ends the process at once.
-///
-/// Resolves with the time that running requests may still take.
-fn stop(
-    readiness: Readiness,
-    current: Arc<ArcSwap<Gateway>>,
-) -> Result<impl Future<Output = Duration>, Failed> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(ran)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(ran)?;
-    Ok(async move {
-        let balanced = tokio::select! {
-            _ = terminate.recv() => true,
-            _ = interrupt.recv() => false,
-        };
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    /// Signals count from here on.
+    fn listen() -> Result<Self, Failed> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).map_err(ran)?,
+            interrupt: signal(SignalKind::interrupt()).map_err(ran)?,
+        })
+    }
+
+    /// Resolves with the time that running requests may still take.
+    async fn asked(mut self, readiness: Readiness, current: Arc<Current>) -> Duration {
+        let is_balanced = self.is_terminate().await;
         readiness.drain();
+        systemd::stopping();
         tracing::info!("stopping");
         tokio::spawn(async move {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
+            self.is_terminate().await;
             std::process::exit(1);
         });
-        let Drain { delay, grace } = current.load().settings().drain;
-        if balanced {
+        let Drain { delay, grace } = current.gateway.load().settings().drain;
+        if is_balanced {
             tokio::time::sleep(delay).await;
         }
         grace
-    })
+    }
+
+    /// Which of the two comes next.
+    async fn is_terminate(&mut self) -> bool {
+        tokio::select! {
+            _ = self.terminate.recv() => true,
+            _ = self.interrupt.recv() => false,
+        }
+    }
 }
 
 fn ran(error: impl std::fmt::Display) -> Failed {

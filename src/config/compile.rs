@@ -5,6 +5,7 @@ mod aws;
 mod branding;
 mod edge;
 mod issuers;
+mod limits;
 mod sign_in;
 mod state;
 mod texts;
@@ -33,15 +34,15 @@ struct Problem {
 pub(super) fn gateway(document: &Document, directory: &Path, findings: &mut Findings) -> Option<Gateway> {
     let public_url = edge::public_url(&document.public_url, findings);
     let aliases = findings.each("aliases", &document.aliases, texts::host_name);
-    let listen = edge::listen(&document.listen, findings);
+    let listen = edge::listen(document, directory, findings);
     let admin = edge::admin(document.admin.as_ref(), listen.as_ref(), findings);
     let trusted_proxies = edge::trusted_proxies(document, findings);
     let issuers = issuers::issuers(&document.issuers, directory, findings);
     let sign_in = sign_in::sign_in(document, issuers.as_deref(), directory, findings);
     let credentials = sign_in::credentials(document, findings);
     let session = sign_in::session(document, credentials.as_ref(), directory, findings);
-    let aws = aws::aws(&document.aws, findings);
-    let limits = edge::limits(document.limits.as_ref());
+    let aws = aws::aws(&document.aws, limits::aws_calls(document.limits.as_ref()), findings);
+    let limits = limits::limits(document.limits.as_ref(), findings);
     let branding = branding::branding(document.branding.as_ref(), directory, findings);
     let drain = edge::drain(document.drain.as_ref(), findings);
     let audit_file = edge::audit_file(document.audit.as_ref(), directory, findings);
@@ -57,7 +58,7 @@ pub(super) fn gateway(document: &Document, directory: &Path, findings: &mut Find
         sign_in: sign_in?,
         session: session?,
         aws: aws?,
-        limits,
+        limits: limits?,
         portal: document.portal.unwrap_or(Portal::Show),
         branding: branding?.into(),
         drain: drain?,

@@ -1,6 +1,10 @@
 //! The configuration as it is written: texts with their places, nothing resolved. The JSON Schema that editors complete
 //! by and that loading checks a file against is generated from these types.
 
+mod limits;
+
+pub use limits::{Deadlines, Limits};
+
 use super::located::{At, Named};
 use crate::policy::file::{DenyRule, Destination, Lookup, Test};
 use schemars::JsonSchema;
@@ -58,9 +62,32 @@ pub struct Document {
 pub struct Listen {
     /// An address and a port, such as `[::]:8443`.
     pub address: At<String>,
+    /// Ends TLS here; without it, a balancer in front must do so.
+    pub tls: Option<At<Tls>>,
+    /// Whether connections begin with a PROXY protocol header, version 1 or 2; by default `off`.
+    pub proxy_protocol: Option<At<ProxyProtocol>>,
     /// No proxy stands in front: the TCP peer is the client.
     #[serde(default)]
     pub direct_clients: bool,
+}
+
+/// The server's certificate and its key, read again when they change.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// A PEM file: the server's certificate, then those of the authorities between it and the root.
+    pub certificate: At<String>,
+    /// A PEM file: the certificate's private key, not encrypted.
+    pub private_key: At<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ProxyProtocol {
+    /// A connection begins with TLS or HTTP.
+    Off,
+    /// A connection begins with a header, from one of `trusted_proxies`; any other is closed.
+    Required,
 }
 
 /// The listener for health checks and metrics.
@@ -238,17 +265,6 @@ pub struct Drain {
 pub struct Audit {
     /// Appended to, and created for its owner alone, relative to the configuration's folder. By default standard output.
     pub file: At<String>,
-}
-
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Limits {
-    /// Per person; by default 30.
-    #[schemars(range(min = 1, max = 6000))]
-    pub mints_per_minute: Option<u32>,
-    /// Open at one time; by default 10000.
-    #[schemars(range(min = 1, max = 1_000_000))]
-    pub connections: Option<usize>,
 }
 
 /// Where replicas keep what they share.

@@ -4,11 +4,13 @@ use super::respond::Body;
 use crate::authn::principal::Principal;
 use crate::metrics::Metrics;
 use crate::metrics::series::{GONE, PROBE};
+use crate::telemetry::{self, request_ids::RequestIds};
 use hyper::body::Body as _;
 use hyper::http::request;
-use hyper::{Method, Response, Version};
+use hyper::{HeaderMap, Method, Response, StatusCode, Version};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::time::Instant;
 
 /// A request under way. It is logged when it is dropped, so a client that hangs up is logged too. The path is not:
@@ -103,6 +105,24 @@ impl Drop for Exchange<'_> {
             "request"
         );
     }
+}
+
+/// A request that could not be understood, or whose head was too large, and was answered before it came here.
+pub async fn refused(peer: SocketAddr, status: StatusCode, metrics: &Metrics) {
+    let is_large = status == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+    let outcome = if is_large { "head-too-large" } else { "malformed-request" };
+    metrics.request(None, outcome, Duration::ZERO);
+    let event = async {
+        tracing::info!(
+            target: "postern::access",
+            outcome,
+            http.status = status.as_u16(),
+            peer.address = %peer.ip().to_canonical(),
+            duration_us = 0,
+            "request"
+        );
+    };
+    telemetry::within(RequestIds::of(&HeaderMap::new()), event).await;
 }
 
 /// A client chooses its methods, and their length; a log wants the registered ones.

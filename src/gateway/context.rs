@@ -1,11 +1,25 @@
 //! What is known of a request before anybody is authenticated.
 
 use super::error::Error;
+use crate::config;
+use crate::server::peer::Peer;
 use crate::telemetry::request_ids::RequestIds;
 use hyper::HeaderMap;
-use hyper::header::{ACCEPT, AUTHORIZATION, HeaderName};
+use hyper::header::{ACCEPT, AUTHORIZATION, HeaderName, USER_AGENT};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
+
+const FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const FETCH_USER: HeaderName = HeaderName::from_static("sec-fetch-user");
+/// `Sec-Purpose: prefetch;prerender` today; the others are what older browsers send.
+const PURPOSES: [HeaderName; 4] = [
+    HeaderName::from_static("sec-purpose"),
+    HeaderName::from_static("purpose"),
+    HeaderName::from_static("x-purpose"),
+    HeaderName::from_static("x-moz"),
+];
 
 #[derive(Debug)]
 pub struct RequestContext {
@@ -15,7 +29,9 @@ pub struct RequestContext {
     pub client_ip: Option<IpAddr>,
     /// A trusted proxy sent an `X-Forwarded-For` that is not a list of addresses.
     malformed_addresses: bool,
-    /// The peer is one of `trusted_proxies`: only then do its headers count.
+    /// The effective peer is one of `trusted_proxies`: only then do its headers count, those with a signature included.
+    /// With the PROXY protocol, that is the hop which the header names, not the balancer that sent it: what a client wrote
+    /// passes through a balancer of bytes untouched.
     pub from_trusted_proxy: bool,
     /// For the audit trail, cut to a bounded length.
     pub user_agent: Option<String>,
@@ -48,27 +64,22 @@ pub enum Navigation {
 struct MalformedForwardedFor;
 
 impl RequestContext {
-    pub fn new(
-        ids: RequestIds,
-        peer: SocketAddr,
-        headers: &HeaderMap,
-        trusted_proxies: &[IpNet],
-        direct_clients: bool,
-    ) -> Self {
-        let peer = peer.ip().to_canonical();
-        let from_trusted_proxy = is_listed(trusted_proxies, peer);
+    pub fn new(ids: RequestIds, peer: Peer, headers: &HeaderMap, settings: &config::Gateway) -> Self {
+        let (trusted_proxies, address) = (&settings.trusted_proxies, peer.address.ip().to_canonical());
+        let from_trusted_proxy = peer.is_somebody && is_listed(trusted_proxies, address);
         let client_ip = if from_trusted_proxy {
             forwarded_client(headers, trusted_proxies)
         } else {
             // Where proxies are listed, a peer that is none of them is the client itself.
-            Ok((direct_clients || !trusted_proxies.is_empty()).then_some(peer))
+            Ok((peer.is_somebody && settings.knows_clients()).then_some(address))
         };
         Self {
             ids,
             malformed_addresses: client_ip.is_err(),
             client_ip: client_ip.unwrap_or(None),
             from_trusted_proxy,
-            user_agent: header(headers, "user-agent").map(|agent| agent.chars().take(256).collect()),
+            user_agent: header(headers, &USER_AGENT)
+                .map(|agent| agent.get(..256).unwrap_or(agent).to_owned()),
             audience: audience(headers),
             navigation: navigation(headers),
         }
@@ -118,7 +129,7 @@ fn audience(headers: &HeaderMap) -> Audience {
             kind.eq_ignore_ascii_case("text/html") || kind.eq_ignore_ascii_case("application/xhtml+xml")
         })
     });
-    let is_fetched = header(headers, "sec-fetch-mode").is_some_and(|mode| mode != "navigate");
+    let is_fetched = header(headers, &FETCH_MODE).is_some_and(|mode| mode != "navigate");
     if accepts_html && !is_fetched && !headers.contains_key(AUTHORIZATION) {
         Audience::Person
     } else {
@@ -127,26 +138,25 @@ fn audience(headers: &HeaderMap) -> Audience {
 }
 
 fn navigation(headers: &HeaderMap) -> Navigation {
-    // `Sec-Purpose: prefetch;prerender` today; `Purpose`, `X-Purpose` and `X-Moz` are what older browsers send.
-    let is_speculative = ["sec-purpose", "purpose", "x-purpose", "x-moz"].iter().any(|name| {
-        headers.get_all(*name).iter().any(|value| {
+    let is_speculative = PURPOSES.iter().any(|name| {
+        headers.get_all(name).iter().any(|value| {
             let value = value.to_str().unwrap_or("prefetch").to_ascii_lowercase();
             ["prefetch", "prerender", "preview"].iter().any(|purpose| value.contains(purpose))
         })
     });
-    let is_document = header(headers, "sec-fetch-dest").is_none_or(|destination| destination == "document");
-    let is_navigation = header(headers, "sec-fetch-mode").is_none_or(|mode| mode == "navigate");
+    let is_document = header(headers, &FETCH_DEST).is_none_or(|destination| destination == "document");
+    let is_navigation = header(headers, &FETCH_MODE).is_none_or(|mode| mode == "navigate");
     if is_speculative || !is_document || !is_navigation {
         return Navigation::Not;
     }
-    let is_cross_site = header(headers, "sec-fetch-site")
+    let is_cross_site = header(headers, &FETCH_SITE)
         .is_some_and(|site| !matches!(site, "none" | "same-origin" | "same-site"));
-    let is_asked_for = header(headers, "sec-fetch-user").is_some_and(|user| user == "?1");
+    let is_asked_for = header(headers, &FETCH_USER).is_some_and(|user| user == "?1");
     if is_cross_site && !is_asked_for { Navigation::Unasked } else { Navigation::Deliberate }
 }
 
 /// A header's text. One that is repeated or not ASCII counts as present and equal to nothing that is looked for.
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     let first = values.next()?;
     Some(if values.next().is_some() { "" } else { first.to_str().unwrap_or_default() })

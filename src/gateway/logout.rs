@@ -7,17 +7,15 @@ use super::error::Error;
 use super::respond::{self, Body};
 use crate::audit::{Event, Record};
 use crate::authn::logout::{LoggedOut, LogoutError};
+use crate::config::Limits;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::http::request;
 use hyper::{Response, StatusCode};
 use serde_json::json;
-use std::time::Duration;
 use url::form_urlencoded;
 
-const LARGEST_FORM: usize = 16 * 1024;
-const FORM_DEADLINE: Duration = Duration::from_secs(5);
 const RETRY_SECONDS: u64 = 5;
 
 impl Gateway {
@@ -30,9 +28,9 @@ impl Gateway {
         exchange: &mut Exchange<'_>,
     ) -> Result<Response<Body>, Error> {
         let Some(logout) = &self.logout else { return Err(Error::NotFound) };
-        let Some(token) = logout_token(head, body).await else {
+        let Some(token) = logout_token(head, body, &self.settings.limits).await else {
             exchange.outcome("malformed-request");
-            return Ok(refused("a form with exactly one `logout_token` is needed, of at most 16 KiB"));
+            return Ok(refused("a form with exactly one `logout_token` is needed, small and in time"));
         };
         let ended = logout.back_channel(&token).await;
         match ended {
@@ -65,12 +63,13 @@ impl Gateway {
 }
 
 /// Other fields are passed over, as the specification says.
-async fn logout_token(head: &request::Parts, body: Incoming) -> Option<String> {
+async fn logout_token(head: &request::Parts, body: Incoming, limits: &Limits) -> Option<String> {
     let media_type = head.headers.get(CONTENT_TYPE)?.to_str().ok()?.split(';').next()?.trim();
     if !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
         return None;
     }
-    let form = tokio::time::timeout(FORM_DEADLINE, Limited::new(body, LARGEST_FORM).collect());
+    let form =
+        tokio::time::timeout(limits.deadlines.request_body, Limited::new(body, limits.body_size).collect());
     let form = form.await.ok()?.ok()?.to_bytes();
     let mut tokens = form_urlencoded::parse(&form).filter(|(name, _)| name == "logout_token");
     let token = tokens.next()?.1.into_owned();

@@ -9,6 +9,7 @@ mod pattern;
 mod reads;
 mod shape;
 mod signature;
+mod text_list;
 
 use super::lookup::Table;
 use super::reach::Outline;

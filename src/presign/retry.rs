@@ -8,8 +8,6 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// Calls under way at once, so that slow AWS holds no more than this much.
-const AT_ONCE: usize = 64;
 /// Calls that may wait for a place; a further one fails at once.
 const WAITING: usize = 1024;
 /// How long throttling is argued with, so that the answer to the person comes within three seconds.
@@ -61,11 +59,12 @@ impl Deadline {
 }
 
 impl Calls {
-    pub(super) fn new(timeout: Duration, metrics: Arc<Metrics>) -> Self {
-        metrics.aws_calls_limit.set(AT_ONCE as i64);
+    /// `at_once` calls are under way at a time, so that slow AWS holds no more than so much.
+    pub(super) fn new(timeout: Duration, at_once: usize, metrics: Arc<Metrics>) -> Self {
+        metrics.aws_calls_limit.set(at_once as i64);
         Self {
-            admitted: Semaphore::new(AT_ONCE + WAITING),
-            running: Semaphore::new(AT_ONCE),
+            admitted: Semaphore::new(at_once + WAITING),
+            running: Semaphore::new(at_once),
             budget: Budget::new(),
             attempt: timeout / 2,
             metrics,

@@ -8,7 +8,7 @@ use crate::target::{
     DomainId, Kind, MlflowAppArn, NotebookInstanceName, PartnerAppArn, Region, RoleArn, Target,
     TrackingServerName, UserProfileName,
 };
-use serde_json::json;
+use serde::Serialize;
 
 /// What a target opens, without how: the unit of permissions and of state.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -87,21 +87,39 @@ pub(super) fn for_domain(domain_id: &DomainId, role: &RoleArn, region: &Region) 
     policy(&[permission], &Place::of(role, region.as_str()).domain(domain_id.as_str()))
 }
 
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Document<'a> {
+    version: &'static str,
+    statement: Vec<Statement<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Statement<'a> {
+    effect: &'static str,
+    action: &'a [String],
+    resource: &'a str,
+}
+
 fn policy(permissions: &[Permission], target: &str) -> String {
     let statements = permissions.iter().map(|permission| {
         let resource = match permission.on {
             On::Target => target,
             On::Anything => "*",
         };
-        json!({"Effect": "Allow", "Action": permission.actions, "Resource": resource})
+        Statement { effect: "Allow", action: &permission.actions, resource }
     });
-    json!({"Version": "2012-10-17", "Statement": statements.collect::<Vec<_>>()}).to_string()
+    let document = Document { version: "2012-10-17", statement: statements.collect() };
+    // Texts and lists of them always become JSON.
+    serde_json::to_string(&document).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::Value;
+    use serde_json::{Value, json};
 
     const APP: &str = "arn:aws:sagemaker:eu-west-1:111122223333:mlflow-app/app-ABC";
     const PARTNER: &str = "arn:aws:sagemaker:eu-west-1:111122223333:partner-app/app-ABCDEF123456";

@@ -50,6 +50,7 @@ impl Setup {
                 external_id: None,
                 session_tags: Vec::new(),
                 timeout: Duration::from_secs(5),
+                calls_at_once: 64,
                 endpoint_url: None,
                 sts_endpoint_url: None,
                 authorized_url_hosts: Vec::new(),

@@ -39,8 +39,8 @@ class Row:
     outcome: str = ""
     # A file of credentials that must be answered with 401.
     forgeries: str = ""
+    # A connection for each request, with a whole handshake.
     tls: bool = False
-    closing: bool = False
 
     @property
     def is_new(self):
@@ -110,7 +110,7 @@ def verified(job, algorithm):
 
 
 def handshake(server, port, **given):
-    return Row(HANDSHAKE, server, port, tls=True, closing=True, **given)
+    return Row(HANDSHAKE, server, port, tls=True, **given)
 
 
 def all_rows():

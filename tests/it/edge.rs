@@ -1,17 +1,27 @@
-//! What stands between the network and the pipeline: client addresses, signed headers, sign-out, signals.
+//! What stands between the network and the pipeline: connections, client addresses, signed headers, sign-out.
+
+mod deadlines;
+mod http1;
+mod http2;
+mod proxy_protocol;
+mod rolling;
+mod stop;
+mod systemd;
+mod tls;
 
 use crate::support::stage::Stage;
 use crate::support::visitor::Visitor;
 use postern::sandbox::{SandboxOptions, Token};
-use serde_json::json;
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::time::Duration;
 
 /// A load balancer signs people in by a header, with the sandbox's keys. It passes on what the sandbox's provider
 /// asserts, so it may assert the same addresses.
 async fn behind_a_balancer(trusted_proxies: &str) -> Stage {
+    behind_a_balancer_with(trusted_proxies, |text| text).await
+}
+
+async fn behind_a_balancer_with(trusted_proxies: &str, change: impl Fn(String) -> String) -> Stage {
     Stage::with(SandboxOptions::default(), |text| {
+        let text = change(text);
         let issuer = text.lines().find_map(|line| line.strip_prefix("    issuer: http")).unwrap();
         let balancer = [
             "issuers:",
@@ -135,81 +145,4 @@ async fn signing_out_ends_the_session_for_good() {
     assert_eq!(form.cookies(&stage.postern.url).keys().filter(|name| name.contains("session")).count(), 0);
     let replayed = stolen.without("accept").get(&stage.postern.at("/studio")).await.checked();
     assert_eq!((replayed.status.as_u16(), replayed.reason()), (401, "revoked".to_owned()));
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_http_is_not_answered_as_such() {
-    let stage = Stage::new().await;
-    let port = stage.postern.url.port().unwrap();
-    let exchange = |request: &str| {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        stream.write_all(request.as_bytes()).unwrap();
-        let mut head = [0; 4096];
-        let length = stream.read(&mut head).unwrap_or_default();
-        String::from_utf8_lossy(&head[..length]).into_owned()
-    };
-    let host = format!("localhost:{port}");
-    for (request, status) in [
-        (format!("GET /studio HTTP/1.1\r\nhost: {host}\r\nhost: evil.example\r\n\r\n"), "400"),
-        ("GET /studio HTTP/1.1\r\n\r\n".to_owned(), "400"),
-        (format!("GET http://evil.example/studio HTTP/1.1\r\nhost: {host}\r\n\r\n"), "400"),
-        (format!("GET /studio HTTP/1.1\r\nhost: {host}\r\nx: {}\r\n\r\n", "a".repeat(70_000)), "431"),
-        (format!("CONNECT {host} HTTP/1.1\r\nhost: {host}\r\n\r\n"), "4"),
-        (format!("get /studio HTTP/1.1\r\nhost: {host}\r\n\r\n"), "405"),
-        (format!("GET studio HTTP/1.1\r\nhost: {host}\r\n\r\n"), "4"),
-        (
-            format!(
-                "GET /studio HTTP/1.1\r\nhost: {host}\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n"
-            ),
-            "401",
-        ),
-    ] {
-        let answer = exchange(&request);
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{request}\n{answer}");
-    }
-    assert_eq!(stage.mints(), [""; 0]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_signal_lets_running_requests_finish() {
-    let mut stage = Stage::new().await;
-    let slow = postern::sandbox::Fault::Slow(Duration::from_millis(800));
-    stage.sandbox.faults().inject(Some("CreatePresignedDomainUrl"), slow, postern::sandbox::Times::Next(1));
-    let (mut visitor, studio) = (stage.program("grace"), stage.postern.at("/studio"));
-    let running = tokio::spawn(async move { visitor.get(&studio).await });
-    while stage.sandbox.call_count() == 0 {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    stage.postern.signal("TERM");
-    let answer = running.await.expect("an answer").checked();
-    assert_eq!(answer.status, 302, "not cut off");
-    assert!(stage.postern.wait().success());
-    let records = stage.postern.audit(2);
-    assert_eq!(records[1]["event"], json!("grant"), "the last record was written before the end");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn connections_that_never_ask_are_closed() {
-    let stage = Stage::new().await;
-    let port = stage.postern.url.port().unwrap();
-    let stalled: Vec<_> = ["", "P", "PRI * HTTP/2.0\r\n", "GET /studio HTTP/1.1\r\nho", "\u{16}\u{3}\u{1}"]
-        .into_iter()
-        .map(|begin| {
-            std::thread::spawn(move || {
-                let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
-                stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-                stream.write_all(begin.as_bytes()).unwrap();
-                let mut answer = Vec::new();
-                (begin, stream.read_to_end(&mut answer).map_err(|error| error.kind()))
-            })
-        })
-        .collect();
-    for thread in stalled {
-        let (begin, closed) = thread.join().unwrap();
-        assert!(
-            !matches!(closed, Err(std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut)),
-            "{begin:?} is still open"
-        );
-    }
 }

@@ -68,13 +68,16 @@ mod support {
     pub(crate) mod believer;
     pub(crate) mod browser;
     pub(crate) mod elsewhere;
+    pub(crate) mod frames;
     pub(crate) mod jwks_server;
     pub(crate) mod postern;
     pub(crate) mod program;
     pub(crate) mod provider;
+    pub(crate) mod raw;
     pub(crate) mod sign_in;
     pub(crate) mod signer;
     pub(crate) mod stage;
+    pub(crate) mod tls;
     pub(crate) mod valkey;
     pub(crate) mod visitor;
 }

@@ -1,4 +1,4 @@
-//! Load and faults, small: the scenarios of `tests/bench/soak`, which `cargo bench --bench soak` runs at full size.
+//! Load and faults, small: the scenarios of `tests/bench/soak`, which `tests/bench/soak/run` runs at full size.
 
 #[allow(dead_code, reason = "the full size is for the benchmark")]
 #[path = "../bench/soak"]
@@ -41,7 +41,6 @@ async fn no_request_fails_while_replicas_are_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs the deadlines and the drain of the new edge"]
 async fn what_was_sent_is_answered_although_the_process_stops() {
     holds(&stop::run(Size::Small).await);
 }
@@ -67,7 +66,6 @@ async fn a_clock_that_jumps_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs the deadlines and the drain of the new edge"]
 async fn stalled_connections_are_closed_and_cost_little() {
     holds(&stalled::run(Size::Small).await);
 }

@@ -1,11 +1,11 @@
 //! Another configuration while the process runs: read, checked and tested before it takes over, or refused.
 
+use super::Current;
 use super::site::Site;
 use crate::audit::{Event, Record};
 use crate::cli::load;
 use crate::config::{self, Loaded};
-use crate::gateway::Gateway;
-use arc_swap::ArcSwap;
+use crate::server::systemd;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -51,7 +51,7 @@ impl Reloader {
     }
 
     /// For as long as the process lives.
-    pub(super) async fn run(mut self, site: Arc<Site>, current: Arc<ArcSwap<Gateway>>) {
+    pub(super) async fn run(mut self, site: Arc<Site>, current: Arc<Current>) {
         let mut looks = interval(LOOK);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last = self.read.clone();
@@ -68,6 +68,7 @@ impl Reloader {
             };
             if is_due {
                 self.read = look(&self.watched);
+                systemd::reloading();
                 match self.reload(&site, &current).await {
                     Ok(digest) => {
                         refused = None;
@@ -83,12 +84,13 @@ impl Reloader {
                         refused = Some((Instant::now(), reason));
                     }
                 }
+                systemd::ready();
                 last.clone_from(&self.read);
             }
         }
     }
 
-    async fn reload(&mut self, site: &Site, current: &ArcSwap<Gateway>) -> Result<String, String> {
+    async fn reload(&mut self, site: &Site, current: &Current) -> Result<String, String> {
         let file = self.file.clone();
         let loading = tokio::task::spawn_blocking(move || {
             let configuration = load(&file).map_err(|diagnostics| diagnostics.to_string())?;
@@ -97,21 +99,31 @@ impl Reloader {
                 None => Ok(configuration),
             }
         });
-        let configuration = loading.await.map_err(|error| error.to_string())??;
-        let before = current.load_full();
+        let before = current.gateway.load_full();
+        let configuration = match loading.await.map_err(|error| error.to_string())? {
+            Ok(configuration) => configuration,
+            Err(reason) => {
+                // A certificate has its time, whatever becomes of the rest.
+                let renewed = site.edge(before.settings(), Some(&current.edge.load()));
+                renewed.into_iter().for_each(|edge| current.meet(site, edge));
+                return Err(reason);
+            }
+        };
         let loaded = configuration.loaded;
         if let Some(key) = fixed(before.settings(), &loaded.gateway) {
             return Err(format!("`{key}` cannot change while the process runs: restart it"));
         }
         let watched = watched(&self.file, &loaded);
         let digest = loaded.digest;
+        let edge = site.edge(&loaded.gateway, Some(&current.edge.load()))?;
         let gateway = Box::pin(site.gateway(loaded.gateway, configuration.policy, &digest, Some(&before)));
         let gateway = gateway.await?;
         for warning in &loaded.warnings {
             tracing::warn!(warning = %warning.message, path = %warning.path, "config.insecure");
         }
         gateway.audit().record(&Record::new(Event::Reload));
-        current.store(Arc::new(gateway));
+        current.gateway.store(Arc::new(gateway));
+        current.meet(site, edge);
         if watched != self.watched {
             self.read = look(&watched);
             self.watched = watched;

@@ -2,7 +2,7 @@
 
 use crate::audit::Audit;
 use crate::audit::file::AuditFile;
-use crate::clock::Clock;
+use crate::clock::{Clock, UnixSeconds};
 use crate::config;
 use crate::gateway::{Gateway, Parts};
 use crate::http_client::HttpClient;
@@ -10,6 +10,7 @@ use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::presign::Presigner;
 use crate::secret::Secret;
+use crate::server::edge::Edge;
 use crate::server::readiness::Readiness;
 use crate::state::State;
 use crate::telemetry::Log;
@@ -78,6 +79,26 @@ impl Site {
         let gateway = Gateway::new(settings, policy, parts, before)?;
         self.metrics.config_in_force(digest, self.clock.now());
         Ok(gateway)
+    }
+
+    /// What connections are met with under a configuration.
+    pub(super) fn edge(&self, settings: &config::Gateway, before: Option<&Edge>) -> Result<Edge, String> {
+        Edge::load(settings, before, self.clock.now_system())
+    }
+
+    /// Says which certificate is served from now on, where that is another one than before.
+    pub(super) fn announce(&self, edge: &Edge, before: Option<&Edge>) {
+        let known = before.and_then(Edge::tls);
+        let Some(tls) = edge.tls().filter(|tls| known.is_none_or(|known| !Arc::ptr_eq(known, tls))) else {
+            return;
+        };
+        let until = tls.validity().not_after;
+        self.metrics.certificate_expires(UnixSeconds::of(until));
+        let until = humantime::format_rfc3339_seconds(until);
+        match tls.validity().complaint(self.clock.now_system()) {
+            Some(complaint) => tracing::warn!(%until, "tls.certificate: it {complaint}"),
+            None => tracing::info!(%until, "tls.certificate"),
+        }
     }
 
     async fn presigner(&self, settings: &config::Gateway) -> Result<Presigner, String> {

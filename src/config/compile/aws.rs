@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 use url::{Host, Url};
 
-pub(super) fn aws(written: &Aws, findings: &mut Findings) -> Option<AwsConfig> {
+pub(super) fn aws(written: &Aws, calls_at_once: usize, findings: &mut Findings) -> Option<AwsConfig> {
     let region = findings.check("aws.region", &written.region, |text| Ok(Region::parse(text)?));
     let role_arn =
         findings.check_optional("aws.role_arn", written.role_arn.as_ref(), |text| Ok(RoleArn::parse(text)?));
@@ -31,6 +31,7 @@ pub(super) fn aws(written: &Aws, findings: &mut Findings) -> Option<AwsConfig> {
         external_id: external_id?,
         session_tags: session_tags?,
         timeout: timeout?.unwrap_or(Duration::from_secs(5)),
+        calls_at_once,
         endpoint_url: endpoint_url?,
         sts_endpoint_url: sts_endpoint_url?,
         authorized_url_hosts: hosts?,

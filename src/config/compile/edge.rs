@@ -3,9 +3,9 @@
 use super::texts::{self, Plain, mismatch};
 use super::{Findings, Problem};
 use crate::config::diagnostics::Diagnostic;
-use crate::config::file::{self, Document};
+use crate::config::file::{self, Document, ProxyProtocol};
 use crate::config::located::At;
-use crate::config::{Drain, Limits, Listen};
+use crate::config::{Drain, Listen, TlsConfig};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -28,9 +28,25 @@ pub(super) fn public_url(written: &At<String>, findings: &mut Findings) -> Optio
     Some(url)
 }
 
-pub(super) fn listen(written: &file::Listen, findings: &mut Findings) -> Option<Listen> {
-    let address = findings.check("listen.address", &written.address, socket_address)?;
-    Some(Listen { address, direct_clients: written.direct_clients })
+pub(super) fn listen(document: &Document, directory: &Path, findings: &mut Findings) -> Option<Listen> {
+    let written = &document.listen;
+    let address = findings.check("listen.address", &written.address, socket_address);
+    let tls = written.tls.as_ref().map(|tls| TlsConfig {
+        certificate: texts::path(&tls.certificate, directory),
+        private_key: texts::path(&tls.private_key, directory),
+    });
+    let header = written.proxy_protocol.as_ref().filter(|header| header.value == ProxyProtocol::Required);
+    if let Some(header) = header {
+        let path = "listen.proxy_protocol";
+        if document.trusted_proxies.is_empty() {
+            findings.refuse(path, header, "nobody may send the header: `trusted_proxies` names no balancer");
+        }
+        if written.direct_clients {
+            findings.refuse(path, header, "`direct_clients: true` says that no balancer stands in front");
+        }
+    }
+    let proxy_protocol = header.is_some();
+    Some(Listen { address: address?, tls, proxy_protocol, direct_clients: written.direct_clients })
 }
 
 pub(super) fn admin(
@@ -88,12 +104,6 @@ fn network(text: &str, everyone: bool) -> Result<IpNet, Problem> {
         return Err(Problem::new(format!("`{text}` is an IPv4 network in IPv6 form")).help(help));
     }
     Ok(network)
-}
-
-pub(super) fn limits(written: Option<&file::Limits>) -> Limits {
-    let mints_per_minute = written.and_then(|limits| limits.mints_per_minute).unwrap_or(30);
-    let connections = written.and_then(|limits| limits.connections).unwrap_or(10_000);
-    Limits { mints_per_minute, connections }
 }
 
 pub(super) fn audit_file(

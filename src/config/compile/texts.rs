@@ -118,6 +118,24 @@ pub(super) fn duration(text: &str, least: Duration, most: Duration) -> Parsed<Du
     }
 }
 
+/// A number of bytes such as `64KiB`, between two bounds.
+pub(super) fn size(text: &str, least: usize, most: usize) -> Parsed<usize> {
+    let units = [("KiB", 1024), ("MiB", 1024 * 1024)];
+    let found = units.into_iter().find_map(|(unit, bytes)| {
+        let number: usize = text.strip_suffix(unit)?.trim_end().parse().ok()?;
+        number.checked_mul(bytes)
+    });
+    match found {
+        Some(size) if (least..=most).contains(&size) => Ok(size),
+        _ => {
+            let (least, most) = (least / 1024, most / 1024);
+            let allowed =
+                format!("a size with its unit, such as `64KiB` or `1MiB`, from {least}KiB to {most}KiB");
+            Err(mismatch(text, &allowed))
+        }
+    }
+}
+
 /// The name of an environment variable.
 pub(super) fn variable(text: &str) -> Parsed<String> {
     let legal = !text.starts_with(|c: char| c.is_ascii_digit())

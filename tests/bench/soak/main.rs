@@ -1,13 +1,14 @@
 //! Proof under load and faults: runs the scenarios at the size of their claims and prints what was measured.
 //!
+//! `tests/bench/soak/run` builds and starts this with the peers that it needs:
+//!
 //! ```text
-//! cargo bench --bench soak                           all of them
-//! cargo bench --bench soak -- rolling-restart stop   some
-//! cargo bench --bench soak -- --small                as in the tests
+//! tests/bench/soak/run                       all of them
+//! tests/bench/soak/run rolling-restart stop  some
+//! tests/bench/soak/run --small               as in the tests
 //! ```
 //!
-//! Those with a balancer or a moved clock need the peers of `tests/peers/install`, named by `POSTERN_PEERS`. The exit status
-//! is 1 where a promise was missed.
+//! The exit status is 1 where a promise was missed.
 
 #![allow(
     clippy::cast_precision_loss,
@@ -39,11 +40,18 @@ mod throttling;
 
 #[path = "../../it/support"]
 mod support {
+    #[allow(dead_code, reason = "the tests use the rest")]
     pub(crate) mod elsewhere;
     #[allow(dead_code, reason = "the tests use the rest")]
-    pub(crate) mod postern;
-    #[allow(dead_code, reason = "the tests use the rest")]
     pub(crate) mod valkey;
+
+    /// What `valkey` takes from there. The rest starts the program that Cargo builds for tests.
+    pub(crate) mod postern {
+        pub(crate) fn free_port() -> u16 {
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+            listener.local_addr().expect("an address").port()
+        }
+    }
 }
 
 use figures::{Report, Size};
@@ -64,7 +72,6 @@ const ALL: [&str; 9] = [
 const BESIDE: &str = "dark-provider";
 
 fn main() -> ExitCode {
-    // Cargo adds `--bench`.
     let (options, mut names): (Vec<_>, Vec<_>) =
         std::env::args().skip(1).partition(|it| it.starts_with("--"));
     let size = if options.iter().any(|option| option == "--small") { Size::Small } else { Size::Full };

@@ -2,8 +2,8 @@
 
 use super::figures::{Report, Size};
 use super::load::Load;
+use super::replica::program;
 use super::site::{Plan, Site};
-use crate::support::postern::BINARY;
 use std::fs;
 use std::process::Command;
 use std::time::Duration;
@@ -54,7 +54,7 @@ fn changed(site: &Site, config: &str, number: u64) -> String {
     }
     if number.is_multiple_of(5) {
         let name = format!("session-key-{number}");
-        let key = Command::new(BINARY).arg("keygen").output().expect("a key").stdout;
+        let key = Command::new(program()).arg("keygen").output().expect("a key").stdout;
         fs::write(site.folder.path().join(&name), key).expect("the key");
         changed = changed.replace("keys: [", &format!("keys: [{{file: {name}}}, "));
     }

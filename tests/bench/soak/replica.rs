@@ -1,6 +1,5 @@
 //! One replica: the real binary, started, signalled and watched from outside.
 
-use crate::support::postern::BINARY;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -137,8 +136,14 @@ impl Drop for Replica {
     }
 }
 
+/// What Cargo built for these tests, or else what lies beside this program.
+pub(crate) fn program() -> PathBuf {
+    option_env!("CARGO_BIN_EXE_postern")
+        .map_or_else(|| std::env::current_exe().expect("a place").with_file_name("postern"), PathBuf::from)
+}
+
 fn spawn(config: &Path, environment: &[(String, String)], told: &Arc<Told>) -> Child {
-    let mut child = Command::new(BINARY)
+    let mut child = Command::new(program())
         .args(["serve", "--log-format", "json", "--config"])
         .arg(config)
         .envs(environment.iter().map(|(name, value)| (name, value)))

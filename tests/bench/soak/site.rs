@@ -2,9 +2,8 @@
 
 use super::connection::{Connection, Front, Style};
 use super::people::Person;
-use super::replica::Replica;
+use super::replica::{Replica, program};
 use crate::support::elsewhere::peers;
-use crate::support::postern::BINARY;
 use crate::support::valkey::{Valkey, make_certificates};
 use hyper::HeaderMap;
 use postern::clock::Clock;
@@ -45,7 +44,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) environment: Vec<(String, String)>,
     /// The provider's.
     pub(crate) clock: Clock,
-    pub(crate) change: &'a dyn Fn(String) -> String,
+    pub(crate) change: &'a (dyn Fn(String) -> String + Sync),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,7 +87,7 @@ impl Site {
         sandbox.register_redirect(format!("{scheme}://localhost:{public}/-/callback"));
         sandbox.register_post_logout_redirect(format!("{scheme}://localhost:{public}/-/logout"));
         fs::write(folder.path().join("client-secret"), sandbox.client().1.expose()).expect("the secret");
-        let key = Command::new(BINARY).arg("keygen").output().expect("a key").stdout;
+        let key = Command::new(program()).arg("keygen").output().expect("a key").stdout;
         fs::write(folder.path().join("session-key"), key).expect("the key");
 
         if plan.entrance != Entrance::Plain {

@@ -20,7 +20,7 @@ struct Good {
 
 static GOOD: LazyLock<Good> = LazyLock::new(|| {
     let signer = Signer::new("the good key");
-    let jws = signer.raw(&json!({"alg": "EdDSA", "kid": "the good key"}).to_string(), "payload");
+    let jws = signer.raw(json!({"alg": "EdDSA", "kid": "the good key"}).to_string(), "payload");
     Good { key: signer.jwk(), jws }
 });
 

@@ -196,8 +196,30 @@ const CASES: &[Case] = &[
     ),
     (
         r#"listen: {address: "127.0.0.1:8443"}"#,
-        r#"listen: {address: "127.0.0.1:8443", proxy_protocol: off}"#,
-        &["3:37 listen.proxy_protocol: unknown key `proxy_protocol`; allowed: `address`, `direct_clients`"],
+        r#"listen: {address: "127.0.0.1:8443", proxy_protocl: off}"#,
+        &[
+            "3:37 listen.proxy_protocl: unknown key `proxy_protocl`; allowed: `address`, `direct_clients`, `proxy_protocol`, `tls` | did you mean `proxy_protocol`?",
+        ],
+    ),
+    (
+        r#"listen: {address: "127.0.0.1:8443"}"#,
+        r#"listen: {address: "127.0.0.1:8443", proxy_protocol: optional}"#,
+        &["3:53 listen.proxy_protocol: found `optional`; allowed: `off`, `required`"],
+    ),
+    (
+        r#"listen: {address: "127.0.0.1:8443"}"#,
+        r#"listen: {address: "127.0.0.1:8443", tls: {certificate: a.pem}}"#,
+        &["3:37 listen.tls: the key `private_key` is missing"],
+    ),
+    (
+        "limits: {",
+        "limits: {connections: 0, streams: 1001, header_fields: 9, aws_calls: 0, ",
+        &[
+            "37:23 limits.connections: found `0`; allowed: a whole number from 1 to 1000000",
+            "37:35 limits.streams: found `1001`; allowed: a whole number from 1 to 1000",
+            "37:56 limits.header_fields: found `9`; allowed: a whole number from 10 to 1000",
+            "37:70 limits.aws_calls: found `0`; allowed: a whole number from 1 to 10000",
+        ],
     ),
     (
         "preset: aws_alb",

@@ -60,6 +60,17 @@ impl Postern {
         self.output.lock().expect("output").clone()
     }
 
+    /// Waits until the log contains `text` so many times.
+    pub(crate) async fn wait_for_log(&self, text: &str, times: usize) {
+        for _ in 0..1500 {
+            if self.log().matches(text).count() >= times {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("not {times} times {text}: {}", self.log());
+    }
+
     /// The audit records so far. Writing is asynchronous, so this waits until there are `at_least` of them.
     pub(crate) fn audit(&self, at_least: usize) -> Vec<serde_json::Value> {
         for _ in 0..500 {
@@ -76,6 +87,13 @@ impl Postern {
 
     pub(crate) fn audit_text(&self) -> String {
         self.audit.lock().expect("audit").clone()
+    }
+
+    /// Resident memory, in KiB.
+    pub(crate) fn memory(&self) -> usize {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("a process");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its memory");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
     pub(crate) fn signal(&self, name: &str) {

@@ -49,6 +49,14 @@ impl Stage {
         Some(Self { sandbox, postern, folder })
     }
 
+    /// Has the configuration loaded again, and waits for it: `applied` or `refused`.
+    pub(crate) async fn hang_up(&self, outcome: &str) {
+        let text = format!("\"reload.{outcome}");
+        let before = self.postern.log().matches(&text).count();
+        self.postern.signal("HUP");
+        self.postern.wait_for_log(&text, before + 1).await;
+    }
+
     /// An access token for the API.
     pub(crate) fn token(&self, person: &str) -> String {
         self.sandbox.token(&Token::new(self.sandbox.access_claims(person))).expect("a token")

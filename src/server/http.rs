@@ -1,0 +1,205 @@
+//! A connection that speaks HTTP, from its first byte to its end.
+
+use super::drain::Ticket;
+use super::pace::{Pace, Phase, Request};
+use super::paced::Paced;
+use super::peer::Peer;
+use super::{Answers, Serving};
+use crate::config::Limits;
+use crate::gateway::respond::Body;
+use hyper::body::{Body as HttpBody, Bytes, Frame, Incoming, SizeHint};
+use hyper::header::{CONNECTION, HeaderValue};
+use hyper::rt::Executor;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper::{Response, StatusCode, Version};
+use hyper_util::rt::TokioIo;
+use hyper_util::server::graceful::GracefulConnection;
+use std::convert::Infallible;
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::task::unconstrained;
+use tokio::time::{sleep_until, timeout};
+
+/// What a client that speaks HTTP/2 says first (RFC 9113, section 3.4). No method of HTTP/1.1 is spelt so.
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// Streams of which the client thought better before they were looked at (CVE-2023-44487).
+const MOST_RESET: usize = 20;
+/// Streams that we reset for the client's errors, over the whole life of a connection.
+const MOST_FAULTY: usize = 64;
+/// Bytes of bodies on their way, per stream and per connection: bodies are small here.
+const WINDOW: u32 = 64 * 1024;
+
+/// Serves until the client or a deadline ends the connection, or the server has told it to end and it has.
+///
+/// `version` is what TLS has agreed on; without TLS, the first bytes tell.
+pub(super) async fn serve<Stream, Handler: Answers>(
+    mut stream: Stream,
+    peer: Peer,
+    version: Option<Version>,
+    limits: &Limits,
+    serving: &Arc<Serving<Handler>>,
+    ticket: &mut Ticket,
+) where
+    Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let pace = Pace::new(limits.deadlines.clone());
+    let (version, ahead) = match version {
+        Some(version) => (version, Vec::new()),
+        None => match timeout(limits.deadlines.request_head, recognise(&mut stream)).await {
+            Ok(Ok(recognised)) => recognised,
+            _ => return,
+        },
+    };
+    let service = service_fn(|request: hyper::Request<Incoming>| {
+        let running = Request::begin(&pace);
+        let serving = Arc::clone(serving);
+        // Boxed, so that a connection that waits does not hold the room for a request.
+        Box::pin(async move {
+            let answer = serving.handler.answer(request, peer).await;
+            Ok::<_, Infallible>(serving.finish(answer, version, running))
+        })
+    });
+    let io = TokioIo::new(Paced::new(stream, Arc::clone(&pace), ahead, version != Version::HTTP_2));
+    let ended = if version == Version::HTTP_2 {
+        drive(http2(limits).serve_connection(io, service), &pace, ticket).await
+    } else {
+        drive(http1(limits).serve_connection(io, service), &pace, ticket).await
+    };
+    match ended {
+        // hyper has answered by itself.
+        Ended::Badly(error) if error.is_parse() => {
+            let is_large = error.is_parse_too_large();
+            let large = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+            serving.handler.refused(peer, if is_large { large } else { StatusCode::BAD_REQUEST }).await;
+        }
+        Ended::Badly(error) => tracing::debug!(peer = %peer.address, error = %error, "connection.ended"),
+        Ended::Overdue(phase) => tracing::debug!(peer = %peer.address, ?phase, "connection.overdue"),
+        Ended::Well => {}
+    }
+}
+
+#[derive(Debug)]
+enum Ended {
+    Well,
+    Badly(hyper::Error),
+    Overdue(Phase),
+}
+
+/// Reads until HTTP/1.1 and HTTP/2 differ. What was read is part of the request.
+async fn recognise<Stream: AsyncRead + Unpin>(stream: &mut Stream) -> io::Result<(Version, Vec<u8>)> {
+    let mut ahead = Vec::with_capacity(PREFACE.len());
+    while ahead.len() < PREFACE.len() {
+        let missing = PREFACE.len() - ahead.len();
+        if stream.take(missing as u64).read_buf(&mut ahead).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if !PREFACE.starts_with(&ahead) {
+            return Ok((Version::HTTP_11, ahead));
+        }
+    }
+    Ok((Version::HTTP_2, ahead))
+}
+
+async fn drive<Connection>(connection: Connection, pace: &Pace, ticket: &mut Ticket) -> Ended
+where
+    Connection: GracefulConnection<Error = hyper::Error>,
+{
+    let mut connection = pin!(connection);
+    let mut timer = pin!(sleep_until(pace.due()));
+    let mut is_leaving = false;
+    loop {
+        let phase = tokio::select! {
+            biased;
+            ended = connection.as_mut() => return ended.map_or_else(Ended::Badly, |()| Ended::Well),
+            // Unconstrained: a client that always has more to say uses up what tokio lets a task do in one turn.
+            () = unconstrained(ticket.closing()), if !is_leaving => None,
+            phase = unconstrained(pace.overdue(timer.as_mut())) => Some(phase),
+        };
+        match phase {
+            // HTTP/1.1 ends after the answer under way, HTTP/2 by GOAWAY and the answers to what came before it.
+            None => connection.as_mut().graceful_shutdown(),
+            Some(Phase::Idle) if !is_leaving => {
+                connection.as_mut().graceful_shutdown();
+                pace.close();
+            }
+            Some(phase) => return Ended::Overdue(phase),
+        }
+        is_leaving = true;
+    }
+}
+
+fn http1(limits: &Limits) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.max_buf_size(limits.head_size).max_headers(limits.header_fields);
+    builder
+}
+
+fn http2(limits: &Limits) -> http2::Builder<Streams> {
+    let deadlines = &limits.deadlines;
+    let mut builder = http2::Builder::new(Streams { deadline: deadlines.request + deadlines.write });
+    builder
+        .max_concurrent_streams(limits.streams)
+        .max_header_list_size(u32::try_from(limits.head_size).unwrap_or(u32::MAX))
+        .max_pending_accept_reset_streams(MOST_RESET)
+        .max_local_error_reset_streams(MOST_FAULTY)
+        .initial_stream_window_size(WINDOW)
+        .initial_connection_window_size(WINDOW)
+        .max_send_buf_size(64 * 1024);
+    builder
+}
+
+/// Runs HTTP/2's streams, each from its request to the last byte of its answer. One whose client takes no bytes (a window
+/// of zero) is reset in the end.
+#[derive(Clone, Debug)]
+struct Streams {
+    deadline: Duration,
+}
+
+impl<Stream: Future<Output: Send> + Send + 'static> Executor<Stream> for Streams {
+    fn execute(&self, stream: Stream) {
+        tokio::spawn(timeout(self.deadline, stream));
+    }
+}
+
+impl<Handler> Serving<Handler> {
+    /// The answer as it goes into the connection.
+    fn finish(&self, mut answer: Response<Body>, version: Version, request: Request) -> Response<Answer> {
+        if version != Version::HTTP_2 && !self.readiness.is_ready() {
+            // Before the listener closes, so that no client finds its connection gone when it next asks.
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        answer.map(|body| Answer { body, _request: request })
+    }
+}
+
+/// A body that tells when it has been handed over.
+#[derive(Debug)]
+struct Answer {
+    body: Body,
+    _request: Request,
+}
+
+impl HttpBody for Answer {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,142 @@
+//! The deadlines of a connection that speaks HTTP.
+//!
+//! A connection is in one phase at a time, and only looks at the clock when it changes phase or has waited for as long as
+//! the phase allows: a busy connection never touches its timer.
+
+use crate::config::Deadlines;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::ready;
+use std::time::Duration;
+use tokio::time::{Instant, Sleep};
+
+/// How long a client may take to close its side once ours is closed.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// Where a connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The first bytes of a request are here, its head is not complete.
+    Head,
+    /// Requests are being answered.
+    Busy,
+    /// All requests are answered.
+    Idle,
+    /// Nothing more is sent.
+    Closed,
+}
+
+#[derive(Debug)]
+pub(super) struct Pace {
+    deadlines: Deadlines,
+    moment: Mutex<Moment>,
+}
+
+#[derive(Debug)]
+struct Moment {
+    phase: Phase,
+    since: Instant,
+    requests: usize,
+    /// Since when the client has not read what was to be sent.
+    blocked: Option<Instant>,
+}
+
+impl Pace {
+    pub(super) fn new(deadlines: Deadlines) -> Arc<Self> {
+        let moment = Moment { phase: Phase::Head, since: Instant::now(), requests: 0, blocked: None };
+        Arc::new(Self { deadlines, moment: Mutex::new(moment) })
+    }
+
+    pub(super) fn phase(&self) -> Phase {
+        self.moment().phase
+    }
+
+    /// Bytes came from the client.
+    pub(super) fn received(&self) {
+        let mut moment = self.moment();
+        if moment.phase == Phase::Idle {
+            moment.enter(Phase::Head);
+        }
+    }
+
+    /// The client takes what is sent to it, or does not.
+    pub(super) fn sent(&self, is_blocked: bool) {
+        let mut moment = self.moment();
+        if is_blocked != moment.blocked.is_some() {
+            moment.blocked = is_blocked.then(Instant::now);
+        }
+    }
+
+    pub(super) fn close(&self) {
+        self.moment().enter(Phase::Closed);
+    }
+
+    /// Resolves when the phase has taken longer than it may.
+    pub(super) async fn overdue(&self, mut timer: Pin<&mut Sleep>) -> Phase {
+        poll_fn(|context| {
+            loop {
+                let due = self.due();
+                if due < timer.deadline() {
+                    timer.as_mut().reset(due);
+                }
+                ready!(timer.as_mut().poll(context));
+                let due = self.due();
+                if due <= Instant::now() {
+                    return std::task::Poll::Ready(self.phase());
+                }
+                timer.as_mut().reset(due);
+            }
+        })
+        .await
+    }
+
+    pub(super) fn due(&self) -> Instant {
+        let moment = self.moment();
+        let allowed = match moment.phase {
+            Phase::Head => self.deadlines.request_head,
+            // Each request has its own deadline; this is for what none of them ends.
+            Phase::Busy => self.deadlines.request + self.deadlines.write + LINGER,
+            Phase::Idle => self.deadlines.idle,
+            Phase::Closed => LINGER,
+        };
+        let due = moment.since + allowed;
+        moment.blocked.map_or(due, |blocked| due.min(blocked + self.deadlines.write))
+    }
+
+    fn moment(&self) -> MutexGuard<'_, Moment> {
+        self.moment.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Moment {
+    fn enter(&mut self, phase: Phase) {
+        if self.phase != Phase::Closed {
+            self.phase = phase;
+            self.since = Instant::now();
+        }
+    }
+}
+
+/// A request from its head until its answer was handed to the connection, or dropped.
+#[derive(Debug)]
+pub(super) struct Request(Arc<Pace>);
+
+impl Request {
+    pub(super) fn begin(pace: &Arc<Pace>) -> Self {
+        let mut moment = pace.moment();
+        moment.requests += 1;
+        moment.enter(Phase::Busy);
+        drop(moment);
+        Self(Arc::clone(pace))
+    }
+}
+
+impl Drop for Request {
+    fn drop(&mut self) {
+        let mut moment = self.0.moment();
+        moment.requests = moment.requests.saturating_sub(1);
+        let phase = if moment.requests == 0 { Phase::Idle } else { Phase::Busy };
+        moment.enter(phase);
+    }
+}

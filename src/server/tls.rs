@@ -1,0 +1,134 @@
+//! TLS 1.2 and 1.3 (RFC 5246, RFC 8446) for the listener: a certificate with its key, and what clients resume.
+
+mod validity;
+
+pub use validity::Validity;
+
+use crate::config::TlsConfig;
+use aws_lc_rs::digest;
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::{ServerConfig, ServerSessionMemoryCache};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{Error, InconsistentKeys};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Sessions that clients may resume. They are kept here, each is good for one connection and none outlives its certificate:
+/// no key opens what was recorded of many connections, and other replicas just make a full handshake.
+const MOST_RESUMED: usize = 1024;
+
+#[derive(Debug)]
+pub struct Tls {
+    config: Arc<ServerConfig>,
+    validity: Validity,
+    /// Of the certificates and the key.
+    fingerprint: [u8; 32],
+}
+
+impl Tls {
+    /// Reads both files. Where they hold what `before` was made of, that is the answer.
+    ///
+    /// # Errors
+    ///
+    /// Which file is wrong, what was found and what is allowed.
+    pub fn load(files: &TlsConfig, before: Option<&Arc<Self>>) -> Result<Arc<Self>, String> {
+        let chain = certificates(&files.certificate)?;
+        let key = private_key(&files.private_key)?;
+        let fingerprint = fingerprint(&chain, &key);
+        if let Some(same) = before.filter(|before| before.fingerprint == fingerprint) {
+            return Ok(Arc::clone(same));
+        }
+        let validity = chain.first().and_then(|certificate| Validity::of(certificate));
+        let unreadable = || {
+            format!(
+                "listen.tls.certificate: the first certificate in `{}` cannot be read",
+                files.certificate.display()
+            )
+        };
+        let validity = validity.ok_or_else(unreadable)?;
+        let provider = Arc::new(default_provider());
+        let pair = CertifiedKey::from_der(chain, key, &provider).map_err(|error| match error {
+            Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => format!(
+                "listen.tls.private_key: `{}` is not the key of the first certificate in `{}`; allowed: a certificate with its own key",
+                files.private_key.display(),
+                files.certificate.display(),
+            ),
+            Error::InvalidCertificate(_) => unreadable(),
+            error => format!(
+                "listen.tls.private_key: the key in `{}` cannot be used ({error}); allowed: RSA of 2048 to 8192 bits, ECDSA on P-256, P-384 or P-521, Ed25519",
+                files.private_key.display(),
+            ),
+        })?;
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| format!("listen.tls: {error}"))?;
+        let mut config =
+            config.with_no_client_auth().with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config.session_storage = ServerSessionMemoryCache::new(MOST_RESUMED);
+        config.send_tls13_tickets = 1;
+        Ok(Arc::new(Self { config: Arc::new(config), validity, fingerprint }))
+    }
+
+    pub fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.config)
+    }
+
+    /// When the server's certificate may be used.
+    pub fn validity(&self) -> &Validity {
+        &self.validity
+    }
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let found: Result<Vec<_>, _> =
+        CertificateDer::pem_file_iter(file).and_then(|certificates| certificates.collect());
+    let wrong = |what: &str| {
+        format!(
+            "listen.tls.certificate: `{}` {what}; allowed: a PEM file with the server's certificate first, then those of the authorities between it and the root",
+            file.display()
+        )
+    };
+    match found {
+        Ok(chain) if chain.is_empty() => Err(wrong("holds no certificate")),
+        Ok(chain) => Ok(chain),
+        Err(error) => Err(wrong(&reason(&error))),
+    }
+}
+
+fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, String> {
+    PrivateKeyDer::from_pem_file(file).map_err(|error| {
+        let what = match error {
+            pem::Error::NoItemsFound => "holds no private key".to_owned(),
+            error => reason(&error),
+        };
+        format!(
+            "listen.tls.private_key: `{}` {what}; allowed: a PEM file with a private key (PKCS #8, PKCS #1 or SEC 1), not encrypted",
+            file.display()
+        )
+    })
+}
+
+/// Never shows what is in the file.
+fn reason(error: &pem::Error) -> String {
+    match error {
+        pem::Error::Io(error) => format!("cannot be read: {error}"),
+        pem::Error::NoItemsFound => "holds nothing in PEM".to_owned(),
+        _ => "is not PEM".to_owned(),
+    }
+}
+
+fn fingerprint(chain: &[CertificateDer<'_>], key: &PrivateKeyDer<'_>) -> [u8; 32] {
+    let mut all = digest::Context::new(&digest::SHA256);
+    for part in chain.iter().map(AsRef::as_ref).chain([key.secret_der()]) {
+        all.update(&(part.len() as u64).to_be_bytes());
+        all.update(part);
+    }
+    let mut fingerprint = [0; 32];
+    for (into, byte) in fingerprint.iter_mut().zip(all.finish().as_ref()) {
+        *into = *byte;
+    }
+    fingerprint
+}

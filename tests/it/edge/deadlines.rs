@@ -1,0 +1,229 @@
+//! Clients that never come to a point: every phase of a connection ends in time, some hundreds at once.
+
+use crate::support::postern::free_port;
+use crate::support::raw::{Raw, get};
+use crate::support::stage::Stage;
+use crate::support::tls::{Authority, secured};
+use crate::support::visitor::Visitor;
+use postern::sandbox::SandboxOptions;
+use rustls::version::TLS13;
+use std::time::{Duration, Instant};
+use tokio::io::AsyncWriteExt;
+
+const LONG: &str = "30s";
+
+/// All deadlines are long but the one that is to be seen.
+fn short(name: &str, text: &str) -> String {
+    let all = [
+        "first_byte",
+        "proxy_header",
+        "tls_handshake",
+        "request_head",
+        "request_body",
+        "request",
+        "write",
+        "idle",
+    ];
+    let deadlines: Vec<_> = all
+        .iter()
+        .map(|deadline| format!("{deadline}: {}", if *deadline == name { "500ms" } else { LONG }))
+        .collect();
+    format!("{text}\nlimits: {{deadlines: {{{}}}}}\n", deadlines.join(", "))
+}
+
+async fn stage(name: &str, listen: &str) -> Stage {
+    let listen = format!("listen:\n{listen}");
+    Stage::with(SandboxOptions::default(), |text| short(name, &text.replace("listen:\n", &listen))).await
+}
+
+fn port(stage: &Stage) -> u16 {
+    stage.postern.url.port().unwrap()
+}
+
+/// A hundred clients say `begin`, wait, and are thrown out: not at once, and long before any other deadline.
+async fn are_reaped(stage: &Stage, begin: &[u8]) {
+    let port = port(stage);
+    let began = Instant::now();
+    let clients = (0..100).map(|_| {
+        let begin = begin.to_vec();
+        tokio::spawn(async move {
+            let mut raw = Raw::connect(port).await;
+            raw.send(begin).await;
+            raw.rest().await
+        })
+    });
+    for client in clients.collect::<Vec<_>>() {
+        client.await.unwrap();
+    }
+    let shown = String::from_utf8_lossy(begin);
+    assert!(began.elapsed() >= Duration::from_millis(400), "{shown:?} was not waited for");
+    assert!(began.elapsed() < Duration::from_secs(20), "{shown:?} was waited for too long");
+    is_served(stage).await;
+}
+
+async fn is_served(stage: &Stage) {
+    let mut raw = Raw::connect(port(stage)).await;
+    raw.send(get(port(stage), "/-/live", "")).await;
+    assert!(raw.rest_as_text().await.starts_with("HTTP/1.1 200 "));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_says_nothing() {
+    are_reaped(&stage("first_byte", "").await, b"").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_finish_a_request_head() {
+    let stage = stage("request_head", "").await;
+    for begin in [
+        "G",
+        "GET /studio HTTP/1.1\r\nho",
+        "P",
+        "PRI * HTTP/2.0\r\n",
+        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        "\r\n",
+    ] {
+        are_reaped(&stage, begin.as_bytes()).await;
+    }
+    // The second request of a connection has its time, too, and dripping does not stretch it.
+    let mut raw = Raw::connect(port(&stage)).await;
+    raw.send("GET /-/live HTTP/1.1\r\nhost: localhost\r\n\r\n").await;
+    assert!(raw.answer().await.starts_with("HTTP/1.1 "));
+    let began = Instant::now();
+    let dripping = async {
+        loop {
+            raw.0.write_all(b"G").await?;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let ended: std::io::Result<()> =
+        tokio::time::timeout(Duration::from_secs(20), dripping).await.expect("an end");
+    assert!(ended.is_err() && began.elapsed() >= Duration::from_millis(400));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_ask_again() {
+    let stage = stage("idle", "").await;
+    let mut raw = Raw::connect(port(&stage)).await;
+    raw.send(get(port(&stage), "/-/live", "").replace("connection: close\r\n", "")).await;
+    let began = Instant::now();
+    assert!(raw.rest_as_text().await.starts_with("HTTP/1.1 200 "), "answered, and ended without a reset");
+    assert!((Duration::from_millis(400)..Duration::from_secs(20)).contains(&began.elapsed()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_finish_a_proxy_header() {
+    let stage = Stage::with(SandboxOptions::default(), |text| {
+        let text = text.replace("  direct_clients: true\n", "  proxy_protocol: required\n");
+        short("proxy_header", &(text + "\ntrusted_proxies: [127.0.0.1]\n"))
+    })
+    .await;
+    let port = port(&stage);
+    let began = Instant::now();
+    for begin in [&b"P"[..], b"PROXY TCP4 10.20.3.4", b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c\x0a"] {
+        let mut raw = Raw::connect(port).await;
+        raw.send(begin).await;
+        assert_eq!(raw.rest_as_text().await, "");
+    }
+    assert!((Duration::from_millis(1200)..Duration::from_secs(20)).contains(&began.elapsed()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_finish_a_handshake() {
+    let authority = Authority::new();
+    let stage = stage("tls_handshake", &authority.listen()).await;
+    let port = port(&stage);
+    let began = Instant::now();
+    let clients = (0..100).map(|_| {
+        tokio::spawn(async move {
+            let mut raw = Raw::connect(port).await;
+            raw.send(b"\x16\x03\x01\x00\xf0\x01").await;
+            raw.rest().await
+        })
+    });
+    for client in clients.collect::<Vec<_>>() {
+        client.await.unwrap();
+    }
+    assert!((Duration::from_millis(400)..Duration::from_secs(20)).contains(&began.elapsed()));
+    secured(&authority.client(&[&TLS13], &[]), Raw::connect(port).await.0).await.expect("others are served");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_send_a_body() {
+    let stage = stage("request_body", "").await;
+    let mut raw = Raw::connect(port(&stage)).await;
+    let head = "content-type: application/x-www-form-urlencoded\r\ncontent-length: 100\r\n";
+    raw.send(get(port(&stage), "/-/backchannel-logout", head).replacen("GET", "POST", 1)).await;
+    raw.send("logout_token=").await;
+    assert!(raw.rest_as_text().await.starts_with("HTTP/1.1 400 "), "an answer, not a hang");
+}
+
+/// Asks and asks, and never reads an answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_does_not_read() {
+    let stage = stage("write", "").await;
+    let request =
+        get(port(&stage), "/-/api/openapi.json", "").replace("connection: close\r\n", "").repeat(100);
+    let mut raw = Raw::connect(port(&stage)).await;
+    let asking = async {
+        loop {
+            raw.0.write_all(request.as_bytes()).await?;
+        }
+    };
+    let ended: std::io::Result<()> =
+        tokio::time::timeout(Duration::from_secs(25), asking).await.expect("an end");
+    assert!(ended.is_err());
+    is_served(&stage).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_as_a_whole_ends_in_time() {
+    let stage = Stage::with(SandboxOptions::default(), |text| {
+        let text = text.replace("  region: eu-west-1\n", "  region: eu-west-1\n  timeout: 30s\n");
+        text + "\nlimits: {deadlines: {request: 1s}}\n"
+    })
+    .await;
+    let slow = postern::sandbox::Fault::Slow(Duration::from_secs(20));
+    stage.sandbox.faults().inject(Some("CreatePresignedDomainUrl"), slow, postern::sandbox::Times::Next(9));
+    let answer = stage.program("grace").get(&stage.postern.at("/studio")).await.checked();
+    assert_eq!(answer.status, 504, "{}", answer.body);
+}
+
+/// Who comes when all places are taken waits for one, and gets it when somebody is thrown out.
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_have_a_cap() {
+    let stage = Stage::with(SandboxOptions::default(), |text| {
+        text + "\nlimits: {connections: 20, deadlines: {first_byte: 1s}}\n"
+    })
+    .await;
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(Raw::connect(port(&stage)).await);
+    }
+    let began = Instant::now();
+    is_served(&stage).await;
+    assert!(began.elapsed() >= Duration::from_millis(500), "there was no place at first");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_changes_deadlines_and_not_the_number_of_connections() {
+    let stage = stage("idle", "").await;
+    let file = stage.folder.path().join("postern.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text.replace("first_byte: 30s", "first_byte: 300ms")).unwrap();
+    stage.hang_up("applied").await;
+    are_reaped_soon(&stage).await;
+    std::fs::write(&file, text.replace("limits: {", "limits: {connections: 5, ")).unwrap();
+    stage.hang_up("refused").await;
+    assert!(stage.postern.log().contains("`limits.connections` cannot change"));
+    assert_ne!(free_port(), 0);
+    let mut visitor = Visitor::program();
+    assert_eq!(visitor.get(&stage.postern.at("/-/live")).await.checked().status, 200);
+}
+
+async fn are_reaped_soon(stage: &Stage) {
+    let mut raw = Raw::connect(port(stage)).await;
+    let began = Instant::now();
+    raw.rest().await;
+    assert!(began.elapsed() < Duration::from_secs(20));
+}

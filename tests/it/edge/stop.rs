@@ -1,0 +1,107 @@
+//! A stop that loses nothing.
+
+use crate::support::raw::{Raw, get};
+use crate::support::stage::Stage;
+use hyper::Request;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use postern::sandbox::{Fault, SandboxOptions, Times};
+use serde_json::json;
+use std::time::Duration;
+
+fn port(stage: &Stage) -> u16 {
+    stage.postern.url.port().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_lets_running_requests_finish() {
+    let mut stage = Stage::new().await;
+    let slow = Fault::Slow(Duration::from_millis(800));
+    stage.sandbox.faults().inject(Some("CreatePresignedDomainUrl"), slow, Times::Next(1));
+    let (mut visitor, studio) = (stage.program("grace"), stage.postern.at("/studio"));
+    let running = tokio::spawn(async move { visitor.get(&studio).await });
+    while stage.sandbox.call_count() == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    stage.postern.signal("TERM");
+    let answer = running.await.expect("an answer").checked();
+    assert_eq!(answer.status, 302, "not cut off");
+    assert!(stage.postern.wait().success());
+    let records = stage.postern.audit(2);
+    assert_eq!(records[1]["event"], json!("grant"), "the last record was written before the end");
+}
+
+/// Before the listener closes, clients are told not to come back over the same connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_are_given_up_one_answer_at_a_time() {
+    let stage = Stage::with(SandboxOptions::default(), |text| text.replace("delay: 0s", "delay: 2s")).await;
+    let request = get(port(&stage), "/-/live", "").replace("connection: close\r\n", "");
+    let mut kept = Raw::connect(port(&stage)).await;
+    kept.send(&request).await;
+    let answer = kept.answer().await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && !answer.contains("connection: close"), "{answer}");
+    stage.postern.signal("TERM");
+    stage.postern.wait_for_log("\"stopping\"", 1).await;
+    kept.send(&request).await;
+    let answer = kept.rest_as_text().await;
+    assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("connection: close"), "{answer}");
+}
+
+/// Clients whose connection the kernel has taken, and whom nobody has looked at yet, are served; so are those who have said
+/// nothing when the listener closes and ask a moment later.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_connected_when_the_listener_closes_is_served() {
+    let mut stage =
+        Stage::with(SandboxOptions::default(), |text| text + "\nlimits: {connections: 4}\n").await;
+    let mut waiting = Vec::new();
+    for _ in 0..40 {
+        waiting.push(Raw::connect(port(&stage)).await);
+    }
+    stage.postern.signal("TERM");
+    stage.postern.wait_for_log("\"stopping\"", 1).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let request = get(port(&stage), "/-/live", "").replace("connection: close\r\n", "");
+    for raw in &mut waiting {
+        raw.send(&request).await;
+    }
+    for mut raw in waiting {
+        let answer = raw.rest_as_text().await;
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("connection: close"), "{answer:?}");
+    }
+    assert!(stage.postern.wait().success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn http2_is_ended_by_goaway_and_what_runs_is_answered() {
+    let mut stage = Stage::new().await;
+    let slow = Fault::Slow(Duration::from_millis(800));
+    stage.sandbox.faults().inject(Some("CreatePresignedDomainUrl"), slow, Times::Next(1));
+    let stream = TokioIo::new(Raw::connect(port(&stage)).await.0);
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake::<_, _, String>(TokioExecutor::new(), stream).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let request = Request::get(stage.postern.at("/studio").as_str())
+        .header("authorization", format!("Bearer {}", stage.token("grace")))
+        .body(String::new())
+        .unwrap();
+    let running = tokio::spawn(sender.send_request(request));
+    while stage.sandbox.call_count() == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    stage.postern.signal("TERM");
+    assert_eq!(running.await.unwrap().expect("an answer").status(), 302);
+    connection.await.unwrap().expect("an end by GOAWAY, without an error");
+    assert!(stage.postern.wait().success());
+}
+
+/// What a client goes on sending when it has been answered does not cost it the answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_arrives_though_the_client_has_not_finished() {
+    let stage = Stage::new().await;
+    for _ in 0..20 {
+        let mut raw = Raw::connect(port(&stage)).await;
+        let large = format!("GET /studio HTTP/1.1\r\nhost: localhost\r\nx: {}", "a".repeat(200_000));
+        raw.send(large).await;
+        let answer = raw.rest_as_text().await;
+        assert!(answer.starts_with("HTTP/1.1 431 "), "{answer:?}");
+    }
+}
