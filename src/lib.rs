@@ -5,7 +5,7 @@
 //! # The way of a request
 //!
 //! ```text
-//! TcpStream ── slot ── accept ── hyper, HTTP/1.1 and HTTP/2                                      server
+//! TcpStream ── slot ── accept ── [PROXY header] ── [TLS] ── hyper, HTTP/1.1 and HTTP/2             server
 //!   → RequestContext   request id, client address (behind trusted proxies only)                  gateway::context
 //!   → Route            the one place that knows URLs                                             gateway::route
 //!   → Principal        session cookie | bearer | signed header → UnverifiedToken → Claims        authn

@@ -127,6 +127,8 @@ where
                 connection.as_mut().graceful_shutdown();
                 pace.close();
             }
+            // It then ends by itself, and says how.
+            Some(Phase::Closed) => pace.give_up(),
             Some(phase) => return Ended::Overdue(phase),
         }
         is_leaving = true;

@@ -23,8 +23,10 @@ pub(super) enum Phase {
     Busy,
     /// All requests are answered.
     Idle,
-    /// Nothing more is sent.
+    /// Nothing more is sent; the client may still send.
     Closed,
+    /// Nor is the client listened to.
+    Over,
 }
 
 #[derive(Debug)]
@@ -72,6 +74,13 @@ impl Pace {
         self.moment().enter(Phase::Closed);
     }
 
+    /// The client did not end its side in time.
+    pub(super) fn give_up(&self) {
+        let mut moment = self.moment();
+        moment.phase = Phase::Over;
+        moment.since = Instant::now();
+    }
+
     /// Resolves when the phase has taken longer than it may.
     pub(super) async fn overdue(&self, mut timer: Pin<&mut Sleep>) -> Phase {
         poll_fn(|context| {
@@ -98,7 +107,7 @@ impl Pace {
             // Each request has its own deadline; this is for what none of them ends.
             Phase::Busy => self.deadlines.request + self.deadlines.write + LINGER,
             Phase::Idle => self.deadlines.idle,
-            Phase::Closed => LINGER,
+            Phase::Closed | Phase::Over => LINGER,
         };
         let due = moment.since + allowed;
         moment.blocked.map_or(due, |blocked| due.min(blocked + self.deadlines.write))
@@ -111,7 +120,7 @@ impl Pace {
 
 impl Moment {
     fn enter(&mut self, phase: Phase) {
-        if self.phase != Phase::Closed {
+        if !matches!(self.phase, Phase::Closed | Phase::Over) {
             self.phase = phase;
             self.since = Instant::now();
         }

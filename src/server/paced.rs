@@ -1,6 +1,6 @@
 //! A stream that tells a connection's pace what the client does, and ends without cutting off what was sent.
 
-use super::pace::Pace;
+use super::pace::{Pace, Phase};
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -94,7 +94,7 @@ impl<Stream: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Paced<Stream> {
             self.pace.close();
         }
         let mut scratch = [0; 1024];
-        while self.discarded < MOST_DISCARDED {
+        while self.discarded < MOST_DISCARDED && self.pace.phase() != Phase::Over {
             let mut buffer = ReadBuf::new(&mut scratch);
             match ready!(Pin::new(&mut self.stream).poll_read(context, &mut buffer)) {
                 Ok(()) if !buffer.filled().is_empty() => self.discarded += buffer.filled().len(),

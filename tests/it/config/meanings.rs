@@ -20,8 +20,8 @@ const CASES: &[Case] = &[
         &[
             "37:21 limits.head_size: found `64kb`; allowed: a size with its unit, such as `64KiB` or `1MiB`, from 8KiB to 1024KiB",
             "37:38 limits.body_size: found `2MiB`; allowed: a size with its unit, such as `64KiB` or `1MiB`, from 4KiB to 1024KiB",
-            "37:75 limits.deadlines.request: found `10ms`; allowed: a time with its unit, such as `90s`, `15m` or `8h`, from 1s to 5m",
             "37:62 limits.deadlines.idle: found `2h`; allowed: a time with its unit, such as `90s`, `15m` or `8h`, from 100ms to 1h",
+            "37:75 limits.deadlines.request: found `10ms`; allowed: a time with its unit, such as `90s`, `15m` or `8h`, from 1s to 5m",
         ],
     ),
     (
