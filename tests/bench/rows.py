@@ -3,7 +3,7 @@
 import dataclasses
 
 from credentials import PEOPLE
-from servers import ENVOY, HAPROXY, HOP, NGINX, POSTERN, PYTHON
+from servers import ENVOY, HAPROXY, HOP, NGINX, POSTERN, POSTERN_TLS, PYTHON
 
 BEARER = "Authorization: Bearer "
 COOKIE = "Cookie: "
@@ -157,4 +157,5 @@ def all_rows():
         handshake(NGINX, "nginx_tls"),
         handshake(HAPROXY, "haproxy_tls"),
         handshake(ENVOY, "envoy_tls"),
+        handshake(POSTERN_TLS, "postern_tls", path="/-/live", status=200),
     ]
