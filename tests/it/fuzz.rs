@@ -82,6 +82,11 @@ fn jwks() {
 }
 
 #[test]
+fn proxy_header() {
+    replay("proxy_header");
+}
+
+#[test]
 fn paths() {
     replay("paths");
 }

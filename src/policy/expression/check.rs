@@ -60,6 +60,8 @@ pub(super) struct Check<'a> {
     pub(super) names_realm: bool,
     /// The variable of the comprehension around, and what is known of it.
     bound: Option<(String, Type)>,
+    /// The `map(…)` so far.
+    maps: usize,
     depth: usize,
 }
 
@@ -76,6 +78,7 @@ impl<'a> Check<'a> {
             problems: Vec::new(),
             names_realm: false,
             bound: None,
+            maps: 0,
             depth: 0,
         }
     }
@@ -159,7 +162,14 @@ impl<'a> Check<'a> {
     }
 
     fn comprehension(&mut self, at: &IdedExpr, comprehension: &ComprehensionExpr) -> Type {
+        let maps_before = self.maps;
         let range = self.expression(&comprehension.iter_range);
+        if makes_elements(comprehension) {
+            if self.maps > maps_before {
+                self.problem(at, "a `map` of what another `map` made is not allowed: each could multiply it");
+            }
+            self.maps += 1;
+        }
         if !(range.may_be(Type::List) || range.may_be(Type::Map)) {
             self.problem(at, format!("{} has no elements", range.words()));
         }
@@ -316,6 +326,24 @@ impl<'a> Check<'a> {
 
 pub(in crate::policy) const PREFIX_HELP: &str =
     "write `profile_name('prefix', text)`, which keeps names apart";
+
+/// Whether it is a `map`; `filter` adds what was there.
+fn makes_elements(comprehension: &ComprehensionExpr) -> bool {
+    let step = match &comprehension.loop_step.expr {
+        Expr::Call(call) if call.func_name == operators::CONDITIONAL => call.args.get(1),
+        _ => Some(&comprehension.loop_step),
+    };
+    let added = step.and_then(|step| match &step.expr {
+        Expr::Call(call) if call.func_name == operators::ADD => call.args.get(1),
+        _ => None,
+    });
+    let is_variable =
+        |element: &IdedExpr| matches!(&element.expr, Expr::Ident(name) if *name == comprehension.iter_var);
+    matches!(&comprehension.accu_init.expr, Expr::List(_))
+        && !added.is_some_and(
+            |added| matches!(&added.expr, Expr::List(list) if list.elements.iter().all(is_variable)),
+        )
+}
 
 fn is_groups(expression: &IdedExpr) -> bool {
     matches!(&expression.expr, Expr::Ident(name) if name == "groups")

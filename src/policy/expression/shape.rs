@@ -22,7 +22,7 @@ impl Shape {
         let mut shape = Self::default();
         let mut end = 0;
         let tokens = TOKEN.find_iter(source).map(|token| token.range());
-        for token in tokens.chain([source.len()..source.len()]) {
+        for token in tokens.chain(std::iter::once(source.len()..source.len())) {
             let between = source.get(end..token.start).unwrap_or_default();
             if let Some(at) = between.find(['\'', '"']) {
                 let before = source.get(..end + at).unwrap_or_default().chars().count();

@@ -8,6 +8,7 @@ mod jwks;
 mod marks;
 mod paths;
 mod policy;
+mod proxy_header;
 mod redirect_path;
 mod token;
 pub(crate) mod vectors;
@@ -21,12 +22,13 @@ pub(crate) struct Target {
 }
 
 /// The places that decide who somebody is come first.
-pub(crate) const TARGETS: [Target; 8] = [
+pub(crate) const TARGETS: [Target; 9] = [
     Target { name: "token", check: token::check },
     Target { name: "redirect_path", check: redirect_path::check },
     Target { name: "callback_query", check: callback_query::check },
     Target { name: "cookie", check: cookie::check },
     Target { name: "jwks", check: jwks::check },
+    Target { name: "proxy_header", check: proxy_header::check },
     Target { name: "paths", check: paths::check },
     Target { name: "cel", check: cel::check },
     Target { name: "yaml", check: yaml::check },

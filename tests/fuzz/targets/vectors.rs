@@ -15,6 +15,7 @@ pub(crate) fn inputs(target: &str, root: &Path) -> Vec<Vec<u8>> {
         "callback_query" => vectors.queries(),
         "cookie" => vectors.cookies(),
         "jwks" => vectors.key_sets(),
+        "proxy_header" => vectors.connections(),
         "paths" => vectors.paths(),
         "cel" => vectors.expressions(),
         "yaml" => vectors.documents(),
@@ -102,6 +103,16 @@ impl Vectors<'_> {
             inputs.push(document);
         }
         inputs
+    }
+
+    /// What gunicorn is sent, with and without a PROXY header.
+    fn connections(&self) -> Vec<Vec<u8>> {
+        let folders = ["gunicorn/tests/requests/valid", "gunicorn/tests/requests/invalid"];
+        let files = folders.into_iter().flat_map(|folder| self.files(folder));
+        let requests = files.filter(|file| file.extension().is_some_and(|extension| extension == "http"));
+        let texts = requests.map(|file| String::from_utf8_lossy(&std::fs::read(file).unwrap()).into_owned());
+        // The files are laid out for reading: line ends are written out.
+        texts.map(|text| text.replace('\n', "").replace("\\r\\n", "\r\n").into_bytes()).collect()
     }
 
     fn paths(&self) -> Vec<Vec<u8>> {

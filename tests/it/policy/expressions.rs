@@ -26,6 +26,7 @@ fn what_the_rules_of_a_gateway_need_is_allowed() {
         "groups.all(g, g != 'x') && groups.exists_one(g, g == 'y')",
         "groups.filter(g, g.startsWith('ml-')).exists(g, g.endsWith('-lead'))",
         "size(groups.map(g, g + 'x')) > 2",
+        "groups.filter(g, g != 'a').filter(g, g != 'b').map(g, g + 'x').exists(g, g == 'cx')",
         "size(groups) > 0 && groups.size() < 9",
         "user.lowerAscii().contains('x') ? claims.a : claims.b",
         "matches(user, '^a+$') || user.matches('^(b|c)$')",
@@ -229,6 +230,11 @@ fn what_can_never_be_true_or_always_is_an_error() {
 fn comprehensions_have_one_level_and_names_of_their_own() {
     let nested = fault("groups.exists(g, claims.roles.exists(r, r == g))");
     assert_eq!(nested, "a comprehension inside another one is not allowed (at character 37)");
+    let multiplied = fault("groups.map(g, g + g).map(g, g + g) == []");
+    assert_eq!(
+        multiplied,
+        "a `map` of what another `map` made is not allowed: each could multiply it (at character 25)"
+    );
     let shadow = fault("claims.roles.exists(user, user == 'root')");
     assert_eq!(shadow, "`user` has a meaning already: name the element otherwise (at character 20)");
     assert_eq!(
