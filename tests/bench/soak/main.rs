@@ -40,6 +40,7 @@ mod throttling;
 
 #[path = "../../it/support"]
 mod support {
+    #[allow(dead_code, reason = "the tests use the rest")]
     pub(crate) mod elsewhere;
     #[allow(dead_code, reason = "the tests use the rest")]
     pub(crate) mod valkey;

@@ -44,7 +44,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) environment: Vec<(String, String)>,
     /// The provider's.
     pub(crate) clock: Clock,
-    pub(crate) change: &'a dyn Fn(String) -> String,
+    pub(crate) change: &'a (dyn Fn(String) -> String + Sync),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
