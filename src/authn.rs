@@ -14,6 +14,8 @@ pub mod login;
 pub mod logout;
 mod pem_keys;
 pub mod principal;
+mod public_key;
+mod recognised;
 mod refresh;
 pub mod return_to;
 mod revocation;
@@ -27,8 +29,9 @@ use crate::metrics::Metrics;
 use claims::TokenError;
 use credential::Presented;
 use hyper::header::{HeaderName, HeaderValue};
-use issuer::{Issuer, Presentation};
+use issuer::Issuer;
 use principal::Principal;
+use recognised::{Presentation, Seen};
 use session::{Opened, Sessions, Unusable};
 use std::fmt;
 use std::sync::Arc;
@@ -128,8 +131,11 @@ impl Authenticator {
         if self.bearer_issuers.is_empty() {
             return Ok(None);
         }
-        match self.placed(bearer_token(presented, &self.bearer_issuers))? {
-            Some((token, issuer)) => Ok(Some(issuer.recognise(&token, Presentation::Bearer).await?)),
+        match self.placed(credential::bearer(presented))? {
+            Some(text) => {
+                let seen = Seen::new(text, Presentation::Bearer);
+                Ok(Some(self.recognise(text, seen, &self.bearer_issuers, bearer_token).await?))
+            }
             None => Ok(None),
         }
     }
@@ -140,10 +146,31 @@ impl Authenticator {
         name: &HeaderName,
         issuers: &[Arc<Issuer>],
     ) -> Result<Option<Arc<Principal>>, AuthnError> {
-        match self.placed(header_token(presented, name, issuers))? {
-            Some((token, issuer)) => Ok(Some(issuer.recognise(&token, Presentation::SignedHeader).await?)),
+        match self.placed(credential::signed_header(presented, name))? {
+            Some(text) => {
+                let seen = Seen::new(text, Presentation::SignedHeader);
+                Ok(Some(self.recognise(text, seen, issuers, header_token).await?))
+            }
             None => Ok(None),
         }
+    }
+
+    /// A token that came before is known again before anything of it is read.
+    async fn recognise<'a>(
+        &self,
+        text: &'a str,
+        seen: Seen,
+        issuers: &'a [Arc<Issuer>],
+        stated: fn(&'a str, &'a [Arc<Issuer>]) -> Stated<'a>,
+    ) -> Result<Arc<Principal>, AuthnError> {
+        for issuer in issuers {
+            if let Some(principal) = issuer.recall(&seen).await {
+                return Ok(principal);
+            }
+        }
+        let (token, issuer) = self.placed(stated(text, issuers))?;
+        // May have to wait for keys: boxed, for it is large and most tokens came before.
+        Ok(Box::pin(issuer.recognise(&token, seen)).await?)
     }
 
     /// A credential that no configured issuer can be asked about is counted for none. The issuers count their own.
@@ -153,32 +180,22 @@ impl Authenticator {
 }
 
 /// The token, and the issuer that it says it is of.
-type Stated<'a> = Option<(UnverifiedToken<'a>, &'a Arc<Issuer>)>;
+type Stated<'a> = Result<(UnverifiedToken<'a>, &'a Arc<Issuer>), AuthnError>;
 
-fn bearer_token<'a>(presented: &Presented<'a>, issuers: &'a [Arc<Issuer>]) -> Result<Stated<'a>, AuthnError> {
-    let Some(text) = credential::bearer(presented)? else {
-        return Ok(None);
-    };
+fn bearer_token<'a>(text: &'a str, issuers: &'a [Arc<Issuer>]) -> Stated<'a> {
     let token = UnverifiedToken::parse(text)?;
     let stated = token.stated_issuer()?;
     let issuer = issuers.iter().find(|issuer| issuer.config().issuer == stated);
     let issuer = issuer.ok_or(AuthnError::UnknownIssuer)?;
-    Ok(Some((token, issuer)))
+    Ok((token, issuer))
 }
 
 /// Several issuers may share a header (two load balancers): the token says which of them it is from.
-fn header_token<'a>(
-    presented: &Presented<'a>,
-    name: &HeaderName,
-    issuers: &'a [Arc<Issuer>],
-) -> Result<Stated<'a>, AuthnError> {
-    let Some(text) = credential::signed_header(presented, name)? else {
-        return Ok(None);
-    };
+fn header_token<'a>(text: &'a str, issuers: &'a [Arc<Issuer>]) -> Stated<'a> {
     let mut refusal = AuthnError::UnknownIssuer;
     for issuer in issuers {
         match signed_header::parse(text, issuer.config()) {
-            Ok(token) => return Ok(Some((token, issuer))),
+            Ok(token) => return Ok((token, issuer)),
             Err(error) => refusal = error.into(),
         }
     }

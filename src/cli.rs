@@ -5,7 +5,9 @@
 mod check;
 #[cfg(feature = "sandbox")]
 mod demo;
+mod doctor;
 mod explain;
+mod iam;
 mod serve;
 
 use crate::authn::seal;
@@ -38,6 +40,11 @@ enum Command {
     Check(CheckArgs),
     /// Show which rule decides for a person, and the resulting target.
     Explain(ExplainArgs),
+    /// Ask the identity provider, AWS and the shared state whether they are as the configuration needs them, and say what
+    /// to fix. Nothing is started or opened.
+    Doctor(DoctorArgs),
+    /// Print the least IAM, trust and VPC endpoint policies that a configuration needs, offline.
+    Iam(IamArgs),
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
     /// Print a fresh session key.
@@ -89,6 +96,37 @@ struct ExplainArgs {
     format: Format,
 }
 
+#[derive(Debug, Args)]
+struct DoctorArgs {
+    /// The configuration file (YAML).
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Look at what this person would open: a JSON file with the claims of their token; `-` reads standard input. Without
+    /// it, targets that depend on the person are left out.
+    #[arg(long = "as", value_name = "CLAIMS_FILE")]
+    claims: Option<PathBuf>,
+    /// The issuer that asserts the claims; by default the only one, or the one that people sign in at.
+    #[arg(long, value_name = "NAME", requires = "claims")]
+    issuer: Option<String>,
+    /// The address that the person comes from.
+    #[arg(long, value_name = "IP", requires = "claims")]
+    client_ip: Option<IpAddr>,
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Debug, Args)]
+struct IamArgs {
+    /// The configuration file (YAML).
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// The ARN of the role that Postern runs as; a placeholder stands in the policies where it is left out.
+    #[arg(long, value_name = "ROLE_ARN")]
+    principal: Option<String>,
+    #[arg(long, value_enum, default_value_t = IamFormat::Text)]
+    format: IamFormat,
+}
+
 #[cfg(feature = "sandbox")]
 #[derive(Debug, Args)]
 struct DemoArgs {
@@ -103,6 +141,16 @@ struct DemoArgs {
 enum Format {
     Text,
     Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum IamFormat {
+    /// Headings and JSON documents, to paste.
+    Text,
+    /// All of it as one object.
+    Json,
+    /// One template for every account.
+    Cloudformation,
 }
 
 /// How a command ended, other than well.
@@ -126,6 +174,8 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Doctor(args) => doctor::run(&args),
+        Command::Iam(args) => iam::run(&args),
         Command::Schema => print_json(&config::schema()),
         Command::Keygen => print(&seal::generate_key()),
         #[cfg(feature = "sandbox")]
@@ -182,6 +232,11 @@ fn print(line: &str) -> Result<(), Failed> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written.map_err(|error| Failed::Ran(Some(format!("standard output: {error}")))),
     }
+}
+
+/// What an admin should know beside the result, where the result is for machines.
+fn note(text: &str) {
+    _ = writeln!(io::stderr(), "note: {text}");
 }
 
 fn print_json(value: &serde_json::Value) -> Result<(), Failed> {

@@ -61,6 +61,12 @@ impl UnixSeconds {
         Self(time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs()))
     }
 
+    /// A `Date` header (RFC 9110, section 5.6.7).
+    pub fn of_http_date(text: &str) -> Option<Self> {
+        let date = httpdate::parse_http_date(text).ok()?;
+        date.duration_since(SystemTime::UNIX_EPOCH).ok().map(|elapsed| Self(elapsed.as_secs()))
+    }
+
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(duration.as_secs()))

@@ -99,7 +99,8 @@ impl Gateway {
         context: &RequestContext,
         exchange: &mut Exchange<'_>,
     ) -> Response<Body> {
-        let answer = self.dispatch(route, head, body, context, exchange);
+        // Boxed, for it is passed on from hand to hand from here to hyper.
+        let answer = Box::pin(self.dispatch(route, head, body, context, exchange));
         let deadline = self.settings.limits.deadlines.request;
         let answer = tokio::time::timeout(deadline, answer).await.unwrap_or(Err(Error::OutOfTime));
         match answer {
@@ -108,7 +109,7 @@ impl Gateway {
         }
     }
 
-    /// Of all routes, one reads a body.
+    /// Of all routes, one reads a body. What is rare is boxed: every request has room for what is not.
     async fn dispatch(
         &self,
         route: Route<'_>,
@@ -128,21 +129,23 @@ impl Gateway {
             // A `HEAD` is a look from outside: it starts nothing, and whether a name exists is not told.
             _ if head.method == Method::HEAD => Ok(respond::text(StatusCode::OK, "")),
             Route::ApiDocument => Ok(programs::document()),
-            Route::ApiDestinations => self.api_destinations(head, context).await,
-            Route::ApiMint { name } => self.api_mint(head, context, exchange, name).await,
-            Route::Logout => self.sign_out(head, context).await,
-            Route::BackChannelLogout => self.back_channel_logout(head, body, context, exchange).await,
+            Route::ApiDestinations => Box::pin(self.api_destinations(head, context)).await,
+            Route::ApiMint { name } => Box::pin(self.api_mint(head, context, exchange, name)).await,
+            Route::Logout => Box::pin(self.sign_out(head, context)).await,
+            Route::BackChannelLogout => {
+                Box::pin(self.back_channel_logout(head, body, context, exchange)).await
+            }
             Route::Portal | Route::WhoAmI if context.audience == Audience::Program => match route {
-                Route::Portal => self.portal(head, context).await,
+                Route::Portal => Box::pin(self.portal(head, context)).await,
                 _ => self.who_am_i(head, context).await,
             },
             _ if context.navigation == Navigation::Not => Err(Error::NotANavigation),
             Route::Destination { name, path } => self.launch(head, context, exchange, name, path).await,
-            Route::Portal => self.portal(head, context).await,
+            Route::Portal => Box::pin(self.portal(head, context)).await,
             Route::WhoAmI => self.who_am_i(head, context).await,
-            Route::Login => self.begin_sign_in(head, context).await,
-            Route::Callback => self.finish_sign_in(head, context).await,
-            Route::AskLogout => Ok(self.ask_to_sign_out(head).await),
+            Route::Login => Box::pin(self.begin_sign_in(head, context)).await,
+            Route::Callback => Box::pin(self.finish_sign_in(head, context)).await,
+            Route::AskLogout => Ok(Box::pin(self.ask_to_sign_out(head)).await),
         }
     }
 
@@ -164,7 +167,7 @@ impl Gateway {
         if context.navigation == Navigation::Unasked {
             return Ok(self.ask_to_continue(destination, head, &caller.principal));
         }
-        let url = self.presign(&grant, context, exchange).await?;
+        let url = Box::pin(self.presign(&grant, context, exchange)).await?;
         let mut response = respond::hand_out(url).ok_or(Error::Unspeakable)?;
         if let Some(cookie) = caller.set_cookie {
             response.headers_mut().append(SET_COOKIE, cookie);
@@ -191,7 +194,7 @@ impl Gateway {
     ) -> Response<Body> {
         let mut error = error;
         if error.asks_to_sign_in() && context.audience == Audience::Person && head.method == Method::GET {
-            match self.send_to_sign_in(&return_to(head), Prompt::Default, head, context).await {
+            match Box::pin(self.send_to_sign_in(&return_to(head), Prompt::Default, head, context)).await {
                 Ok(response) => {
                     exchange.outcome("sign-in");
                     return response;

@@ -1,9 +1,10 @@
 //! The client for identity providers: bounded in time and size, follows no redirect, speaks TLS unless the URL is `http`.
 
+use crate::clock::UnixSeconds;
 use crate::secret::Secret;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
 use hyper::{Method, Request, StatusCode};
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
@@ -23,6 +24,8 @@ pub struct HttpClient(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
 pub struct Answer {
     pub status: StatusCode,
     pub body: Bytes,
+    /// What time it is there.
+    pub date: Option<UnixSeconds>,
 }
 
 /// Why there is no answer. Carries the host asked, never a query or a body.
@@ -110,9 +113,9 @@ impl HttpClient {
         let request = request.body(Full::new(body)).map_err(|error| unreachable(error.to_string()))?;
         let exchange = async {
             let response = self.0.request(request).await.map_err(|error| unreachable(chain(&error)))?;
-            let status = response.status();
+            let (status, date) = (response.status(), date(response.headers()));
             match Limited::new(response.into_body(), LARGEST_ANSWER).collect().await {
-                Ok(body) => Ok(Answer { status, body: body.to_bytes() }),
+                Ok(body) => Ok(Answer { status, body: body.to_bytes(), date }),
                 Err(error) if error.is::<http_body_util::LengthLimitError>() => {
                     Err(HttpError::TooLarge { host: host.clone() })
                 }
@@ -124,6 +127,11 @@ impl HttpClient {
             Err(_) => Err(HttpError::TimedOut { host: host.clone() }),
         }
     }
+}
+
+/// RFC 9110, section 6.6.1.
+fn date(headers: &HeaderMap) -> Option<UnixSeconds> {
+    UnixSeconds::of_http_date(headers.get(DATE)?.to_str().ok()?)
 }
 
 /// An error with its causes: the outermost of hyper's says only that the client failed.

@@ -19,7 +19,8 @@
 //! `tests/it/architecture.rs` holds what the compiler does not.
 //!
 //! - A URL is presigned only for a [`Grant`](policy::grant::Grant), and only `policy` makes one: its fields are private
-//!   and so is its constructor. Presigning without authorising does not compile.
+//!   and so is its constructor. Presigning without authorising does not compile. `postern doctor` rehearses what is the
+//!   same for everyone; its URLs end inside `presign`.
 //! - An [`AuthorizedUrl`](presign::authorized_url::AuthorizedUrl) leaves the process once: both ways out consume it. It has
 //!   no `Display`, no `Clone`, no `Serialize`, and its `Debug` shows nothing.
 //! - `policy` performs no I/O when it decides and is never `async`.
@@ -50,6 +51,8 @@ pub mod authn;
 pub mod policy;
 pub mod target;
 pub mod presign;
+pub mod iam;
+pub mod doctor;
 pub mod config;
 pub mod server;
 pub mod admin;

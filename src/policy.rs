@@ -12,9 +12,12 @@ pub mod grant;
 pub mod lookup;
 mod paths;
 pub mod profile_name;
+pub mod reach;
 pub mod reads;
 mod template;
 pub mod trial;
+
+pub use crate::target::Kind;
 
 use crate::authn::principal::Principal;
 use crate::target::{Mint, Target};
@@ -49,29 +52,6 @@ pub struct Destination {
     prewarm: bool,
     rules: Vec<Rule>,
     paths: Vec<Glob>,
-}
-
-/// Which kind of target a destination has, as the configuration calls it. Rules may change its fields, never its kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Kind {
-    StudioDomain,
-    MlflowTrackingServer,
-    MlflowApp,
-    NotebookInstance,
-    PartnerApp,
-}
-
-impl Kind {
-    /// AWS's name of the operation that mints a URL for it.
-    pub fn operation(self) -> &'static str {
-        match self {
-            Self::StudioDomain => "CreatePresignedDomainUrl",
-            Self::MlflowTrackingServer => "CreatePresignedMlflowTrackingServerUrl",
-            Self::MlflowApp => "CreatePresignedMlflowAppUrl",
-            Self::NotebookInstance => "CreatePresignedNotebookInstanceUrl",
-            Self::PartnerApp => "CreatePartnerAppPresignedUrl",
-        }
-    }
 }
 
 /// Who asks, from where, for what below the destination.
@@ -244,19 +224,6 @@ impl Destination {
                 Some(mint)
             }
             _ => None,
-        }
-    }
-}
-
-impl Kind {
-    /// The configuration's word.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::StudioDomain => "studio_domain",
-            Self::MlflowTrackingServer => "mlflow_tracking_server",
-            Self::MlflowApp => "mlflow_app",
-            Self::NotebookInstance => "notebook_instance",
-            Self::PartnerApp => "partner_app",
         }
     }
 }

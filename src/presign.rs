@@ -6,16 +6,20 @@
 pub mod authorized_url;
 mod credentials;
 pub mod error;
+mod examination;
+pub(crate) mod permissions;
 mod retry;
 mod sagemaker;
 mod sdk;
-mod session_name;
+pub(crate) mod session_name;
 mod session_policy;
 mod slots;
 pub mod state;
 mod sts;
 #[cfg(test)]
 mod tests;
+
+pub use examination::Identity;
 
 use crate::authn::principal::Principal;
 use crate::clock::Clock;
@@ -215,7 +219,8 @@ impl Presigner {
         let (mint, operation) = (grant.mint(), grant.mint().target.operation());
         let counted = self.metrics.mint(grant.destination(), operation);
         let deadline = Deadline::after(self.config.timeout);
-        let minted = timeout_at(deadline.at, Box::pin(self.mint_until(deadline, mint, person)))
+        let session = self.session(mint, session_name::session_name(person, self.sole_realm.as_deref()));
+        let minted = timeout_at(deadline.at, Box::pin(self.mint_until(deadline, mint, session)))
             .await
             .unwrap_or_else(|_| Err(PresignError::out_of_time(operation)));
         counted.ended(minted.as_ref().map_or_else(|error| error.kind.as_str(), |_| "ok"));
@@ -226,9 +231,8 @@ impl Presigner {
         &self,
         deadline: Deadline,
         mint: &Mint,
-        person: &Person,
+        session: Option<Arc<AssumeRole>>,
     ) -> Result<Presigned, PresignError> {
-        let session = self.session(mint, person);
         // A look-up spares the person a dead end; it is not worth more waiting than that.
         let patience = self.config.timeout / 4;
         let (state, credentials) = tokio::join!(
@@ -273,11 +277,10 @@ impl Presigner {
         })
     }
 
-    /// The session of the assumed role in which this person's URL is minted.
-    fn session(&self, mint: &Mint, person: &Person) -> Option<Arc<AssumeRole>> {
+    /// The session of the assumed role in which a URL is minted, under a person's name.
+    fn session(&self, mint: &Mint, session_name: String) -> Option<Arc<AssumeRole>> {
         let role_arn = mint.role_arn.as_ref()?;
         let config = &self.config;
-        let session_name = session_name::session_name(person, self.sole_realm.as_deref());
         Some(Arc::new(AssumeRole {
             role_arn: role_arn.clone(),
             source_identity: config.source_identity.then(|| session_name.clone()),

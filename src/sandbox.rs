@@ -63,9 +63,10 @@ pub const REGION: &str = "eu-west-1";
 pub struct SandboxOptions {
     /// Where the identity provider, SageMaker, STS and the issued URLs are served: loopback only.
     pub addresses: Addresses,
-    /// By which codes, tokens, AWS sessions and issued URLs expire. Signatures are judged by the machine's clock, as
-    /// the SDKs make them by it.
+    /// By which codes, tokens, AWS sessions and issued URLs expire.
     pub clock: Clock,
+    /// By which AWS judges signatures. SDKs make them by the machine's clock, so this one is moved only to be wrong.
+    pub signature_clock: Clock,
     /// Where sign-in may return to, exactly; see also [`Sandbox::register_redirect`].
     pub redirect_uris: Vec<String>,
     pub post_logout_redirect_uris: Vec<String>,
@@ -95,6 +96,7 @@ impl Default for SandboxOptions {
         Self {
             addresses: Addresses::default(),
             clock: Clock::system(),
+            signature_clock: Clock::system(),
             redirect_uris: Vec::new(),
             post_logout_redirect_uris: Vec::new(),
             backchannel_logout_uri: None,
@@ -145,7 +147,7 @@ impl Sandbox {
 
         let clock = options.clock;
         let (faults, calls) = (Arc::new(Faults::default()), Arc::new(Calls::default()));
-        let callers = Arc::new(Callers::new(clock.clone()));
+        let callers = Arc::new(Callers::new(clock.clone(), options.signature_clock.clone()));
         let landing = Arc::new(Landing::new(landing_url.clone(), options.urls, clock.clone()));
         let identity_provider = Arc::new(IdentityProvider {
             issuer: issuer.as_str().trim_end_matches('/').to_owned(),
@@ -173,6 +175,7 @@ impl Sandbox {
             any_profile: options.any_profile,
             patterns: sagemaker::patterns().map_err(io::Error::other)?,
         });
+        let (time, aws_time) = (clock.clone(), options.signature_clock);
         let sts = Arc::new(Sts {
             callers: Arc::clone(&callers),
             calls: Arc::clone(&calls),
@@ -184,17 +187,20 @@ impl Sandbox {
         let (stop, stopped) = watch::channel(());
         let mut servers = JoinSet::new();
         let provider = Arc::clone(&identity_provider);
-        servers.spawn(http::serve(identity_provider_listener, stopped.clone(), move |request| {
-            Arc::clone(&provider).answer(request)
-        }));
-        servers.spawn(http::serve(sagemaker_listener, stopped.clone(), move |request| {
+        servers.spawn(http::serve(
+            identity_provider_listener,
+            stopped.clone(),
+            time.clone(),
+            move |request| Arc::clone(&provider).answer(request),
+        ));
+        servers.spawn(http::serve(sagemaker_listener, stopped.clone(), aws_time.clone(), move |request| {
             Arc::clone(&sagemaker).answer(request)
         }));
-        servers.spawn(http::serve(sts_listener, stopped.clone(), move |request| {
+        servers.spawn(http::serve(sts_listener, stopped.clone(), aws_time, move |request| {
             Arc::clone(&sts).answer(request)
         }));
         let landings = Arc::clone(&landing);
-        servers.spawn(http::serve(landing_listener, stopped, move |request| {
+        servers.spawn(http::serve(landing_listener, stopped, time, move |request| {
             std::future::ready(landings.answer(&request))
         }));
         Ok(Self {

@@ -28,10 +28,11 @@ use prometheus_client::metrics::gauge::Gauge;
 use std::future::{Future, ready};
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
 
 /// Who answers what a listener receives.
 pub trait Answers: Send + Sync + 'static {
@@ -42,9 +43,6 @@ pub trait Answers: Send + Sync + 'static {
     fn refused(&self, _peer: Peer, _status: StatusCode) -> impl Future<Output = ()> + Send {
         ready(())
     }
-
-    /// A connection ended before its first request; `reason` is one of a few words.
-    fn ended_early(&self, _reason: &'static str) {}
 }
 
 /// How a listener is served.
@@ -72,6 +70,7 @@ pub async fn serve<Handler: Answers>(
 ) -> io::Result<()> {
     let serving = Arc::new(serving);
     let slots = Arc::new(Semaphore::new(serving.edge.load().limits.connections));
+    let complaints = Arc::new(Seldom::default());
     let drain = Drain::new();
     let mut stop = std::pin::pin!(stop);
     let grace = loop {
@@ -80,13 +79,13 @@ pub async fn serve<Handler: Answers>(
             accepted = accept(&listener, &slots) => accepted,
         };
         if let Some((stream, peer, slot)) = accepted {
-            begin(stream, peer, Some(slot), &serving, drain.ticket());
+            begin(stream, peer, Some(slot), &serving, drain.ticket(), &complaints);
         }
     };
     let listener = listener.into_std()?;
     while let Ok((stream, peer)) = listener.accept() {
         stream.set_nonblocking(true)?;
-        begin(TcpStream::from_std(stream)?, peer, None, &serving, drain.ticket());
+        begin(TcpStream::from_std(stream)?, peer, None, &serving, drain.ticket(), &complaints);
     }
     drop(listener);
     if !drain.finish(grace).await {
@@ -101,16 +100,20 @@ fn begin<Handler: Answers>(
     slot: Option<OwnedSemaphorePermit>,
     serving: &Arc<Serving<Handler>>,
     mut ticket: Ticket,
+    complaints: &Arc<Seldom>,
 ) {
     // Answers are small and single: waiting to fill a packet only delays them.
     _ = stream.set_nodelay(true);
     let (serving, edge) = (Arc::clone(serving), serving.edge.load_full());
-    let counted = Counted::of(&serving.open);
+    let (counted, complaints) = (Counted::of(&serving.open), Arc::clone(complaints));
     tokio::spawn(async move {
         let ended = Accepted { stream, peer }.run(&edge, &serving, &mut ticket).await;
-        if let Err(refused) = ended {
-            serving.handler.ended_early(refused.reason());
-            tracing::debug!(peer = %peer, reason = refused.reason(), "connection.refused: {refused}");
+        match ended {
+            Err(refused) if refused.is_misconfigured() && complaints.is_due() => {
+                tracing::warn!(peer.address = %peer.ip(), "connection.refused: {refused}");
+            }
+            Err(refused) => tracing::debug!(peer.address = %peer.ip(), "connection.refused: {refused}"),
+            Ok(()) => {}
         }
         drop((counted, slot, ticket));
     });
@@ -129,6 +132,21 @@ async fn accept(
             tokio::time::sleep(Duration::from_millis(100)).await;
             None
         }
+    }
+}
+
+/// What anybody who connects could make us say is said once a minute.
+#[derive(Debug, Default)]
+struct Seldom(Mutex<Option<Instant>>);
+
+impl Seldom {
+    fn is_due(&self) -> bool {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = last.is_none_or(|last| last.elapsed() >= Duration::from_secs(60));
+        if is_due {
+            *last = Some(Instant::now());
+        }
+        is_due
     }
 }
 

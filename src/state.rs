@@ -53,6 +53,15 @@ pub struct Key {
     name: String,
 }
 
+/// A server of shared state, for who examines it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerFound {
+    /// Host and port.
+    pub server: String,
+    /// What it does where memory runs out; `None` where it does not tell.
+    pub maxmemory_policy: Option<String>,
+}
+
 /// The shared state did not answer, or not in time. What it would have said is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Away;
@@ -90,6 +99,18 @@ impl State {
         match config {
             StateConfig::Memory => Ok(()),
             StateConfig::Valkey(config) => Valkey::check(config),
+        }
+    }
+
+    /// Connects as [`open`](Self::open) would and writes once; nothing for the memory of this process.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), or why the server is away. Within three seconds.
+    pub async fn examine(config: &StateConfig, public_url: &Url) -> Result<Option<ServerFound>, String> {
+        match config {
+            StateConfig::Memory => Ok(None),
+            StateConfig::Valkey(config) => Valkey::examine(config, public_url).await.map(Some),
         }
     }
 
@@ -155,16 +176,16 @@ impl State {
     }
 
     /// Takes one of what `key` allows: at most a `window`'s worth at once, and one more every `interval`. `None` where
-    /// nothing is shared, or not now: the caller counts for itself.
+    /// nothing is shared, or not now: the caller counts for itself. The key is made only where it is needed.
     pub async fn take(
         &self,
-        key: &Key,
+        key: impl FnOnce() -> Key,
         interval: Duration,
         window: Duration,
     ) -> Option<Result<(), Duration>> {
         match &*self.0 {
             Backend::Memory(_) => None,
-            Backend::Valkey(valkey) => valkey.take(key, interval, window).await.ok(),
+            Backend::Valkey(valkey) => valkey.take(&key(), interval, window).await.ok(),
         }
     }
 }

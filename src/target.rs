@@ -54,15 +54,83 @@ pub struct Mint {
     pub fragment: Option<Fragment>,
 }
 
+/// The kinds of target. Rules may change a target's fields, never its kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    StudioDomain,
+    MlflowTrackingServer,
+    MlflowApp,
+    NotebookInstance,
+    PartnerApp,
+}
+
 impl Target {
+    pub fn kind(&self) -> Kind {
+        match self {
+            Self::StudioDomain { .. } => Kind::StudioDomain,
+            Self::MlflowTrackingServer { .. } => Kind::MlflowTrackingServer,
+            Self::MlflowApp { .. } => Kind::MlflowApp,
+            Self::NotebookInstance { .. } => Kind::NotebookInstance,
+            Self::PartnerApp { .. } => Kind::PartnerApp,
+        }
+    }
+
     /// The API operation that presigns this kind of target.
     pub fn operation(&self) -> &'static str {
+        self.kind().presign_operation()
+    }
+}
+
+impl fmt::Display for Target {
+    /// What it opens, for admins.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::StudioDomain { .. } => "CreatePresignedDomainUrl",
-            Self::MlflowTrackingServer { .. } => "CreatePresignedMlflowTrackingServerUrl",
-            Self::MlflowApp { .. } => "CreatePresignedMlflowAppUrl",
-            Self::NotebookInstance { .. } => "CreatePresignedNotebookInstanceUrl",
-            Self::PartnerApp { .. } => "CreatePartnerAppPresignedUrl",
+            Self::StudioDomain { domain_id, user_profile_name, .. } => {
+                write!(f, "user profile {user_profile_name} of {domain_id}")
+            }
+            Self::MlflowTrackingServer { tracking_server_name, .. } => {
+                write!(f, "tracking server {tracking_server_name}")
+            }
+            Self::MlflowApp { arn, .. } => write!(f, "MLflow App {arn}"),
+            Self::NotebookInstance { notebook_instance_name, .. } => {
+                write!(f, "notebook instance {notebook_instance_name}")
+            }
+            Self::PartnerApp { arn, .. } => write!(f, "partner app {arn}"),
+        }
+    }
+}
+
+impl Kind {
+    /// The configuration's word.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::StudioDomain => "studio_domain",
+            Self::MlflowTrackingServer => "mlflow_tracking_server",
+            Self::MlflowApp => "mlflow_app",
+            Self::NotebookInstance => "notebook_instance",
+            Self::PartnerApp => "partner_app",
+        }
+    }
+
+    /// The API operation that presigns.
+    pub fn presign_operation(self) -> &'static str {
+        match self {
+            Self::StudioDomain => "CreatePresignedDomainUrl",
+            Self::MlflowTrackingServer => "CreatePresignedMlflowTrackingServerUrl",
+            Self::MlflowApp => "CreatePresignedMlflowAppUrl",
+            Self::NotebookInstance => "CreatePresignedNotebookInstanceUrl",
+            Self::PartnerApp => "CreatePartnerAppPresignedUrl",
+        }
+    }
+
+    /// The API operation that tells the state of what is opened: for Studio, the person's profile.
+    pub fn describe_operation(self) -> &'static str {
+        match self {
+            Self::StudioDomain => "DescribeUserProfile",
+            Self::MlflowTrackingServer => "DescribeMlflowTrackingServer",
+            Self::MlflowApp => "DescribeMlflowApp",
+            Self::NotebookInstance => "DescribeNotebookInstance",
+            Self::PartnerApp => "DescribePartnerApp",
         }
     }
 }

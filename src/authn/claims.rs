@@ -13,6 +13,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How far our clock and the issuer's may differ, for `exp`, `nbf` and `iat`.
@@ -42,7 +43,7 @@ pub enum Expected<'a> {
 /// The claims of a token that passed every check. Only [`check`] makes them.
 #[derive(Clone)]
 pub struct Claims {
-    all: Map<String, Value>,
+    all: Arc<Map<String, Value>>,
     expires_at: UnixSeconds,
     algorithm: Algorithm,
 }
@@ -119,7 +120,7 @@ pub(super) fn check(
             ends_a_session(claims)?;
         }
     }
-    Ok(Claims { all: claims.clone(), expires_at, algorithm: jws.algorithm })
+    Ok(Claims { all: Arc::clone(claims), expires_at, algorithm: jws.algorithm })
 }
 
 /// A token of one kind is never taken for another (RFC 8725, section 3.11): by `typ` and by what only one kind carries.
@@ -251,7 +252,7 @@ impl Claims {
         self.all.get(name)
     }
 
-    pub(super) fn into_all(self) -> Map<String, Value> {
+    pub(super) fn into_all(self) -> Arc<Map<String, Value>> {
         self.all
     }
 
@@ -282,9 +283,10 @@ impl Claims {
         let ours = |name: &str| self.all.contains_key(name);
         let keep_email =
             ours("email_verified") || (ours("email") && user_info.get("email") != self.all.get("email"));
+        let all = Arc::make_mut(&mut self.all);
         for (name, value) in user_info {
             if !(keep_email && matches!(name.as_str(), "email" | "email_verified")) {
-                self.all.entry(name).or_insert(value);
+                all.entry(name).or_insert(value);
             }
         }
         Ok(self)

@@ -1,13 +1,16 @@
 //! What a provider says of itself (OpenID Connect Discovery 1.0, section 4).
 
 use super::refresh::{Fetch, Refreshed};
-use crate::clock::Clock;
+use crate::clock::{Clock, UnixSeconds};
 use crate::http_client::{Answer, HttpClient};
 use hyper::StatusCode;
 use serde_json::{Map, Value};
 use std::fmt;
 use std::sync::Arc;
 use url::Url;
+
+/// How much is told of an issuer that is not ours.
+const LONGEST_SHOWN: usize = 200;
 
 /// What sign-in needs to know of a provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +23,10 @@ pub struct Provider {
     pub iss_parameter_supported: bool,
     /// `token_endpoint_auth_methods_supported`; where absent, `client_secret_basic` alone as the specification says.
     pub token_endpoint_auth_methods: Vec<String>,
+    /// `response_types_supported`.
+    pub response_types: Vec<String>,
+    /// `code_challenge_methods_supported` (RFC 8414, section 2). Providers that support PKCE may leave it out.
+    pub code_challenge_methods: Vec<String>,
 }
 
 /// Why a provider's document cannot be had or used, for the admin.
@@ -53,14 +60,35 @@ pub(super) fn metadata(issuer: &str, http: HttpClient, clock: Clock) -> Result<R
     Ok(Refreshed::new(name, clock, move |before: Option<Arc<Metadata>>| -> Fetch<Metadata> {
         let (http, location, issuer) = (http.clone(), location.clone(), Arc::clone(&issuer));
         Box::pin(async move {
-            let answer = fetch(&http, &location).await?;
-            let metadata = parse(&answer.body, &issuer)?;
+            let (metadata, _) = load(&http, &location, &issuer).await?;
             if let Some(before) = before {
                 log_moves(&issuer, &before, &metadata);
             }
             Ok(metadata)
         })
     }))
+}
+
+/// The metadata of `issuer` as it is now, and what time it is there.
+///
+/// # Errors
+///
+/// The issuer is not a URL, or its document cannot be had or used.
+pub(super) async fn ask(
+    issuer: &str,
+    http: &HttpClient,
+) -> Result<(Metadata, Option<UnixSeconds>), FetchError> {
+    let location = location(issuer).ok_or_else(|| FetchError::new(format!("`{issuer}` is not a URL")))?;
+    load(http, &location, issuer).await
+}
+
+async fn load(
+    http: &HttpClient,
+    location: &Url,
+    issuer: &str,
+) -> Result<(Metadata, Option<UnixSeconds>), FetchError> {
+    let answer = fetch(http, location).await?;
+    Ok((parse(&answer.body, issuer)?, answer.date))
 }
 
 /// One document of an identity provider.
@@ -89,10 +117,14 @@ fn location(issuer: &str) -> Option<Url> {
 fn parse(body: &[u8], issuer: &str) -> Result<Metadata, FetchError> {
     let document: Map<String, Value> = serde_json::from_slice(body)
         .map_err(|_| FetchError::new(format!("the discovery document of `{issuer}` is not a JSON object")))?;
-    if document.get("issuer").and_then(Value::as_str) != Some(issuer) {
-        return Err(FetchError::new(format!(
-            "`issuer` in the discovery document of `{issuer}` is not exactly that"
-        )));
+    match document.get("issuer").and_then(Value::as_str) {
+        Some(found) if found == issuer => {}
+        found => {
+            let found: String = found.unwrap_or("missing").escape_debug().take(LONGEST_SHOWN).collect();
+            return Err(FetchError::new(format!(
+                "`issuer` in the discovery document of `{issuer}` is not exactly that: `{found}`"
+            )));
+        }
     }
     let insecure = issuer.starts_with("http://");
     Ok(Metadata {
@@ -106,10 +138,11 @@ fn provider(document: &Map<String, Value>, insecure: bool) -> Result<Provider, P
         None | Some(Value::Null) => Ok(None),
         Some(_) => endpoint(document, name, insecure).map(Some),
     };
-    let methods = match document.get("token_endpoint_auth_methods_supported").and_then(Value::as_array) {
-        Some(methods) => methods.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        None => vec!["client_secret_basic".to_owned()],
+    let listed = |name| {
+        let values = document.get(name).and_then(Value::as_array)?;
+        Some(values.iter().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>())
     };
+    let methods = listed("token_endpoint_auth_methods_supported");
     let iss_parameter = document.get("authorization_response_iss_parameter_supported");
     Ok(Provider {
         authorization_endpoint: endpoint(document, "authorization_endpoint", insecure)?,
@@ -117,7 +150,9 @@ fn provider(document: &Map<String, Value>, insecure: bool) -> Result<Provider, P
         userinfo_endpoint: optional("userinfo_endpoint")?,
         end_session_endpoint: optional("end_session_endpoint")?,
         iss_parameter_supported: iss_parameter == Some(&Value::Bool(true)),
-        token_endpoint_auth_methods: methods,
+        token_endpoint_auth_methods: methods.unwrap_or_else(|| vec!["client_secret_basic".to_owned()]),
+        response_types: listed("response_types_supported").unwrap_or_default(),
+        code_challenge_methods: listed("code_challenge_methods_supported").unwrap_or_default(),
     })
 }
 

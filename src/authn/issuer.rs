@@ -2,25 +2,20 @@
 
 use super::claims::{self, Claims, Expected, TokenError};
 use super::discovery::{self, FetchError, Metadata, Provider, ProviderError};
-use super::jwks::{self, Fingerprint, KeySet, SignedToken, Unproven};
+use super::jwks::{KeySet, SignedToken, Unproven};
 use super::pem_keys::PemKeys;
 use super::principal::{self, Principal};
+use super::recognised::{Presentation, Recognised, Recognition, Seen};
 use super::refresh::{Current, Fetch, Refreshed};
 use super::token::UnverifiedToken;
 use crate::clock::{Clock, UnixSeconds};
-use crate::config::{IssuerConfig, KeySource};
+use crate::config::{Algorithm, IssuerConfig, KeySource};
 use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
 use crate::metrics::series::IssuerSeries;
-use moka::future::Cache;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 use url::Url;
-
-/// What the verified tokens of one issuer may hold in memory, by a generous estimate.
-const LARGEST_CACHE: u64 = 32 * 1024 * 1024;
-const LONGEST_CACHED: Duration = Duration::from_secs(10 * 60);
 
 /// Verifies the tokens of one party.
 ///
@@ -29,11 +24,12 @@ const LONGEST_CACHED: Duration = Duration::from_secs(10 * 60);
 #[derive(Debug)]
 pub struct Issuer {
     config: IssuerConfig,
+    http: HttpClient,
     clock: Clock,
     keys: Keys,
     /// `None` where the issuer's name is not a URL: it has nothing to sign in at.
     metadata: Option<Refreshed<Metadata>>,
-    verified: Cache<Verified, (Arc<Principal>, UnixSeconds)>,
+    recognised: Recognised,
     series: IssuerSeries,
 }
 
@@ -44,19 +40,21 @@ enum Keys {
     OneByOne(PemKeys),
 }
 
-/// A token that was presented in one way and proven by one set of keys.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Verified {
-    token: Fingerprint,
-    keys: Fingerprint,
-    presented: Presentation,
+/// What the provider says of itself now, for who examines it.
+#[derive(Debug)]
+pub struct Discovered {
+    pub provider: Result<Arc<Provider>, ProviderError>,
+    /// What time it is there.
+    pub date: Option<UnixSeconds>,
 }
 
-/// How a token that stands for a person came with a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Presentation {
-    Bearer,
-    SignedHeader,
+/// The keys of an issuer, for who examines them.
+#[derive(Debug)]
+pub struct KeysFound {
+    /// Those that can prove a token.
+    pub count: usize,
+    /// The configured algorithms that some key is for.
+    pub fitting: Vec<Algorithm>,
 }
 
 impl Issuer {
@@ -74,23 +72,23 @@ impl Issuer {
         let metadata = discovery::metadata(&config.issuer, http.clone(), clock.clone());
         let name = format!("keys of {}", config.issuer);
         let keys = match &config.keys {
-            KeySource::Discovery => {
-                Keys::Fetched(discovered_keys(name, metadata.clone()?, http, clock.clone(), series.clone()))
-            }
+            KeySource::Discovery => Keys::Fetched(discovered_keys(
+                name,
+                metadata.clone()?,
+                http.clone(),
+                clock.clone(),
+                series.clone(),
+            )),
             KeySource::JwksUri(location) => {
-                Keys::Fetched(keys_at(name, location.clone(), http, clock.clone(), series.clone()))
+                Keys::Fetched(keys_at(name, location.clone(), http.clone(), clock.clone(), series.clone()))
             }
             KeySource::JwksFile(path) => Keys::Fixed(Arc::new(keys_on_disk(path)?)),
             KeySource::PemPerKey(base) => {
-                Keys::OneByOne(PemKeys::new(base.clone(), http, clock.clone(), series.clone()))
+                Keys::OneByOne(PemKeys::new(base.clone(), http.clone(), clock.clone(), series.clone()))
             }
         };
-        let verified = Cache::builder()
-            .max_capacity(LARGEST_CACHE)
-            .weigher(|_, (principal, _): &(Arc<Principal>, UnixSeconds)| weight(principal))
-            .time_to_live(LONGEST_CACHED)
-            .build();
-        Ok(Arc::new(Self { config, clock, keys, metadata: metadata.ok(), verified, series }))
+        let (metadata, recognised) = (metadata.ok(), Recognised::new());
+        Ok(Arc::new(Self { config, http, clock, keys, metadata, recognised, series }))
     }
 
     /// The issuer's key in the config.
@@ -126,7 +124,7 @@ impl Issuer {
     ///
     /// [`TokenError::Mapping`] where they name nobody of this issuer.
     pub fn principal(&self, claims: Claims) -> Result<Principal, TokenError> {
-        principal::map(&self.config, Arc::new(claims.into_all())).map_err(TokenError::Mapping)
+        principal::map(&self.config, claims.into_all()).map_err(TokenError::Mapping)
     }
 
     /// What sign-in needs to know of the provider, by discovery at the issuer's URL, cached as the keys are.
@@ -138,6 +136,37 @@ impl Issuer {
         let metadata = self.metadata.as_ref();
         let metadata = metadata.ok_or_else(|| FetchError::new("the issuer is not a URL".to_owned()))?;
         metadata.current().await?.document.provider.clone()
+    }
+
+    /// Whether its keys are where its discovery document says.
+    pub fn discovers_keys(&self) -> bool {
+        self.config.keys == KeySource::Discovery
+    }
+
+    /// Asks for the discovery document anew.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be had, or is another issuer's.
+    pub async fn discover(&self) -> Result<Discovered, FetchError> {
+        let (metadata, date) = discovery::ask(&self.config.issuer, &self.http).await?;
+        Ok(Discovered { provider: metadata.provider, date })
+    }
+
+    /// The keys that tokens would be judged by; `None` where each is fetched when a token names it.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be had, or none of them is usable.
+    pub async fn keys_found(&self) -> Result<Option<KeysFound>, FetchError> {
+        let keys = match &self.keys {
+            Keys::Fetched(keys) => keys.current().await?.document,
+            Keys::Fixed(keys) => Arc::clone(keys),
+            Keys::OneByOne(_) => return Ok(None),
+        };
+        let fitting = self.config.algorithms.iter().copied();
+        let fitting = fitting.filter(|algorithm| keys.has_key_for(*algorithm)).collect();
+        Ok(Some(KeysFound { count: keys.count(), fitting }))
     }
 
     /// Whether bearer tokens of this issuer count.
@@ -157,42 +186,47 @@ impl Issuer {
         }
     }
 
-    /// The person that a token stands for. A token that came before is not verified again while the keys stay the same and
-    /// it has not expired; what failed is never remembered.
+    /// The person that a token was found to stand for when it came before. Nothing of the token is looked at but its
+    /// digest, so this is the first to ask; where it does not know, [`recognise`](Self::recognise) says.
+    pub(super) async fn recall(&self, seen: &Seen) -> Option<Arc<Principal>> {
+        let known = self.recognised.find(seen)?;
+        let keys = self.keys_named(known.key_id.as_deref()).await.ok()?;
+        let counts = known.keys == *keys.document.fingerprint() && known.counts.contains(&self.clock.now());
+        counts.then(|| {
+            self.series.accepted();
+            Arc::clone(&known.principal)
+        })
+    }
+
+    /// The person that a token stands for, which is remembered under `seen`.
     pub(super) async fn recognise(
         &self,
         token: &UnverifiedToken<'_>,
-        presented: Presentation,
+        seen: Seen,
     ) -> Result<Arc<Principal>, TokenError> {
-        self.series.token(self.person(token, presented).await, TokenError::reason)
+        self.series.token(self.person(token, seen).await, TokenError::reason)
     }
 
-    async fn person(
-        &self,
-        token: &UnverifiedToken<'_>,
-        presented: Presentation,
-    ) -> Result<Arc<Principal>, TokenError> {
+    async fn person(&self, token: &UnverifiedToken<'_>, seen: Seen) -> Result<Arc<Principal>, TokenError> {
         let keys = self.keys_for(token).await?;
-        let mut seen = Verified {
-            token: jwks::fingerprint(token.jws().text.as_bytes()),
-            keys: *keys.document.fingerprint(),
-            presented,
-        };
-        if let Some((principal, expires_at)) = self.verified.get(&seen).await
-            && self.clock.now() < expires_at
-        {
-            return Ok(principal);
-        }
         let signed = self.prove(token, keys).await?;
-        seen.keys = *signed.keys();
-        let expected = match presented {
+        let expected = match seen.presented() {
             Presentation::Bearer => Expected::Bearer,
             Presentation::SignedHeader => Expected::SignedHeader,
         };
-        let claims = claims::check(&signed, expected, &self.config, self.clock.now())?;
-        let expires_at = claims.expires_at();
+        let now = self.clock.now();
+        let claims = claims::check(&signed, expected, &self.config, now)?;
+        let counts = now..claims.expires_at();
         let principal = Arc::new(self.principal(claims)?);
-        self.verified.insert(seen, (Arc::clone(&principal), expires_at)).await;
+        let jws = token.jws();
+        let recognition = Recognition {
+            principal: Arc::clone(&principal),
+            keys: *signed.keys(),
+            key_id: jws.key_id.clone(),
+            counts,
+            size: jws.payload.len(),
+        };
+        self.recognised.keep(seen, recognition);
         Ok(principal)
     }
 
@@ -201,11 +235,16 @@ impl Issuer {
         if !self.config.algorithms.contains(&jws.algorithm) {
             return Err(TokenError::AlgorithmNotAllowed);
         }
+        self.keys_named(jws.key_id.as_deref()).await
+    }
+
+    /// The set in force, or where keys are had one by one, the key of this `kid`.
+    async fn keys_named(&self, key_id: Option<&str>) -> Result<Current<KeySet>, TokenError> {
         match &self.keys {
             Keys::Fetched(keys) => keys.current().await.map_err(TokenError::KeysUnavailable),
             Keys::Fixed(keys) => Ok(Current { document: Arc::clone(keys), just_fetched: true }),
             Keys::OneByOne(keys) => {
-                let id = jws.key_id.as_deref().ok_or(TokenError::UnknownKey)?;
+                let id = key_id.ok_or(TokenError::UnknownKey)?;
                 Ok(Current { document: keys.key(id).await?, just_fetched: true })
             }
         }
@@ -274,10 +313,4 @@ fn keys_on_disk(path: &Path) -> Result<KeySet, String> {
     let document =
         std::fs::read(path).map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
     KeySet::parse(&document).map_err(|error| format!("`{}`: {error}", path.display()))
-}
-
-/// Parsed JSON takes a few times its text.
-fn weight(principal: &Principal) -> u32 {
-    let claims = serde_json::to_vec(principal.claims.as_ref()).map_or(0, |text| text.len());
-    u32::try_from(claims.saturating_mul(6).saturating_add(1024)).unwrap_or(u32::MAX)
 }

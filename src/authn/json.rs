@@ -13,7 +13,8 @@ const DEEPEST: usize = 16;
 
 /// The object that `text` is, or `None` where it is anything else.
 pub(super) fn object(text: &[u8]) -> Option<Map<String, Value>> {
-    let mut deserializer = serde_json::Deserializer::from_slice(text);
+    // Checked as a whole: once, and not for each text in it.
+    let mut deserializer = serde_json::Deserializer::from_str(str::from_utf8(text).ok()?);
     let value = Strict { depth: DEEPEST }.deserialize(&mut deserializer).ok()?;
     deserializer.end().ok()?;
     match value {

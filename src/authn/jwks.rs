@@ -2,6 +2,7 @@
 
 use super::claims::TokenError;
 use super::discovery::FetchError;
+use super::public_key::PublicKey;
 use super::token::{self, Jws, UnverifiedToken};
 use crate::config::Algorithm;
 use aws_lc_rs::digest;
@@ -28,18 +29,7 @@ pub(super) type Fingerprint = [u8; digest::SHA256_OUTPUT_LEN];
 
 struct Key {
     id: Option<String>,
-    kind: Kind,
-    /// `alg` of the key: the only algorithm it is for.
-    only: Option<Algorithm>,
-    decoding: DecodingKey,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Rsa,
-    P256,
-    P384,
-    Ed25519,
+    public: PublicKey,
 }
 
 /// A token whose signature one of the issuer's keys proves. Only this file makes one.
@@ -97,12 +87,23 @@ impl KeySet {
     ///
     /// Not such a key.
     pub(super) fn from_pem(id: &str, pem: &[u8]) -> Result<Self, FetchError> {
-        let decoding = DecodingKey::from_ec_pem(pem)
-            .ok()
-            .filter(|key| key.try_get_as_bytes().is_ok_and(|point| point.len() == 65))
+        let key = DecodingKey::from_ec_pem(pem).ok();
+        let point = key.as_ref().and_then(|key| key.try_get_as_bytes().ok());
+        let public = point.and_then(|point| PublicKey::p256(point).ok());
+        let public = public
             .ok_or_else(|| FetchError::new("the answer is not a P-256 public key in PEM".to_owned()))?;
-        let key = Key { id: Some(id.to_owned()), kind: Kind::P256, only: None, decoding };
+        let key = Key { id: Some(id.to_owned()), public };
         Ok(Self { keys: vec![key], fingerprint: fingerprint(pem) })
+    }
+
+    /// How many keys are usable.
+    pub(super) fn count(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether some key is for this algorithm.
+    pub(super) fn has_key_for(&self, algorithm: Algorithm) -> bool {
+        self.keys.iter().any(|key| key.public.fits(algorithm))
     }
 
     pub(super) fn fingerprint(&self) -> &Fingerprint {
@@ -119,9 +120,10 @@ impl KeySet {
     fn check(&self, jws: &Jws<'_>) -> Result<(), Unproven> {
         let named = |key: &&Key| jws.key_id.is_none() || jws.key_id == key.id;
         let mut tried = false;
-        for key in self.keys.iter().filter(named).filter(|key| key.fits(jws.algorithm)).take(MOST_TRIED) {
+        let fitting = self.keys.iter().filter(named).filter(|key| key.public.fits(jws.algorithm));
+        for key in fitting.take(MOST_TRIED) {
             tried = true;
-            if key.proves(jws) {
+            if key.public.proves(jws.algorithm, jws.message.as_bytes(), &jws.signature) {
                 return Ok(());
             }
         }
@@ -180,38 +182,16 @@ impl Key {
             None => None,
             Some(alg) => Some(alg.as_str().and_then(token::named).ok_or("`alg` is not one for signatures")?),
         };
-        let (kind, decoding) = material(key)?;
-        if only.is_some_and(|only| !kind.fits(only)) {
-            return Err("`alg` does not fit the type of key");
-        }
-        Ok(Self { id, kind, only, decoding })
-    }
-
-    fn fits(&self, algorithm: Algorithm) -> bool {
-        self.kind.fits(algorithm) && self.only.is_none_or(|only| only == algorithm)
-    }
-
-    fn proves(&self, jws: &Jws<'_>) -> bool {
-        let message = jws.message.as_bytes();
-        jsonwebtoken::crypto::verify(jws.signature, message, &self.decoding, library_name(jws.algorithm))
-            .unwrap_or(false)
+        let public = material(key)?;
+        let public = match only {
+            None => public,
+            Some(only) => public.only_for(only).ok_or("`alg` does not fit the type of key")?,
+        };
+        Ok(Self { id, public })
     }
 }
 
-impl Kind {
-    /// The algorithm belongs to the key (RFC 8725, section 3.1): a token chooses among those of its key's type only.
-    fn fits(self, algorithm: Algorithm) -> bool {
-        use Algorithm::{EdDsa, Es256, Es384, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
-        match self {
-            Self::Rsa => matches!(algorithm, Rs256 | Rs384 | Rs512 | Ps256 | Ps384 | Ps512),
-            Self::P256 => algorithm == Es256,
-            Self::P384 => algorithm == Es384,
-            Self::Ed25519 => algorithm == EdDsa,
-        }
-    }
-}
-
-fn material(key: &Map<String, Value>) -> Result<(Kind, DecodingKey), &'static str> {
+fn material(key: &Map<String, Value>) -> Result<PublicKey, &'static str> {
     let text = |name: &str| key.get(name).and_then(Value::as_str);
     let number = |name: &str| text(name).and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
     match (text("kty"), text("crv")) {
@@ -228,20 +208,46 @@ fn material(key: &Map<String, Value>) -> Result<(Kind, DecodingKey), &'static st
             if matches!(exponent, [] | [1]) || exponent.last().is_some_and(|last| last % 2 == 0) {
                 return Err("the RSA exponent is not an odd number above 1");
             }
-            Ok((Kind::Rsa, DecodingKey::from_rsa_raw_components(modulus, exponent)))
+            PublicKey::rsa(modulus, exponent).map_err(|_| "`n` and `e` are no RSA key")
         }
         (Some("EC"), Some(curve @ ("P-256" | "P-384"))) => {
-            let (kind, length) = if curve == "P-256" { (Kind::P256, 32) } else { (Kind::P384, 48) };
+            let length = if curve == "P-256" { 32 } else { 48 };
             let coordinate = |name| number(name).filter(|bytes| bytes.len() == length);
             let (x, y) = coordinate("x").zip(coordinate("y")).ok_or("`x` and `y` do not fit the curve")?;
             let uncompressed = [&[4], x.as_slice(), y.as_slice()].concat();
-            Ok((kind, DecodingKey::from_ec_der(&uncompressed)))
+            let key = if curve == "P-256" {
+                PublicKey::p256(&uncompressed)
+            } else {
+                PublicKey::p384(&uncompressed)
+            };
+            key.map_err(|_| "`x` and `y` are no point of the curve")
         }
         (Some("OKP"), Some("Ed25519")) => {
             let x = number("x").filter(|bytes| bytes.len() == 32).ok_or("`x` does not fit the curve")?;
-            Ok((Kind::Ed25519, DecodingKey::from_ed_der(&x)))
+            if is_of_small_order(&x) {
+                return Err("`x` is a point of small order");
+            }
+            PublicKey::ed25519(&x).map_err(|_| "`x` is no point of the curve")
         }
         _ => Err("its type or curve is not supported"),
+    }
+}
+
+/// The points of Ed25519 of order 1, 2, 4 and 8, in each of their encodings but for the sign: under such a key anybody can
+/// write a signature (<https://eprint.iacr.org/2020/823>, section 3).
+fn is_of_small_order(point: &[u8]) -> bool {
+    const ORDER_EIGHT: [[u8; 31]; 2] = [
+        *b"\x26\xe8\x95\x8f\xc2\xb2\x27\xb0\x45\xc3\xf4\x89\xf2\xef\x98\xf0\xd5\xdf\xac\x05\xd3\xc6\x33\x39\xb1\x38\x02\x88\x6d\x53\xfc",
+        *b"\xc7\x17\x6a\x70\x3d\x4d\xd8\x4f\xba\x3c\x0b\x76\x0d\x10\x67\x0f\x2a\x20\x53\xfa\x2c\x39\xcc\xc6\x4e\xc7\xfd\x77\x92\xac\x03",
+    ];
+    let Some((last, rest)) = point.split_last() else { return false };
+    match (last & 0x7f, rest) {
+        (0x00, [0 | 1, middle @ ..]) => middle.iter().all(|byte| *byte == 0),
+        // One below the field's prime, the prime and one above: minus one, zero and one.
+        (0x7f, [0xec..=0xee, middle @ ..]) => middle.iter().all(|byte| *byte == 0xff),
+        (0x05, rest) => *rest == ORDER_EIGHT[0],
+        (0x7a, rest) => *rest == ORDER_EIGHT[1],
+        _ => false,
     }
 }
 
@@ -249,20 +255,6 @@ fn material(key: &Map<String, Value>) -> Result<(Kind, DecodingKey), &'static st
 fn unpadded(number: &[u8]) -> &[u8] {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     number.get(zeros..).unwrap_or_default()
-}
-
-fn library_name(algorithm: Algorithm) -> jsonwebtoken::Algorithm {
-    match algorithm {
-        Algorithm::Rs256 => jsonwebtoken::Algorithm::RS256,
-        Algorithm::Rs384 => jsonwebtoken::Algorithm::RS384,
-        Algorithm::Rs512 => jsonwebtoken::Algorithm::RS512,
-        Algorithm::Ps256 => jsonwebtoken::Algorithm::PS256,
-        Algorithm::Ps384 => jsonwebtoken::Algorithm::PS384,
-        Algorithm::Ps512 => jsonwebtoken::Algorithm::PS512,
-        Algorithm::Es256 => jsonwebtoken::Algorithm::ES256,
-        Algorithm::Es384 => jsonwebtoken::Algorithm::ES384,
-        Algorithm::EdDsa => jsonwebtoken::Algorithm::EdDSA,
-    }
 }
 
 pub(super) fn fingerprint(document: &[u8]) -> Fingerprint {
@@ -286,6 +278,6 @@ impl From<Unproven> for TokenError {
 
 impl fmt::Debug for KeySet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.keys.iter().map(|key| (&key.id, key.kind))).finish()
+        f.debug_list().entries(self.keys.iter().map(|key| &key.id)).finish()
     }
 }

@@ -107,6 +107,15 @@ impl Prompt {
     }
 }
 
+/// Where the provider sends people back to.
+pub fn redirect_uri(public_url: &Url) -> Url {
+    let mut redirect_uri = public_url.clone();
+    redirect_uri.set_path("/-/callback");
+    redirect_uri.set_query(None);
+    redirect_uri.set_fragment(None);
+    redirect_uri
+}
+
 impl SignIn {
     /// The callback is `public_url` and `/-/callback`, whatever a request says.
     pub fn new(
@@ -117,10 +126,6 @@ impl SignIn {
         sealer: Arc<Sealer>,
         clock: Clock,
     ) -> Self {
-        let mut redirect_uri = public_url.clone();
-        redirect_uri.set_path("/-/callback");
-        redirect_uri.set_query(None);
-        redirect_uri.set_fragment(None);
         Self {
             scope: config.scopes.join(" "),
             bindings: Bindings::new(public_url),
@@ -129,7 +134,7 @@ impl SignIn {
             sessions,
             sealer,
             hints: None,
-            redirect_uri,
+            redirect_uri: redirect_uri(public_url),
             clock,
         }
     }

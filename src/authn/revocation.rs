@@ -27,6 +27,14 @@ pub(super) struct Marks<'a> {
     pub(super) established: UnixSeconds,
 }
 
+/// The places where the end of one session would be noted, ready to be looked at.
+#[derive(Debug)]
+pub(super) struct Watched {
+    /// In the order of [`Marks::ended`].
+    keys: [Key; 3],
+    established: UnixSeconds,
+}
+
 /// What has ended.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Ended<'a> {
@@ -60,7 +68,7 @@ impl Revocations {
     /// From when on a session counts that begins now. The provider has stood by it after whatever it ended before: ends are
     /// known by the second, and by other clocks.
     pub(super) async fn beginning(&self, marks: &Marks<'_>) -> UnixSeconds {
-        let noted = self.ends(&marks.ended()).await.unwrap_or_default();
+        let noted = self.state.ends(marks.watched().keys.each_ref()).await.unwrap_or_default();
         match noted.into_iter().flatten().max() {
             Some(at) if at >= marks.established && at.since(marks.established) <= SKEW => {
                 UnixSeconds(at.0.saturating_add(1))
@@ -69,24 +77,20 @@ impl Revocations {
         }
     }
 
-    pub(super) async fn concern(&self, marks: &Marks<'_>) -> Result<bool, Away> {
-        let ended = marks.ended();
-        let noted = self.ends(&ended).await?;
-        Ok(ended.iter().zip(noted).any(|(ended, noted)| match (ended, noted) {
-            (_, None) => false,
-            (Ended::Session(_), Some(_)) => true,
-            // What was signed in to later is another session, also where the provider names it like the one before.
-            (_, Some(at)) => at >= marks.established,
-        }))
-    }
-
-    async fn ends(&self, ended: &[Ended<'_>; 3]) -> Result<[Option<UnixSeconds>; 3], Away> {
-        let keys = ended.map(|ended| ended.key());
-        self.state.ends(keys.each_ref()).await
+    /// Whether the session was ended.
+    pub(super) async fn concern(&self, watched: &Watched) -> Result<bool, Away> {
+        let [session, others @ ..] = self.state.ends(watched.keys.each_ref()).await?;
+        // What was signed in to later is another session, also where the provider names it like the one before.
+        Ok(session.is_some() || others.into_iter().flatten().any(|at| at >= watched.established))
     }
 }
 
 impl<'a> Marks<'a> {
+    pub(super) fn watched(&self) -> Watched {
+        Watched { keys: self.ended().map(|ended| ended.key()), established: self.established }
+    }
+
+    /// The session itself first.
     fn ended(&self) -> [Ended<'a>; 3] {
         let Self { issuer, subject, session, provider_session, .. } = *self;
         let from_provider = match provider_session {

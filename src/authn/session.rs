@@ -4,6 +4,7 @@
 
 mod content;
 mod error;
+mod opened;
 mod record;
 mod revalidation;
 mod selection;
@@ -12,6 +13,7 @@ pub use error::{SessionError, Unusable};
 pub use revalidation::Revalidation;
 
 use self::content::{Content, Home};
+use self::opened::{OpenedCookies, Reading};
 use self::record::{Record, Records};
 use self::revalidation::Current;
 use self::selection::Questions;
@@ -46,6 +48,7 @@ const SHORTEST_RENEWAL: Duration = Duration::from_secs(60);
 pub struct Sessions {
     sealer: Arc<Sealer>,
     cookie: Cookie,
+    opened: OpenedCookies,
     realms: HashMap<Arc<str>, Arc<str>>,
     lifetime: Duration,
     idle: Duration,
@@ -135,6 +138,7 @@ impl Sessions {
         Self {
             sealer,
             cookie,
+            opened: OpenedCookies::new(),
             realms,
             lifetime,
             idle,
@@ -178,30 +182,31 @@ impl Sessions {
 
     /// The session of a request, judged now. Never an error: a cookie that does not count makes the browser anonymous.
     pub async fn open(self: &Arc<Self>, headers: &HeaderMap) -> Opened {
-        let content = match self.cookie.find(headers) {
+        let reading = match self.cookie.find(headers) {
             Found::Absent => return Opened::None,
             Found::Duplicate => Err(Unusable::Duplicate),
             Found::One(value) => self.read(value),
         };
-        let (content, home) = match content {
-            Ok(read) => read,
+        let reading = match reading {
+            Ok(reading) => reading,
             Err(reason) => return self.invalid(reason),
         };
-        match self.revocations.concern(&content.marks()).await {
+        match self.revocations.concern(&reading.watched).await {
             Ok(false) => {}
             Ok(true) => return self.invalid(Unusable::Revoked),
             Err(Away) => return Opened::Unknown,
         }
-        let resumed = match self.current(content).await {
-            Current::Content { content, is_newer: true } => {
+        let resumed = match self.current(&reading.content).await {
+            Current::AsItIs => self.resume(&reading, false),
+            Current::Newer(content) => {
                 // The provider may know it by another name since.
-                match self.revocations.concern(&content.marks()).await {
-                    Ok(false) => self.resume(*content, home, true),
+                let newer = Reading::new(*content, reading.home.clone(), &self.questions, 0);
+                match self.revocations.concern(&newer.watched).await {
+                    Ok(false) => self.resume(&newer, true),
                     Ok(true) => Err(Unusable::Revoked),
                     Err(Away) => return Opened::Unknown,
                 }
             }
-            Current::Content { content, is_newer: false } => self.resume(*content, home, false),
             Current::Unusable(reason) => Err(reason),
             Current::Away => return Opened::Unknown,
         };
@@ -247,17 +252,19 @@ impl Sessions {
     /// Ends the session of a request: its cookie no longer counts, wherever copies of it are. `None` where there is none.
     pub async fn sign_out(&self, headers: &HeaderMap) -> Option<SignedOut> {
         let Found::One(value) = self.cookie.find(headers) else { return None };
-        let (content, home) = self.read(value).ok()?;
-        if self.revocations.concern(&content.marks()).await == Ok(true) {
+        let reading = self.read(value).ok()?;
+        if self.revocations.concern(&reading.watched).await == Ok(true) {
             return None;
         }
+        let Reading { content, home, principal, .. } = &*reading;
         let everywhere = self.revoke(&content.id).await.is_ok();
         // At worst it ends by itself: the session no longer counts.
         let _ = self.records.remove(&content.id).await;
         let until = content.established.plus(self.lifetime);
         // Whether the rules ask for more groups than are known is no matter here.
-        let groups = content.groups(&self.questions).unwrap_or(Groups::LeftOut);
-        Some(SignedOut { session: content.into_session(home, groups, None), everywhere, until })
+        let principal =
+            principal.clone().unwrap_or_else(|_| Arc::new(content.principal(home, Groups::LeftOut)));
+        Some(SignedOut { session: Session::new(content, principal, None), everywhere, until })
     }
 
     async fn end(&self, ended: Ended<'_>) -> Result<(), Away> {
@@ -269,37 +276,39 @@ impl Sessions {
     }
 
     /// What the cookie says, where it is ours and in its time.
-    fn read(&self, value: &[u8]) -> Result<(Content, Home), Unusable> {
-        let text = self.sealer.open(Purpose::Session, value).ok_or(Unusable::Unreadable)?;
-        let content = Content::parse(&text).ok_or(Unusable::Unreadable)?;
-        let (issuer, realm) =
-            self.realms.get_key_value(content.issuer.as_str()).ok_or(Unusable::UnknownIssuer)?;
-        let home = Home { issuer: issuer.clone(), realm: realm.clone() };
+    fn read(&self, value: &[u8]) -> Result<Arc<Reading>, Unusable> {
+        let reading = self.opened.read(value, || {
+            let text = self.sealer.open(Purpose::Session, value).ok_or(Unusable::Unreadable)?;
+            let content = Content::parse(&text).ok_or(Unusable::Unreadable)?;
+            let home = self.realms.get_key_value(content.issuer.as_str()).ok_or(Unusable::UnknownIssuer)?;
+            let home = Home { issuer: Arc::clone(home.0), realm: Arc::clone(home.1) };
+            Ok(Reading::new(content, home, &self.questions, text.len()))
+        })?;
         let now = self.clock.now();
-        if now.since(content.established) >= self.lifetime {
+        if now.since(reading.content.established) >= self.lifetime {
             return Err(Unusable::Expired);
         }
-        if now.since(content.last_seen) >= self.idle {
+        if now.since(reading.content.last_seen) >= self.idle {
             return Err(Unusable::Idle);
         }
-        Ok((content, home))
+        Ok(reading)
     }
 
     /// The session, with a new cookie where its content is newer than the browser's or its idle time is to be moved on.
-    fn resume(&self, mut content: Content, home: Home, is_newer: bool) -> Result<Session, Unusable> {
+    fn resume(&self, reading: &Reading, is_newer: bool) -> Result<Session, Unusable> {
+        let content = &reading.content;
         let now = self.clock.now();
-        let groups = content.groups(&self.questions).map_err(|_| {
+        let principal = reading.principal.clone().map_err(|_| {
             let is_new = now.since(content.established) < JUST_ESTABLISHED;
             if is_new { Unusable::RulesDiffer } else { Unusable::AsksForMore }
         })?;
         let renewal = (self.idle / 10).max(SHORTEST_RENEWAL).min(self.idle / 2);
         let renewed = if is_newer || now.since(content.last_seen) >= renewal {
-            content.last_seen = now;
-            self.seal(&content).ok()
+            self.seal(&content.seen_at(now)).ok()
         } else {
             None
         };
-        Ok(content.into_session(home, groups, renewed))
+        Ok(Session::new(content, principal, renewed))
     }
 
     /// With all that is known of the person where that is small, or else with what the policy reads.
@@ -329,6 +338,18 @@ impl Sessions {
             Some(header) if header.len() <= LONGEST_SET_COOKIE => Ok(header),
             Some(header) => Err(SessionError::TooBig { bytes: header.len() }),
             None => Err(SessionError::TooBig { bytes: value.len() }),
+        }
+    }
+}
+
+impl Session {
+    fn new(content: &Content, principal: Arc<Principal>, renewed: Option<HeaderValue>) -> Self {
+        Self {
+            principal,
+            id: content.id.clone(),
+            provider_session: content.provider_session.clone(),
+            established: content.established,
+            renewed,
         }
     }
 }

@@ -9,6 +9,7 @@ use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, URL_SAFE_NO_PAD};
 use serde_json::{Map, Value};
 use std::fmt;
+use std::sync::Arc;
 
 /// Headers are limited to about this much by every server in front of us; a token that needs more cannot arrive.
 const LONGEST_IN_HEADER: usize = 16 * 1024;
@@ -25,16 +26,14 @@ const REFUSED_PARAMETERS: [&str; 7] = ["crit", "b64", "zip", "jku", "jwk", "x5u"
 /// checks of [`Issuer::verify`](super::issuer::Issuer::verify).
 pub struct UnverifiedToken<'a> {
     jws: Jws<'a>,
-    claims: Map<String, Value>,
+    claims: Arc<Map<String, Value>>,
 }
 
 /// A compact JWS whose payload may be anything.
 pub(super) struct Jws<'a> {
-    pub(super) text: &'a str,
     /// The exact bytes that are signed: header, dot, payload, all still encoded.
     pub(super) message: &'a str,
-    /// base64url without padding.
-    pub(super) signature: &'a str,
+    pub(super) signature: Vec<u8>,
     pub(super) algorithm: Algorithm,
     pub(super) key_id: Option<String>,
     pub(super) typ: Option<String>,
@@ -71,7 +70,7 @@ impl<'a> UnverifiedToken<'a> {
         let jws = Jws::within(longest, text, encoding)?;
         let claims =
             json::object(&jws.payload).ok_or(TokenError::Malformed("the payload is not strict JSON"))?;
-        Ok(Self { jws, claims })
+        Ok(Self { jws, claims: Arc::new(claims) })
     }
 
     /// The `iss` it claims, to find the issuer whose keys may prove it.
@@ -85,7 +84,7 @@ impl<'a> UnverifiedToken<'a> {
     }
 
     /// For the checks in `claims`, which take them only of a token whose signature is proven.
-    pub(super) fn claims(&self) -> &Map<String, Value> {
+    pub(super) fn claims(&self) -> &Arc<Map<String, Value>> {
         &self.claims
     }
 }
@@ -115,14 +114,13 @@ impl<'a> Jws<'a> {
         let header_members =
             json::object(&header_text).ok_or(TokenError::Malformed("the header is not strict JSON"))?;
         let payload_bytes = decode(payload)?;
-        decode(signature)?;
+        let signature = decode(signature)?;
         let message = text
             .get(..header.len() + 1 + payload.len())
             .ok_or(TokenError::Malformed("it does not have three parts"))?;
         Ok(Self {
-            text,
             message,
-            signature: signature.trim_end_matches('='),
+            signature,
             algorithm: algorithm(&header_members)?,
             key_id: key_id(&header_members)?,
             typ: media_type(&header_members)?,

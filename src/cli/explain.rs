@@ -49,7 +49,7 @@ pub(super) fn run(args: &ExplainArgs) -> Result<(), Failed> {
 
 impl Configuration {
     /// The named issuer, or the only one, or the one that people sign in at.
-    fn issuer(&self, named: Option<&str>) -> Result<Arc<str>, Failed> {
+    pub(super) fn issuer(&self, named: Option<&str>) -> Result<Arc<str>, Failed> {
         let names: Vec<&Arc<str>> = self.loaded.gateway.issuers.iter().map(|issuer| &issuer.name).collect();
         let listed = || names.iter().map(|name| &***name).collect::<Vec<_>>().join(", ");
         let sign_in = self.loaded.gateway.sign_in.as_ref().map(|sign_in| &sign_in.issuer);
@@ -78,7 +78,7 @@ impl Configuration {
     }
 }
 
-fn read_claims(path: &Path) -> Result<Map<String, Value>, Failed> {
+pub(super) fn read_claims(path: &Path) -> Result<Map<String, Value>, Failed> {
     let text = if path == Path::new("-") {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text).map(|_| text)

@@ -5,9 +5,21 @@ use crate::config;
 use crate::server::peer::Peer;
 use crate::telemetry::request_ids::RequestIds;
 use hyper::HeaderMap;
-use hyper::header::{ACCEPT, AUTHORIZATION, HeaderName};
+use hyper::header::{ACCEPT, AUTHORIZATION, HeaderName, USER_AGENT};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
+
+const FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
+const FETCH_USER: HeaderName = HeaderName::from_static("sec-fetch-user");
+/// `Sec-Purpose: prefetch;prerender` today; the others are what older browsers send.
+const PURPOSES: [HeaderName; 4] = [
+    HeaderName::from_static("sec-purpose"),
+    HeaderName::from_static("purpose"),
+    HeaderName::from_static("x-purpose"),
+    HeaderName::from_static("x-moz"),
+];
 
 #[derive(Debug)]
 pub struct RequestContext {
@@ -66,7 +78,8 @@ impl RequestContext {
             malformed_addresses: client_ip.is_err(),
             client_ip: client_ip.unwrap_or(None),
             from_trusted_proxy,
-            user_agent: header(headers, "user-agent").map(|agent| agent.chars().take(256).collect()),
+            user_agent: header(headers, &USER_AGENT)
+                .map(|agent| agent.get(..256).unwrap_or(agent).to_owned()),
             audience: audience(headers),
             navigation: navigation(headers),
         }
@@ -116,7 +129,7 @@ fn audience(headers: &HeaderMap) -> Audience {
             kind.eq_ignore_ascii_case("text/html") || kind.eq_ignore_ascii_case("application/xhtml+xml")
         })
     });
-    let is_fetched = header(headers, "sec-fetch-mode").is_some_and(|mode| mode != "navigate");
+    let is_fetched = header(headers, &FETCH_MODE).is_some_and(|mode| mode != "navigate");
     if accepts_html && !is_fetched && !headers.contains_key(AUTHORIZATION) {
         Audience::Person
     } else {
@@ -125,26 +138,25 @@ fn audience(headers: &HeaderMap) -> Audience {
 }
 
 fn navigation(headers: &HeaderMap) -> Navigation {
-    // `Sec-Purpose: prefetch;prerender` today; `Purpose`, `X-Purpose` and `X-Moz` are what older browsers send.
-    let is_speculative = ["sec-purpose", "purpose", "x-purpose", "x-moz"].iter().any(|name| {
-        headers.get_all(*name).iter().any(|value| {
+    let is_speculative = PURPOSES.iter().any(|name| {
+        headers.get_all(name).iter().any(|value| {
             let value = value.to_str().unwrap_or("prefetch").to_ascii_lowercase();
             ["prefetch", "prerender", "preview"].iter().any(|purpose| value.contains(purpose))
         })
     });
-    let is_document = header(headers, "sec-fetch-dest").is_none_or(|destination| destination == "document");
-    let is_navigation = header(headers, "sec-fetch-mode").is_none_or(|mode| mode == "navigate");
+    let is_document = header(headers, &FETCH_DEST).is_none_or(|destination| destination == "document");
+    let is_navigation = header(headers, &FETCH_MODE).is_none_or(|mode| mode == "navigate");
     if is_speculative || !is_document || !is_navigation {
         return Navigation::Not;
     }
-    let is_cross_site = header(headers, "sec-fetch-site")
+    let is_cross_site = header(headers, &FETCH_SITE)
         .is_some_and(|site| !matches!(site, "none" | "same-origin" | "same-site"));
-    let is_asked_for = header(headers, "sec-fetch-user").is_some_and(|user| user == "?1");
+    let is_asked_for = header(headers, &FETCH_USER).is_some_and(|user| user == "?1");
     if is_cross_site && !is_asked_for { Navigation::Unasked } else { Navigation::Deliberate }
 }
 
 /// A header's text. One that is repeated or not ASCII counts as present and equal to nothing that is looked for.
-fn header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     let first = values.next()?;
     Some(if values.next().is_some() { "" } else { first.to_str().unwrap_or_default() })

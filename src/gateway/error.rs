@@ -11,6 +11,7 @@ use crate::presign::error::{PresignError, PresignErrorKind};
 use crate::presign::state::TargetState;
 use hyper::StatusCode;
 use hyper::http::request;
+use std::sync::Arc;
 use std::time::Duration;
 
 #[derive(Debug)]
@@ -228,7 +229,7 @@ fn denied(denial: Denial) -> Failure {
             "This is for your platform team to mend: send them the details below.",
         ),
     };
-    let steps = denial.trace.steps.iter().map(|step| (step.rule.to_string(), told(&step.outcome).to_owned()));
+    let steps = denial.trace.steps.iter().map(|step| (Arc::clone(&step.rule), told(&step.outcome)));
     let anew = (denial.reason == DenialReason::NoRule).then_some("Sign in again");
     Failure {
         anew,

@@ -37,7 +37,7 @@ pub struct Failure {
     pub opens: Option<String>,
     pub person: Option<String>,
     /// Rule and outcome, in order.
-    pub trace: Option<Vec<(String, String)>>,
+    pub trace: Option<Vec<(Arc<str>, &'static str)>>,
     /// What the operator needs and the person must not see.
     pub(super) internal: Option<String>,
 }

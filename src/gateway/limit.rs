@@ -37,8 +37,8 @@ impl MintRate {
     ///
     /// How long to wait until the next mint is allowed.
     pub(super) async fn take(&self, principal: &Principal) -> Result<(), Duration> {
-        let key = Key::new(Room::Rate, &["mint", &principal.realm, &principal.user]);
-        match self.state.take(&key, self.interval, WINDOW).await {
+        let key = || Key::new(Room::Rate, &["mint", &principal.realm, &principal.user]);
+        match self.state.take(key, self.interval, WINDOW).await {
             Some(taken) => taken,
             None => self.take_here(principal),
         }

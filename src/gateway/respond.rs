@@ -16,6 +16,9 @@ use serde::Serialize;
 
 pub type Body = Full<Bytes>;
 
+/// What most answers carry fits without growing.
+const HEADERS: usize = 12;
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -24,8 +27,7 @@ const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 /// An answer without a body that sends the browser on. 302, as the contract says: the method is `GET` before and after.
 pub fn redirect(location: HeaderValue) -> Response<Body> {
-    let mut response = Response::new(Body::default());
-    *response.status_mut() = StatusCode::FOUND;
+    let mut response = new(StatusCode::FOUND, Body::default());
     response.headers_mut().insert(LOCATION, location);
     response
 }
@@ -166,8 +168,14 @@ pub fn finish(mut response: Response<Body>, request_id: &str, secure: bool) -> R
 }
 
 fn with_body(status: StatusCode, content_type: HeaderValue, body: Vec<u8>) -> Response<Body> {
-    let mut response = Response::new(Body::new(Bytes::from(body)));
-    *response.status_mut() = status;
+    let mut response = new(status, Body::new(Bytes::from(body)));
     response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}
+
+fn new(status: StatusCode, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().reserve(HEADERS);
     response
 }

@@ -74,7 +74,7 @@ impl Gateway {
         let BrowserSignIn { sessions, sign_in, logout } =
             browser_sign_in(&settings, &issuers, sealer.as_ref(), policy.reads(), surroundings)?;
         for destination in policy.destinations() {
-            metrics.expect_destination(destination.name(), destination.kind().operation());
+            metrics.expect_destination(destination.name(), destination.kind().presign_operation());
         }
         let mints_per_minute = settings.limits.mints_per_minute;
         let mint_rate = before.map(|before| &before.mint_rate).filter(|rate| rate.allows(mints_per_minute));

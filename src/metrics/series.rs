@@ -219,6 +219,11 @@ impl IssuerSeries {
         found
     }
 
+    /// Counts a token that was found good before and still is.
+    pub fn accepted(&self) {
+        self.accepted.inc();
+    }
+
     /// Counts how fetching the issuer's keys ended, and passes it on.
     pub fn keys_fetched<T, E>(&self, fetched: Result<T, E>) -> Result<T, E> {
         if fetched.is_ok() { &self.keys_fetched } else { &self.keys_not_fetched }.inc();

@@ -52,6 +52,15 @@ impl Blueprint {
     ///
     /// Which field has no legal value, and why.
     pub(super) fn resolve(&self, facts: &Facts<'_>) -> Result<Mint, String> {
+        self.resolve_by(Some(facts))
+    }
+
+    /// The mint that is the same for everyone; `None` where a person's facts decide.
+    pub(super) fn constant(&self) -> Option<Mint> {
+        self.resolve_by(None).ok()
+    }
+
+    fn resolve_by(&self, facts: Option<&Facts<'_>>) -> Result<Mint, String> {
         Ok(Mint {
             target: self.target.resolve(facts)?,
             region: self.region.resolve(facts)?,
@@ -63,7 +72,7 @@ impl Blueprint {
 }
 
 impl TargetPlan {
-    fn resolve(&self, facts: &Facts<'_>) -> Result<Target, String> {
+    fn resolve(&self, facts: Option<&Facts<'_>>) -> Result<Target, String> {
         Ok(match self {
             Self::StudioDomain {
                 domain_id,
@@ -107,6 +116,6 @@ impl TargetPlan {
     }
 }
 
-fn optional<T: Clone>(field: Option<&Field<T>>, facts: &Facts<'_>) -> Result<Option<T>, String> {
+fn optional<T: Clone>(field: Option<&Field<T>>, facts: Option<&Facts<'_>>) -> Result<Option<T>, String> {
     field.map(|field| field.resolve(facts)).transpose()
 }

@@ -4,11 +4,15 @@ mod call;
 mod check;
 pub(super) mod facts;
 pub(super) mod functions;
+mod outlines;
 mod pattern;
 mod reads;
+mod shape;
 mod signature;
+mod text_list;
 
 use super::lookup::Table;
+use super::reach::Outline;
 use super::reads::Reads;
 use cel::common::ast::Expr;
 use cel::common::types::{CelBool, CelString};
@@ -19,6 +23,7 @@ use check::{Check, Type};
 use facts::Facts;
 use functions::Patterns;
 use ipnet::IpNet;
+use shape::Shape;
 use std::collections::BTreeMap;
 
 pub(super) use check::PREFIX_HELP;
@@ -118,6 +123,11 @@ impl TextExpression {
         }
     }
 
+    /// The texts that it can yield, as far as the expression itself tells.
+    pub(super) fn outlines(&self) -> Vec<Outline> {
+        outlines::of(&self.expression)
+    }
+
     /// # Errors
     ///
     /// Why there is no text; without the values involved.
@@ -149,7 +159,7 @@ fn parse(source: &str, vocabulary: &Vocabulary<'_>, gathered: &mut Gathered) -> 
         let message = format!("the expression has {} bytes; {LONGEST} are allowed", source.len());
         return Err(vec![Problem::whole(message)]);
     }
-    let Shape { operators, depth } = shape(source);
+    let Shape { operators, depth, .. } = Shape::of(source).map_err(|problem| vec![problem])?;
     if operators > MOST_OPERATORS {
         let message = format!("the expression has {operators} operators; {MOST_OPERATORS} are allowed");
         return Err(vec![Problem::whole(message)]);
@@ -172,45 +182,6 @@ fn parse(source: &str, vocabulary: &Vocabulary<'_>, gathered: &mut Gathered) -> 
     }
     reads::gather(&expression, &mut gathered.reads);
     Ok(Parsed { expression, found, names_realm })
-}
-
-/// Upper bounds of what the parser will recurse into, found before it does.
-#[derive(Default)]
-struct Shape {
-    /// Characters outside of quotes that may be, or be part of, an operator.
-    operators: usize,
-    /// Brackets inside one another.
-    depth: usize,
-}
-
-fn shape(source: &str) -> Shape {
-    let mut shape = Shape::default();
-    let mut open = 0_usize;
-    let mut characters = source.chars();
-    while let Some(character) = characters.next() {
-        match character {
-            '\'' | '"' => {
-                while let Some(inner) = characters.next() {
-                    match inner {
-                        '\\' => drop(characters.next()),
-                        inner if inner == character => break,
-                        _ => {}
-                    }
-                }
-            }
-            '(' | '[' | '{' => {
-                open += 1;
-                shape.operators += 1;
-                shape.depth = shape.depth.max(open);
-            }
-            ')' | ']' | '}' => open = open.saturating_sub(1),
-            '.' | '?' | '+' | '-' | '*' | '/' | '%' | '!' | '=' | '<' | '>' | '&' | '|' => {
-                shape.operators += 1;
-            }
-            _ => {}
-        }
-    }
-    shape
 }
 
 /// The parser's complaint without its list of every token that it would have taken.

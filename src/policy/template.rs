@@ -2,7 +2,9 @@
 
 use super::expression::facts::Facts;
 use super::expression::{Gathered, PREFIX_HELP, Problem, TextExpression, Vocabulary};
+use super::reach::Outline;
 use crate::target::InvalidName;
+use std::fmt;
 use std::sync::Arc;
 
 /// How much of a name that is not legal is told.
@@ -16,19 +18,32 @@ pub(super) enum Field<T> {
 }
 
 impl<T: Clone> Field<T> {
+    /// Without facts, only a constant has a value.
+    ///
     /// # Errors
     ///
     /// Which field has no legal value, and why.
-    pub(super) fn resolve(&self, facts: &Facts<'_>) -> Result<T, String> {
+    pub(super) fn resolve(&self, facts: Option<&Facts<'_>>) -> Result<T, String> {
         match self {
             Self::Constant(value) => Ok(value.clone()),
             Self::Computed { key, template, parse } => {
+                let facts = facts.ok_or_else(|| format!("`{key}` depends on the person"))?;
                 let text = template.resolve(facts).map_err(|reason| format!("`{key}`: {reason}"))?;
                 parse(&text).map_err(|invalid| {
                     let found = invalid.found.chars().take(LONGEST_SHOWN).collect();
                     format!("`{key}`: {}", InvalidName { found, ..invalid })
                 })
             }
+        }
+    }
+}
+
+impl<T: fmt::Display> Field<T> {
+    /// The values that it can have, with gaps where a person's facts decide.
+    pub(super) fn outlines(&self) -> Vec<Outline> {
+        match self {
+            Self::Constant(value) => vec![Outline::text(value.to_string())],
+            Self::Computed { template, .. } => template.outlines(),
         }
     }
 }
@@ -89,6 +104,16 @@ impl Template {
         self.0.iter().filter_map(|part| match part {
             Part::Computed(expression) => Some(expression),
             Part::Constant(_) => None,
+        })
+    }
+
+    fn outlines(&self) -> Vec<Outline> {
+        self.0.iter().fold(vec![Outline::default()], |before, part| {
+            let part = match part {
+                Part::Constant(text) => vec![Outline::text(text.clone())],
+                Part::Computed(expression) => expression.outlines(),
+            };
+            Outline::joined(&before, &part)
         })
     }
 

@@ -42,6 +42,10 @@ impl CredentialStore {
         Arc::new(Self { provider, sts, calls, clock, timeout, own, sessions })
     }
 
+    pub(super) fn sts(&self) -> &Sts {
+        &self.sts
+    }
+
     /// Credentials for the session, or the gateway's own where there is none.
     ///
     /// Waits for as long as fetching them may take; the caller has the deadline.

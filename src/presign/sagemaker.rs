@@ -4,7 +4,7 @@ use super::credentials::Credentials;
 use super::error::{BadAnswer, PresignError};
 use super::sdk::{AnswerLimit, fault};
 use super::session_policy::Resource;
-use crate::target::{Mint, Region, Target};
+use crate::target::{DomainId, Mint, Region, Target};
 use aws_sdk_sagemaker::Client;
 use aws_sdk_sagemaker::config;
 use aws_sdk_sagemaker::operation::RequestId;
@@ -191,6 +191,22 @@ impl SageMaker {
             }
         };
         Ok(Described { status: status.unwrap_or_default(), is_active })
+    }
+
+    /// How people sign in to a domain, in AWS's word: `IAM` or `SSO`.
+    ///
+    /// # Errors
+    ///
+    /// [`PresignError`], already classified.
+    pub(super) async fn domain_auth_mode(
+        &self,
+        domain_id: &DomainId,
+        at: At<'_>,
+        credentials: &Credentials,
+    ) -> Result<String, PresignError> {
+        let request = self.client.describe_domain().domain_id(domain_id.as_str());
+        let output = send!(self, "DescribeDomain", request, at, credentials);
+        Ok(output.auth_mode.map(|mode| mode.as_str().to_owned()).unwrap_or_default())
     }
 
     fn overriding(&self, at: At<'_>, credentials: &Credentials) -> config::Builder {

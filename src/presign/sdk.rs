@@ -1,18 +1,22 @@
 //! What both SDK clients share: how they are set up, and what their errors mean.
 
 use super::error::{BadAnswer, PresignError, PresignErrorKind, for_log};
+use crate::clock::UnixSeconds;
 use crate::config::AwsConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
-use aws_sdk_sagemaker::config::interceptors::BeforeDeserializationInterceptorContextMut;
+use aws_sdk_sagemaker::config::interceptors::{
+    BeforeDeserializationInterceptorContextMut, BeforeDeserializationInterceptorContextRef,
+};
 use aws_sdk_sagemaker::config::{ConfigBag, Intercept, RuntimeComponents, SharedCredentialsProvider};
 use aws_sdk_sagemaker::error::{BoxError, ProvideErrorMetadata, SdkError};
 use aws_sdk_sagemaker::operation::RequestId;
 use aws_smithy_types::body::SdkBody;
 use http_body_util::{LengthLimitError, Limited};
 use std::error::Error;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 /// No answer that we ask for is longer: the longest URL that is handed on has 16 KiB.
@@ -107,6 +111,33 @@ where
             Some(code) => format!("{operation}: {code}{status}: {said}"),
             None => format!("{operation}{status}: {said}"),
         },
+    }
+}
+
+/// Notes what time an answer says it is, whether it is a refusal or not.
+#[derive(Clone, Debug, Default)]
+pub(super) struct DateSeen(Arc<Mutex<Option<UnixSeconds>>>);
+
+impl DateSeen {
+    pub(super) fn date(&self) -> Option<UnixSeconds> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Intercept for DateSeen {
+    fn name(&self) -> &'static str {
+        "DateSeen"
+    }
+
+    fn read_before_deserialization(
+        &self,
+        context: &BeforeDeserializationInterceptorContextRef<'_>,
+        _: &RuntimeComponents,
+        _: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        let date = context.response().headers().get("date").and_then(UnixSeconds::of_http_date);
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = date;
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! A person's name in AWS: the `RoleSessionName` and `SourceIdentity` of the sessions in which their URLs are minted.
 
 use super::Person;
+use crate::config::IssuerConfig;
 use aws_lc_rs::digest::{Context, SHA256};
 use std::fmt::Write;
 
@@ -32,6 +33,26 @@ pub(super) fn session_name(person: &Person, sole_realm: Option<&str>) -> String 
         .unwrap_or_else(|| digested(person))
 }
 
+/// The names that people of these issuers can have, and the look-ups' own, with IAM's wildcards: for trust policies. `None`
+/// where a person may be called anything.
+pub(crate) fn patterns(issuers: &[IssuerConfig], sole_realm: Option<&str>) -> Option<Vec<String>> {
+    let mut patterns = vec![LOOK_UP.to_owned(), format!("*=={}", "?".repeat(DIGEST))];
+    for issuer in issuers {
+        for domain in issuer.user_domains.as_ref()? {
+            // What is not plain is digested.
+            let pattern = if sole_realm == Some(&*issuer.realm) {
+                plain(domain).then(|| format!("*@{domain}"))
+            } else {
+                (plain(domain) && plain(&issuer.realm)).then(|| format!("*@{domain}={}", issuer.realm))
+            };
+            if let Some(pattern) = pattern.filter(|pattern| !patterns.contains(pattern)) {
+                patterns.push(pattern);
+            }
+        }
+    }
+    Some(patterns)
+}
+
 fn plain(text: &str) -> bool {
     !text.is_empty() && text.chars().all(legal)
 }
@@ -57,7 +78,23 @@ fn digested(person: &Person) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Algorithm, ClaimPaths, KeySource};
     use proptest::prelude::*;
+
+    fn issuer(realm: &str) -> IssuerConfig {
+        IssuerConfig {
+            name: realm.into(),
+            issuer: "https://sso.corp.example".to_owned(),
+            realm: realm.into(),
+            algorithms: vec![Algorithm::Rs256],
+            audience: Vec::new(),
+            keys: KeySource::Discovery,
+            claims: ClaimPaths { user: Vec::new(), groups: Vec::new(), name: Vec::new() },
+            user_domains: Some(vec!["corp.example".to_owned()]),
+            unmarked_email: false,
+            signed_header: None,
+        }
+    }
 
     fn person(realm: &str, user: &str) -> Person {
         Person { realm: realm.into(), user: user.into() }
@@ -94,6 +131,20 @@ mod tests {
     }
 
     proptest! {
+        /// A trust policy that leaves a person out would keep them out.
+        #[test]
+        fn every_name_fits_a_pattern(user in "[a-z=é+]{1,70}", realm in "(corp|pa=rt)", alone in any::<bool>()) {
+            let issuer = issuer(&realm);
+            let sole_realm = alone.then_some(realm.as_str());
+            let patterns = patterns(&[issuer], sole_realm).expect("an e-mail address");
+            let name = session_name(&person(&realm, &format!("{user}@corp.example")), sole_realm);
+            let fits = |pattern: &String| {
+                let pattern = regex::escape(pattern).replace("\\*", ".*").replace("\\?", ".");
+                regex::Regex::new(&format!("^{pattern}$")).expect("a pattern").is_match(&name)
+            };
+            prop_assert!(patterns.iter().any(fits), "{name} is none of {patterns:?}");
+        }
+
         #[test]
         fn names_are_legal_and_no_two_people_share_one(
             (one, other) in (("[ab=]{0,3}", user()), ("[ab=]{0,3}", user())),

@@ -3,11 +3,12 @@
 //! A session may do what the role's policies *and* its session policy allow, so these only ever narrow.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies.html#policies_session>
 
+use super::permissions::{self, On, Permission, Place};
 use crate::target::{
-    DomainId, MlflowAppArn, NotebookInstanceName, PartnerAppArn, Region, RoleArn, Target, TrackingServerName,
-    UserProfileName,
+    DomainId, Kind, MlflowAppArn, NotebookInstanceName, PartnerAppArn, Region, RoleArn, Target,
+    TrackingServerName, UserProfileName,
 };
-use serde_json::{Value, json};
+use serde::Serialize;
 
 /// What a target opens, without how: the unit of permissions and of state.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -37,34 +38,33 @@ impl Resource {
         }
     }
 
+    pub(super) fn kind(&self) -> Kind {
+        match self {
+            Self::UserProfile { .. } => Kind::StudioDomain,
+            Self::TrackingServer(_) => Kind::MlflowTrackingServer,
+            Self::MlflowApp(_) => Kind::MlflowApp,
+            Self::NotebookInstance(_) => Kind::NotebookInstance,
+            Self::PartnerApp(_) => Kind::PartnerApp,
+        }
+    }
+
     /// The operation that tells its state.
     pub(super) fn describe_operation(&self) -> &'static str {
-        match self {
-            Self::UserProfile { .. } => "DescribeUserProfile",
-            Self::TrackingServer(_) => "DescribeMlflowTrackingServer",
-            Self::MlflowApp(_) => "DescribeMlflowApp",
-            Self::NotebookInstance(_) => "DescribeNotebookInstance",
-            Self::PartnerApp(_) => "DescribePartnerApp",
-        }
+        self.kind().describe_operation()
     }
 
     /// Its ARN in the role's partition and account. The name types hold none of IAM's wildcards `*`, `?` and `$`.
     fn arn(&self, role: &RoleArn, region: &Region) -> String {
-        let in_account = |resource: String| {
-            let mut fields = role.as_str().split(':');
-            let partition = fields.nth(1).unwrap_or_default();
-            let account = fields.nth(2).unwrap_or_default();
-            format!("arn:{partition}:sagemaker:{region}:{account}:{resource}")
-        };
-        match self {
+        let names = match self {
             Self::UserProfile { domain_id, user_profile_name } => {
-                in_account(format!("user-profile/{domain_id}/{user_profile_name}"))
+                vec![domain_id.as_str(), user_profile_name.as_str()]
             }
-            Self::TrackingServer(name) => in_account(format!("mlflow-tracking-server/{name}")),
-            Self::NotebookInstance(name) => in_account(format!("notebook-instance/{name}")),
-            Self::MlflowApp(arn) => arn.to_string(),
-            Self::PartnerApp(arn) => arn.to_string(),
-        }
+            Self::TrackingServer(name) => vec![name.as_str()],
+            Self::NotebookInstance(name) => vec![name.as_str()],
+            Self::MlflowApp(arn) => vec![arn.as_str()],
+            Self::PartnerApp(arn) => vec![arn.as_str()],
+        };
+        Place::of(role, region.as_str()).arn(self.kind(), &names)
     }
 }
 
@@ -72,42 +72,54 @@ impl Resource {
 ///
 /// `tagged`: the session carries tags, which makes AWS ask for a further Studio action.
 pub(super) fn for_mint(target: &Target, role: &RoleArn, region: &Region, tagged: bool) -> String {
-    let mut actions = vec![format!("sagemaker:{}", target.operation())];
-    let mut statements = Vec::new();
-    match target {
-        Target::StudioDomain { .. } if tagged => {
-            actions.push("sagemaker:CreatePresignedDomainUrlWithPrincipalTag".to_owned());
-        }
-        Target::StudioDomain { .. } | Target::NotebookInstance { .. } => {}
-        Target::MlflowTrackingServer { .. } => {
-            actions.push("sagemaker-mlflow:*".to_owned());
-            // This action knows no resources.
-            statements.push(allow(&["sagemaker-mlflow:AccessUI".to_owned()], "*"));
-        }
-        Target::MlflowApp { .. } => actions.push("sagemaker:CallMlflowAppApi".to_owned()),
-        Target::PartnerApp { .. } => actions.push("sagemaker:CallPartnerAppApi".to_owned()),
-    }
-    statements.insert(0, allow(&actions, &Resource::of(target).arn(role, region)));
-    policy(&statements)
+    let arn = Resource::of(target).arn(role, region);
+    policy(&permissions::to_mint(target.kind(), tagged), &arn)
 }
 
 /// Allows to read the state of one resource.
 pub(super) fn for_look_up(resource: &Resource, role: &RoleArn, region: &Region) -> String {
-    let action = format!("sagemaker:{}", resource.describe_operation());
-    policy(&[allow(&[action], &resource.arn(role, region))])
+    policy(&[permissions::to_look_up(resource.kind())], &resource.arn(role, region))
 }
 
-fn allow(actions: &[String], resource: &str) -> Value {
-    json!({"Effect": "Allow", "Action": actions, "Resource": resource})
+/// Allows to read how a domain authenticates.
+pub(super) fn for_domain(domain_id: &DomainId, role: &RoleArn, region: &Region) -> String {
+    let permission = Permission { actions: vec![permissions::DESCRIBE_DOMAIN.to_owned()], on: On::Target };
+    policy(&[permission], &Place::of(role, region.as_str()).domain(domain_id.as_str()))
 }
 
-fn policy(statements: &[Value]) -> String {
-    json!({"Version": "2012-10-17", "Statement": statements}).to_string()
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Document<'a> {
+    version: &'static str,
+    statement: Vec<Statement<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Statement<'a> {
+    effect: &'static str,
+    action: &'a [String],
+    resource: &'a str,
+}
+
+fn policy(permissions: &[Permission], target: &str) -> String {
+    let statements = permissions.iter().map(|permission| {
+        let resource = match permission.on {
+            On::Target => target,
+            On::Anything => "*",
+        };
+        Statement { effect: "Allow", action: &permission.actions, resource }
+    });
+    let document = Document { version: "2012-10-17", statement: statements.collect() };
+    // Texts and lists of them always become JSON.
+    serde_json::to_string(&document).unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::{Value, json};
 
     const APP: &str = "arn:aws:sagemaker:eu-west-1:111122223333:mlflow-app/app-ABC";
     const PARTNER: &str = "arn:aws:sagemaker:eu-west-1:111122223333:partner-app/app-ABCDEF123456";

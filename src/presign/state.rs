@@ -1,8 +1,8 @@
 //! Whether a target can be opened now. Nothing here starts anything.
 
 use super::credentials::{CredentialStore, shared};
-use super::error::PresignErrorKind;
-use super::retry::Calls;
+use super::error::{PresignError, PresignErrorKind};
+use super::retry::{Calls, Deadline};
 use super::sagemaker::{At, Described, SageMaker};
 use super::session_name;
 use super::session_policy::{self, Resource};
@@ -93,66 +93,94 @@ impl States {
 
     /// Never an error: what cannot be found out is [`TargetState::Unknown`]. The caller has the deadline.
     pub(super) async fn look_up(self: &Arc<Self>, mint: &Mint) -> TargetState {
-        let key = StateKey {
-            resource: Resource::of(&mint.target),
-            region: mint.region.clone(),
-            role_arn: mint.role_arn.clone(),
-            endpoint_url: mint.endpoint_url.clone(),
-        };
+        let key = StateKey::of(mint);
         if let Some(looked_up) = self.cache.get(&key).await {
             return looked_up.state;
         }
         let states = Arc::clone(self);
         let asked = key.clone();
         let looked_up = shared(&self.cache, key, async move {
-            let fetch = states.describe(&asked);
-            Ok(tokio::time::timeout(states.timeout, fetch).await.unwrap_or_else(|_| LookedUp::failed()))
+            let fetch = tokio::time::timeout(states.timeout, states.describe(&asked));
+            let state = fetch.await.unwrap_or_else(|_| Err(PresignError::out_of_time("look-up")));
+            Ok(state.map_or_else(LookedUp::failed, |state| LookedUp { state, known_for: KNOWN_FOR }))
         });
         looked_up.await.map_or(TargetState::Unknown, |looked_up| looked_up.state)
     }
 
     /// Forgets a state that AWS has just contradicted.
     pub(super) async fn contradict(&self, mint: &Mint, state: TargetState) {
-        let key = StateKey {
+        let key = StateKey::of(mint);
+        self.cache.insert(key, LookedUp { state, known_for: FAILED_FOR }).await;
+    }
+
+    /// Asks AWS now, again where it is throttled, and keeps nothing.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be found out.
+    pub(super) async fn ask(&self, mint: &Mint) -> Result<TargetState, PresignError> {
+        let key = StateKey::of(mint);
+        let credentials = self.credentials.acquire(self.session(&key)).await?;
+        let call = || self.sagemaker.describe(&key.resource, key.at(), &credentials);
+        let operation = key.resource.describe_operation();
+        let described = self.calls.retrying(operation, Deadline::after(self.timeout), call).await;
+        read(&key.resource, described)
+    }
+
+    async fn describe(&self, key: &StateKey) -> Result<TargetState, PresignError> {
+        let credentials = self.credentials.acquire(self.session(key)).await?;
+        let call = self.sagemaker.describe(&key.resource, key.at(), &credentials);
+        let deadline = tokio::time::Instant::now() + self.timeout;
+        let described = self.calls.once(key.resource.describe_operation(), deadline, call).await;
+        read(&key.resource, described)
+    }
+
+    fn session(&self, key: &StateKey) -> Option<Arc<AssumeRole>> {
+        let role_arn = key.role_arn.as_ref()?;
+        Some(Arc::new(AssumeRole {
+            role_arn: role_arn.clone(),
+            session_name: session_name::LOOK_UP.to_owned(),
+            source_identity: None,
+            external_id: self.external_id.clone(),
+            tags: self.session_tags.clone(),
+            policy: Some(session_policy::for_look_up(&key.resource, role_arn, &key.region)),
+        }))
+    }
+}
+
+/// That there is nothing is an answer too.
+fn read(
+    resource: &Resource,
+    described: Result<Described, PresignError>,
+) -> Result<TargetState, PresignError> {
+    match described {
+        Ok(described) => Ok(state_of(resource, &described)),
+        Err(error) if error.kind == PresignErrorKind::NotReady(TargetState::Missing) => {
+            Ok(TargetState::Missing)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+impl StateKey {
+    fn of(mint: &Mint) -> Self {
+        Self {
             resource: Resource::of(&mint.target),
             region: mint.region.clone(),
             role_arn: mint.role_arn.clone(),
             endpoint_url: mint.endpoint_url.clone(),
-        };
-        self.cache.insert(key, LookedUp { state, known_for: FAILED_FOR }).await;
+        }
     }
 
-    async fn describe(&self, key: &StateKey) -> LookedUp {
-        let session = key.role_arn.as_ref().map(|role_arn| {
-            Arc::new(AssumeRole {
-                role_arn: role_arn.clone(),
-                session_name: session_name::LOOK_UP.to_owned(),
-                source_identity: None,
-                external_id: self.external_id.clone(),
-                tags: self.session_tags.clone(),
-                policy: Some(session_policy::for_look_up(&key.resource, role_arn, &key.region)),
-            })
-        });
-        let Ok(credentials) = self.credentials.acquire(session).await else { return LookedUp::failed() };
-        let at = At { region: &key.region, endpoint_url: key.endpoint_url.as_deref() };
-        let deadline = tokio::time::Instant::now() + self.timeout;
-        let operation = key.resource.describe_operation();
-        let call = self.sagemaker.describe(&key.resource, at, &credentials);
-        match self.calls.once(operation, deadline, call).await {
-            Ok(described) => LookedUp { state: state_of(&key.resource, &described), known_for: KNOWN_FOR },
-            Err(error) if error.kind == PresignErrorKind::NotReady(TargetState::Missing) => {
-                LookedUp { state: TargetState::Missing, known_for: KNOWN_FOR }
-            }
-            Err(error) => {
-                tracing::debug!(error = %error, "target.look_up_failed");
-                LookedUp::failed()
-            }
-        }
+    fn at(&self) -> At<'_> {
+        At { region: &self.region, endpoint_url: self.endpoint_url.as_deref() }
     }
 }
 
 impl LookedUp {
-    fn failed() -> Self {
+    #[expect(clippy::needless_pass_by_value, reason = "the end of the error")]
+    fn failed(error: PresignError) -> Self {
+        tracing::debug!(error = %error, "target.look_up_failed");
         Self { state: TargetState::Unknown, known_for: FAILED_FOR }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::credentials::Credentials;
 use super::error::{PresignError, PresignErrorKind};
-use super::sdk::{AnswerLimit, fault};
+use super::sdk::{AnswerLimit, DateSeen, fault};
 use crate::target::RoleArn;
 use aws_sdk_sts::types::Tag;
 use aws_sdk_sts::{Client, config};
@@ -34,6 +34,18 @@ impl Sts {
             builder.set_endpoint_url(endpoint_url);
         }
         Self(Client::from_conf(builder.build()))
+    }
+
+    /// The account and the ARN of these credentials; and what time it is at AWS, also where it refuses.
+    pub(super) async fn identity(
+        &self,
+        own: &Credentials,
+        seen: DateSeen,
+    ) -> Result<(String, String), PresignError> {
+        let own = config::Builder::new().credentials_provider(own.clone());
+        let request = self.0.get_caller_identity().customize().interceptor(seen).config_override(own);
+        let output = Box::pin(request.send()).await.map_err(|error| fault("GetCallerIdentity", &error))?;
+        Ok((output.account.unwrap_or_default(), output.arn.unwrap_or_default()))
     }
 
     /// # Errors

@@ -56,7 +56,6 @@ pub(super) enum Refusal {
 pub(super) struct Callers {
     base: AwsCredentials,
     clock: Clock,
-    /// Signatures are made by the peer's own clock, so this one is not moved by a test.
     signature_clock: Clock,
     sessions: Mutex<Sessions>,
 }
@@ -68,12 +67,12 @@ struct Sessions {
 }
 
 impl Callers {
-    pub(super) fn new(clock: Clock) -> Self {
+    pub(super) fn new(clock: Clock, signature_clock: Clock) -> Self {
         let base = AwsCredentials {
             access_key_id: "AKIASANDBOX000000000".to_owned(),
             secret_access_key: "sandbox/NotASecret/0000000000000000000EX".to_owned(),
         };
-        Self { base, clock, signature_clock: Clock::system(), sessions: Mutex::default() }
+        Self { base, clock, signature_clock, sessions: Mutex::default() }
     }
 
     pub(super) fn base(&self) -> &AwsCredentials {

@@ -1,11 +1,12 @@
 //! One small HTTP/1.1 server for all of the sandbox's listeners: bounded in head, body, time and connections.
 
 use super::random;
+use crate::clock::Clock;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use hyper::header::{
-    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-    LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, DATE, HeaderMap, HeaderName,
+    HeaderValue, LOCATION, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS,
 };
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -48,7 +49,9 @@ pub(super) struct ReplyBody {
 }
 
 /// Serves until the sender of `stop` says so or is dropped.
-pub(super) async fn serve<H, F>(listener: TcpListener, mut stop: watch::Receiver<()>, handle: H)
+///
+/// Answers carry the time of `clock`.
+pub(super) async fn serve<H, F>(listener: TcpListener, mut stop: watch::Receiver<()>, clock: Clock, handle: H)
 where
     H: Fn(Request) -> F + Clone + Send + 'static,
     F: Future<Output = Reply> + Send + 'static,
@@ -66,10 +69,16 @@ where
             continue;
         };
         let _ = stream.set_nodelay(true);
-        let handle = handle.clone();
+        let (handle, clock) = (handle.clone(), clock.clone());
         let service = service_fn(move |request| {
-            let handle = handle.clone();
-            async move { Ok::<_, Infallible>(answer(request, handle).await) }
+            let (handle, clock) = (handle.clone(), clock.clone());
+            async move {
+                let mut reply = answer(request, handle).await;
+                if let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(clock.now_system())) {
+                    set(&mut reply, DATE, date);
+                }
+                Ok::<_, Infallible>(reply)
+            }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())

@@ -125,15 +125,9 @@ async fn first_byte(stream: &TcpStream, deadline: Duration, ticket: &mut Ticket)
 }
 
 impl Refused {
-    /// For the metric.
-    pub(super) fn reason(&self) -> &'static str {
-        match self {
-            Self::Silent => "silent",
-            Self::PeerNotListed => "proxy-peer",
-            Self::HeaderOverdue | Self::Header(_) => "proxy-header",
-            Self::HandshakeOverdue | Self::Handshake(_) => "tls-handshake",
-            Self::Gone(_) => "gone",
-        }
+    /// Whether an admin should hear of it: a balancer that was not listed is refused whatever it does.
+    pub(super) fn is_misconfigured(&self) -> bool {
+        matches!(self, Self::PeerNotListed)
     }
 }
 

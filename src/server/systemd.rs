@@ -7,6 +7,7 @@
 use listenfd::ListenFd;
 use sd_notify::NotifyState;
 use std::net::TcpListener;
+use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 /// Listening sockets that the service manager passed on. The one whose `FileDescriptorName=` is `admin` takes the place of
@@ -63,12 +64,16 @@ pub fn stopping() {
 }
 
 /// Tells that the process is alive, as often as the service manager wants to hear it; it restarts one that falls silent.
+///
+/// The runtime has to be alive for it, but does not wait for a manager that does not listen: a thread does.
 pub async fn keep_telling() {
     let Some(deadline) = sd_notify::watchdog_enabled() else { return };
+    let (alive, told) = sync_channel(1);
+    std::thread::spawn(move || told.iter().for_each(|()| notify(&[NotifyState::Watchdog])));
     let mut turns = tokio::time::interval((deadline / 2).max(Duration::from_millis(10)));
     loop {
         turns.tick().await;
-        notify(&[NotifyState::Watchdog]);
+        _ = alive.try_send(());
     }
 }
 

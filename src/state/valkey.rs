@@ -9,7 +9,7 @@ mod link;
 
 use self::link::{Connector, Link};
 use super::memory::{self, Memory};
-use super::{Away, Key, Room, digest};
+use super::{Away, Key, Room, ServerFound, digest};
 use crate::clock::{Clock, UnixSeconds};
 use crate::config::{ValkeyConfig, WhenAway};
 use prometheus_client::metrics::gauge::Gauge;
@@ -54,7 +54,7 @@ impl Valkey {
     ) -> Result<Self, String> {
         let connector = Connector::new(config)?;
         let own = Arc::new(Memory::new(clock));
-        let prefix = format!("postern:{{{}}}:", digest(&[VERSION, public_url.as_str()]));
+        let prefix = prefix(public_url);
         let (noted, under) = (Arc::clone(&own), prefix.clone());
         let ends = move || {
             let commands = noted.all_ends().into_iter();
@@ -62,8 +62,17 @@ impl Valkey {
                 .map(|(name, at, keep)| end(&full_name(&under, Room::Revocation, &name), at, keep))
                 .collect()
         };
-        let probe = end(&format!("{prefix}probe"), UnixSeconds(0), Duration::from_secs(60));
-        Ok(Self { link: Link::keep(connector, probe, ends, up), prefix, own, when_away: config.when_away })
+        let link = Link::keep(connector, probe(&prefix), ends, up);
+        Ok(Self { link, prefix, own, when_away: config.when_away })
+    }
+
+    pub(super) async fn examine(config: &ValkeyConfig, public_url: &Url) -> Result<ServerFound, String> {
+        let connector = Connector::new(config)?;
+        let server = connector.to_string();
+        let memory = connector.examine(&probe(&prefix(public_url))).await;
+        let memory = memory.map_err(|cause| format!("{server}: {cause}"))?;
+        let policy = memory.lines().find_map(|line| line.strip_prefix("maxmemory_policy:"));
+        Ok(ServerFound { server, maxmemory_policy: policy.map(|policy| policy.trim().to_owned()) })
     }
 
     pub(super) fn check(config: &ValkeyConfig) -> Result<(), String> {
@@ -161,6 +170,15 @@ impl Valkey {
     fn name(&self, key: &Key) -> String {
         full_name(&self.prefix, key.room, &key.name)
     }
+}
+
+fn prefix(public_url: &Url) -> String {
+    format!("postern:{{{}}}:", digest(&[VERSION, public_url.as_str()]))
+}
+
+/// Shows that the server takes writes.
+fn probe(prefix: &str) -> Cmd {
+    end(&format!("{prefix}probe"), UnixSeconds(0), Duration::from_secs(60))
 }
 
 fn full_name(prefix: &str, room: Room, name: &str) -> String {

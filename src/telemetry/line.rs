@@ -86,11 +86,14 @@ impl Line {
 
     /// Field names are ours and need no escaping.
     fn name(&mut self, name: &str) {
-        _ = match self.format {
-            LogFormat::Json => write!(self.text, ",\"{name}\":"),
-            LogFormat::Human if name == "message" => write!(self.text, " "),
-            LogFormat::Human => write!(self.text, " {name}="),
+        let (before, behind) = match self.format {
+            LogFormat::Json => (",\"", "\":"),
+            LogFormat::Human if name == "message" => return self.text.push(b' '),
+            LogFormat::Human => (" ", "="),
         };
+        for part in [before, name, behind] {
+            self.text.extend_from_slice(part.as_bytes());
+        }
     }
 
     fn end(mut self) -> Vec<u8> {
@@ -124,7 +127,12 @@ impl Visit for Line {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.string(field.name(), &format!("{value:?}"));
+        if let LogFormat::Json = self.format {
+            self.name(field.name());
+            _ = serde_json::to_writer(&mut self.text, &format_args!("{value:?}"));
+        } else {
+            self.string(field.name(), &format!("{value:?}"));
+        }
     }
 }
 

@@ -36,6 +36,13 @@ def cost(one, other):
     return value
 
 
+def beside_memory(results):
+    """Of what is forged, nothing is kept: less memory than after a thousand tokens that were remembered."""
+    forged = results.median(FORGED, "Postern, RS256", "resident_mib")
+    seen = results.median(RS256_SEEN, "Postern", "resident_mib")
+    return forged / seen if forged and seen else None
+
+
 def added_latency(results):
     launch, bare = (results.median(*row, "single_p50_us") for row in (LAUNCHES, (LAUNCH, BARE)))
     return launch - bare if launch and bare else None
@@ -57,6 +64,7 @@ GOALS = [
     Goal("ES256 new: Envoy", 0.87, "×", beside(ES256_NEW, "Postern", "Envoy, jwt_authn")),
     Goal("forged RS256: a valid one", 1, "×", cost((FORGED, "Postern, RS256"), (RS256_NEW, "Postern"))),
     Goal("forged ES256: a valid one", 1, "×", cost((FORGED, "Postern, ES256"), (ES256_NEW, "Postern"))),
+    Goal("forged RS256: memory after seen tokens", 1, "×", beside_memory),
     Goal("whole launch: the bare SDK call", 1.4, "×", beside(LAUNCH, "Postern, bearer", BARE)),
     Goal("Python service: whole launch", 20, "×", beside(LAUNCH, "Python service", "Postern, bearer"), at_least=True),
     Goal("latency that a launch adds to the bare SDK call, p50", 150, "µs", added_latency),

@@ -63,7 +63,7 @@ def seal_sessions(place, amount):
 
     def sealed(key, count, minutes):
         (place.data / "postern.key").write_text(key)
-        command = [place.stage, "sessions", place.render("postern.yaml"), str(count), str(minutes)]
+        command = [place.stage, "sessions", place.render_postern(), str(count), str(minutes)]
         return subprocess.check_output(command, text=True)
 
     own, other = (subprocess.check_output([place.postern, "keygen"], text=True) for _ in range(2))

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import json
+import os
 import re
 import resource
 import subprocess
@@ -10,8 +11,8 @@ import time
 
 from credentials import PEOPLE
 from place import PEERS, ROOT
-from process import busy_seconds, get, running, settle
-from servers import POSTERN, key
+from process import busy_seconds, get, settle
+from servers import key
 
 CONNECTIONS = 64
 # Of credentials that are sent once, what is kept for the single connection.
@@ -34,13 +35,13 @@ def measure(row, place, seconds):
         server, machine, client = (now - then for now, then in zip(after, before, strict=True))
         return {
             "cpu_us": server / loaded["requests"] * 1e6,
-            "per_second": loaded["requests"] / loaded["seconds"],
+            "per_second": loaded["requests"] / loaded["duration_us"] * 1e6,
             "p50_us": loaded["p50_us"],
             "p99_us": loaded["p99_us"],
             "single_p50_us": alone["p50_us"],
             "single_p99_us": alone["p99_us"],
             "resident_mib": process.resident_mib(),
-            "foreign": (machine - server - client) / loaded["seconds"],
+            "foreign": (machine - server - client) / loaded["duration_us"] * 1e6,
             "unlogged": unlogged(row, place),
         }
 
@@ -56,17 +57,28 @@ def started(row, place):
 
 def measure_bare_calls(place, seconds):
     """The same figures of the SDK's call in a loop, without any server."""
-    figures = {}
-    for callers, prefix in ((CONNECTIONS, ""), (1, "single_")):
-        command = [place.stage, "calls", place.sandbox["sagemaker"], seconds if callers > 1 else 1, callers]
-        with running(command, place.server_core, environment=key(place), output=subprocess.PIPE) as process:
-            line = process.child.stdout.readline()
-        called = json.loads(line)
-        figures[f"{prefix}p50_us"], figures[f"{prefix}p99_us"] = called["p50_us"], called["p99_us"]
-        if callers > 1:
-            figures["cpu_us"] = called["cpu_us"] / called["calls"]
-            figures["per_second"] = called["calls"] / called["seconds"]
-    return figures
+    many, single = (
+        repeated(place, place.server_core, "calls", place.sandbox["sagemaker"], time, callers)
+        for time, callers in ((seconds, CONNECTIONS), (1, 1))
+    )
+    return {
+        "cpu_us": many["cpu_us"] / many["requests"],
+        "per_second": many["requests"] / many["duration_us"] * 1e6,
+        "p50_us": many["p50_us"],
+        "p99_us": many["p99_us"],
+        "single_p50_us": single["p50_us"],
+        "single_p99_us": single["p99_us"],
+    }
+
+
+def repeated(place, core, *words):
+    """What the stage's loops print at their end."""
+    command = [str(word) for word in (place.stage, *words)]
+    environment = {**os.environ, **key(place)}
+    ran = subprocess.run(command, env=environment, stdout=subprocess.PIPE, preexec_fn=lambda: settle(core))
+    if ran.returncode:
+        raise SystemExit(f"{words[0]}: failed, see above")
+    return json.loads(ran.stdout)
 
 
 def portions(row, place):
@@ -81,13 +93,20 @@ def portions(row, place):
 
 
 def load(row, place, connections, seconds, first, count):
-    """Runs wrk with `count` of the row's credentials, from line `first` on."""
-    scheme = "https" if row.tls else "http"
+    """Asks over and over: answers, microseconds, and the latencies' p50 and p99."""
+    if not row.tls:
+        return load_by_wrk(row, place, connections, seconds, first, count)
+    question = (place.port(row.port), place.host, row.path, row.status)
+    return repeated(place, place.load_core, "handshakes", *question, place.data / "tls.crt", seconds, connections)
+
+
+def load_by_wrk(row, place, connections, seconds, first, count):
+    """With `count` of the row's credentials, from line `first` on."""
     file = place.data / row.credentials.file if row.credentials else "-"
-    headers = [f"Host: {place.host}", *row.headers, *(["Connection: close"] if row.closing else [])]
+    headers = [f"Host: {place.host}", *row.headers]
     command = [
         *(PEERS / "wrk/wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"),
-        *("-s", ROOT / "tests/bench/wrk.lua", f"{scheme}://127.0.0.1:{place.port(row.port)}{row.path}", "--"),
+        *("-s", ROOT / "tests/bench/wrk.lua", f"http://127.0.0.1:{place.port(row.port)}{row.path}", "--"),
         *(file, first, count, row.credentials.prefix if row.credentials else "", *headers),
     ]
     ran = subprocess.run(
@@ -100,7 +119,7 @@ def load(row, place, connections, seconds, first, count):
         raise SystemExit(f"{row.name}: not every answer was a {row.status}: {result}")
     if row.is_new and first and result["wrapped"]:
         raise SystemExit(f"{row.name}: {count} unused credentials were too few: see AMOUNTS in main.py")
-    return {**result, "seconds": result["duration_us"] / 1e6}
+    return result
 
 
 def account(process):
@@ -126,7 +145,7 @@ def ask(row, place, credential):
 
 def counted(row, place):
     """How many answers Postern's own metrics call what this row's answers should be."""
-    if row.server is not POSTERN or not row.outcome:
+    if not row.outcome:
         return 0
     _, _, metrics = get(place.port("postern_admin"), "/metrics", {})
     pattern = rf'^postern_requests_total\{{.*outcome="{row.outcome}".*\}} (\d+)'
@@ -140,13 +159,13 @@ def confirm(row, loaded, answered):
 
 def unlogged(row, place):
     """The share of answers whose line in the access log was given up because writing was too slow."""
-    if row.server is not POSTERN:
+    if not row.outcome:
         return 0.0
     time.sleep(0.2)
     _, _, metrics = get(place.port("postern_admin"), "/metrics", {})
     counts = re.findall(r"^postern_requests_total\{.*\} (\d+)", metrics.decode(), re.MULTILINE)
     written = subprocess.run(
-        ["grep", "--count", "--fixed-strings", "postern::access", place.scratch / f"{POSTERN.name}.err"],
+        ["grep", "--count", "--fixed-strings", "postern::access", place.scratch / f"{row.server.name}.err"],
         capture_output=True,
     )
     return max(0.0, 1 - int(written.stdout) / sum(map(int, counts)))

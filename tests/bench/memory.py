@@ -8,7 +8,7 @@ import statistics
 import time
 
 from process import get
-from servers import ENVOY, HAPROXY, NGINX, POSTERN
+from servers import ENVOY, HAPROXY, NGINX, POSTERN, POSTERN_TLS
 
 STARTS = 7
 # Opened and measured well before any server closes what is idle. A handshake in Python takes its time.
@@ -31,7 +31,7 @@ SERVERS = [
     Idle(NGINX, "nginx", (NGINX, "nginx_tls")),
     Idle(HAPROXY, "haproxy", (HAPROXY, "haproxy_tls")),
     Idle(ENVOY, "envoy", (ENVOY, "envoy_tls")),
-    Idle(POSTERN, "postern", path="/-/live", status=200),
+    Idle(POSTERN, "postern", (POSTERN_TLS, "postern_tls"), path="/-/live", status=200),
 ]
 
 

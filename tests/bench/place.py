@@ -60,6 +60,13 @@ class Place:
         result.write_text("".join(parts))
         return result
 
+    def render_postern(self, tls=False):
+        """Its configuration: with TLS on the only listener, or without."""
+        if not tls:
+            return self.render("postern.yaml", LISTEN=self.port("postern"), TLS="")
+        keys = f"tls: {{certificate: {self.data}/tls.crt, private_key: {self.data}/tls.key}}"
+        return self.render("postern.yaml", LISTEN=self.port("postern_tls"), TLS=keys)
+
 
 @contextlib.contextmanager
 def opened(data, programs):

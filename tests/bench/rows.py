@@ -3,7 +3,7 @@
 import dataclasses
 
 from credentials import PEOPLE
-from servers import ENVOY, HAPROXY, HOP, NGINX, POSTERN, PYTHON
+from servers import ENVOY, HAPROXY, HOP, NGINX, POSTERN, POSTERN_TLS, PYTHON
 
 BEARER = "Authorization: Bearer "
 COOKIE = "Cookie: "
@@ -39,8 +39,8 @@ class Row:
     outcome: str = ""
     # A file of credentials that must be answered with 401.
     forgeries: str = ""
+    # A connection for each request, with a whole handshake.
     tls: bool = False
-    closing: bool = False
 
     @property
     def is_new(self):
@@ -110,7 +110,7 @@ def verified(job, algorithm):
 
 
 def handshake(server, port, **given):
-    return Row(HANDSHAKE, server, port, tls=True, closing=True, **given)
+    return Row(HANDSHAKE, server, port, tls=True, **given)
 
 
 def all_rows():
@@ -157,4 +157,5 @@ def all_rows():
         handshake(NGINX, "nginx_tls"),
         handshake(HAPROXY, "haproxy_tls"),
         handshake(ENVOY, "envoy_tls"),
+        handshake(POSTERN_TLS, "postern_tls", path="/-/live", status=200),
     ]

@@ -95,6 +95,20 @@ fn presigning_takes_a_grant_and_nothing_less() {
     }
 }
 
+/// What is no grant may be minted by way of trial, and then nothing comes out but that it can be done.
+#[test]
+fn a_rehearsed_url_ends_where_it_was_minted() {
+    let (_, text) =
+        sources().into_iter().find(|(file, _)| file == "presign/examination.rs").expect("examination.rs");
+    let signature = text.split("pub async fn rehearse(").nth(1).and_then(|rest| rest.split('{').next());
+    assert!(signature.expect("the function").contains("-> Result<MintFacts, PresignError>"));
+    let facts = sources().into_iter().find(|(file, _)| file == "presign.rs").expect("presign.rs").1;
+    let facts =
+        facts.split("pub struct MintFacts {").nth(1).and_then(|rest| rest.split('}').next()).expect("facts");
+    assert!(!facts.contains("Url"), "{facts}");
+    known_only_to(".rehearse(", &["src/doctor/"]);
+}
+
 #[test]
 fn an_authorized_url_cannot_be_shown() {
     let (_, text) = sources()

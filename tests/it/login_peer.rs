@@ -26,18 +26,18 @@ use std::time::Duration;
 use url::Url;
 
 /// Printable ASCII alone, as the peer wants it, with what form-encoding changes.
-const SECRET: &str = "s3cret: +/%&=~\"\\";
+pub(crate) const SECRET: &str = "s3cret: +/%&=~\"\\";
 const PATIENCE: Duration = Duration::from_secs(60);
 
-struct Peer {
+pub(crate) struct Peer {
     process: Child,
     lines: mpsc::Receiver<String>,
-    issuer: String,
+    pub(crate) issuer: String,
 }
 
 impl Peer {
     /// `None`, said aloud, where no peers are installed; a peer that is there and does not start is a failure.
-    fn start(options: &Value) -> Option<Self> {
+    pub(crate) fn start(options: &Value) -> Option<Self> {
         let peers = peers("oidc-provider")?;
         let mut process = Command::new("node")
             .arg(peers.join("oidc-provider/server.mjs"))
@@ -84,7 +84,7 @@ impl Drop for Peer {
     }
 }
 
-fn client(authentication: &str) -> Value {
+pub(crate) fn client(authentication: &str) -> Value {
     json!({
         "client_id": CLIENT_ID,
         "client_secret": SECRET,

@@ -9,13 +9,13 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-struct Moto {
+pub(crate) struct Moto {
     child: Child,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Moto {
-    fn start(peers: &std::path::Path) -> Self {
+    pub(crate) fn start(peers: &std::path::Path) -> Self {
         let port = free_port();
         let child = Command::new(peers.join("aws/bin/moto_server"))
             .args(["-H", "127.0.0.1", "-p", &port.to_string()])

@@ -1,10 +1,13 @@
 //! Logs and the audit trail under readers that stall and streams that are full.
 
 use crate::support::postern::{BINARY, free_port};
+use crate::support::visitor::Visitor;
+use postern::sandbox::{Sandbox, SandboxOptions, Token};
 use postern::sink::Sink;
 use prometheus_client::metrics::counter::Counter;
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
@@ -32,20 +35,15 @@ impl Served {
             .replace("127.0.0.1:0", &format!("127.0.0.1:{admin}"));
         let config = folder.path().join("postern.yaml");
         std::fs::write(&config, text).unwrap();
-        let child = Command::new(BINARY)
-            .arg("serve")
-            .arg("--config")
-            .arg(&config)
-            .env("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
-            .env("AWS_SECRET_ACCESS_KEY", "not-a-secret")
-            .stdout(stdout)
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let served = Self { child, port, admin, _folder: folder };
+        let served = Self { child: run(&config, stdout), port, admin, _folder: folder };
+        served.wait();
+        served
+    }
+
+    fn wait(&self) {
         for _ in 0..600 {
-            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return served;
+            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
+                return;
             }
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -61,6 +59,20 @@ impl Served {
         stream.read_to_string(&mut answer).expect("an answer in time");
         answer
     }
+}
+
+/// The binary, with a log that nobody reads.
+fn run(config: &Path, stdout: Stdio) -> Child {
+    Command::new(BINARY)
+        .arg("serve")
+        .arg("--config")
+        .arg(config)
+        .env("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+        .env("AWS_SECRET_ACCESS_KEY", "not-a-secret")
+        .stdout(stdout)
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
 }
 
 impl Drop for Served {
@@ -221,4 +233,32 @@ fn what_was_queued_is_written_before_the_thread_ends() {
         std::thread::sleep(Duration::from_millis(10));
     }
     panic!("the line is not there");
+}
+
+/// A pipe holds 64 KiB, and the records of this are several times that. They wait, and are all there in the end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reader_of_the_audit_trail_that_stalls_holds_nobody_up() {
+    const DENIALS: usize = 600;
+    let sandbox = Sandbox::start(SandboxOptions::default()).await.unwrap();
+    let port = free_port();
+    let (folder, url) = (TempDir::new().unwrap(), format!("http://localhost:{port}"));
+    std::fs::write(folder.path().join("sandbox-client-secret"), sandbox.client().1.expose()).unwrap();
+    let config = folder.path().join("postern.yaml");
+    std::fs::write(&config, sandbox.configuration(&url, &format!("127.0.0.1:{port}"))).unwrap();
+    let child = run(&config, Stdio::piped());
+    let mut served = Served { child, port, admin: 0, _folder: folder };
+    served.wait();
+    let token = sandbox.token(&Token::new(sandbox.access_claims("max"))).unwrap();
+    let (mut max, studio) = (Visitor::program().bearer(&token), url::Url::parse(&url).unwrap());
+    let studio = studio.join("/studio").unwrap();
+    for _ in 0..DENIALS {
+        assert_eq!(max.get(&studio).await.checked().status, 403);
+    }
+    let trail = io::BufReader::new(served.child.stdout.take().unwrap());
+    let records = io::BufRead::lines(trail).take(1 + DENIALS).map(Result::unwrap);
+    let events: Vec<_> = records
+        .map(|line| serde_json::from_str::<serde_json::Value>(&line).unwrap()["event"].clone())
+        .collect();
+    assert_eq!(events[0], "start");
+    assert!(events[1..].iter().all(|event| event == "deny"), "{events:?}");
 }

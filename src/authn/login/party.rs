@@ -61,6 +61,23 @@ impl RelyingParty {
         self.client.exchange(provider, &self.issuer.config().issuer, code, redirect_uri, verifier).await
     }
 
+    /// Whether the provider knows this client: it is shown a code that nobody issued, which it refuses (`invalid_grant`)
+    /// only to a client that it knows (RFC 6749, section 5.2).
+    ///
+    /// # Errors
+    ///
+    /// What else the provider answered, or why it did not.
+    pub async fn try_client(&self, redirect_uri: &Url) -> Result<(), SignInError> {
+        const NO_CODE: &str = "a-code-that-nobody-issued";
+        const NO_VERIFIER: &str = "a-verifier-of-forty-three-characters-or-more";
+        let provider = self.issuer.provider().await?;
+        match self.exchange(&provider, NO_CODE, redirect_uri, NO_VERIFIER).await {
+            Err(SignInError::TokenRefused { error }) if error == "invalid_grant" => Ok(()),
+            Err(error) => Err(error),
+            Ok(_) => Err(SignInError::MalformedTokens("it is for a code that nobody issued")),
+        }
+    }
+
     pub(in crate::authn) async fn refresh(&self, refresh_token: &str) -> Result<Tokens, SignInError> {
         let provider = self.issuer.provider().await?;
         self.client.refresh(&provider, &self.issuer.config().issuer, refresh_token).await

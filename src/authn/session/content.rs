@@ -1,12 +1,11 @@
 //! What a session cookie carries, before it is sealed.
 
+use super::SessionId;
 use super::selection::{Questions, Selection, Unanswered};
-use super::{Session, SessionId};
 use crate::authn::login::Identified;
 use crate::authn::principal::{Groups, Principal};
 use crate::authn::revocation::Marks;
 use crate::clock::UnixSeconds;
-use hyper::header::HeaderValue;
 use serde::{Deserialize, Serialize};
 use serde_json::{Deserializer, Map, Value};
 use std::sync::Arc;
@@ -55,6 +54,7 @@ pub(super) struct Content {
 }
 
 /// The issuer of a session as it is configured now, and its realm.
+#[derive(Clone)]
 pub(super) struct Home {
     pub(super) issuer: Arc<str>,
     pub(super) realm: Arc<str>,
@@ -128,8 +128,12 @@ impl Content {
         self.claims.keys().map(String::as_str)
     }
 
+    pub(super) fn seen_at(&self, now: UnixSeconds) -> Self {
+        Self { last_seen: now, ..self.clone() }
+    }
+
     /// What was learnt of the same session since, as far as `newer` is the same session.
-    pub(super) fn followed_by(self, newer: Self) -> Self {
+    pub(super) fn followed_by(&self, newer: Self) -> Self {
         let last_seen = self.last_seen.max(newer.last_seen);
         Self { last_seen, ..newer }
     }
@@ -197,27 +201,20 @@ impl Content {
         }
     }
 
-    pub(super) fn into_session(self, home: Home, groups: Groups, renewed: Option<HeaderValue>) -> Session {
-        let mut claims = self.claims;
-        if let (Some(name), Some(groups)) = (self.groups_claim, &self.groups) {
-            claims.insert(name, list_of(groups));
+    pub(super) fn principal(&self, home: &Home, groups: Groups) -> Principal {
+        let mut claims = self.claims.clone();
+        if let (Some(name), Some(groups)) = (&self.groups_claim, &self.groups) {
+            claims.insert(name.clone(), list_of(groups));
         }
-        let principal = Principal {
-            realm: home.realm,
-            user: self.user,
-            issuer: home.issuer,
-            subject: self.subject,
-            name: self.name,
+        Principal {
+            realm: Arc::clone(&home.realm),
+            user: self.user.clone(),
+            issuer: Arc::clone(&home.issuer),
+            subject: self.subject.clone(),
+            name: self.name.clone(),
             groups,
             groups_total: self.groups_total,
             claims: Arc::new(claims),
-        };
-        Session {
-            principal: Arc::new(principal),
-            id: self.id,
-            provider_session: self.provider_session,
-            established: self.established,
-            renewed,
         }
     }
 }

@@ -59,11 +59,10 @@ enum Outcome {
 
 /// What became of a session that is due.
 pub(super) enum Current {
-    /// As it stands in the cookie, or newer: then the cookie is to follow.
-    Content {
-        content: Box<Content>,
-        is_newer: bool,
-    },
+    /// What the cookie says counts.
+    AsItIs,
+    /// The cookie is to say this from now on.
+    Newer(Box<Content>),
     Unusable(Unusable),
     Away,
 }
@@ -128,32 +127,45 @@ impl Revalidation {
 impl Sessions {
     /// Sees to it that the provider still stands by a session. Asks off the request's way, unless nobody has asked for twice
     /// the interval: then the request waits, so that nothing is opened on older knowledge while the provider answers.
-    pub(super) async fn current(self: &Arc<Self>, content: Content) -> Current {
+    pub(super) async fn current(self: &Arc<Self>, content: &Content) -> Current {
         let now = self.clock.now();
-        let Some(revalidation) = self.revalidation.as_ref().filter(|it| it.is_due(&content, now)) else {
-            return Current::Content { content: Box::new(content), is_newer: false };
-        };
+        match self.revalidation.as_ref().filter(|it| it.is_due(content, now)) {
+            None => Current::AsItIs,
+            Some(revalidation) => Box::pin(self.revalidated(revalidation, content, now)).await,
+        }
+    }
+
+    async fn revalidated(
+        self: &Arc<Self>,
+        revalidation: &Revalidation,
+        content: &Content,
+        now: UnixSeconds,
+    ) -> Current {
         let record = match self.records.load(&content.id).await {
             Ok(Some(record)) => record,
             Ok(None) => return Current::Unusable(Unusable::Unconfirmed),
             Err(Away) => return Current::Away,
         };
         let noted = record.content.as_deref().and_then(Content::parse);
-        let (content, is_newer) = match noted.filter(|noted| noted.validated > content.validated) {
-            Some(newer) => (content.followed_by(newer), true),
-            None => (content, false),
+        let newer = noted.filter(|noted| noted.validated > content.validated);
+        let newer = newer.map(|newer| content.followed_by(newer));
+        let content = newer.as_ref().unwrap_or(content);
+        let as_it_is = |newer: Option<Content>| match newer {
+            Some(newer) => Current::Newer(Box::new(newer)),
+            None => Current::AsItIs,
         };
-        let as_it_is = |content| Current::Content { content: Box::new(content), is_newer };
-        if !revalidation.is_due(&content, now) {
-            return as_it_is(content);
+        if !revalidation.is_due(content, now) {
+            return as_it_is(newer);
         }
         if record.refresh_token.is_none() {
             return Current::Unusable(Unusable::Unconfirmed);
         }
-        let waits = revalidation.is_overdue(&content, now) && !revalidation.dark.load(Ordering::Relaxed);
-        let Some(mut attempt) = self.attempt(revalidation, &content) else { return as_it_is(content) };
+        let waits = revalidation.is_overdue(content, now) && !revalidation.dark.load(Ordering::Relaxed);
+        let Some(mut attempt) = self.attempt(revalidation, content) else {
+            return as_it_is(newer);
+        };
         if !waits {
-            return as_it_is(content);
+            return as_it_is(newer);
         }
         let outcome = match tokio::time::timeout(PATIENCE, attempt.wait_for(Option::is_some)).await {
             Ok(Ok(outcome)) => outcome.clone(),
@@ -161,14 +173,11 @@ impl Sessions {
         };
         match outcome {
             Some(Outcome::Confirmed(text)) => match Content::parse(&text) {
-                Some(newer) => {
-                    let content = Box::new(content.followed_by(newer));
-                    Current::Content { content, is_newer: true }
-                }
-                None => as_it_is(content),
+                Some(told) => Current::Newer(Box::new(content.followed_by(told))),
+                None => as_it_is(newer),
             },
             Some(Outcome::Withdrawn) => Current::Unusable(Unusable::Withdrawn),
-            Some(Outcome::Failed) | None => as_it_is(content),
+            Some(Outcome::Failed) | None => as_it_is(newer),
         }
     }
 

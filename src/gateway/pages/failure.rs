@@ -4,6 +4,7 @@ use super::Pages;
 use crate::gateway::failure::Failure;
 use hyper::StatusCode;
 use maud::{Markup, html};
+use std::sync::Arc;
 use url::form_urlencoded;
 
 impl Pages {
@@ -88,7 +89,7 @@ fn sign_in_anew(return_to: &str) -> String {
     format!("/-/login?{query}")
 }
 
-fn rules(trace: &[(String, String)]) -> Markup {
+fn rules(trace: &[(Arc<str>, &str)]) -> Markup {
     html! {
         details {
             summary { "Rules that were tried" }

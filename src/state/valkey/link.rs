@@ -59,7 +59,7 @@ pub(super) struct Connector {
 
 /// Why the server is away. Nothing of what it sent is shown: it may repeat a command, and with it a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Cause {
+pub(super) enum Cause {
     Unreachable(String),
     OutOfTime,
     NotAuthenticated,
@@ -185,6 +185,15 @@ impl Connector {
         let address = Address::read(config).map_err(|error| format!("state.valkey.url: {error}"))?;
         let tls = if address.tls { Some(tls(config.ca_certificate.as_deref())?) } else { None };
         Ok(Self { address, tls, timeout: config.timeout })
+    }
+
+    /// Connects as [`Link::keep`] does, and asks what the server says of its memory; nothing where it may not be asked.
+    pub(super) async fn examine(&self, probe: &Cmd) -> Result<String, Cause> {
+        let mut redis = self.establish(probe).await?;
+        let mut info = redis::cmd("INFO");
+        info.arg("memory");
+        let told = in_time(self.timeout, info.query_async(&mut redis)).await;
+        Ok(told.unwrap_or_default())
     }
 
     async fn establish(&self, probe: &Cmd) -> Result<MultiplexedConnection, Cause> {

@@ -36,7 +36,11 @@ def envoy_command(place):
 
 
 def postern_command(place):
-    return [place.postern, "serve", "--config", place.render("postern.yaml")]
+    return [place.postern, "serve", "--config", place.render_postern()]
+
+
+def postern_tls_command(place):
+    return [place.postern, "serve", "--config", place.render_postern(tls=True)]
 
 
 def python_command(place):
@@ -68,5 +72,6 @@ NGINX = Server("nginx", nginx_command)
 HAPROXY = Server("HAProxy", haproxy_command)
 ENVOY = Server("Envoy", envoy_command)
 POSTERN = Server("Postern", postern_command, key)
+POSTERN_TLS = Server("Postern", postern_tls_command, key)
 PYTHON = Server("Python service", python_command, service_environment)
 HOP = Server("bare hyper hop", hop_command, key)

@@ -1,6 +1,7 @@
 //! The bare SDK call: what a launch cannot do without. Once in a loop, and once behind a server that does nothing else.
 
-use super::{Outcome, tell, until_left};
+use super::repeat::repeat;
+use super::{Outcome, until_left};
 use aws_sdk_sagemaker::Client;
 use aws_sdk_sagemaker::config::{BehaviorVersion, Builder, Credentials, Region};
 use http_body_util::Empty;
@@ -14,53 +15,26 @@ use std::fs;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
 
 /// As many people as the launches that are compared with this.
 const PEOPLE: usize = 100;
 const WARM_UP: usize = 200;
 
-/// Calls for `time` and prints how that went: calls, seconds, CPU microseconds, and latencies in microseconds.
-pub(super) async fn repeat(sagemaker: &str, time: Duration, callers: usize) -> Outcome {
+/// Calls for `time` and prints how that went, with the CPU time of this process.
+pub(super) async fn call(sagemaker: &str, time: Duration, callers: usize) -> Outcome {
     let client = client(sagemaker)?;
     for number in 0..WARM_UP {
         presign(client.clone(), number).await?;
     }
-    let (cpu_before, began) = (cpu_nanoseconds()?, Instant::now());
-    let mut running = JoinSet::new();
-    for caller in 0..callers {
-        let client = client.clone();
-        running.spawn(async move {
-            let mut latencies = Vec::new();
-            for number in caller.. {
-                let started = Instant::now();
-                if started.duration_since(began) >= time {
-                    break;
-                }
-                presign(client.clone(), number).await?;
-                latencies.push(started.elapsed());
-            }
-            Outcome::Ok(latencies)
-        });
-    }
-    let mut latencies = Vec::new();
-    while let Some(ended) = running.join_next().await {
-        latencies.extend(ended??);
-    }
-    let (took, cpu) = (began.elapsed(), cpu_nanoseconds()? - cpu_before);
-    latencies.sort_unstable();
-    let at = |percent: usize| latencies.get(latencies.len() * percent / 100).map(Duration::as_micros);
-    let result = json!({
-        "calls": latencies.len(),
-        "seconds": took.as_secs_f64(),
-        "cpu_us": cpu / 1000,
-        "p50_us": at(50),
-        "p99_us": at(99),
-    });
-    tell(&result.to_string())?;
-    Ok(())
+    let before = cpu_nanoseconds()?;
+    let called = repeat(time, callers, move |number| {
+        let call = presign(client.clone(), number);
+        async { call.await.map(drop) }
+    })
+    .await?;
+    called.tell(json!({ "cpu_us": (cpu_nanoseconds()? - before) / 1000 }))
 }
 
 /// Answers every request with a redirect to a fresh URL.

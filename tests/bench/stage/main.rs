@@ -5,12 +5,17 @@
 //! stage sessions CONFIG COUNT MINUTES      the cookies of COUNT people who signed in MINUTES ago, one a line
 //! stage calls SAGEMAKER SECONDS CALLERS    the bare SDK call in a loop, from so many callers at once
 //! stage hop SAGEMAKER PORT                 the same call once per request, behind the least server there is
+//! stage handshakes PORT HOST PATH STATUS CERTIFICATE SECONDS CLIENTS
+//!                                          one request per TLS connection, which must be answered with this status
 //! ```
 
 mod calls;
+mod handshakes;
+mod repeat;
 mod sandbox;
 mod sessions;
 
+use handshakes::Question;
 use std::error::Error;
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -31,9 +36,15 @@ fn main() -> Outcome {
                 sessions::print(Path::new(config), count.parse()?, age).await
             }
             ["calls", sagemaker, seconds, callers] => {
-                calls::repeat(sagemaker, Duration::from_secs(seconds.parse()?), callers.parse()?).await
+                calls::call(sagemaker, Duration::from_secs(seconds.parse()?), callers.parse()?).await
             }
             ["hop", sagemaker, port] => calls::serve(sagemaker, port.parse()?).await,
+            ["handshakes", port, host, path, status, certificate, seconds, clients] => {
+                let (host, path) = (host.to_owned(), path.to_owned());
+                let question = Question { port: port.parse()?, host, path, status: status.parse()? };
+                let time = Duration::from_secs(seconds.parse()?);
+                handshakes::ask(question, Path::new(certificate), time, clients.parse()?).await
+            }
             _ => Err("what is there to be done? See the head of tests/bench/stage/main.rs".into()),
         }
     })

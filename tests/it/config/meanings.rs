@@ -10,6 +10,21 @@ fn what_makes_no_sense_is_refused() {
 /// What is changed in the legal configuration, into what, and what is said of it.
 const CASES: &[Case] = &[
     (
+        r#"listen: {address: "127.0.0.1:8443"}"#,
+        r#"listen: {address: "127.0.0.1:8443", proxy_protocol: required, direct_clients: true}"#,
+        &["3:53 listen.proxy_protocol: `direct_clients: true` says that no balancer stands in front"],
+    ),
+    (
+        "limits: {mints_per_minute: 30}",
+        "limits: {head_size: 64kb, body_size: 2MiB, deadlines: {idle: 2h, request: 10ms}}",
+        &[
+            "37:21 limits.head_size: found `64kb`; allowed: a size with its unit, such as `64KiB` or `1MiB`, from 8KiB to 1024KiB",
+            "37:38 limits.body_size: found `2MiB`; allowed: a size with its unit, such as `64KiB` or `1MiB`, from 4KiB to 1024KiB",
+            "37:75 limits.deadlines.request: found `10ms`; allowed: a time with its unit, such as `90s`, `15m` or `8h`, from 1s to 5m",
+            "37:62 limits.deadlines.idle: found `2h`; allowed: a time with its unit, such as `90s`, `15m` or `8h`, from 100ms to 1h",
+        ],
+    ),
+    (
         "https://ml.corp.example\n",
         "http://ml.corp.example\n",
         &[

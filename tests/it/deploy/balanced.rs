@@ -1,14 +1,14 @@
 //! Replicas behind a load balancer that runs with the very file of `deploy/`.
 
 use super::client::Client;
-use super::{filled_in, text};
+use super::{filled_in, judged, said, text};
 use crate::support::postern::{Postern, free_port};
 use crate::support::program::Process;
 use crate::support::stage::mints;
 use postern::sandbox::{Sandbox, SandboxOptions, Token};
 use std::fs;
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
 use url::Url;
@@ -180,6 +180,26 @@ fn file(balancer: Balancer, folder: &Path, [public, plain]: [u16; 2], [first, se
     }
 }
 
+/// What the balancer itself says of its file before it starts: nothing, not even a warning, where all is well.
+pub(super) fn complaints(peers: &Path, balancer: Balancer) -> String {
+    let folder = TempDir::new().expect("a folder");
+    certify(folder.path());
+    let path = folder.path().join("balancer.conf");
+    fs::write(&path, file(balancer, folder.path(), [8443, 8080], [8081, 8082])).expect("the balancer's file");
+    let arguments: &[&str] = match balancer {
+        Balancer::Haproxy | Balancer::Passthrough => &["-c", "-dW", "-f"],
+        Balancer::Nginx => &["-e", "stderr", "-q", "-t", "-c"],
+    };
+    said(&judged(&program(peers, balancer), arguments, &[path])).replace("Configuration file is valid\n", "")
+}
+
+fn program(peers: &Path, balancer: Balancer) -> PathBuf {
+    peers.join(match balancer {
+        Balancer::Haproxy | Balancer::Passthrough => "haproxy/haproxy",
+        Balancer::Nginx => "nginx/nginx",
+    })
+}
+
 fn run(
     peers: &Path,
     balancer: Balancer,
@@ -190,14 +210,12 @@ fn run(
     let path = folder.join("balancer.conf");
     fs::write(&path, file).expect("the balancer's file");
     let path = path.to_str().expect("UTF-8");
-    let (program, arguments) = match balancer {
-        Balancer::Haproxy | Balancer::Passthrough => ("haproxy/haproxy", vec!["-db", "-f", path]),
+    let arguments = match balancer {
+        Balancer::Haproxy | Balancer::Passthrough => vec!["-db", "-f", path],
         // One process, so that it ends with its handle.
-        Balancer::Nginx => {
-            ("nginx/nginx", vec!["-e", "stderr", "-g", "daemon off; master_process off;", "-c", path])
-        }
+        Balancer::Nginx => vec!["-e", "stderr", "-g", "daemon off; master_process off;", "-c", path],
     };
-    let program = peers.join(program);
+    let program = program(peers, balancer);
     Process::start(program.to_str().expect("UTF-8"), &arguments, &[], |_| ports.iter().all(is_open))
 }
 

@@ -1,6 +1,6 @@
 //! HAProxy and nginx with the files of `deploy/` in front of real replicas.
 
-use super::balanced::{Balanced, Balancer, Options};
+use super::balanced::{Balanced, Balancer, Options, complaints};
 use super::client::{ADDRESS, Answer, Version};
 use crate::support::elsewhere::peers;
 use crate::support::visitor::Visitor;
@@ -45,6 +45,14 @@ with!(passthrough Passthrough:
     a_replica_that_cannot_be_reached_costs_no_launch,
     a_replica_that_stops_costs_no_launch,
 );
+
+#[test]
+fn files_are_valid() {
+    let Some(peers) = peers("load balancers") else { return };
+    for balancer in [Balancer::Haproxy, Balancer::Nginx, Balancer::Passthrough] {
+        assert_eq!(complaints(&peers, balancer), "", "{balancer:?}");
+    }
+}
 
 /// SageMaker's own are of 4.4 kB; an IAM session token of the largest size makes 15 kB.
 const LENGTHS: [usize; 3] = [4_000, 8_000, 15_000];

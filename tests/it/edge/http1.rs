@@ -41,6 +41,33 @@ async fn what_is_not_http_is_not_answered_as_such() {
     assert_eq!(stage.mints(), [""; 0]);
 }
 
+/// What hyper answers by itself is a request like any other in the access log and the metrics.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_understood_is_logged_once() {
+    let stage = Stage::new().await;
+    let port = stage.postern.url.port().unwrap();
+    let large = format!("GET / HTTP/1.1\r\nhost: localhost\r\nx: {}\r\n\r\n", "a".repeat(70_000));
+    for (request, status, outcome) in [
+        ("GET / HTTP/1.1\r\nho st: x\r\n\r\n", 400, "malformed-request"),
+        (large.as_str(), 431, "head-too-large"),
+    ] {
+        let mut raw = Raw::connect(port).await;
+        raw.send(request).await;
+        assert!(raw.rest_as_text().await.starts_with(&format!("HTTP/1.1 {status} ")));
+        stage.postern.wait_for_log(&format!("\"outcome\":\"{outcome}\""), 1).await;
+        let log = stage.postern.log();
+        let events: Vec<_> = log
+            .lines()
+            .filter(|line| line.contains("\"postern::access\"") && line.contains(outcome))
+            .collect();
+        assert_eq!(events.len(), 1, "{events:?}");
+        assert!(
+            events[0].contains(&format!("\"http.status\":{status}")) && events[0].contains("request_id"),
+            "{events:?}"
+        );
+    }
+}
+
 /// An answer to it shows that what came before was taken for a whole request.
 const CANARY: &str = "GET /-/live HTTP/1.1\r\nhost: localhost:PORT\r\n\r\n";
 

@@ -117,6 +117,11 @@ async fn a_header_from_a_peer_that_is_not_listed_ends_the_connection() {
     listed.send(get(port(&stage), "/-/live", "")).await;
     assert_eq!(status(&listed.rest_as_text().await), "200");
     assert_eq!(stage.mints(), [""; 0]);
+    let complaint = "connection.refused: a PROXY header is taken from `trusted_proxies` only\",\"";
+    let log = stage.postern.log();
+    let warned =
+        log.lines().filter(|line| line.contains("\"WARN\"") && line.contains(&complaint[..60])).count();
+    assert_eq!(warned, 1, "the admin is told, and not by each connection: {log}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

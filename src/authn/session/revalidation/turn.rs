@@ -48,10 +48,11 @@ impl Sessions {
     }
 
     async fn wait_for_other(&self, revalidation: &Revalidation, content: &Content) -> Outcome {
+        let watched = content.marks().watched();
         let look = async {
             loop {
                 tokio::time::sleep(GLANCE).await;
-                if self.revocations.concern(&content.marks()).await == Ok(true) {
+                if self.revocations.concern(&watched).await == Ok(true) {
                     return Outcome::Withdrawn;
                 }
                 if let Ok(Some(Record { content: Some(text), .. })) = self.records.load(&content.id).await

@@ -1,0 +1,82 @@
+//! Tokens that were verified before, each with the person it stands for.
+//!
+//! A token is known by its digest, so no token stays in memory. What failed is never remembered, and what is remembered
+//! counts only while the keys that proved it are in force and the token has not expired.
+
+use super::jwks::{self, Fingerprint};
+use super::principal::Principal;
+use crate::clock::UnixSeconds;
+use moka::sync::Cache;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the verified tokens of one issuer may hold in memory, by a generous estimate.
+const LARGEST: u64 = 32 * 1024 * 1024;
+const LONGEST_KEPT: Duration = Duration::from_secs(10 * 60);
+
+/// The tokens of one issuer.
+#[derive(Debug)]
+pub(super) struct Recognised(Cache<Seen, Arc<Recognition>>);
+
+/// A token that was presented in one way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Seen {
+    token: Fingerprint,
+    presented: Presentation,
+}
+
+/// How a token that stands for a person came with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Presentation {
+    Bearer,
+    SignedHeader,
+}
+
+/// What a token was found to say.
+#[derive(Debug)]
+pub(super) struct Recognition {
+    pub(super) principal: Arc<Principal>,
+    /// The set of keys that proves it, and which of them it names.
+    pub(super) keys: Fingerprint,
+    pub(super) key_id: Option<String>,
+    /// From the verification to `exp`. A clock that was set back leaves it, and the token is verified again.
+    pub(super) counts: Range<UnixSeconds>,
+    /// Bytes of the token's payload.
+    pub(super) size: usize,
+}
+
+impl Seen {
+    pub(super) fn new(token: &str, presented: Presentation) -> Self {
+        Self { token: jwks::fingerprint(token.as_bytes()), presented }
+    }
+
+    pub(super) fn presented(&self) -> Presentation {
+        self.presented
+    }
+}
+
+impl Recognised {
+    pub(super) fn new() -> Self {
+        let cache = Cache::builder()
+            .max_capacity(LARGEST)
+            .weigher(|_, recognition: &Arc<Recognition>| recognition.weight())
+            .time_to_live(LONGEST_KEPT);
+        Self(cache.build())
+    }
+
+    pub(super) fn find(&self, seen: &Seen) -> Option<Arc<Recognition>> {
+        self.0.get(seen)
+    }
+
+    pub(super) fn keep(&self, seen: Seen, recognition: Recognition) {
+        self.0.insert(seen, Arc::new(recognition));
+    }
+}
+
+impl Recognition {
+    /// Parsed JSON takes a few times its text.
+    fn weight(&self) -> u32 {
+        u32::try_from(self.size.saturating_mul(6).saturating_add(1024)).unwrap_or(u32::MAX)
+    }
+}

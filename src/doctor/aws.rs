@@ -1,0 +1,311 @@
+//! Whether AWS does what the gateway asks of it: who we are, which roles can be assumed, and what can be opened.
+
+use super::opening::{Opened, Opening, Person};
+use super::remedy::{self, Asked, Endpoint};
+use super::report::{Asking, Check, Outcome};
+use super::{clock, in_order, opening};
+use crate::clock::Clock;
+use crate::policy::Policy;
+use crate::presign::Presigner;
+use crate::presign::error::{PresignError, PresignErrorKind};
+use crate::presign::state::TargetState;
+use crate::target::{DomainId, Kind, Mint, Region, RoleArn, Target};
+use std::collections::HashSet;
+use std::sync::Arc;
+use tokio::sync::Semaphore;
+
+/// More at a time would only be throttled.
+const AT_ONCE: usize = 8;
+
+/// What is asked about before the targets: each once, in the order of the configuration.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    roles: Vec<RoleArn>,
+    /// Roles that depend on the person, as patterns.
+    unknown_roles: Vec<String>,
+    domains: Vec<Domain>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Domain {
+    id: DomainId,
+    region: Region,
+    role_arn: Option<RoleArn>,
+    endpoint_url: Option<String>,
+}
+
+impl Places {
+    pub(super) fn of(policy: &Policy, person: Option<&Person>) -> Self {
+        let mut places = Self::default();
+        for reach in policy.reach() {
+            let role_arn = match reach.role_arn.as_ref().map(|role| (role.constant(), role)) {
+                None => None,
+                Some((Some(role), _)) => RoleArn::parse(role).ok(),
+                Some((None, role)) => {
+                    add(&mut places.unknown_roles, role.to_iam());
+                    continue;
+                }
+            };
+            role_arn.iter().for_each(|role| add(&mut places.roles, role.clone()));
+            let id = reach.names.first().filter(|_| reach.kind == Kind::StudioDomain);
+            let id = id.and_then(|id| DomainId::parse(id.constant()?).ok());
+            let region = reach.region.constant().and_then(|region| Region::parse(region).ok());
+            if let (Some(id), Some(region)) = (id, region) {
+                let endpoint_url = reach.endpoint_url;
+                add(&mut places.domains, Domain { id, region, role_arn, endpoint_url });
+            }
+        }
+        if person.is_some() {
+            places.unknown_roles.clear();
+        }
+        for opening in person.into_iter().flat_map(|person| opening::all(policy, Some(person))) {
+            if let Some(mint) = opening.target.mint() {
+                mint.role_arn.iter().for_each(|role| add(&mut places.roles, role.clone()));
+                Domain::of(mint).into_iter().for_each(|domain| add(&mut places.domains, domain));
+            }
+        }
+        places
+    }
+}
+
+impl Domain {
+    fn of(mint: &Mint) -> Option<Self> {
+        let Target::StudioDomain { domain_id, .. } = &mint.target else { return None };
+        Some(Self {
+            id: domain_id.clone(),
+            region: mint.region.clone(),
+            role_arn: mint.role_arn.clone(),
+            endpoint_url: mint.endpoint_url.clone(),
+        })
+    }
+}
+
+fn add<T: PartialEq>(list: &mut Vec<T>, item: T) {
+    if !list.contains(&item) {
+        list.push(item);
+    }
+}
+
+/// First who we are, then the roles, then the domains, then the targets: what cannot work is not tried.
+pub(super) async fn examine(
+    presigner: Arc<Presigner>,
+    places: Places,
+    openings: Vec<Opening>,
+    clock: Clock,
+) -> Vec<Check> {
+    let asking = Asking::about("aws");
+    let (identity, date) = presigner.who_am_i().await;
+    let mut checks = Vec::new();
+    let own = match &identity {
+        Ok(identity) => {
+            checks.push(asking.ok("identity", format!("{} in account {}", identity.arn, identity.account)));
+            identity.arn.clone()
+        }
+        Err(error) => {
+            let asked =
+                Asked { action: "sts:GetCallerIdentity", caller: "Postern itself", endpoint: Endpoint::Sts };
+            checks.push(asking.failed("identity", error.message.clone(), remedy::of(error, asked)));
+            "Postern itself".to_owned()
+        }
+    };
+    checks.extend(date.map(|date| clock::compared_with_aws(&asking, date, clock.now())));
+    if identity.is_err_and(|error| error.kind == PresignErrorKind::Credentials) {
+        checks.push(asking.skipped("targets", "there are no credentials to ask with"));
+        return checks;
+    }
+    let own: Arc<str> = own.into();
+    let (role_checks, closed_roles) = roles(&presigner, &places, &own).await;
+    checks.extend(role_checks);
+    let (domain_checks, closed_domains) = domains(&presigner, places.domains, &closed_roles, &own).await;
+    checks.extend(domain_checks);
+    let turns = Arc::new(Semaphore::new(AT_ONCE));
+    let tasks = openings.into_iter().map(|opening| {
+        let mint = opening.target.mint();
+        let closed = mint.is_some_and(|mint| {
+            mint.role_arn.as_ref().is_some_and(|role| closed_roles.contains(role))
+                || Domain::of(mint).is_some_and(|domain| closed_domains.contains(&domain))
+        });
+        let (presigner, own, turns) = (Arc::clone(&presigner), Arc::clone(&own), Arc::clone(&turns));
+        tokio::spawn(async move {
+            let _turn = turns.acquire().await;
+            target(&presigner, opening, closed, &own).await
+        })
+    });
+    checks.extend(in_order(tasks.collect()).await);
+    checks
+}
+
+/// The checks, and the roles that cannot be assumed.
+async fn roles(
+    presigner: &Arc<Presigner>,
+    places: &Places,
+    own: &Arc<str>,
+) -> (Vec<Check>, HashSet<RoleArn>) {
+    let turns = Arc::new(Semaphore::new(AT_ONCE));
+    let tasks = places.roles.iter().cloned().map(|role| {
+        let (presigner, own, turns) = (Arc::clone(presigner), Arc::clone(own), Arc::clone(&turns));
+        tokio::spawn(async move {
+            let _turn = turns.acquire().await;
+            let result = presigner.try_role(&role).await;
+            vec![role_check(&presigner, &role, result, &own)]
+        })
+    });
+    let mut checks = in_order(tasks.collect()).await;
+    let closed = places.roles.iter().zip(&checks).filter(|(_, check)| check.outcome == Outcome::Failed);
+    let closed = closed.map(|(role, _)| role.clone()).collect();
+    let unknown = places.unknown_roles.iter().map(|role| {
+        Asking::about(format!("role {role}"))
+            .skipped("assume", "it depends on the person: ask again with --as")
+    });
+    checks.extend(unknown);
+    (checks, closed)
+}
+
+fn role_check(presigner: &Presigner, role: &RoleArn, result: Result<(), PresignError>, own: &str) -> Check {
+    let asking = Asking::about(format!("role {role}"));
+    let with = presigner.assumed_with();
+    let Err(error) = result else { return asking.ok("assume", format!("can be assumed, {with}")) };
+    let action = remedy::denied_action(&error.message).unwrap_or("sts:AssumeRole");
+    let remedy = if remedy::is_denial(&error) {
+        let external_id = if presigner.has_external_id() {
+            "compare `aws.external_id` with the `sts:ExternalId` that the trust policy asks for"
+        } else {
+            "if the trust policy asks for an `sts:ExternalId`, set `aws.external_id`"
+        };
+        format!(
+            "allow {action} on the role in the policies of {own} and in the role's trust policy (`postern iam` prints \
+             both); {external_id}"
+        )
+    } else {
+        remedy::of(&error, Asked { action, caller: own, endpoint: Endpoint::Sts })
+    };
+    asking.failed("assume", format!("cannot be assumed, {with}: {}", error.message), remedy)
+}
+
+/// The checks, and the domains that cannot be presigned for.
+async fn domains(
+    presigner: &Arc<Presigner>,
+    domains: Vec<Domain>,
+    closed_roles: &HashSet<RoleArn>,
+    own: &Arc<str>,
+) -> (Vec<Check>, HashSet<Domain>) {
+    let open = domains.into_iter();
+    let open = open.filter(|domain| domain.role_arn.as_ref().is_none_or(|role| !closed_roles.contains(role)));
+    let open: Vec<Domain> = open.collect();
+    let turns = Arc::new(Semaphore::new(AT_ONCE));
+    let tasks = open.iter().cloned().map(|domain| {
+        let (presigner, own, turns) = (Arc::clone(presigner), Arc::clone(own), Arc::clone(&turns));
+        tokio::spawn(async move {
+            let _turn = turns.acquire().await;
+            vec![domain_check(&presigner, &domain, &own).await]
+        })
+    });
+    let checks = in_order(tasks.collect()).await;
+    let closed = open.iter().zip(&checks).filter(|(_, check)| check.outcome == Outcome::Failed);
+    let closed = closed.map(|(domain, _)| domain.clone()).collect();
+    (checks, closed)
+}
+
+async fn domain_check(presigner: &Presigner, domain: &Domain, own: &str) -> Check {
+    let Domain { id, region, role_arn, endpoint_url } = domain;
+    let asking = Asking::about(format!("domain {id} in {region}"));
+    let mode = presigner.domain_auth_mode(id, region, role_arn.as_ref(), endpoint_url.as_deref());
+    let error = match mode.await {
+        Ok(mode) if mode == "IAM" => return asking.ok("auth-mode", "IAM"),
+        Ok(mode) => {
+            let found = format!("it uses AuthMode {mode}, and presigned URLs are for domains in IAM mode");
+            let remedy = "create a new domain in IAM mode: the mode of a domain never changes";
+            return asking.failed("auth-mode", found, remedy);
+        }
+        Err(error) => error,
+    };
+    let caller = role_arn.as_ref().map_or(own, RoleArn::as_str);
+    let asked = Asked { action: "sagemaker:DescribeDomain", caller, endpoint: Endpoint::SageMaker };
+    let remedy = remedy::of(&error, asked);
+    // The gateway itself never asks, so a role without this permission serves people all the same.
+    if remedy::is_denial(&error) {
+        return asking.warning("auth-mode", format!("it may not be asked: {}", error.message), remedy);
+    }
+    asking.failed("auth-mode", error.message, remedy)
+}
+
+async fn target(presigner: &Presigner, opening: Opening, closed: bool, own: &str) -> Vec<Check> {
+    let Opening { destination, target } = opening;
+    let subject = match &target {
+        Opened::Constant { rule, .. } => format!("destinations.{destination} ({rule})"),
+        _ => format!("destinations.{destination}"),
+    };
+    let asking = Asking::about(subject);
+    let mint = match &target {
+        Opened::Nothing(why) => return vec![asking.skipped("presign", why.clone())],
+        Opened::Constant { mint, .. } => mint,
+        Opened::Granted(grant) => grant.mint(),
+    };
+    if closed {
+        return vec![asking.skipped("presign", "its role or its domain cannot be used")];
+    }
+    let caller = mint.role_arn.as_ref().map_or(own, RoleArn::as_str).to_owned();
+    let state = presigner.state_of(mint).await;
+    let mut checks = vec![state_check(&asking, mint, &state, &caller)];
+    if state.is_ok_and(|state| !state.may_open()) {
+        checks.push(asking.skipped("presign", "it cannot be opened in this state"));
+        return checks;
+    }
+    let minted = match &target {
+        Opened::Granted(grant) => presigner.presign(grant).await.map(|minted| minted.facts),
+        _ => presigner.rehearse(mint).await,
+    };
+    let action = format!("sagemaker:{}", mint.target.operation());
+    checks.push(match minted {
+        Ok(facts) => {
+            let as_whom = facts.role_session_name.map(|name| format!(" as {name}")).unwrap_or_default();
+            asking
+                .ok("presign", format!("{} answers with a URL{as_whom}, which was dropped", facts.operation))
+        }
+        Err(error) => {
+            let asked = Asked { action: &action, caller: &caller, endpoint: Endpoint::SageMaker };
+            asking.failed("presign", error.message.clone(), remedy::of(&error, asked))
+        }
+    });
+    checks
+}
+
+fn state_check(
+    asking: &Asking,
+    mint: &Mint,
+    state: &Result<TargetState, PresignError>,
+    caller: &str,
+) -> Check {
+    let what = mint.target.to_string();
+    match state {
+        Ok(TargetState::Ready) => asking.ok("state", format!("{what} is ready")),
+        Ok(TargetState::Unknown) => {
+            asking.ok("state", format!("AWS's word for the state of {what} says nothing about its use"))
+        }
+        Ok(state) => {
+            asking.failed("state", format!("{what} is {}", in_words(state)), remedy::of_state(state))
+        }
+        Err(error) => {
+            let action = format!("sagemaker:{}", mint.target.kind().describe_operation());
+            let asked = Asked { action: &action, caller, endpoint: Endpoint::SageMaker };
+            let (found, remedy) = (error.message.clone(), remedy::of(error, asked));
+            // The gateway then goes straight to the presign call.
+            if remedy::is_denial(error) {
+                asking.warning("state", found, remedy)
+            } else {
+                asking.failed("state", found, remedy)
+            }
+        }
+    }
+}
+
+fn in_words(state: &TargetState) -> String {
+    match state {
+        TargetState::Ready => "ready".to_owned(),
+        TargetState::Unknown => "in an unknown state".to_owned(),
+        TargetState::Missing => "not there".to_owned(),
+        TargetState::Starting => "starting".to_owned(),
+        TargetState::Stopped => "stopped".to_owned(),
+        TargetState::Pending(word) | TargetState::Failed(word) => format!("in the state {word}"),
+    }
+}

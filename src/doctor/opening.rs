@@ -1,0 +1,83 @@
+//! Which targets are looked at.
+
+use crate::authn::principal::Principal;
+use crate::policy::grant::Grant;
+use crate::policy::{Policy, Question, Refusal};
+use crate::target::Mint;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// For whom targets are looked at, and from where they come.
+#[derive(Clone, Debug)]
+pub struct Person {
+    pub principal: Arc<Principal>,
+    pub client_ip: Option<IpAddr>,
+}
+
+/// One target of a destination, or why there is none.
+#[derive(Clone, Debug)]
+pub(super) struct Opening {
+    pub(super) destination: Arc<str>,
+    pub(super) target: Opened,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Opened {
+    /// The same for everyone whom this rule lets in.
+    Constant { rule: Arc<str>, mint: Box<Mint> },
+    /// The person's.
+    Granted(Box<Grant>),
+    /// Nothing to look at.
+    Nothing(String),
+}
+
+impl Opened {
+    pub(super) fn mint(&self) -> Option<&Mint> {
+        match self {
+            Self::Constant { mint, .. } => Some(mint),
+            Self::Granted(grant) => Some(grant.mint()),
+            Self::Nothing(_) => None,
+        }
+    }
+}
+
+/// In the order of the configuration.
+pub(super) fn all(policy: &Policy, person: Option<&Person>) -> Vec<Opening> {
+    match person {
+        Some(person) => of_person(policy, person),
+        None => of_everyone(policy),
+    }
+}
+
+fn of_person(policy: &Policy, person: &Person) -> Vec<Opening> {
+    let question =
+        Question { principal: &person.principal, client_ip: person.client_ip, path: None, query: None };
+    let opening = |destination| {
+        let destination: &crate::policy::Destination = destination;
+        let target = match policy.authorize(destination, &question) {
+            Ok(grant) => Opened::Granted(Box::new(grant)),
+            Err(Refusal::Denied(denial)) => {
+                let rule = denial.trace.deciding().map(|step| format!(" by the rule `{}`", step.rule));
+                let (user, rule) = (&person.principal.user, rule.unwrap_or_default());
+                Opened::Nothing(format!("{user} may not open it: {}{rule}", denial.reason.as_str()))
+            }
+            Err(Refusal::NoSuchPath(_)) => Opened::Nothing("there is no such path".to_owned()),
+        };
+        Opening { destination: Arc::clone(destination.name()), target }
+    };
+    policy.destinations().map(opening).collect()
+}
+
+fn of_everyone(policy: &Policy) -> Vec<Opening> {
+    let openings = policy.openings().into_iter().map(|opening| {
+        let target = match opening.mint {
+            Some(mint) => Opened::Constant { rule: opening.rule, mint: Box::new(mint) },
+            None => Opened::Nothing(
+                "the target depends on the person: ask again with --as and a file of somebody's claims"
+                    .to_owned(),
+            ),
+        };
+        Opening { destination: opening.destination, target }
+    });
+    openings.collect()
+}

@@ -1,0 +1,158 @@
+//! Whether the identity provider can be used as configured.
+
+use super::clock;
+use super::report::{Asking, Check};
+use crate::authn::discovery::{FetchError, Provider};
+use crate::authn::issuer::{Discovered, Issuer, KeysFound};
+use crate::authn::login::{RelyingParty, SignInError, redirect_uri};
+use crate::clock::Clock;
+use crate::config::{self, Algorithm, SignInConfig};
+use crate::http_client::HttpClient;
+use std::sync::Arc;
+
+/// One issuer: its discovery document, its keys, its clock.
+pub(super) async fn issuer(issuer: Arc<Issuer>, signs_in: bool, clock: Clock) -> Vec<Check> {
+    let asking = Asking::about(format!("issuers.{}", issuer.name()));
+    let mut checks = Vec::new();
+    let asked = signs_in || issuer.discovers_keys();
+    let discovered = if asked { Some(issuer.discover().await) } else { None };
+    match &discovered {
+        Some(Ok(Discovered { provider, date })) => {
+            checks.push(discovery(&asking, signs_in, provider));
+            checks.extend(date.map(|date| clock::compared(&asking, "the provider's", date, clock.now())));
+        }
+        Some(Err(error)) => {
+            checks.push(asking.failed("discovery", error.to_string(), reaching(&error.to_string())));
+        }
+        None => {}
+    }
+    let has_document = discovered.is_none_or(|found| found.is_ok());
+    checks.push(match has_document || !issuer.discovers_keys() {
+        true => keys(&asking, &issuer).await,
+        false => asking.skipped("keys", "where they are stands in the discovery document"),
+    });
+    checks
+}
+
+fn discovery(asking: &Asking, signs_in: bool, provider: &Result<Arc<Provider>, FetchError>) -> Check {
+    let provider = match provider {
+        Ok(provider) => provider,
+        Err(error) if signs_in => {
+            return asking.failed(
+                "discovery",
+                error.to_string(),
+                "people cannot sign in at this issuer: ask who runs it",
+            );
+        }
+        Err(_) => {
+            return asking.ok("discovery", "the issuer is the configured one; it has keys and no sign-in");
+        }
+    };
+    let host = provider.token_endpoint.host_str().unwrap_or_default();
+    let found = format!("the issuer is the configured one, and its endpoints are on {host}");
+    if !signs_in {
+        return asking.ok("discovery", found);
+    }
+    if !provider.response_types.iter().any(|kind| kind == "code") {
+        let remedy = "allow the authorization code flow at the provider: Postern knows no other";
+        return asking.failed("discovery", "`response_types_supported` is without `code`", remedy);
+    }
+    if !provider.code_challenge_methods.iter().any(|method| method == "S256") {
+        let found = format!("{found}; `code_challenge_methods_supported` is without S256");
+        let remedy = "check in the provider's documentation that it supports PKCE with S256, which Postern always uses \
+                      (Entra ID does and does not say so)";
+        return asking.warning("discovery", found, remedy);
+    }
+    asking.ok("discovery", format!("{found}; code flow and PKCE with S256"))
+}
+
+async fn keys(asking: &Asking, issuer: &Issuer) -> Check {
+    let algorithms = &issuer.config().algorithms;
+    let listed = |algorithms: &[Algorithm]| {
+        algorithms.iter().map(|algorithm| algorithm.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let KeysFound { count, fitting } = match issuer.keys_found().await {
+        Ok(Some(found)) => found,
+        Ok(None) => {
+            return asking.skipped("keys", "they are fetched one by one, when a token names them");
+        }
+        Err(error) => {
+            let error = error.to_string();
+            let remedy = reaching(&error);
+            return asking.failed("keys", error, remedy);
+        }
+    };
+    let found = format!("{count} usable, for {} of what is configured", listed(&fitting));
+    let key = format!("issuers.{}.algorithms", issuer.name());
+    if fitting.is_empty() {
+        let found = format!("{count} usable, and none is for {}", listed(algorithms));
+        return asking.failed("keys", found, format!("set `{key}` to what the provider signs tokens with"));
+    }
+    if fitting.len() < algorithms.len() {
+        let found = format!("{found} ({})", listed(algorithms));
+        return asking.warning("keys", found, format!("take out of `{key}` what the provider does not use"));
+    }
+    asking.ok("keys", found)
+}
+
+/// Whether the provider knows the gateway as its client: a code that nobody issued is refused as such only after that.
+pub(super) async fn client(
+    settings: Arc<config::Gateway>,
+    sign_in: SignInConfig,
+    issuer: Arc<Issuer>,
+    http: HttpClient,
+    clock: Clock,
+) -> Check {
+    let asking = Asking::about("sign_in");
+    let key = sign_in.secret_key();
+    let party = match RelyingParty::new(&sign_in, issuer, http, clock) {
+        Ok(party) => party,
+        Err(error) => return asking.failed("client", format!("{key}: {error}"), format!("correct `{key}`")),
+    };
+    let id = &sign_in.client_id;
+    match party.try_client(&redirect_uri(&settings.public_url)).await {
+        Ok(()) => asking.ok("client", format!("the provider accepts the client `{id}` and its credential")),
+        Err(SignInError::TokenRefused { error }) if error == "invalid_client" => asking.failed(
+            "client",
+            format!("the provider refuses the client `{id}` or its credential: invalid_client"),
+            format!(
+                "compare `sign_in.client_id` and `{key}` with the client's registration: its secret may have been \
+                 renewed, or it may be registered for another way to authenticate"
+            ),
+        ),
+        Err(SignInError::TokenRefused { error }) if error == "unauthorized_client" => asking.failed(
+            "client",
+            format!("the provider refuses the client `{id}`: unauthorized_client"),
+            "allow the authorization code flow in the client's registration",
+        ),
+        Err(SignInError::Provider(_)) => asking.skipped("client", "the provider's endpoints are not known"),
+        Err(SignInError::TokenRefused { error }) => asking.warning(
+            "client",
+            format!("the provider refuses a code that nobody issued, but by `{error}` instead of `invalid_grant`"),
+            "whether it knows the client is not told by that: sign in once",
+        ),
+        Err(error) => {
+            let error = error.to_string();
+            let remedy = reaching(&error);
+            asking.failed("client", error, remedy)
+        }
+    }
+}
+
+/// What to do about an error of the way to a provider, which is known by its words alone.
+fn reaching(error: &str) -> String {
+    let remedy = if error.contains("certificate") {
+        "the provider's TLS certificate is not accepted: renew it, or add its authority to this machine's certificate \
+         authorities (SSL_CERT_FILE names a bundle)"
+    } else if error.contains("is not exactly that") {
+        "set `issuer` to what the provider calls itself, character by character (a slash at the end counts), or correct \
+         the address in it"
+    } else if error.contains("answered") {
+        "look at the issuer's address: discovery is asked for at /.well-known/openid-configuration below it"
+    } else if error.contains("cannot be reached") || error.contains("did not answer") {
+        "check that this machine reaches the provider: its name in DNS, the route, a firewall on the way"
+    } else {
+        "what the provider publishes cannot be used: ask who runs it"
+    };
+    remedy.to_owned()
+}

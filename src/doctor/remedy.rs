@@ -1,0 +1,101 @@
+//! What to do about an error of AWS's.
+
+use crate::presign::error::{BadAnswer, PresignError, PresignErrorKind};
+use crate::presign::state::TargetState;
+
+/// Who asked AWS, and for what.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    /// The action in IAM's words, such as `sagemaker:DescribeDomain`.
+    pub(super) action: &'a str,
+    /// The role or user that the call was signed by.
+    pub(super) caller: &'a str,
+    pub(super) endpoint: Endpoint,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Endpoint {
+    SageMaker,
+    Sts,
+}
+
+pub(super) fn of(error: &PresignError, asked: Asked<'_>) -> String {
+    let Asked { action, caller, endpoint } = asked;
+    match &error.kind {
+        PresignErrorKind::Refused if is_denial(error) => {
+            let action = denied_action(&error.message).unwrap_or(action);
+            format!(
+                "allow {action} for {caller}, in its own policies and in those of the VPC endpoint and the organization; \
+                 `postern iam` prints what is needed"
+            )
+        }
+        PresignErrorKind::Refused => "AWS does not accept the request: its message says why".to_owned(),
+        PresignErrorKind::Credentials => {
+            "give Postern credentials that AWS accepts (environment, profile, web identity, ECS or EC2 role), and check \
+             that the machine's clock is right"
+                .to_owned()
+        }
+        PresignErrorKind::Throttled { .. } => format!(
+            "AWS asks to slow down: try again in a minute; if it goes on, ask for a higher quota of {action} in Service \
+             Quotas"
+        ),
+        PresignErrorKind::Unavailable | PresignErrorKind::OutOfTime => {
+            let key = match endpoint {
+                Endpoint::SageMaker => "`endpoint_url`",
+                Endpoint::Sts => "`aws.sts_endpoint_url`",
+            };
+            format!(
+                "check that this machine reaches the endpoint: {key} or the region's public one, its name in DNS, the \
+                 route to it, and the security group of the VPC endpoint (port 443)"
+            )
+        }
+        PresignErrorKind::NotReady(state) => of_state(state),
+        PresignErrorKind::BadAnswer(BadAnswer::ForeignHost) => {
+            "list the host that your URLs stand on under `aws.authorized_url_hosts`, if it is yours".to_owned()
+        }
+        PresignErrorKind::BadAnswer(_) => {
+            "something between here and AWS changes its answers: look for a proxy on the way to the endpoint".to_owned()
+        }
+    }
+}
+
+pub(super) fn of_state(state: &TargetState) -> String {
+    match state {
+        TargetState::Missing => {
+            "create it, or correct its name, region or account (the role's) in the configuration".to_owned()
+        }
+        TargetState::Stopped => "start it: a visit starts nothing, and people get 409 until then".to_owned(),
+        TargetState::Starting | TargetState::Pending(_) => {
+            "wait until AWS has finished, and ask again".to_owned()
+        }
+        TargetState::Failed(_) => {
+            "look at its FailureReason in SageMaker, and repair or replace it".to_owned()
+        }
+        TargetState::Ready | TargetState::Unknown => "nothing".to_owned(),
+    }
+}
+
+/// AWS's code, not its status, says that somebody may not.
+pub(super) fn is_denial(error: &PresignError) -> bool {
+    error.aws_code.as_deref().is_some_and(|code| code.starts_with("AccessDenied"))
+}
+
+/// The action that AWS says is missing.
+pub(super) fn denied_action(message: &str) -> Option<&str> {
+    let action = message.split_once("not authorized to perform: ")?.1.split_whitespace().next()?;
+    let legal = |b: u8| b.is_ascii_alphanumeric() || b == b':' || b == b'-';
+    (action.contains(':') && action.bytes().all(legal)).then_some(action)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::denied_action;
+
+    #[test]
+    fn the_missing_action_is_read_from_the_message() {
+        let message = "AssumeRole: AccessDenied (HTTP 403): User: arn:x is not authorized to perform: sts:TagSession on \
+                       resource: arn:y";
+        assert_eq!(denied_action(message), Some("sts:TagSession"));
+        assert_eq!(denied_action("Access is denied."), None);
+    }
+}

@@ -1,0 +1,216 @@
+//! The least permissions that a configuration needs, as policies to paste: Postern's own, those of each role that it
+//! assumes, and those of the VPC endpoints that it calls through.
+//!
+//! They come from what the rules can open ([`Policy::reach`]) and from the table of actions that the session policies are
+//! made of (`presign::permissions`), so that they allow what the gateway calls and nothing beside it.
+
+pub mod cloudformation;
+mod endpoint;
+mod statement;
+mod trust;
+
+pub use statement::Document;
+
+use crate::config;
+use crate::policy::Policy;
+use crate::policy::reach::Reach;
+use crate::presign::permissions::{self, Place};
+use crate::target::{Region, RoleArn};
+use serde::Serialize;
+use statement::{Resources, Statement};
+use std::collections::BTreeSet;
+
+/// Who Postern itself is in AWS.
+#[derive(Clone, Debug)]
+pub struct Own {
+    /// The ARN of the role that it runs as, or a placeholder.
+    pub principal: String,
+    pub account: String,
+    pub partition: String,
+}
+
+/// The policies of one configuration.
+#[derive(Clone, Debug, Serialize)]
+pub struct Policies {
+    /// The role that Postern runs as.
+    pub principal: String,
+    pub identity_policy: Document,
+    pub roles: Vec<RolePolicies>,
+    pub endpoint_policies: Vec<EndpointPolicy>,
+    pub notes: Vec<String>,
+}
+
+/// What one assumed role needs. A role that depends on the person is named by a pattern with `*`.
+#[derive(Clone, Debug, Serialize)]
+pub struct RolePolicies {
+    pub role_arn: String,
+    pub destinations: Vec<String>,
+    pub permission_policy: Document,
+    pub trust_policy: Document,
+}
+
+/// What a VPC endpoint for one service in one region has to let through.
+#[derive(Clone, Debug, Serialize)]
+pub struct EndpointPolicy {
+    /// `sagemaker.api` or `sts`.
+    pub service: &'static str,
+    pub region: String,
+    /// The endpoints of the configuration that this is for; none where it names none.
+    pub endpoint_urls: Vec<String>,
+    pub policy: Document,
+}
+
+impl Own {
+    pub fn of(role: &RoleArn) -> Self {
+        let (partition, account) = partition_and_account(role.as_str());
+        Self { principal: role.to_string(), account: account.to_owned(), partition: partition.to_owned() }
+    }
+
+    /// Placeholders to replace, in the partition of the region.
+    pub fn placeholder(region: &Region) -> Self {
+        let partition = partition_of(region.as_str());
+        Self {
+            principal: format!("arn:{partition}:iam::ACCOUNT_ID:role/POSTERN_ROLE"),
+            account: "ACCOUNT_ID".to_owned(),
+            partition: partition.to_owned(),
+        }
+    }
+}
+
+/// What `policy` needs under these settings.
+pub fn policies(policy: &Policy, settings: &config::Gateway, own: &Own) -> Policies {
+    let reaches = policy.reach();
+    let tagged = !settings.aws.session_tags.is_empty();
+    let roles: BTreeSet<String> =
+        reaches.iter().filter_map(|reach| reach.role_arn.as_ref().map(|role| role.to_iam())).collect();
+    let of_role = |role: Option<&str>| -> Vec<&Reach> {
+        let named = |reach: &&Reach| reach.role_arn.as_ref().map(|role| role.to_iam()).as_deref() == role;
+        reaches.iter().filter(named).collect()
+    };
+    let mut identity = Vec::new();
+    if !roles.is_empty() {
+        let arns = statement::narrowest(&roles);
+        identity.push(Statement::allow("AssumeForPeople", assume(settings), arns));
+    }
+    identity.extend(Resources::of(&of_role(None), own).statements(false));
+    let role_policies = roles.iter().map(|role| {
+        let reaches = of_role(Some(role));
+        let destinations: BTreeSet<String> =
+            reaches.iter().map(|reach| reach.destination.to_string()).collect();
+        RolePolicies {
+            role_arn: role.clone(),
+            destinations: destinations.into_iter().collect(),
+            permission_policy: Document::of(Resources::of(&reaches, own).statements(tagged)),
+            trust_policy: trust::policy(settings, own),
+        }
+    });
+    let role_policies = role_policies.collect();
+    let mut policies = Policies {
+        principal: own.principal.clone(),
+        identity_policy: Document::of(identity),
+        roles: role_policies,
+        endpoint_policies: endpoint::policies(&reaches, &roles, settings, own),
+        notes: notes(&reaches, &roles, settings),
+    };
+    policies.notes.extend(policies.too_long());
+    policies
+}
+
+impl Policies {
+    /// What is longer than AWS takes by default.
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>,
+    /// <https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-endpoints-access.html>
+    fn too_long(&self) -> Vec<String> {
+        const MANAGED: usize = 6144;
+        const OF_A_ROLE: usize = 10240;
+        const TRUST: usize = 2048;
+        const ENDPOINT: usize = 20480;
+        let mut documents = vec![("the identity policy".to_owned(), &self.identity_policy, MANAGED)];
+        for RolePolicies { role_arn, permission_policy, trust_policy, .. } in &self.roles {
+            documents.push((format!("the permission policy of {role_arn}"), permission_policy, OF_A_ROLE));
+            documents.push((format!("the trust policy of {role_arn}"), trust_policy, TRUST));
+        }
+        for EndpointPolicy { service, region, policy, .. } in &self.endpoint_policies {
+            documents.push((format!("the endpoint policy for {service} in {region}"), policy, ENDPOINT));
+        }
+        let too_long = documents.into_iter().filter_map(|(name, document, most)| {
+            let length = document.length();
+            (length > most).then(|| {
+                format!("Without white space {name} has {length} characters, and AWS takes {most} by default: split it.")
+            })
+        });
+        too_long.collect()
+    }
+}
+
+fn assume(settings: &config::Gateway) -> Vec<String> {
+    let tagged = !settings.aws.session_tags.is_empty();
+    let actions = permissions::to_assume(settings.aws.source_identity, tagged);
+    actions.into_iter().map(str::to_owned).collect()
+}
+
+fn notes(reaches: &[Reach], roles: &BTreeSet<String>, settings: &config::Gateway) -> Vec<String> {
+    let mut notes = Vec::new();
+    for role in roles.iter().filter(|role| role.contains('*')) {
+        notes.push(format!(
+            "The role `{role}` depends on the person: every role that the rules can name needs these policies, and \
+             Postern may assume every role of that form that trusts it."
+        ));
+    }
+    if trust::is_open(settings) {
+        notes.push(
+            "The trust policies do not limit session names: an issuer's `user` is no e-mail address, so a person may be \
+             called anything."
+                .to_owned(),
+        );
+    }
+    if !roles.is_empty() && !settings.aws.scoped_session_policy {
+        notes.push(
+            "`aws.session_policy: off`: a session may do everything that its role may. Give the roles these policies and \
+             nothing else."
+                .to_owned(),
+        );
+    }
+    let opens = |word: &str| reaches.iter().any(|reach| reach.kind.as_str() == word);
+    if opens("studio_domain") || opens("notebook_instance") {
+        notes.push(
+            "The pages that a URL opens are the browser's own connections. Where these go through VPC endpoints \
+             (aws.sagemaker.REGION.studio, aws.sagemaker.REGION.notebook), their policies must let the same presign \
+             actions through, and for Studio sagemaker:CreateApp. Conditions such as aws:SourceVpce in a role's policy are \
+             judged at the API call and again at each request of the browser, so they must name the endpoints of both."
+                .to_owned(),
+        );
+    }
+    notes
+}
+
+/// Where the resources of a reach are.
+fn place<'a>(role: Option<&'a str>, region: &'a str, own: &'a Own) -> Place<'a> {
+    let (partition, account) = match role {
+        Some(role) => partition_and_account(role),
+        None => (own.partition.as_str(), own.account.as_str()),
+    };
+    Place { partition, region, account }
+}
+
+/// A pattern that is no ARN may be one of any partition and account.
+fn partition_and_account(arn: &str) -> (&str, &str) {
+    let mut fields = arn.splitn(6, ':');
+    match (fields.next(), fields.next(), fields.next(), fields.next(), fields.next(), fields.next()) {
+        (Some(_), Some(partition), _, _, Some(account), Some(_)) => (partition, account),
+        _ => ("*", "*"),
+    }
+}
+
+/// <https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html>
+fn partition_of(region: &str) -> &'static str {
+    const PARTITIONS: [(&str, &str); 6] = [
+        ("cn-", "aws-cn"),
+        ("us-gov-", "aws-us-gov"),
+        ("us-isob-", "aws-iso-b"),
+        ("us-isof-", "aws-iso-f"),
+        ("us-iso-", "aws-iso"),
+        ("eusc-", "aws-eusc"),
+    ];
+    PARTITIONS.iter().find(|(start, _)| region.starts_with(start)).map_or("aws", |(_, partition)| partition)
+}

@@ -1,0 +1,81 @@
+//! What VPC endpoints have to let through.
+//!
+//! `Principal` is `*` and a condition names the role: an endpoint's policy knows no other way to name one.
+//! <https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-endpoints-access.html>
+
+use super::statement::{Document, Resources, Statement, narrowest};
+use super::{EndpointPolicy, Own, assume};
+use crate::config;
+use crate::policy::reach::Reach;
+use serde_json::{Map, json};
+use std::collections::BTreeSet;
+
+pub(super) fn policies(
+    reaches: &[Reach],
+    roles: &BTreeSet<String>,
+    settings: &config::Gateway,
+    own: &Own,
+) -> Vec<EndpointPolicy> {
+    let regions: BTreeSet<String> = reaches.iter().map(|reach| reach.region.to_iam()).collect();
+    let mut policies: Vec<EndpointPolicy> =
+        regions.into_iter().map(|region| sagemaker(region, reaches, settings, own)).collect();
+    policies.push(sts(roles, settings, own));
+    policies
+}
+
+fn sagemaker(region: String, reaches: &[Reach], settings: &config::Gateway, own: &Own) -> EndpointPolicy {
+    let here: Vec<&Reach> = reaches.iter().filter(|reach| reach.region.to_iam() == region).collect();
+    let endpoint_urls: BTreeSet<String> =
+        here.iter().filter_map(|reach| reach.endpoint_url.clone()).collect();
+    let principals: BTreeSet<Option<String>> =
+        here.iter().map(|reach| reach.role_arn.as_ref().map(|role| role.to_iam())).collect();
+    let mut statements = Vec::new();
+    for principal in principals {
+        let theirs = here
+            .iter()
+            .copied()
+            .filter(|reach| reach.role_arn.as_ref().map(|role| role.to_iam()) == principal);
+        let resources = Resources::of(&theirs.collect::<Vec<_>>(), own);
+        let tagged = principal.is_some() && !settings.aws.session_tags.is_empty();
+        let caller = principal.as_deref().unwrap_or(&own.principal);
+        statements
+            .extend(resources.statements_of_calls(tagged).into_iter().map(|each| called_by(each, caller)));
+    }
+    EndpointPolicy {
+        service: "sagemaker.api",
+        region,
+        endpoint_urls: endpoint_urls.into_iter().collect(),
+        policy: Document::of(statements),
+    }
+}
+
+fn sts(roles: &BTreeSet<String>, settings: &config::Gateway, own: &Own) -> EndpointPolicy {
+    let assume = (!roles.is_empty()).then(|| Statement {
+        action: assume(settings),
+        resource: narrowest(roles),
+        ..Statement::default()
+    });
+    let who_am_i = Statement {
+        action: vec!["sts:GetCallerIdentity".to_owned()],
+        resource: vec!["*".to_owned()],
+        ..Statement::default()
+    };
+    EndpointPolicy {
+        service: "sts",
+        region: settings.aws.region.to_string(),
+        endpoint_urls: settings.aws.sts_endpoint_url.iter().map(ToString::to_string).collect(),
+        policy: Document::of(
+            assume.into_iter().chain([who_am_i]).map(|each| called_by(each, &own.principal)).collect(),
+        ),
+    }
+}
+
+/// Identifiers of statements must differ within a policy, so these have none.
+fn called_by(statement: Statement, caller: &str) -> Statement {
+    Statement {
+        sid: None,
+        principal: Some(json!("*")),
+        condition: Map::from_iter([("ArnLike".to_owned(), json!({"aws:PrincipalArn": caller}))]),
+        ..statement
+    }
+}

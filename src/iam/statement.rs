@@ -1,0 +1,183 @@
+//! Statements of policies: which actions, on which resources.
+
+use super::{Own, place};
+use crate::policy::reach::Reach;
+use crate::presign::permissions::{self, DESCRIBE_DOMAIN, On};
+use crate::target::Kind;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A policy document. Its members are written in the order that people know.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html>
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Document {
+    version: &'static str,
+    statement: Vec<Statement>,
+}
+
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(super) struct Statement {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) sid: Option<&'static str>,
+    pub(super) effect: Allow,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) principal: Option<Value>,
+    pub(super) action: Vec<String>,
+    /// None in a trust policy, which is about the role that it belongs to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) resource: Vec<String>,
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub(super) condition: Map<String, Value>,
+}
+
+/// No statement denies: what is not allowed is not.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub(super) enum Allow {
+    #[default]
+    Allow,
+}
+
+/// What can be opened, by its ARNs.
+#[derive(Debug, Default)]
+pub(super) struct Resources {
+    of_kind: BTreeMap<Kind, BTreeSet<String>>,
+    domains: BTreeSet<String>,
+}
+
+impl Resources {
+    pub(super) fn of(reaches: &[&Reach], own: &Own) -> Self {
+        let mut resources = Self::default();
+        for reach in reaches {
+            let (role, region) = (reach.role_arn.as_ref().map(|role| role.to_iam()), reach.region.to_iam());
+            let place = place(role.as_deref(), &region, own);
+            let names: Vec<String> = reach.names.iter().map(|name| name.to_iam()).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            resources.of_kind.entry(reach.kind).or_default().insert(place.arn(reach.kind, &names));
+            if let (Kind::StudioDomain, Some(domain)) = (reach.kind, names.first()) {
+                resources.domains.insert(place.domain(domain));
+            }
+        }
+        resources
+    }
+
+    /// For who presigns: the gateway's session, and what AWS enforces later on what that session opened.
+    pub(super) fn statements(&self, tagged: bool) -> Vec<Statement> {
+        self.statements_for(|kind| permissions::to_mint(kind, tagged))
+    }
+
+    /// For the way of the API calls alone.
+    pub(super) fn statements_of_calls(&self, tagged: bool) -> Vec<Statement> {
+        self.statements_for(|kind| vec![permissions::to_presign(kind, tagged)])
+    }
+
+    fn statements_for(&self, asked: impl Fn(Kind) -> Vec<permissions::Permission>) -> Vec<Statement> {
+        let mut statements = Vec::new();
+        for (kind, resources) in &self.of_kind {
+            for permission in asked(*kind) {
+                let mut action = permission.actions;
+                let resource = match permission.on {
+                    On::Target => {
+                        action.extend(permissions::to_look_up(*kind).actions);
+                        narrowest(resources)
+                    }
+                    On::Anything => vec!["*".to_owned()],
+                };
+                statements.push(Statement::allow(sid(*kind, permission.on), action, resource));
+            }
+        }
+        if !self.domains.is_empty() {
+            let domains = narrowest(&self.domains);
+            statements.push(Statement::allow("PosternDoctor", vec![DESCRIBE_DOMAIN.to_owned()], domains));
+        }
+        statements
+    }
+}
+
+impl Document {
+    pub(super) fn of(statement: Vec<Statement>) -> Self {
+        Self { version: "2012-10-17", statement }
+    }
+
+    /// In characters, without white space.
+    pub(super) fn length(&self) -> usize {
+        serde_json::to_string(self).map_or(0, |text| text.chars().count())
+    }
+}
+
+impl Statement {
+    pub(super) fn allow(sid: &'static str, action: Vec<String>, resource: Vec<String>) -> Self {
+        Self { sid: Some(sid), action, resource, ..Self::default() }
+    }
+}
+
+/// The patterns without those that another one covers.
+pub(super) fn narrowest(patterns: &BTreeSet<String>) -> Vec<String> {
+    let covered = |pattern: &String| patterns.iter().any(|other| other != pattern && covers(other, pattern));
+    patterns.iter().filter(|pattern| !covered(pattern)).cloned().collect()
+}
+
+/// Whether every text of one pattern is one of the other. May say no where it is so.
+fn covers(general: &str, special: &str) -> bool {
+    if general.contains("${") {
+        return false;
+    }
+    let mut pieces = general.split('*');
+    let Some(mut rest) = pieces.next().and_then(|first| special.strip_prefix(first)) else { return false };
+    let mut pieces = pieces.peekable();
+    if pieces.peek().is_none() {
+        return rest.is_empty();
+    }
+    while let Some(piece) = pieces.next() {
+        if pieces.peek().is_none() {
+            return rest.ends_with(piece);
+        }
+        match rest.split_once(piece) {
+            Some((_, after)) => rest = after,
+            None => return false,
+        }
+    }
+    true
+}
+
+fn sid(kind: Kind, on: On) -> &'static str {
+    match (kind, on) {
+        (Kind::StudioDomain, _) => "OpenStudioDomain",
+        (Kind::MlflowTrackingServer, On::Target) => "OpenMlflowTrackingServer",
+        (Kind::MlflowTrackingServer, On::Anything) => "UseMlflowTrackingServer",
+        (Kind::MlflowApp, _) => "OpenMlflowApp",
+        (Kind::NotebookInstance, _) => "OpenNotebookInstance",
+        (Kind::PartnerApp, _) => "OpenPartnerApp",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_another_pattern_covers_is_left_out() {
+        let patterns =
+            ["profile/d-1/*", "profile/d-1/risk--*", "profile/d-2/ada", "profile/*/x", "profile/d-3/x"];
+        let kept = narrowest(&patterns.iter().map(ToString::to_string).collect());
+        assert_eq!(kept, ["profile/*/x", "profile/d-1/*", "profile/d-2/ada"]);
+    }
+
+    #[test]
+    fn a_pattern_covers_only_what_it_matches_to_the_end() {
+        for (general, special, expected) in [
+            ("a*", "a", true),
+            ("a*b", "ab", true),
+            ("a*b", "abc", false),
+            ("a*b*c", "axbxc", true),
+            ("ab*b", "ab", false),
+            ("*", "x*y", true),
+            ("a", "a*", false),
+            ("${*}", "anything", false),
+        ] {
+            assert_eq!(covers(general, special), expected, "{general} and {special}");
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! What `postern doctor` asks of AWS: the calls of the gateway, made on nobody's behalf.
+
+use super::credentials::Credentials;
+use super::error::PresignError;
+use super::retry::Deadline;
+use super::sagemaker::At;
+use super::sdk::DateSeen;
+use super::session_name::LOOK_UP;
+use super::session_policy;
+use super::state::TargetState;
+use super::sts::AssumeRole;
+use super::{MintFacts, Presigner};
+use crate::clock::UnixSeconds;
+use crate::target::{DomainId, ExpiresInSeconds, Mint, Region, RoleArn, Target};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout_at;
+
+/// The least that AWS allows.
+const SHORTEST_LIFE_SECONDS: i64 = 5;
+
+/// Who these credentials are, in AWS's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    pub account: String,
+    pub arn: String,
+}
+
+impl Presigner {
+    /// Who the gateway itself is, and what time it is at AWS, which also a refusal tells.
+    pub async fn who_am_i(&self) -> (Result<Identity, PresignError>, Option<UnixSeconds>) {
+        let seen = DateSeen::default();
+        let asked = self.in_time("GetCallerIdentity", async {
+            let own = self.credentials.acquire(None).await?;
+            let (account, arn) = self.credentials.sts().identity(&own, seen.clone()).await?;
+            Ok(Identity { account, arn })
+        });
+        let identity = asked.await;
+        (identity, seen.date())
+    }
+
+    /// Assumes the role as for a person, with everything but the session policy, and lets go of it.
+    ///
+    /// # Errors
+    ///
+    /// [`PresignError`], within `aws.timeout`.
+    pub async fn try_role(&self, role_arn: &RoleArn) -> Result<(), PresignError> {
+        let session = AssumeRole {
+            role_arn: role_arn.clone(),
+            session_name: LOOK_UP.to_owned(),
+            source_identity: self.config.source_identity.then(|| LOOK_UP.to_owned()),
+            external_id: self.config.external_id.clone(),
+            tags: self.config.session_tags.clone(),
+            policy: None,
+        };
+        self.in_time("AssumeRole", self.credentials.acquire(Some(Arc::new(session)))).await.map(drop)
+    }
+
+    /// `IAM` or `SSO`.
+    ///
+    /// # Errors
+    ///
+    /// [`PresignError`], within `aws.timeout`.
+    pub async fn domain_auth_mode(
+        &self,
+        domain_id: &DomainId,
+        region: &Region,
+        role_arn: Option<&RoleArn>,
+        endpoint_url: Option<&str>,
+    ) -> Result<String, PresignError> {
+        self.in_time("DescribeDomain", async {
+            let policy = role_arn.map(|role_arn| session_policy::for_domain(domain_id, role_arn, region));
+            let credentials = self.as_nobody(role_arn, policy).await?;
+            let (at, deadline) = (At { region, endpoint_url }, Deadline::after(self.config.timeout));
+            let ask = || self.sagemaker.domain_auth_mode(domain_id, at, &credentials);
+            self.calls.retrying("DescribeDomain", deadline, ask).await
+        })
+        .await
+    }
+
+    /// Whether a target can be opened now.
+    ///
+    /// # Errors
+    ///
+    /// Why that cannot be found out, within `aws.timeout`.
+    pub async fn state_of(&self, mint: &Mint) -> Result<TargetState, PresignError> {
+        self.in_time("look-up", self.states.ask(mint)).await
+    }
+
+    /// Mints a URL that lives as shortly as AWS allows, in nobody's name, and drops it here: a caller learns whether it can
+    /// be done, and never has the URL.
+    ///
+    /// # Errors
+    ///
+    /// [`PresignError`], within `aws.timeout`.
+    pub async fn rehearse(&self, mint: &Mint) -> Result<MintFacts, PresignError> {
+        let mut mint = mint.clone();
+        shorten(&mut mint.target);
+        let session = self.session(&mint, LOOK_UP.to_owned());
+        let deadline = Deadline::after(self.config.timeout);
+        let minted = Box::pin(self.mint_until(deadline, &mint, session));
+        let minted = timeout_at(deadline.at, minted).await;
+        minted
+            .unwrap_or_else(|_| Err(PresignError::out_of_time(mint.target.operation())))
+            .map(|minted| minted.facts)
+    }
+
+    /// What goes along with each AssumeRole, in words.
+    pub fn assumed_with(&self) -> String {
+        let config = &self.config;
+        let parts = [
+            ("an ExternalId", config.external_id.is_some()),
+            ("a SourceIdentity", config.source_identity),
+            ("session tags", !config.session_tags.is_empty()),
+        ];
+        let parts: Vec<&str> = parts.into_iter().filter(|(_, given)| *given).map(|(part, _)| part).collect();
+        if parts.is_empty() { "by its ARN alone".to_owned() } else { format!("with {}", parts.join(", ")) }
+    }
+
+    pub fn has_external_id(&self) -> bool {
+        self.config.external_id.is_some()
+    }
+
+    /// Credentials of the session that looks states up.
+    async fn as_nobody(
+        &self,
+        role_arn: Option<&RoleArn>,
+        policy: Option<String>,
+    ) -> Result<Credentials, PresignError> {
+        let session = role_arn.map(|role_arn| {
+            Arc::new(AssumeRole {
+                role_arn: role_arn.clone(),
+                session_name: LOOK_UP.to_owned(),
+                source_identity: None,
+                external_id: self.config.external_id.clone(),
+                tags: self.config.session_tags.clone(),
+                policy,
+            })
+        });
+        self.credentials.acquire(session).await
+    }
+
+    async fn in_time<T>(
+        &self,
+        doing: &str,
+        asking: impl Future<Output = Result<T, PresignError>>,
+    ) -> Result<T, PresignError> {
+        // Longer than what fetching credentials may take, so that the error names the culprit.
+        let limit = self.config.timeout + Duration::from_millis(500);
+        tokio::time::timeout(limit, asking).await.unwrap_or_else(|_| Err(PresignError::out_of_time(doing)))
+    }
+}
+
+fn shorten(target: &mut Target) {
+    let shortest = ExpiresInSeconds::new(SHORTEST_LIFE_SECONDS).ok();
+    match target {
+        Target::StudioDomain { expires_in, .. }
+        | Target::MlflowTrackingServer { expires_in, .. }
+        | Target::MlflowApp { expires_in, .. }
+        | Target::PartnerApp { expires_in, .. } => *expires_in = shortest,
+        Target::NotebookInstance { .. } => {}
+    }
+}

@@ -1,0 +1,108 @@
+//! What AWS is asked for, per kind of target: the one table behind the session policies that are sent and the policies
+//! that `postern iam` prints. <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemaker.html>
+
+use crate::target::{Kind, RoleArn};
+
+/// Actions that are allowed together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Permission {
+    pub(crate) actions: Vec<String>,
+    pub(crate) on: On,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum On {
+    /// What the target opens.
+    Target,
+    /// `*`: the actions know no resources.
+    Anything,
+}
+
+/// The further action that AWS asks for where a tagged session presigns a Studio URL. AWS's examples grant it; its list of
+/// actions leaves it out. <https://docs.aws.amazon.com/sagemaker/latest/dg/setting-up-canvas-sso.html>
+pub(crate) const TAGGED_STUDIO: &str = "sagemaker:CreatePresignedDomainUrlWithPrincipalTag";
+
+/// To read a domain's authentication mode. Only `postern doctor` asks.
+pub(crate) const DESCRIBE_DOMAIN: &str = "sagemaker:DescribeDomain";
+
+/// To presign, and what AWS enforces later on the session that the URL opens. `tagged`: the session carries tags.
+pub(crate) fn to_mint(kind: Kind, tagged: bool) -> Vec<Permission> {
+    let mut permissions = vec![to_presign(kind, tagged)];
+    let later: &[&str] = match kind {
+        Kind::StudioDomain | Kind::NotebookInstance => &[],
+        Kind::MlflowTrackingServer => &["sagemaker-mlflow:*"],
+        Kind::MlflowApp => &["sagemaker:CallMlflowAppApi"],
+        Kind::PartnerApp => &["sagemaker:CallPartnerAppApi"],
+    };
+    if let Some(presign) = permissions.first_mut() {
+        presign.actions.extend(later.iter().map(ToString::to_string));
+    }
+    if kind == Kind::MlflowTrackingServer {
+        let actions = vec!["sagemaker-mlflow:AccessUI".to_owned()];
+        permissions.push(Permission { actions, on: On::Anything });
+    }
+    permissions
+}
+
+/// To presign alone: what the API is called for.
+pub(crate) fn to_presign(kind: Kind, tagged: bool) -> Permission {
+    let mut actions = vec![action(kind.presign_operation())];
+    if kind == Kind::StudioDomain && tagged {
+        actions.push(TAGGED_STUDIO.to_owned());
+    }
+    Permission { actions, on: On::Target }
+}
+
+/// To read the state of what a target opens.
+pub(crate) fn to_look_up(kind: Kind) -> Permission {
+    Permission { actions: vec![action(kind.describe_operation())], on: On::Target }
+}
+
+/// For `AssumeRole` as the gateway calls it. `named`: with `SourceIdentity`.
+pub(crate) fn to_assume(named: bool, tagged: bool) -> Vec<&'static str> {
+    let further = [("sts:SetSourceIdentity", named), ("sts:TagSession", tagged)];
+    let further = further.into_iter().filter(|(_, asked)| *asked).map(|(action, _)| action);
+    std::iter::once("sts:AssumeRole").chain(further).collect()
+}
+
+/// The partition, region and account of an ARN.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place<'a> {
+    pub(crate) partition: &'a str,
+    pub(crate) region: &'a str,
+    pub(crate) account: &'a str,
+}
+
+impl<'a> Place<'a> {
+    /// Where the role's resources are.
+    pub(super) fn of(role: &'a RoleArn, region: &'a str) -> Self {
+        let mut fields = role.as_str().split(':');
+        let partition = fields.nth(1).unwrap_or_default();
+        let account = fields.nth(2).unwrap_or_default();
+        Self { partition, region, account }
+    }
+
+    /// The ARN that IAM knows what a target opens by. `names`: domain and profile, or one name; for an app, its ARN.
+    pub(crate) fn arn(self, kind: Kind, names: &[&str]) -> String {
+        let names = names.join("/");
+        match kind {
+            Kind::StudioDomain => self.resource(&format!("user-profile/{names}")),
+            Kind::MlflowTrackingServer => self.resource(&format!("mlflow-tracking-server/{names}")),
+            Kind::NotebookInstance => self.resource(&format!("notebook-instance/{names}")),
+            Kind::MlflowApp | Kind::PartnerApp => names,
+        }
+    }
+
+    pub(crate) fn domain(self, id: &str) -> String {
+        self.resource(&format!("domain/{id}"))
+    }
+
+    fn resource(self, resource: &str) -> String {
+        let Self { partition, region, account } = self;
+        format!("arn:{partition}:sagemaker:{region}:{account}:{resource}")
+    }
+}
+
+fn action(operation: &str) -> String {
+    format!("sagemaker:{operation}")
+}

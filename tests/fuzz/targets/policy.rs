@@ -1,0 +1,62 @@
+//! Policies as the targets need them: in the written form, without the YAML around it.
+
+use postern::config::diagnostics::Diagnostic;
+use postern::config::located::{At, Named};
+use postern::policy::Policy;
+use postern::policy::compile::{CompileContext, compile};
+use postern::policy::file::{Destination, NotebookInstance, PolicyFile, Rule, Target};
+use postern::target::Region;
+use std::sync::Arc;
+
+/// A destination that one rule opens, of this kind and without deep links.
+pub(super) fn destination(target: Target, name: &str, rules: Vec<At<Rule>>) -> (At<String>, Destination) {
+    let destination = Destination {
+        title: None,
+        description: None,
+        target: target.into(),
+        region: None,
+        role_arn: None,
+        endpoint_url: None,
+        paths: Vec::new(),
+        prewarm: false,
+        rules,
+    };
+    (name.to_owned().into(), destination)
+}
+
+pub(super) fn notebook() -> Target {
+    Target::NotebookInstance(NotebookInstance {
+        notebook_instance_name: "shared".to_owned().into(),
+        session_expiration_duration_in_seconds: None,
+    })
+}
+
+pub(super) fn allow(name: &str, expression: &str) -> At<Rule> {
+    Rule { allow: Some(expression.to_owned().into()), ..empty(name) }.into()
+}
+
+pub(super) fn deny(name: &str, expression: &str) -> At<Rule> {
+    Rule { deny: Some(expression.to_owned().into()), ..empty(name) }.into()
+}
+
+fn empty(name: &str) -> Rule {
+    Rule { name: name.to_owned().into(), allow: None, deny: None, set: None, remedy: None }
+}
+
+pub(super) fn compiled(destinations: Vec<(At<String>, Destination)>) -> Result<Policy, Vec<Diagnostic>> {
+    let region = Region::parse("eu-west-1").unwrap();
+    let issuers = [Arc::from("corp")];
+    let context = CompileContext {
+        region: &region,
+        role_arn: None,
+        endpoint_url: None,
+        trusted_proxies: &[],
+        client_ip_known: true,
+        several_realms: false,
+        issuers: &issuers,
+        default_issuer: None,
+        read: &|_| Err("no such file".to_owned()),
+    };
+    let file = PolicyFile { destinations: Named(destinations), ..PolicyFile::default() };
+    compile(&file, &context).map(|(policy, _)| policy)
+}

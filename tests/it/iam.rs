@@ -1,0 +1,181 @@
+//! `postern iam`: the policies allow what the gateway calls, nothing beside it, and AWS's own tool takes them.
+
+mod calls;
+mod evaluator;
+mod lint;
+
+use crate::support::postern::BINARY;
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Output};
+
+const PRINCIPAL: &str = "arn:aws:iam::999988887777:role/ecs/postern-task";
+
+fn iam(config: &Path, arguments: &[&str]) -> Output {
+    Command::new(BINARY)
+        .args(["iam", "--config"])
+        .arg(config)
+        .args(arguments)
+        .output()
+        .expect("the binary runs")
+}
+
+fn printed(config: &Path, arguments: &[&str]) -> Value {
+    let output = iam(config, arguments);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+/// The policies of a minimal configuration with this beneath `aws:` and `destinations:`.
+fn of(aws: &str, destinations: &str) -> Value {
+    let folder = tempfile::tempdir().expect("a folder");
+    let config = folder.path().join("postern.yaml");
+    std::fs::write(&config, written(aws, destinations)).expect("the configuration");
+    printed(&config, &["--format", "json", "--principal", PRINCIPAL])
+}
+
+fn written(aws: &str, destinations: &str) -> String {
+    format!(
+        "public_url: https://ml.corp.example\n\
+         listen: {{address: '127.0.0.1:0'}}\n\
+         issuers:\n  corp:\n    issuer: https://sso.corp.example\n    audience: [postern-api]\n    algorithms: [RS256]\n    \
+         user_domains: [corp.example]\n\
+         credentials: [bearer]\n\
+         aws: {{region: eu-west-1{aws}}}\n\
+         destinations:\n{destinations}"
+    )
+}
+
+fn resources(policy: &Value, sid: &str) -> Vec<String> {
+    let statements = policy["Statement"].as_array().expect("statements");
+    let named = statements.iter().find(|statement| statement["Sid"] == sid);
+    let named = named.unwrap_or_else(|| panic!("no statement {sid}: {policy:#}"));
+    serde_json::from_value(named["Resource"].clone()).expect("texts")
+}
+
+const ROLE: &str = ", role_arn: 'arn:aws:iam::111122223333:role/postern'";
+
+fn studio(domain: &str, profile: &str) -> String {
+    format!(
+        "  studio:\n    target: {{studio_domain: {{domain_id: {domain:?}, user_profile_name: {profile:?}}}}}\n    \
+         rules: [{{name: all, allow: \"'ml' in groups\"}}]\n"
+    )
+}
+
+#[test]
+fn a_wildcard_stands_only_where_the_person_decides() {
+    for (domain, profile, expected) in [
+        ("d-abc", "${profile_name(local_part(user, 'corp.example'))}", vec!["d-abc/*"]),
+        ("d-abc", "${profile_name('risk', user)}", vec!["d-abc/risk--*"]),
+        ("d-abc", "fixed", vec!["d-abc/fixed"]),
+        ("d-abc", "team-${claims.team}", vec!["d-abc/team-*"]),
+        ("d-${claims.team}", "ada", vec!["d-*/ada"]),
+        (
+            "${'risk' in groups ? 'd-risk' : 'd-' + 'all'}",
+            "${profile_name(user)}",
+            vec!["d-all/*", "d-risk/*"],
+        ),
+        (
+            "d-abc",
+            "${'risk' in groups ? profile_name('risk', user) : profile_name('all', user)}",
+            vec!["d-abc/all--*", "d-abc/risk--*"],
+        ),
+    ] {
+        let policies = of(ROLE, &studio(domain, profile));
+        let expected: Vec<String> = expected
+            .iter()
+            .map(|names| format!("arn:aws:sagemaker:eu-west-1:111122223333:user-profile/{names}"))
+            .collect();
+        let role = &policies["roles"][0];
+        assert_eq!(resources(&role["permission_policy"], "OpenStudioDomain"), expected, "{domain} {profile}");
+    }
+}
+
+#[test]
+fn accounts_partitions_and_regions_are_the_roles() {
+    let destinations = "  us:\n    target: {mlflow_tracking_server: {tracking_server_name: one}}\n    \
+                        region: us-gov-west-1\n    role_arn: arn:aws-us-gov:iam::222233334444:role/a/b/postern\n    \
+                        rules: [{name: us, allow: \"'ml' in groups\"}]\n  \
+                        by-account:\n    target: {notebook_instance: {notebook_instance_name: \"${local_part(user, 'corp.example')}\"}}\n    \
+                        rules:\n      - {name: theirs, allow: \"'ml' in groups\", set: {region: \"${claims.region}\", role_arn: \"arn:aws:iam::${claims.account}:role/postern\"}}\n";
+    let policies = of("", destinations);
+    let roles = policies["roles"].as_array().unwrap();
+    assert_eq!(roles.len(), 2, "{policies:#}");
+    assert_eq!(roles[0]["role_arn"], "arn:aws-us-gov:iam::222233334444:role/a/b/postern");
+    assert_eq!(
+        resources(&roles[0]["permission_policy"], "OpenMlflowTrackingServer"),
+        ["arn:aws-us-gov:sagemaker:us-gov-west-1:222233334444:mlflow-tracking-server/one"]
+    );
+    assert_eq!(roles[1]["role_arn"], "arn:aws:iam::*:role/postern");
+    assert_eq!(
+        resources(&roles[1]["permission_policy"], "OpenNotebookInstance"),
+        ["arn:aws:sagemaker:*:*:notebook-instance/*"]
+    );
+    assert_eq!(
+        resources(&policies["identity_policy"], "AssumeForPeople"),
+        ["arn:aws-us-gov:iam::222233334444:role/a/b/postern", "arn:aws:iam::*:role/postern"]
+    );
+    assert!(policies["notes"][0].as_str().unwrap().contains("arn:aws:iam::*:role/postern"), "{policies:#}");
+}
+
+#[test]
+fn without_a_role_postern_itself_presigns() {
+    let policies = of("", &studio("d-abc", "${profile_name(user)}"));
+    assert_eq!(policies["roles"], serde_json::json!([]));
+    assert_eq!(
+        resources(&policies["identity_policy"], "OpenStudioDomain"),
+        ["arn:aws:sagemaker:eu-west-1:999988887777:user-profile/d-abc/*"]
+    );
+    assert!(!policies["identity_policy"].to_string().contains("sts:"), "{policies:#}");
+}
+
+#[test]
+fn what_is_not_configured_is_not_allowed() {
+    let plain =
+        of(&format!("{ROLE}, source_identity: off"), &studio("d-abc", "${profile_name(user)}")).to_string();
+    for absent in
+        ["SetSourceIdentity", "TagSession", "ExternalId", "WithPrincipalTag", "mlflow", "PartnerApp"]
+    {
+        assert!(!plain.contains(absent), "{absent}: {plain}");
+    }
+    let tagged = format!("{ROLE}, external_id: 'id-1', session_tags: {{team: ml, cost: '42'}}");
+    let tagged = of(&tagged, &studio("d-abc", "${profile_name(user)}"));
+    let trust = &tagged["roles"][0]["trust_policy"]["Statement"];
+    assert_eq!(trust[0]["Condition"]["StringEquals"]["sts:ExternalId"], "id-1");
+    assert_eq!(trust[0]["Principal"]["AWS"], PRINCIPAL);
+    assert_eq!(trust[2]["Action"], serde_json::json!(["sts:TagSession"]));
+    assert_eq!(trust[2]["Condition"]["StringEquals"]["aws:RequestTag/team"], "ml");
+    assert!(tagged["roles"][0]["permission_policy"].to_string().contains("WithPrincipalTag"), "{tagged:#}");
+}
+
+#[test]
+fn the_text_names_each_policy_and_what_to_replace() {
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("config/full.yaml");
+    let output = iam(&config, &[]);
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    for part in [
+        "# Identity policy of the role that Postern runs as",
+        "# Permission policy of arn:aws:iam::444455556666:role/postern-risk (for studio)",
+        "# Trust policy of arn:aws:iam::111122223333:role/postern",
+        "# Policy of a VPC endpoint for sagemaker.api in eu-west-1",
+        "https://vpce-0f9e8d7c6b5a43210-hgfedcba.sts.eu-west-1.vpce.amazonaws.com/",
+        "# Replace ACCOUNT_ID and POSTERN_ROLE",
+        "sagemaker:CreateApp",
+    ] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    // What stands between the comments is JSON, to be pasted.
+    let documents: Vec<String> = text
+        .split("\n\n")
+        .map(|part| part.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n"))
+        .filter(|part| !part.is_empty())
+        .collect();
+    assert!(documents.len() >= 8, "{}", documents.len());
+    for document in documents {
+        serde_json::from_str::<Value>(&document).unwrap_or_else(|error| panic!("{error}: {document}"));
+    }
+    let wrong = iam(&config, &["--principal", "arn:aws:iam::1:user/x"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("--principal"));
+}
