@@ -183,7 +183,16 @@ impl Site {
         let address = self.replicas[index].admin();
         let url = Url::parse(&format!("http://{address}")).expect("a URL");
         let mut connection = Front::plain(address, url).connect(Style::Fresh);
-        let answer = connection.get("/metrics", &HeaderMap::new()).await.expect("metrics");
+        let mut answer = connection.get("/metrics", &HeaderMap::new()).await;
+        for _ in 0..20 {
+            // This program itself may be too busy to ask in time.
+            if answer.is_ok() {
+                break;
+            }
+            sleep(Duration::from_millis(100)).await;
+            answer = connection.get("/metrics", &HeaderMap::new()).await;
+        }
+        let answer = answer.unwrap_or_else(|lost| panic!("metrics: {lost}"));
         let line = answer.text().lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.unwrap_or_else(|| panic!("no {name}: {}", answer.text())).parse().expect("a number")
     }
