@@ -183,7 +183,16 @@ impl Site {
         let address = self.replicas[index].admin();
         let url = Url::parse(&format!("http://{address}")).expect("a URL");
         let mut connection = Front::plain(address, url).connect(Style::Fresh);
-        let answer = connection.get("/metrics", &HeaderMap::new()).await.expect("metrics");
+        let mut answer = connection.get("/metrics", &HeaderMap::new()).await;
+        for _ in 0..20 {
+            // This program itself may be too busy to ask in time.
+            if answer.is_ok() {
+                break;
+            }
+            sleep(Duration::from_millis(100)).await;
+            answer = connection.get("/metrics", &HeaderMap::new()).await;
+        }
+        let answer = answer.unwrap_or_else(|lost| panic!("metrics: {lost}"));
         let line = answer.text().lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.unwrap_or_else(|| panic!("no {name}: {}", answer.text())).parse().expect("a number")
     }
@@ -309,7 +318,8 @@ fn configuration(sandbox: &Sandbox, public_url: &Url, port: u16) -> String {
 /// A free port that no connection going out takes while its replica is replaced: below those that systems use for that.
 fn steady_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
-    let start = u16::try_from(std::process::id() % 18_000).expect("small");
+    // Neighbours, who were started at the same time, look elsewhere.
+    let start = u16::try_from(std::process::id().wrapping_mul(7_919) % 18_000).expect("small");
     for _ in 0..20_000 {
         let port = 12_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000;
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
