@@ -65,10 +65,11 @@ pub(super) async fn serve<Stream, Handler: Answers>(
         })
     });
     let io = TokioIo::new(Paced::new(stream, Arc::clone(&pace), ahead, version != Version::HTTP_2));
+    // Boxed, so that a connection takes the room of its own protocol and not that of the larger one.
     let ended = if version == Version::HTTP_2 {
-        drive(http2(limits).serve_connection(io, service), &pace, ticket).await
+        Box::pin(drive(http2(limits).serve_connection(io, service), &pace, ticket)).await
     } else {
-        drive(http1(limits).serve_connection(io, service), &pace, ticket).await
+        Box::pin(drive(http1(limits).serve_connection(io, service), &pace, ticket)).await
     };
     match ended {
         // hyper has answered by itself.
