@@ -88,6 +88,21 @@ impl Balanced {
         self.balancer.printed() + &access_log
     }
 
+    /// The audit records of so many launches, whichever replica they met.
+    pub(super) async fn grants(&self, launches: usize) -> Vec<serde_json::Value> {
+        let mut grants = Vec::new();
+        for _ in 0..500 {
+            let records = self.replicas.iter().flat_map(|replica| replica.audit(1));
+            grants = records.filter(|record| record["event"] == "grant").collect();
+            if grants.len() >= launches {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        assert_eq!(grants.len(), launches, "{grants:#?}");
+        grants
+    }
+
     pub(super) fn mints(&self) -> usize {
         mints(&self.sandbox).len()
     }
