@@ -59,13 +59,14 @@ impl Accepted {
     ) -> Result<(), Refused> {
         let introduced = self.introduce(edge, ticket).await?;
         let Some(tls) = &edge.tls else {
-            http::serve(introduced.stream, introduced.peer, None, &edge.limits, serving, ticket).await;
+            let Introduced { stream, peer } = introduced;
+            Box::pin(http::serve(stream, peer, None, &edge.limits, serving, ticket)).await;
             return Ok(());
         };
-        let secured =
-            introduced.secure(TlsAcceptor::from(tls.config()), edge.limits.deadlines.tls_handshake).await?;
+        let deadline = edge.limits.deadlines.tls_handshake;
+        let secured = Box::pin(introduced.secure(TlsAcceptor::from(tls.config()), deadline)).await?;
         let version = Some(secured.version());
-        http::serve(secured.stream, secured.peer, version, &edge.limits, serving, ticket).await;
+        Box::pin(http::serve(secured.stream, secured.peer, version, &edge.limits, serving, ticket)).await;
         Ok(())
     }
 

@@ -1,26 +1,23 @@
 //! Real balancers that pass bytes on.
 
-use super::{Stage, port, required, status};
+use super::{Stage, is_recorded, port, required, status};
 use crate::support::elsewhere::peers;
 use crate::support::postern::free_port;
 use crate::support::program::Process;
 use crate::support::raw::{Raw, get};
-use serde_json::json;
 use std::fs;
 use std::net::{Ipv4Addr, TcpStream};
 use std::path::Path;
 
 /// Asks through a balancer that listens on `through`, as a client with an address of its own.
 async fn is_introduced(stage: &Stage, through: u16, client: Ipv4Addr) {
-    let before = stage.postern.audit_text().lines().count();
     let mut raw = Raw::connect_from(client, through).await;
     let authorization = format!("authorization: Bearer {}\r\n", stage.token("grace"));
     // What a client says of itself passes a balancer of bytes, and means nothing.
     raw.send(get(port(stage), "/studio", &format!("{authorization}x-forwarded-for: 10.20.3.4\r\n"))).await;
     let answer = raw.rest_as_text().await;
     assert_eq!(status(&answer), "302", "{answer}");
-    let records = stage.postern.audit(before + 1);
-    assert_eq!(records.last().unwrap()["client_ip"], json!(client.to_string()));
+    is_recorded(stage, &client.to_string()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
