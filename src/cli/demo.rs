@@ -41,7 +41,8 @@ async fn demo(args: &DemoArgs, log: &Log) -> Result<(), Failed> {
     let key = sandbox.credentials();
     let access_key = (key.access_key_id.clone(), Secret::new(key.secret_access_key.as_bytes()));
     let greet = |_| _ = greet(&gateway, &sandbox);
-    serve(configuration, None, Sockets::default(), Some(access_key), log, greet).await?;
+    let audit = serve(configuration, None, Sockets::default(), Some(access_key), log, greet).await?;
+    audit.flush(FLUSH);
     sandbox.shutdown().await;
     Ok(())
 }

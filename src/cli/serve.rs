@@ -7,7 +7,7 @@ use self::reload::Reloader;
 use self::site::Site;
 use super::{Configuration, Failed, ServeArgs, install_logger, load};
 use crate::admin;
-use crate::audit::{Event, Record};
+use crate::audit::{Audit, Event, Record};
 use crate::config::Drain;
 use crate::gateway::respond::Body;
 use crate::gateway::{Gateway, access};
@@ -32,6 +32,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How long the end of the program waits for what is still to be written.
 pub(super) const FLUSH: Duration = Duration::from_secs(5);
+/// The same where a second signal asks for the end at once.
+const LAST_FLUSH: Duration = Duration::from_secs(1);
 
 pub(super) fn run(args: &ServeArgs) -> Result<(), Failed> {
     let configuration = load(&args.config)?;
@@ -42,11 +44,14 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), Failed> {
     let sockets = Sockets::from_environment().map_err(|error| Failed::Ran(Some(error)))?;
     let log = install_logger(args.log_format)?;
     let served = block_on(serve(configuration, Some(&args.config), sockets, None, &log, |_| {}));
+    // Requests that were cut off wrote their records when the runtime ended.
+    let served = served.map(|audit| audit.flush(FLUSH));
     log.flush(FLUSH);
     served
 }
 
-pub(super) fn block_on(task: impl Future<Output = Result<(), Failed>>) -> Result<(), Failed> {
+/// What is still running when the task has ended is dropped before this returns.
+pub(super) fn block_on<Done>(task: impl Future<Output = Result<Done, Failed>>) -> Result<Done, Failed> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -54,7 +59,8 @@ pub(super) fn block_on(task: impl Future<Output = Result<(), Failed>>) -> Result
         .block_on(task)
 }
 
-/// Runs until a signal asks to stop. `ready` is told the address once requests are answered.
+/// Runs until a signal asks to stop, and leaves the audit trail to be flushed. `ready` is told the address once requests are
+/// answered.
 ///
 /// `file` is where the configuration is read again from; `access_key` stands in for AWS's default chain of credentials.
 pub(super) async fn serve(
@@ -64,7 +70,7 @@ pub(super) async fn serve(
     access_key: Option<(String, Secret)>,
     log: &Log,
     ready: impl FnOnce(SocketAddr),
-) -> Result<(), Failed> {
+) -> Result<Audit, Failed> {
     let reloader = file.map(|file| Reloader::new(file, &configuration.loaded)).transpose().map_err(ran)?;
     let stop = Stop::listen()?;
     let Configuration { loaded, policy, .. } = configuration;
@@ -100,7 +106,7 @@ pub(super) async fn serve(
     if let Some(reloader) = reloader {
         tokio::spawn(reloader.run(Arc::clone(&site), Arc::clone(&current)));
     }
-    let stop = stop.asked(site.readiness.clone(), Arc::clone(&current));
+    let stop = stop.asked(site.readiness.clone(), Arc::clone(&current), log.clone());
     let serving = Serving {
         edge: Arc::clone(&current.edge),
         readiness: site.readiness.clone(),
@@ -111,8 +117,7 @@ pub(super) async fn serve(
     tokio::spawn(systemd::keep_telling());
     server::serve(listen, serving, stop).await.map_err(ran)?;
     tracing::info!("stopped");
-    site.audit.flush(FLUSH);
-    Ok(())
+    Ok(site.audit.clone())
 }
 
 /// The configuration in force.
@@ -186,13 +191,17 @@ impl Stop {
     }
 
     /// Resolves with the time that running requests may still take.
-    async fn asked(mut self, readiness: Readiness, current: Arc<Current>) -> Duration {
+    async fn asked(mut self, readiness: Readiness, current: Arc<Current>, log: Log) -> Duration {
         let is_balanced = self.is_terminate().await;
         readiness.drain();
         systemd::stopping();
         tracing::info!("stopping");
+        let audit = current.gateway.load().audit().clone();
         tokio::spawn(async move {
             self.is_terminate().await;
+            // Who was given a URL stands in the trail, however hurried the end.
+            audit.flush(LAST_FLUSH);
+            log.flush(LAST_FLUSH);
             std::process::exit(1);
         });
         let Drain { delay, grace } = current.gateway.load().settings().drain;

@@ -5,7 +5,7 @@ use crate::config;
 use crate::server::peer::Peer;
 use crate::telemetry::request_ids::RequestIds;
 use hyper::HeaderMap;
-use hyper::header::{ACCEPT, AUTHORIZATION, HeaderName, USER_AGENT};
+use hyper::header::{ACCEPT, AUTHORIZATION, FORWARDED, HeaderName, USER_AGENT};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
 
@@ -70,8 +70,10 @@ impl RequestContext {
         let client_ip = if from_trusted_proxy {
             forwarded_client(headers, trusted_proxies)
         } else {
-            // Where proxies are listed, a peer that is none of them is the client itself.
-            Ok((peer.is_somebody && settings.knows_clients()).then_some(address))
+            // Where proxies are listed, a peer that is none of them is the client itself, unless it speaks for others: then
+            // it is a balancer that nobody has listed, and its own address would be everybody's.
+            let is_client = is_alone(settings) || !speaks_for_others(headers);
+            Ok((peer.is_somebody && settings.knows_clients() && is_client).then_some(address))
         };
         Self {
             ids,
@@ -91,6 +93,15 @@ impl RequestContext {
     pub fn check_addresses(&self) -> Result<(), Error> {
         if self.malformed_addresses { Err(Error::Malformed) } else { Ok(()) }
     }
+}
+
+/// Whether the peer's address is the client's by configuration, whatever the headers say.
+fn is_alone(settings: &config::Gateway) -> bool {
+    settings.listen.direct_clients || settings.listen.proxy_protocol
+}
+
+fn speaks_for_others(headers: &HeaderMap) -> bool {
+    headers.contains_key("x-forwarded-for") || headers.contains_key(FORWARDED)
 }
 
 fn is_listed(networks: &[IpNet], address: IpAddr) -> bool {

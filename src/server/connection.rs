@@ -60,13 +60,13 @@ impl Accepted {
         let introduced = self.introduce(edge, ticket).await?;
         let Some(tls) = &edge.tls else {
             let Introduced { stream, peer } = introduced;
-            Box::pin(http::serve(stream, peer, None, &edge.limits, serving, ticket)).await;
+            Box::pin(http::serve(stream, peer, None, edge, serving, ticket)).await;
             return Ok(());
         };
         let deadline = edge.limits.deadlines.tls_handshake;
         let secured = Box::pin(introduced.secure(TlsAcceptor::from(tls.config()), deadline)).await?;
         let version = Some(secured.version());
-        Box::pin(http::serve(secured.stream, secured.peer, version, &edge.limits, serving, ticket)).await;
+        Box::pin(http::serve(secured.stream, secured.peer, version, edge, serving, ticket)).await;
         Ok(())
     }
 
@@ -126,9 +126,10 @@ async fn first_byte(stream: &TcpStream, deadline: Duration, ticket: &mut Ticket)
 }
 
 impl Refused {
-    /// Whether an admin should hear of it: a balancer that was not listed is refused whatever it does.
+    /// Whether an admin should hear of it: a balancer that was not listed is refused whatever it does, and one that was but
+    /// sends no PROXY header loses every connection.
     pub(super) fn is_misconfigured(&self) -> bool {
-        matches!(self, Self::PeerNotListed)
+        matches!(self, Self::PeerNotListed | Self::Header(_))
     }
 }
 
@@ -138,7 +139,10 @@ impl fmt::Display for Refused {
             Self::Silent => f.write_str("it sent nothing"),
             Self::PeerNotListed => f.write_str("a PROXY header is taken from `trusted_proxies` only"),
             Self::HeaderOverdue => f.write_str("its PROXY header did not come in time"),
-            Self::Header(error) => write!(f, "its PROXY header cannot be read: {error}"),
+            Self::Header(error) => write!(
+                f,
+                "its PROXY header cannot be read: {error}; the balancer must send one, or `listen.proxy_protocol` be off"
+            ),
             Self::HandshakeOverdue => f.write_str("its TLS handshake did not end in time"),
             Self::Handshake(error) => write!(f, "its TLS handshake failed: {error}"),
             Self::Gone(error) => write!(f, "it ended: {error}"),

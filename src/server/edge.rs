@@ -40,6 +40,11 @@ impl Edge {
         Self { proxy_protocol: None, tls: None, limits }
     }
 
+    /// Whether a connection that was met with `self` would be introduced in the same way now.
+    pub(super) fn introduces_like(&self, now: &Self) -> bool {
+        std::ptr::eq(self, now) || self.proxy_protocol == now.proxy_protocol
+    }
+
     pub fn tls(&self) -> Option<&Arc<Tls>> {
         self.tls.as_ref()
     }

@@ -1,6 +1,7 @@
 //! A connection that speaks HTTP, from its first byte to its end.
 
 use super::drain::Ticket;
+use super::edge::Edge;
 use super::pace::{Pace, Phase, Request};
 use super::paced::Paced;
 use super::peer::Peer;
@@ -38,12 +39,13 @@ pub(super) async fn serve<Stream, Handler: Answers>(
     mut stream: Stream,
     peer: Peer,
     version: Option<Version>,
-    limits: &Limits,
+    edge: &Edge,
     serving: &Arc<Serving<Handler>>,
     ticket: &mut Ticket,
 ) where
     Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
+    let limits = &edge.limits;
     let pace = Pace::new(limits.deadlines.clone());
     let (version, ahead) = match version {
         Some(Version::HTTP_2) => (Version::HTTP_2, Vec::new()),
@@ -62,10 +64,13 @@ pub(super) async fn serve<Stream, Handler: Answers>(
     let service = service_fn(|request: hyper::Request<Incoming>| {
         let running = Request::begin(&pace);
         let serving = Arc::clone(serving);
+        // Who may speak for whom has changed since the connection was opened: what it was believed then no longer counts.
+        let is_outdated = !edge.introduces_like(&serving.edge.load());
+        let peer = if is_outdated { Peer { is_somebody: false, ..peer } } else { peer };
         // Boxed, so that a connection that waits does not hold the room for a request.
         Box::pin(async move {
             let answer = serving.handler.answer(request, peer).await;
-            Ok::<_, Infallible>(serving.finish(answer, version, running))
+            Ok::<_, Infallible>(serving.finish(answer, version, is_outdated, running))
         })
     });
     let io = TokioIo::new(Paced::new(stream, Arc::clone(&pace), ahead, version != Version::HTTP_2));
@@ -159,8 +164,14 @@ impl<Stream: Future<Output: Send> + Send + 'static> Executor<Stream> for Streams
 
 impl<Handler> Serving<Handler> {
     /// The answer as it goes into the connection.
-    fn finish(&self, mut answer: Response<Body>, version: Version, request: Request) -> Response<Answer> {
-        if version != Version::HTTP_2 && !self.readiness.is_ready() {
+    fn finish(
+        &self,
+        mut answer: Response<Body>,
+        version: Version,
+        is_outdated: bool,
+        request: Request,
+    ) -> Response<Answer> {
+        if version != Version::HTTP_2 && (is_outdated || !self.readiness.is_ready()) {
             // Before the listener closes, so that no client finds its connection gone when it next asks.
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }

@@ -77,6 +77,10 @@ impl Reloader {
                     }
                     Err(reason) => {
                         site.metrics.reloads.refused();
+                        // A certificate has its time, whatever becomes of the rest.
+                        let settings = current.gateway.load_full();
+                        let renewed = site.edge(settings.settings(), Some(&current.edge.load()));
+                        renewed.into_iter().for_each(|edge| current.meet(&site, edge));
                         // A retry that fails alike says nothing new.
                         if asked || refused.as_ref().is_none_or(|(_, before)| *before != reason) {
                             tracing::error!(%reason, "reload.refused: the configuration before it stays in force");
@@ -100,15 +104,7 @@ impl Reloader {
             }
         });
         let before = current.gateway.load_full();
-        let configuration = match loading.await.map_err(|error| error.to_string())? {
-            Ok(configuration) => configuration,
-            Err(reason) => {
-                // A certificate has its time, whatever becomes of the rest.
-                let renewed = site.edge(before.settings(), Some(&current.edge.load()));
-                renewed.into_iter().for_each(|edge| current.meet(site, edge));
-                return Err(reason);
-            }
-        };
+        let configuration = loading.await.map_err(|error| error.to_string())??;
         let loaded = configuration.loaded;
         if let Some(key) = fixed(before.settings(), &loaded.gateway) {
             return Err(format!("`{key}` cannot change while the process runs: restart it"));
