@@ -7,10 +7,14 @@ use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::future;
 use aws_sdk_sagemaker::config::interceptors::{
     BeforeDeserializationInterceptorContextMut, BeforeDeserializationInterceptorContextRef,
 };
-use aws_sdk_sagemaker::config::{ConfigBag, Intercept, RuntimeComponents, SharedCredentialsProvider};
+use aws_sdk_sagemaker::config::{
+    ConfigBag, Credentials, Intercept, ProvideCredentials, RuntimeComponents, SharedCredentialsProvider,
+};
 use aws_sdk_sagemaker::error::{BoxError, ProvideErrorMetadata, SdkError};
 use aws_sdk_sagemaker::operation::RequestId;
 use aws_smithy_types::body::SdkBody;
@@ -43,6 +47,35 @@ pub(super) async fn settings(
         loader = loader.credentials_provider(credentials);
     }
     loader.load().await
+}
+
+tokio::task_local! {
+    static OF_THE_CALL: Credentials;
+}
+
+/// Makes one call with these credentials and no others, by a client that knows only [`OfTheCall`].
+///
+/// The SDK's own way, an override of the call's configuration, builds the layers of a client anew for each call.
+pub(super) fn signed_with<F: Future>(
+    credentials: &Credentials,
+    call: F,
+) -> impl Future<Output = F::Output> + use<F> {
+    OF_THE_CALL.scope(credentials.clone(), call)
+}
+
+/// The credentials that the call under way was given. Anywhere else there are none: a call that was given none fails,
+/// and nothing is remembered from one call to the next, as long as the client caches no identity.
+#[derive(Debug)]
+pub(super) struct OfTheCall;
+
+impl ProvideCredentials for OfTheCall {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let credentials = OF_THE_CALL.try_with(Clone::clone);
+        future::ProvideCredentials::ready(credentials.map_err(CredentialsError::not_loaded))
+    }
 }
 
 /// Bounds what is read of an answer. The SDK itself reads to the end.
