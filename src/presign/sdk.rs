@@ -199,3 +199,25 @@ pub(super) fn causes(error: &(dyn Error + 'static)) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn key_in_use() -> Option<String> {
+        tokio::task::yield_now().await;
+        let credentials = OfTheCall.provide_credentials().await.ok()?;
+        Some(credentials.access_key_id().to_owned())
+    }
+
+    #[tokio::test]
+    async fn credentials_are_of_one_call_alone() {
+        let [ada, eve] = ["ASIAADA", "ASIAEVE"].map(|id| Credentials::new(id, "secret", None, None, "test"));
+        let (of_ada, of_eve, of_none) =
+            tokio::join!(signed_with(&ada, key_in_use()), signed_with(&eve, key_in_use()), key_in_use());
+        assert_eq!((of_ada.as_deref(), of_eve.as_deref(), of_none), (Some("ASIAADA"), Some("ASIAEVE"), None));
+        let elsewhere = signed_with(&ada, async { tokio::spawn(key_in_use()).await.unwrap() });
+        assert_eq!(elsewhere.await, None, "what a call starts on its own has none");
+        assert_eq!(key_in_use().await, None);
+    }
+}
