@@ -105,7 +105,7 @@ impl Gateway {
         let answer = tokio::time::timeout(deadline, answer).await.unwrap_or(Err(Error::OutOfTime));
         match answer {
             Ok(response) => response,
-            Err(error) => self.recover(error, head, context, exchange).await,
+            Err(error) => Box::pin(self.recover(error, head, context, exchange)).await,
         }
     }
 

@@ -6,6 +6,7 @@
 mod connection;
 mod drain;
 pub mod edge;
+mod head;
 mod http;
 mod pace;
 mod paced;

@@ -67,8 +67,13 @@ impl Log {
 }
 
 /// Answers a request, whose names every event carries that is logged on the way.
-pub async fn within<Answer>(request: RequestIds, answering: impl Future<Output = Answer>) -> Answer {
-    REQUEST.scope(request, answering).await
+///
+/// No `async fn`, whose future would have room for `answering` twice.
+pub fn within<Answer>(
+    request: RequestIds,
+    answering: impl Future<Output = Answer>,
+) -> impl Future<Output = Answer> {
+    REQUEST.scope(request, answering)
 }
 
 /// Installs the logger. `filter` is in the syntax of `tracing_subscriber::EnvFilter`; without one, `info`.

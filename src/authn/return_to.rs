@@ -80,19 +80,20 @@ fn stays_here(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_graphic() && b != b'\\' && b != b'#')
 }
 
-/// Browsers resolve dot segments before they ask, so no request has them; and what is decoded to `/-/…` elsewhere must
-/// not become a way around the list of pages.
+/// Browsers resolve dot segments before they ask, so no request has them; and what is decoded to `/-/…` elsewhere, be it
+/// from `/-%2F…`, must not become a way around the list of pages.
 fn is_a_destination(text: &str) -> bool {
     let path = text.split_once('?').map_or(text, |(path, _)| path);
-    let mut segments = path.split('/').skip(1).map(decoded);
+    let decoded = decoded(path);
+    let mut segments = decoded.split(|byte| *byte == b'/').skip(1);
     let own = segments.clone().next().is_some_and(|first| first == b"-");
-    let dots = segments.any(|segment| matches!(segment.as_slice(), b"." | b".."));
+    let dots = segments.any(|segment| matches!(segment, b"." | b".."));
     !dots && (!own || OWN_PAGES.contains(&path))
 }
 
-fn decoded(segment: &str) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(segment.len());
-    let mut rest = segment.as_bytes();
+fn decoded(path: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
     while let Some((&first, tail)) = rest.split_first() {
         let escaped = match (first, tail) {
             (b'%', [high, low, ..]) => hex(*high).zip(hex(*low)),

@@ -4,7 +4,7 @@ use super::drain::Ticket;
 use super::pace::{Pace, Phase, Request};
 use super::paced::Paced;
 use super::peer::Peer;
-use super::{Answers, Serving};
+use super::{Answers, Serving, head};
 use crate::config::Limits;
 use crate::gateway::respond::Body;
 use hyper::body::{Body as HttpBody, Bytes, Frame, Incoming, SizeHint};
@@ -16,17 +16,14 @@ use hyper::{Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulConnection;
 use std::convert::Infallible;
-use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::unconstrained;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{sleep_until, timeout, timeout_at};
 
-/// What a client that speaks HTTP/2 says first (RFC 9113, section 3.4). No method of HTTP/1.1 is spelt so.
-const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Streams of which the client thought better before they were looked at (CVE-2023-44487).
 const MOST_RESET: usize = 20;
 /// Streams that we reset for the client's errors, over the whole life of a connection.
@@ -49,10 +46,17 @@ pub(super) async fn serve<Stream, Handler: Answers>(
 {
     let pace = Pace::new(limits.deadlines.clone());
     let (version, ahead) = match version {
-        Some(version) => (version, Vec::new()),
-        None => match timeout(limits.deadlines.request_head, recognise(&mut stream)).await {
-            Ok(Ok(recognised)) => recognised,
-            _ => return,
+        Some(Version::HTTP_2) => (Version::HTTP_2, Vec::new()),
+        _ => match timeout_at(pace.due(), head::receive(&mut stream, limits.head_size, ticket)).await {
+            Ok(Ok((spoken, ahead))) => (version.unwrap_or(spoken), ahead),
+            Ok(Err(error)) => {
+                tracing::debug!(peer = %peer.address, error = %error, "connection.ended");
+                return;
+            }
+            Err(_) => {
+                tracing::debug!(peer = %peer.address, phase = ?Phase::Head, "connection.overdue");
+                return;
+            }
         },
     };
     let service = service_fn(|request: hyper::Request<Incoming>| {
@@ -65,11 +69,11 @@ pub(super) async fn serve<Stream, Handler: Answers>(
         })
     });
     let io = TokioIo::new(Paced::new(stream, Arc::clone(&pace), ahead, version != Version::HTTP_2));
-    // Boxed, so that a connection takes the room of its own protocol and not that of the larger one.
+    // Boxed, so that there is room for one of them, once, and none while nothing is asked.
     let ended = if version == Version::HTTP_2 {
-        Box::pin(drive(http2(limits).serve_connection(io, service), &pace, ticket)).await
+        drive(Box::pin(http2(limits).serve_connection(io, service)), &pace, ticket).await
     } else {
-        Box::pin(drive(http1(limits).serve_connection(io, service), &pace, ticket)).await
+        drive(Box::pin(http1(limits).serve_connection(io, service)), &pace, ticket).await
     };
     match ended {
         // hyper has answered by itself.
@@ -91,26 +95,10 @@ enum Ended {
     Overdue(Phase),
 }
 
-/// Reads until HTTP/1.1 and HTTP/2 differ. What was read is part of the request.
-async fn recognise<Stream: AsyncRead + Unpin>(stream: &mut Stream) -> io::Result<(Version, Vec<u8>)> {
-    let mut ahead = Vec::with_capacity(PREFACE.len());
-    while ahead.len() < PREFACE.len() {
-        let missing = PREFACE.len() - ahead.len();
-        if stream.take(missing as u64).read_buf(&mut ahead).await? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        if !PREFACE.starts_with(&ahead) {
-            return Ok((Version::HTTP_11, ahead));
-        }
-    }
-    Ok((Version::HTTP_2, ahead))
-}
-
-async fn drive<Connection>(connection: Connection, pace: &Pace, ticket: &mut Ticket) -> Ended
+async fn drive<Connection>(mut connection: Pin<Box<Connection>>, pace: &Pace, ticket: &mut Ticket) -> Ended
 where
     Connection: GracefulConnection<Error = hyper::Error>,
 {
-    let mut connection = pin!(connection);
     let mut timer = pin!(sleep_until(pace.due()));
     let mut is_leaving = false;
     loop {

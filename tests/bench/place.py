@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pathlib
+import random
 import shutil
 import socket
 import subprocess
@@ -30,7 +31,9 @@ class Place:
         """A free port that keeps this name."""
         if name not in self.ports:
             taken = set(self.ports.values())
-            self.ports[name] = next(port for port in PORTS if port not in taken and is_free(port))
+            # In no order, so that two runs at the same time seldom want the same.
+            tries = random.sample(PORTS, len(PORTS))
+            self.ports[name] = next(port for port in tries if port not in taken and is_free(port))
         return self.ports[name]
 
     def log(self, name):

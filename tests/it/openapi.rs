@@ -35,7 +35,7 @@ fn reasons_in_the_source() -> BTreeSet<String> {
     let mut words = BTreeSet::new();
     for (file, table, pattern) in [
         ("authn.rs", "pub fn reason(&self)", &arm),
-        ("authn/claims.rs", "pub fn reason(&self)", &arm),
+        ("authn/claims/error.rs", "pub fn reason(&self)", &arm),
         ("authn/principal.rs", "pub fn reason(", &arm),
         ("authn/session/error.rs", "impl Unusable {", &arm),
         ("policy/grant.rs", "impl DenialReason {", &arm),

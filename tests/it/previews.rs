@@ -181,7 +181,8 @@ async fn bots_that_unfurl_links_mint_nothing() {
 #[test]
 fn no_decision_looks_at_the_user_agent() {
     let text = include_str!("../../src/gateway/context.rs");
-    assert_eq!(text.matches("user-agent").count(), 1, "it is read once, for the audit trail");
+    assert_eq!(text.matches("&USER_AGENT").count(), 1, "it is read once, for the audit trail");
+    assert!(!text.contains("user-agent"), "and under no other name");
     for file in [
         include_str!("../../src/gateway.rs"),
         include_str!("../../src/gateway/launch.rs"),

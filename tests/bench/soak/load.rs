@@ -104,6 +104,21 @@ impl Load {
 }
 
 impl Outcome {
+    /// Both of two loads, one after the other.
+    pub(crate) fn and(mut self, later: Self) -> Self {
+        self.told.extend(later.told);
+        Self {
+            requests: self.requests + later.requests,
+            launches: self.launches + later.launches,
+            busy: self.busy + later.busy,
+            failed: self.failed + later.failed,
+            turned_away: self.turned_away + later.turned_away,
+            slowest: self.slowest.max(later.slowest),
+            took: self.took + later.took,
+            told: self.told,
+        }
+    }
+
     pub(crate) fn per_second(&self) -> u64 {
         self.requests * 1000 / u64::try_from(self.took.as_millis()).unwrap_or(u64::MAX).max(1)
     }

@@ -11,6 +11,7 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use tempfile::TempDir;
+use tokio::net::TcpSocket;
 use url::Url;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,8 @@ pub(super) struct Balanced {
     pub(super) plain: u16,
     pub(super) sandbox: Sandbox,
     folder: TempDir,
+    /// Keeps the port of a server that is not there, so that nothing else comes to listen on it.
+    _nobody: TcpSocket,
 }
 
 impl Balanced {
@@ -62,7 +65,14 @@ impl Balanced {
         let folder = TempDir::new().expect("a folder");
         certify(folder.path());
         let (public, plain) = (free_port(), free_port());
-        let mut servers = [free_port(), if options.impostor == 0 { free_port() } else { options.impostor }];
+        let nobody = TcpSocket::new_v4().expect("a socket");
+        nobody.bind(([127, 0, 0, 1], 0).into()).expect("a port");
+        let second = match (options.replicas, options.impostor) {
+            (2, _) => free_port(),
+            (_, 0) => nobody.local_addr().expect("an address").port(),
+            (_, impostor) => impostor,
+        };
+        let mut servers = [free_port(), second];
         let mut replicas = Vec::new();
         for server in servers.iter_mut().take(options.replicas) {
             replicas.push(replica(
@@ -79,13 +89,28 @@ impl Balanced {
         let process = run(peers, balancer, folder.path(), &file, &ports)?;
         let token = sandbox.token(&Token::new(sandbox.access_claims("grace"))).expect("a token");
         let client = Client::new(public, &folder.path().join("certificate.pem"), token);
-        Ok(Self { balancer: process, replicas, client, plain, sandbox, folder })
+        Ok(Self { balancer: process, replicas, client, plain, sandbox, folder, _nobody: nobody })
     }
 
     /// Everything that the balancer has logged.
     pub(super) fn logged(&self) -> String {
         let access_log = fs::read_to_string(self.folder.path().join("access.log")).unwrap_or_default();
         self.balancer.printed() + &access_log
+    }
+
+    /// The audit records of so many launches, whichever replica they met.
+    pub(super) async fn grants(&self, launches: usize) -> Vec<serde_json::Value> {
+        let mut grants = Vec::new();
+        for _ in 0..500 {
+            let records = self.replicas.iter().flat_map(|replica| replica.audit(1));
+            grants = records.filter(|record| record["event"] == "grant").collect();
+            if grants.len() >= launches {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+        assert_eq!(grants.len(), launches, "{grants:#?}");
+        grants
     }
 
     pub(super) fn mints(&self) -> usize {
