@@ -34,6 +34,7 @@ use credentials::CredentialStore;
 use error::{PresignError, PresignErrorKind};
 use retry::{Calls, Deadline};
 use sagemaker::SageMaker;
+use session_policy::{Resource, Scope};
 use slots::{SlotKey, Slots};
 use state::{States, TargetState};
 use std::sync::Arc;
@@ -287,9 +288,10 @@ impl Presigner {
             session_name,
             external_id: config.external_id.clone(),
             tags: config.session_tags.clone(),
-            policy: config.scoped_session_policy.then(|| {
-                let tagged = !config.session_tags.is_empty();
-                session_policy::for_mint(&mint.target, role_arn, &mint.region, tagged)
+            scope: config.scoped_session_policy.then(|| Scope::Mint {
+                resource: Resource::of(&mint.target),
+                region: mint.region.clone(),
+                tagged: !config.session_tags.is_empty(),
             }),
         }))
     }

@@ -6,7 +6,7 @@
 use crate::authn::principal::Principal;
 use crate::state::{Key, Room, State};
 use moka::sync::Cache;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -18,14 +18,15 @@ const WINDOW: Duration = Duration::from_secs(60);
 pub(super) struct MintRate {
     state: State,
     /// The instant at which a person's allowance is whole again, by (realm, user).
-    whole_again: Cache<(Arc<str>, String), Instant>,
+    whole_again: Cache<(Arc<str>, String), Arc<Mutex<Instant>>>,
     interval: Duration,
 }
 
 impl MintRate {
     /// At most `per_minute` in any burst, refilled evenly.
     pub(super) fn new(per_minute: u32, state: State) -> Self {
-        let whole_again = Cache::builder().max_capacity(MOST_PEOPLE).time_to_live(WINDOW).build();
+        // Whoever asks for nothing for so long has their whole allowance again, and may be forgotten.
+        let whole_again = Cache::builder().max_capacity(MOST_PEOPLE).time_to_idle(WINDOW).build();
         Self { state, whole_again, interval: WINDOW / per_minute.max(1) }
     }
 
@@ -47,18 +48,16 @@ impl MintRate {
     fn take_here(&self, principal: &Principal) -> Result<(), Duration> {
         let key = (Arc::clone(&principal.realm), principal.user.clone());
         let now = Instant::now();
-        let mut wait = None;
-        // The closure runs under the entry's lock, so that two requests never use up the same allowance.
-        self.whole_again.entry(key).and_compute_with(|entry| {
-            let whole_again = entry.map_or(now, |entry| entry.into_value()).max(now) + self.interval;
-            match whole_again.duration_since(now).checked_sub(WINDOW) {
-                Some(over) if !over.is_zero() => {
-                    wait = Some(over);
-                    moka::ops::compute::Op::Nop
-                }
-                _ => moka::ops::compute::Op::Put(whole_again),
+        let whole_again = self.whole_again.get_with(key, || Arc::new(Mutex::new(now)));
+        // Held from the look to the change, so that two requests never use up the same allowance.
+        let mut whole_again = whole_again.lock().unwrap_or_else(PoisonError::into_inner);
+        let then = now.max(*whole_again) + self.interval;
+        match then.duration_since(now).checked_sub(WINDOW) {
+            Some(over) if !over.is_zero() => Err(over),
+            _ => {
+                *whole_again = then;
+                Ok(())
             }
-        });
-        wait.map_or(Ok(()), Err)
+        }
     }
 }

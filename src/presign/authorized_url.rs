@@ -106,7 +106,9 @@ impl AuthorizedHosts {
             return Err(BadAnswer::TooLong);
         }
         // Browsers drop tabs and line breaks and read `\` as `/`: such a text would not mean what it says.
-        if !text.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') {
+        // To the end in any case, for without a way out in the middle many bytes are looked at in one instruction.
+        let is_legal = |b: u8| b.is_ascii_graphic() & (b != b'\\');
+        if !text.bytes().fold(true, |all_legal, b| all_legal & is_legal(b)) {
             return Err(BadAnswer::IllegalCharacter);
         }
         let (scheme, rest) = text.split_once("://").ok_or(BadAnswer::NotHttps)?;
@@ -117,7 +119,13 @@ impl AuthorizedHosts {
         if authority.contains('@') {
             return Err(BadAnswer::Userinfo);
         }
-        let url = Url::parse(&text).map_err(|_| BadAnswer::Unparseable)?;
+        // Browsers skip further slashes, and take what follows for the host.
+        if authority.is_empty() {
+            return Err(BadAnswer::ForeignHost);
+        }
+        // Nothing behind the authority changes what it says, and the whole text would be parsed into a copy.
+        let origin = text.get(..scheme.len() + "://".len() + authority.len()).unwrap_or_default();
+        let url = Url::parse(origin).map_err(|_| BadAnswer::Unparseable)?;
         let host = url.host_str().ok_or(BadAnswer::ForeignHost)?;
         // The host as a browser reads it is the host as it is written, so no other spelling of one slips through.
         let written = authority.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()));
@@ -167,6 +175,7 @@ impl HostPattern {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn check(text: &str) -> Result<AuthorizedUrl, BadAnswer> {
         let configured =
@@ -189,6 +198,21 @@ mod tests {
             "http://ml.localhost:4010/auth",
         ] {
             assert_eq!(*check(text).expect(text).into_api_answer(), text);
+        }
+    }
+
+    proptest! {
+        /// Only the beginning of a text is parsed: a browser, which reads all of it, must come to the same place.
+        #[test]
+        fn what_passes_is_where_a_browser_goes(
+            text in r"https?:/{2,3}([a-z.@:]{0,3}\.)?d\.sagemaker\.aws([/?#:@.][!-~]{0,12})?"
+        ) {
+            if check(&text).is_ok() {
+                let url = Url::parse(&text).unwrap();
+                prop_assert_eq!(url.scheme(), "https");
+                prop_assert!(url.host_str().unwrap().ends_with(".sagemaker.aws"), "{}", text);
+                prop_assert_eq!((url.port(), url.username(), url.password()), (None, "", None));
+            }
         }
     }
 

@@ -6,7 +6,7 @@ use super::retry::Deadline;
 use super::sagemaker::At;
 use super::sdk::DateSeen;
 use super::session_name::LOOK_UP;
-use super::session_policy;
+use super::session_policy::Scope;
 use super::state::TargetState;
 use super::sts::AssumeRole;
 use super::{MintFacts, Presigner};
@@ -51,7 +51,7 @@ impl Presigner {
             source_identity: self.config.source_identity.then(|| LOOK_UP.to_owned()),
             external_id: self.config.external_id.clone(),
             tags: self.config.session_tags.clone(),
-            policy: None,
+            scope: None,
         };
         self.in_time("AssumeRole", self.credentials.acquire(Some(Arc::new(session)))).await.map(drop)
     }
@@ -69,8 +69,8 @@ impl Presigner {
         endpoint_url: Option<&str>,
     ) -> Result<String, PresignError> {
         self.in_time("DescribeDomain", async {
-            let policy = role_arn.map(|role_arn| session_policy::for_domain(domain_id, role_arn, region));
-            let credentials = self.as_nobody(role_arn, policy).await?;
+            let scope = Scope::Domain { domain_id: domain_id.clone(), region: region.clone() };
+            let credentials = self.as_nobody(role_arn, Some(scope)).await?;
             let (at, deadline) = (At { region, endpoint_url }, Deadline::after(self.config.timeout));
             let ask = || self.sagemaker.domain_auth_mode(domain_id, at, &credentials);
             self.calls.retrying("DescribeDomain", deadline, ask).await
@@ -125,7 +125,7 @@ impl Presigner {
     async fn as_nobody(
         &self,
         role_arn: Option<&RoleArn>,
-        policy: Option<String>,
+        scope: Option<Scope>,
     ) -> Result<Credentials, PresignError> {
         let session = role_arn.map(|role_arn| {
             Arc::new(AssumeRole {
@@ -134,7 +134,7 @@ impl Presigner {
                 source_identity: None,
                 external_id: self.config.external_id.clone(),
                 tags: self.config.session_tags.clone(),
-                policy,
+                scope,
             })
         });
         self.credentials.acquire(session).await

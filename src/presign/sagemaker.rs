@@ -2,18 +2,31 @@
 
 use super::credentials::Credentials;
 use super::error::{BadAnswer, PresignError};
-use super::sdk::{AnswerLimit, fault};
+use super::sdk::{AnswerLimit, OfTheCall, fault, signed_with};
 use super::session_policy::Resource;
 use crate::target::{DomainId, Mint, Region, Target};
 use aws_sdk_sagemaker::Client;
 use aws_sdk_sagemaker::config;
 use aws_sdk_sagemaker::operation::RequestId;
+use moka::sync::Cache;
 use zeroize::Zeroizing;
 
-/// One client for all regions, endpoints and credentials: each call brings its own.
+/// Clients kept: as many as a policy names places, which are few. One that is made anew is the same.
+const MOST_PLACES: u64 = 64;
+
+/// One client for each place, for all people: it has no credentials, each call brings its own ([`OfTheCall`]).
+///
+/// [`OfTheCall`]: super::sdk::OfTheCall
 #[derive(Debug)]
 pub(super) struct SageMaker {
-    client: Client,
+    settings: config::Config,
+    endpoint_url: Option<String>,
+    clients: Cache<Place, Client>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Place {
+    region: Region,
     endpoint_url: Option<String>,
 }
 
@@ -41,8 +54,8 @@ pub(super) struct Described {
 
 /// Sends one operation and turns its error into ours.
 macro_rules! send {
-    ($self:ident, $operation:expr, $request:expr, $at:expr, $credentials:expr) => {
-        Box::pin($request.customize().config_override($self.overriding($at, $credentials)).send())
+    ($operation:expr, $request:expr, $credentials:expr) => {
+        Box::pin(signed_with($credentials, $request.send()))
             .await
             .map_err(|error| fault($operation, &error))?
     };
@@ -51,8 +64,12 @@ macro_rules! send {
 impl SageMaker {
     /// `endpoint_url` stands in for the public endpoint wherever a mint does not name its own.
     pub(super) fn new(sdk: &aws_config::SdkConfig, endpoint_url: Option<String>) -> Self {
-        let config = config::Builder::from(sdk).interceptor(AnswerLimit).build();
-        Self { client: Client::from_conf(config), endpoint_url }
+        let settings = config::Builder::from(sdk)
+            .interceptor(AnswerLimit)
+            .credentials_provider(OfTheCall)
+            .identity_cache(config::IdentityCache::no_cache())
+            .build();
+        Self { settings, endpoint_url, clients: Cache::new(MOST_PLACES) }
     }
 
     /// # Errors
@@ -64,7 +81,7 @@ impl SageMaker {
         credentials: &Credentials,
     ) -> Result<Minted, PresignError> {
         let operation = mint.target.operation();
-        let at = At { region: &mint.region, endpoint_url: mint.endpoint_url.as_deref() };
+        let client = self.client(At { region: &mint.region, endpoint_url: mint.endpoint_url.as_deref() });
         let (url, aws_request_id) = match &mint.target {
             Target::StudioDomain {
                 domain_id,
@@ -74,8 +91,7 @@ impl SageMaker {
                 expires_in,
                 session_expiration,
             } => {
-                let request = self
-                    .client
+                let request = client
                     .create_presigned_domain_url()
                     .domain_id(domain_id.as_str())
                     .user_profile_name(user_profile_name.as_str())
@@ -85,58 +101,54 @@ impl SageMaker {
                     .set_session_expiration_duration_in_seconds(
                         session_expiration.map(|session| session.seconds()),
                     );
-                let output = send!(self, operation, request, at, credentials);
+                let output = send!(operation, request, credentials);
                 let request_id = output.request_id().map(str::to_owned);
                 (output.authorized_url, request_id)
             }
             Target::MlflowTrackingServer { tracking_server_name, expires_in, session_expiration } => {
-                let request = self
-                    .client
+                let request = client
                     .create_presigned_mlflow_tracking_server_url()
                     .tracking_server_name(tracking_server_name.as_str())
                     .set_expires_in_seconds(expires_in.map(|expires_in| expires_in.seconds()))
                     .set_session_expiration_duration_in_seconds(
                         session_expiration.map(|session| session.seconds()),
                     );
-                let output = send!(self, operation, request, at, credentials);
+                let output = send!(operation, request, credentials);
                 let request_id = output.request_id().map(str::to_owned);
                 (output.authorized_url, request_id)
             }
             Target::MlflowApp { arn, expires_in, session_expiration } => {
-                let request = self
-                    .client
+                let request = client
                     .create_presigned_mlflow_app_url()
                     .arn(arn.as_str())
                     .set_expires_in_seconds(expires_in.map(|expires_in| expires_in.seconds()))
                     .set_session_expiration_duration_in_seconds(
                         session_expiration.map(|session| session.seconds()),
                     );
-                let output = send!(self, operation, request, at, credentials);
+                let output = send!(operation, request, credentials);
                 let request_id = output.request_id().map(str::to_owned);
                 (output.authorized_url, request_id)
             }
             Target::NotebookInstance { notebook_instance_name, session_expiration } => {
-                let request = self
-                    .client
+                let request = client
                     .create_presigned_notebook_instance_url()
                     .notebook_instance_name(notebook_instance_name.as_str())
                     .set_session_expiration_duration_in_seconds(
                         session_expiration.map(|session| session.seconds()),
                     );
-                let output = send!(self, operation, request, at, credentials);
+                let output = send!(operation, request, credentials);
                 let request_id = output.request_id().map(str::to_owned);
                 (output.authorized_url, request_id)
             }
             Target::PartnerApp { arn, expires_in, session_expiration } => {
-                let request = self
-                    .client
+                let request = client
                     .create_partner_app_presigned_url()
                     .arn(arn.as_str())
                     .set_expires_in_seconds(expires_in.map(|expires_in| expires_in.seconds()))
                     .set_session_expiration_duration_in_seconds(
                         session_expiration.map(|session| session.seconds()),
                     );
-                let output = send!(self, operation, request, at, credentials);
+                let output = send!(operation, request, credentials);
                 let request_id = output.request_id().map(str::to_owned);
                 (output.url, request_id)
             }
@@ -157,36 +169,35 @@ impl SageMaker {
         credentials: &Credentials,
     ) -> Result<Described, PresignError> {
         let operation = resource.describe_operation();
+        let client = self.client(at);
         let (status, is_active) = match resource {
             Resource::UserProfile { domain_id, user_profile_name } => {
-                let request = self
-                    .client
+                let request = client
                     .describe_user_profile()
                     .domain_id(domain_id.as_str())
                     .user_profile_name(user_profile_name.as_str());
-                let output = send!(self, operation, request, at, credentials);
+                let output = send!(operation, request, credentials);
                 (output.status.map(|status| status.as_str().to_owned()), None)
             }
             Resource::TrackingServer(name) => {
-                let request =
-                    self.client.describe_mlflow_tracking_server().tracking_server_name(name.as_str());
-                let output = send!(self, operation, request, at, credentials);
+                let request = client.describe_mlflow_tracking_server().tracking_server_name(name.as_str());
+                let output = send!(operation, request, credentials);
                 let is_active = output.is_active.map(|active| active.as_str() == "Active");
                 (output.tracking_server_status.map(|status| status.as_str().to_owned()), is_active)
             }
             Resource::MlflowApp(arn) => {
-                let request = self.client.describe_mlflow_app().arn(arn.as_str());
-                let output = send!(self, operation, request, at, credentials);
+                let request = client.describe_mlflow_app().arn(arn.as_str());
+                let output = send!(operation, request, credentials);
                 (output.status.map(|status| status.as_str().to_owned()), None)
             }
             Resource::NotebookInstance(name) => {
-                let request = self.client.describe_notebook_instance().notebook_instance_name(name.as_str());
-                let output = send!(self, operation, request, at, credentials);
+                let request = client.describe_notebook_instance().notebook_instance_name(name.as_str());
+                let output = send!(operation, request, credentials);
                 (output.notebook_instance_status.map(|status| status.as_str().to_owned()), None)
             }
             Resource::PartnerApp(arn) => {
-                let request = self.client.describe_partner_app().arn(arn.as_str());
-                let output = send!(self, operation, request, at, credentials);
+                let request = client.describe_partner_app().arn(arn.as_str());
+                let output = send!(operation, request, credentials);
                 (output.status.map(|status| status.as_str().to_owned()), None)
             }
         };
@@ -204,17 +215,21 @@ impl SageMaker {
         at: At<'_>,
         credentials: &Credentials,
     ) -> Result<String, PresignError> {
-        let request = self.client.describe_domain().domain_id(domain_id.as_str());
-        let output = send!(self, "DescribeDomain", request, at, credentials);
+        let request = self.client(at).describe_domain().domain_id(domain_id.as_str());
+        let output = send!("DescribeDomain", request, credentials);
         Ok(output.auth_mode.map(|mode| mode.as_str().to_owned()).unwrap_or_default())
     }
 
-    fn overriding(&self, at: At<'_>, credentials: &Credentials) -> config::Builder {
-        let endpoint_url = at.endpoint_url.map(str::to_owned).or_else(|| self.endpoint_url.clone());
-        let mut builder = config::Builder::new()
-            .region(config::Region::new(at.region.to_string()))
-            .credentials_provider(credentials.clone());
-        builder.set_endpoint_url(endpoint_url);
-        builder
+    fn client(&self, at: At<'_>) -> Client {
+        let endpoint_url = at.endpoint_url.or(self.endpoint_url.as_deref()).map(str::to_owned);
+        let place = Place { region: at.region.clone(), endpoint_url };
+        self.clients.get_with_by_ref(&place, || {
+            let mut config = self.settings.to_builder().region(config::Region::new(place.region.to_string()));
+            // Absent, it stays the region's own, or what the environment names.
+            if place.endpoint_url.is_some() {
+                config.set_endpoint_url(place.endpoint_url.clone());
+            }
+            Client::from_conf(config.build())
+        })
     }
 }

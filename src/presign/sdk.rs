@@ -7,10 +7,14 @@ use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::error::CredentialsError;
+use aws_credential_types::provider::future;
 use aws_sdk_sagemaker::config::interceptors::{
     BeforeDeserializationInterceptorContextMut, BeforeDeserializationInterceptorContextRef,
 };
-use aws_sdk_sagemaker::config::{ConfigBag, Intercept, RuntimeComponents, SharedCredentialsProvider};
+use aws_sdk_sagemaker::config::{
+    ConfigBag, Credentials, Intercept, ProvideCredentials, RuntimeComponents, SharedCredentialsProvider,
+};
 use aws_sdk_sagemaker::error::{BoxError, ProvideErrorMetadata, SdkError};
 use aws_sdk_sagemaker::operation::RequestId;
 use aws_smithy_types::body::SdkBody;
@@ -43,6 +47,35 @@ pub(super) async fn settings(
         loader = loader.credentials_provider(credentials);
     }
     loader.load().await
+}
+
+tokio::task_local! {
+    static OF_THE_CALL: Credentials;
+}
+
+/// Makes one call with these credentials and no others, by a client that knows only [`OfTheCall`].
+///
+/// The SDK's own way, an override of the call's configuration, builds the layers of a client anew for each call.
+pub(super) fn signed_with<F: Future>(
+    credentials: &Credentials,
+    call: F,
+) -> impl Future<Output = F::Output> + use<F> {
+    OF_THE_CALL.scope(credentials.clone(), call)
+}
+
+/// The credentials that the call under way was given. Anywhere else there are none: a call that was given none fails,
+/// and nothing is remembered from one call to the next, as long as the client caches no identity.
+#[derive(Debug)]
+pub(super) struct OfTheCall;
+
+impl ProvideCredentials for OfTheCall {
+    fn provide_credentials<'a>(&'a self) -> future::ProvideCredentials<'a>
+    where
+        Self: 'a,
+    {
+        let credentials = OF_THE_CALL.try_with(Clone::clone);
+        future::ProvideCredentials::ready(credentials.map_err(CredentialsError::not_loaded))
+    }
 }
 
 /// Bounds what is read of an answer. The SDK itself reads to the end.
@@ -165,4 +198,26 @@ pub(super) fn causes(error: &(dyn Error + 'static)) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn key_in_use() -> Option<String> {
+        tokio::task::yield_now().await;
+        let credentials = OfTheCall.provide_credentials().await.ok()?;
+        Some(credentials.access_key_id().to_owned())
+    }
+
+    #[tokio::test]
+    async fn credentials_are_of_one_call_alone() {
+        let [ada, eve] = ["ASIAADA", "ASIAEVE"].map(|id| Credentials::new(id, "secret", None, None, "test"));
+        let (of_ada, of_eve, of_none) =
+            tokio::join!(signed_with(&ada, key_in_use()), signed_with(&eve, key_in_use()), key_in_use());
+        assert_eq!((of_ada.as_deref(), of_eve.as_deref(), of_none), (Some("ASIAADA"), Some("ASIAEVE"), None));
+        let elsewhere = signed_with(&ada, async { tokio::spawn(key_in_use()).await.unwrap() });
+        assert_eq!(elsewhere.await, None, "what a call starts on its own has none");
+        assert_eq!(key_in_use().await, None);
+    }
 }

@@ -68,23 +68,36 @@ impl Resource {
     }
 }
 
-/// Allows one presign on one resource, and what AWS enforces later on the session that the URL opens.
-///
-/// `tagged`: the session carries tags, which makes AWS ask for a further Studio action.
-pub(super) fn for_mint(target: &Target, role: &RoleArn, region: &Region, tagged: bool) -> String {
-    let arn = Resource::of(target).arn(role, region);
-    policy(&permissions::to_mint(target.kind(), tagged), &arn)
+/// What a session is for. Sessions are told apart by it, and its text is made only where one is begun.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Scope {
+    /// Allows one presign on one resource, and what AWS enforces later on the session that the URL opens.
+    ///
+    /// `tagged`: the session carries tags, which makes AWS ask for a further Studio action.
+    Mint { resource: Resource, region: Region, tagged: bool },
+    /// Allows to read the state of one resource.
+    LookUp { resource: Resource, region: Region },
+    /// Allows to read how a domain authenticates.
+    Domain { domain_id: DomainId, region: Region },
 }
 
-/// Allows to read the state of one resource.
-pub(super) fn for_look_up(resource: &Resource, role: &RoleArn, region: &Region) -> String {
-    policy(&[permissions::to_look_up(resource.kind())], &resource.arn(role, region))
-}
-
-/// Allows to read how a domain authenticates.
-pub(super) fn for_domain(domain_id: &DomainId, role: &RoleArn, region: &Region) -> String {
-    let permission = Permission { actions: vec![permissions::DESCRIBE_DOMAIN.to_owned()], on: On::Target };
-    policy(&[permission], &Place::of(role, region.as_str()).domain(domain_id.as_str()))
+impl Scope {
+    /// The session policy, for resources in the role's partition and account.
+    pub(super) fn policy(&self, role: &RoleArn) -> String {
+        match self {
+            Self::Mint { resource, region, tagged } => {
+                policy(&permissions::to_mint(resource.kind(), *tagged), &resource.arn(role, region))
+            }
+            Self::LookUp { resource, region } => {
+                policy(&[permissions::to_look_up(resource.kind())], &resource.arn(role, region))
+            }
+            Self::Domain { domain_id, region } => {
+                let actions = vec![permissions::DESCRIBE_DOMAIN.to_owned()];
+                let domain = Place::of(role, region.as_str()).domain(domain_id.as_str());
+                policy(&[Permission { actions, on: On::Target }], &domain)
+            }
+        }
+    }
 }
 
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>
@@ -127,7 +140,7 @@ mod tests {
     fn mint_policy(target: &Target, tagged: bool) -> Value {
         let role = RoleArn::parse("arn:aws-us-gov:iam::111122223333:role/path/postern").unwrap();
         let region = Region::parse("eu-west-1").unwrap();
-        let text = for_mint(target, &role, &region, tagged);
+        let text = Scope::Mint { resource: Resource::of(target), region, tagged }.policy(&role);
         assert!(text.len() <= 2048);
         let policy: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(policy["Version"], "2012-10-17");
@@ -225,7 +238,7 @@ mod tests {
     fn a_look_up_may_only_read() {
         let role = RoleArn::parse("arn:aws:iam::111122223333:role/postern").unwrap();
         let region = Region::parse("eu-west-1").unwrap();
-        let text = for_look_up(&Resource::of(&studio()), &role, &region);
+        let text = Scope::LookUp { resource: Resource::of(&studio()), region }.policy(&role);
         assert_eq!(
             serde_json::from_str::<Value>(&text).unwrap()["Statement"],
             json!([{

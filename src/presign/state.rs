@@ -5,7 +5,7 @@ use super::error::{PresignError, PresignErrorKind};
 use super::retry::{Calls, Deadline};
 use super::sagemaker::{At, Described, SageMaker};
 use super::session_name;
-use super::session_policy::{self, Resource};
+use super::session_policy::{Resource, Scope};
 use super::sts::AssumeRole;
 use crate::target::{Mint, Region, RoleArn};
 use moka::Expiry;
@@ -143,7 +143,7 @@ impl States {
             source_identity: None,
             external_id: self.external_id.clone(),
             tags: self.session_tags.clone(),
-            policy: Some(session_policy::for_look_up(&key.resource, role_arn, &key.region)),
+            scope: Some(Scope::LookUp { resource: key.resource.clone(), region: key.region.clone() }),
         }))
     }
 }

@@ -3,6 +3,7 @@
 use super::credentials::Credentials;
 use super::error::{PresignError, PresignErrorKind};
 use super::sdk::{AnswerLimit, DateSeen, fault};
+use super::session_policy::Scope;
 use crate::target::RoleArn;
 use aws_sdk_sts::types::Tag;
 use aws_sdk_sts::{Client, config};
@@ -21,7 +22,8 @@ pub(super) struct AssumeRole {
     pub(super) source_identity: Option<String>,
     pub(super) external_id: Option<String>,
     pub(super) tags: Vec<(String, String)>,
-    pub(super) policy: Option<String>,
+    /// What its session policy allows; `None` leaves it all that the role may do.
+    pub(super) scope: Option<Scope>,
 }
 
 #[derive(Debug)]
@@ -66,7 +68,7 @@ impl Sts {
             .set_source_identity(input.source_identity.clone())
             .set_external_id(input.external_id.clone())
             .set_tags((!input.tags.is_empty()).then(|| tags.collect()))
-            .set_policy(input.policy.clone())
+            .set_policy(input.scope.as_ref().map(|scope| scope.policy(&input.role_arn)))
             .duration_seconds(DURATION_SECONDS);
         let own = config::Builder::new().credentials_provider(own.clone());
         let output = Box::pin(request.customize().config_override(own).send())

@@ -136,7 +136,7 @@ async fn a_partner_app_answers_in_another_field() {
 }
 
 #[tokio::test]
-async fn one_client_serves_every_region_and_endpoint() {
+async fn a_mint_goes_to_its_own_region_and_endpoint() {
     let stage = Stage::well().await;
     let elsewhere = Mint {
         region: Region::parse("eu-central-1").unwrap(),
