@@ -19,8 +19,6 @@ use std::time::Duration;
 
 /// Bytes of records that may wait for the stream: some thousands of them.
 const QUEUE: usize = 4 * 1024 * 1024;
-/// What most records need.
-const USUAL_LENGTH: usize = 1024;
 
 #[derive(Clone, Debug)]
 pub struct Audit {
@@ -140,7 +138,10 @@ impl Audit {
         let timed = clock.clone();
         let notice = move |lost| {
             let record = Record::new(Event::Lost);
-            Line { time: time(&timed), record: &record, config_digest: None, lost: Some(lost) }.to_bytes()
+            let line = Line { time: time(&timed), record: &record, config_digest: None, lost: Some(lost) };
+            let mut text = Vec::new();
+            line.append_to(&mut text);
+            text
         };
         let sink = Sink::start("audit", QUEUE, lost, stream, notice)?;
         Ok(Self { sink, told: Arc::default(), clock, config_digest })
@@ -160,7 +161,7 @@ impl Audit {
         }
         let config_digest = Some(&*self.config_digest);
         let line = Line { time: time(&self.clock), record, config_digest, lost: None };
-        self.sink.line(&line.to_bytes());
+        self.sink.write(|text| line.append_to(text));
     }
 
     /// Of the configuration that is in force.
@@ -175,13 +176,13 @@ impl Audit {
 }
 
 impl Line<'_> {
-    fn to_bytes(&self) -> Vec<u8> {
-        let mut text = Vec::with_capacity(USUAL_LENGTH);
+    fn append_to(&self, text: &mut Vec<u8>) {
         // A record is text, numbers and lists of them: there is nothing in it that could fail to become JSON.
-        if serde_json::to_writer(&mut text, self).is_ok() {
+        if serde_json::to_writer(&mut *text, self).is_ok() {
             text.push(b'\n');
+        } else {
+            text.clear();
         }
-        text
     }
 }
 

@@ -3,6 +3,7 @@
 //! A token is an [`UnverifiedToken`] until its [`Issuer`] has proven its signature (`jwks`) and checked what it says
 //! (`claims`); only then may it name a [`Principal`].
 
+mod by_digest;
 pub mod claims;
 pub mod cookie;
 pub mod credential;

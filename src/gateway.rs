@@ -48,6 +48,7 @@ use hyper::body::Incoming;
 use hyper::header::{HOST, SET_COOKIE};
 use hyper::http::request;
 use hyper::{Method, Request, Response, StatusCode};
+use std::pin::pin;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -74,7 +75,8 @@ impl Gateway {
     /// Answers one request that came from `peer`. Never fails: what goes wrong is an answer too.
     pub async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         let ids = RequestIds::of(request.headers());
-        telemetry::within(ids, self.serve(request, peer, ids)).await
+        // Boxed, for it is passed on from hand to hand from here to hyper.
+        telemetry::within(ids, Box::pin(self.serve(request, peer, ids))).await
     }
 
     async fn serve(&self, request: Request<Incoming>, peer: Peer, ids: RequestIds) -> Response<Body> {
@@ -99,10 +101,12 @@ impl Gateway {
         context: &RequestContext,
         exchange: &mut Exchange<'_>,
     ) -> Response<Body> {
-        // Boxed, for it is passed on from hand to hand from here to hyper.
-        let answer = Box::pin(self.dispatch(route, head, body, context, exchange));
         let deadline = self.settings.limits.deadlines.request;
-        let answer = tokio::time::timeout(deadline, answer).await.unwrap_or(Err(Error::OutOfTime));
+        let answer = {
+            // In its place: it is large, and a deadline would take it along.
+            let answer = pin!(self.dispatch(route, head, body, context, exchange));
+            tokio::time::timeout(deadline, answer).await.unwrap_or(Err(Error::OutOfTime))
+        };
         match answer {
             Ok(response) => response,
             Err(error) => Box::pin(self.recover(error, head, context, exchange)).await,

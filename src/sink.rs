@@ -1,6 +1,7 @@
 //! Writing that never holds anybody up: lines gather in bounded memory, and a thread of their own writes them out.
 
 use prometheus_client::metrics::counter::Counter;
+use std::cell::Cell;
 use std::fmt;
 use std::io::{self, ErrorKind, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -8,8 +9,16 @@ use std::time::{Duration, Instant};
 
 /// How long lines gather, so that many share one write and one waking of the thread.
 const GATHER: Duration = Duration::from_millis(10);
-/// What the thread keeps of its memory between two writes.
+/// What the thread keeps of its memory between two writes, or twice what it wrote just now where that is more: a busy
+/// server would ask for the same memory again and again.
 const KEPT: usize = 64 * 1024;
+
+/// What a thread keeps of the memory that it writes lines in.
+const LINE_KEPT: usize = 4 * 1024;
+
+thread_local! {
+    static LINE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// The way to one stream. A line that finds no room, or that the stream does not take, is lost and counted; the stream
 /// itself says so as soon as it takes something again.
@@ -67,6 +76,17 @@ impl Sink {
         let write = move || write_batches(&queue, stream, notice);
         std::thread::Builder::new().name(name.to_owned()).spawn(write)?;
         Ok(Self(Arc::new(entrance)))
+    }
+
+    /// Queues what `write` puts into its empty buffer, as [`line`](Self::line) does.
+    pub fn write(&self, write: impl FnOnce(&mut Vec<u8>)) {
+        // Taken out while it is in use, for what is written may itself log. A thread that is ending has none to give.
+        let mut line = LINE.try_with(Cell::take).unwrap_or_default();
+        write(&mut line);
+        self.line(&line);
+        line.clear();
+        line.shrink_to(LINE_KEPT);
+        _ = LINE.try_with(|kept| kept.set(line));
     }
 
     /// Queues one line, line break included. Never waits for the stream.
@@ -161,8 +181,9 @@ fn write_batches(queue: &Queue, stream: impl Write, notice: impl Fn(u64) -> Vec<
                 told = lost;
             }
         }
+        let kept = KEPT.max(2 * batch.len());
         batch.clear();
-        batch.shrink_to(KEPT);
+        batch.shrink_to(kept);
         queue.lock().dealt_with = taken;
         queue.settled.notify_all();
     }

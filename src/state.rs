@@ -170,7 +170,7 @@ impl State {
     /// When what `keys` name ended, as far as it did.
     pub async fn ends<const N: usize>(&self, keys: [&Key; N]) -> Result<[Option<UnixSeconds>; N], Away> {
         match &*self.0 {
-            Backend::Memory(memory) => Ok(keys.map(|key| memory.ended(key))),
+            Backend::Memory(memory) => Ok(memory.ended(keys)),
             Backend::Valkey(valkey) => valkey.ends(keys).await,
         }
     }

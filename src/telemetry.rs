@@ -116,8 +116,7 @@ struct Lines {
 
 impl<S: Subscriber> Layer<S> for Lines {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
-        let line = |request: Option<&RequestIds>| line::of_event(self.format, &self.clock, event, request);
-        let line = REQUEST.try_with(|request| line(Some(request))).unwrap_or_else(|_| line(None));
-        self.sink.line(&line);
+        let ids = REQUEST.try_with(|request| *request).ok();
+        self.sink.write(|text| line::of_event(self.format, &self.clock, event, ids.as_ref(), text));
     }
 }

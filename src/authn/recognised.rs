@@ -3,6 +3,7 @@
 //! A token is known by its digest, so no token stays in memory. What failed is never remembered, and what is remembered
 //! counts only while the keys that proved it are in force and the token has not expired.
 
+use super::by_digest::ByDigest;
 use super::jwks::{self, Fingerprint};
 use super::principal::Principal;
 use crate::clock::UnixSeconds;
@@ -17,7 +18,7 @@ const LONGEST_KEPT: Duration = Duration::from_secs(10 * 60);
 
 /// The tokens of one issuer.
 #[derive(Debug)]
-pub(super) struct Recognised(Cache<Seen, Arc<Recognition>>);
+pub(super) struct Recognised(Cache<Seen, Arc<Recognition>, ByDigest>);
 
 /// A token that was presented in one way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,7 +63,7 @@ impl Recognised {
             .max_capacity(LARGEST)
             .weigher(|_, recognition: &Arc<Recognition>| recognition.weight())
             .time_to_live(LONGEST_KEPT);
-        Self(cache.build())
+        Self(cache.build_with_hasher(ByDigest::default()))
     }
 
     pub(super) fn find(&self, seen: &Seen) -> Option<Arc<Recognition>> {

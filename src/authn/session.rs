@@ -96,7 +96,7 @@ pub struct Session {
     pub principal: Arc<Principal>,
     pub id: SessionId,
     /// `sid` of the ID token: the provider's own session, for logout from its side.
-    pub provider_session: Option<String>,
+    pub provider_session: Option<Arc<str>>,
     pub established: UnixSeconds,
     /// A `Set-Cookie` that moves the idle time on, when it is due.
     pub renewed: Option<HeaderValue>,
@@ -114,7 +114,7 @@ pub struct SignedOut {
 /// Names a session; opens nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
-pub struct SessionId(String);
+pub struct SessionId(Arc<str>);
 
 impl Sessions {
     /// Sessions for browsers at `public_url`. Where a person has too many groups and claims for a cookie, only what the
@@ -165,7 +165,7 @@ impl Sessions {
     pub async fn establish(&self, arrival: Arrival<'_>) -> Result<HeaderValue, SessionError> {
         let Arrival { principal, provider_session, tokens } = arrival;
         let now = self.clock.now();
-        let id = SessionId(URL_SAFE_NO_PAD.encode(random::<16>()));
+        let id = SessionId(URL_SAFE_NO_PAD.encode(random::<16>()).into());
         let mut content = Content::of(principal, id.clone(), provider_session, now);
         content.established = self.revocations.beginning(&content.marks()).await;
         let (_, cookie) = self.fit(content)?;

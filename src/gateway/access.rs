@@ -23,7 +23,7 @@ pub struct Exchange<'a> {
     method: &'static str,
     version: &'static str,
     destination: Option<Arc<str>>,
-    person: Option<String>,
+    person: Option<Arc<Principal>>,
     /// The failure's reason, or another word for how it went.
     outcome: Option<&'static str>,
     status: Option<u16>,
@@ -54,14 +54,14 @@ impl<'a> Exchange<'a> {
     }
 
     /// A configured destination, never a name that merely stood in the path: it becomes a metric's label.
-    pub fn opens(&mut self, destination: &Arc<str>, person: &Principal) {
+    pub fn opens(&mut self, destination: &Arc<str>, person: &Arc<Principal>) {
         self.destination = Some(Arc::clone(destination));
-        self.person = Some(person.user.clone());
+        self.person = Some(Arc::clone(person));
     }
 
     /// Who asked, for the page that answers them.
     pub fn person(&self) -> Option<&str> {
-        self.person.as_deref()
+        self.person.as_ref().map(|person| person.user.as_str())
     }
 
     pub fn destination(&self) -> Option<&str> {

@@ -39,23 +39,26 @@ impl Gateway {
         let path = link.map(|link| decoded(link.path).unwrap_or(Cow::Borrowed("\0")));
         let query = link.and_then(|link| link.query);
         let question = Question { principal, client_ip: context.client_ip, path: path.as_deref(), query };
-        let (reason, trace, error) = match self.policy.authorize(destination, &question) {
+        let refusal = match self.policy.authorize(destination, &question) {
             Ok(grant) => return Ok(grant),
-            Err(Refusal::Denied(denial)) => {
-                let (reason, trace) = (denial.reason.as_str(), denial.trace.clone());
-                (reason, trace, Error::Denied(denial))
-            }
-            Err(Refusal::NoSuchPath(trace)) => (NO_SUCH_PATH, trace, Error::NoSuchPath),
+            Err(refusal) => refusal,
+        };
+        let (reason, trace) = match &refusal {
+            Refusal::Denied(denial) => (denial.reason.as_str(), &denial.trace),
+            Refusal::NoSuchPath(trace) => (NO_SUCH_PATH, trace),
         };
         self.audit.record(&Record {
             destination: Some(destination.name()),
             rule: trace.deciding().map(|step| &*step.rule),
             reason: Some(reason),
             outcome: Some("refused"),
-            trace: Some(explain::steps(&trace)),
+            trace: Some(explain::steps(trace)),
             ..person(Event::Deny, principal, context)
         });
-        Err(error)
+        Err(match refusal {
+            Refusal::Denied(denial) => Error::Denied(denial),
+            Refusal::NoSuchPath(_) => Error::NoSuchPath,
+        })
     }
 
     /// Counts against the person's rate and mints. The grant is audited here: one record, however it ends.

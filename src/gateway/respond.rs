@@ -19,6 +19,9 @@ pub type Body = Full<Bytes>;
 /// What most answers carry fits without growing.
 const HEADERS: usize = 12;
 
+/// What most documents need.
+const USUAL_LENGTH: usize = 512;
+
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -55,8 +58,9 @@ pub fn html(status: StatusCode, page: Markup, pages: &Pages) -> Response<Body> {
 }
 
 pub fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {
-    match serde_json::to_vec(value) {
-        Ok(body) => with_body(status, JSON, body),
+    let mut body = Vec::with_capacity(USUAL_LENGTH);
+    match serde_json::to_writer(&mut body, value) {
+        Ok(()) => with_body(status, JSON, body),
         Err(_) => with_body(StatusCode::INTERNAL_SERVER_ERROR, JSON, b"{}".to_vec()),
     }
 }

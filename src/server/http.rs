@@ -29,6 +29,8 @@ use tokio::time::{sleep_until, timeout, timeout_at};
 const MOST_RESET: usize = 20;
 /// Streams that we reset for the client's errors, over the whole life of a connection.
 const MOST_FAULTY: usize = 64;
+/// Header fields that hyper takes where it is not told otherwise.
+const HYPER_HEADER_FIELDS: usize = 100;
 /// Bytes of bodies on their way, per stream and per connection: bodies are small here.
 const WINDOW: u32 = 64 * 1024;
 
@@ -131,7 +133,11 @@ where
 
 fn http1(limits: &Limits) -> http1::Builder {
     let mut builder = http1::Builder::new();
-    builder.max_buf_size(limits.head_size).max_headers(limits.header_fields);
+    builder.max_buf_size(limits.head_size);
+    // For as many as it takes by itself, hyper has room on the stack; for any other number it allocates at each request.
+    if limits.header_fields != HYPER_HEADER_FIELDS {
+        builder.max_headers(limits.header_fields);
+    }
     builder
 }
 

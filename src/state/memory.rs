@@ -86,8 +86,14 @@ impl Memory {
         }
     }
 
-    pub(super) fn ended(&self, key: &Key) -> Option<UnixSeconds> {
-        self.value(key).as_deref().and_then(time)
+    /// When what [`end`](Self::end) noted under each key ended.
+    pub(super) fn ended<const N: usize>(&self, keys: [&Key; N]) -> [Option<UnixSeconds>; N] {
+        let now = self.clock.now();
+        let entries = self.entries(Room::Revocation);
+        keys.map(|key| {
+            let entry = entries.values.get(&key.name).filter(|entry| entry.end.0 > now);
+            entry.and_then(|entry| time(&entry.value))
+        })
     }
 
     /// Everything noted by [`end`](Self::end) that still counts: its name, when it ended, and how long that is to be known.
@@ -175,7 +181,7 @@ mod tests {
         memory.end(&key, UnixSeconds(900), MINUTE);
         memory.end(&key, UnixSeconds(950), MINUTE);
         memory.end(&key, UnixSeconds(920), MINUTE);
-        assert_eq!(memory.ended(&key), Some(UnixSeconds(950)));
+        assert_eq!(memory.ended([&key]), [Some(UnixSeconds(950))]);
         assert_eq!(memory.all_ends(), [(key.name.clone(), UnixSeconds(950), MINUTE)]);
     }
 

@@ -133,7 +133,7 @@ impl Valkey {
         &self,
         keys: [&Key; N],
     ) -> Result<[Option<UnixSeconds>; N], Away> {
-        let mut ends = keys.map(|key| self.own.ended(key));
+        let mut ends = self.own.ended(keys);
         let known = match self.many(keys).await {
             Err(Away) if self.when_away == WhenAway::Serve => return Ok(ends),
             known => known?,

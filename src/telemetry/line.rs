@@ -8,24 +8,22 @@ use std::io::Write;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level};
 
-/// What most lines need.
-const USUAL_LENGTH: usize = 512;
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
     Human,
     Json,
 }
 
-/// The line of an event, with the names of the request that it happened in.
+/// Appends the line of an event, with the names of the request that it happened in.
 pub(super) fn of_event(
     format: LogFormat,
     clock: &Clock,
     event: &Event<'_>,
     ids: Option<&RequestIds>,
-) -> Vec<u8> {
+    text: &mut Vec<u8>,
+) {
     let metadata = event.metadata();
-    let mut line = Line::begin(format, clock, metadata.level(), metadata.target());
+    let mut line = Line::begin(text, format, clock, metadata.level(), metadata.target());
     event.record(&mut line);
     if let Some(RequestIds { request_id, trace_id, span_id, parent_span_id }) = ids {
         line.string("request_id", request_id);
@@ -35,27 +33,28 @@ pub(super) fn of_event(
             line.string("parent_span_id", parent);
         }
     }
-    line.end()
+    line.end();
 }
 
 /// The line that tells of lost ones.
 pub(super) fn of_lost(format: LogFormat, clock: &Clock, lost: u64) -> Vec<u8> {
-    let mut line = Line::begin(format, clock, &Level::ERROR, module_path!());
+    let mut text = Vec::new();
+    let mut line = Line::begin(&mut text, format, clock, &Level::ERROR, module_path!());
     line.string("message", "log.lost");
     line.plain("lost", lost);
-    line.end()
+    line.end();
+    text
 }
 
-struct Line {
+struct Line<'a> {
     format: LogFormat,
-    text: Vec<u8>,
+    text: &'a mut Vec<u8>,
 }
 
 /// Writing to memory does not fail.
-impl Line {
-    fn begin(format: LogFormat, clock: &Clock, level: &Level, target: &str) -> Self {
+impl<'a> Line<'a> {
+    fn begin(text: &'a mut Vec<u8>, format: LogFormat, clock: &Clock, level: &Level, target: &str) -> Self {
         let time = humantime::format_rfc3339_micros(clock.now_system());
-        let mut text = Vec::with_capacity(USUAL_LENGTH);
         _ = match format {
             LogFormat::Human => write!(text, "{time} {level:>5} {target}:"),
             LogFormat::Json => {
@@ -68,7 +67,7 @@ impl Line {
     fn string(&mut self, name: &str, value: &str) {
         self.name(name);
         _ = match self.format {
-            LogFormat::Json => serde_json::to_writer(&mut self.text, value).is_ok(),
+            LogFormat::Json => serde_json::to_writer(&mut *self.text, value).is_ok(),
             LogFormat::Human if name == "message" => write!(self.text, "{}", readable(value)).is_ok(),
             LogFormat::Human if is_word(value) => self.text.write_all(value.as_bytes()).is_ok(),
             LogFormat::Human => write!(self.text, "{value:?}").is_ok(),
@@ -79,7 +78,7 @@ impl Line {
     fn plain(&mut self, name: &str, value: impl Serialize + Display) {
         self.name(name);
         _ = match self.format {
-            LogFormat::Json => serde_json::to_writer(&mut self.text, &value).is_ok(),
+            LogFormat::Json => serde_json::to_writer(&mut *self.text, &value).is_ok(),
             LogFormat::Human => write!(self.text, "{value}").is_ok(),
         };
     }
@@ -96,16 +95,15 @@ impl Line {
         }
     }
 
-    fn end(mut self) -> Vec<u8> {
+    fn end(self) {
         self.text.extend_from_slice(match self.format {
             LogFormat::Human => b"\n",
             LogFormat::Json => b"}\n",
         });
-        self.text
     }
 }
 
-impl Visit for Line {
+impl Visit for Line<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
         self.string(field.name(), value);
     }
@@ -129,7 +127,7 @@ impl Visit for Line {
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
         if let LogFormat::Json = self.format {
             self.name(field.name());
-            _ = serde_json::to_writer(&mut self.text, &format_args!("{value:?}"));
+            _ = serde_json::to_writer(&mut *self.text, &format_args!("{value:?}"));
         } else {
             self.string(field.name(), &format!("{value:?}"));
         }

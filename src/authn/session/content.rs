@@ -40,7 +40,7 @@ pub(super) struct Content {
     #[serde(rename = "d", default, skip_serializing_if = "is_false")]
     claims_selected: bool,
     #[serde(rename = "p", default, skip_serializing_if = "Option::is_none")]
-    pub(super) provider_session: Option<String>,
+    pub(super) provider_session: Option<Arc<str>>,
     #[serde(rename = "e")]
     pub(super) established: UnixSeconds,
     #[serde(rename = "l")]
@@ -95,7 +95,7 @@ impl Content {
             groups_claim,
             claims,
             claims_selected: false,
-            provider_session: provider_session.map(str::to_owned),
+            provider_session: provider_session.map(Arc::from),
             established: now,
             last_seen: now,
             validated: now,
@@ -105,15 +105,10 @@ impl Content {
 
     /// The same session with what the provider says of the person now.
     pub(super) fn told_anew(&self, person: &Identified) -> Self {
-        let provider_session = person.provider_session.as_ref().or(self.provider_session.as_ref());
+        let provider_session = person.provider_session.as_deref().or(self.provider_session.as_deref());
         Self {
             established: self.established,
-            ..Self::of(
-                &person.principal,
-                self.id.clone(),
-                provider_session.map(String::as_str),
-                self.last_seen,
-            )
+            ..Self::of(&person.principal, self.id.clone(), provider_session, self.last_seen)
         }
     }
 

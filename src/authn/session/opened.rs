@@ -5,6 +5,7 @@
 
 use super::content::{Content, Home};
 use super::selection::{Questions, Unanswered};
+use crate::authn::by_digest::ByDigest;
 use crate::authn::principal::Principal;
 use crate::authn::revocation::Watched;
 use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
@@ -18,7 +19,7 @@ const LONGEST_KEPT: Duration = Duration::from_secs(10 * 60);
 
 /// The cookies of one configuration.
 #[derive(Debug)]
-pub(super) struct OpenedCookies(Cache<[u8; SHA256_OUTPUT_LEN], Arc<Reading>>);
+pub(super) struct OpenedCookies(Cache<[u8; SHA256_OUTPUT_LEN], Arc<Reading>, ByDigest>);
 
 /// What a cookie says, as this configuration understands it.
 pub(super) struct Reading {
@@ -36,7 +37,7 @@ impl OpenedCookies {
             .max_capacity(LARGEST)
             .weigher(|_, reading: &Arc<Reading>| reading.weight())
             .time_to_live(LONGEST_KEPT);
-        Self(cache.build())
+        Self(cache.build_with_hasher(ByDigest::default()))
     }
 
     /// What the cookie says: by memory, or else by `open`, whose success is remembered.
