@@ -76,6 +76,23 @@ async fn the_client_is_the_rightmost_hop_that_is_not_trusted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_balancer_that_is_not_listed_is_nobodys_address() {
+    let stage = behind_a_balancer("[10.0.100.0/24]").await;
+    let change = |text: String| {
+        text.replace("10.20.0.0/16", "127.0.0.0/8").replace("client_ip: 127.0.0.1", "client_ip: 203.0.113.9")
+    };
+    let file = stage.folder.path().join("postern.yaml");
+    std::fs::write(&file, change(std::fs::read_to_string(&file).unwrap())).unwrap();
+    stage.hang_up("applied").await;
+    let studio = stage.postern.at("/studio");
+    assert_eq!(stage.program("max").get(&studio).await.checked().status, 302, "alone, it is the client");
+    for (header, value) in [("x-forwarded-for", "203.0.113.9"), ("forwarded", "for=203.0.113.9")] {
+        let refused = stage.program("max").with(header, value).get(&studio).await.checked();
+        assert_eq!((refused.status.as_u16(), refused.reason()), (403, "rule-error".to_owned()), "{header}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_person_is_the_same_by_session_bearer_and_signed_header() {
     let stage = behind_a_balancer("[127.0.0.1, 10.0.100.0/24]").await;
     let studio = stage.postern.at("/studio");

@@ -142,11 +142,24 @@ async fn a_header_that_is_not_asked_for_is_no_request() {
 async fn a_reload_changes_who_may_introduce() {
     let stage = required("[127.0.0.1]").await;
     assert_eq!(status(&ask(&stage, v1("10.20.3.4"), "").await), "302");
+    let token = stage.token("max");
+    let request = || {
+        let get = get(port(&stage), "/studio", &format!("authorization: Bearer {token}\r\n"));
+        get.replace("connection: close\r\n", "")
+    };
+    let mut open = Raw::connect(port(&stage)).await;
+    open.send(v1("10.20.3.4")).await;
+    open.send(request()).await;
+    assert_eq!(status(&open.answer().await), "302");
     let file = stage.folder.path().join("postern.yaml");
     let text = std::fs::read_to_string(&file).unwrap();
     std::fs::write(&file, text.replace("trusted_proxies: [127.0.0.1]", "trusted_proxies: [127.0.0.2]"))
         .unwrap();
     stage.hang_up("applied").await;
+    open.send(request()).await;
+    let outdated = open.rest_as_text().await;
+    assert_eq!(status(&outdated), "403", "what was said of it when it was opened counts no longer");
+    assert!(outdated.to_ascii_lowercase().contains("connection: close"), "{outdated}");
     assert_eq!(ask(&stage, v1("10.20.3.4"), "").await, "");
     std::fs::write(&file, text.replace("proxy_protocol: required", "proxy_protocol: off")).unwrap();
     stage.hang_up("applied").await;

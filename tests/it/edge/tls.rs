@@ -193,10 +193,20 @@ async fn a_certificate_is_renewed_while_the_configuration_is_refused() {
     authority.issue("second", "-days 2");
     let stage = behind(&authority).await;
     let file = stage.folder.path().join("postern.yaml");
-    fs::write(&file, "nonsense").unwrap();
-    authority.install("second");
-    stage.hang_up("refused").await;
-    assert_eq!(subject(&authority, &stage).await, "second");
+    let good = fs::read_to_string(&file).unwrap();
+    // It does not load, it asks for what only a start decides, and a secret of it cannot be read.
+    let refused = [
+        ("second", "nonsense".to_owned()),
+        ("server", format!("{good}\naliases: [other.example]\naudit: {{file: elsewhere.jsonl}}\n")),
+        ("second", good.replace("sandbox-client-secret", "no-such-secret")),
+    ];
+    for (name, text) in refused {
+        fs::write(&file, text).unwrap();
+        authority.install(name);
+        stage.hang_up("refused").await;
+        let expected = if name == "server" { "localhost" } else { name };
+        assert_eq!(subject(&authority, &stage).await, expected);
+    }
 }
 
 /// Kubernetes mounts a secret as links through `..data`, and updates it by another `..data`.
