@@ -60,7 +60,7 @@ impl Metrics {
         new.0.register("build", "The running program", version);
         new.0.register("log_lost", "Lines of the log that could not be written", log_lost.clone());
         let (requests, mints) = (Histogram::new(REQUEST_BUCKETS), Histogram::new(MINT_BUCKETS));
-        Self {
+        let metrics = Self {
             none: NONE.into(),
             requests: new.one("requests", "Requests, by the destination they named and how they ended"),
             request_duration: new.seconds(
@@ -95,7 +95,11 @@ impl Metrics {
             state_up: new.one("state_up", "Whether the state answers: 1, or 0 while its server is away"),
             audit_lost: new.one("audit_lost", "Audit records that could not be written"),
             registry: new.0,
-        }
+        };
+        let unavailable =
+            RequestLabels { destination: Arc::clone(&metrics.none), outcome: series::PROVIDER_UNAVAILABLE };
+        _ = metrics.requests.get_or_create(&unavailable);
+        metrics
     }
 
     /// Makes the series of a destination, so that the first failure is a rise from zero and not a series that begins.

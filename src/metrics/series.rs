@@ -28,6 +28,9 @@ pub(super) const MINT_OUTCOMES: [&str; 9] = [
     GONE,
 ];
 
+/// How a request ends that needs the identity provider while it is away: nobody is known who could name a destination.
+pub(super) const PROVIDER_UNAVAILABLE: &str = "provider-unavailable";
+
 /// How a request that names a destination may end.
 pub(super) const LAUNCH_OUTCOMES: [&str; 15] = [
     "ok",
