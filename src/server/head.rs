@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn a_head_ends_with_an_empty_line() {
         for (whole, until) in [
-            (&b"GET / HTTP/1.1\r\nhost: x\r\n\r\nrest"[..], 27),
+            (&b"GET / HTTP/1.1\r\nhost: x\r\n\r\nrest"[..], 27_usize),
             (b"GET / HTTP/1.1\nhost: x\n\nrest", 24),
             (b"GET / HTTP/1.1\nhost: x\n\r\nrest", 25),
             (b"\r\n\r\nGET / HTTP/1.1", 4),
