@@ -176,12 +176,21 @@ fn parse(source: &str, vocabulary: &Vocabulary<'_>, gathered: &mut Gathered) -> 
     })?;
     let mut check = Check::new(vocabulary, &positions, &mut gathered.patterns);
     let found = check.expression(&expression);
-    let Check { problems, names_realm, .. } = check;
+    let Check { mut problems, names_realm, .. } = check;
     if !problems.is_empty() {
+        // The parser's source information counts bytes.
+        for problem in &mut problems {
+            problem.character = problem.character.map(|byte| character_at(source, byte));
+        }
         return Err(problems);
     }
     reads::gather(&expression, &mut gathered.reads);
     Ok(Parsed { expression, found, names_realm })
+}
+
+/// Which character, from 1 on, the byte with this number, from 1 on, belongs to.
+fn character_at(source: &str, byte: usize) -> usize {
+    source.char_indices().take_while(|(start, _)| start + 1 < byte).count() + 1
 }
 
 /// The parser's complaint without its list of every token that it would have taken.
