@@ -252,7 +252,7 @@ async fn target(presigner: &Presigner, opening: Opening, closed: bool, own: &str
         return checks;
     }
     let minted = match &target {
-        Opened::Granted(grant) => presigner.presign(grant).await.map(|minted| minted.facts),
+        Opened::Granted(grant) => presigner.rehearse_granted(grant).await,
         _ => presigner.rehearse(mint).await,
     };
     let action = format!("sagemaker:{}", mint.target.operation());

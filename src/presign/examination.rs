@@ -5,12 +5,13 @@ use super::error::PresignError;
 use super::retry::Deadline;
 use super::sagemaker::At;
 use super::sdk::DateSeen;
-use super::session_name::LOOK_UP;
+use super::session_name::{LOOK_UP, session_name};
 use super::session_policy::Scope;
 use super::state::TargetState;
 use super::sts::AssumeRole;
-use super::{MintFacts, Presigner};
+use super::{MintFacts, Person, Presigner};
 use crate::clock::UnixSeconds;
+use crate::policy::grant::Grant;
 use crate::target::{DomainId, ExpiresInSeconds, Mint, Region, RoleArn, Target};
 use std::sync::Arc;
 use std::time::Duration;
@@ -94,9 +95,24 @@ impl Presigner {
     ///
     /// [`PresignError`], within `aws.timeout`.
     pub async fn rehearse(&self, mint: &Mint) -> Result<MintFacts, PresignError> {
+        self.rehearse_as(LOOK_UP.to_owned(), mint).await
+    }
+
+    /// The same for a granted request, in its person's name: what their launch would be, but for the URL's life and use.
+    ///
+    /// # Errors
+    ///
+    /// As [`Presigner::rehearse`].
+    pub async fn rehearse_granted(&self, grant: &Grant) -> Result<MintFacts, PresignError> {
+        let person = Person::of(grant.principal());
+        let name = session_name(&person, self.sole_realm.as_deref());
+        self.rehearse_as(name, grant.mint()).await
+    }
+
+    async fn rehearse_as(&self, session_name: String, mint: &Mint) -> Result<MintFacts, PresignError> {
         let mut mint = mint.clone();
         shorten(&mut mint.target);
-        let session = self.session(&mint, LOOK_UP.to_owned());
+        let session = self.session(&mint, session_name);
         let deadline = Deadline::after(self.config.timeout);
         let minted = Box::pin(self.mint_until(deadline, &mint, session));
         let minted = timeout_at(deadline.at, minted).await;
