@@ -76,9 +76,17 @@ impl Site {
             state: self.state.clone(),
             readiness: self.readiness.clone(),
         };
-        let gateway = Gateway::new(settings, policy, parts, before)?;
+        Gateway::new(settings, policy, parts, before)
+    }
+
+    /// The state that replicas share is reached by what its secret is now.
+    pub(super) async fn renew_state(&self, settings: &config::Gateway) -> Result<(), String> {
+        self.state.renew(&settings.state).await
+    }
+
+    /// The configuration of this digest is in force from now on.
+    pub(super) fn in_force(&self, digest: &str) {
         self.metrics.config_in_force(digest, self.clock.now());
-        Ok(gateway)
     }
 
     /// What connections are met with under a configuration.
