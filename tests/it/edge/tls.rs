@@ -265,6 +265,28 @@ async fn a_bad_pair_is_told_before_the_start() {
     assert!(code == Some(1) && said.contains("listen.tls.certificate: it expired at 20"), "{code:?} {said}");
 }
 
+/// A balancer in front may take a certificate that browsers would not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_for_another_host_is_warned_of_and_served() {
+    let authority = Authority::new();
+    authority.issue("lasting", "-days 90");
+    authority.install("lasting");
+    let stage = Stage::with(SandboxOptions::default(), |text| {
+        text.replace("  direct_clients: true\n", &format!("  direct_clients: true\n{}", authority.listen()))
+            .replace("public_url: http://localhost", "public_url: http://127.0.0.1")
+    })
+    .await;
+    let complaint = "it is not for `127.0.0.1`, the host of `public_url`";
+    stage.postern.wait_for_log(&format!("tls.certificate: {complaint}"), 1).await;
+    assert_eq!(subject(&authority, &stage).await, "lasting");
+    let config = stage.folder.path().join("postern.yaml");
+    let check = ["check", "--with-secrets", "--config"];
+    let checked = Command::new(BINARY).args(check).arg(&config).output().unwrap();
+    let said = String::from_utf8(checked.stdout).unwrap();
+    assert!(checked.status.success(), "{said}");
+    assert!(said.contains(&format!("warning: listen.tls.certificate: {complaint}")), "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_tls_ends_the_connection() {
     let authority = Authority::new();
