@@ -1,6 +1,7 @@
 //! `postern check`
 
 use super::{CheckArgs, Configuration, Failed, Format, load, print, print_json};
+use crate::audit::file::AuditFile;
 use crate::authn::issuer::Issuer;
 use crate::clock::Clock;
 use crate::config::diagnostics::{Diagnostic, Severity};
@@ -95,6 +96,14 @@ fn check_secrets(configuration: &Configuration) -> Secrets {
         Some(Err(error)) => wrong.push(error),
         None => {}
     }
+    match gateway.audit_file.as_deref().map(|file| (file.display(), AuditFile::examine(file))) {
+        Some((file, Ok(Some(complaint)))) => {
+            let message = format!("`{file}`: {complaint}");
+            warnings.push(Diagnostic::new("audit.file", Location::default(), message));
+        }
+        Some((file, Err(error))) => wrong.push(format!("audit.file: cannot write `{file}`: {error}")),
+        _ => {}
+    }
     if wrong.is_empty()
         && let Err(error) = sealer(gateway).and_then(|sealer| {
             let state = State::in_memory(clock.clone());
@@ -132,8 +141,12 @@ fn as_text(
         }
     }
     let passed = outcomes.iter().filter(|outcome| outcome.passed()).count();
+    let wrong = match (args.with_secrets, secrets.wrong.len()) {
+        (false, _) => String::new(),
+        (true, count) => format!("; secrets and files that cannot be used: {count}"),
+    };
     text + &format!(
-        "{}: destinations: {}; tests: {passed} of {} passed; warnings: {}\n",
+        "{}: destinations: {}; tests: {passed} of {} passed; warnings: {}{wrong}\n",
         args.config.display(),
         configuration.policy.destinations().count(),
         outcomes.len(),
