@@ -40,7 +40,7 @@ pub trait Answers: Send + Sync + 'static {
     /// The answer to one request. Never fails: what goes wrong is an answer too.
     fn answer(&self, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response<Body>> + Send;
 
-    /// A request was so malformed, or its head so large, that it was answered with `status` without being asked.
+    /// A request was so malformed, large or slow that it was answered with `status` without being asked.
     fn refused(&self, _peer: Peer, _status: StatusCode) -> impl Future<Output = ()> + Send {
         ready(())
     }

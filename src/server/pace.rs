@@ -12,17 +12,23 @@ use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 
 /// How long a client may take to close its side once ours is closed.
-const LINGER: Duration = Duration::from_secs(2);
+pub(super) const LINGER: Duration = Duration::from_secs(2);
+/// How long after an answer the next request is expected at once.
+const REST: Duration = Duration::from_millis(250);
 
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// The first bytes of a request are here, its head is not complete.
     Head,
+    /// The head is complete, the body is not.
+    Body,
     /// Requests are being answered.
     Busy,
     /// All requests are answered.
     Idle,
+    /// The same, and what was set aside for requests is given back.
+    Resting,
     /// Nothing more is sent; the client may still send.
     Closed,
     /// Nor is the client listened to.
@@ -40,13 +46,16 @@ struct Moment {
     phase: Phase,
     since: Instant,
     requests: usize,
+    /// Whether the bytes after an answer can only be the next request's.
+    may_rest: bool,
     /// Since when the client has not read what was to be sent.
     blocked: Option<Instant>,
 }
 
 impl Pace {
     pub(super) fn new(deadlines: Deadlines) -> Arc<Self> {
-        let moment = Moment { phase: Phase::Head, since: Instant::now(), requests: 0, blocked: None };
+        let (phase, since) = (Phase::Head, Instant::now());
+        let moment = Moment { phase, since, requests: 0, may_rest: true, blocked: None };
         Arc::new(Self { deadlines, moment: Mutex::new(moment) })
     }
 
@@ -57,9 +66,30 @@ impl Pace {
     /// Bytes came from the client.
     pub(super) fn received(&self) {
         let mut moment = self.moment();
-        if moment.phase == Phase::Idle {
+        if matches!(moment.phase, Phase::Idle | Phase::Resting) {
             moment.enter(Phase::Head);
         }
+    }
+
+    /// A request's head is complete, and its body is waited for.
+    pub(super) fn awaits_body(&self) {
+        self.moment().enter(Phase::Body);
+    }
+
+    /// The connection is one that does not rest.
+    pub(super) fn never_rest(&self) {
+        self.moment().may_rest = false;
+    }
+
+    /// True where nothing is under way, nor anything left of what was.
+    pub(super) fn rest(&self) -> bool {
+        let mut moment = self.moment();
+        let rests = moment.phase == Phase::Idle && moment.rests();
+        if rests {
+            // Since when it waits stays as it was.
+            moment.phase = Phase::Resting;
+        }
+        rests
     }
 
     /// The client takes what is sent to it, or does not.
@@ -104,9 +134,11 @@ impl Pace {
         let moment = self.moment();
         let allowed = match moment.phase {
             Phase::Head => self.deadlines.request_head,
+            Phase::Body => self.deadlines.request_body,
             // Each request has its own deadline; this is for what none of them ends.
             Phase::Busy => self.deadlines.request + self.deadlines.write + LINGER,
-            Phase::Idle => self.deadlines.idle,
+            Phase::Idle if moment.rests() => REST,
+            Phase::Idle | Phase::Resting => self.deadlines.idle,
             Phase::Closed | Phase::Over => LINGER,
         };
         let due = moment.since + allowed;
@@ -119,6 +151,10 @@ impl Pace {
 }
 
 impl Moment {
+    fn rests(&self) -> bool {
+        self.may_rest && self.blocked.is_none()
+    }
+
     fn enter(&mut self, phase: Phase) {
         if !matches!(self.phase, Phase::Closed | Phase::Over) {
             self.phase = phase;
@@ -132,9 +168,10 @@ impl Moment {
 pub(super) struct Request(Arc<Pace>);
 
 impl Request {
-    pub(super) fn begin(pace: &Arc<Pace>) -> Self {
+    pub(super) fn begin(pace: &Arc<Pace>, has_body: bool) -> Self {
         let mut moment = pace.moment();
         moment.requests += 1;
+        moment.may_rest &= !has_body;
         moment.enter(Phase::Busy);
         drop(moment);
         Self(Arc::clone(pace))
