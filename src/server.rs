@@ -22,6 +22,7 @@ use self::edge::Edge;
 use self::peer::Peer;
 use self::readiness::Readiness;
 use crate::gateway::respond::Body;
+use crate::metrics::series::Refusals;
 use arc_swap::ArcSwap;
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
@@ -55,6 +56,8 @@ pub struct Serving<Handler> {
     pub readiness: Readiness,
     /// Open connections.
     pub open: Gauge,
+    /// Those that ended before a request was complete.
+    pub refused: Refusals,
 }
 
 /// Serves until `stop` resolves with the time that running requests may still take, and lets them finish.
@@ -109,6 +112,9 @@ fn begin<Handler: Answers>(
     let (counted, complaints) = (Counted::of(&serving.open), Arc::clone(complaints));
     tokio::spawn(async move {
         let ended = Accepted { stream, peer }.run(&edge, &serving, &mut ticket).await;
+        if let Err(refused) = &ended {
+            serving.refused.count(refused.reason());
+        }
         match ended {
             Err(refused) if refused.is_misconfigured() && complaints.is_due() => {
                 tracing::warn!(peer.address = %peer.ip(), "connection.refused: {refused}");

@@ -112,6 +112,7 @@ pub(super) async fn serve(
         edge: Arc::clone(&current.edge),
         readiness: site.readiness.clone(),
         open: site.metrics.connections.clone(),
+        refused: site.metrics.connections_refused.clone(),
         handler: Handler { current, metrics: Arc::clone(&site.metrics) },
     };
     systemd::ready();
