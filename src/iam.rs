@@ -68,7 +68,7 @@ impl Own {
 
     /// Placeholders to replace, in the partition of the region.
     pub fn placeholder(region: &Region) -> Self {
-        let partition = partition_of(region.as_str());
+        let partition = region.partition();
         Self {
             principal: format!("arn:{partition}:iam::ACCOUNT_ID:role/POSTERN_ROLE"),
             account: "ACCOUNT_ID".to_owned(),
@@ -218,17 +218,4 @@ fn partition_and_account(arn: &str) -> (&str, &str) {
         (Some(_), Some(partition), _, _, Some(account), Some(_)) => (partition, account),
         _ => ("*", "*"),
     }
-}
-
-/// <https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html>
-fn partition_of(region: &str) -> &'static str {
-    const PARTITIONS: [(&str, &str); 6] = [
-        ("cn-", "aws-cn"),
-        ("us-gov-", "aws-us-gov"),
-        ("us-isob-", "aws-iso-b"),
-        ("us-isof-", "aws-iso-f"),
-        ("us-iso-", "aws-iso"),
-        ("eusc-", "aws-eusc"),
-    ];
-    PARTITIONS.iter().find(|(start, _)| region.starts_with(start)).map_or("aws", |(_, partition)| partition)
 }
