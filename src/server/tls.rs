@@ -128,15 +128,25 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
 
 fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, String> {
     PrivateKeyDer::from_pem_file(file).map_err(|error| {
-        let what = match error {
-            pem::Error::NoItemsFound => "holds no private key".to_owned(),
-            error => reason(&error),
+        let what = match (error, mark_of_encryption(file)) {
+            (_, Some(mark)) => format!(
+                "is encrypted (`{mark}`), and nobody gives a passphrase here: `openssl pkey -in {} -out PLAIN` decrypts it",
+                file.display()
+            ),
+            (pem::Error::NoItemsFound, None) => "holds no private key".to_owned(),
+            (error, None) => reason(&error),
         };
         format!(
             "listen.tls.private_key: `{}` {what}; allowed: a PEM file with a private key (PKCS #8, PKCS #1 or SEC 1), not encrypted",
             file.display()
         )
     })
+}
+
+/// What says that a key is encrypted: RFC 7468, section 11, and RFC 1421, section 4.6.1.1.
+fn mark_of_encryption(file: &Path) -> Option<&'static str> {
+    let text = std::fs::read_to_string(file).ok()?;
+    ["ENCRYPTED PRIVATE KEY", "Proc-Type: 4,ENCRYPTED"].into_iter().find(|mark| text.contains(mark))
 }
 
 /// Never shows what is in the file.

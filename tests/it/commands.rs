@@ -150,6 +150,19 @@ fn the_audit_file_is_tried_with_the_secrets() {
 }
 
 #[test]
+fn a_demo_whose_port_is_taken_says_which_and_what_to_do() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let refused = postern(&["demo", "--port", &port.to_string()]);
+    assert_eq!(refused.status.code(), Some(1));
+    let said = text(&refused.stderr);
+    assert!(
+        said.starts_with(&format!("port {port} of 127.0.0.1: ")) && said.contains("`--port 0`"),
+        "{said}"
+    );
+}
+
+#[test]
 fn explain_tells_one_destination_or_all() {
     let folder = tempfile::tempdir().unwrap();
     let ada =
