@@ -4,6 +4,7 @@ use crate::config::Limits;
 use crate::gateway::respond::{self, Body};
 use crate::metrics::series::Refusals;
 use crate::metrics::{Exposition, Metrics};
+use crate::server::crowd::Crowd;
 use crate::server::edge::Edge;
 use crate::server::peer::Peer;
 use crate::server::readiness::Readiness;
@@ -29,6 +30,7 @@ pub async fn serve(listener: TcpListener, limits: &Limits, metrics: Arc<Metrics>
         readiness: Readiness::default(),
         open: Gauge::default(),
         refused: Refusals::default(),
+        crowd: Crowd::default(),
         handler: Admin { metrics, readiness },
     };
     if let Err(error) = server::serve(listener, serving, pending()).await {

@@ -4,6 +4,7 @@
 //! deadlines there, what HTTP waits for has them in `pace`.
 
 mod connection;
+pub mod crowd;
 mod drain;
 pub mod edge;
 mod head;
@@ -17,6 +18,7 @@ pub mod systemd;
 pub mod tls;
 
 use self::connection::Accepted;
+use self::crowd::Crowd;
 use self::drain::{Drain, Ticket};
 use self::edge::Edge;
 use self::peer::Peer;
@@ -58,6 +60,7 @@ pub struct Serving<Handler> {
     pub open: Gauge,
     /// Those that ended before a request was complete.
     pub refused: Refusals,
+    pub crowd: Crowd,
 }
 
 /// Serves until `stop` resolves with the time that running requests may still take, and lets them finish.

@@ -50,7 +50,7 @@ pub(super) async fn serve<Stream, Handler: Answers>(
     Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let limits = &edge.limits;
-    let pace = Pace::new(limits.deadlines.clone());
+    let pace = Pace::new(limits.deadlines.clone(), serving.crowd.clone());
     let mut timer = pin!(sleep_until(pace.due()));
     let mut stream = Paced::new(stream, Arc::clone(&pace));
     let mut ahead = Vec::new();
@@ -70,6 +70,7 @@ pub(super) async fn serve<Stream, Handler: Answers>(
                 Err(error) => break Ended::Gone(error),
             }
         }
+        pace.make_room(spoken);
         stream.hand_over(spoken, mem::take(&mut ahead));
         let service = service_fn(|request: hyper::Request<Incoming>| {
             let running = Request::begin(&pace, !request.body().is_end_stream());
@@ -86,7 +87,6 @@ pub(super) async fn serve<Stream, Handler: Answers>(
         let io = TokioIo::new(stream);
         // Boxed, so that there is room for one of them, once, and none while nothing is asked.
         if spoken == Version::HTTP_2 {
-            pace.never_rest();
             let mut connection = Box::pin(http2(limits).serve_connection(io, service));
             break drive(connection.as_mut(), &pace, timer, ticket).await;
         }
@@ -220,8 +220,9 @@ impl<Handler> Serving<Handler> {
         mut answer: Response<Body>,
         version: Version,
         is_outdated: bool,
-        request: Request,
+        mut request: Request,
     ) -> Response<Answer> {
+        request.answered();
         if version != Version::HTTP_2 && (is_outdated || !self.readiness.is_ready()) {
             // Before the listener closes, so that no client finds its connection gone when it next asks.
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

@@ -3,7 +3,9 @@
 //! A connection is in one phase at a time, and only looks at the clock when it changes phase or has waited for as long as
 //! the phase allows: a busy connection never touches its timer.
 
+use super::crowd::{Crowd, Member};
 use crate::config::Deadlines;
+use hyper::Version;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,6 +17,8 @@ use tokio::time::{Instant, Sleep};
 pub(super) const LINGER: Duration = Duration::from_secs(2);
 /// How long after an answer the next request is expected at once.
 const REST: Duration = Duration::from_millis(250);
+/// How long a client in a crowd may take for what takes others no time at all.
+const HURRY: Duration = Duration::from_secs(1);
 
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +42,7 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct Pace {
     deadlines: Deadlines,
+    crowd: Crowd,
     moment: Mutex<Moment>,
 }
 
@@ -50,13 +55,27 @@ struct Moment {
     may_rest: bool,
     /// Since when the client has not read what was to be sent.
     blocked: Option<Instant>,
+    /// Answers that were not yet handed over, and since when the client has taken none.
+    answers: usize,
+    untaken: Instant,
+    /// While there is room for requests.
+    member: Option<Member>,
 }
 
 impl Pace {
-    pub(super) fn new(deadlines: Deadlines) -> Arc<Self> {
-        let (phase, since) = (Phase::Head, Instant::now());
-        let moment = Moment { phase, since, requests: 0, may_rest: true, blocked: None };
-        Arc::new(Self { deadlines, moment: Mutex::new(moment) })
+    pub(super) fn new(deadlines: Deadlines, crowd: Crowd) -> Arc<Self> {
+        let now = Instant::now();
+        let moment = Moment {
+            phase: Phase::Head,
+            since: now,
+            requests: 0,
+            may_rest: true,
+            blocked: None,
+            answers: 0,
+            untaken: now,
+            member: None,
+        };
+        Arc::new(Self { deadlines, crowd, moment: Mutex::new(moment) })
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -76,9 +95,11 @@ impl Pace {
         self.moment().enter(Phase::Body);
     }
 
-    /// The connection is one that does not rest.
-    pub(super) fn never_rest(&self) {
-        self.moment().may_rest = false;
+    /// Room is made for requests. An HTTP/2 connection does not rest.
+    pub(super) fn make_room(&self, version: Version) {
+        let mut moment = self.moment();
+        moment.member = Some(self.crowd.join());
+        moment.may_rest &= version != Version::HTTP_2;
     }
 
     /// True where nothing is under way, nor anything left of what was.
@@ -88,6 +109,7 @@ impl Pace {
         if rests {
             // Since when it waits stays as it was.
             moment.phase = Phase::Resting;
+            moment.member = None;
         }
         rests
     }
@@ -132,8 +154,10 @@ impl Pace {
 
     pub(super) fn due(&self) -> Instant {
         let moment = self.moment();
+        let is_hurried = moment.member.is_some() && self.crowd.is_large();
+        let hurried = |usual: Duration| if is_hurried { usual.min(HURRY) } else { usual };
         let allowed = match moment.phase {
-            Phase::Head => self.deadlines.request_head,
+            Phase::Head => hurried(self.deadlines.request_head),
             Phase::Body => self.deadlines.request_body,
             // Each request has its own deadline; this is for what none of them ends.
             Phase::Busy => self.deadlines.request + self.deadlines.write + LINGER,
@@ -142,7 +166,9 @@ impl Pace {
             Phase::Closed | Phase::Over => LINGER,
         };
         let due = moment.since + allowed;
-        moment.blocked.map_or(due, |blocked| due.min(blocked + self.deadlines.write))
+        let waiting = [moment.blocked, (moment.answers > 0).then_some(moment.untaken)];
+        let oldest = waiting.into_iter().flatten().min();
+        oldest.map_or(due, |oldest| due.min(oldest + hurried(self.deadlines.write)))
     }
 
     fn moment(&self) -> MutexGuard<'_, Moment> {
@@ -165,7 +191,10 @@ impl Moment {
 
 /// A request from its head until its answer was handed to the connection, or dropped.
 #[derive(Debug)]
-pub(super) struct Request(Arc<Pace>);
+pub(super) struct Request {
+    pace: Arc<Pace>,
+    is_answered: bool,
+}
 
 impl Request {
     pub(super) fn begin(pace: &Arc<Pace>, has_body: bool) -> Self {
@@ -174,15 +203,30 @@ impl Request {
         moment.may_rest &= !has_body;
         moment.enter(Phase::Busy);
         drop(moment);
-        Self(Arc::clone(pace))
+        Self { pace: Arc::clone(pace), is_answered: false }
+    }
+
+    /// There is an answer, and the client may take it.
+    pub(super) fn answered(&mut self) {
+        let mut moment = self.pace.moment();
+        if moment.answers == 0 {
+            moment.untaken = Instant::now();
+        }
+        moment.answers += 1;
+        drop(moment);
+        self.is_answered = true;
     }
 }
 
 impl Drop for Request {
     fn drop(&mut self) {
-        let mut moment = self.0.moment();
+        let mut moment = self.pace.moment();
         moment.requests = moment.requests.saturating_sub(1);
         let phase = if moment.requests == 0 { Phase::Idle } else { Phase::Busy };
         moment.enter(phase);
+        if self.is_answered {
+            moment.answers = moment.answers.saturating_sub(1);
+            moment.untaken = moment.since;
+        }
     }
 }
