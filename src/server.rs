@@ -65,7 +65,8 @@ pub struct Serving<Handler> {
 
 /// Serves until `stop` resolves with the time that running requests may still take, and lets them finish.
 ///
-/// Connections over the limit wait in the kernel's queue; what is queued when the listener closes is served all the same.
+/// Connections over the limit wait in the kernel's queue; what is queued when the listener closes is served all the same, in
+/// its turn.
 ///
 /// # Errors
 ///
@@ -86,13 +87,20 @@ pub async fn serve<Handler: Answers>(
             accepted = accept(&listener, &slots) => accepted,
         };
         if let Some((stream, peer, slot)) = accepted {
-            begin(stream, peer, Some(slot), &serving, drain.ticket(), &complaints);
+            begin(stream, peer, slot, &serving, drain.ticket(), &complaints);
         }
     };
     let listener = listener.into_std()?;
     while let Ok((stream, peer)) = listener.accept() {
         stream.set_nonblocking(true)?;
-        begin(TcpStream::from_std(stream)?, peer, None, &serving, drain.ticket(), &complaints);
+        let (stream, ticket) = (TcpStream::from_std(stream)?, drain.ticket());
+        let (slots, serving, complaints) =
+            (Arc::clone(&slots), Arc::clone(&serving), Arc::clone(&complaints));
+        tokio::spawn(async move {
+            if let Ok(slot) = slots.acquire_owned().await {
+                begin(stream, peer, slot, &serving, ticket, &complaints);
+            }
+        });
     }
     drop(listener);
     if !drain.finish(grace).await {
@@ -104,7 +112,7 @@ pub async fn serve<Handler: Answers>(
 fn begin<Handler: Answers>(
     stream: TcpStream,
     peer: SocketAddr,
-    slot: Option<OwnedSemaphorePermit>,
+    slot: OwnedSemaphorePermit,
     serving: &Arc<Serving<Handler>>,
     mut ticket: Ticket,
     complaints: &Arc<Seldom>,
