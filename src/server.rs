@@ -29,6 +29,7 @@ use arc_swap::ArcSwap;
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 use prometheus_client::metrics::gauge::Gauge;
+use socket2::SockRef;
 use std::future::{Future, ready};
 use std::io;
 use std::net::SocketAddr;
@@ -37,6 +38,10 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
+
+/// What the kernel keeps of answers that a client does not read, in bytes; it doubles that. Answers are small. Left to
+/// itself, it keeps megabytes of them, and those who only ask can have them all made.
+const SEND_BUFFER: usize = 64 * 1024;
 
 /// Who answers what a listener receives.
 pub trait Answers: Send + Sync + 'static {
@@ -70,12 +75,14 @@ pub struct Serving<Handler> {
 ///
 /// # Errors
 ///
-/// The listener cannot be taken out of the runtime when it closes.
+/// The listener cannot be set up, or taken out of the runtime when it closes.
 pub async fn serve<Handler: Answers>(
     listener: TcpListener,
     serving: Serving<Handler>,
     stop: impl Future<Output = Duration>,
 ) -> io::Result<()> {
+    // What is accepted inherits it.
+    SockRef::from(&listener).set_send_buffer_size(SEND_BUFFER)?;
     let serving = Arc::new(serving);
     let slots = Arc::new(Semaphore::new(serving.edge.load().limits.connections));
     let complaints = Arc::new(Seldom::default());

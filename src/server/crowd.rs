@@ -1,13 +1,14 @@
 //! How many connections hold room for requests at the same time.
 //!
-//! One costs some 30 KiB then, and gives most of it back when it rests. Where many hold it, somebody may be holding it on
-//! purpose, and those who take their time are hurried.
+//! Each costs some 25 KiB then, and gives most of it back when it rests. Where many hold it, somebody may be holding it on
+//! purpose, and the more they are, the less they are waited for.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-/// 30 MiB.
-const LARGE: usize = 1024;
+/// So many are waited for as usual.
+const USUAL: usize = 512;
 
 #[derive(Clone, Debug, Default)]
 pub struct Crowd(Arc<AtomicUsize>);
@@ -22,8 +23,11 @@ impl Crowd {
         Member(self.clone())
     }
 
-    pub(super) fn is_large(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > LARGE
+    /// A deadline as it is in a crowd of this size: each time it doubles, patience is quartered.
+    pub(super) fn hurried(&self, deadline: Duration) -> Duration {
+        let size = self.0.load(Ordering::Relaxed);
+        let share = USUAL as f64 / size.max(USUAL) as f64;
+        deadline.mul_f64(share * share)
     }
 }
 

@@ -9,7 +9,7 @@ use hyper::Version;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::ready;
+use std::task::{Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 
@@ -17,8 +17,8 @@ use tokio::time::{Instant, Sleep};
 pub(super) const LINGER: Duration = Duration::from_secs(2);
 /// How long after an answer the next request is expected at once.
 const REST: Duration = Duration::from_millis(250);
-/// How long a client in a crowd may take for what takes others no time at all.
-const HURRY: Duration = Duration::from_secs(1);
+/// How often a client that holds room and does nothing with it is looked at: the crowd may have grown meanwhile.
+const GLANCE: Duration = Duration::from_millis(250);
 
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,32 +137,39 @@ impl Pace {
     pub(super) async fn overdue(&self, mut timer: Pin<&mut Sleep>) -> Phase {
         poll_fn(|context| {
             loop {
-                let due = self.due();
+                let due = self.look_again();
                 if due < timer.deadline() {
                     timer.as_mut().reset(due);
                 }
                 ready!(timer.as_mut().poll(context));
-                let due = self.due();
-                if due <= Instant::now() {
-                    return std::task::Poll::Ready(self.phase());
+                if self.due() <= Instant::now() {
+                    return Poll::Ready(self.phase());
                 }
-                timer.as_mut().reset(due);
+                timer.as_mut().reset(self.look_again());
             }
         })
         .await
     }
 
+    /// When it may be due.
+    fn look_again(&self) -> Instant {
+        let due = self.due();
+        let moment = self.moment();
+        let stands_about = moment.phase == Phase::Head || moment.blocked.is_some() || moment.answers > 0;
+        if moment.member.is_some() && stands_about { due.min(Instant::now() + GLANCE) } else { due }
+    }
+
     pub(super) fn due(&self) -> Instant {
         let moment = self.moment();
-        let is_hurried = moment.member.is_some() && self.crowd.is_large();
-        let hurried = |usual: Duration| if is_hurried { usual.min(HURRY) } else { usual };
+        let holds_room = moment.member.is_some();
+        let hurried = |usual| if holds_room { self.crowd.hurried(usual) } else { usual };
         let allowed = match moment.phase {
             Phase::Head => hurried(self.deadlines.request_head),
             Phase::Body => self.deadlines.request_body,
             // Each request has its own deadline; this is for what none of them ends.
             Phase::Busy => self.deadlines.request + self.deadlines.write + LINGER,
-            Phase::Idle if moment.rests() => REST,
-            Phase::Idle | Phase::Resting => self.deadlines.idle,
+            Phase::Idle if moment.rests() => hurried(REST),
+            Phase::Idle | Phase::Resting => hurried(self.deadlines.idle),
             Phase::Closed | Phase::Over => LINGER,
         };
         let due = moment.since + allowed;
