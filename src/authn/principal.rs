@@ -189,24 +189,18 @@ impl MappingError {
             Self::GroupsInvalid => "groups-invalid",
         }
     }
-}
 
-impl MappingError {
-    /// The same with the claim that it is about, as it was found, and the key of the configuration that asks for it. For who
-    /// wrote the claims themselves: a log must not have them.
+    /// The same with the claim that it is about, as it was found, and the key of the configuration that asks for it: for who
+    /// wrote the claims. Those of a token are shown to nobody.
     pub fn with_claim(self, config: &IssuerConfig, claims: &Map<String, Value>) -> String {
         let ClaimPaths { user, groups, .. } = &config.claims;
-        let mark = || {
-            user.split_last()
-                .into_iter()
-                .flat_map(|(_, above)| above)
-                .cloned()
-                .chain(["email_verified".to_owned()])
-        };
         let (path, key) = match self {
             Self::SubjectInvalid => (vec!["sub".to_owned()], None),
             Self::UserMissing | Self::UserInvalid | Self::EmailInvalid => (user.clone(), Some("claims.user")),
-            Self::EmailUnverified => (mark().collect(), None),
+            Self::EmailUnverified => {
+                let above = user.split_last().map_or(&[][..], |(_, above)| above);
+                ([above, &["email_verified".to_owned()]].concat(), None)
+            }
             Self::EmailDomain => (user.clone(), Some("user_domains")),
             Self::GroupsInvalid => (groups.clone(), Some("claims.groups")),
         };
