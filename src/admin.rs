@@ -2,6 +2,7 @@
 
 use crate::config::Limits;
 use crate::gateway::respond::{self, Body};
+use crate::metrics::series::Refusals;
 use crate::metrics::{Exposition, Metrics};
 use crate::server::crowd::Crowd;
 use crate::server::edge::Edge;
@@ -28,6 +29,7 @@ pub async fn serve(listener: TcpListener, limits: &Limits, metrics: Arc<Metrics>
         // Its connections stay while the gateway's drain.
         readiness: Readiness::default(),
         open: Gauge::default(),
+        refused: Refusals::default(),
         crowd: Crowd::default(),
         handler: Admin { metrics, readiness },
     };

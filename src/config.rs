@@ -335,7 +335,12 @@ impl Gateway {
         let client = self.sign_in.as_ref().map(|sign_in| match &sign_in.client_authentication {
             ClientAuthentication::Secret(source) | ClientAuthentication::PrivateKeyJwt(source) => source,
         });
-        let secrets = self.session.keys.iter().chain(client).filter_map(|source| match source {
+        let valkey = match &self.state {
+            StateConfig::Valkey(valkey) => Some(valkey),
+            StateConfig::Memory => None,
+        };
+        let secrets = self.session.keys.iter().chain(client).chain(valkey.map(|valkey| &valkey.url));
+        let secrets = secrets.filter_map(|source| match source {
             SecretSource::File(path) => Some(path),
             SecretSource::Env(_) => None,
         });
@@ -344,7 +349,8 @@ impl Gateway {
             _ => None,
         });
         let tls = self.listen.tls.iter().flat_map(|tls| [&tls.certificate, &tls.private_key]);
-        secrets.chain(keys).chain(tls).chain(&self.branding.logo_file).cloned().collect()
+        let authorities = valkey.and_then(|valkey| valkey.ca_certificate.as_ref());
+        secrets.chain(keys).chain(tls).chain(authorities).chain(&self.branding.logo_file).cloned().collect()
     }
 
     /// Whether a client's address can be known at all.

@@ -7,6 +7,7 @@
 
 mod aws;
 mod clock;
+mod local;
 mod opening;
 mod provider;
 mod remedy;
@@ -18,7 +19,6 @@ pub use report::{Check, Outcome, Report};
 use crate::authn::issuer::Issuer;
 use crate::clock::Clock;
 use crate::config;
-use crate::gateway::start::sealer;
 use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
@@ -46,7 +46,7 @@ pub async fn examine(
         Presigner::new(&settings.aws, settings.sole_realm(), clock.clone(), Arc::clone(&metrics)).await?;
     let (openings, places) = (opening::all(policy, person), aws::Places::of(policy, person));
     let settings = Arc::new(settings);
-    let mut checks = local(&settings);
+    let mut checks = local::examine(&settings, &clock);
     let mut tasks = Vec::new();
     for config in &settings.issuers {
         let issuer = match Issuer::new(config.clone(), http.clone(), clock.clone(), &metrics) {
@@ -71,25 +71,6 @@ pub async fn examine(
     tasks.push(tokio::spawn(aws::examine(Arc::new(presigner), places, openings, clock)));
     checks.extend(in_order(tasks).await);
     Ok(Report { checks })
-}
-
-/// What needs no network.
-fn local(settings: &config::Gateway) -> Vec<Check> {
-    let asking = Asking::about("session.keys");
-    match sealer(settings) {
-        Ok(None) => Vec::new(),
-        Ok(Some(_)) if settings.session.keys.is_empty() => vec![asking.warning(
-            "keys",
-            "one is made at each start, so a restart ends every session",
-            "make one by `postern keygen` and name it under `session.keys`",
-        )],
-        Ok(Some(_)) => vec![asking.ok("keys", format!("{} can be read", settings.session.keys.len()))],
-        Err(error) => vec![asking.failed(
-            "keys",
-            error,
-            "make a key by `postern keygen`, and let the user that Postern runs as read it",
-        )],
-    }
 }
 
 async fn state(settings: Arc<config::Gateway>) -> Vec<Check> {

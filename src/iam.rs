@@ -13,7 +13,7 @@ pub use statement::Document;
 
 use crate::config;
 use crate::policy::Policy;
-use crate::policy::reach::Reach;
+use crate::policy::reach::{MOST_OUTLINES, Reach};
 use crate::presign::permissions::{self, Place};
 use crate::target::{Region, RoleArn};
 use serde::Serialize;
@@ -68,7 +68,7 @@ impl Own {
 
     /// Placeholders to replace, in the partition of the region.
     pub fn placeholder(region: &Region) -> Self {
-        let partition = partition_of(region.as_str());
+        let partition = region.partition();
         Self {
             principal: format!("arn:{partition}:iam::ACCOUNT_ID:role/POSTERN_ROLE"),
             account: "ACCOUNT_ID".to_owned(),
@@ -151,6 +151,17 @@ fn assume(settings: &config::Gateway) -> Vec<String> {
 
 fn notes(reaches: &[Reach], roles: &BTreeSet<String>, settings: &config::Gateway) -> Vec<String> {
     let mut notes = Vec::new();
+    let mut abridged = BTreeSet::new();
+    for reach in reaches {
+        let (destination, rule) = (&reach.destination, &reach.rule);
+        abridged.extend(reach.abridged().map(|outline| (destination, rule, outline.to_iam())));
+    }
+    for (destination, rule, pattern) in abridged {
+        notes.push(format!(
+            "`{pattern}` stands for more values than are listed ({MOST_OUTLINES} of a text): the rule `{rule}` of \
+             `{destination}` can name them all. Replace it by the values, or divide them among several rules."
+        ));
+    }
     for role in roles.iter().filter(|role| role.contains('*')) {
         notes.push(format!(
             "The role `{role}` depends on the person: every role that the rules can name needs these policies, and \
@@ -171,6 +182,13 @@ fn notes(reaches: &[Reach], roles: &BTreeSet<String>, settings: &config::Gateway
                 .to_owned(),
         );
     }
+    notes.push(
+        "A VPC endpoint's policy counts for everything in its VPC that calls through it. With private DNS that is everybody \
+         who calls the service by its public name: add these statements to the policy of an endpoint that others use, and \
+         do not replace it. Private DNS needs DNS support and DNS host names in the VPC; without it, name the endpoints in \
+         `aws.endpoint_url` and `aws.sts_endpoint_url`."
+            .to_owned(),
+    );
     let opens = |word: &str| reaches.iter().any(|reach| reach.kind.as_str() == word);
     if opens("studio_domain") || opens("notebook_instance") {
         notes.push(
@@ -200,17 +218,4 @@ fn partition_and_account(arn: &str) -> (&str, &str) {
         (Some(_), Some(partition), _, _, Some(account), Some(_)) => (partition, account),
         _ => ("*", "*"),
     }
-}
-
-/// <https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html>
-fn partition_of(region: &str) -> &'static str {
-    const PARTITIONS: [(&str, &str); 6] = [
-        ("cn-", "aws-cn"),
-        ("us-gov-", "aws-us-gov"),
-        ("us-isob-", "aws-iso-b"),
-        ("us-isof-", "aws-iso-f"),
-        ("us-iso-", "aws-iso"),
-        ("eusc-", "aws-eusc"),
-    ];
-    PARTITIONS.iter().find(|(start, _)| region.starts_with(start)).map_or("aws", |(_, partition)| partition)
 }

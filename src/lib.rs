@@ -27,8 +27,9 @@
 //! - A token is unverified until its type says otherwise: only `authn::claims` makes [`Claims`](authn::claims::Claims).
 //! - The AWS SDK is known to `presign`, `jsonwebtoken` to `authn` (and to the sandbox, which issues tokens), and
 //!   `SystemTime::now` to `clock`.
-//! - Every request ends in exactly one access-log event; every decision in exactly one audit record. The event and the
-//!   record of a grant are written when a value is dropped, so that a client that hangs up leaves them too.
+//! - Every request ends in exactly one access-log event, but for a head over the limit on HTTP/2, which `h2` answers without
+//!   telling anybody; every decision in exactly one audit record. The event and the record of a grant are written when a
+//!   value is dropped, so that a client that hangs up leaves them too.
 //! - Everything that waits has a deadline; everything that grows has a bound.
 //!
 //! # A walkthrough

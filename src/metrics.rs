@@ -6,8 +6,8 @@ pub mod series;
 pub use exposition::Exposition;
 
 use self::series::{
-    AwsCallLabels, ConfigLabels, IssuerLabels, IssuerSeries, MintLabels, MintUnderWay, NONE, Reloads,
-    RequestLabels, Sessions, Slots, Unlabelled,
+    AwsCallLabels, ConfigLabels, IssuerLabels, IssuerSeries, MintLabels, MintUnderWay, NONE, Refusals,
+    Reloads, RequestLabels, Sessions, Slots, Unlabelled,
 };
 use crate::clock::UnixSeconds;
 use prometheus_client::metrics::counter::Counter;
@@ -47,6 +47,7 @@ pub struct Metrics {
     pub reloads: Reloads,
     pub connections: Gauge,
     pub connections_limit: Gauge,
+    pub connections_refused: Refusals,
     pub ready: Gauge,
     pub state_up: Gauge,
     pub audit_lost: Counter,
@@ -91,6 +92,9 @@ impl Metrics {
             certificate_expires: new.since_1970("certificate_expires", "When the served certificate ends"),
             connections: new.one("connections", "Open connections of the main listener"),
             connections_limit: new.one("connections_limit", "Connections that may be open at once"),
+            connections_refused: Refusals::of(
+                new.one("connections_refused", "Connections that ended before a request was complete"),
+            ),
             ready: new.one("ready", "Whether new requests should be sent here"),
             state_up: new.one("state_up", "Whether the state answers: 1, or 0 while its server is away"),
             audit_lost: new.one("audit_lost", "Audit records that could not be written"),

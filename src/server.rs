@@ -25,6 +25,7 @@ use self::edge::Edge;
 use self::peer::Peer;
 use self::readiness::Readiness;
 use crate::gateway::respond::Body;
+use crate::metrics::series::Refusals;
 use arc_swap::ArcSwap;
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
@@ -63,12 +64,15 @@ pub struct Serving<Handler> {
     pub readiness: Readiness,
     /// Open connections.
     pub open: Gauge,
+    /// Those that ended before a request was complete.
+    pub refused: Refusals,
     pub crowd: Crowd,
 }
 
 /// Serves until `stop` resolves with the time that running requests may still take, and lets them finish.
 ///
-/// Connections over the limit wait in the kernel's queue; what is queued when the listener closes is served all the same.
+/// Connections over the limit wait in the kernel's queue; what is queued when the listener closes is served all the same, in
+/// its turn.
 ///
 /// # Errors
 ///
@@ -91,13 +95,20 @@ pub async fn serve<Handler: Answers>(
             accepted = accept(&listener, &slots) => accepted,
         };
         if let Some((stream, peer, slot)) = accepted {
-            begin(stream, peer, Some(slot), &serving, drain.ticket(), &complaints);
+            begin(stream, peer, slot, &serving, drain.ticket(), &complaints);
         }
     };
     let listener = listener.into_std()?;
     while let Ok((stream, peer)) = listener.accept() {
         stream.set_nonblocking(true)?;
-        begin(TcpStream::from_std(stream)?, peer, None, &serving, drain.ticket(), &complaints);
+        let (stream, ticket) = (TcpStream::from_std(stream)?, drain.ticket());
+        let (slots, serving, complaints) =
+            (Arc::clone(&slots), Arc::clone(&serving), Arc::clone(&complaints));
+        tokio::spawn(async move {
+            if let Ok(slot) = slots.acquire_owned().await {
+                begin(stream, peer, slot, &serving, ticket, &complaints);
+            }
+        });
     }
     drop(listener);
     if !drain.finish(grace).await {
@@ -109,7 +120,7 @@ pub async fn serve<Handler: Answers>(
 fn begin<Handler: Answers>(
     stream: TcpStream,
     peer: SocketAddr,
-    slot: Option<OwnedSemaphorePermit>,
+    slot: OwnedSemaphorePermit,
     serving: &Arc<Serving<Handler>>,
     mut ticket: Ticket,
     complaints: &Arc<Seldom>,
@@ -120,6 +131,9 @@ fn begin<Handler: Answers>(
     let (counted, complaints) = (Counted::of(&serving.open), Arc::clone(complaints));
     tokio::spawn(async move {
         let ended = Accepted { stream, peer }.run(&edge, &serving, &mut ticket).await;
+        if let Err(refused) = &ended {
+            serving.refused.count(refused.reason());
+        }
         match ended {
             Err(refused) if refused.is_misconfigured() && complaints.is_due() => {
                 tracing::warn!(peer.address = %peer.ip(), "connection.refused: {refused}");

@@ -90,6 +90,19 @@ impl State {
         }
     }
 
+    /// Goes on with the secret and the certificate authorities that the configured files hold now. Where they are others
+    /// than before, the server is asked first, and until it accepts them nothing changes.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), or why the server cannot be reached by them. Within three seconds.
+    pub async fn renew(&self, config: &StateConfig) -> Result<(), String> {
+        match (&*self.0, config) {
+            (Backend::Valkey(valkey), StateConfig::Valkey(config)) => valkey.renew(config).await,
+            _ => Ok(()),
+        }
+    }
+
     /// Reads what [`open`](Self::open) would read. Asks no network.
     ///
     /// # Errors
@@ -198,12 +211,12 @@ impl Key {
 }
 
 /// A digest that no two lists of parts have in common.
-fn digest(parts: &[&str]) -> String {
+fn digest(parts: &[impl AsRef<[u8]>]) -> String {
     let mut digest = Context::new(&SHA256);
-    for part in parts {
+    for part in parts.iter().map(AsRef::as_ref) {
         // With its length, so that no two lists read alike.
         digest.update(&(part.len() as u64).to_be_bytes());
-        digest.update(part.as_bytes());
+        digest.update(part);
     }
     URL_SAFE_NO_PAD.encode(digest.finish())
 }

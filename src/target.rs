@@ -4,6 +4,8 @@
 //! with the model's patterns anchored at both ends.
 //! <https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_Operations.html>
 
+pub(crate) mod arn;
+
 use std::fmt;
 
 /// A fully resolved target: what one presign call names. Two equal targets open the same place.
@@ -229,7 +231,7 @@ name! {
     MlflowAppArn,
     "`arn:aws:sagemaker:REGION:ACCOUNT:mlflow-app/ID`, at most 128 characters",
     |text| text.len() <= 128
-        && arn_resource(text, "sagemaker").is_some_and(|resource| {
+        && arn::resource(text, "sagemaker").is_some_and(|resource| {
             resource.strip_prefix("mlflow-app/").is_some_and(|id| resource_name(id, 128))
         })
 }
@@ -239,7 +241,7 @@ name! {
     PartnerAppArn,
     "`arn:aws:sagemaker:REGION:ACCOUNT:partner-app/app-` and 12 upper-case letters or digits",
     |text| text.len() <= 128
-        && arn_resource(text, "sagemaker").is_some_and(|resource| {
+        && arn::resource(text, "sagemaker").is_some_and(|resource| {
             resource.strip_prefix("partner-app/app-").is_some_and(|id| {
                 id.len() == 12 && id.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
             })
@@ -251,7 +253,7 @@ name! {
     RoleArn,
     "`arn:aws:iam::ACCOUNT:role/NAME`, ACCOUNT being 12 digits",
     |text| (20..=2048).contains(&text.len())
-        && arn_fields(text).is_some_and(|(service, region, _, resource)| {
+        && arn::fields(text).is_some_and(|(service, region, _, resource)| {
             service == "iam"
                 && region.is_empty()
                 && resource.strip_prefix("role/").is_some_and(|name| {
@@ -342,24 +344,6 @@ fn hyphenated(text: &str, letter: fn(&u8) -> bool) -> bool {
         && !text.starts_with('-')
         && !text.ends_with('-')
         && text.bytes().all(|b| b == b'-' || b.is_ascii_digit() || letter(&b))
-}
-
-fn arn_resource<'a>(text: &'a str, service: &str) -> Option<&'a str> {
-    let (found, region, _, resource) = arn_fields(text)?;
-    (found == service && Region::parse(region).is_ok()).then_some(resource)
-}
-
-/// Service, region, account and resource of an ARN in one of AWS's partitions.
-fn arn_fields(text: &str) -> Option<(&str, &str, &str, &str)> {
-    let mut fields = text.splitn(6, ':');
-    let (arn, partition) = (fields.next()?, fields.next()?);
-    let (service, region, account, resource) =
-        (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
-    let partition_is_aws = partition
-        .strip_prefix("aws")
-        .is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'));
-    let account_is_number = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
-    (arn == "arn" && partition_is_aws && account_is_number).then_some((service, region, account, resource))
 }
 
 fn landing_uri(text: &str) -> bool {

@@ -21,13 +21,46 @@ impl AuditFile {
     ///
     /// It cannot be opened for writing, or is a named pipe: opening one waits for a reader without end.
     pub fn open(path: &Path) -> io::Result<Self> {
-        if fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo()) {
-            return Err(io::Error::other("it is a named pipe: have the trail on standard output instead"));
+        if let Ok(found) = fs::metadata(path) {
+            refuse_pipe(&found)?;
         }
         let file = OpenOptions::new().append(true).create(true).mode(0o600).open(path)?;
         let identity = identity(&file.metadata()?);
         Ok(Self { path: path.to_owned(), file, identity })
     }
+
+    /// Whether the file can be opened, and what somebody should look at all the same. It makes none: where there is no file
+    /// yet, there has to be a folder.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn examine(path: &Path) -> io::Result<Option<String>> {
+        let found = match fs::metadata(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+                return fs::metadata(folder.unwrap_or(Path::new("."))).map(|_| None);
+            }
+            found => found?,
+        };
+        refuse_pipe(&found)?;
+        OpenOptions::new().append(true).open(path)?;
+        let complaint = if fs::symlink_metadata(path)?.is_symlink() {
+            Some("it is a symbolic link: who may change that decides where the trail goes".to_owned())
+        } else if found.mode() & 0o022 != 0 {
+            Some(format!("others than its owner may write to it: its mode is {:04o}", found.mode() & 0o7777))
+        } else {
+            None
+        };
+        Ok(complaint)
+    }
+}
+
+fn refuse_pipe(found: &Metadata) -> io::Result<()> {
+    if found.file_type().is_fifo() {
+        return Err(io::Error::other("it is a named pipe: have the trail on standard output instead"));
+    }
+    Ok(())
 }
 
 impl Write for AuditFile {

@@ -1,6 +1,6 @@
 //! A person, after every check of the token that named them.
 
-use crate::config::IssuerConfig;
+use crate::config::{ClaimPaths, IssuerConfig};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt;
@@ -160,12 +160,12 @@ fn left_out(claims: &Map<String, Value>, claim: &str) -> bool {
     distributed || flagged || claims.keys().any(sources)
 }
 
-/// The value at the end of a path, and the object it stands in.
 /// Whether the claims say anything at `path`.
 pub(super) fn states(claims: &Map<String, Value>, path: &[String]) -> bool {
     find(claims, path).is_some()
 }
 
+/// The value at the end of a path, and the object it stands in.
 fn find<'c>(claims: &'c Map<String, Value>, path: &[String]) -> Option<(&'c Map<String, Value>, &'c Value)> {
     let (last, above) = path.split_last()?;
     let holder = above.iter().try_fold(claims, |object, name| object.get(name)?.as_object())?;
@@ -189,6 +189,34 @@ impl MappingError {
             Self::GroupsInvalid => "groups-invalid",
         }
     }
+
+    /// The same with the claim that it is about, as it was found, and the key of the configuration that asks for it: for who
+    /// wrote the claims. Those of a token are shown to nobody.
+    pub fn with_claim(self, config: &IssuerConfig, claims: &Map<String, Value>) -> String {
+        let ClaimPaths { user, groups, .. } = &config.claims;
+        let (path, key) = match self {
+            Self::SubjectInvalid => (vec!["sub".to_owned()], None),
+            Self::UserMissing | Self::UserInvalid | Self::EmailInvalid => (user.clone(), Some("claims.user")),
+            Self::EmailUnverified => {
+                let above = user.split_last().map_or(&[][..], |(_, above)| above);
+                ([above, &["email_verified".to_owned()]].concat(), None)
+            }
+            Self::EmailDomain => (user.clone(), Some("user_domains")),
+            Self::GroupsInvalid => (groups.clone(), Some("claims.groups")),
+        };
+        let value = match find(claims, &path) {
+            Some((_, value)) => format!("is {}", shortened(&value.to_string())),
+            None => "is not there".to_owned(),
+        };
+        let key = key.map(|key| format!(" (`issuers.{}.{key}`)", config.name)).unwrap_or_default();
+        format!("{self}: the claim `{}` {value}{key}", path.join("."))
+    }
+}
+
+fn shortened(text: &str) -> String {
+    const LONGEST: usize = 120;
+    let start: String = text.chars().take(LONGEST).collect();
+    if start.len() < text.len() { format!("{start}…") } else { start }
 }
 
 impl fmt::Display for MappingError {

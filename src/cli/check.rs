@@ -1,9 +1,11 @@
 //! `postern check`
 
 use super::{CheckArgs, Configuration, Failed, Format, load, print, print_json};
+use crate::audit::file::AuditFile;
 use crate::authn::issuer::Issuer;
 use crate::clock::Clock;
 use crate::config::diagnostics::{Diagnostic, Severity};
+use crate::config::located::Location;
 use crate::config::{ClientAuthentication, KeySource};
 use crate::gateway::start::{Surroundings, browser_sign_in, sealer};
 use crate::http_client::HttpClient;
@@ -24,13 +26,13 @@ pub(super) fn run(args: &CheckArgs) -> Result<(), Failed> {
         (loaded, _) => loaded?,
     };
     let outcomes = configuration.run_tests();
-    let secrets = if args.with_secrets { check_secrets(&configuration) } else { Vec::new() };
+    let secrets = if args.with_secrets { check_secrets(&configuration) } else { Secrets::default() };
     let failed = outcomes.iter().filter(|outcome| !outcome.passed()).count();
     match args.format {
         Format::Json => print_json(&as_json(&configuration, &outcomes, &secrets))?,
         Format::Text => print(as_text(args, &configuration, &outcomes, &secrets).trim_end())?,
     }
-    if failed == 0 && secrets.is_empty() { Ok(()) } else { Err(Failed::Ran(None)) }
+    if failed == 0 && secrets.wrong.is_empty() { Ok(()) } else { Err(Failed::Ran(None)) }
 }
 
 impl Configuration {
@@ -40,15 +42,23 @@ impl Configuration {
     }
 }
 
+/// What was found in the files and variables that the configuration names.
+#[derive(Debug, Default)]
+struct Secrets {
+    wrong: Vec<String>,
+    /// What `serve` would only warn of.
+    warnings: Vec<Diagnostic>,
+}
+
 /// Reads what `serve` would read at its start, and says what is wrong with it.
-fn check_secrets(configuration: &Configuration) -> Vec<String> {
+fn check_secrets(configuration: &Configuration) -> Secrets {
     let gateway = &configuration.loaded.gateway;
+    let Secrets { mut wrong, mut warnings } = Secrets::default();
     let (http, clock) = match HttpClient::new() {
         Ok(http) => (http, Clock::system()),
-        Err(error) => return vec![error],
+        Err(error) => return Secrets { wrong: vec![error], warnings },
     };
     let metrics = Metrics::default();
-    let mut wrong = Vec::new();
     let mut issuers = Vec::new();
     for issuer in &gateway.issuers {
         match Issuer::new(issuer.clone(), http.clone(), clock.clone(), &metrics) {
@@ -73,11 +83,26 @@ fn check_secrets(configuration: &Configuration) -> Vec<String> {
     }
     wrong.extend(State::check(&gateway.state).err());
     match gateway.listen.tls.as_ref().map(|files| Tls::load(files, None)) {
-        Some(Ok(tls)) if !tls.validity().contains(clock.now_system()) => {
-            let complaint = tls.validity().complaint(clock.now_system()).unwrap_or_default();
-            wrong.push(format!("listen.tls.certificate: it {complaint}"));
+        Some(Ok(tls)) => {
+            let (path, now) = ("listen.tls.certificate", clock.now_system());
+            match tls.complaint(&gateway.public_url, now) {
+                Some(complaint) if tls.validity().contains(now) => {
+                    warnings.push(Diagnostic::new(path, Location::default(), format!("it {complaint}")));
+                }
+                Some(complaint) => wrong.push(format!("{path}: it {complaint}")),
+                None => {}
+            }
         }
-        tls => wrong.extend(tls.and_then(Result::err)),
+        Some(Err(error)) => wrong.push(error),
+        None => {}
+    }
+    match gateway.audit_file.as_deref().map(|file| (file.display(), AuditFile::examine(file))) {
+        Some((file, Ok(Some(complaint)))) => {
+            let message = format!("`{file}`: {complaint}");
+            warnings.push(Diagnostic::new("audit.file", Location::default(), message));
+        }
+        Some((file, Err(error))) => wrong.push(format!("audit.file: cannot write `{file}`: {error}")),
+        _ => {}
     }
     if wrong.is_empty()
         && let Err(error) = sealer(gateway).and_then(|sealer| {
@@ -88,21 +113,21 @@ fn check_secrets(configuration: &Configuration) -> Vec<String> {
     {
         wrong.push(error);
     }
-    wrong
+    Secrets { wrong, warnings }
 }
 
 fn as_text(
     args: &CheckArgs,
     configuration: &Configuration,
     outcomes: &[TestOutcome],
-    secrets: &[String],
+    secrets: &Secrets,
 ) -> String {
     let loaded = &configuration.loaded;
     let mut text = String::new();
-    for warning in &loaded.warnings {
+    for warning in loaded.warnings.iter().chain(&secrets.warnings) {
         text += &format!("{}\n\n", loaded.source.render(Severity::Warning, warning));
     }
-    for wrong in secrets {
+    for wrong in &secrets.wrong {
         text += &format!("error: {wrong}\n");
     }
     for outcome in outcomes.iter().filter(|outcome| !outcome.passed()) {
@@ -116,16 +141,20 @@ fn as_text(
         }
     }
     let passed = outcomes.iter().filter(|outcome| outcome.passed()).count();
+    let wrong = match (args.with_secrets, secrets.wrong.len()) {
+        (false, _) => String::new(),
+        (true, count) => format!("; secrets and files that cannot be used: {count}"),
+    };
     text + &format!(
-        "{}: destinations: {}; tests: {passed} of {} passed; warnings: {}\n",
+        "{}: destinations: {}; tests: {passed} of {} passed; warnings: {}{wrong}\n",
         args.config.display(),
         configuration.policy.destinations().count(),
         outcomes.len(),
-        loaded.warnings.len(),
+        loaded.warnings.len() + secrets.warnings.len(),
     )
 }
 
-fn as_json(configuration: &Configuration, outcomes: &[TestOutcome], secrets: &[String]) -> serde_json::Value {
+fn as_json(configuration: &Configuration, outcomes: &[TestOutcome], secrets: &Secrets) -> serde_json::Value {
     let loaded = &configuration.loaded;
     let tests = outcomes.iter().map(|outcome| {
         json!({
@@ -138,8 +167,8 @@ fn as_json(configuration: &Configuration, outcomes: &[TestOutcome], secrets: &[S
     json!({
         "config_digest": loaded.digest,
         "destinations": configuration.policy.destinations().map(|found| found.name()).collect::<Vec<_>>(),
-        "warnings": loaded.warnings.iter().map(finding).collect::<Vec<_>>(),
-        "secrets": secrets,
+        "warnings": loaded.warnings.iter().chain(&secrets.warnings).map(finding).collect::<Vec<_>>(),
+        "secrets": secrets.wrong,
         "tests": tests.collect::<Vec<_>>(),
     })
 }

@@ -22,7 +22,12 @@ pub(super) fn run(args: &DemoArgs) -> Result<(), Failed> {
 }
 
 async fn demo(args: &DemoArgs, log: &Log) -> Result<(), Failed> {
-    let port = if args.port == 0 { free_port().map_err(ran)? } else { args.port };
+    // Held from here on: the client is registered under its port before the gateway serves.
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port)).map_err(|error| {
+        let port = args.port;
+        ran(format!("port {port} of 127.0.0.1: {error}; name another one by `--port`, or take a free one by `--port 0`"))
+    })?;
+    let port = listener.local_addr().map_err(ran)?.port();
     let gateway = format!("http://localhost:{port}");
     let redirect_uris = vec![format!("{gateway}/-/callback")];
     let options = SandboxOptions {
@@ -41,7 +46,8 @@ async fn demo(args: &DemoArgs, log: &Log) -> Result<(), Failed> {
     let key = sandbox.credentials();
     let access_key = (key.access_key_id.clone(), Secret::new(key.secret_access_key.as_bytes()));
     let greet = |_| _ = greet(&gateway, &sandbox);
-    let audit = serve(configuration, None, Sockets::default(), Some(access_key), log, greet).await?;
+    let sockets = Sockets { main: Some(listener), ..Sockets::default() };
+    let audit = serve(configuration, None, sockets, Some(access_key), log, greet).await?;
     audit.flush(FLUSH);
     sandbox.shutdown().await;
     Ok(())
@@ -65,11 +71,6 @@ fn greet(gateway: &str, sandbox: &Sandbox) -> io::Result<()> {
         "  All of it runs on this machine and ends with Ctrl-C. Audit records go to standard output."
     )?;
     writeln!(out)
-}
-
-/// A port for the gateway that nobody else uses. The client is registered under it before the gateway listens.
-fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }
 
 /// A private folder for the client's secret, gone with the demo.

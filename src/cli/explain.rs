@@ -74,7 +74,7 @@ impl Configuration {
             .iter()
             .find(|config| &*config.name == issuer)
             .ok_or_else(|| format!("no issuer is named `{issuer}`"))?;
-        principal_from_claims(config, claims).map_err(|error| error.to_string())
+        principal_from_claims(config, claims).map_err(|error| error.with_claim(config, claims))
     }
 }
 

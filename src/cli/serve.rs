@@ -93,6 +93,7 @@ pub(super) async fn serve(
     gateway.audit().record(&Record::new(Event::Start));
     tracing::info!(address = %address, admin = admin_address.map(tracing::field::display), version = env!("CARGO_PKG_VERSION"), config_digest = %loaded.digest, "started");
     site.announce(&edge, None);
+    site.in_force(&loaded.digest);
     if let Some(admin) = admin {
         let (metrics, readiness) = (Arc::clone(&site.metrics), site.readiness.clone());
         tokio::spawn(async move { admin::serve(admin, &limits, metrics, readiness).await });
@@ -112,6 +113,7 @@ pub(super) async fn serve(
         edge: Arc::clone(&current.edge),
         readiness: site.readiness.clone(),
         open: site.metrics.connections.clone(),
+        refused: site.metrics.connections_refused.clone(),
         crowd: Crowd::default(),
         handler: Handler { current, metrics: Arc::clone(&site.metrics) },
     };

@@ -66,7 +66,7 @@ pub struct Listen {
     pub tls: Option<At<Tls>>,
     /// Whether connections begin with a PROXY protocol header, version 1 or 2; by default `off`.
     pub proxy_protocol: Option<At<ProxyProtocol>>,
-    /// No proxy stands in front: the TCP peer is the client.
+    /// No proxy stands in front: the TCP peer is the client. Excludes `trusted_proxies`.
     #[serde(default)]
     pub direct_clients: bool,
 }

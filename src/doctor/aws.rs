@@ -6,6 +6,7 @@ use super::report::{Asking, Check, Outcome};
 use super::{clock, in_order, opening};
 use crate::clock::Clock;
 use crate::policy::Policy;
+use crate::policy::reach::Reach;
 use crate::presign::Presigner;
 use crate::presign::error::{PresignError, PresignErrorKind};
 use crate::presign::state::TargetState;
@@ -37,7 +38,8 @@ struct Domain {
 impl Places {
     pub(super) fn of(policy: &Policy, person: Option<&Person>) -> Self {
         let mut places = Self::default();
-        for reach in policy.reach() {
+        let reaches = policy.reach();
+        for reach in &reaches {
             let role_arn = match reach.role_arn.as_ref().map(|role| (role.constant(), role)) {
                 None => None,
                 Some((Some(role), _)) => RoleArn::parse(role).ok(),
@@ -50,8 +52,8 @@ impl Places {
             let id = reach.names.first().filter(|_| reach.kind == Kind::StudioDomain);
             let id = id.and_then(|id| DomainId::parse(id.constant()?).ok());
             let region = reach.region.constant().and_then(|region| Region::parse(region).ok());
-            if let (Some(id), Some(region)) = (id, region) {
-                let endpoint_url = reach.endpoint_url;
+            if let (Some(id), Some(region), true) = (id, region, belong_together(reach, &reaches)) {
+                let endpoint_url = reach.endpoint_url.clone();
                 add(&mut places.domains, Domain { id, region, role_arn, endpoint_url });
             }
         }
@@ -78,6 +80,15 @@ impl Domain {
             endpoint_url: mint.endpoint_url.clone(),
         })
     }
+}
+
+/// Whether the role and the domain of a reach are ever asked for together: where a rule has several of both, a person's facts
+/// pair them.
+fn belong_together(reach: &Reach, reaches: &[Reach]) -> bool {
+    let of_rule = |other: &&Reach| (&other.destination, &other.rule) == (&reach.destination, &reach.rule);
+    let others = || reaches.iter().filter(of_rule);
+    others().all(|other| other.role_arn == reach.role_arn)
+        || others().all(|other| other.names.first() == reach.names.first())
 }
 
 fn add<T: PartialEq>(list: &mut Vec<T>, item: T) {

@@ -1,6 +1,7 @@
 //! Whether the identity provider can be used as configured.
 
 use super::clock;
+use super::remedy;
 use super::report::{Asking, Check};
 use crate::authn::discovery::{FetchError, Provider};
 use crate::authn::issuer::{Discovered, Issuer, KeysFound};
@@ -141,10 +142,10 @@ pub(super) async fn client(
 
 /// What to do about an error of the way to a provider, which is known by its words alone.
 fn reaching(error: &str) -> String {
-    let remedy = if error.contains("certificate") {
-        "the provider's TLS certificate is not accepted: renew it, or add its authority to this machine's certificate \
-         authorities (SSL_CERT_FILE names a bundle)"
-    } else if error.contains("is not exactly that") {
+    if remedy::is_about_certificate(error) {
+        return remedy::of_certificate("the provider's");
+    }
+    let remedy = if error.contains("is not exactly that") {
         "set `issuer` to what the provider calls itself, character by character (a slash at the end counts), or correct \
          the address in it"
     } else if error.contains("answered") {

@@ -39,6 +39,7 @@ pub(super) fn of(error: &PresignError, asked: Asked<'_>) -> String {
             "AWS asks to slow down: try again in a minute; if it goes on, ask for a higher quota of {action} in Service \
              Quotas"
         ),
+        PresignErrorKind::Unavailable if is_about_certificate(&error.message) => of_certificate("the endpoint's"),
         PresignErrorKind::Unavailable | PresignErrorKind::OutOfTime => {
             let key = match endpoint {
                 Endpoint::SageMaker => "`endpoint_url`",
@@ -73,6 +74,18 @@ pub(super) fn of_state(state: &TargetState) -> String {
         }
         TargetState::Ready | TargetState::Unknown => "nothing".to_owned(),
     }
+}
+
+/// Whether a connection failed for whom the other side said to be; its error's words alone tell.
+pub(super) fn is_about_certificate(error: &str) -> bool {
+    error.contains("certificate")
+}
+
+pub(super) fn of_certificate(whose: &str) -> String {
+    format!(
+        "{whose} TLS certificate is not accepted: renew it, or add its authority to this machine's certificate authorities \
+         (SSL_CERT_FILE names a bundle)"
+    )
 }
 
 /// AWS's code, not its status, says that somebody may not.

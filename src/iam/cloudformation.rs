@@ -75,7 +75,10 @@ fn parameters(principal: Option<&str>) -> Value {
     json!({
         "PosternRoleArn": arn,
         "PosternRoleName": text("The name of that role, to attach the policy to it; empty: it is not attached."),
-        "VpcId": text("The VPC that Postern runs in, to make endpoints with their policies; empty: none are made."),
+        "VpcId": text(
+            "The VPC that Postern runs in, to make endpoints with their policies and private DNS, which then stand in the \
+             way of all others in it that call SageMaker or STS; empty: none are made."
+        ),
         "SubnetIds": list("The subnets of the endpoints."),
         "SecurityGroupIds": list("The security groups of the endpoints."),
     })

@@ -60,13 +60,24 @@ fn sts(roles: &BTreeSet<String>, settings: &config::Gateway, own: &Own) -> Endpo
         resource: vec!["*".to_owned()],
         ..Statement::default()
     };
+    let signed = assume.into_iter().chain([who_am_i]).map(|each| called_by(each, &own.principal));
     EndpointPolicy {
         service: "sts",
         region: settings.aws.region.to_string(),
         endpoint_urls: settings.aws.sts_endpoint_url.iter().map(ToString::to_string).collect(),
-        policy: Document::of(
-            assume.into_iter().chain([who_am_i]).map(|each| called_by(each, &own.principal)).collect(),
-        ),
+        policy: Document::of(signed.chain([become_ourselves(own)]).collect()),
+    }
+}
+
+/// How Postern gets its own role where Kubernetes vouches for it (IAM roles for service accounts). Nobody has signed that
+/// call yet, so there is no principal to name: the token and the role's trust policy decide.
+/// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html>
+fn become_ourselves(own: &Own) -> Statement {
+    Statement {
+        principal: Some(json!("*")),
+        action: vec!["sts:AssumeRoleWithWebIdentity".to_owned()],
+        resource: vec![own.principal.clone()],
+        ..Statement::default()
     }
 }
 

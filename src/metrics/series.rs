@@ -50,6 +50,18 @@ pub(super) const LAUNCH_OUTCOMES: [&str; 15] = [
     GONE,
 ];
 
+/// Why a connection may end before a request is complete.
+const REFUSALS: [&str; 8] = [
+    "silent",
+    GONE,
+    "peer-not-listed",
+    "proxy-header",
+    "proxy-header-overdue",
+    "tls-handshake",
+    "tls-handshake-overdue",
+    "head-overdue",
+];
+
 pub(super) type Unlabelled = [(&'static str, &'static str); 0];
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -90,6 +102,28 @@ pub(super) struct EventLabels {
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(super) struct OutcomeLabels {
     outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(super) struct ReasonLabels {
+    reason: &'static str,
+}
+
+/// Connections that ended before a request was complete.
+#[derive(Clone, Debug, Default)]
+pub struct Refusals(Family<ReasonLabels, Counter>);
+
+impl Refusals {
+    pub(super) fn of(reasons: Family<ReasonLabels, Counter>) -> Self {
+        for reason in REFUSALS {
+            _ = reasons.get_or_create(&ReasonLabels { reason });
+        }
+        Self(reasons)
+    }
+
+    pub fn count(&self, reason: &'static str) {
+        self.0.get_or_create(&ReasonLabels { reason }).inc();
+    }
 }
 
 /// What happens to browser sessions.

@@ -176,10 +176,12 @@ impl Compiler<'_> {
             (Some(written), _) => {
                 let fields = self.set_fields(&set, written, kind).or(base);
                 self.keep_realms_apart(path, rule, condition.as_ref(), &fields);
+                self.keep_to_partition(path, rule, &fields);
                 fields.plan(kind).map(|blueprint| Verdict::Allow(Arc::new(blueprint)))
             }
             (None, _) => {
                 self.keep_realms_apart(path, rule, condition.as_ref(), base);
+                self.keep_to_partition(path, rule, base);
                 base.plan(kind).map(|blueprint| Verdict::Allow(Arc::new(blueprint)))
             }
         };
@@ -207,6 +209,17 @@ impl Compiler<'_> {
             let help = "ask for the `realm` in the rule, or write `profile_name(realm + '/' + …)`".to_owned();
             let problem = Problem { character: None, message: message.to_owned(), help: Some(help) };
             self.problems(path, rule.location, vec![problem]);
+        }
+    }
+
+    fn keep_to_partition(&mut self, path: &str, rule: &At<file::Rule>, fields: &Fields) {
+        if let Some((key, arn, region)) = fields.foreign_arn() {
+            let message = format!(
+                "this rule opens with the `{key}` `{arn}` in `{region}`; allowed: one that begins with `arn:{}:`, as the \
+                 region has it",
+                region.partition()
+            );
+            self.problem(path, rule.location, message);
         }
     }
 

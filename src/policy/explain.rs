@@ -1,8 +1,10 @@
 //! Decisions for people and programs to read: which rule decided, and what it opens.
 
 use super::grant::{Effect, Outcome, Step, Trace};
+use super::reads::{Names, Reads};
 use super::trial::NO_SUCH_PATH;
 use super::{Destination, Policy, Question, Refusal};
+use crate::authn::principal::Groups;
 use crate::target::{Mint, Target};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -26,6 +28,9 @@ pub struct Explanation {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<Arc<str>>,
     pub steps: Vec<ExplainedStep>,
+    /// Where the rules refuse: what they ask about, as it is for this person; null where it is not known.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub facts: Map<String, Value>,
     /// The API operation that would be called.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operation: Option<&'static str>,
@@ -64,9 +69,45 @@ pub fn explain(policy: &Policy, destination: &Destination, question: &Question<'
         rule: trace.deciding().map(|step| Arc::clone(&step.rule)),
         remedy,
         steps: steps(trace),
+        facts: match &decided {
+            Err(Refusal::Denied(_)) => facts(policy.reads(), trace, question),
+            _ => Map::new(),
+        },
         operation: mint.map(|mint| mint.target.operation()),
         target: mint.map(fields).unwrap_or_default(),
     }
+}
+
+/// By the text of the rule that refused, or of all that did not match. The templates of a target are not in it, so where one
+/// may have failed, it is all that the policy reads.
+fn facts(reads: &Reads, trace: &Trace, question: &Question<'_>) -> Map<String, Value> {
+    let deciding = trace.deciding().map(std::slice::from_ref).unwrap_or(&trace.steps);
+    let target_failed =
+        |step: &Step| step.effect == Effect::Allow && matches!(step.outcome, Outcome::Failed(_));
+    let asks = |name: &str| deciding.iter().any(|step| step.expression.contains(name) || target_failed(step));
+    let principal = question.principal;
+    let groups = match &principal.groups {
+        Groups::Known(groups) => groups.iter().map(|group| Value::from(&**group)).collect(),
+        Groups::LeftOut => Value::Null,
+    };
+    let known = [
+        ("user", principal.user.as_str().into()),
+        ("groups", groups),
+        ("issuer", principal.issuer.as_ref().into()),
+        ("realm", principal.realm.as_ref().into()),
+        ("client_ip", question.client_ip.map(|address| address.to_string()).into()),
+    ];
+    let known =
+        known.into_iter().filter(|(name, _)| asks(name)).map(|(name, value)| (name.to_owned(), value));
+    let claims: Vec<&String> = match &reads.claims {
+        Names::All => principal.claims.keys().collect(),
+        Names::Only(names) => names.iter().collect(),
+    };
+    let claims = claims
+        .into_iter()
+        .filter(|name| asks("claims") && asks(name))
+        .map(|name| (format!("claims.{name}"), principal.claims.get(name).cloned().unwrap_or_default()));
+    known.chain(claims).collect()
 }
 
 /// All destinations, in the order of the configuration.
@@ -159,6 +200,12 @@ impl fmt::Display for Explanation {
             if let Some(detail) = &step.detail {
                 writeln!(f, "     {detail}")?;
             }
+        }
+        if !self.facts.is_empty() {
+            writeln!(f, "  asked about")?;
+        }
+        for (name, value) in &self.facts {
+            writeln!(f, "    {name}: {value}")?;
         }
         if let Some(remedy) = &self.remedy {
             writeln!(f, "  remedy: {remedy}")?;

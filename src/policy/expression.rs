@@ -71,6 +71,8 @@ pub(super) struct Condition {
 #[derive(Debug)]
 pub(super) struct TextExpression {
     expression: IdedExpr,
+    /// The texts that it can yield, as far as the expression and the tables tell.
+    pub(super) outlines: Vec<Outline>,
     pub(super) is_profile_name: bool,
     /// The whole text comes from a table.
     pub(super) is_looked_up: bool,
@@ -117,15 +119,12 @@ impl TextExpression {
         let Parsed { expression, found, names_realm, .. } = parse(source, vocabulary, gathered)?;
         if found.may_be(Type::String) {
             let is_looked_up = matches!(&expression.expr, Expr::Call(call) if call.func_name == "lookup");
-            Ok(Self { expression, is_profile_name: found == Type::ProfileName, is_looked_up, names_realm })
+            let outlines = outlines::of(&expression, vocabulary.tables);
+            let is_profile_name = found == Type::ProfileName;
+            Ok(Self { expression, outlines, is_profile_name, is_looked_up, names_realm })
         } else {
             Err(vec![Problem::whole(format!("`${{…}}` needs a string, and this is {}", found.words()))])
         }
-    }
-
-    /// The texts that it can yield, as far as the expression itself tells.
-    pub(super) fn outlines(&self) -> Vec<Outline> {
-        outlines::of(&self.expression)
     }
 
     /// # Errors

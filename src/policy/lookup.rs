@@ -38,6 +38,13 @@ impl Table {
         if faults.is_empty() { Ok(Self(table)) } else { Err(faults) }
     }
 
+    /// In the order of the alphabet.
+    pub fn values(&self) -> Vec<&str> {
+        let mut values: Vec<&str> = self.0.values().map(String::as_str).collect();
+        values.sort_unstable();
+        values
+    }
+
     /// The value of exactly this key.
     pub fn find(&self, key: &str) -> Option<&str> {
         self.0.get(key).map(String::as_str)

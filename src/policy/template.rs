@@ -111,7 +111,7 @@ impl Template {
         self.0.iter().fold(vec![Outline::default()], |before, part| {
             let part = match part {
                 Part::Constant(text) => vec![Outline::text(text.clone())],
-                Part::Computed(expression) => expression.outlines(),
+                Part::Computed(expression) => expression.outlines.clone(),
             };
             Outline::joined(&before, &part)
         })

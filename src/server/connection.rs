@@ -6,6 +6,7 @@ use super::edge::Edge;
 use super::peer::Peer;
 use super::proxy_protocol::{self, Source};
 use super::{Answers, Serving, http, tls};
+use crate::metrics::series::GONE;
 use hyper::Version;
 use std::fmt;
 use std::io;
@@ -132,6 +133,19 @@ async fn first_byte(stream: &TcpStream, deadline: Duration, ticket: &mut Ticket)
 }
 
 impl Refused {
+    /// The stable word for metrics.
+    pub(super) fn reason(&self) -> &'static str {
+        match self {
+            Self::Silent => "silent",
+            Self::PeerNotListed => "peer-not-listed",
+            Self::HeaderOverdue => "proxy-header-overdue",
+            Self::Header(_) => "proxy-header",
+            Self::HandshakeOverdue => "tls-handshake-overdue",
+            Self::Handshake(_) => "tls-handshake",
+            Self::Gone(_) => GONE,
+        }
+    }
+
     /// Whether an admin should hear of it: a balancer that was not listed is refused whatever it does, and one that was but
     /// sends no PROXY header loses every connection.
     pub(super) fn is_misconfigured(&self) -> bool {

@@ -109,8 +109,10 @@ pub(super) async fn serve<Stream, Handler: Answers>(
         Ended::Badly(error) => tracing::debug!(peer = %peer.address, error = %error, "connection.ended"),
         Ended::Gone(error) => tracing::debug!(peer = %peer.address, error = %error, "connection.ended"),
         Ended::Overdue(phase) => {
-            if phase == Phase::Body {
-                serving.handler.refused(peer, StatusCode::REQUEST_TIMEOUT).await;
+            match phase {
+                Phase::Body => serving.handler.refused(peer, StatusCode::REQUEST_TIMEOUT).await,
+                Phase::Head => serving.refused.count("head-overdue"),
+                _ => {}
             }
             tracing::debug!(peer = %peer.address, ?phase, "connection.overdue");
         }

@@ -7,14 +7,18 @@ pub use validity::Validity;
 
 use crate::config::TlsConfig;
 use aws_lc_rs::digest;
+use rustls::client::verify_server_name;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::{self, PemObject};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ServerConfig, ServerSessionMemoryCache};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::{ParsedCertificate, ServerConfig, ServerSessionMemoryCache};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{Error, InconsistentKeys};
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::SystemTime;
+use url::{Host, Url};
 
 /// Sessions that clients may resume. They are kept here, each is good for one connection and none outlives its certificate:
 /// no key opens what was recorded of many connections, and other replicas just make a full handshake.
@@ -23,6 +27,7 @@ const MOST_RESUMED: usize = 1024;
 #[derive(Debug)]
 pub struct Tls {
     config: Arc<ServerConfig>,
+    certificate: CertificateDer<'static>,
     validity: Validity,
     /// Of the certificates and the key.
     fingerprint: [u8; 32],
@@ -41,14 +46,15 @@ impl Tls {
         if let Some(same) = before.filter(|before| before.fingerprint == fingerprint) {
             return Ok(Arc::clone(same));
         }
-        let validity = chain.first().and_then(|certificate| Validity::of(certificate));
+        let certificate = chain.first().cloned();
         let unreadable = || {
             format!(
                 "listen.tls.certificate: the first certificate in `{}` cannot be read",
                 files.certificate.display()
             )
         };
-        let validity = validity.ok_or_else(unreadable)?;
+        let certificate = certificate.ok_or_else(unreadable)?;
+        let validity = Validity::of(&certificate).ok_or_else(unreadable)?;
         let provider = Arc::new(default_provider());
         let pair = CertifiedKey::from_der(chain, key, &provider).map_err(|error| match error {
             Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => format!(
@@ -70,7 +76,7 @@ impl Tls {
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         config.session_storage = ServerSessionMemoryCache::new(MOST_RESUMED);
         config.send_tls13_tickets = 1;
-        Ok(Arc::new(Self { config: Arc::new(config), validity, fingerprint }))
+        Ok(Arc::new(Self { config: Arc::new(config), certificate, validity, fingerprint }))
     }
 
     pub fn config(&self) -> Arc<ServerConfig> {
@@ -80,6 +86,28 @@ impl Tls {
     /// When the server's certificate may be used.
     pub fn validity(&self) -> &Validity {
         &self.validity
+    }
+
+    /// What clients may not accept of the certificate, now or soon. Whoever stands in front may not mind.
+    pub fn complaint(&self, public_url: &Url, now: SystemTime) -> Option<String> {
+        let host = public_url.host_str().unwrap_or_default();
+        let other =
+            (!self.is_for(public_url)).then(|| format!("is not for `{host}`, the host of `public_url`"));
+        let complaints: Vec<String> = self.validity.complaint(now).into_iter().chain(other).collect();
+        (!complaints.is_empty()).then(|| complaints.join(" and "))
+    }
+
+    /// As clients judge it: RFC 9525.
+    fn is_for(&self, public_url: &Url) -> bool {
+        let name = match public_url.host() {
+            Some(Host::Domain(name)) => ServerName::try_from(name).ok(),
+            Some(Host::Ipv4(address)) => Some(IpAddr::from(address).into()),
+            Some(Host::Ipv6(address)) => Some(IpAddr::from(address).into()),
+            None => None,
+        };
+        let certificate = ParsedCertificate::try_from(&self.certificate);
+        name.zip(certificate.ok())
+            .is_some_and(|(name, certificate)| verify_server_name(&certificate, &name).is_ok())
     }
 }
 
@@ -101,15 +129,25 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
 
 fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, String> {
     PrivateKeyDer::from_pem_file(file).map_err(|error| {
-        let what = match error {
-            pem::Error::NoItemsFound => "holds no private key".to_owned(),
-            error => reason(&error),
+        let what = match (error, mark_of_encryption(file)) {
+            (_, Some(mark)) => format!(
+                "is encrypted (`{mark}`), and nobody gives a passphrase here: `openssl pkey -in {} -out PLAIN` decrypts it",
+                file.display()
+            ),
+            (pem::Error::NoItemsFound, None) => "holds no private key".to_owned(),
+            (error, None) => reason(&error),
         };
         format!(
             "listen.tls.private_key: `{}` {what}; allowed: a PEM file with a private key (PKCS #8, PKCS #1 or SEC 1), not encrypted",
             file.display()
         )
     })
+}
+
+/// What says that a key is encrypted: RFC 7468, section 11, and RFC 1421, section 4.6.1.1.
+fn mark_of_encryption(file: &Path) -> Option<&'static str> {
+    let text = std::fs::read_to_string(file).ok()?;
+    ["ENCRYPTED PRIVATE KEY", "Proc-Type: 4,ENCRYPTED"].into_iter().find(|mark| text.contains(mark))
 }
 
 /// Never shows what is in the file.

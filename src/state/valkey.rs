@@ -66,6 +66,17 @@ impl Valkey {
         Ok(Self { link, prefix, own, when_away: config.when_away })
     }
 
+    pub(super) async fn renew(&self, config: &ValkeyConfig) -> Result<(), String> {
+        let fresh = Connector::new(config)?;
+        if self.link.is_kept_by(&fresh) {
+            return Ok(());
+        }
+        let tried = fresh.establish(&probe(&self.prefix)).await;
+        tried.map_err(|cause| format!("state.valkey: {fresh}: {cause}"))?;
+        self.link.keep_by(fresh);
+        Ok(())
+    }
+
     pub(super) async fn examine(config: &ValkeyConfig, public_url: &Url) -> Result<ServerFound, String> {
         let connector = Connector::new(config)?;
         let server = connector.to_string();

@@ -118,10 +118,48 @@ fn secrets_are_read_only_when_asked() {
     let checked = postern(&["check", "--with-secrets", "--config", &config]);
     assert_eq!(checked.status.code(), Some(1));
     assert!(text(&checked.stdout).contains("sandbox-client-secret"), "{}", text(&checked.stdout));
+    assert!(
+        text(&checked.stdout).ends_with("; secrets and files that cannot be used: 1\n"),
+        "{}",
+        text(&checked.stdout)
+    );
     written(&folder, "sandbox-client-secret", "a-secret-nobody-sees\n");
     let checked = postern(&["check", "--with-secrets", "--format", "json", "--config", &config]);
     assert!(checked.status.success(), "{}", text(&checked.stdout));
     assert!(!text(&checked.stdout).contains("a-secret-nobody-sees"));
+}
+
+#[test]
+fn the_audit_file_is_tried_with_the_secrets() {
+    let folder = tempfile::tempdir().unwrap();
+    let sandbox = std::fs::read_to_string(example("sandbox.yaml")).unwrap();
+    written(&folder, "sandbox-client-secret", "a-secret\n");
+    let check = |file: &str| {
+        let config = written(&folder, "postern.yaml", &format!("{sandbox}\naudit: {{file: {file}}}\n"));
+        assert!(postern(&["check", "--config", &config]).status.success(), "only when asked");
+        let checked = postern(&["check", "--with-secrets", "--config", &config]);
+        (checked.status.code(), text(&checked.stdout).to_owned())
+    };
+    let (code, said) = check("nowhere/trail.jsonl");
+    assert!(code == Some(1) && said.contains("error: audit.file: cannot write `"), "{code:?} {said}");
+    let trail = written(&folder, "trail.jsonl", "");
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o622);
+    std::fs::set_permissions(trail, open).unwrap();
+    let (code, said) = check("trail.jsonl");
+    assert!(code == Some(0) && said.contains("warning: audit.file: `") && said.contains("0622"), "{said}");
+}
+
+#[test]
+fn a_demo_whose_port_is_taken_says_which_and_what_to_do() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let refused = postern(&["demo", "--port", &port.to_string()]);
+    assert_eq!(refused.status.code(), Some(1));
+    let said = text(&refused.stderr);
+    assert!(
+        said.starts_with(&format!("port {port} of 127.0.0.1: ")) && said.contains("`--port 0`"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -149,10 +187,45 @@ fn explain_tells_one_destination_or_all() {
     );
     let nobody = postern(&["explain", "--config", &config, "--claims", &unverified, "studio"]);
     assert_eq!(nobody.status.code(), Some(1));
-    assert!(text(&nobody.stderr).starts_with("these claims name nobody"), "{}", text(&nobody.stderr));
+    assert_eq!(
+        text(&nobody.stderr),
+        "these claims name nobody: the issuer does not say `email_verified: true` of the address: the claim `email_verified` is false\n"
+    );
+    let guest =
+        written(&folder, "guest.json", r#"{"sub":"u1","email":"ada@guest.example","email_verified":true}"#);
+    let nobody = postern(&["explain", "--config", &config, "--claims", &guest, "studio"]);
+    let expected = "the claim `email` is \"ada@guest.example\" (`issuers.sandbox.user_domains`)\n";
+    assert!(text(&nobody.stderr).ends_with(expected), "{}", text(&nobody.stderr));
     let unknown = postern(&["explain", "--config", &config, "--claims", &claims, "studoi"]);
     assert_eq!(unknown.status.code(), Some(2));
     assert!(text(&unknown.stderr).contains("studio"), "{}", text(&unknown.stderr));
+}
+
+#[test]
+fn explain_shows_what_a_rule_that_refused_was_asked_about() {
+    let folder = tempfile::tempdir().unwrap();
+    let sandbox = std::fs::read_to_string(example("sandbox.yaml")).unwrap();
+    let by_team = "destinations:\n  by-team:\n    target: {mlflow_tracking_server: {tracking_server_name: \"${claims.server}\"}}\n    \
+                   rules:\n      - {name: team, allow: \"claims.team in ['a', 'b']\"}\n";
+    let config = written(&folder, "postern.yaml", &sandbox.replace("destinations:\n", by_team));
+    let told = |claims: &str| {
+        let claims = format!(
+            r#"{{"sub":"u1","email":"ada@corp.example","email_verified":true,"groups":["ml-users"]{claims}}}"#
+        );
+        let claims = written(&folder, "claims.json", &claims);
+        let one = postern(&["explain", "--config", &config, "--claims", &claims, "by-team"]);
+        text(&one.stdout).to_owned()
+    };
+    let refused = told(r#","team":"c","shoe":7"#);
+    assert!(refused.contains("  asked about\n    claims.team: \"c\"\n"), "{refused}");
+    assert!(!refused.contains("shoe") && !refused.contains("groups:"), "{refused}");
+    let failed = told(r#","team":"a""#);
+    assert!(
+        failed.contains("by-team: deny (rule-error)") && failed.contains("claims.server: null"),
+        "{failed}"
+    );
+    let granted = told(r#","team":"a","server":"s""#);
+    assert!(granted.contains("grant") && !granted.contains("asked about"), "{granted}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `postern doctor` before a sandbox, and peers that others wrote: what is wrong is named, with what to do about it.
 
 mod faults;
+mod local;
 mod peers;
 
 use crate::support::postern::BINARY;

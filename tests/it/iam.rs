@@ -118,6 +118,73 @@ fn accounts_partitions_and_regions_are_the_roles() {
     assert!(policies["notes"][0].as_str().unwrap().contains("arn:aws:iam::*:role/postern"), "{policies:#}");
 }
 
+/// The policies where a table of so many teams tells whose role is assumed.
+fn of_table(teams: usize) -> Value {
+    let folder = tempfile::tempdir().expect("a folder");
+    let table: String =
+        (0..teams).map(|team| format!("team-{team}: arn:aws:iam::{team:012}:role/postern\n")).collect();
+    std::fs::write(folder.path().join("roles.yaml"), table).expect("the table");
+    let destinations = "  tracking:\n    target: {mlflow_tracking_server: {tracking_server_name: one}}\n    \
+                        role_arn: \"${lookup('roles', claims.team)}\"\n    \
+                        rules: [{name: all, allow: \"'ml' in groups\"}]\n";
+    let config = folder.path().join("postern.yaml");
+    let text = written("", destinations) + "lookups: {roles: {file: roles.yaml}}\n";
+    std::fs::write(&config, text).expect("the configuration");
+    printed(&config, &["--format", "json", "--principal", PRINCIPAL])
+}
+
+#[test]
+fn a_table_s_values_are_listed_and_too_many_are_told_as_such() {
+    let policies = of_table(64);
+    let role = |team: usize| format!("arn:aws:iam::{team:012}:role/postern");
+    let roles: Vec<String> = (0..64).map(role).collect();
+    assert_eq!(resources(&policies["identity_policy"], "AssumeForPeople"), roles);
+    assert_eq!(policies["roles"].as_array().map(Vec::len), Some(64));
+    assert!(!policies["notes"].to_string().contains("more values"), "{policies:#}");
+
+    let policies = of_table(65);
+    let pattern = "arn:aws:iam::*:role/postern";
+    assert_eq!(resources(&policies["identity_policy"], "AssumeForPeople"), [pattern]);
+    let note = policies["notes"][0].as_str().unwrap();
+    assert!(note.starts_with(&format!("`{pattern}` stands for more values")), "{note}");
+    assert!(note.contains("the rule `all` of `tracking`"), "{note}");
+}
+
+#[test]
+fn alternatives_of_an_expression_are_listed() {
+    let role = |team: usize| format!("arn:aws:iam::{team:012}:role/postern");
+    let of_ten = |first: usize| {
+        (first + 1..first + 10).fold(format!("'{}'", role(first)), |others, team| {
+            format!("claims.team == {team} ? '{}' : {others}", role(team))
+        })
+    };
+    let choice = format!("claims.team < 10 ? ({}) : ({})", of_ten(0), of_ten(10));
+    let destinations = format!("{}    role_arn: \"${{{choice}}}\"\n", studio("d-abc", "ada"));
+    let policies = of("", &destinations);
+    let roles: Vec<String> = (0..20).map(role).collect();
+    assert_eq!(resources(&policies["identity_policy"], "AssumeForPeople"), roles);
+}
+
+/// A service account's token is exchanged before there is anybody to name.
+#[test]
+fn an_endpoint_lets_postern_become_itself_and_nobody_else() {
+    let policies = of(ROLE, &studio("d-abc", "ada"));
+    let endpoints = policies["endpoint_policies"].as_array().unwrap();
+    let sts = endpoints.iter().find(|endpoint| endpoint["service"] == "sts").unwrap();
+    let unsigned = evaluator::Context::new();
+    let asked = evaluator::Asked {
+        principal: "",
+        action: "sts:AssumeRoleWithWebIdentity",
+        resource: PRINCIPAL,
+        context: &unsigned,
+    };
+    assert!(evaluator::allows(&sts["policy"], asked), "{sts:#}");
+    let other = evaluator::Asked { resource: "arn:aws:iam::999988887777:role/other", ..asked };
+    assert!(!evaluator::allows(&sts["policy"], other), "{sts:#}");
+    let notes = policies["notes"].to_string();
+    assert!(notes.contains("private DNS"), "{notes}");
+}
+
 #[test]
 fn without_a_role_postern_itself_presigns() {
     let policies = of("", &studio("d-abc", "${profile_name(user)}"));

@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// Name, type, unit, labels. Operators build on these: a name is never changed, and a new one is added here.
-const ALL: [(&str, &str, &str, &[&str]); 24] = [
+const ALL: [(&str, &str, &str, &[&str]); 25] = [
     ("postern_audit_lost", "counter", "", &[]),
     ("postern_aws_calls", "counter", "", &["operation", "outcome"]),
     ("postern_aws_calls_limit", "gauge", "", &[]),
@@ -26,6 +26,7 @@ const ALL: [(&str, &str, &str, &[&str]); 24] = [
     ("postern_config_loaded_timestamp_seconds", "gauge", "seconds", &[]),
     ("postern_connections", "gauge", "", &[]),
     ("postern_connections_limit", "gauge", "", &[]),
+    ("postern_connections_refused", "counter", "", &["reason"]),
     ("postern_jwks_refreshes", "counter", "", &["issuer", "outcome"]),
     ("postern_log_lost", "counter", "", &[]),
     ("postern_mint_duration_seconds", "histogram", "seconds", &["le"]),
@@ -179,6 +180,7 @@ async fn what_alerts_count_is_there_before_it_happens() {
         r#"postern_tokens_total{issuer="sandbox",outcome="expired"}"#,
         r#"postern_sessions_total{event="signed-in"}"#,
         r#"postern_slots_total{event="taken"}"#,
+        r#"postern_connections_refused_total{reason="peer-not-listed"}"#,
         "postern_audit_lost_total",
         "postern_log_lost_total",
     ] {

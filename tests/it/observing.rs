@@ -84,7 +84,7 @@ async fn rules_ask_for_words_that_there_are() {
     _ = Visitor::program().get(&stage.postern.at("/studio")).await;
     _ = stage.program("grace").get(&stage.postern.at("/studio")).await;
     let text = exposed(&stage).await;
-    let matcher = Regex::new(r#"(postern_[a-z_]+)\{(outcome|event)=~?"([^"]+)""#).unwrap();
+    let matcher = Regex::new(r#"(postern_[a-z_]+)\{(outcome|event|reason)=~?"([^"]+)""#).unwrap();
     let mut asked = 0;
     for found in matcher.captures_iter(&read(RULES)) {
         for word in found[3].split('|') {

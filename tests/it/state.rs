@@ -1,6 +1,7 @@
 //! State that replicas share, with real gateways and a real server between them.
 
 mod reaching;
+mod rotation;
 
 use crate::support::postern::Postern;
 use crate::support::stage::Stage;
@@ -18,7 +19,8 @@ const PASSWORD: &str = "correct-horse-battery";
 struct Replicas {
     stage: Stage,
     second: Postern,
-    _folder: TempDir,
+    /// With the server's URL in `valkey-url`.
+    folder: TempDir,
 }
 
 impl Replicas {
@@ -44,7 +46,7 @@ impl Replicas {
         })
         .await;
         let second = second(&stage);
-        Self { stage, second, _folder: folder }
+        Self { stage, second, folder }
     }
 
     /// The same request at the second replica, with the same cookies.

@@ -55,7 +55,7 @@ impl Client {
             }
             ClientAuthentication::PrivateKeyJwt(source) => {
                 let (algorithm, key) = signing_key(source.read()?.expose())
-                    .ok_or("`private_key_jwt` is not a PEM private key: RSA of 2048 bits or more, P-256, P-384 or Ed25519, the latter three in PKCS #8")?;
+                    .ok_or("`private_key_jwt` is not a PEM private key: RSA of 2048 bits or more, P-256, P-384 or Ed25519, the latter three in PKCS #8, which `openssl pkey -in KEY -out PKCS8` writes")?;
                 Authentication::PrivateKey { algorithm, key }
             }
         };

@@ -114,12 +114,14 @@ impl Reloader {
         let edge = site.edge(&loaded.gateway, Some(&current.edge.load()))?;
         let gateway = Box::pin(site.gateway(loaded.gateway, configuration.policy, &digest, Some(&before)));
         let gateway = gateway.await?;
+        site.renew_state(gateway.settings()).await?;
         for warning in &loaded.warnings {
             tracing::warn!(warning = %warning.message, path = %warning.path, "config.insecure");
         }
         gateway.audit().record(&Record::new(Event::Reload));
         current.gateway.store(Arc::new(gateway));
         current.meet(site, edge);
+        site.in_force(&digest);
         if watched != self.watched {
             self.read = look(&watched);
             self.watched = watched;

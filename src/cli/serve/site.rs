@@ -18,12 +18,15 @@ use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::Arc;
+use url::Url;
 
 #[derive(Debug)]
 pub(super) struct Site {
     pub(super) metrics: Arc<Metrics>,
     pub(super) audit: Audit,
     pub(super) readiness: Readiness,
+    /// It never changes while the process runs.
+    public_url: Url,
     clock: Clock,
     http: HttpClient,
     state: State,
@@ -48,6 +51,7 @@ impl Site {
             metrics,
             audit,
             readiness: Readiness::default(),
+            public_url: settings.public_url.clone(),
             http: HttpClient::new()?,
             state,
             clock,
@@ -76,9 +80,17 @@ impl Site {
             state: self.state.clone(),
             readiness: self.readiness.clone(),
         };
-        let gateway = Gateway::new(settings, policy, parts, before)?;
+        Gateway::new(settings, policy, parts, before)
+    }
+
+    /// The state that replicas share is reached by what its secret is now.
+    pub(super) async fn renew_state(&self, settings: &config::Gateway) -> Result<(), String> {
+        self.state.renew(&settings.state).await
+    }
+
+    /// The configuration of this digest is in force from now on.
+    pub(super) fn in_force(&self, digest: &str) {
         self.metrics.config_in_force(digest, self.clock.now());
-        Ok(gateway)
     }
 
     /// What connections are met with under a configuration.
@@ -95,7 +107,7 @@ impl Site {
         let until = tls.validity().not_after;
         self.metrics.certificate_expires(UnixSeconds::of(until));
         let until = humantime::format_rfc3339_seconds(until);
-        match tls.validity().complaint(self.clock.now_system()) {
+        match tls.complaint(&self.public_url, self.clock.now_system()) {
             Some(complaint) => tracing::warn!(%until, "tls.certificate: it {complaint}"),
             None => tracing::info!(%until, "tls.certificate"),
         }

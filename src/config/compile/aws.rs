@@ -5,15 +5,22 @@ use super::{Findings, Problem};
 use crate::config::AwsConfig;
 use crate::config::file::{Aws, SessionPolicy, SourceIdentity};
 use crate::config::located::{At, Named};
-use crate::target::{Region, RoleArn};
+use crate::target::{Region, RoleArn, arn};
 use std::collections::HashSet;
 use std::time::Duration;
 use url::{Host, Url};
 
 pub(super) fn aws(written: &Aws, calls_at_once: usize, findings: &mut Findings) -> Option<AwsConfig> {
     let region = findings.check("aws.region", &written.region, |text| Ok(Region::parse(text)?));
-    let role_arn =
-        findings.check_optional("aws.role_arn", written.role_arn.as_ref(), |text| Ok(RoleArn::parse(text)?));
+    let role_arn = findings.check_optional("aws.role_arn", written.role_arn.as_ref(), |text| {
+        let role_arn = RoleArn::parse(text)?;
+        match region.as_ref().map(Region::partition) {
+            Some(partition) if partition != arn::partition(text) => {
+                Err(mismatch(text, &format!("a role of the region's partition, `arn:{partition}:iam::…`")))
+            }
+            _ => Ok(role_arn),
+        }
+    });
     let external_id = findings.check_optional("aws.external_id", written.external_id.as_ref(), external_id);
     let session_tags = session_tags(&written.session_tags, findings);
     let timeout = findings.check_optional("aws.timeout", written.timeout.as_ref(), |text| {

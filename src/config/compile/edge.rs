@@ -45,6 +45,13 @@ pub(super) fn listen(document: &Document, directory: &Path, findings: &mut Findi
             findings.refuse(path, header, "`direct_clients: true` says that no balancer stands in front");
         }
     }
+    if let Some(proxy) =
+        document.trusted_proxies.first().filter(|_| header.is_none() && written.direct_clients)
+    {
+        let message =
+            "`listen.direct_clients: true` says that no proxy stands in front; allowed: one of the two";
+        findings.refuse("trusted_proxies", proxy, message);
+    }
     let proxy_protocol = header.is_some();
     Some(Listen { address: address?, tls, proxy_protocol, direct_clients: written.direct_clients })
 }

@@ -10,7 +10,7 @@ use crate::policy::file;
 use crate::policy::template::{Field, Template};
 use crate::target::{
     DomainId, ExpiresInSeconds, InvalidName, LandingUri, MlflowAppArn, NotebookInstanceName, PartnerAppArn,
-    Region, RoleArn, SessionExpirationSeconds, SpaceName, TrackingServerName, UserProfileName,
+    Region, RoleArn, SessionExpirationSeconds, SpaceName, TrackingServerName, UserProfileName, arn,
 };
 use std::sync::Arc;
 
@@ -57,6 +57,20 @@ impl Fields {
     pub(super) fn computes_profile_for_any_realm(&self) -> bool {
         matches!(&self.user_profile_name, Some(Field::Computed { template, .. })
             if !template.computed().any(|part| part.names_realm))
+    }
+
+    /// An ARN in another partition than the region, by its key.
+    pub(super) fn foreign_arn(&self) -> Option<(&'static str, &str, &Region)> {
+        let region = constant(self.region.as_ref())?;
+        let arns = [
+            ("role_arn", constant(self.role_arn.as_ref()).map(RoleArn::as_str)),
+            ("arn", constant(self.mlflow_app_arn.as_ref()).map(MlflowAppArn::as_str)),
+            ("arn", constant(self.partner_app_arn.as_ref()).map(PartnerAppArn::as_str)),
+        ];
+        let foreign = arns
+            .into_iter()
+            .find(|(_, arn)| arn.is_some_and(|arn| arn::partition(arn) != region.partition()));
+        foreign.and_then(|(key, arn)| Some((key, arn?, region)))
     }
 
     pub(super) fn has_landing_uri(&self) -> bool {
@@ -252,6 +266,13 @@ impl Compiler<'_> {
             self.problem(&format!("{path}.endpoint_url"), written.location, "is not an `https` URL");
         }
         url.map(|url| url.to_string())
+    }
+}
+
+fn constant<T>(field: Option<&Field<T>>) -> Option<&T> {
+    match field {
+        Some(Field::Constant(value)) => Some(value),
+        _ => None,
     }
 }
 

@@ -22,13 +22,12 @@ pub(super) struct Address {
 }
 
 impl Address {
-    /// Reads the URL that the configuration names: `rediss://USER:PASSWORD@HOST:PORT/DATABASE`, or its other schemes.
+    /// Of the URL that the configuration names: `rediss://USER:PASSWORD@HOST:PORT/DATABASE`, or its other schemes.
     ///
     /// # Errors
     ///
     /// What is wrong with it, in words for the admin that show nothing of it.
-    pub(super) fn read(config: &ValkeyConfig) -> Result<Self, String> {
-        let url = config.url.read()?;
+    pub(super) fn of(url: &Secret, config: &ValkeyConfig) -> Result<Self, String> {
         let at = match &config.url {
             SecretSource::Env(name) => format!("`{name}`"),
             SecretSource::File(path) => format!("`{}`", path.display()),

@@ -3,6 +3,7 @@
 //! While it is down nobody waits: an operation is told at once. It counts as up once the server has taken a write.
 
 use super::address::Address;
+use super::digest;
 use crate::config::ValkeyConfig;
 use crate::state::Away;
 use hyper_rustls::ConfigBuilderExt;
@@ -39,6 +40,7 @@ const BATCH: usize = 256;
 
 pub(super) struct Link {
     current: watch::Receiver<Option<Connection>>,
+    connector: watch::Sender<Arc<Connector>>,
     slots: Semaphore,
     timeout: Duration,
     keeper: JoinHandle<()>,
@@ -55,6 +57,8 @@ pub(super) struct Connector {
     address: Address,
     tls: Option<Arc<ClientConfig>>,
     timeout: Duration,
+    /// Of the URL and the certificate authorities as they were read.
+    fingerprint: String,
 }
 
 /// Why the server is away. Nothing of what it sent is shown: it may repeat a command, and with it a password.
@@ -77,11 +81,13 @@ impl Link {
     ) -> Self {
         let (publish, current) = watch::channel(None);
         let timeout = connector.timeout;
+        let (connector, mut connectors) = watch::channel(Arc::new(connector));
         up.set(0);
         let keeper = tokio::spawn(async move {
             let mut pause = SHORTEST_PAUSE;
             let mut known_away = false;
             loop {
+                let connector = Arc::clone(&connectors.borrow_and_update());
                 let cause = match connector.establish(&probe).await {
                     Err(cause) => cause,
                     Ok(redis) => {
@@ -91,15 +97,19 @@ impl Link {
                         up.set(1);
                         let (broken, breaks) = mpsc::channel(1);
                         publish.send_replace(Some(Connection { redis: redis.clone(), broken }));
-                        let cause = attend(redis, breaks, &ends, timeout).await;
-                        publish.send_replace(None);
-                        up.set(0);
+                        let cause = tokio::select! {
+                            cause = attend(redis, breaks, &ends, timeout) => cause,
+                            // The connection serves until the next one takes its place.
+                            Ok(()) = connectors.changed() => continue,
+                        };
                         if since.elapsed() >= LASTED {
                             pause = SHORTEST_PAUSE;
                         }
                         cause
                     }
                 };
+                publish.send_replace(None);
+                up.set(0);
                 if !known_away {
                     known_away = true;
                     tracing::warn!(server = %connector, cause = %cause, "state.away");
@@ -108,7 +118,17 @@ impl Link {
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         });
-        Self { current, slots: Semaphore::new(MOST_OPERATIONS), timeout, keeper }
+        Self { current, connector, slots: Semaphore::new(MOST_OPERATIONS), timeout, keeper }
+    }
+
+    /// Whether `connector` would connect as the connection does already.
+    pub(super) fn is_kept_by(&self, connector: &Connector) -> bool {
+        self.connector.borrow().fingerprint == connector.fingerprint
+    }
+
+    /// Connects anew, by `connector` from now on.
+    pub(super) fn keep_by(&self, connector: Connector) {
+        self.connector.send_replace(Arc::new(connector));
     }
 
     /// One command, in its time. Whatever goes wrong with it, the connection is not trusted any more,
@@ -182,9 +202,20 @@ async fn in_time<T>(deadline: Duration, answer: impl Future<Output = RedisResult
 impl Connector {
     /// Reads the address and, where TLS is spoken, the certificates of the authorities.
     pub(super) fn new(config: &ValkeyConfig) -> Result<Self, String> {
-        let address = Address::read(config).map_err(|error| format!("state.valkey.url: {error}"))?;
-        let tls = if address.tls { Some(tls(config.ca_certificate.as_deref())?) } else { None };
-        Ok(Self { address, tls, timeout: config.timeout })
+        let wrong = |error| format!("state.valkey.url: {error}");
+        let url = config.url.read().map_err(wrong)?;
+        let address = Address::of(&url, config).map_err(wrong)?;
+        let (tls, pem) = match (address.tls, &config.ca_certificate) {
+            (false, _) => (None, Vec::new()),
+            (true, None) => (Some(tls(None)?), Vec::new()),
+            (true, Some(file)) => {
+                let (roots, pem) =
+                    authorities(file).map_err(|error| format!("state.valkey.ca_certificate: {error}"))?;
+                (Some(tls(Some(roots))?), pem)
+            }
+        };
+        let fingerprint = digest(&[url.expose(), &pem]);
+        Ok(Self { address, tls, timeout: config.timeout, fingerprint })
     }
 
     /// Connects as [`Link::keep`] does, and asks what the server says of its memory; nothing where it may not be asked.
@@ -196,7 +227,8 @@ impl Connector {
         Ok(told.unwrap_or_default())
     }
 
-    async fn establish(&self, probe: &Cmd) -> Result<MultiplexedConnection, Cause> {
+    /// A connection on which the server has taken `probe`.
+    pub(super) async fn establish(&self, probe: &Cmd) -> Result<MultiplexedConnection, Cause> {
         let connect = async {
             let mut redis = self.connect().await?;
             in_time(CONNECT_DEADLINE, probe.query_async::<()>(&mut redis)).await?;
@@ -246,16 +278,14 @@ impl Connector {
     }
 }
 
-/// TLS by the certificate authorities in `file` alone, or by the machine's.
-fn tls(file: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
+/// TLS by these certificate authorities alone, or by the machine's.
+fn tls(roots: Option<RootCertStore>) -> Result<Arc<ClientConfig>, String> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?;
-    let builder = match file {
-        Some(file) => builder.with_root_certificates(
-            authorities(file).map_err(|error| format!("state.valkey.ca_certificate: {error}"))?,
-        ),
+    let builder = match roots {
+        Some(roots) => builder.with_root_certificates(roots),
         None => builder
             .with_native_roots()
             .map_err(|error| format!("no certificate authorities on this machine: {error}"))?,
@@ -263,7 +293,8 @@ fn tls(file: Option<&Path>) -> Result<Arc<ClientConfig>, String> {
     Ok(Arc::new(builder.with_no_client_auth()))
 }
 
-fn authorities(file: &Path) -> Result<RootCertStore, String> {
+/// With the bytes that they were read from.
+fn authorities(file: &Path) -> Result<(RootCertStore, Vec<u8>), String> {
     let shown = file.display();
     let text = std::fs::read(file).map_err(|error| format!("cannot read `{shown}`: {error}"))?;
     let mut roots = RootCertStore::empty();
@@ -273,7 +304,7 @@ fn authorities(file: &Path) -> Result<RootCertStore, String> {
             .add(certificate)
             .map_err(|error| format!("`{shown}` holds an unusable certificate: {error}"))?;
     }
-    if roots.is_empty() { Err(format!("`{shown}` holds no certificate")) } else { Ok(roots) }
+    if roots.is_empty() { Err(format!("`{shown}` holds no certificate")) } else { Ok((roots, text)) }
 }
 
 impl Cause {

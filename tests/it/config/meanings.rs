@@ -15,6 +15,20 @@ const CASES: &[Case] = &[
         &["3:53 listen.proxy_protocol: `direct_clients: true` says that no balancer stands in front"],
     ),
     (
+        r#"listen: {address: "127.0.0.1:8443"}"#,
+        r#"listen: {address: "127.0.0.1:8443", direct_clients: true}"#,
+        &[
+            "5:19 trusted_proxies: `listen.direct_clients: true` says that no proxy stands in front; allowed: one of the two",
+        ],
+    ),
+    (
+        "  role_arn: arn:aws:iam:",
+        "  role_arn: arn:aws-cn:iam:",
+        &[
+            "31:13 aws.role_arn: found `arn:aws-cn:iam::111122223333:role/postern`; allowed: a role of the region's partition, `arn:aws:iam::…`",
+        ],
+    ),
+    (
         "limits: {mints_per_minute: 30}",
         "limits: {head_size: 64kb, body_size: 2MiB, deadlines: {idle: 2h, request: 10ms}}",
         &[

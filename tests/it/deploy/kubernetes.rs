@@ -95,7 +95,7 @@ fn manifests_and_configuration_agree() {
     let secrets =
         mounted.iter().find(|mount| mount["name"] == "secrets").expect("the secrets")["mountPath"].as_str();
     let needed = settings.files();
-    assert_eq!(needed.len(), 2, "{needed:?}");
+    assert_eq!(needed.len(), 3, "{needed:?}");
     for file in needed {
         assert_eq!(file.parent().and_then(Path::to_str), secrets, "{}", file.display());
     }

@@ -3,7 +3,9 @@
 use super::{filled_in, judged, outlasts, said, text};
 use crate::support::elsewhere::peers;
 use crate::support::postern::BINARY;
+use crate::support::stage::Stage;
 use postern::config::load;
+use postern::sandbox::SandboxOptions;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -31,6 +33,52 @@ fn units_are_understood_to_the_letter() {
     assert_eq!(verify(&peers, &paths), "");
     let (_folder, paths) = units(|text| text.replace("RestrictSUIDSGID=", "RestrictSUIDGUID="));
     assert!(verify(&peers, &paths).contains("RestrictSUIDGUID"), "what systemd would ignore is noticed");
+}
+
+#[test]
+fn what_is_commented_out_is_understood_too() {
+    let Some(peers) = peers("systemd units") else { return };
+    let (_folder, paths) = units(|text| filled_in(&text, &[("#LoadCredential=", "LoadCredential=")]));
+    assert_eq!(verify(&peers, &paths), "");
+}
+
+/// `logrotate` itself renames the file of a gateway that goes on writing.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_trail_is_rotated_and_nothing_of_it_is_lost() {
+    let Some(peers) = peers("logrotate") else { return };
+    let folder = TempDir::new().expect("a folder");
+    let trail = folder.path().join("audit.jsonl");
+    let audit = format!("\naudit: {{file: {}}}\n", trail.display());
+    let stage = Stage::with(SandboxOptions::default(), |text| text + &audit).await;
+    let launch = async || stage.program("grace").get(&stage.postern.at("/studio")).await.checked().status;
+    assert_eq!(launch().await, 302);
+    records(&trail, 2).await;
+    let rules = folder.path().join("postern.logrotate");
+    let place = ("/var/log/postern/audit.jsonl", trail.to_str().expect("UTF-8"));
+    fs::write(&rules, filled_in(&text("systemd/postern.logrotate"), &[place])).expect("the rules");
+    let state = folder.path().join("state");
+    let arguments = ["--force", "--verbose", "--state", state.to_str().expect("UTF-8")];
+    let rotated = judged(&peers.join("logrotate/logrotate"), &arguments, &[rules]);
+    assert!(rotated.status.success() && !said(&rotated).contains("error:"), "{}", said(&rotated));
+    assert!(!trail.exists(), "{}", said(&rotated));
+    assert_eq!(launch().await, 302);
+    records(&trail, 1).await;
+    let entries =
+        fs::read_dir(folder.path()).expect("the folder").map(|entry| entry.expect("an entry").path());
+    let before = |path: &PathBuf| path.to_str().is_some_and(|path| path.contains("audit.jsonl-"));
+    records(&entries.into_iter().find(before).expect("the renamed one"), 2).await;
+}
+
+/// Waits until the file holds so many records; more would be wrong.
+async fn records(file: &Path, count: usize) {
+    let found = || fs::read_to_string(file).unwrap_or_default().lines().count();
+    for _ in 0..500 {
+        if found() >= count {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(found(), count, "{}", file.display());
 }
 
 #[test]

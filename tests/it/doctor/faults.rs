@@ -2,6 +2,7 @@
 
 use super::{Clinic, Examined};
 use crate::support::postern::free_port;
+use crate::support::tls::Authority;
 use postern::clock::{Clock, UnixSeconds};
 use postern::sandbox::{Fault, SandboxOptions, Times};
 
@@ -228,6 +229,24 @@ async fn endpoints_that_cannot_be_reached() {
     assert_eq!(told["outcome"], "failed", "{}", examined.text);
     assert!(told["remedy"].as_str().unwrap().contains("`endpoint_url`"), "{told}");
     assert_eq!(examined.check(ROLE, "assume")["outcome"], "ok");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_whose_authority_is_not_known() {
+    let clinic = Clinic::new().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let tls = tokio_rustls::TlsAcceptor::from(Authority::new().server());
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            _ = tls.accept(stream).await;
+        }
+    });
+    let sts = clinic.sandbox.sts_url().to_string();
+    clinic.configure(|text| text.replace(sts.trim_end_matches('/'), &format!("https://localhost:{port}")));
+    let told = clinic.examine(&[]).check("aws", "identity").clone();
+    assert!(told["found"].as_str().unwrap().contains("UnknownIssuer"), "{told}");
+    assert!(told["remedy"].as_str().unwrap().contains("SSL_CERT_FILE"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

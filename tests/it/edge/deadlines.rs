@@ -1,5 +1,6 @@
 //! Clients that never come to a point: every phase of a connection ends in time, some hundreds at once.
 
+use crate::metrics::exposed;
 use crate::support::postern::free_port;
 use crate::support::raw::{Raw, get};
 use crate::support::stage::Stage;
@@ -272,6 +273,40 @@ async fn connections_have_a_cap() {
     let began = Instant::now();
     is_served(&stage).await;
     assert!(began.elapsed() >= Duration::from_millis(500), "there was no place at first");
+}
+
+/// Nor does a stop let everybody in who waits.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_cap_holds_for_who_is_queued_when_the_listener_closes() {
+    let stage = Stage::with(SandboxOptions::default(), |text| text + "\nlimits: {connections: 2}\n").await;
+    let slow = postern::sandbox::Fault::Slow(Duration::from_secs(4));
+    stage.sandbox.faults().inject(Some("CreatePresignedDomainUrl"), slow, postern::sandbox::Times::Next(2));
+    let mut launches = Vec::new();
+    for person in ["grace", "ada"] {
+        let mut raw = Raw::connect(port(&stage)).await;
+        let token = stage.token(person);
+        raw.send(get(port(&stage), "/studio", &format!("authorization: Bearer {token}\r\n"))).await;
+        launches.push(raw);
+    }
+    while !exposed(&stage).await.contains("\npostern_aws_calls_running 2\n") {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let mut queued = Vec::new();
+    for _ in 0..5 {
+        let mut raw = Raw::connect(port(&stage)).await;
+        raw.send(get(port(&stage), "/-/live", "")).await;
+        queued.push(raw);
+    }
+    stage.postern.signal("TERM");
+    stage.postern.wait_for_log("\"stopping\"", 1).await;
+    let answered = tokio::time::timeout(Duration::from_millis(500), queued[0].rest());
+    assert!(answered.await.is_err(), "both places are taken");
+    for raw in &mut launches {
+        assert!(raw.rest_as_text().await.starts_with("HTTP/1.1 302"));
+    }
+    for mut raw in queued.into_iter().skip(1) {
+        assert!(raw.rest_as_text().await.starts_with("HTTP/1.1 200"), "in its turn");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,6 +4,7 @@ mod balancers;
 mod forms;
 
 use super::behind_a_balancer_with;
+use crate::metrics::exposed;
 use crate::support::raw::{Raw, get};
 use crate::support::stage::Stage;
 use crate::support::visitor::Visitor;
@@ -130,6 +131,11 @@ async fn a_header_from_a_peer_that_is_not_listed_ends_the_connection() {
     let log = stage.postern.log();
     let warned = log.lines().filter(|line| line.contains("\"WARN\"") && line.contains(complaint)).count();
     assert_eq!(warned, 1, "the admin is told, and not by each connection: {log}");
+    let counted = exposed(&stage).await;
+    assert!(
+        counted.contains("postern_connections_refused_total{reason=\"peer-not-listed\"} 2\n"),
+        "{counted}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

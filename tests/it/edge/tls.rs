@@ -265,6 +265,58 @@ async fn a_bad_pair_is_told_before_the_start() {
     assert!(code == Some(1) && said.contains("listen.tls.certificate: it expired at 20"), "{code:?} {said}");
 }
 
+/// In both forms that OpenSSL writes; and what the message says works.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_encrypted_key_is_called_that_and_how_to_decrypt_it() {
+    let authority = Authority::new();
+    let stage = behind(&authority).await;
+    let config = stage.folder.path().join("postern.yaml");
+    let openssl = |arguments: &[&str]| {
+        let made = Command::new("openssl").args(arguments).current_dir(authority.folder.path()).output();
+        let made = made.expect("openssl");
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    };
+    let check = || {
+        let arguments = ["check", "--with-secrets", "--config"];
+        let checked = Command::new(BINARY).args(arguments).arg(&config).output().unwrap();
+        (checked.status.code(), String::from_utf8(checked.stdout).unwrap())
+    };
+    let key = authority.private_key.display().to_string();
+    for (command, mark) in [("pkey", "ENCRYPTED PRIVATE KEY"), ("ec", "Proc-Type: 4,ENCRYPTED")] {
+        openssl(&[command, "-in", "server.key", "-aes256", "-passout", "pass:secret", "-out", &key]);
+        let (code, said) = check();
+        let told = format!("listen.tls.private_key: `{key}` is encrypted (`{mark}`)");
+        let command = format!("`openssl pkey -in {key} -out PLAIN`");
+        assert!(code == Some(1) && said.contains(&told) && said.contains(&command), "{code:?} {said}");
+        openssl(&["pkey", "-in", &key, "-passin", "pass:secret", "-out", "plain.key"]);
+        fs::rename(authority.folder.path().join("plain.key"), &key).unwrap();
+        let (code, said) = check();
+        assert_eq!(code, Some(0), "{said}");
+    }
+}
+
+/// A balancer in front may take a certificate that browsers would not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_certificate_for_another_host_is_warned_of_and_served() {
+    let authority = Authority::new();
+    authority.issue("lasting", "-days 90");
+    authority.install("lasting");
+    let stage = Stage::with(SandboxOptions::default(), |text| {
+        text.replace("  direct_clients: true\n", &format!("  direct_clients: true\n{}", authority.listen()))
+            .replace("public_url: http://localhost", "public_url: http://127.0.0.1")
+    })
+    .await;
+    let complaint = "it is not for `127.0.0.1`, the host of `public_url`";
+    stage.postern.wait_for_log(&format!("tls.certificate: {complaint}"), 1).await;
+    assert_eq!(subject(&authority, &stage).await, "lasting");
+    let config = stage.folder.path().join("postern.yaml");
+    let check = ["check", "--with-secrets", "--config"];
+    let checked = Command::new(BINARY).args(check).arg(&config).output().unwrap();
+    let said = String::from_utf8(checked.stdout).unwrap();
+    assert!(checked.status.success(), "{said}");
+    assert!(said.contains(&format!("warning: listen.tls.certificate: {complaint}")), "{said}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_tls_ends_the_connection() {
     let authority = Authority::new();

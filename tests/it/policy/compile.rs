@@ -97,6 +97,28 @@ fn a_rule_sets_only_what_the_kind_has() {
 }
 
 #[test]
+fn a_rule_stays_in_the_region_s_partition() {
+    let faults = |set: &str| {
+        AROUND.faults(&notebook_with(&format!("[{{name: x, allow: 'true', set: {set}}}]"))).join(" | ")
+    };
+    let china = "role_arn: 'arn:aws-cn:iam::111122223333:role/x'";
+    assert_eq!(
+        faults(&format!("{{{china}}}")),
+        "destinations.nb.rules[0]: this rule opens with the `role_arn` `arn:aws-cn:iam::111122223333:role/x` in `eu-west-1`; \
+         allowed: one that begins with `arn:aws:`, as the region has it"
+    );
+    assert_eq!(faults(&format!("{{{china}, region: cn-north-1}}")), "");
+    assert_eq!(faults(&format!("{{{china}, region: '${{claims.region}}'}}")), "", "who knows");
+    let app = "destinations: {x: {region: us-gov-west-1, target: {mlflow_app: {arn: 'arn:aws:sagemaker:us-gov-west-1:\
+               111122223333:mlflow-app/app-1'}}, rules: [{name: a, allow: 'true'}]}}";
+    assert!(
+        AROUND.faults(app).join(" | ").contains("the `arn` `arn:aws:sagemaker"),
+        "{:?}",
+        AROUND.faults(app)
+    );
+}
+
+#[test]
 fn an_arn_is_that_of_its_kind() {
     let app = "arn:aws:sagemaker:eu-west-1:111122223333:mlflow-app/app-1";
     let partner = "arn:aws:sagemaker:eu-west-1:111122223333:partner-app/app-ABCDEFGHIJKL";

@@ -211,6 +211,7 @@ fn a_decision_is_explained_as_json() {
                 "detail": "`client_ip` is not known for this request",
             },
         ],
+        "facts": {"groups": ["contractors"], "client_ip": null},
     });
     assert_eq!(explanation, expected);
 }

@@ -3,8 +3,8 @@
 use super::valkey::make_certificates;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -64,6 +64,17 @@ impl Authority {
     pub(crate) fn listen(&self) -> String {
         let (certificate, key) = (self.certificate.display(), self.private_key.display());
         format!("  tls: {{certificate: {certificate}, private_key: {key}}}\n")
+    }
+
+    /// A server of others with the pair.
+    pub(crate) fn server(&self) -> Arc<ServerConfig> {
+        let chain = vec![CertificateDer::from_pem_file(&self.certificate).expect("a certificate")];
+        let key = PrivateKeyDer::from_pem_file(&self.private_key).expect("a key");
+        let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth();
+        Arc::new(config.with_single_cert(chain, key).expect("a pair"))
     }
 
     pub(crate) fn client(

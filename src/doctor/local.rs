@@ -1,0 +1,70 @@
+//! What needs no network: keys, certificates and files of this machine.
+
+use super::report::{Asking, Check};
+use crate::audit::file::AuditFile;
+use crate::clock::Clock;
+use crate::config;
+use crate::gateway::start::sealer;
+use crate::server::tls::Tls;
+
+pub(super) fn examine(settings: &config::Gateway, clock: &Clock) -> Vec<Check> {
+    let checks = [session_keys(settings), certificate(settings, clock), trail(settings)];
+    checks.into_iter().flatten().collect()
+}
+
+fn session_keys(settings: &config::Gateway) -> Option<Check> {
+    let asking = Asking::about("session.keys");
+    match sealer(settings) {
+        Ok(None) => None,
+        Ok(Some(_)) if settings.session.keys.is_empty() => Some(asking.warning(
+            "keys",
+            "one is made at each start, so a restart ends every session",
+            "make one by `postern keygen` and name it under `session.keys`",
+        )),
+        Ok(Some(_)) => Some(asking.ok("keys", format!("{} can be read", settings.session.keys.len()))),
+        Err(error) => Some(asking.failed(
+            "keys",
+            error,
+            "make a key by `postern keygen`, and let the user that Postern runs as read it",
+        )),
+    }
+}
+
+fn certificate(settings: &config::Gateway, clock: &Clock) -> Option<Check> {
+    const CHECK: &str = "certificate";
+    let asking = Asking::about("listen.tls");
+    let tls = match Tls::load(settings.listen.tls.as_ref()?, None) {
+        Ok(tls) => tls,
+        Err(error) => {
+            let remedy = "correct the files, and let the user that Postern runs as read them";
+            return Some(asking.failed(CHECK, error, remedy));
+        }
+    };
+    let now = clock.now_system();
+    let Some(complaint) = tls.complaint(&settings.public_url, now) else {
+        let until = humantime::format_rfc3339_seconds(tls.validity().not_after);
+        return Some(asking.ok(CHECK, format!("it is for the host of `public_url`, until {until}")));
+    };
+    let (found, remedy) =
+        (format!("it {complaint}"), "have one issued for the host of `public_url`, in time");
+    let is_valid = tls.validity().contains(now);
+    Some(if is_valid { asking.warning(CHECK, found, remedy) } else { asking.failed(CHECK, found, remedy) })
+}
+
+fn trail(settings: &config::Gateway) -> Option<Check> {
+    const CHECK: &str = "file";
+    let asking = Asking::about("audit.file");
+    let path = settings.audit_file.as_deref()?;
+    Some(match AuditFile::examine(path) {
+        Ok(None) if path.exists() => asking.ok(CHECK, format!("`{}` can be appended to", path.display())),
+        Ok(None) => asking.ok(CHECK, format!("`{}` is not there yet, and its folder is", path.display())),
+        Ok(Some(complaint)) => {
+            let remedy = "make it a file of the user that Postern runs as, in a folder of that user's, with the mode 0600";
+            asking.warning(CHECK, format!("`{}`: {complaint}", path.display()), remedy)
+        }
+        Err(error) => {
+            let remedy = "let the user that Postern runs as append to it, or make it in its folder; without it nothing starts";
+            asking.failed(CHECK, format!("cannot write `{}`: {error}", path.display()), remedy)
+        }
+    })
+}
