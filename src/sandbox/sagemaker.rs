@@ -61,11 +61,11 @@ impl SageMaker {
         }
         let parsed: Result<Map<String, Value>, _> = serde_json::from_slice(&request.body);
         let input = parsed.as_ref().map_or(Value::Null, |members| Value::Object(members.clone()));
-        let outcome = match (&plan.fault, &parsed) {
-            (Some(fault), _) if let Some(error) = refusal(fault) => Err(error),
-            (_, Err(_)) => Err(Error::new("SerializationException", "The body is not a JSON object.")),
-            (fault, Ok(members)) => Operation::read(name, members, &self.patterns)
-                .and_then(|operation| self.perform(&operation, &caller, &region, fault.as_ref())),
+        let outcome = match (plan.fault.as_ref().and_then(refusal), &parsed) {
+            (Some(error), _) => Err(error),
+            (None, Err(_)) => Err(Error::new("SerializationException", "The body is not a JSON object.")),
+            (None, Ok(members)) => Operation::read(name, members, &self.patterns)
+                .and_then(|operation| self.perform(&operation, &caller, &region, plan.fault.as_ref())),
         };
         self.calls.push(Call {
             service: "sagemaker",
