@@ -40,12 +40,14 @@ pub(crate) async fn run(size: Size) -> Report {
 
     let mut report = Report::new("AWS throttles");
     report.tell("launches undisturbed: calls for one", per_launch(&plain, launches));
+    // One of a few hundred is chance: a launch of which eight calls in a row were throttled.
+    let enough = size.choose(99.9, 99.5);
     let share = 100.0 * half.succeeded as f64 / launches as f64;
     report.promise(
         format!("half of all calls throttled, {launches} launches: succeeded"),
         format!("{share:.3} %"),
-        "at least 99.9 %",
-        share >= 99.9,
+        format!("at least {enough} %"),
+        share >= enough,
     );
     let factor = half.calls as f64 / plain.calls as f64;
     report.promise(
