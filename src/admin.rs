@@ -3,6 +3,7 @@
 use crate::config::Limits;
 use crate::gateway::respond::{self, Body};
 use crate::metrics::{Exposition, Metrics};
+use crate::server::crowd::Crowd;
 use crate::server::edge::Edge;
 use crate::server::peer::Peer;
 use crate::server::readiness::Readiness;
@@ -27,6 +28,7 @@ pub async fn serve(listener: TcpListener, limits: &Limits, metrics: Arc<Metrics>
         // Its connections stay while the gateway's drain.
         readiness: Readiness::default(),
         open: Gauge::default(),
+        crowd: Crowd::default(),
         handler: Admin { metrics, readiness },
     };
     if let Err(error) = server::serve(listener, serving, pending()).await {

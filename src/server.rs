@@ -4,6 +4,7 @@
 //! deadlines there, what HTTP waits for has them in `pace`.
 
 mod connection;
+pub mod crowd;
 mod drain;
 pub mod edge;
 mod head;
@@ -17,6 +18,7 @@ pub mod systemd;
 pub mod tls;
 
 use self::connection::Accepted;
+use self::crowd::Crowd;
 use self::drain::{Drain, Ticket};
 use self::edge::Edge;
 use self::peer::Peer;
@@ -26,6 +28,7 @@ use arc_swap::ArcSwap;
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 use prometheus_client::metrics::gauge::Gauge;
+use socket2::SockRef;
 use std::future::{Future, ready};
 use std::io;
 use std::net::SocketAddr;
@@ -35,12 +38,16 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
+/// What the kernel keeps of answers that a client does not read, in bytes; it doubles that. Answers are small. Left to
+/// itself, it keeps megabytes of them, and those who only ask can have them all made.
+const SEND_BUFFER: usize = 64 * 1024;
+
 /// Who answers what a listener receives.
 pub trait Answers: Send + Sync + 'static {
     /// The answer to one request. Never fails: what goes wrong is an answer too.
     fn answer(&self, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response<Body>> + Send;
 
-    /// A request was so malformed, or its head so large, that it was answered with `status` without being asked.
+    /// A request was so malformed, large or slow that it was answered with `status` without being asked.
     fn refused(&self, _peer: Peer, _status: StatusCode) -> impl Future<Output = ()> + Send {
         ready(())
     }
@@ -55,6 +62,7 @@ pub struct Serving<Handler> {
     pub readiness: Readiness,
     /// Open connections.
     pub open: Gauge,
+    pub crowd: Crowd,
 }
 
 /// Serves until `stop` resolves with the time that running requests may still take, and lets them finish.
@@ -63,12 +71,14 @@ pub struct Serving<Handler> {
 ///
 /// # Errors
 ///
-/// The listener cannot be taken out of the runtime when it closes.
+/// The listener cannot be set up, or taken out of the runtime when it closes.
 pub async fn serve<Handler: Answers>(
     listener: TcpListener,
     serving: Serving<Handler>,
     stop: impl Future<Output = Duration>,
 ) -> io::Result<()> {
+    // What is accepted inherits it.
+    SockRef::from(&listener).set_send_buffer_size(SEND_BUFFER)?;
     let serving = Arc::new(serving);
     let slots = Arc::new(Semaphore::new(serving.edge.load().limits.connections));
     let complaints = Arc::new(Seldom::default());

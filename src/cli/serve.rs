@@ -13,6 +13,7 @@ use crate::gateway::respond::Body;
 use crate::gateway::{Gateway, access};
 use crate::metrics::Metrics;
 use crate::secret::Secret;
+use crate::server::crowd::Crowd;
 use crate::server::edge::Edge;
 use crate::server::peer::Peer;
 use crate::server::readiness::Readiness;
@@ -111,6 +112,7 @@ pub(super) async fn serve(
         edge: Arc::clone(&current.edge),
         readiness: site.readiness.clone(),
         open: site.metrics.connections.clone(),
+        crowd: Crowd::default(),
         handler: Handler { current, metrics: Arc::clone(&site.metrics) },
     };
     systemd::ready();

@@ -107,10 +107,14 @@ impl Drop for Exchange<'_> {
     }
 }
 
-/// A request that could not be understood, or whose head was too large, and was answered before it came here.
+/// A request that could not be understood, whose head was too large or whose body did not come, and was answered before it
+/// came here.
 pub async fn refused(peer: SocketAddr, status: StatusCode, metrics: &Metrics) {
-    let is_large = status == StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
-    let outcome = if is_large { "head-too-large" } else { "malformed-request" };
+    let outcome = match status {
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "head-too-large",
+        StatusCode::REQUEST_TIMEOUT => "body-overdue",
+        _ => "malformed-request",
+    };
     metrics.request(None, outcome, Duration::ZERO);
     let event = async {
         tracing::info!(

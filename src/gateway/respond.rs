@@ -52,7 +52,7 @@ pub fn hand_out(url: AuthorizedUrl) -> Option<Response<Body>> {
 }
 
 pub fn html(status: StatusCode, page: Markup, pages: &Pages) -> Response<Body> {
-    let mut response = with_body(status, HTML, page.into_string().into_bytes());
+    let mut response = with_body(status, HTML, page.into_string());
     response.headers_mut().insert(CONTENT_SECURITY_POLICY, pages.content_security_policy().clone());
     response
 }
@@ -61,17 +61,17 @@ pub fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {
     let mut body = Vec::with_capacity(USUAL_LENGTH);
     match serde_json::to_writer(&mut body, value) {
         Ok(()) => with_body(status, JSON, body),
-        Err(_) => with_body(StatusCode::INTERNAL_SERVER_ERROR, JSON, b"{}".to_vec()),
+        Err(_) => with_body(StatusCode::INTERNAL_SERVER_ERROR, JSON, "{}"),
     }
 }
 
 /// A text that is JSON already.
 pub fn json_text(body: &'static str) -> Response<Body> {
-    with_body(StatusCode::OK, JSON, body.into())
+    with_body(StatusCode::OK, JSON, Bytes::from_static(body.as_bytes()))
 }
 
 pub fn text(status: StatusCode, body: &'static str) -> Response<Body> {
-    with_body(status, TEXT, body.into())
+    with_body(status, TEXT, Bytes::from_static(body.as_bytes()))
 }
 
 /// Whether new requests should be sent here.
@@ -171,8 +171,8 @@ pub fn finish(mut response: Response<Body>, request_id: &str, secure: bool) -> R
     response
 }
 
-fn with_body(status: StatusCode, content_type: HeaderValue, body: Vec<u8>) -> Response<Body> {
-    let mut response = new(status, Body::new(Bytes::from(body)));
+fn with_body(status: StatusCode, content_type: HeaderValue, body: impl Into<Bytes>) -> Response<Body> {
+    let mut response = new(status, Body::new(body.into()));
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     response
 }

@@ -39,7 +39,7 @@ impl TargetState {
     }
 }
 
-/// The look-ups, cached: what is known for 15 seconds, what failed for 2.
+/// The look-ups, cached: what is known or was throttled for 15 seconds, what failed otherwise for 2.
 #[derive(Debug)]
 pub(super) struct States {
     sagemaker: Arc<SageMaker>,
@@ -181,7 +181,9 @@ impl LookedUp {
     #[expect(clippy::needless_pass_by_value, reason = "the end of the error")]
     fn failed(error: PresignError) -> Self {
         tracing::debug!(error = %error, "target.look_up_failed");
-        Self { state: TargetState::Unknown, known_for: FAILED_FOR }
+        // Who was asked to ask less does.
+        let is_throttled = matches!(error.kind, PresignErrorKind::Throttled { .. });
+        Self { state: TargetState::Unknown, known_for: if is_throttled { KNOWN_FOR } else { FAILED_FOR } }
     }
 }
 

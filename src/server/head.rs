@@ -1,9 +1,12 @@
-//! The first bytes of a connection, until it is known who is to read them.
+//! The first bytes of a request, until it is known who is to read them.
 //!
-//! hyper sets 8 KiB aside for a connection's reading before it has read a byte. Who does not even ask gets as much room as
-//! what they sent.
+//! hyper sets 16 KiB aside for a connection before it has read a byte, and 8 KiB more for a body. Who does not ask, or only
+//! half, gets as much room as what they sent.
 
 use super::drain::Ticket;
+use super::paced::Paced;
+use crate::config::Limits;
+use httparse::Status;
 use hyper::Version;
 use std::future::poll_fn;
 use std::io;
@@ -15,47 +18,94 @@ use tokio::task::unconstrained;
 
 /// What a client that speaks HTTP/2 says first (RFC 9113, section 3.4). No method of HTTP/1.1 is spelt so.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// Requests with bodies are a program's, and have few fields. Who sends more is not waited for here.
+const MOST_FIELDS: usize = 64;
 
-/// Reads until HTTP/1.1 and HTTP/2 differ and, of HTTP/1.1, until the first head is complete, is not going to be one, or
-/// has `most` bytes. What was read is part of the request. Whether it is a good one is for others to say.
+/// Reads on from `request` until HTTP/1.1 and HTTP/2 differ and, of HTTP/1.1, until a request is complete, is not going to be
+/// one, or is larger than it may be. What was read is part of the request. Whether it is a good one is for others to say.
 ///
 /// A client that has said nothing is not waited for once the server is ending.
 pub(super) async fn receive<Stream: AsyncRead + Unpin>(
-    stream: &mut Stream,
-    most: usize,
+    stream: &mut Paced<Stream>,
+    mut request: Vec<u8>,
+    limits: &Limits,
     ticket: &mut Ticket,
 ) -> io::Result<(Version, Vec<u8>)> {
-    let mut head = Vec::new();
     let mut known = 0;
     loop {
+        if request.starts_with(PREFACE) {
+            return Ok((Version::HTTP_2, request));
+        }
+        if !PREFACE.starts_with(&request) {
+            if request.len() >= limits.head_size {
+                return Ok((Version::HTTP_11, request));
+            }
+            if is_to_be_read(&request, known) {
+                break;
+            }
+            known = request.len();
+        }
         let is_over = tokio::select! {
             biased;
-            received = receive_more(stream, &mut head) => received? == 0,
-            () = unconstrained(ticket.closing()), if head.is_empty() => true,
+            received = receive_more(stream, &mut request) => received? == 0,
+            () = unconstrained(ticket.closing()), if request.is_empty() => true,
         };
-        if head.starts_with(PREFACE) {
-            return Ok((Version::HTTP_2, head));
+        if is_over {
+            return Ok((Version::HTTP_11, request));
         }
-        let is_undecided = PREFACE.starts_with(&head);
-        if is_over || head.len() >= most || (!is_undecided && is_to_be_read(&head, known)) {
-            return Ok((Version::HTTP_11, head));
+    }
+    if let Some(body) = Body::of(&request) {
+        stream.pace().awaits_body();
+        while !body.is_complete(&request, limits.body_size) && receive_more(stream, &mut request).await? > 0 {
         }
-        if !is_undecided {
-            known = head.len();
+    }
+    Ok((Version::HTTP_11, request))
+}
+
+/// What follows a head. Taking it for more or less than it is changes when the request is read, not how.
+struct Body {
+    starts: usize,
+    /// `None` where it comes in chunks (RFC 9112, section 7.1).
+    length: Option<usize>,
+}
+
+impl Body {
+    fn of(request: &[u8]) -> Option<Self> {
+        if !request.starts_with(b"POST ") {
+            return None;
         }
+        let mut fields = [httparse::EMPTY_HEADER; MOST_FIELDS];
+        let mut head = httparse::Request::new(&mut fields);
+        let Ok(Status::Complete(starts)) = head.parse(request) else { return None };
+        let field = |name: &str| head.headers.iter().find(|field| field.name.eq_ignore_ascii_case(name));
+        // This client waits, too (RFC 9110, section 10.1.1).
+        if field("expect").is_some() {
+            return None;
+        }
+        if field("transfer-encoding").is_some() {
+            return Some(Self { starts, length: None });
+        }
+        let length = std::str::from_utf8(field("content-length")?.value).ok()?.parse().ok()?;
+        Some(Self { starts, length: Some(length) })
+    }
+
+    fn is_complete(&self, request: &[u8], most: usize) -> bool {
+        let body = request.get(self.starts..).unwrap_or_default();
+        body.len() >= self.length.unwrap_or(most).min(most)
+            || (self.length.is_none() && body.ends_with(b"\r\n\r\n"))
     }
 }
 
 async fn receive_more<Stream: AsyncRead + Unpin>(
     stream: &mut Stream,
-    head: &mut Vec<u8>,
+    request: &mut Vec<u8>,
 ) -> io::Result<usize> {
     poll_fn(|context| {
         // On the stack, so that a client that is waited for has none of it.
         let mut scratch = [MaybeUninit::uninit(); 4096];
         let mut buffer = ReadBuf::uninit(&mut scratch);
         ready!(Pin::new(&mut *stream).poll_read(context, &mut buffer))?;
-        head.extend_from_slice(buffer.filled());
+        request.extend_from_slice(buffer.filled());
         Ok(buffer.filled().len()).into()
     })
     .await

@@ -2,7 +2,7 @@
 
 use super::drain::Ticket;
 use super::edge::Edge;
-use super::pace::{Pace, Phase, Request};
+use super::pace::{LINGER, Pace, Phase, Request};
 use super::paced::Paced;
 use super::peer::Peer;
 use super::{Answers, Serving, head};
@@ -17,13 +17,15 @@ use hyper::{Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulConnection;
 use std::convert::Infallible;
+use std::io;
+use std::mem;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::task::unconstrained;
-use tokio::time::{sleep_until, timeout, timeout_at};
+use tokio::time::{Sleep, sleep_until, timeout};
 
 /// Streams of which the client thought better before they were looked at (CVE-2023-44487).
 const MOST_RESET: usize = 20;
@@ -38,7 +40,7 @@ const WINDOW: u32 = 64 * 1024;
 ///
 /// `version` is what TLS has agreed on; without TLS, the first bytes tell.
 pub(super) async fn serve<Stream, Handler: Answers>(
-    mut stream: Stream,
+    stream: Stream,
     peer: Peer,
     version: Option<Version>,
     edge: &Edge,
@@ -48,39 +50,54 @@ pub(super) async fn serve<Stream, Handler: Answers>(
     Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let limits = &edge.limits;
-    let pace = Pace::new(limits.deadlines.clone());
-    let (version, ahead) = match version {
-        Some(Version::HTTP_2) => (Version::HTTP_2, Vec::new()),
-        _ => match timeout_at(pace.due(), head::receive(&mut stream, limits.head_size, ticket)).await {
-            Ok(Ok((spoken, ahead))) => (version.unwrap_or(spoken), ahead),
-            Ok(Err(error)) => {
-                tracing::debug!(peer = %peer.address, error = %error, "connection.ended");
-                return;
+    let pace = Pace::new(limits.deadlines.clone(), serving.crowd.clone());
+    let mut timer = pin!(sleep_until(pace.due()));
+    let mut stream = Paced::new(stream, Arc::clone(&pace));
+    let mut ahead = Vec::new();
+    let ended = loop {
+        let mut spoken = version.unwrap_or(Version::HTTP_11);
+        if spoken != Version::HTTP_2 {
+            let received = tokio::select! {
+                biased;
+                received = head::receive(&mut stream, ahead, limits, ticket) => received,
+                phase = pace.overdue(timer.as_mut()) => {
+                    part(&mut stream, phase).await;
+                    break Ended::Overdue(phase);
+                }
+            };
+            match received {
+                Ok((told, received)) => (spoken, ahead) = (version.unwrap_or(told), received),
+                Err(error) => break Ended::Gone(error),
             }
-            Err(_) => {
-                tracing::debug!(peer = %peer.address, phase = ?Phase::Head, "connection.overdue");
-                return;
+        }
+        pace.make_room(spoken);
+        stream.hand_over(spoken, mem::take(&mut ahead));
+        let service = service_fn(|request: hyper::Request<Incoming>| {
+            let running = Request::begin(&pace, !request.body().is_end_stream());
+            let serving = Arc::clone(serving);
+            // Who may speak for whom has changed since the connection was opened: what it was believed then no longer counts.
+            let is_outdated = !edge.introduces_like(&serving.edge.load());
+            let peer = if is_outdated { Peer { is_somebody: false, ..peer } } else { peer };
+            // Boxed, so that a connection that waits does not hold the room for a request.
+            Box::pin(async move {
+                let answer = serving.handler.answer(request, peer).await;
+                Ok::<_, Infallible>(serving.finish(answer, spoken, is_outdated, running))
+            })
+        });
+        let io = TokioIo::new(stream);
+        // Boxed, so that there is room for one of them, once, and none while nothing is asked.
+        if spoken == Version::HTTP_2 {
+            let mut connection = Box::pin(http2(limits).serve_connection(io, service));
+            break drive(connection.as_mut(), &pace, timer, ticket).await;
+        }
+        let mut connection = Box::pin(http1(limits).serve_connection(io, service));
+        match drive(connection.as_mut(), &pace, timer.as_mut(), ticket).await {
+            Ended::Resting => {
+                let parts = Pin::into_inner(connection).into_parts();
+                (stream, ahead) = (parts.io.into_inner(), parts.read_buf.into());
             }
-        },
-    };
-    let service = service_fn(|request: hyper::Request<Incoming>| {
-        let running = Request::begin(&pace);
-        let serving = Arc::clone(serving);
-        // Who may speak for whom has changed since the connection was opened: what it was believed then no longer counts.
-        let is_outdated = !edge.introduces_like(&serving.edge.load());
-        let peer = if is_outdated { Peer { is_somebody: false, ..peer } } else { peer };
-        // Boxed, so that a connection that waits does not hold the room for a request.
-        Box::pin(async move {
-            let answer = serving.handler.answer(request, peer).await;
-            Ok::<_, Infallible>(serving.finish(answer, version, is_outdated, running))
-        })
-    });
-    let io = TokioIo::new(Paced::new(stream, Arc::clone(&pace), ahead, version != Version::HTTP_2));
-    // Boxed, so that there is room for one of them, once, and none while nothing is asked.
-    let ended = if version == Version::HTTP_2 {
-        drive(Box::pin(http2(limits).serve_connection(io, service)), &pace, ticket).await
-    } else {
-        drive(Box::pin(http1(limits).serve_connection(io, service)), &pace, ticket).await
+            ended => break ended,
+        }
     };
     match ended {
         // hyper has answered by itself.
@@ -90,23 +107,48 @@ pub(super) async fn serve<Stream, Handler: Answers>(
             serving.handler.refused(peer, if is_large { large } else { StatusCode::BAD_REQUEST }).await;
         }
         Ended::Badly(error) => tracing::debug!(peer = %peer.address, error = %error, "connection.ended"),
-        Ended::Overdue(phase) => tracing::debug!(peer = %peer.address, ?phase, "connection.overdue"),
-        Ended::Well => {}
+        Ended::Gone(error) => tracing::debug!(peer = %peer.address, error = %error, "connection.ended"),
+        Ended::Overdue(phase) => {
+            if phase == Phase::Body {
+                serving.handler.refused(peer, StatusCode::REQUEST_TIMEOUT).await;
+            }
+            tracing::debug!(peer = %peer.address, ?phase, "connection.overdue");
+        }
+        Ended::Well | Ended::Resting => {}
     }
+}
+
+/// Ends a connection that hyper does not hold.
+async fn part<Stream: AsyncRead + AsyncWrite + Unpin>(stream: &mut Paced<Stream>, phase: Phase) {
+    const TOO_LATE: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+    let last = if phase == Phase::Body { TOO_LATE } else { b"" };
+    let parted = async {
+        stream.write_all(last).await?;
+        stream.shutdown().await
+    };
+    // Who does not take it has gone.
+    _ = timeout(LINGER, parted).await;
 }
 
 #[derive(Debug)]
 enum Ended {
     Well,
     Badly(hyper::Error),
+    Gone(io::Error),
     Overdue(Phase),
+    /// It has not: nothing is under way.
+    Resting,
 }
 
-async fn drive<Connection>(mut connection: Pin<Box<Connection>>, pace: &Pace, ticket: &mut Ticket) -> Ended
+async fn drive<Connection>(
+    mut connection: Pin<&mut Connection>,
+    pace: &Pace,
+    mut timer: Pin<&mut Sleep>,
+    ticket: &mut Ticket,
+) -> Ended
 where
     Connection: GracefulConnection<Error = hyper::Error>,
 {
-    let mut timer = pin!(sleep_until(pace.due()));
     let mut is_leaving = false;
     loop {
         let phase = tokio::select! {
@@ -119,6 +161,7 @@ where
         match phase {
             // HTTP/1.1 ends after the answer under way, HTTP/2 by GOAWAY and the answers to what came before it.
             None => connection.as_mut().graceful_shutdown(),
+            Some(Phase::Idle) if !is_leaving && pace.rest() => return Ended::Resting,
             Some(Phase::Idle) if !is_leaving => {
                 connection.as_mut().graceful_shutdown();
                 pace.close();
@@ -175,8 +218,9 @@ impl<Handler> Serving<Handler> {
         mut answer: Response<Body>,
         version: Version,
         is_outdated: bool,
-        request: Request,
+        mut request: Request,
     ) -> Response<Answer> {
+        request.answered();
         if version != Version::HTTP_2 && (is_outdated || !self.readiness.is_ready()) {
             // Before the listener closes, so that no client finds its connection gone when it next asks.
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

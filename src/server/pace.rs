@@ -3,26 +3,36 @@
 //! A connection is in one phase at a time, and only looks at the clock when it changes phase or has waited for as long as
 //! the phase allows: a busy connection never touches its timer.
 
+use super::crowd::{Crowd, Member};
 use crate::config::Deadlines;
+use hyper::Version;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::ready;
+use std::task::{Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 
 /// How long a client may take to close its side once ours is closed.
-const LINGER: Duration = Duration::from_secs(2);
+pub(super) const LINGER: Duration = Duration::from_secs(2);
+/// How long after an answer the next request is expected at once.
+const REST: Duration = Duration::from_millis(250);
+/// How often a client that holds room and does nothing with it is looked at: the crowd may have grown meanwhile.
+const GLANCE: Duration = Duration::from_millis(250);
 
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
     /// The first bytes of a request are here, its head is not complete.
     Head,
+    /// The head is complete, the body is not.
+    Body,
     /// Requests are being answered.
     Busy,
     /// All requests are answered.
     Idle,
+    /// The same, and what was set aside for requests is given back.
+    Resting,
     /// Nothing more is sent; the client may still send.
     Closed,
     /// Nor is the client listened to.
@@ -32,6 +42,7 @@ pub(super) enum Phase {
 #[derive(Debug)]
 pub(super) struct Pace {
     deadlines: Deadlines,
+    crowd: Crowd,
     moment: Mutex<Moment>,
 }
 
@@ -40,14 +51,31 @@ struct Moment {
     phase: Phase,
     since: Instant,
     requests: usize,
+    /// Whether the bytes after an answer can only be the next request's.
+    may_rest: bool,
     /// Since when the client has not read what was to be sent.
     blocked: Option<Instant>,
+    /// Answers that were not yet handed over, and since when the client has taken none.
+    answers: usize,
+    untaken: Instant,
+    /// While there is room for requests.
+    member: Option<Member>,
 }
 
 impl Pace {
-    pub(super) fn new(deadlines: Deadlines) -> Arc<Self> {
-        let moment = Moment { phase: Phase::Head, since: Instant::now(), requests: 0, blocked: None };
-        Arc::new(Self { deadlines, moment: Mutex::new(moment) })
+    pub(super) fn new(deadlines: Deadlines, crowd: Crowd) -> Arc<Self> {
+        let now = Instant::now();
+        let moment = Moment {
+            phase: Phase::Head,
+            since: now,
+            requests: 0,
+            may_rest: true,
+            blocked: None,
+            answers: 0,
+            untaken: now,
+            member: None,
+        };
+        Arc::new(Self { deadlines, crowd, moment: Mutex::new(moment) })
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -57,9 +85,33 @@ impl Pace {
     /// Bytes came from the client.
     pub(super) fn received(&self) {
         let mut moment = self.moment();
-        if moment.phase == Phase::Idle {
+        if matches!(moment.phase, Phase::Idle | Phase::Resting) {
             moment.enter(Phase::Head);
         }
+    }
+
+    /// A request's head is complete, and its body is waited for.
+    pub(super) fn awaits_body(&self) {
+        self.moment().enter(Phase::Body);
+    }
+
+    /// Room is made for requests. An HTTP/2 connection does not rest.
+    pub(super) fn make_room(&self, version: Version) {
+        let mut moment = self.moment();
+        moment.member = Some(self.crowd.join());
+        moment.may_rest &= version != Version::HTTP_2;
+    }
+
+    /// True where nothing is under way, nor anything left of what was.
+    pub(super) fn rest(&self) -> bool {
+        let mut moment = self.moment();
+        let rests = moment.phase == Phase::Idle && moment.rests();
+        if rests {
+            // Since when it waits stays as it was.
+            moment.phase = Phase::Resting;
+            moment.member = None;
+        }
+        rests
     }
 
     /// The client takes what is sent to it, or does not.
@@ -85,32 +137,45 @@ impl Pace {
     pub(super) async fn overdue(&self, mut timer: Pin<&mut Sleep>) -> Phase {
         poll_fn(|context| {
             loop {
-                let due = self.due();
+                let due = self.look_again();
                 if due < timer.deadline() {
                     timer.as_mut().reset(due);
                 }
                 ready!(timer.as_mut().poll(context));
-                let due = self.due();
-                if due <= Instant::now() {
-                    return std::task::Poll::Ready(self.phase());
+                if self.due() <= Instant::now() {
+                    return Poll::Ready(self.phase());
                 }
-                timer.as_mut().reset(due);
+                timer.as_mut().reset(self.look_again());
             }
         })
         .await
     }
 
+    /// When it may be due.
+    fn look_again(&self) -> Instant {
+        let due = self.due();
+        let moment = self.moment();
+        let stands_about = moment.phase == Phase::Head || moment.blocked.is_some() || moment.answers > 0;
+        if moment.member.is_some() && stands_about { due.min(Instant::now() + GLANCE) } else { due }
+    }
+
     pub(super) fn due(&self) -> Instant {
         let moment = self.moment();
+        let holds_room = moment.member.is_some();
+        let hurried = |usual| if holds_room { self.crowd.hurried(usual) } else { usual };
         let allowed = match moment.phase {
-            Phase::Head => self.deadlines.request_head,
+            Phase::Head => hurried(self.deadlines.request_head),
+            Phase::Body => self.deadlines.request_body,
             // Each request has its own deadline; this is for what none of them ends.
             Phase::Busy => self.deadlines.request + self.deadlines.write + LINGER,
-            Phase::Idle => self.deadlines.idle,
+            Phase::Idle if moment.rests() => hurried(REST),
+            Phase::Idle | Phase::Resting => hurried(self.deadlines.idle),
             Phase::Closed | Phase::Over => LINGER,
         };
         let due = moment.since + allowed;
-        moment.blocked.map_or(due, |blocked| due.min(blocked + self.deadlines.write))
+        let waiting = [moment.blocked, (moment.answers > 0).then_some(moment.untaken)];
+        let oldest = waiting.into_iter().flatten().min();
+        oldest.map_or(due, |oldest| due.min(oldest + hurried(self.deadlines.write)))
     }
 
     fn moment(&self) -> MutexGuard<'_, Moment> {
@@ -119,6 +184,10 @@ impl Pace {
 }
 
 impl Moment {
+    fn rests(&self) -> bool {
+        self.may_rest && self.blocked.is_none()
+    }
+
     fn enter(&mut self, phase: Phase) {
         if !matches!(self.phase, Phase::Closed | Phase::Over) {
             self.phase = phase;
@@ -129,23 +198,42 @@ impl Moment {
 
 /// A request from its head until its answer was handed to the connection, or dropped.
 #[derive(Debug)]
-pub(super) struct Request(Arc<Pace>);
+pub(super) struct Request {
+    pace: Arc<Pace>,
+    is_answered: bool,
+}
 
 impl Request {
-    pub(super) fn begin(pace: &Arc<Pace>) -> Self {
+    pub(super) fn begin(pace: &Arc<Pace>, has_body: bool) -> Self {
         let mut moment = pace.moment();
         moment.requests += 1;
+        moment.may_rest &= !has_body;
         moment.enter(Phase::Busy);
         drop(moment);
-        Self(Arc::clone(pace))
+        Self { pace: Arc::clone(pace), is_answered: false }
+    }
+
+    /// There is an answer, and the client may take it.
+    pub(super) fn answered(&mut self) {
+        let mut moment = self.pace.moment();
+        if moment.answers == 0 {
+            moment.untaken = Instant::now();
+        }
+        moment.answers += 1;
+        drop(moment);
+        self.is_answered = true;
     }
 }
 
 impl Drop for Request {
     fn drop(&mut self) {
-        let mut moment = self.0.moment();
+        let mut moment = self.pace.moment();
         moment.requests = moment.requests.saturating_sub(1);
         let phase = if moment.requests == 0 { Phase::Idle } else { Phase::Busy };
         moment.enter(phase);
+        if self.is_answered {
+            moment.answers = moment.answers.saturating_sub(1);
+            moment.untaken = moment.since;
+        }
     }
 }

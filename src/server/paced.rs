@@ -1,6 +1,7 @@
 //! A stream that tells a connection's pace what the client does, and ends without cutting off what was sent.
 
 use super::pace::{Pace, Phase};
+use hyper::Version;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ const MOST_DISCARDED: usize = 256 * 1024;
 pub(super) struct Paced<Stream> {
     stream: Stream,
     pace: Arc<Pace>,
-    /// What was read already, to tell HTTP/1.1 from HTTP/2.
+    /// What was read already, and is to be read again.
     ahead: Vec<u8>,
     /// Whether reading tells of a request: an HTTP/2 connection reads much else.
     one_at_a_time: bool,
@@ -23,8 +24,18 @@ pub(super) struct Paced<Stream> {
 }
 
 impl<Stream> Paced<Stream> {
-    pub(super) fn new(stream: Stream, pace: Arc<Pace>, ahead: Vec<u8>, one_at_a_time: bool) -> Self {
-        Self { stream, pace, ahead, one_at_a_time, is_shut: false, discarded: 0 }
+    pub(super) fn new(stream: Stream, pace: Arc<Pace>) -> Self {
+        Self { stream, pace, ahead: Vec::new(), one_at_a_time: true, is_shut: false, discarded: 0 }
+    }
+
+    pub(super) fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
+    /// What was read, up to here, for the one who speaks this version.
+    pub(super) fn hand_over(&mut self, version: Version, ahead: Vec<u8>) {
+        self.one_at_a_time = version != Version::HTTP_2;
+        self.ahead = ahead;
     }
 }
 

@@ -120,7 +120,8 @@ async fn launches(site: &Site, count: usize) -> Duration {
         let person = &site.people[number % site.people.len()];
         let answer = site.connect(Style::Fresh).get("/studio", &person.clicks()).await;
         let answer = answer.unwrap_or_else(|lost| panic!("a launch among stalled connections: {lost}"));
-        land(&site.sandbox, person, answer.location()).expect("their own profile");
+        land(&site.sandbox, person, answer.location())
+            .unwrap_or_else(|error| panic!("their own profile, not {}: {error}", answer.status));
         slowest = slowest.max(answer.took);
     }
     slowest

@@ -8,7 +8,8 @@ use crate::support::visitor::Visitor;
 use postern::sandbox::SandboxOptions;
 use rustls::version::TLS13;
 use std::time::{Duration, Instant};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpSocket;
 
 const LONG: &str = "30s";
 
@@ -151,29 +152,97 @@ async fn who_does_not_finish_a_handshake() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_does_not_send_a_body() {
     let stage = stage("request_body", "").await;
-    let mut raw = Raw::connect(port(&stage)).await;
-    let head = "content-type: application/x-www-form-urlencoded\r\ncontent-length: 100\r\n";
-    raw.send(get(port(&stage), "/-/backchannel-logout", head).replacen("GET", "POST", 1)).await;
-    raw.send("logout_token=").await;
-    assert!(raw.rest_as_text().await.starts_with("HTTP/1.1 400 "), "an answer, not a hang");
+    for (framing, begin, expected) in [
+        ("content-length: 100\r\n", "logout_token=", "HTTP/1.1 408 "),
+        ("transfer-encoding: chunked\r\n", "d\r\nlogout_token=\r\n", "HTTP/1.1 408 "),
+        // This client is asked for the body.
+        ("content-length: 100\r\nexpect: 100-continue\r\n", "", "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 400 "),
+    ] {
+        let mut raw = Raw::connect(port(&stage)).await;
+        let head = format!("content-type: application/x-www-form-urlencoded\r\n{framing}");
+        raw.send(get(port(&stage), "/-/backchannel-logout", &head).replacen("GET", "POST", 1)).await;
+        raw.send(begin).await;
+        let told = raw.rest_as_text().await;
+        assert!(told.starts_with(expected), "an answer, not a hang: {framing:?}: {told:?}");
+    }
+    stage.postern.wait_for_log("\"outcome\":\"body-overdue\"", 2).await;
 }
 
-/// Asks and asks, and never reads an answer.
+/// A connection is worth less when nothing is under way, and yet it is the same connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_takes_a_rest() {
+    let authority = Authority::new();
+    let (plain, tls) = (stage("first_byte", "").await, stage("first_byte", &authority.listen()).await);
+    goes_on(Raw::connect(port(&plain)).await.0, port(&plain)).await;
+    let client = authority.client(&[&TLS13], &[]);
+    goes_on(secured(&client, Raw::connect(port(&tls)).await.0).await.unwrap(), port(&tls)).await;
+}
+
+/// Requests with pauses before, within and between them; some come in pieces, some at once.
+async fn goes_on(mut stream: impl AsyncRead + AsyncWrite + Unpin, port: u16) {
+    const REST: Duration = Duration::from_millis(600);
+    let request = get(port, "/-/live", "").replace("connection: close\r\n", "");
+    let (begin, end) = request.split_at(20);
+    let post = request.replacen("GET", "POST", 1).replace("\r\n\r\n", "\r\ncontent-length: 5\r\n\r\n");
+    let pieces = [
+        (request.clone(), 1),
+        (format!("{request}{request}{begin}"), 2),
+        (end.to_owned(), 1),
+        (begin.to_owned(), 0),
+        (end.to_owned(), 1),
+        // A body that looks like a request, and one behind it.
+        (format!("{post}GET /{request}"), 2),
+        (request.clone(), 1),
+    ];
+    for (piece, answers) in pieces {
+        stream.write_all(piece.as_bytes()).await.unwrap();
+        let mut told = Vec::new();
+        while String::from_utf8_lossy(&told).matches("HTTP/1.1 ").count() < answers {
+            assert_ne!(stream.read_buf(&mut told).await.unwrap(), 0, "it goes on");
+        }
+        tokio::time::sleep(REST).await;
+    }
+}
+
+/// A few are waited for. Of thousands, those who hold room and do nothing with it are not.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_stands_about_in_a_crowd() {
+    let stage = stage("first_byte", "").await;
+    let port = port(&stage);
+    let mut crowd = Vec::new();
+    for _ in 0..1200 {
+        let mut raw = Raw::connect(port).await;
+        raw.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+        crowd.push(raw);
+    }
+    crowd.remove(0).rest().await;
+    let (last, mut told) = (&mut crowd.last_mut().unwrap().0, [0; 4096]);
+    assert!(last.read(&mut told).await.unwrap() > 0, "its settings");
+    let more = tokio::time::timeout(Duration::from_millis(100), last.read(&mut told)).await;
+    assert!(more.is_err(), "the last to come are waited for");
+    is_served(&stage).await;
+}
+
+/// Asks and asks, and never reads an answer. Few are made for it.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_does_not_read() {
     let stage = stage("write", "").await;
     let request =
         get(port(&stage), "/-/api/openapi.json", "").replace("connection: close\r\n", "").repeat(100);
-    let mut raw = Raw::connect(port(&stage)).await;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stream = socket.connect(([127, 0, 0, 1], port(&stage)).into()).await.unwrap();
     let asking = async {
         loop {
-            raw.0.write_all(request.as_bytes()).await?;
+            stream.write_all(request.as_bytes()).await?;
         }
     };
     let ended: std::io::Result<()> =
         tokio::time::timeout(Duration::from_secs(25), asking).await.expect("an end");
     assert!(ended.is_err());
     is_served(&stage).await;
+    let made = stage.postern.log().matches("\"http.status\":200").count();
+    assert!((1..40).contains(&made), "{made} answers that nobody read");
 }
 
 #[tokio::test(flavor = "multi_thread")]
