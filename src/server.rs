@@ -3,6 +3,7 @@
 //! Each step turns one type into the next (`connection`), and each waits for so long at most: what comes before HTTP has its
 //! deadlines there, what HTTP waits for has them in `pace`.
 
+mod ahead;
 mod connection;
 pub mod crowd;
 mod drain;
@@ -40,7 +41,7 @@ use tokio::time::Instant;
 
 /// What the kernel keeps of answers that a client does not read, in bytes; it doubles that. Answers are small. Left to
 /// itself, it keeps megabytes of them, and those who only ask can have them all made.
-const SEND_BUFFER: usize = 64 * 1024;
+const SEND_BUFFER: usize = 32 * 1024;
 
 /// Who answers what a listener receives.
 pub trait Answers: Send + Sync + 'static {

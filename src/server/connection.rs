@@ -1,10 +1,11 @@
 //! One connection, step by step: accepted → \[PROXY header\] → \[TLS\] → HTTP.
 
+use super::ahead::Ahead;
 use super::drain::Ticket;
 use super::edge::Edge;
 use super::peer::Peer;
 use super::proxy_protocol::{self, Source};
-use super::{Answers, Serving, http};
+use super::{Answers, Serving, http, tls};
 use hyper::Version;
 use std::fmt;
 use std::io;
@@ -31,7 +32,7 @@ struct Introduced {
 }
 
 struct Secured {
-    stream: Box<TlsStream<TcpStream>>,
+    stream: Box<TlsStream<Ahead<TcpStream>>>,
     peer: Peer,
 }
 
@@ -94,7 +95,12 @@ impl Accepted {
 
 impl Introduced {
     async fn secure(self, tls: TlsAcceptor, deadline: Duration) -> Result<Secured, Refused> {
-        let handshake = timeout(deadline, tls.accept(self.stream));
+        let mut stream = Ahead::new(self.stream);
+        let handshake = timeout(deadline, async {
+            let hello = tls::record::receive(&mut stream).await?;
+            stream.put_back(hello);
+            tls.accept(stream).await
+        });
         let stream = handshake.await.map_err(|_| Refused::HandshakeOverdue)?.map_err(Refused::Handshake)?;
         Ok(Secured { stream: Box::new(stream), peer: self.peer })
     }

@@ -3,6 +3,7 @@
 //! hyper sets 16 KiB aside for a connection before it has read a byte, and 8 KiB more for a body. Who does not ask, or only
 //! half, gets as much room as what they sent.
 
+use super::ahead::poll_more;
 use super::drain::Ticket;
 use super::paced::Paced;
 use crate::config::Limits;
@@ -10,10 +11,7 @@ use httparse::Status;
 use hyper::Version;
 use std::future::poll_fn;
 use std::io;
-use std::mem::MaybeUninit;
-use std::pin::Pin;
-use std::task::ready;
-use tokio::io::{AsyncRead, ReadBuf};
+use tokio::io::AsyncRead;
 use tokio::task::unconstrained;
 
 /// What a client that speaks HTTP/2 says first (RFC 9113, section 3.4). No method of HTTP/1.1 is spelt so.
@@ -100,15 +98,7 @@ async fn receive_more<Stream: AsyncRead + Unpin>(
     stream: &mut Stream,
     request: &mut Vec<u8>,
 ) -> io::Result<usize> {
-    poll_fn(|context| {
-        // On the stack, so that a client that is waited for has none of it.
-        let mut scratch = [MaybeUninit::uninit(); 4096];
-        let mut buffer = ReadBuf::uninit(&mut scratch);
-        ready!(Pin::new(&mut *stream).poll_read(context, &mut buffer))?;
-        request.extend_from_slice(buffer.filled());
-        Ok(buffer.filled().len()).into()
-    })
-    .await
+    poll_fn(|context| poll_more(stream, context, request)).await
 }
 
 /// Whether an empty line has come, which ends every head, or what is in none: such as TLS, whose client is told at once.

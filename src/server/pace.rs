@@ -18,7 +18,7 @@ pub(super) const LINGER: Duration = Duration::from_secs(2);
 /// How long after an answer the next request is expected at once.
 const REST: Duration = Duration::from_millis(250);
 /// How often a client that holds room and does nothing with it is looked at: the crowd may have grown meanwhile.
-const GLANCE: Duration = Duration::from_millis(250);
+const GLANCE: Duration = Duration::from_millis(100);
 
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! A stream that tells a connection's pace what the client does, and ends without cutting off what was sent.
 
+use super::ahead::Ahead;
 use super::pace::{Pace, Phase};
 use hyper::Version;
 use std::io;
@@ -13,10 +14,8 @@ const MOST_DISCARDED: usize = 256 * 1024;
 
 #[derive(Debug)]
 pub(super) struct Paced<Stream> {
-    stream: Stream,
+    stream: Ahead<Stream>,
     pace: Arc<Pace>,
-    /// What was read already, and is to be read again.
-    ahead: Vec<u8>,
     /// Whether reading tells of a request: an HTTP/2 connection reads much else.
     one_at_a_time: bool,
     is_shut: bool,
@@ -25,7 +24,8 @@ pub(super) struct Paced<Stream> {
 
 impl<Stream> Paced<Stream> {
     pub(super) fn new(stream: Stream, pace: Arc<Pace>) -> Self {
-        Self { stream, pace, ahead: Vec::new(), one_at_a_time: true, is_shut: false, discarded: 0 }
+        let stream = Ahead::new(stream);
+        Self { stream, pace, one_at_a_time: true, is_shut: false, discarded: 0 }
     }
 
     pub(super) fn pace(&self) -> &Pace {
@@ -35,7 +35,7 @@ impl<Stream> Paced<Stream> {
     /// What was read, up to here, for the one who speaks this version.
     pub(super) fn hand_over(&mut self, version: Version, ahead: Vec<u8>) {
         self.one_at_a_time = version != Version::HTTP_2;
-        self.ahead = ahead;
+        self.stream.put_back(ahead);
     }
 }
 
@@ -45,15 +45,6 @@ impl<Stream: AsyncRead + Unpin> AsyncRead for Paced<Stream> {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if !self.ahead.is_empty() {
-            let length = self.ahead.len().min(buffer.remaining());
-            buffer.put_slice(self.ahead.get(..length).unwrap_or_default());
-            self.ahead.drain(..length);
-            if self.ahead.is_empty() {
-                self.ahead = Vec::new();
-            }
-            return Poll::Ready(Ok(()));
-        }
         let before = buffer.filled().len();
         ready!(Pin::new(&mut self.stream).poll_read(context, buffer))?;
         if self.one_at_a_time && buffer.filled().len() > before {
