@@ -1,5 +1,7 @@
 //! Writing that never holds anybody up: lines gather in bounded memory, and a thread of their own writes them out.
 
+pub mod object;
+
 use prometheus_client::metrics::counter::Counter;
 use std::cell::Cell;
 use std::fmt;

@@ -63,8 +63,12 @@ fn only<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a Head
 
 /// Visible ASCII without white space; the token's own form is judged by its parser.
 fn token(bytes: &[u8]) -> Result<&str, AuthnError> {
-    let plain = !bytes.is_empty() && bytes.iter().all(u8::is_ascii_graphic);
-    plain.then(|| std::str::from_utf8(bytes).ok()).flatten().ok_or(AuthnError::MalformedCredential)
+    // To the end in any case, for without a way out in the middle many bytes are looked at in one instruction.
+    let plain = bytes.iter().fold(true, |plain, byte| plain & byte.is_ascii_graphic());
+    (plain && !bytes.is_empty())
+        .then(|| std::str::from_utf8(bytes).ok())
+        .flatten()
+        .ok_or(AuthnError::MalformedCredential)
 }
 
 impl std::fmt::Debug for Presented<'_> {

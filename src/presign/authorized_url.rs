@@ -2,6 +2,7 @@
 
 use super::error::BadAnswer;
 use crate::target::Fragment;
+use hyper::body::Bytes;
 use hyper::header::HeaderValue;
 use std::fmt;
 use url::{Host, Url};
@@ -18,13 +19,14 @@ const LONGEST_URL: usize = 16 * 1024;
 pub struct AuthorizedUrl(Zeroizing<String>);
 
 impl AuthorizedUrl {
-    /// The value of a `Location` header, marked sensitive so that HTTP/2 does not index it and `Debug` hides it.
+    /// The value of a `Location` header, marked sensitive so that HTTP/2 does not index it and `Debug` hides it. It is
+    /// this very text, not a copy, and is wiped when the header is dropped.
     ///
     /// # Errors
     ///
     /// `None` where the text cannot stand in a header.
     pub fn into_location(self) -> Option<HeaderValue> {
-        let mut value = HeaderValue::from_str(&self.0).ok()?;
+        let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(self.0)).ok()?;
         value.set_sensitive(true);
         Some(value)
     }

@@ -8,12 +8,13 @@ pub use validity::Validity;
 use crate::config::TlsConfig;
 use aws_lc_rs::digest;
 use rustls::client::verify_server_name;
+use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::{ParsedCertificate, ServerConfig, ServerSessionMemoryCache};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{Error, InconsistentKeys};
+use rustls::{CipherSuite, Error, InconsistentKeys};
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -55,7 +56,7 @@ impl Tls {
         };
         let certificate = certificate.ok_or_else(unreadable)?;
         let validity = Validity::of(&certificate).ok_or_else(unreadable)?;
-        let provider = Arc::new(default_provider());
+        let provider = Arc::new(provider());
         let pair = CertifiedKey::from_der(chain, key, &provider).map_err(|error| match error {
             Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => format!(
                 "listen.tls.private_key: `{}` is not the key of the first certificate in `{}`; allowed: a certificate with its own key",
@@ -73,6 +74,7 @@ impl Tls {
             .map_err(|error| format!("listen.tls: {error}"))?;
         let mut config =
             config.with_no_client_auth().with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
+        config.ignore_client_order = true;
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         config.session_storage = ServerSessionMemoryCache::new(MOST_RESUMED);
         config.send_tls13_tickets = 1;
@@ -109,6 +111,14 @@ impl Tls {
         name.zip(certificate.ok())
             .is_some_and(|(name, certificate)| verify_server_name(&certificate, &name).is_ok())
     }
+}
+
+/// Suites in our order: first the one whose hash processors have instructions for. Browsers ask for it first themselves; SHA-384,
+/// which most other clients put first, is a tenth of a handshake.
+fn provider() -> CryptoProvider {
+    let mut provider = default_provider();
+    provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
+    provider
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {

@@ -2,6 +2,7 @@
 
 use super::request_ids::RequestIds;
 use crate::clock::Clock;
+use crate::sink::object::Object;
 use serde::Serialize;
 use std::fmt::{Debug, Display};
 use std::io::Write;
@@ -46,60 +47,56 @@ pub(super) fn of_lost(format: LogFormat, clock: &Clock, lost: u64) -> Vec<u8> {
     text
 }
 
-struct Line<'a> {
-    format: LogFormat,
-    text: &'a mut Vec<u8>,
+enum Line<'a> {
+    Human(&'a mut Vec<u8>),
+    Json(Object<'a>),
 }
 
 /// Writing to memory does not fail.
 impl<'a> Line<'a> {
     fn begin(text: &'a mut Vec<u8>, format: LogFormat, clock: &Clock, level: &Level, target: &str) -> Self {
         let time = humantime::format_rfc3339_micros(clock.now_system());
-        _ = match format {
-            LogFormat::Human => write!(text, "{time} {level:>5} {target}:"),
-            LogFormat::Json => {
-                write!(text, r#"{{"timestamp":"{time}","level":"{level}","target":"{target}""#)
+        match format {
+            LogFormat::Human => {
+                _ = write!(text, "{time} {level:>5} {target}:");
+                Self::Human(text)
             }
-        };
-        Self { format, text }
+            LogFormat::Json => {
+                let mut object = Object::begin(text);
+                object.shown("timestamp", time);
+                object.string("level", level.as_str());
+                object.string("target", target);
+                Self::Json(object)
+            }
+        }
     }
 
     fn string(&mut self, name: &str, value: &str) {
-        self.name(name);
-        _ = match self.format {
-            LogFormat::Json => serde_json::to_writer(&mut *self.text, value).is_ok(),
-            LogFormat::Human if name == "message" => write!(self.text, "{}", readable(value)).is_ok(),
-            LogFormat::Human if is_word(value) => self.text.write_all(value.as_bytes()).is_ok(),
-            LogFormat::Human => write!(self.text, "{value:?}").is_ok(),
+        let text = match self {
+            Self::Json(object) => return object.string(name, value),
+            Self::Human(text) => text,
+        };
+        _ = match name {
+            "message" => write!(text, " {}", readable(value)),
+            _ if is_word(value) => write!(text, " {name}={value}"),
+            _ => write!(text, " {name}={value:?}"),
         };
     }
 
     /// A number, or yes and no.
     fn plain(&mut self, name: &str, value: impl Serialize + Display) {
-        self.name(name);
-        _ = match self.format {
-            LogFormat::Json => serde_json::to_writer(&mut *self.text, &value).is_ok(),
-            LogFormat::Human => write!(self.text, "{value}").is_ok(),
-        };
-    }
-
-    /// Field names are ours and need no escaping.
-    fn name(&mut self, name: &str) {
-        let (before, behind) = match self.format {
-            LogFormat::Json => (",\"", "\":"),
-            LogFormat::Human if name == "message" => return self.text.push(b' '),
-            LogFormat::Human => (" ", "="),
-        };
-        for part in [before, name, behind] {
-            self.text.extend_from_slice(part.as_bytes());
+        match self {
+            Self::Json(object) => object.value(name, &value),
+            Self::Human(text) => _ = write!(text, " {name}={value}"),
         }
     }
 
     fn end(self) {
-        self.text.extend_from_slice(match self.format {
-            LogFormat::Human => b"\n",
-            LogFormat::Json => b"}\n",
-        });
+        let text = match self {
+            Self::Json(object) => object.end(),
+            Self::Human(text) => text,
+        };
+        text.push(b'\n');
     }
 }
 
@@ -125,11 +122,9 @@ impl Visit for Line<'_> {
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        if let LogFormat::Json = self.format {
-            self.name(field.name());
-            _ = serde_json::to_writer(&mut *self.text, &format_args!("{value:?}"));
-        } else {
-            self.string(field.name(), &format!("{value:?}"));
+        match self {
+            Self::Json(object) => object.shown(field.name(), format_args!("{value:?}")),
+            Self::Human(_) => self.string(field.name(), &format!("{value:?}")),
         }
     }
 }

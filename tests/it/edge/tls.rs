@@ -103,6 +103,39 @@ async fn openssl_and_curl_are_served() {
     }
 }
 
+/// OpenSSL asks for AES-256 first.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_the_suites_that_a_client_takes_the_quickest_is_chosen() {
+    const AES_128: &str = "TLS_AES_128_GCM_SHA256";
+    const AES_256: &str = "TLS_AES_256_GCM_SHA384";
+    const CHACHA: &str = "TLS_CHACHA20_POLY1305_SHA256";
+    let authority = Authority::new();
+    let stage = behind(&authority).await;
+    for (taken, chosen) in [
+        (format!("{AES_256}:{CHACHA}:{AES_128}"), AES_128),
+        (format!("{CHACHA}:{AES_256}"), AES_256),
+        (CHACHA.to_owned(), CHACHA),
+    ] {
+        let openssl = Command::new("openssl")
+            .args([
+                "s_client",
+                "-brief",
+                "-tls1_3",
+                "-ciphersuites",
+                &taken,
+                "-verify_return_error",
+                "-CAfile",
+            ])
+            .arg(authority.folder.path().join("ca.pem"))
+            .args(["-connect", &format!("127.0.0.1:{}", port(&stage))])
+            .stdin(std::process::Stdio::null())
+            .output()
+            .expect("openssl");
+        let said = String::from_utf8_lossy(&openssl.stderr).into_owned();
+        assert!(said.contains(&format!("Ciphersuite: {chosen}")), "{taken}: {said}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_comes_back_resumes_until_the_certificate_changes() {
     let authority = Authority::new();
