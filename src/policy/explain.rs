@@ -84,7 +84,10 @@ fn facts(reads: &Reads, trace: &Trace, question: &Question<'_>) -> Map<String, V
     let deciding = trace.deciding().map(std::slice::from_ref).unwrap_or(&trace.steps);
     let target_failed =
         |step: &Step| step.effect == Effect::Allow && matches!(step.outcome, Outcome::Failed(_));
-    let asks = |name: &str| deciding.iter().any(|step| step.expression.contains(name) || target_failed(step));
+    let variables: Vec<_> = deciding.iter().map(|step| without_literals(&step.expression)).collect();
+    let all = deciding.iter().any(target_failed);
+    let asks = |name: &str| all || variables.iter().any(|text| mentions(text, name));
+    let asks_for_claim = |name: &str| all || deciding.iter().any(|step| mentions(&step.expression, name));
     let principal = question.principal;
     let groups = match &principal.groups {
         Groups::Known(groups) => groups.iter().map(|group| Value::from(&**group)).collect(),
@@ -105,9 +108,38 @@ fn facts(reads: &Reads, trace: &Trace, question: &Question<'_>) -> Map<String, V
     };
     let claims = claims
         .into_iter()
-        .filter(|name| asks("claims") && asks(name))
+        .filter(|name| asks("claims") && asks_for_claim(name))
         .map(|name| (format!("claims.{name}"), principal.claims.get(name).cloned().unwrap_or_default()));
     known.chain(claims).collect()
+}
+
+/// An expression without the texts that stand in it.
+fn without_literals(expression: &str) -> String {
+    let (mut rest, mut quote, mut is_escaped) = (String::new(), None, false);
+    for character in expression.chars() {
+        match quote {
+            None if matches!(character, '\'' | '"') => quote = Some(character),
+            None => rest.push(character),
+            Some(_) if is_escaped => is_escaped = false,
+            Some(_) if character == '\\' => is_escaped = true,
+            Some(end) if character == end => {
+                quote = None;
+                rest.push(' ');
+            }
+            Some(_) => {}
+        }
+    }
+    rest
+}
+
+/// Whether a name stands in a text as a whole word.
+fn mentions(text: &str, name: &str) -> bool {
+    let is_part = |character: char| character.is_alphanumeric() || character == '_';
+    text.match_indices(name).any(|(at, _)| {
+        let (before, after) = (text.get(..at), text.get(at + name.len()..));
+        !before.is_some_and(|before| before.ends_with(is_part))
+            && !after.is_some_and(|after| after.starts_with(is_part))
+    })
 }
 
 /// All destinations, in the order of the configuration.

@@ -226,6 +226,12 @@ fn explain_shows_what_a_rule_that_refused_was_asked_about() {
     );
     let granted = told(r#","team":"a","server":"s""#);
     assert!(granted.contains("grant") && !granted.contains("asked about"), "{granted}");
+    // A group's name holds the name of something else that could be asked about.
+    let claims = r#"{"sub":"u1","email":"ada@corp.example","email_verified":true,"groups":["others"]}"#;
+    let claims = written(&folder, "claims.json", claims);
+    let refused = postern(&["explain", "--config", &config, "--claims", &claims, "studio"]);
+    let refused = text(&refused.stdout);
+    assert!(refused.contains("    groups: [\"others\"]\n") && !refused.contains("    user: "), "{refused}");
 }
 
 #[test]
