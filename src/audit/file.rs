@@ -1,5 +1,6 @@
 //! The file that the audit trail goes to.
 
+use rustix::fs::{Access, access};
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
@@ -30,7 +31,7 @@ impl AuditFile {
     }
 
     /// Whether the file can be opened, and what somebody should look at all the same. It makes none: where there is no file
-    /// yet, there has to be a folder.
+    /// yet, there has to be a folder that one can be made in.
     ///
     /// # Errors
     ///
@@ -39,7 +40,8 @@ impl AuditFile {
         let found = match fs::metadata(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-                return fs::metadata(folder.unwrap_or(Path::new("."))).map(|_| None);
+                access(folder.unwrap_or(Path::new(".")), Access::WRITE_OK | Access::EXEC_OK)?;
+                return Ok(None);
             }
             found => found?,
         };
