@@ -89,8 +89,9 @@ impl Body {
 
     fn is_complete(&self, request: &[u8], most: usize) -> bool {
         let body = request.get(self.starts..).unwrap_or_default();
-        body.len() >= self.length.unwrap_or(most).min(most)
-            || (self.length.is_none() && body.ends_with(b"\r\n\r\n"))
+        // The last chunk, or the trailer section behind it.
+        let has_ended = || body.windows(5).any(|bytes| bytes == b"0\r\n\r\n") || body.ends_with(b"\r\n\r\n");
+        body.len() >= self.length.unwrap_or(most).min(most) || (self.length.is_none() && has_ended())
     }
 }
 

@@ -85,7 +85,7 @@ pub(super) async fn serve<Stream, Handler: Answers>(
             })
         });
         let io = TokioIo::new(stream);
-        // Boxed, so that there is room for one of them, once, and none while nothing is asked.
+        // Boxed: room for one of the two, and only once something was asked.
         if spoken == Version::HTTP_2 {
             let mut connection = Box::pin(http2(limits).serve_connection(io, service));
             break drive(connection.as_mut(), &pace, timer, ticket).await;

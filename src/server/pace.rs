@@ -107,7 +107,7 @@ impl Pace {
         let mut moment = self.moment();
         let rests = moment.phase == Phase::Idle && moment.rests();
         if rests {
-            // Since when it waits stays as it was.
+            // `since` is kept: `idle` counts from the answer.
             moment.phase = Phase::Resting;
             moment.member = None;
         }
@@ -151,7 +151,7 @@ impl Pace {
         .await
     }
 
-    /// When it may be due.
+    /// When to look at the clock next: at the deadline, or sooner, for the crowd may shorten it.
     fn look_again(&self) -> Instant {
         let due = self.due();
         let moment = self.moment();

@@ -174,9 +174,9 @@ async fn who_does_not_send_a_body() {
 async fn who_takes_a_rest() {
     let authority = Authority::new();
     let (plain, tls) = (stage("first_byte", "").await, stage("first_byte", &authority.listen()).await);
-    goes_on(Raw::connect(port(&plain)).await.0, port(&plain)).await;
     let client = authority.client(&[&TLS13], &[]);
-    goes_on(secured(&client, Raw::connect(port(&tls)).await.0).await.unwrap(), port(&tls)).await;
+    let secured = secured(&client, Raw::connect(port(&tls)).await.0).await.unwrap();
+    tokio::join!(goes_on(Raw::connect(port(&plain)).await.0, port(&plain)), goes_on(secured, port(&tls)),);
 }
 
 /// Requests with pauses before, within and between them; some come in pieces, some at once.
@@ -205,18 +205,21 @@ async fn goes_on(mut stream: impl AsyncRead + AsyncWrite + Unpin, port: u16) {
     }
 }
 
-/// A few are waited for. Of thousands, those who hold room and do nothing with it are not.
+/// Of a crowd that holds room and does nothing with it, the first to come go first, and long before a few would.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_stands_about_in_a_crowd() {
-    let stage = stage("first_byte", "").await;
+    let stage =
+        Stage::with(SandboxOptions::default(), |text| text + "\nlimits: {deadlines: {request_head: 20s}}\n")
+            .await;
     let port = port(&stage);
-    let mut crowd = Vec::new();
-    for _ in 0..1200 {
+    let (mut crowd, began) = (Vec::new(), Instant::now());
+    for _ in 0..800 {
         let mut raw = Raw::connect(port).await;
         raw.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
         crowd.push(raw);
     }
     crowd.remove(0).rest().await;
+    assert!(began.elapsed() < Duration::from_secs(18));
     let (last, mut told) = (&mut crowd.last_mut().unwrap().0, [0; 4096]);
     assert!(last.read(&mut told).await.unwrap() > 0, "its settings");
     let more = tokio::time::timeout(Duration::from_millis(100), last.read(&mut told)).await;
@@ -278,7 +281,11 @@ async fn connections_have_a_cap() {
 /// Nor does a stop let everybody in who waits.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_cap_holds_for_who_is_queued_when_the_listener_closes() {
-    let stage = Stage::with(SandboxOptions::default(), |text| text + "\nlimits: {connections: 2}\n").await;
+    let stage = Stage::with(SandboxOptions::default(), |text| {
+        let text = text.replace("  region: eu-west-1\n", "  region: eu-west-1\n  timeout: 30s\n");
+        text + "\nlimits: {connections: 2}\n"
+    })
+    .await;
     let slow = postern::sandbox::Fault::Slow(Duration::from_secs(4));
     stage.sandbox.faults().inject(Some("CreatePresignedDomainUrl"), slow, postern::sandbox::Times::Next(2));
     let mut launches = Vec::new();

@@ -140,15 +140,20 @@ async fn idle_chatter_does_not_keep_a_connection() {
     }
 }
 
+async fn thirty_without_a_window(stage: &Stage) -> Raw {
+    let mut raw = Raw::http2(port(stage), &setting(INITIAL_WINDOW_SIZE, 0)).await;
+    let head = request("GET", "/-/live", port(stage), &[]);
+    for index in 0..30 {
+        raw.send(frame(HEADERS, END_HEADERS | END_STREAM, 2 * index + 1, &head)).await;
+    }
+    raw
+}
+
 /// The answers are ready, and the client takes no byte of their bodies.
 #[tokio::test(flavor = "multi_thread")]
 async fn windows_that_never_open_end_in_time() {
     let stage = impatient().await;
-    let mut raw = Raw::http2(port(&stage), &setting(INITIAL_WINDOW_SIZE, 0)).await;
-    let head = request("GET", "/-/live", port(&stage), &[]);
-    for index in 0..30 {
-        raw.send(frame(HEADERS, END_HEADERS | END_STREAM, 2 * index + 1, &head)).await;
-    }
+    let mut raw = thirty_without_a_window(&stage).await;
     let mut answered = 0;
     let began = Instant::now();
     while let Some(frame) = raw.frame().await {
@@ -163,12 +168,12 @@ async fn windows_that_never_open_end_in_time() {
 /// The client takes some answers and never others.
 #[tokio::test(flavor = "multi_thread")]
 async fn windows_that_never_open_beside_others_are_reset() {
-    let stage = impatient().await;
-    let mut raw = Raw::http2(port(&stage), &setting(INITIAL_WINDOW_SIZE, 0)).await;
+    let stage = Stage::with(SandboxOptions::default(), |text| {
+        text + "\nlimits: {deadlines: {write: 4s, request: 1s}}\n"
+    })
+    .await;
+    let mut raw = thirty_without_a_window(&stage).await;
     let head = request("GET", "/-/live", port(&stage), &[]);
-    for index in 0..30 {
-        raw.send(frame(HEADERS, END_HEADERS | END_STREAM, 2 * index + 1, &head)).await;
-    }
     let mut reset = 0;
     let began = Instant::now();
     let mut stream = 61;
