@@ -227,11 +227,12 @@ fn append_texts<const COUNT: usize>(line: &mut Object<'_>, texts: [(&str, Option
 }
 
 fn append_step(line: &mut Object<'_>, step: &ExplainedStep) {
-    line.string("rule", &step.rule);
-    line.string("effect", step.effect);
-    line.string("expression", &step.expression);
-    line.string("outcome", step.outcome);
-    append_texts(line, [("detail", step.detail.as_deref())]);
+    let ExplainedStep { rule, effect, expression, outcome, detail } = step;
+    line.string("rule", rule);
+    line.string("effect", effect);
+    line.string("expression", expression);
+    line.string("outcome", outcome);
+    append_texts(line, [("detail", detail.as_deref())]);
 }
 
 impl Event {

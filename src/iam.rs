@@ -13,7 +13,7 @@ pub use statement::Document;
 
 use crate::config;
 use crate::policy::Policy;
-use crate::policy::reach::{MOST_OUTLINES, Reach};
+use crate::policy::reach::{MOST_OUTLINES, MOST_REACHES, Reach};
 use crate::presign::permissions::{self, Place};
 use crate::target::{Region, RoleArn};
 use serde::Serialize;
@@ -158,8 +158,9 @@ fn notes(reaches: &[Reach], roles: &BTreeSet<String>, settings: &config::Gateway
     }
     for (destination, rule, pattern) in abridged {
         notes.push(format!(
-            "`{pattern}` stands for more values than are listed ({MOST_OUTLINES} of a text): the rule `{rule}` of \
-             `{destination}` can name them all. Replace it by the values, or divide them among several rules."
+            "`{pattern}` stands for all that the rule `{rule}` of `{destination}` can name: too many to list (at most \
+             {MOST_OUTLINES} values of a field, {MOST_REACHES} combinations of a rule). Write the values yourself, or divide \
+             them among several rules."
         ));
     }
     for role in roles.iter().filter(|role| role.contains('*')) {

@@ -49,7 +49,8 @@ pub trait Answers: Send + Sync + 'static {
     /// The answer to one request. Never fails: what goes wrong is an answer too.
     fn answer(&self, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response<Body>> + Send;
 
-    /// A request was so malformed, large or slow that it was answered with `status` without being asked.
+    /// A request was so malformed, large or slow that it was answered with `status` without a call of
+    /// [`answer`](Self::answer).
     fn refused(&self, _peer: Peer, _status: StatusCode) -> impl Future<Output = ()> + Send {
         ready(())
     }

@@ -190,8 +190,8 @@ impl MappingError {
         }
     }
 
-    /// The same with the claim that it is about, as it was found, and the key of the configuration that asks for it: for who
-    /// wrote the claims. Those of a token are shown to nobody.
+    /// The error with the claim's path, its value and the key that asks for it. For claims that an admin wrote into a file:
+    /// those of a real token are shown to nobody.
     pub fn with_claim(self, config: &IssuerConfig, claims: &Map<String, Value>) -> String {
         let ClaimPaths { user, groups, .. } = &config.claims;
         let (path, key) = match self {

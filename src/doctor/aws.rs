@@ -82,8 +82,7 @@ impl Domain {
     }
 }
 
-/// Whether the role and the domain of a reach are ever asked for together: where a rule has several of both, a person's facts
-/// pair them.
+/// False where a rule can name several roles and several domains: which go together depends on the person.
 fn belong_together(reach: &Reach, reaches: &[Reach]) -> bool {
     let of_rule = |other: &&Reach| (&other.destination, &other.rule) == (&reach.destination, &reach.rule);
     let others = || reaches.iter().filter(of_rule);

@@ -76,7 +76,7 @@ pub(super) fn of_state(state: &TargetState) -> String {
     }
 }
 
-/// Whether a connection failed for whom the other side said to be; its error's words alone tell.
+/// Whether a TLS certificate was refused; only the error's text tells.
 pub(super) fn is_about_certificate(error: &str) -> bool {
     error.contains("certificate")
 }

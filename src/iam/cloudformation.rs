@@ -76,8 +76,8 @@ fn parameters(principal: Option<&str>) -> Value {
         "PosternRoleArn": arn,
         "PosternRoleName": text("The name of that role, to attach the policy to it; empty: it is not attached."),
         "VpcId": text(
-            "The VPC that Postern runs in, to make endpoints with their policies and private DNS, which then stand in the \
-             way of all others in it that call SageMaker or STS; empty: none are made."
+            "The VPC that Postern runs in, to make endpoints with their policies and private DNS: all calls to SageMaker and \
+             STS from this VPC then go through them. Empty: none are made."
         ),
         "SubnetIds": list("The subnets of the endpoints."),
         "SecurityGroupIds": list("The security groups of the endpoints."),

@@ -8,7 +8,7 @@ use std::sync::Arc;
 /// Alternatives of one text; where there would be more, they are told by what they have in common.
 pub const MOST_OUTLINES: usize = 64;
 /// The same for what one rule can open.
-const MOST_REACHES: usize = 4096;
+pub const MOST_REACHES: usize = 4096;
 
 /// What one rule of a destination can open. Every [`Mint`] of a grant by this rule fits one of the rule's reaches.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -39,7 +39,7 @@ impl TargetState {
     }
 }
 
-/// The look-ups, cached: what is known or was throttled for 15 seconds, what failed otherwise for 2.
+/// The look-ups, cached: known and throttled ones are kept for 15 seconds, other failures for 2.
 #[derive(Debug)]
 pub(super) struct States {
     sagemaker: Arc<SageMaker>,
@@ -181,7 +181,7 @@ impl LookedUp {
     #[expect(clippy::needless_pass_by_value, reason = "the end of the error")]
     fn failed(error: PresignError) -> Self {
         tracing::debug!(error = %error, "target.look_up_failed");
-        // Who was asked to ask less does.
+        // AWS asked for fewer calls, so this is not asked again soon.
         let is_throttled = matches!(error.kind, PresignErrorKind::Throttled { .. });
         Self { state: TargetState::Unknown, known_for: if is_throttled { KNOWN_FOR } else { FAILED_FOR } }
     }

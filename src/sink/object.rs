@@ -61,7 +61,7 @@ impl<'a> Object<'a> {
         self.0.push(b']');
     }
 
-    /// What it stands in, to go on with.
+    /// Closes the object and returns the buffer.
     pub fn end(self) -> &'a mut Vec<u8> {
         self.0.push(b'}');
         self.0
@@ -88,8 +88,8 @@ fn string(text: &mut Vec<u8>, value: &str) {
     }
 }
 
-/// Whether a string may hold these bytes of UTF-8 as they are (RFC 8259, section 7). Looked at to the end in any case, for
-/// without a way out in the middle many are looked at in one instruction.
+/// Whether a string may hold these bytes of UTF-8 as they are (RFC 8259, section 7). No early exit: the compiler
+/// then checks many bytes per instruction.
 fn is_plain(bytes: &[u8]) -> bool {
     bytes.iter().fold(true, |plain, byte| plain & (*byte >= b' ') & (*byte != b'"') & (*byte != b'\\'))
 }

@@ -140,14 +140,18 @@ fn a_table_s_values_are_listed_and_too_many_are_told_as_such() {
     let roles: Vec<String> = (0..64).map(role).collect();
     assert_eq!(resources(&policies["identity_policy"], "AssumeForPeople"), roles);
     assert_eq!(policies["roles"].as_array().map(Vec::len), Some(64));
-    assert!(!policies["notes"].to_string().contains("more values"), "{policies:#}");
+    assert!(!policies["notes"].to_string().contains("too many to list"), "{policies:#}");
 
     let policies = of_table(65);
     let pattern = "arn:aws:iam::*:role/postern";
     assert_eq!(resources(&policies["identity_policy"], "AssumeForPeople"), [pattern]);
     let note = policies["notes"][0].as_str().unwrap();
-    assert!(note.starts_with(&format!("`{pattern}` stands for more values")), "{note}");
-    assert!(note.contains("the rule `all` of `tracking`"), "{note}");
+    assert!(
+        note.starts_with(&format!(
+            "`{pattern}` stands for all that the rule `all` of `tracking` can name: too many"
+        )),
+        "{note}"
+    );
 }
 
 #[test]

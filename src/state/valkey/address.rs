@@ -22,7 +22,7 @@ pub(super) struct Address {
 }
 
 impl Address {
-    /// Of the URL that the configuration names: `rediss://USER:PASSWORD@HOST:PORT/DATABASE`, or its other schemes.
+    /// Reads the URL that the configuration names: `rediss://USER:PASSWORD@HOST:PORT/DATABASE`, or its other schemes.
     ///
     /// # Errors
     ///
