@@ -71,6 +71,12 @@ impl Valkey {
         if self.link.is_kept_by(&fresh) {
             return Ok(());
         }
+        // Replicas reload one after the other, and would keep their sign-outs from one another.
+        if !self.link.is_same_place(&fresh) {
+            return Err(format!(
+                "`state.valkey.url` is of another server or database, {fresh}: restart it for that"
+            ));
+        }
         let tried = fresh.establish(&probe(&self.prefix)).await;
         tried.map_err(|cause| format!("state.valkey: {fresh}: {cause}"))?;
         self.link.keep_by(fresh);

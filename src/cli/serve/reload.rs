@@ -77,10 +77,11 @@ impl Reloader {
                     }
                     Err(reason) => {
                         site.metrics.reloads.refused();
-                        // A certificate has its time, whatever becomes of the rest.
+                        // A certificate has its time, and a password may have lost its own, whatever becomes of the rest.
                         let settings = current.gateway.load_full();
                         let renewed = site.edge(settings.settings(), Some(&current.edge.load()));
                         renewed.into_iter().for_each(|edge| current.meet(&site, edge));
+                        _ = site.renew_state(settings.settings()).await;
                         // A retry that fails alike says nothing new.
                         if asked || refused.as_ref().is_none_or(|(_, before)| *before != reason) {
                             tracing::error!(%reason, "reload.refused: the configuration before it stays in force");

@@ -22,6 +22,12 @@ pub(super) struct Address {
 }
 
 impl Address {
+    /// Whether what is kept there is the same: a secret that is rotated changes who we are, not where we keep things.
+    pub(super) fn is_same_place(&self, other: &Self) -> bool {
+        (&self.host, self.port, self.tls, self.database)
+            == (&other.host, other.port, other.tls, other.database)
+    }
+
     /// Reads the URL that the configuration names: `rediss://USER:PASSWORD@HOST:PORT/DATABASE`, or its other schemes.
     ///
     /// # Errors

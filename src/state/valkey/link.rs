@@ -126,6 +126,10 @@ impl Link {
         self.connector.borrow().fingerprint == connector.fingerprint
     }
 
+    pub(super) fn is_same_place(&self, connector: &Connector) -> bool {
+        self.connector.borrow().address.is_same_place(&connector.address)
+    }
+
     /// Connects anew, by `connector` from now on.
     pub(super) fn keep_by(&self, connector: Connector) {
         self.connector.send_replace(Arc::new(connector));

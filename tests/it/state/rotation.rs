@@ -38,6 +38,16 @@ async fn a_new_password_takes_over_once_the_server_accepts_it() {
     assert!(!postern.log().contains("\"state.away\""), "nobody found it away: {}", postern.log());
     assert!(is_signed_in(&replicas.here(&grace, "/").await));
 
+    // Sign-outs that other replicas keep elsewhere would be unknown here.
+    std::fs::write(&file, with(NEXT) + "/1").unwrap();
+    replicas.stage.hang_up("refused").await;
+    assert!(
+        postern.log().contains("`state.valkey.url` is of another server or database"),
+        "{}",
+        postern.log()
+    );
+    std::fs::write(&file, with(NEXT)).unwrap();
+
     // Whoever comes back must know the new password.
     tell(&valkey, NEXT, "CLIENT KILL TYPE normal SKIPME yes");
     says(postern, "state.up", 3);
