@@ -17,7 +17,9 @@ impl<Stream> Ahead<Stream> {
         Self { stream, bytes: Vec::new() }
     }
 
-    pub(super) fn put_back(&mut self, bytes: Vec<u8>) {
+    /// Before whatever was put back earlier and not yet read again.
+    pub(super) fn put_back(&mut self, mut bytes: Vec<u8>) {
+        bytes.append(&mut self.bytes);
         self.bytes = bytes;
     }
 }

@@ -16,25 +16,28 @@ use tokio::task::unconstrained;
 
 /// What a client that speaks HTTP/2 says first (RFC 9113, section 3.4). No method of HTTP/1.1 is spelt so.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// Requests with bodies are a program's, and have few fields. Who sends more is not waited for here.
-const MOST_FIELDS: usize = 64;
+/// A body behind more fields than that is not waited for here.
+const MOST_FIELDS: usize = 100;
+/// More of a request than that costs as much as room for it.
+const LARGE: usize = 4096;
 
 /// Reads on from `request` until HTTP/1.1 and HTTP/2 differ and, of HTTP/1.1, until a request is complete, is not going to be
 /// one, or is larger than it may be. What was read is part of the request. Whether it is a good one is for others to say.
 ///
-/// A client that has said nothing is not waited for once the server is ending.
+/// Only where no `version` is known may it be HTTP/2. A client that has said nothing is not waited for once the server is ending.
 pub(super) async fn receive<Stream: AsyncRead + Unpin>(
     stream: &mut Paced<Stream>,
     mut request: Vec<u8>,
+    version: Option<Version>,
     limits: &Limits,
     ticket: &mut Ticket,
 ) -> io::Result<(Version, Vec<u8>)> {
     let mut known = 0;
     loop {
-        if request.starts_with(PREFACE) {
+        if version.is_none() && request.starts_with(PREFACE) {
             return Ok((Version::HTTP_2, request));
         }
-        if !PREFACE.starts_with(&request) {
+        if version.is_some() || !PREFACE.starts_with(&request) {
             if request.len() >= limits.head_size {
                 return Ok((Version::HTTP_11, request));
             }
@@ -96,10 +99,14 @@ impl Body {
 }
 
 async fn receive_more<Stream: AsyncRead + Unpin>(
-    stream: &mut Stream,
+    stream: &mut Paced<Stream>,
     request: &mut Vec<u8>,
 ) -> io::Result<usize> {
-    poll_fn(|context| poll_more(stream, context, request)).await
+    let received = poll_fn(|context| poll_more(stream, context, request)).await?;
+    if request.len() > LARGE {
+        stream.pace().join_crowd();
+    }
+    Ok(received)
 }
 
 /// Whether an empty line has come, which ends every head, or what is in none: such as TLS, whose client is told at once.

@@ -53,20 +53,25 @@ pub(super) async fn serve<Stream, Handler: Answers>(
     let pace = Pace::new(limits.deadlines.clone(), serving.crowd.clone());
     let mut timer = pin!(sleep_until(pace.due()));
     let mut stream = Paced::new(stream, Arc::clone(&pace));
-    let mut ahead = Vec::new();
+    let (mut version, mut ahead) = (version, Vec::new());
     let ended = loop {
         let mut spoken = version.unwrap_or(Version::HTTP_11);
         if spoken != Version::HTTP_2 {
             let received = tokio::select! {
                 biased;
-                received = head::receive(&mut stream, ahead, limits, ticket) => received,
+                received = head::receive(&mut stream, ahead, version, limits, ticket) => received,
                 phase = pace.overdue(timer.as_mut()) => {
                     part(&mut stream, phase).await;
                     break Ended::Overdue(phase);
                 }
             };
             match received {
-                Ok((told, received)) => (spoken, ahead) = (version.unwrap_or(told), received),
+                // Nothing was said before one side ended.
+                Ok((_, received)) if received.is_empty() => {
+                    part(&mut stream, Phase::Resting).await;
+                    break Ended::Well;
+                }
+                Ok((told, received)) => (spoken, ahead) = (told, received),
                 Err(error) => break Ended::Gone(error),
             }
         }
@@ -94,7 +99,13 @@ pub(super) async fn serve<Stream, Handler: Answers>(
         match drive(connection.as_mut(), &pace, timer.as_mut(), ticket).await {
             Ended::Resting => {
                 let parts = Pin::into_inner(connection).into_parts();
-                (stream, ahead) = (parts.io.into_inner(), parts.read_buf.into());
+                (stream, version) = (parts.io.into_inner(), Some(spoken));
+                // A copy, so that none of hyper's room is left. Empty lines between requests are nobody's.
+                let rest = parts.read_buf.iter().skip_while(|byte| matches!(byte, b'\r' | b'\n'));
+                ahead = rest.copied().collect();
+                if !ahead.is_empty() {
+                    pace.received();
+                }
             }
             ended => break ended,
         }

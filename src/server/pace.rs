@@ -17,6 +17,9 @@ use tokio::time::{Instant, Sleep};
 pub(super) const LINGER: Duration = Duration::from_secs(2);
 /// How long after an answer the next request is expected at once.
 const REST: Duration = Duration::from_millis(250);
+/// The least that the largest crowd leaves of a deadline, and of that for the next request.
+const LEAST: Duration = Duration::from_millis(500);
+const LEAST_IDLE: Duration = Duration::from_secs(5);
 /// How often a client that holds room and does nothing with it is looked at: the crowd may have grown meanwhile.
 const GLANCE: Duration = Duration::from_millis(100);
 
@@ -51,8 +54,9 @@ struct Moment {
     phase: Phase,
     since: Instant,
     requests: usize,
-    /// Whether the bytes after an answer can only be the next request's.
+    /// Whether it is HTTP/1.1 whose last request came without a body: the bytes after the answer can only be the next one's.
     may_rest: bool,
+    is_multiplexed: bool,
     /// Since when the client has not read what was to be sent.
     blocked: Option<Instant>,
     /// Answers that were not yet handed over, and since when the client has taken none.
@@ -70,6 +74,7 @@ impl Pace {
             since: now,
             requests: 0,
             may_rest: true,
+            is_multiplexed: false,
             blocked: None,
             answers: 0,
             untaken: now,
@@ -95,11 +100,15 @@ impl Pace {
         self.moment().enter(Phase::Body);
     }
 
+    /// The connection costs as much as one that has room for requests.
+    pub(super) fn join_crowd(&self) {
+        self.moment().member.get_or_insert_with(|| self.crowd.join());
+    }
+
     /// Room is made for requests. An HTTP/2 connection does not rest.
     pub(super) fn make_room(&self, version: Version) {
-        let mut moment = self.moment();
-        moment.member = Some(self.crowd.join());
-        moment.may_rest &= version != Version::HTTP_2;
+        self.join_crowd();
+        self.moment().is_multiplexed = version == Version::HTTP_2;
     }
 
     /// True where nothing is under way, nor anything left of what was.
@@ -155,27 +164,32 @@ impl Pace {
     fn look_again(&self) -> Instant {
         let due = self.due();
         let moment = self.moment();
-        let stands_about = moment.phase == Phase::Head || moment.blocked.is_some() || moment.answers > 0;
+        let is_half = matches!(moment.phase, Phase::Head | Phase::Body);
+        let stands_about = is_half || moment.blocked.is_some() || moment.answers > 0;
         if moment.member.is_some() && stands_about { due.min(Instant::now() + GLANCE) } else { due }
     }
 
     pub(super) fn due(&self) -> Instant {
         let moment = self.moment();
         let holds_room = moment.member.is_some();
-        let hurried = |usual| if holds_room { self.crowd.hurried(usual) } else { usual };
+        let hurried = |usual: Duration, least: Duration| {
+            if holds_room { self.crowd.hurried(usual).max(least.min(usual)) } else { usual }
+        };
         let allowed = match moment.phase {
-            Phase::Head => hurried(self.deadlines.request_head),
-            Phase::Body => self.deadlines.request_body,
+            Phase::Head => hurried(self.deadlines.request_head, LEAST),
+            Phase::Body => hurried(self.deadlines.request_body, LEAST),
             // Each request has its own deadline; this is for what none of them ends.
             Phase::Busy => self.deadlines.request + self.deadlines.write + LINGER,
-            Phase::Idle if moment.rests() => hurried(REST),
-            Phase::Idle | Phase::Resting => hurried(self.deadlines.idle),
+            Phase::Idle if moment.rests() => REST,
+            // Balancers keep HTTP/1.1 connections and cannot be told in time that one ends; over HTTP/2 there is GOAWAY.
+            Phase::Idle if moment.is_multiplexed => hurried(self.deadlines.idle, LEAST_IDLE),
+            Phase::Idle | Phase::Resting => self.deadlines.idle,
             Phase::Closed | Phase::Over => LINGER,
         };
         let due = moment.since + allowed;
         let waiting = [moment.blocked, (moment.answers > 0).then_some(moment.untaken)];
         let oldest = waiting.into_iter().flatten().min();
-        oldest.map_or(due, |oldest| due.min(oldest + hurried(self.deadlines.write)))
+        oldest.map_or(due, |oldest| due.min(oldest + hurried(self.deadlines.write, LEAST)))
     }
 
     fn moment(&self) -> MutexGuard<'_, Moment> {
@@ -185,7 +199,7 @@ impl Pace {
 
 impl Moment {
     fn rests(&self) -> bool {
-        self.may_rest && self.blocked.is_none()
+        self.may_rest && !self.is_multiplexed && self.blocked.is_none()
     }
 
     fn enter(&mut self, phase: Phase) {
@@ -207,7 +221,8 @@ impl Request {
     pub(super) fn begin(pace: &Arc<Pace>, has_body: bool) -> Self {
         let mut moment = pace.moment();
         moment.requests += 1;
-        moment.may_rest &= !has_body;
+        // hyper has read the body of the one before, to its end.
+        moment.may_rest = !has_body;
         moment.enter(Phase::Busy);
         drop(moment);
         Self { pace: Arc::clone(pace), is_answered: false }

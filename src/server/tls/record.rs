@@ -5,8 +5,8 @@ use std::future::poll_fn;
 use std::io;
 use tokio::io::AsyncRead;
 
-/// Reads until a client's first record is complete (RFC 8446, section 5.1), is none, or the client has ended. Whether it is a
-/// good one is for others to say.
+/// Reads until a client's first record is complete (RFC 8446, section 5.1), is none or a large one, or the client has ended.
+/// Whether it is a good one is for others to say.
 pub(in crate::server) async fn receive<Stream: AsyncRead + Unpin>(
     stream: &mut Stream,
 ) -> io::Result<Vec<u8>> {
@@ -17,7 +17,8 @@ pub(in crate::server) async fn receive<Stream: AsyncRead + Unpin>(
 
 fn is_complete(record: &[u8]) -> bool {
     const HANDSHAKE: u8 = 22;
-    const MOST: usize = 1 << 14;
+    /// No client has so much to say at first.
+    const MOST: usize = 4096;
     match record {
         [HANDSHAKE, _, _, high, low, fragment @ ..] => {
             fragment.len() >= usize::from(u16::from_be_bytes([*high, *low])).min(MOST)

@@ -46,6 +46,24 @@ async fn connections_are_given_up_one_answer_at_a_time() {
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("connection: close"), "{answer}");
 }
 
+/// What was left behind a request is not waited for.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_empty_line_after_a_request_holds_up_no_stop() {
+    let mut stage =
+        Stage::with(SandboxOptions::default(), |text| text.replace("delay: 0s", "delay: 0s, grace: 10s"))
+            .await;
+    let mut kept = Raw::connect(port(&stage)).await;
+    let request = get(port(&stage), "/-/live", "").replace("connection: close\r\n", "");
+    kept.send(request + "\r\n").await;
+    kept.answer().await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    stage.postern.signal("TERM");
+    assert_eq!(kept.rest_as_text().await, "");
+    drop(kept);
+    assert!(stage.postern.wait().success());
+    assert!(!stage.postern.log().contains("drain.incomplete"), "{}", stage.postern.log());
+}
+
 /// Clients whose connection the kernel has taken, and whom nobody has looked at yet, are served; so are those who have said
 /// nothing when the listener closes and ask a moment later.
 #[tokio::test(flavor = "multi_thread")]
