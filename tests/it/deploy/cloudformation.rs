@@ -25,7 +25,7 @@ fn templates_are_valid() {
     let wrong = folder.path().join("postern.yaml");
     for (right, mistake, code) in [
         ("TargetType: ip", "TargetKind: ip", "E3002"),
-        ("Memory: \"1024\"", "Memory: \"512\"", "E3047"),
+        ("Memory: \"2048\"", "Memory: \"512\"", "E3047"),
         ("logs:PutLogEvents", "logs:PutLogLines", "W3037"),
     ] {
         fs::write(&wrong, filled_in(&text(TEMPLATES[0]), &[(right, mistake)])).expect("a template");
