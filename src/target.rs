@@ -360,7 +360,7 @@ fn landing_uri(text: &str) -> bool {
     };
     text.len() <= 1023
         && !path.starts_with('/')
-        && path.split('/').all(stays_below)
+        && path.split(['/', '?']).all(stays_below)
         && path.chars().all(|c| !c.is_control() && !c.is_whitespace() && c != '\\' && c != '#')
 }
 
@@ -376,9 +376,11 @@ fn fragment(text: &str) -> bool {
         && text.split('%').skip(1).all(escapes)
 }
 
-/// Whether a path segment leads down, also for a reader that decodes `%2e`, `%2f` and `%5c` first, as browsers do the
+/// Whether a path segment leads down, also for a reader that decodes `%2e`, `%2f`, `%3f` and `%5c` first, as browsers do the
 /// first of them (<https://url.spec.whatwg.org/#double-dot-path-segment>).
 fn stays_below(segment: &str) -> bool {
     let decoded = segment.to_ascii_lowercase().replace("%2e", ".");
-    decoded != "." && decoded != ".." && !decoded.contains("%2f") && !decoded.contains("%5c")
+    decoded.split("%3f").all(|part| part != "." && part != "..")
+        && !decoded.contains("%2f")
+        && !decoded.contains("%5c")
 }

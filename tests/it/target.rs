@@ -252,6 +252,8 @@ fn a_landing_uri_has_a_known_form_and_stays_below_it() {
         "studio::/x",
         "studio:://evil.example",
         "studio::..",
+        "studio::..?",
+        "studio::a/%2E.%3Fb",
         "studio::a/../b",
         "studio::./a",
         "studio::a\\b",
