@@ -70,7 +70,7 @@ pub fn explain(policy: &Policy, destination: &Destination, question: &Question<'
         remedy,
         steps: steps(trace),
         facts: match &decided {
-            Err(Refusal::Denied(_)) => facts(policy.reads(), trace, question),
+            Err(Refusal::Denied(_)) => facts(policy, destination, trace, question),
             _ => Map::new(),
         },
         operation: mint.map(|mint| mint.target.operation()),
@@ -78,16 +78,22 @@ pub fn explain(policy: &Policy, destination: &Destination, question: &Question<'
     }
 }
 
-/// By the text of the rule that refused, or of all that did not match. The templates of a target are not in it, so where one
-/// may have failed, it is all that the policy reads.
-fn facts(reads: &Reads, trace: &Trace, question: &Question<'_>) -> Map<String, Value> {
-    let deciding = trace.deciding().map(std::slice::from_ref).unwrap_or(&trace.steps);
+/// What the rule asks about that refused, or all those that did not match. Where a target may have failed, its templates
+/// have asked, too, and it is all that the policy reads.
+fn facts(
+    policy: &Policy,
+    destination: &Destination,
+    trace: &Trace,
+    question: &Question<'_>,
+) -> Map<String, Value> {
+    let mut tried: Vec<_> = policy.deny.iter().chain(&destination.rules).zip(&trace.steps).collect();
+    if trace.deciding().is_some() {
+        tried.drain(..tried.len() - 1);
+    }
     let target_failed =
         |step: &Step| step.effect == Effect::Allow && matches!(step.outcome, Outcome::Failed(_));
-    let variables: Vec<_> = deciding.iter().map(|step| without_literals(&step.expression)).collect();
-    let all = deciding.iter().any(target_failed);
-    let asks = |name: &str| all || variables.iter().any(|text| mentions(text, name));
-    let asks_for_claim = |name: &str| all || deciding.iter().any(|step| mentions(&step.expression, name));
+    let all = tried.iter().any(|(_, step)| target_failed(step));
+    let asks = |name: &str| all || tried.iter().any(|(rule, _)| rule.condition.names(name));
     let principal = question.principal;
     let groups = match &principal.groups {
         Groups::Known(groups) => groups.iter().map(|group| Value::from(&**group)).collect(),
@@ -102,44 +108,16 @@ fn facts(reads: &Reads, trace: &Trace, question: &Question<'_>) -> Map<String, V
     ];
     let known =
         known.into_iter().filter(|(name, _)| asks(name)).map(|(name, value)| (name.to_owned(), value));
+    let mut reads = if all { policy.reads.clone() } else { Reads::default() };
+    tried.iter().for_each(|(rule, _)| rule.condition.gather(&mut reads));
     let claims: Vec<&String> = match &reads.claims {
         Names::All => principal.claims.keys().collect(),
         Names::Only(names) => names.iter().collect(),
     };
     let claims = claims
         .into_iter()
-        .filter(|name| asks("claims") && asks_for_claim(name))
         .map(|name| (format!("claims.{name}"), principal.claims.get(name).cloned().unwrap_or_default()));
     known.chain(claims).collect()
-}
-
-/// An expression without the texts that stand in it.
-fn without_literals(expression: &str) -> String {
-    let (mut rest, mut quote, mut is_escaped) = (String::new(), None, false);
-    for character in expression.chars() {
-        match quote {
-            None if matches!(character, '\'' | '"') => quote = Some(character),
-            None => rest.push(character),
-            Some(_) if is_escaped => is_escaped = false,
-            Some(_) if character == '\\' => is_escaped = true,
-            Some(end) if character == end => {
-                quote = None;
-                rest.push(' ');
-            }
-            Some(_) => {}
-        }
-    }
-    rest
-}
-
-/// Whether a name stands in a text as a whole word.
-fn mentions(text: &str, name: &str) -> bool {
-    let is_part = |character: char| character.is_alphanumeric() || character == '_';
-    text.match_indices(name).any(|(at, _)| {
-        let (before, after) = (text.get(..at), text.get(at + name.len()..));
-        !before.is_some_and(|before| before.ends_with(is_part))
-            && !after.is_some_and(|after| after.starts_with(is_part))
-    })
 }
 
 /// All destinations, in the order of the configuration.

@@ -99,6 +99,16 @@ impl Condition {
         self.names_realm
     }
 
+    /// Whether it asks about this variable.
+    pub(super) fn names(&self, variable: &str) -> bool {
+        self.expression.references().has_variable(variable)
+    }
+
+    /// Adds what it can read.
+    pub(super) fn gather(&self, reads: &mut Reads) {
+        reads::gather(&self.expression, reads);
+    }
+
     /// # Errors
     ///
     /// Why there is no answer; without the values involved.
