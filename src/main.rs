@@ -3,8 +3,8 @@
 use std::process::ExitCode;
 use tikv_jemallocator::Jemalloc;
 
-/// A launch asks for memory several hundred times, most of them inside the SDK, and a connection at rest keeps many small
-/// pieces. The C library's allocator takes a sixth of the launch, and half as much again for the connection.
+/// A launch asks for memory several hundred times, most of them inside the SDK, and the C library's allocator takes a sixth
+/// of its time. Nor does that give back what a crowd of connections has used.
 #[global_allocator]
 static ALLOCATOR: Jemalloc = Jemalloc;
 
