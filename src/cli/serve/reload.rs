@@ -77,11 +77,10 @@ impl Reloader {
                     }
                     Err(reason) => {
                         site.metrics.reloads.refused();
-                        // A certificate has its time, and a password may have lost its own, whatever becomes of the rest.
+                        // A certificate has its time, whatever becomes of the rest.
                         let settings = current.gateway.load_full();
                         let renewed = site.edge(settings.settings(), Some(&current.edge.load()));
                         renewed.into_iter().for_each(|edge| current.meet(&site, edge));
-                        _ = site.renew_state(settings.settings()).await;
                         // A retry that fails alike says nothing new.
                         if asked || refused.as_ref().is_none_or(|(_, before)| *before != reason) {
                             tracing::error!(%reason, "reload.refused: the configuration before it stays in force");
@@ -105,6 +104,8 @@ impl Reloader {
             }
         });
         let before = current.gateway.load_full();
+        // A password may have lost its time already, whatever becomes of the rest. Where it is read from cannot change.
+        let renewed = site.renew_state(before.settings()).await;
         let configuration = loading.await.map_err(|error| error.to_string())??;
         let loaded = configuration.loaded;
         if let Some(key) = fixed(before.settings(), &loaded.gateway) {
@@ -115,7 +116,7 @@ impl Reloader {
         let edge = site.edge(&loaded.gateway, Some(&current.edge.load()))?;
         let gateway = Box::pin(site.gateway(loaded.gateway, configuration.policy, &digest, Some(&before)));
         let gateway = gateway.await?;
-        site.renew_state(gateway.settings()).await?;
+        renewed?;
         for warning in &loaded.warnings {
             tracing::warn!(warning = %warning.message, path = %warning.path, "config.insecure");
         }
