@@ -46,6 +46,7 @@ pub struct Metrics {
     pub sessions: Sessions,
     pub reloads: Reloads,
     pub connections: Gauge,
+    pub connections_active: Gauge,
     pub connections_limit: Gauge,
     pub connections_refused: Refusals,
     pub ready: Gauge,
@@ -91,6 +92,7 @@ impl Metrics {
             config_loaded: new.since_1970("config_loaded", "When the configuration in force took over"),
             certificate_expires: new.since_1970("certificate_expires", "When the served certificate ends"),
             connections: new.one("connections", "Open connections of the main listener"),
+            connections_active: new.one("connections_active", "Open connections that hold room for requests"),
             connections_limit: new.one("connections_limit", "Connections that may be open at once"),
             connections_refused: Refusals::of(
                 new.one("connections_refused", "Connections that ended before a request was complete"),

@@ -177,7 +177,8 @@ impl Seldom {
     }
 }
 
-/// One open connection in the gauge, also where its task panics.
+/// One connection in a gauge, until it is dropped, also where its task panics.
+#[derive(Debug)]
 struct Counted(Gauge);
 
 impl Counted {

@@ -114,7 +114,7 @@ pub(super) async fn serve(
         readiness: site.readiness.clone(),
         open: site.metrics.connections.clone(),
         refused: site.metrics.connections_refused.clone(),
-        crowd: Crowd::default(),
+        crowd: Crowd::counted_by(site.metrics.connections_active.clone()),
         handler: Handler { current, metrics: Arc::clone(&site.metrics) },
     };
     systemd::ready();

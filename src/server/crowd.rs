@@ -3,36 +3,43 @@
 //! Each costs some 25 KiB then, and gives most of it back when it rests. Where many hold it, somebody may be holding it on
 //! purpose, and the more they are, the less they are waited for.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use super::Counted;
+use prometheus_client::metrics::gauge::Gauge;
 use std::time::Duration;
 
 /// So many are waited for as usual.
-const USUAL: usize = 512;
+const USUAL: i64 = 512;
 
 #[derive(Clone, Debug, Default)]
-pub struct Crowd(Arc<AtomicUsize>);
-
-/// One connection of the crowd, until it is dropped.
-#[derive(Debug)]
-pub(super) struct Member(Crowd);
+pub struct Crowd(Gauge);
 
 impl Crowd {
-    pub(super) fn join(&self) -> Member {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        Member(self.clone())
+    pub fn counted_by(gauge: Gauge) -> Self {
+        Self(gauge)
+    }
+
+    /// One connection more, until it is dropped.
+    pub(super) fn join(&self) -> Counted {
+        Counted::of(&self.0)
     }
 
     /// A deadline as it is in a crowd of this size: each time it doubles, patience is quartered.
     pub(super) fn hurried(&self, deadline: Duration) -> Duration {
-        let size = self.0.load(Ordering::Relaxed);
-        let share = USUAL as f64 / size.max(USUAL) as f64;
+        let share = USUAL as f64 / self.0.get().max(USUAL) as f64;
         deadline.mul_f64(share * share)
     }
 }
 
-impl Drop for Member {
-    fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patience_is_a_quarter_where_the_crowd_is_twice_as_large() {
+        let crowd = Crowd::default();
+        for (size, seconds) in [(0, 64), (512, 64), (1024, 16), (2048, 4), (4096, 1)] {
+            crowd.0.set(size);
+            assert_eq!(crowd.hurried(Duration::from_secs(64)), Duration::from_secs(seconds), "{size}");
+        }
     }
 }

@@ -3,7 +3,8 @@
 //! A connection is in one phase at a time, and only looks at the clock when it changes phase or has waited for as long as
 //! the phase allows: a busy connection never touches its timer.
 
-use super::crowd::{Crowd, Member};
+use super::Counted;
+use super::crowd::Crowd;
 use crate::config::Deadlines;
 use hyper::Version;
 use std::future::poll_fn;
@@ -63,7 +64,7 @@ struct Moment {
     answers: usize,
     untaken: Instant,
     /// While there is room for requests.
-    member: Option<Member>,
+    member: Option<Counted>,
 }
 
 impl Pace {

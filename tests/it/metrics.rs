@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// Name, type, unit, labels. Operators build on these: a name is never changed, and a new one is added here.
-const ALL: [(&str, &str, &str, &[&str]); 25] = [
+const ALL: [(&str, &str, &str, &[&str]); 26] = [
     ("postern_audit_lost", "counter", "", &[]),
     ("postern_aws_calls", "counter", "", &["operation", "outcome"]),
     ("postern_aws_calls_limit", "gauge", "", &[]),
@@ -25,6 +25,7 @@ const ALL: [(&str, &str, &str, &[&str]); 25] = [
     ("postern_config_last_reload_successful", "gauge", "", &[]),
     ("postern_config_loaded_timestamp_seconds", "gauge", "seconds", &[]),
     ("postern_connections", "gauge", "", &[]),
+    ("postern_connections_active", "gauge", "", &[]),
     ("postern_connections_limit", "gauge", "", &[]),
     ("postern_connections_refused", "counter", "", &["reason"]),
     ("postern_jwks_refreshes", "counter", "", &["issuer", "outcome"]),

@@ -6,7 +6,7 @@ use crate::support::raw::{Raw, get};
 use crate::support::stage::Stage;
 use crate::support::tls::{Authority, secured};
 use crate::support::visitor::Visitor;
-use postern::sandbox::SandboxOptions;
+use postern::sandbox::{Fault, SandboxOptions, Times};
 use rustls::version::TLS13;
 use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -176,7 +176,28 @@ async fn who_takes_a_rest() {
     let (plain, tls) = (stage("first_byte", "").await, stage("first_byte", &authority.listen()).await);
     let client = authority.client(&[&TLS13], &[]);
     let secured = secured(&client, Raw::connect(port(&tls)).await.0).await.unwrap();
-    tokio::join!(goes_on(Raw::connect(port(&plain)).await.0, port(&plain)), goes_on(secured, port(&tls)),);
+    tokio::join!(goes_on(Raw::connect(port(&plain)).await.0, port(&plain)), goes_on(secured, port(&tls)));
+}
+
+/// What waits for its next request holds no room for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_rests_is_not_of_the_crowd() {
+    let stage = stage("first_byte", "").await;
+    let request = get(port(&stage), "/-/live", "").replace("connection: close\r\n", "");
+    let mut resting = Vec::new();
+    for _ in 0..20 {
+        let mut raw = Raw::connect(port(&stage)).await;
+        raw.send(&request).await;
+        raw.answer().await;
+        resting.push(raw);
+    }
+    let has_rested = async {
+        while !exposed(&stage).await.contains("\npostern_connections_active 0\n") {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), has_rested).await.expect("they rest");
+    assert!(exposed(&stage).await.contains("\npostern_connections 20\n"), "and are open");
 }
 
 /// Requests with pauses before, within and between them; some come in pieces, some at once.
@@ -249,15 +270,20 @@ async fn who_does_not_read() {
     assert!((1..40).contains(&made), "{made} answers that nobody read");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_request_as_a_whole_ends_in_time() {
+/// AWS is waited for longer than it takes.
+async fn slow_to_mint(slow: Duration, limits: &str) -> Stage {
     let stage = Stage::with(SandboxOptions::default(), |text| {
         let text = text.replace("  region: eu-west-1\n", "  region: eu-west-1\n  timeout: 30s\n");
-        text + "\nlimits: {deadlines: {request: 1s}}\n"
+        format!("{text}\n{limits}\n")
     })
     .await;
-    let slow = postern::sandbox::Fault::Slow(Duration::from_secs(20));
-    stage.sandbox.faults().inject(Some("CreatePresignedDomainUrl"), slow, postern::sandbox::Times::Next(9));
+    stage.sandbox.faults().inject(Some("CreatePresignedDomainUrl"), Fault::Slow(slow), Times::UntilCleared);
+    stage
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_as_a_whole_ends_in_time() {
+    let stage = slow_to_mint(Duration::from_secs(20), "limits: {deadlines: {request: 1s}}").await;
     let answer = stage.program("grace").get(&stage.postern.at("/studio")).await.checked();
     assert_eq!(answer.status, 504, "{}", answer.body);
 }
@@ -281,13 +307,7 @@ async fn connections_have_a_cap() {
 /// Nor does a stop let everybody in who waits.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_cap_holds_for_who_is_queued_when_the_listener_closes() {
-    let stage = Stage::with(SandboxOptions::default(), |text| {
-        let text = text.replace("  region: eu-west-1\n", "  region: eu-west-1\n  timeout: 30s\n");
-        text + "\nlimits: {connections: 2}\n"
-    })
-    .await;
-    let slow = postern::sandbox::Fault::Slow(Duration::from_secs(4));
-    stage.sandbox.faults().inject(Some("CreatePresignedDomainUrl"), slow, postern::sandbox::Times::Next(2));
+    let stage = slow_to_mint(Duration::from_secs(4), "limits: {connections: 2}").await;
     let mut launches = Vec::new();
     for person in ["grace", "ada"] {
         let mut raw = Raw::connect(port(&stage)).await;
