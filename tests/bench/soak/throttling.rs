@@ -40,7 +40,7 @@ pub(crate) async fn run(size: Size) -> Report {
 
     let mut report = Report::new("AWS throttles");
     report.tell("launches undisturbed: calls for one", per_launch(&plain, launches));
-    // One of a few hundred is chance: a launch of which eight calls in a row were throttled.
+    // Of a few hundred, one that a busy machine held up for longer than AWS is argued with is more than a thousandth.
     let enough = size.choose(99.9, 99.5);
     let share = 100.0 * half.succeeded as f64 / launches as f64;
     report.promise(
