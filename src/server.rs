@@ -44,6 +44,9 @@ use tokio::time::Instant;
 /// itself, it keeps megabytes of them, and those who only ask can have them all made.
 const SEND_BUFFER: usize = 32 * 1024;
 
+/// What the kernel queues at most, as it comes (`net.core.somaxconn`): who connects faster than that does not hold up a stop.
+const LONGEST_QUEUE: usize = 4096;
+
 /// Who answers what a listener receives.
 pub trait Answers: Send + Sync + 'static {
     /// The answer to one request. Never fails: what goes wrong is an answer too.
@@ -100,11 +103,17 @@ pub async fn serve<Handler: Answers>(
         }
     };
     let listener = listener.into_std()?;
-    while let Ok((stream, peer)) = listener.accept() {
-        stream.set_nonblocking(true)?;
-        let (stream, ticket) = (TcpStream::from_std(stream)?, drain.ticket());
-        let (slots, serving, complaints) =
-            (Arc::clone(&slots), Arc::clone(&serving), Arc::clone(&complaints));
+    for _ in 0..LONGEST_QUEUE {
+        let (stream, peer) = match listener.accept() {
+            Ok(accepted) => accepted,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+            Err(_) => continue,
+        };
+        let registered = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
+        // Out of file descriptors: this one is lost, and no other.
+        let Ok(stream) = registered else { continue };
+        let (ticket, slots, serving, complaints) =
+            (drain.ticket(), Arc::clone(&slots), Arc::clone(&serving), Arc::clone(&complaints));
         tokio::spawn(async move {
             if let Ok(slot) = slots.acquire_owned().await {
                 begin(stream, peer, slot, &serving, ticket, &complaints);
