@@ -57,7 +57,7 @@ pub struct Record<'a> {
     /// The name of the rule that decided.
     pub rule: Option<&'a str>,
     pub reason: Option<&'a str>,
-    /// `opened`; `refused` by us or the provider; or `failed`: granted, but AWS gave no URL or the client had gone.
+    /// `opened`; `refused` by us or the provider; or `failed`: granted, but no URL was handed out, for the `reason` given.
     pub outcome: Option<&'static str>,
     pub target: Option<serde_json::Map<String, serde_json::Value>>,
     /// The rules that were tried, in order, and what each said.

@@ -68,28 +68,22 @@ pub enum Via {
 
 impl Authenticator {
     /// `sessions` is `None` where sessions are no credential.
-    ///
-    /// # Errors
-    ///
-    /// A signed header with a name that no header can have.
     pub fn new(
         issuers: &[Arc<Issuer>],
         credentials: &Credentials,
         sessions: Option<Arc<Sessions>>,
         metrics: Arc<Metrics>,
-    ) -> Result<Self, String> {
+    ) -> Self {
         let bearer = issuers.iter().filter(|issuer| credentials.bearer && issuer.takes_bearer());
         let mut signed_headers: Vec<(HeaderName, Vec<Arc<Issuer>>)> = Vec::new();
         for issuer in issuers.iter().filter(|_| credentials.signed_header) {
             let Some(header) = &issuer.config().signed_header else { continue };
-            let name = HeaderName::from_bytes(header.header.as_bytes())
-                .map_err(|_| format!("`{}` is not a header's name", header.header))?;
-            match signed_headers.iter_mut().find(|(other, _)| *other == name) {
+            match signed_headers.iter_mut().find(|(name, _)| *name == header.header) {
                 Some((_, issuers)) => issuers.push(Arc::clone(issuer)),
-                None => signed_headers.push((name, vec![Arc::clone(issuer)])),
+                None => signed_headers.push((header.header.clone(), vec![Arc::clone(issuer)])),
             }
         }
-        Ok(Self { bearer_issuers: bearer.cloned().collect(), signed_headers, sessions, metrics })
+        Self { bearer_issuers: bearer.cloned().collect(), signed_headers, sessions, metrics }
     }
 
     /// # Errors

@@ -13,6 +13,7 @@ pub mod located;
 mod schema;
 mod tree;
 
+pub(crate) use compile::{endpoint_url, is_loopback};
 pub use load::{Loaded, load, load_text};
 pub use schema::schema;
 
@@ -20,7 +21,9 @@ use self::branding::Branding;
 use self::file::Portal;
 use crate::secret::Secret;
 use crate::target::{Region, RoleArn};
+use hyper::header::HeaderName;
 use ipnet::IpNet;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -109,8 +112,7 @@ pub struct ClaimPaths {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedHeaderConfig {
-    /// Lower case.
-    pub header: String,
+    pub header: HeaderName,
     /// The `signer` and `client` that an Application Load Balancer puts into the token's header; `None` for others.
     pub aws_alb: Option<AwsAlb>,
 }
@@ -169,8 +171,24 @@ pub struct AwsConfig {
     pub calls_at_once: usize,
     pub endpoint_url: Option<Url>,
     pub sts_endpoint_url: Option<Url>,
-    /// Host suffixes beside AWS's own on which a minted URL may stand.
-    pub authorized_url_hosts: Vec<String>,
+    /// Where a minted URL may stand beside AWS's own hosts.
+    pub authorized_url_hosts: Vec<AuthorizedHost>,
+}
+
+/// A host that minted URLs may stand on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthorizedHost {
+    /// In lower case, as a URL has it. With a leading dot, any name below it; without, this host.
+    pub host: String,
+    /// `None` is the scheme's own.
+    pub port: Option<u16>,
+}
+
+impl fmt::Display for AuthorizedHost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.host)?;
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -262,7 +280,7 @@ pub struct Gateway {
     /// Further host names that are answered, lower case.
     pub aliases: Vec<String>,
     pub listen: Listen,
-    pub admin: Option<SocketAddr>,
+    pub admin: SocketAddr,
     pub trusted_proxies: Vec<IpNet>,
     pub issuers: Vec<IssuerConfig>,
     pub credentials: Credentials,

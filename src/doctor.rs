@@ -43,7 +43,8 @@ pub async fn examine(
     // Counted and never asked for: nobody scrapes a command.
     let metrics = Arc::new(Metrics::default());
     let presigner =
-        Presigner::new(&settings.aws, settings.sole_realm(), clock.clone(), Arc::clone(&metrics)).await?;
+        Presigner::new(&settings.aws, settings.sole_realm(), clock.clone(), Arc::clone(&metrics), None)
+            .await?;
     let (openings, places) = (opening::all(policy, person), aws::Places::of(policy, person));
     let settings = Arc::new(settings);
     let mut checks = local::examine(&settings, &clock);

@@ -51,6 +51,7 @@ use hyper::{Method, Request, Response, StatusCode};
 use std::pin::pin;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
+use tokio::time::timeout_at;
 
 #[derive(Debug)]
 pub struct Gateway {
@@ -101,11 +102,10 @@ impl Gateway {
         context: &RequestContext,
         exchange: &mut Exchange<'_>,
     ) -> Response<Body> {
-        let deadline = self.settings.limits.deadlines.request;
         let answer = {
             // In its place: it is large, and a deadline would take it along.
             let answer = pin!(self.dispatch(route, head, body, context, exchange));
-            tokio::time::timeout(deadline, answer).await.unwrap_or(Err(Error::OutOfTime))
+            timeout_at(context.deadline, answer).await.unwrap_or(Err(Error::OutOfTime))
         };
         match answer {
             Ok(response) => response,
@@ -172,7 +172,7 @@ impl Gateway {
             return Ok(self.ask_to_continue(destination, head, &caller.principal));
         }
         let url = Box::pin(self.presign(&grant, context, exchange)).await?;
-        let mut response = respond::hand_out(url).ok_or(Error::Unspeakable)?;
+        let mut response = respond::hand_out(url);
         if let Some(cookie) = caller.set_cookie {
             response.headers_mut().append(SET_COOKIE, cookie);
         }

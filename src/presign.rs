@@ -26,10 +26,9 @@ use crate::clock::Clock;
 use crate::config::AwsConfig;
 use crate::metrics::Metrics;
 use crate::policy::grant::Grant;
-use crate::secret::Secret;
 use crate::target::Mint;
 use authorized_url::{AuthorizedHosts, AuthorizedUrl};
-use aws_sdk_sagemaker::config::{Credentials, SharedCredentialsProvider};
+use aws_sdk_sagemaker::config::SharedCredentialsProvider;
 use credentials::CredentialStore;
 use error::{PresignError, PresignErrorKind};
 use retry::{Calls, Deadline};
@@ -40,7 +39,7 @@ use state::{States, TargetState};
 use std::sync::Arc;
 use sts::{AssumeRole, Sts};
 use tokio::sync::Semaphore;
-use tokio::time::timeout_at;
+use tokio::time::{Instant, timeout_at};
 
 /// Slots being filled at once; people who wait have the other places.
 const PREWARMING_AT_ONCE: usize = 16;
@@ -85,65 +84,21 @@ struct Person {
 
 impl Presigner {
     /// Reads the environment and profile files as AWS's tools do; asks no network, so credentials are first looked for
-    /// by the first mint.
+    /// by the first mint. `credentials` stand in for the default chain.
     ///
     /// `sole_realm` is the realm of all issuers, where they have one in common: it then need not be part of a person's
     /// `RoleSessionName`.
     ///
     /// # Errors
     ///
-    /// Names the entry of `authorized_url_hosts` that is no host.
+    /// There is no source of credentials.
     pub async fn new(
-        config: &AwsConfig,
-        sole_realm: Option<Arc<str>>,
-        clock: Clock,
-        metrics: Arc<Metrics>,
-    ) -> Result<Self, String> {
-        Self::build(config, sole_realm, clock, metrics, None).await
-    }
-
-    /// The same with one long-lived access key in place of the default chain.
-    ///
-    /// # Errors
-    ///
-    /// As [`Presigner::new`].
-    pub async fn with_access_key(
-        config: &AwsConfig,
-        sole_realm: Option<Arc<str>>,
-        clock: Clock,
-        metrics: Arc<Metrics>,
-        access_key_id: &str,
-        secret_access_key: &Secret,
-    ) -> Result<Self, String> {
-        let secret = std::str::from_utf8(secret_access_key.expose()).map_err(|error| error.to_string())?;
-        let credentials = Credentials::new(access_key_id, secret, None, None, "access key");
-        let credentials = SharedCredentialsProvider::new(credentials);
-        Self::with_credentials(config, sole_realm, clock, metrics, credentials).await
-    }
-
-    /// The same with credentials from elsewhere than the default chain.
-    ///
-    /// # Errors
-    ///
-    /// As [`Presigner::new`].
-    pub async fn with_credentials(
-        config: &AwsConfig,
-        sole_realm: Option<Arc<str>>,
-        clock: Clock,
-        metrics: Arc<Metrics>,
-        credentials: SharedCredentialsProvider,
-    ) -> Result<Self, String> {
-        Self::build(config, sole_realm, clock, metrics, Some(credentials)).await
-    }
-
-    async fn build(
         config: &AwsConfig,
         sole_realm: Option<Arc<str>>,
         clock: Clock,
         metrics: Arc<Metrics>,
         credentials: Option<SharedCredentialsProvider>,
     ) -> Result<Self, String> {
-        let hosts = AuthorizedHosts::new(&config.authorized_url_hosts)?;
         let sdk = sdk::settings(config, credentials).await;
         let provider = sdk.credentials_provider().ok_or("no source of AWS credentials is configured")?;
         let sagemaker = Arc::new(SageMaker::new(&sdk, config.endpoint_url.as_ref().map(ToString::to_string)));
@@ -159,7 +114,7 @@ impl Presigner {
             states,
             calls,
             slots: Slots::new(clock, metrics.slots.clone()),
-            hosts,
+            hosts: AuthorizedHosts::new(&config.authorized_url_hosts),
             prewarming: Arc::new(Semaphore::new(PREWARMING_AT_ONCE)),
             sole_realm,
             config: config.clone(),
@@ -173,12 +128,12 @@ impl Presigner {
     ///
     /// # Errors
     ///
-    /// [`PresignError`], within `aws.timeout`.
-    pub async fn presign(&self, grant: &Grant) -> Result<Presigned, PresignError> {
+    /// [`PresignError`], within `aws.timeout` and by the caller's own deadline.
+    pub async fn presign(&self, grant: &Grant, by: Instant) -> Result<Presigned, PresignError> {
         let key = SlotKey { person: Person::of(grant.principal()), mint: grant.mint().clone() };
         match self.slots.take(&key) {
             Some(presigned) => Ok(presigned),
-            None => self.mint(grant, &key.person).await,
+            None => self.mint(grant, &key.person, Deadline::after(self.config.timeout).or(by)).await,
         }
     }
 
@@ -194,7 +149,8 @@ impl Presigner {
         let presigner = Arc::clone(self);
         tokio::spawn(async move {
             let _permit = permit;
-            match presigner.mint(&grant, &Person::of(grant.principal())).await {
+            let deadline = Deadline::after(presigner.config.timeout);
+            match presigner.mint(&grant, &Person::of(grant.principal()), deadline).await {
                 Ok(presigned) => filling.fill(presigned),
                 Err(error) => {
                     presigner.metrics.slots.failed.inc();
@@ -216,10 +172,14 @@ impl Presigner {
     }
 
     /// One mint: state and credentials at the same time, then the presign call, then the check of its answer.
-    async fn mint(&self, grant: &Grant, person: &Person) -> Result<Presigned, PresignError> {
+    async fn mint(
+        &self,
+        grant: &Grant,
+        person: &Person,
+        deadline: Deadline,
+    ) -> Result<Presigned, PresignError> {
         let (mint, operation) = (grant.mint(), grant.mint().target.operation());
         let counted = self.metrics.mint(grant.destination(), operation);
-        let deadline = Deadline::after(self.config.timeout);
         let session = self.session(mint, session_name::session_name(person, self.sole_realm.as_deref()));
         let minted = timeout_at(deadline.at, Box::pin(self.mint_until(deadline, mint, session)))
             .await

@@ -4,9 +4,10 @@ use super::serve::{FLUSH, block_on, serve};
 use super::{DemoArgs, Failed, compiled, install_logger};
 use crate::config;
 use crate::sandbox::{Sandbox, SandboxOptions};
-use crate::secret::Secret;
 use crate::server::systemd::Sockets;
 use crate::telemetry::Log;
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use std::fs::{self, DirBuilder};
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener};
@@ -44,10 +45,11 @@ async fn demo(args: &DemoArgs, log: &Log) -> Result<(), Failed> {
     let loaded = config::load_text("config/sandbox.yaml", &text, &folder.0).map_err(Box::new)?;
     let configuration = compiled(loaded)?;
     let key = sandbox.credentials();
-    let access_key = (key.access_key_id.clone(), Secret::new(key.secret_access_key.as_bytes()));
+    let credentials = Credentials::new(&key.access_key_id, &key.secret_access_key, None, None, "sandbox");
+    let credentials = Some(SharedCredentialsProvider::new(credentials));
     let greet = |_| _ = greet(&gateway, &sandbox);
     let sockets = Sockets { main: Some(listener), ..Sockets::default() };
-    let audit = serve(configuration, None, sockets, Some(access_key), log, greet).await?;
+    let audit = serve(configuration, None, sockets, credentials, log, greet).await?;
     audit.flush(FLUSH);
     sandbox.shutdown().await;
     Ok(())

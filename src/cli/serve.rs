@@ -12,7 +12,6 @@ use crate::config::Drain;
 use crate::gateway::respond::Body;
 use crate::gateway::{Gateway, access};
 use crate::metrics::Metrics;
-use crate::secret::Secret;
 use crate::server::crowd::Crowd;
 use crate::server::edge::Edge;
 use crate::server::peer::Peer;
@@ -21,6 +20,7 @@ use crate::server::systemd::{self, Sockets};
 use crate::server::{self, Answers, Serving};
 use crate::telemetry::Log;
 use arc_swap::ArcSwap;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 use std::future::Future;
@@ -63,12 +63,12 @@ pub(super) fn block_on<Done>(task: impl Future<Output = Result<Done, Failed>>) -
 /// Runs until a signal asks to stop, and leaves the audit trail to be flushed. `ready` is told the address once requests are
 /// answered.
 ///
-/// `file` is where the configuration is read again from; `access_key` stands in for AWS's default chain of credentials.
+/// `file` is where the configuration is read again from; `credentials` stand in for AWS's default chain.
 pub(super) async fn serve(
     configuration: Configuration,
     file: Option<&Path>,
     sockets: Sockets,
-    access_key: Option<(String, Secret)>,
+    credentials: Option<SharedCredentialsProvider>,
     log: &Log,
     ready: impl FnOnce(SocketAddr),
 ) -> Result<Audit, Failed> {
@@ -78,26 +78,21 @@ pub(super) async fn serve(
     for warning in &loaded.warnings {
         tracing::warn!(warning = %warning.message, path = %warning.path, "config.insecure");
     }
-    let site = Site::open(&loaded.gateway, access_key, log).map_err(ran)?;
+    let site = Site::open(&loaded.gateway, credentials, log).map_err(ran)?;
     let edge = site.edge(&loaded.gateway, None).map_err(ran)?;
     let listen = listener("listen.address", sockets.main, loaded.gateway.listen.address).await?;
-    let admin = match (loaded.gateway.admin, sockets.admin) {
-        (Some(address), passed) => Some(listener("admin.address", passed, address).await?),
-        (None, _) => None,
-    };
+    let admin = listener("admin.address", sockets.admin, loaded.gateway.admin).await?;
     let limits = loaded.gateway.limits.clone();
     let gateway = Box::pin(site.gateway(loaded.gateway, policy, &loaded.digest, None)).await.map_err(ran)?;
 
     let address = listen.local_addr().map_err(ran)?;
-    let admin_address = admin.as_ref().and_then(|admin| admin.local_addr().ok());
+    let admin_address = admin.local_addr().map_err(ran)?;
     gateway.audit().record(&Record::new(Event::Start));
-    tracing::info!(address = %address, admin = admin_address.map(tracing::field::display), version = env!("CARGO_PKG_VERSION"), config_digest = %loaded.digest, "started");
+    tracing::info!(address = %address, admin = %admin_address, version = env!("CARGO_PKG_VERSION"), config_digest = %loaded.digest, "started");
     site.announce(&edge, None);
     site.in_force(&loaded.digest);
-    if let Some(admin) = admin {
-        let (metrics, readiness) = (Arc::clone(&site.metrics), site.readiness.clone());
-        tokio::spawn(async move { admin::serve(admin, &limits, metrics, readiness).await });
-    }
+    let (metrics, readiness) = (Arc::clone(&site.metrics), site.readiness.clone());
+    tokio::spawn(async move { admin::serve(admin, &limits, metrics, readiness).await });
     ready(address);
 
     let site = Arc::new(site);

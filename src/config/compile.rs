@@ -10,10 +10,13 @@ mod sign_in;
 mod state;
 mod texts;
 
+pub(crate) use aws::endpoint_url;
+pub(crate) use texts::is_loopback;
+
 use super::Gateway;
 use super::diagnostics::Diagnostic;
 use super::file::{Document, Portal};
-use super::located::At;
+use super::located::{At, Location};
 use crate::target::InvalidName;
 use std::path::Path;
 
@@ -51,7 +54,7 @@ pub(super) fn gateway(document: &Document, directory: &Path, findings: &mut Find
         public_url: public_url?,
         aliases: aliases?,
         listen: listen?,
-        admin: Some(admin?),
+        admin: admin?,
         trusted_proxies: trusted_proxies?,
         issuers: issuers?,
         credentials: credentials?,
@@ -77,9 +80,8 @@ impl Findings {
     ) -> Option<T> {
         match parse(written) {
             Ok(value) => Some(value),
-            Err(Problem { message, help }) => {
-                let finding = Diagnostic::new(path, written.location, message);
-                self.errors.push(Diagnostic { help, ..finding });
+            Err(problem) => {
+                self.errors.push(problem.at(path, written.location));
                 None
             }
         }
@@ -136,6 +138,11 @@ impl Problem {
 
     fn help(self, help: impl Into<String>) -> Self {
         Self { help: Some(help.into()), ..self }
+    }
+
+    fn at(self, path: &str, location: Location) -> Diagnostic {
+        let Self { message, help } = self;
+        Diagnostic { help, ..Diagnostic::new(path, location, message) }
     }
 }
 

@@ -8,6 +8,7 @@ use hyper::HeaderMap;
 use hyper::header::{ACCEPT, AUTHORIZATION, FORWARDED, HeaderName, USER_AGENT};
 use ipnet::IpNet;
 use std::net::{IpAddr, SocketAddr};
+use tokio::time::Instant;
 
 const FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
@@ -25,6 +26,8 @@ const PURPOSES: [HeaderName; 4] = [
 pub struct RequestContext {
     /// Shown on pages, in logs and in the audit trail, so that support can join them.
     pub ids: RequestIds,
+    /// When the request as a whole must be answered.
+    pub deadline: Instant,
     /// The person's own address, or `None` where nobody trusted has told it.
     pub client_ip: Option<IpAddr>,
     /// A trusted proxy sent an `X-Forwarded-For` that is not a list of addresses.
@@ -77,6 +80,7 @@ impl RequestContext {
         };
         Self {
             ids,
+            deadline: Instant::now() + settings.limits.deadlines.request,
             malformed_addresses: client_ip.is_err(),
             client_ip: client_ip.unwrap_or(None),
             from_trusted_proxy,

@@ -40,8 +40,6 @@ pub enum Error {
         wait: Duration,
     },
     Presign(PresignError),
-    /// AWS's URL cannot stand in a header.
-    Unspeakable,
     /// A sign-in failed on the way to this page.
     SignIn {
         error: SignInError,
@@ -141,7 +139,6 @@ impl Error {
             .retry(wait)
             .advise("A script, or a tab that reloads itself, can be the cause."),
             Self::Presign(error) => presign(&error),
-            Self::Unspeakable => refused_by_aws("bad-answer"),
             Self::SignIn { error, return_to } => {
                 Failure { again: Some(return_to.as_str().to_owned()), ..sign_in(&error) }
             }

@@ -7,16 +7,19 @@ use super::error::Error;
 use super::respond::{self, Body};
 use crate::audit::{Audit, Event, Record};
 use crate::authn::principal::Principal;
+use crate::metrics::series::GONE;
 use crate::policy::grant::Grant;
 use crate::policy::trial::NO_SUCH_PATH;
 use crate::policy::{Destination, Question, Refusal, explain};
 use crate::presign::authorized_url::AuthorizedUrl;
+use crate::presign::error::PresignErrorKind;
 use crate::presign::{MintFacts, Presigned};
 use hyper::http::request;
 use hyper::{Response, StatusCode};
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// What stands below a destination in a URL, as it came.
 #[derive(Clone, Copy)]
@@ -70,12 +73,12 @@ impl Gateway {
     ) -> Result<AuthorizedUrl, Error> {
         let mut decision = Decision::of(grant, &self.audit, context);
         if let Err(wait) = self.mint_rate.take(grant.principal()).await {
-            decision.reason = "too-many-launches";
+            decision.reason = Some("too-many-launches");
             return Err(Error::TooManyMints { wait });
         }
-        let presigned = self.presigner.presign(grant).await;
+        let presigned = self.presigner.presign(grant, context.deadline).await;
         let outcome = presigned.as_ref().map_or_else(|error| error.kind.as_str(), |_| "ok");
-        decision.reason = outcome;
+        decision.reason = Some(outcome);
         exchange.outcome(outcome);
         match presigned {
             Ok(Presigned { url, facts }) => {
@@ -113,22 +116,25 @@ struct Decision<'a> {
     facts: Option<MintFacts>,
     /// Of AWS's refusal.
     aws_request_id: Option<String>,
-    reason: &'static str,
+    /// `None` where it was dropped before its end.
+    reason: Option<&'static str>,
 }
 
 impl<'a> Decision<'a> {
     fn of(grant: &'a Grant, audit: &'a Audit, context: &'a RequestContext) -> Self {
-        Self { audit, grant, context, facts: None, aws_request_id: None, reason: "client-gone" }
+        Self { audit, grant, context, facts: None, aws_request_id: None, reason: None }
     }
 }
 
 impl Drop for Decision<'_> {
     fn drop(&mut self) {
         let (grant, facts) = (self.grant, self.facts.as_ref());
+        let is_overdue = self.context.deadline <= Instant::now();
+        let dropped = if is_overdue { PresignErrorKind::OutOfTime.as_str() } else { GONE };
         self.audit.record(&Record {
             destination: Some(grant.destination()),
             rule: grant.trace().deciding().map(|step| &*step.rule),
-            reason: Some(self.reason),
+            reason: Some(self.reason.unwrap_or(dropped)),
             outcome: Some(if facts.is_some() { "opened" } else { "failed" }),
             target: Some(explain::fields(grant.mint())),
             trace: Some(explain::steps(grant.trace())),

@@ -43,12 +43,8 @@ pub fn see_other(location: HeaderValue) -> Response<Body> {
 }
 
 /// The one way of an authorized URL into a browser.
-///
-/// # Errors
-///
-/// `None` where the URL cannot stand in a header.
-pub fn hand_out(url: AuthorizedUrl) -> Option<Response<Body>> {
-    url.into_location().map(redirect)
+pub fn hand_out(url: AuthorizedUrl) -> Response<Body> {
+    redirect(url.into_location())
 }
 
 pub fn html(status: StatusCode, page: Markup, pages: &Pages) -> Response<Body> {

@@ -84,7 +84,7 @@ impl Gateway {
                 &settings.credentials,
                 sessions.clone(),
                 Arc::clone(&metrics),
-            )?,
+            ),
             mint_rate: mint_rate.map_or_else(|| Arc::new(MintRate::new(mints_per_minute, state)), Arc::clone),
             presigner,
             look_ups: Arc::new(Semaphore::new(LOOK_UPS_AT_ONCE)),

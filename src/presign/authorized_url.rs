@@ -1,11 +1,12 @@
 //! The one-time URL that lets its bearer in.
 
 use super::error::BadAnswer;
+use crate::config::{AuthorizedHost, is_loopback};
 use crate::target::Fragment;
 use hyper::body::Bytes;
 use hyper::header::HeaderValue;
 use std::fmt;
-use url::{Host, Url};
+use url::Url;
 use zeroize::Zeroizing;
 
 /// The longest URL that is handed on. Studio's are some 4.4 kB; AWS names no limit for them.
@@ -21,14 +22,12 @@ pub struct AuthorizedUrl(Zeroizing<String>);
 impl AuthorizedUrl {
     /// The value of a `Location` header, marked sensitive so that HTTP/2 does not index it and `Debug` hides it. It is
     /// this very text, not a copy, and is wiped when the header is dropped.
-    ///
-    /// # Errors
-    ///
-    /// `None` where the text cannot stand in a header.
-    pub fn into_location(self) -> Option<HeaderValue> {
-        let mut value = HeaderValue::from_maybe_shared(Bytes::from_owner(self.0)).ok()?;
+    #[expect(clippy::expect_used, reason = "visible ASCII: `check` and `Fragment` admit nothing else")]
+    pub fn into_location(self) -> HeaderValue {
+        let value = HeaderValue::from_maybe_shared(Bytes::from_owner(self.0));
+        let mut value = value.expect("stands in a header");
         value.set_sensitive(true);
-        Some(value)
+        value
     }
 
     /// The same URL, opened at a page of its application. Scheme, host, path and query stay byte for byte as AWS wrote
@@ -67,32 +66,13 @@ impl fmt::Debug for AuthorizedUrl {
 
 /// Where a minted URL may stand: AWS's own host suffixes and those of `aws.authorized_url_hosts`.
 #[derive(Clone, Debug)]
-pub(super) struct AuthorizedHosts(Vec<HostPattern>);
-
-#[derive(Clone, Debug)]
-struct HostPattern {
-    /// With a leading dot, any name below it; without, this host.
-    host: String,
-    port: Option<u16>,
-    /// On the machine itself there is no network to read along.
-    http_allowed: bool,
-}
+pub(super) struct AuthorizedHosts(Vec<AuthorizedHost>);
 
 impl AuthorizedHosts {
-    /// # Errors
-    ///
-    /// Names the entry that is neither `.suffix` nor `host`, each with an optional `:port`.
-    pub(super) fn new(configured: &[String]) -> Result<Self, String> {
-        [".sagemaker.aws", ".app.aws"]
-            .into_iter()
-            .chain(configured.iter().map(String::as_str))
-            .map(|text| {
-                HostPattern::parse(text).ok_or_else(|| {
-                    format!("`{text}` is no host: `.suffix` or `host`, then `:port` if need be")
-                })
-            })
-            .collect::<Result<_, _>>()
-            .map(Self)
+    pub(super) fn new(configured: &[AuthorizedHost]) -> Self {
+        let own = [".sagemaker.aws", ".app.aws"];
+        let own = own.map(|host| AuthorizedHost { host: host.to_owned(), port: None });
+        Self(own.into_iter().chain(configured.iter().cloned()).collect())
     }
 
     /// Makes the URL out of what AWS answered. This is the only maker, and it changes no byte of the text.
@@ -134,37 +114,19 @@ impl AuthorizedHosts {
         if !written.map_or(authority, |(host, _)| host).eq_ignore_ascii_case(host) {
             return Err(BadAnswer::ForeignHost);
         }
-        let pattern =
-            self.0.iter().find(|pattern| pattern.matches(host, url.port())).ok_or(BadAnswer::ForeignHost)?;
-        if url.scheme() != "https" && !pattern.http_allowed {
+        if !self.0.iter().any(|authorized| authorized.covers(host, url.port())) {
+            return Err(BadAnswer::ForeignHost);
+        }
+        // On the machine itself there is no network to read along.
+        if url.scheme() != "https" && !is_loopback(&url) {
             return Err(BadAnswer::NotHttps);
         }
         Ok(AuthorizedUrl(text))
     }
 }
 
-impl HostPattern {
-    fn parse(text: &str) -> Option<Self> {
-        let (below, name) = text.strip_prefix('.').map_or((false, text), |name| (true, name));
-        if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-.:[]".contains(&b)) {
-            return None;
-        }
-        let url = Url::parse(&format!("https://{name}/")).ok()?;
-        let host = url.host()?;
-        let written = url.port().map_or_else(|| host.to_string(), |port| format!("{host}:{port}"));
-        if !written.eq_ignore_ascii_case(name) || (below && !matches!(host, Host::Domain(_))) {
-            return None;
-        }
-        let http_allowed = match &host {
-            Host::Domain(name) => *name == "localhost" || name.ends_with(".localhost"),
-            Host::Ipv4(address) => address.is_loopback(),
-            Host::Ipv6(address) => address.is_loopback(),
-        };
-        let dot = if below { "." } else { "" };
-        Some(Self { host: format!("{dot}{host}"), port: url.port(), http_allowed })
-    }
-
-    fn matches(&self, host: &str, port: Option<u16>) -> bool {
+impl AuthorizedHost {
+    fn covers(&self, host: &str, port: Option<u16>) -> bool {
         let same_host = if self.host.starts_with('.') {
             host.strip_suffix(&self.host).is_some_and(|below| !below.is_empty() && !below.ends_with('.'))
         } else {
@@ -180,9 +142,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn check(text: &str) -> Result<AuthorizedUrl, BadAnswer> {
-        let configured =
-            [".example.cn", "127.0.0.1:4010", "[::1]:4010", "ml.localhost:4010"].map(str::to_owned);
-        AuthorizedHosts::new(&configured).unwrap().check(Zeroizing::new(text.to_owned()))
+        let local = ["127.0.0.1", "[::1]", "ml.localhost"].map(|host| (host, Some(4010)));
+        let configured = [(".example.cn", None)].into_iter().chain(local);
+        let configured: Vec<AuthorizedHost> =
+            configured.map(|(host, port)| AuthorizedHost { host: host.to_owned(), port }).collect();
+        AuthorizedHosts::new(&configured).check(Zeroizing::new(text.to_owned()))
     }
 
     #[test]
@@ -282,14 +246,5 @@ mod tests {
         assert!(check(&format!("{base}{}", "a".repeat(LONGEST_URL - base.len()))).is_ok());
         let longer = format!("{base}{}", "a".repeat(LONGEST_URL - base.len() + 1));
         assert_eq!(check(&longer).expect_err("too long"), BadAnswer::TooLong);
-    }
-
-    #[test]
-    fn what_is_no_host_is_no_pattern() {
-        for text in
-            ["", ".", "*.sagemaker.aws", "https://a.example", "a.example/", "a b", ".127.0.0.1", "a@b"]
-        {
-            assert!(AuthorizedHosts::new(&[text.to_owned()]).is_err(), "{text}");
-        }
     }
 }

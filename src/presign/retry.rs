@@ -56,6 +56,11 @@ impl Deadline {
         let at = now + timeout;
         Self { at, throttling_until: at.min(now + PATIENCE_WITH_THROTTLING) }
     }
+
+    /// The earlier of the two.
+    pub(super) fn or(self, other: Instant) -> Self {
+        Self { at: self.at.min(other), throttling_until: self.throttling_until.min(other) }
+    }
 }
 
 impl Calls {

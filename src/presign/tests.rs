@@ -22,6 +22,7 @@ use aws_fake::{AwsFake, Call, Reply};
 use aws_sdk_sagemaker::config::{Credentials, SharedCredentialsProvider};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
 const ROLE: &str = "arn:aws:iam::111122223333:role/postern";
 
@@ -69,10 +70,14 @@ impl Setup {
         self.config.sts_endpoint_url = Some(aws.url().parse().unwrap());
         let clock = self.clock.clone();
         let (config, metrics) = (&self.config, Arc::default());
-        let presigner =
-            Presigner::with_credentials(config, self.sole_realm, self.clock, metrics, self.credentials);
+        let presigner = Presigner::new(config, self.sole_realm, self.clock, metrics, Some(self.credentials));
         Stage { aws, presigner: Arc::new(presigner.await.unwrap()), clock }
     }
+}
+
+/// Later than anything here takes.
+fn far_off() -> Instant {
+    Instant::now() + Duration::from_secs(60)
 }
 
 impl Stage {
@@ -81,7 +86,7 @@ impl Stage {
     }
 
     async fn presign(&self, grant: &Grant) -> Result<Presigned, PresignError> {
-        self.presigner.presign(grant).await
+        self.presigner.presign(grant, far_off()).await
     }
 
     /// Waits until the one slot has been filled.

@@ -3,6 +3,7 @@
 use crate::support::believer::{Believer, ISSUER, NOW, claims, claims_with, header_map, reason};
 use crate::support::jwks_server::Answer;
 use crate::support::signer::Signer;
+use hyper::header::HeaderName;
 use postern::authn::credential::Presented;
 use postern::authn::{Authenticator, Via};
 use postern::config::{Algorithm, AwsAlb, Credentials, KeySource, SignedHeaderConfig};
@@ -68,7 +69,7 @@ async fn behind_balancer(key: &Signer) -> Believer {
         config.algorithms = vec![Algorithm::Es256];
         config.audience = Vec::new();
         let aws_alb = Some(AwsAlb { signer: SIGNER.to_owned(), client_id: "ml-balancer".to_owned() });
-        config.signed_header = Some(SignedHeaderConfig { header: HEADER.to_owned(), aws_alb });
+        config.signed_header = Some(SignedHeaderConfig { header: HeaderName::from_static(HEADER), aws_alb });
         server.serve(&format!("/pem/{KEY_ID}"), key.pem());
     })
     .await
@@ -184,7 +185,8 @@ async fn an_identity_aware_proxys_token_is_for_this_backend_and_short() {
     let backend = "/projects/1/global/backendServices/2";
     let believer = Believer::with(&[&key], |config, _| {
         config.audience = vec![backend.to_owned()];
-        config.signed_header = Some(SignedHeaderConfig { header: name.to_owned(), aws_alb: None });
+        config.signed_header =
+            Some(SignedHeaderConfig { header: HeaderName::from_static(name), aws_alb: None });
     })
     .await;
     let outcome = async |change: &[(&str, Value)]| {
@@ -209,7 +211,7 @@ async fn two_credentials_name_the_same_person_or_nobody() {
     let (direct, balanced) = (Believer::of(&[&key]).await, behind_balancer(&balancer_key).await);
     let issuers = [Arc::clone(&direct.issuer), Arc::clone(&balanced.issuer)];
     let outcome = async |credentials: Credentials, bearer: &str, header: &str| {
-        let authenticator = Authenticator::new(&issuers, &credentials, None, Arc::default()).unwrap();
+        let authenticator = Authenticator::new(&issuers, &credentials, None, Arc::default());
         let bearer = format!("Bearer {bearer}");
         let headers = header_map(&[("authorization", &bearer), (HEADER, header)]);
         let presented = Presented { headers: &headers, from_trusted_proxy: true };

@@ -284,7 +284,7 @@ async fn a_key_belongs_to_one_issuer() {
         Believer::with(&[&theirs], |config, _| config.issuer = "https://other.example".to_owned()).await;
     let all = postern::config::Credentials { bearer: true, session: false, signed_header: false };
     let issuers = [Arc::clone(&believer.issuer), Arc::clone(&other.issuer)];
-    let both = postern::authn::Authenticator::new(&issuers, &all, None, Arc::default()).unwrap();
+    let both = postern::authn::Authenticator::new(&issuers, &all, None, Arc::default());
     let outcome = async |token: String| {
         let headers = crate::support::believer::header_map(&[("authorization", &format!("Bearer {token}"))]);
         let presented =

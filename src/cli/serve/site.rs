@@ -9,11 +9,11 @@ use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::presign::Presigner;
-use crate::secret::Secret;
 use crate::server::edge::Edge;
 use crate::server::readiness::Readiness;
 use crate::state::State;
 use crate::telemetry::Log;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -30,7 +30,7 @@ pub(super) struct Site {
     clock: Clock,
     http: HttpClient,
     state: State,
-    access_key: Option<(String, Secret)>,
+    credentials: Option<SharedCredentialsProvider>,
 }
 
 impl Site {
@@ -39,7 +39,7 @@ impl Site {
     /// In words for the admin, such as an address of the shared state that is none.
     pub(super) fn open(
         settings: &config::Gateway,
-        access_key: Option<(String, Secret)>,
+        credentials: Option<SharedCredentialsProvider>,
         log: &Log,
     ) -> Result<Self, String> {
         let clock = Clock::system();
@@ -55,7 +55,7 @@ impl Site {
             http: HttpClient::new()?,
             state,
             clock,
-            access_key,
+            credentials,
         })
     }
 
@@ -114,12 +114,8 @@ impl Site {
     }
 
     async fn presigner(&self, settings: &config::Gateway) -> Result<Presigner, String> {
-        let (aws, realm, clock) = (&settings.aws, settings.sole_realm(), self.clock.clone());
-        let metrics = Arc::clone(&self.metrics);
-        match &self.access_key {
-            Some((id, secret)) => Presigner::with_access_key(aws, realm, clock, metrics, id, secret).await,
-            None => Presigner::new(aws, realm, clock, metrics).await,
-        }
+        let (realm, clock, metrics) = (settings.sole_realm(), self.clock.clone(), Arc::clone(&self.metrics));
+        Presigner::new(&settings.aws, realm, clock, metrics, self.credentials.clone()).await
     }
 }
 

@@ -2,9 +2,10 @@
 
 use super::texts::{self, Plain, mismatch};
 use super::{Findings, Problem};
-use crate::config::AwsConfig;
+use crate::config::diagnostics::Diagnostic;
 use crate::config::file::{Aws, SessionPolicy, SourceIdentity};
 use crate::config::located::{At, Named};
+use crate::config::{AuthorizedHost, AwsConfig};
 use crate::target::{Region, RoleArn, arn};
 use std::collections::HashSet;
 use std::time::Duration;
@@ -47,6 +48,11 @@ pub(super) fn aws(written: &Aws, calls_at_once: usize, findings: &mut Findings) 
 
 fn endpoint(path: &str, written: Option<&At<String>>, findings: &mut Findings) -> Option<Option<Url>> {
     findings.check_optional(path, written, |text| texts::url(text, Plain::OnLoopback))
+}
+
+/// The address of AWS's that a destination names for itself.
+pub(crate) fn endpoint_url(path: &str, written: &At<String>) -> Result<Url, Diagnostic> {
+    texts::url(written, Plain::OnLoopback).map_err(|problem| problem.at(path, written.location))
 }
 
 /// `ExternalId` of `AssumeRole`: 2 to 1224 of `[\w+=,.@:\/-]`.
@@ -98,22 +104,58 @@ fn tag_text(text: &str, longest: usize) -> Result<String, Problem> {
 }
 
 /// `.suffix.example`, `host` or `host:port`, in lower case; a port that is not the default one.
-fn authorized_url_host(text: &str) -> Result<String, Problem> {
+fn authorized_url_host(text: &str) -> Result<AuthorizedHost, Problem> {
     let allowed =
         "`.suffix.example` for all hosts below it, `host.example` or `host.example:8443`, without a scheme";
-    let legal = match text.strip_prefix('.') {
-        Some(suffix) => texts::is_domain(suffix) && suffix.contains('.'),
-        None => Url::parse(&format!("https://{text}/")).is_ok_and(|url| {
-            let host = url.host_str().unwrap_or_default();
-            let written = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-            let is_known = match url.host() {
-                Some(Host::Domain(name)) => {
-                    texts::is_domain(name) && (name.contains('.') || name == "localhost")
-                }
-                address => address.is_some(),
-            };
-            is_known && written.eq_ignore_ascii_case(text)
-        }),
+    match text.strip_prefix('.') {
+        Some(suffix) if texts::is_domain(suffix) && suffix.contains('.') => {
+            Ok(AuthorizedHost { host: text.to_ascii_lowercase(), port: None })
+        }
+        Some(_) => Err(mismatch(text, allowed)),
+        None => single_host(text).ok_or_else(|| mismatch(text, allowed)),
+    }
+}
+
+fn single_host(text: &str) -> Option<AuthorizedHost> {
+    let url = Url::parse(&format!("https://{text}/")).ok()?;
+    let is_known = match url.host()? {
+        Host::Domain(name) => texts::is_domain(name) && (name.contains('.') || name == "localhost"),
+        Host::Ipv4(_) | Host::Ipv6(_) => true,
     };
-    if legal { Ok(text.to_ascii_lowercase()) } else { Err(mismatch(text, allowed)) }
+    let host = AuthorizedHost { host: url.host_str()?.to_owned(), port: url.port() };
+    // As it is written, so that no other spelling of a host slips through.
+    (is_known && host.to_string().eq_ignore_ascii_case(text)).then_some(host)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_told_from_what_is_none() {
+        let host = |text| authorized_url_host(text).map(|host| (host.host, host.port)).ok();
+        for (text, read, port) in [
+            (".Corp.example", ".corp.example", None),
+            ("studio.corp.example:8443", "studio.corp.example", Some(8443)),
+            ("localhost:4010", "localhost", Some(4010)),
+            ("127.0.0.1:4010", "127.0.0.1", Some(4010)),
+            ("[::1]", "[::1]", None),
+        ] {
+            assert_eq!(host(text), Some((read.to_owned(), port)), "{text}");
+        }
+        for text in [
+            "",
+            ".",
+            "*.sagemaker.aws",
+            "https://a.example",
+            "a.example/",
+            "a b",
+            ".127.0.0.1",
+            "a@b.example",
+            "127.1",
+            "a.example:443",
+        ] {
+            assert_eq!(host(text), None, "{text}");
+        }
+    }
 }

@@ -7,11 +7,12 @@ use crate::config::file::{Claims, Issuer};
 use crate::config::located::{At, Named};
 use crate::config::{Algorithm, AwsAlb, ClaimPaths, IssuerConfig, KeySource, SignedHeaderConfig};
 use crate::target::Region;
+use hyper::header::HeaderName;
 use std::path::Path;
 use std::sync::Arc;
 use url::Url;
 
-const ALB_HEADER: &str = "x-amzn-oidc-data";
+const ALB_HEADER: HeaderName = HeaderName::from_static("x-amzn-oidc-data");
 
 const ALGORITHMS: [(&str, Algorithm); 10] = [
     ("RS256", Algorithm::Rs256),
@@ -221,7 +222,7 @@ fn aws_alb(
         Some(url) => url,
         None => aws_key_folder(&region, &signer.partition)?,
     };
-    let (header, client_id) = (header?.unwrap_or_else(|| ALB_HEADER.to_owned()), client_id??);
+    let (header, client_id) = (header?.unwrap_or(ALB_HEADER), client_id??);
     let aws_alb = Some(AwsAlb { signer: signer.arn, client_id });
     legal.then_some(Trust {
         algorithms: vec![Algorithm::Es256],
@@ -325,15 +326,14 @@ fn algorithm(text: &str) -> Result<Algorithm, Problem> {
     })
 }
 
-/// A header field name in lower case.
-fn header_name(text: &str) -> Result<String, Problem> {
-    let name = hyper::header::HeaderName::from_bytes(text.as_bytes())
+fn header_name(text: &str) -> Result<HeaderName, Problem> {
+    let name = HeaderName::from_bytes(text.as_bytes())
         .map_err(|_| mismatch(text, "the name of a request header, such as `x-amzn-oidc-data`"))?;
     if ["authorization", "cookie", "host"].contains(&name.as_str()) {
         let message = format!("`{name}` is not a load balancer's own header");
         return Err(Problem::new(message).help("tokens in `Authorization` are the credential `bearer`"));
     }
-    Ok(name.as_str().to_owned())
+    Ok(name)
 }
 
 fn claim_paths(path: &str, written: Option<&Claims>, findings: &mut Findings) -> Option<ClaimPaths> {

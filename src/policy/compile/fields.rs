@@ -1,8 +1,8 @@
 //! The fields of a target, as a destination and the `set` of its rules write them.
 
 use super::Compiler;
-use crate::config::diagnostics::Diagnostic;
 use crate::config::located::{At, Location};
+use crate::config::{self, diagnostics::Diagnostic};
 use crate::policy::Kind;
 use crate::policy::blueprint::{Blueprint, TargetPlan};
 use crate::policy::expression::Problem;
@@ -258,14 +258,8 @@ impl Compiler<'_> {
     }
 
     fn endpoint_url(&mut self, path: &str, written: Option<&At<String>>) -> Option<String> {
-        let written = written?;
-        let url = url::Url::parse(written).ok().filter(|url| {
-            matches!(url.scheme(), "https" | "http") && url.has_host() && url.username().is_empty()
-        });
-        if url.is_none() {
-            self.problem(&format!("{path}.endpoint_url"), written.location, "is not an `https` URL");
-        }
-        url.map(|url| url.to_string())
+        let url = config::endpoint_url(&format!("{path}.endpoint_url"), written?);
+        url.map_err(|finding| self.diagnostics.push(finding)).ok().map(String::from)
     }
 }
 

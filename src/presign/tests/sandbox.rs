@@ -1,6 +1,7 @@
 //! The same against the sandbox, which verifies signatures and holds sessions to their policies.
 
 use super::*;
+use crate::config::AuthorizedHost;
 use crate::presign::state::TargetState;
 use crate::sandbox::{Fault, Sandbox, SandboxOptions, Times};
 use crate::target::{MlflowAppArn, NotebookInstanceName, PartnerAppArn, TrackingServerName};
@@ -13,15 +14,15 @@ async fn stage() -> (Sandbox, Arc<Presigner>) {
     setup.config.endpoint_url = Some(sandbox.sagemaker_url().clone());
     setup.config.sts_endpoint_url = Some(sandbox.sts_url().clone());
     setup.config.authorized_url_hosts =
-        vec![format!("{}:{}", landing.host_str().unwrap(), landing.port().unwrap())];
+        vec![AuthorizedHost { host: landing.host_str().unwrap().to_owned(), port: landing.port() }];
     let own = sandbox.credentials();
     let own = Credentials::new(&own.access_key_id, &own.secret_access_key, None, None, "sandbox");
-    let presigner = Presigner::with_credentials(
+    let presigner = Presigner::new(
         &setup.config,
         setup.sole_realm,
         setup.clock,
         Arc::default(),
-        SharedCredentialsProvider::new(own),
+        Some(SharedCredentialsProvider::new(own)),
     );
     (sandbox, Arc::new(presigner.await.unwrap()))
 }
@@ -65,7 +66,7 @@ async fn every_kind_of_target_is_minted_within_its_scoped_policy() {
     ] {
         for mint in [mint(target.clone()), with_role(target.clone())] {
             let grant = Grant::for_tests("corp", "ada@corp.example", mint);
-            presigner.presign(&grant).await.unwrap();
+            presigner.presign(&grant, far_off()).await.unwrap();
         }
         assert_eq!(
             presigner.describe(&Grant::for_tests("corp", "ada", mint(target))).await,
@@ -84,7 +85,10 @@ async fn a_target_that_is_not_there_is_missing() {
         expires_in: None,
         session_expiration: None,
     };
-    let error = presigner.presign(&Grant::for_tests("corp", "ada", mint(target))).await.expect_err("missing");
+    let error = presigner
+        .presign(&Grant::for_tests("corp", "ada", mint(target)), far_off())
+        .await
+        .expect_err("missing");
     assert_eq!(error.kind, PresignErrorKind::NotReady(TargetState::Missing));
 }
 
@@ -92,5 +96,8 @@ async fn a_target_that_is_not_there_is_missing() {
 async fn a_cut_answer_is_asked_for_again() {
     let (sandbox, presigner) = stage().await;
     sandbox.faults().inject(Some("CreatePresignedDomainUrl"), Fault::CutBody, Times::Next(1));
-    presigner.presign(&Grant::for_tests("corp", "ada", with_role(sandbox_studio()))).await.unwrap();
+    presigner
+        .presign(&Grant::for_tests("corp", "ada", with_role(sandbox_studio())), far_off())
+        .await
+        .unwrap();
 }

@@ -88,8 +88,7 @@ impl World {
         let clock = Clock::manual(UnixSeconds(NOW));
         let issuer = Issuer::new(config, HttpClient::new().unwrap(), clock, &Metrics::default()).unwrap();
         let credentials = Credentials { bearer: true, session: false, signed_header: false };
-        let authenticator =
-            Authenticator::new(&[Arc::clone(&issuer)], &credentials, None, Arc::default()).unwrap();
+        let authenticator = Authenticator::new(&[Arc::clone(&issuer)], &credentials, None, Arc::default());
         let (mut marks, mut messages) = (Vec::new(), Vec::new());
         let expired = changed(claims("ada"), "exp", (NOW - 3600).into());
         let tokens = [

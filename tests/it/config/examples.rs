@@ -2,8 +2,8 @@
 
 use super::{LEGAL, accepted, changed, in_a_line, refused};
 use postern::config::{
-    Algorithm, ClientAuthentication, KeySource, Loaded, SecretSource, StateConfig, ValkeyConfig, WhenAway,
-    load, load_text, schema,
+    Algorithm, AuthorizedHost, ClientAuthentication, KeySource, Loaded, SecretSource, StateConfig,
+    ValkeyConfig, WhenAway, load, load_text, schema,
 };
 use postern::policy::file::Target;
 use serde_json::Value;
@@ -42,7 +42,7 @@ fn every_example_loads() {
 fn defaults_are_filled_in() {
     let Loaded { gateway, policy, warnings, .. } = example("minimal.yaml");
     assert_eq!(warnings, []);
-    assert_eq!(gateway.admin.unwrap().to_string(), "127.0.0.1:9901");
+    assert_eq!(gateway.admin.to_string(), "127.0.0.1:9901");
     assert!(
         gateway.trusted_proxies.is_empty() && gateway.aliases.is_empty() && !gateway.listen.direct_clients
     );
@@ -93,7 +93,8 @@ fn everything_written_arrives() {
     ];
     assert_eq!(gateway.session.keys, session_keys);
     assert_eq!(gateway.aws.session_tags[1], ("cost-center".to_owned(), "0042".to_owned()));
-    assert_eq!(gateway.aws.authorized_url_hosts, [".sagemaker.corp.example"]);
+    let host = AuthorizedHost { host: ".sagemaker.corp.example".to_owned(), port: None };
+    assert_eq!(gateway.aws.authorized_url_hosts, [host]);
     let valkey = ValkeyConfig {
         url: SecretSource::Env("POSTERN_VALKEY_URL".into()),
         timeout: Duration::from_millis(250),
@@ -139,7 +140,8 @@ fn the_demo_can_put_its_own_addresses_into_the_sandbox() {
     }
     let gateway =
         load_text("sandbox.yaml", &text, Path::new("")).unwrap_or_else(|refusal| panic!("{refusal}")).gateway;
-    assert_eq!(gateway.aws.authorized_url_hosts, ["127.0.0.1:41004"]);
+    let host = AuthorizedHost { host: "127.0.0.1".to_owned(), port: Some(41004) };
+    assert_eq!(gateway.aws.authorized_url_hosts, [host]);
     let secret = SecretSource::File("/tmp/sandbox/client-secret".into());
     assert!(
         matches!(gateway.sign_in.unwrap().client_authentication, ClientAuthentication::Secret(found) if found == secret)

@@ -87,7 +87,7 @@ fn manifests_and_configuration_agree() {
         ports.iter().find(|port| port["name"] == name).expect("the port")["containerPort"].as_u64()
     };
     assert_eq!(port("http"), Some(settings.listen.address.port().into()));
-    assert_eq!(port("admin"), settings.admin.map(|admin| admin.port().into()));
+    assert_eq!(port("admin"), Some(settings.admin.port().into()));
     for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
         assert_eq!(container[probe]["httpGet"]["port"], "admin", "{probe}");
     }

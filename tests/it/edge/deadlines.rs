@@ -286,6 +286,11 @@ async fn a_request_as_a_whole_ends_in_time() {
     let stage = slow_to_mint(Duration::from_secs(20), "limits: {deadlines: {request: 1s}}").await;
     let answer = stage.program("grace").get(&stage.postern.at("/studio")).await.checked();
     assert_eq!(answer.status, 504, "{}", answer.body);
+    let record = stage.postern.audit(2)[1].clone();
+    assert_eq!((&record["outcome"], &record["reason"]), (&"failed".into(), &"out-of-time".into()));
+    let exposed = exposed(&stage).await;
+    let mint = exposed.lines().find(|line| line.starts_with("postern_mints_total") && line.ends_with(" 1"));
+    assert!(mint.expect("a mint").contains("outcome=\"out-of-time\""), "{mint:?}");
 }
 
 /// Who comes when all places are taken waits for one, and gets it when somebody is thrown out.

@@ -200,7 +200,13 @@ fn an_endpoint_is_a_url() {
         )
     };
     assert!(faults("https://vpce.example").is_empty());
-    for wrong in ["vpce.example", "ftp://x", "https://user@x", ""] {
-        assert_eq!(faults(wrong), ["destinations.nb.endpoint_url: is not an `https` URL"], "{wrong}");
+    assert!(faults("http://127.0.0.1:9").is_empty());
+    for wrong in ["vpce.example", "ftp://x", "https://x?y", "http://vpce.example", ""] {
+        let found =
+            format!("destinations.nb.endpoint_url: found `{wrong}`; allowed: an absolute `https` URL");
+        let faults = faults(wrong);
+        assert!(faults.len() == 1 && faults[0].starts_with(&found), "{faults:?}");
     }
+    let with_user = "destinations.nb.endpoint_url: found a URL with a user; allowed: an absolute `https` URL";
+    assert!(faults("https://user@x")[0].starts_with(with_user));
 }

@@ -41,7 +41,7 @@ impl Believer {
         let metrics = Arc::<Metrics>::default();
         let issuer = Issuer::new(config, HttpClient::new().unwrap(), clock.clone(), &metrics).unwrap();
         let all = Credentials { bearer: true, session: true, signed_header: true };
-        let authenticator = Authenticator::new(&[Arc::clone(&issuer)], &all, None, metrics).unwrap();
+        let authenticator = Authenticator::new(&[Arc::clone(&issuer)], &all, None, metrics);
         let authenticator = Arc::new(authenticator);
         Self { server, clock, issuer, authenticator }
     }
