@@ -1,8 +1,10 @@
 //! From what an admin wrote to a [`Policy`], or to everything that is wrong with it.
 
+mod apart;
 mod fields;
 mod trials;
 
+use self::apart::Home;
 use super::expression::functions::Library;
 use super::expression::{Condition, Gathered, Problem, Vocabulary};
 use super::file::{self, PolicyFile};
@@ -61,7 +63,8 @@ pub fn compile(
         trusted_proxies: context.trusted_proxies,
         tables: &tables,
     };
-    let mut compiler = Compiler { context, vocabulary, gathered: Gathered::default(), diagnostics };
+    let mut compiler =
+        Compiler { context, vocabulary, gathered: Gathered::default(), homes: Vec::new(), diagnostics };
     let mut names = Names::default();
     let deny: Vec<Option<Rule>> =
         file.deny.iter().enumerate().map(|(index, rule)| compiler.global(index, rule, &mut names)).collect();
@@ -91,6 +94,8 @@ struct Compiler<'a> {
     context: &'a CompileContext<'a>,
     vocabulary: Vocabulary<'a>,
     gathered: Gathered,
+    /// Where the rules so far lead.
+    homes: Vec<Home>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -175,12 +180,12 @@ impl Compiler<'_> {
             (None, "deny") => Some(Verdict::Deny),
             (Some(written), _) => {
                 let fields = self.set_fields(&set, written, kind).or(base);
-                self.keep_realms_apart(path, rule, condition.as_ref(), &fields);
+                self.keep_people_apart(path, rule, condition.as_ref(), &fields);
                 self.keep_to_partition(path, rule, &fields);
                 fields.plan(kind).map(|blueprint| Verdict::Allow(Arc::new(blueprint)))
             }
             (None, _) => {
-                self.keep_realms_apart(path, rule, condition.as_ref(), base);
+                self.keep_people_apart(path, rule, condition.as_ref(), base);
                 self.keep_to_partition(path, rule, base);
                 base.plan(kind).map(|blueprint| Verdict::Allow(Arc::new(blueprint)))
             }
@@ -192,24 +197,6 @@ impl Compiler<'_> {
             verdict: verdict?,
             remedy: rule.remedy.as_deref().map(Arc::from),
         })
-    }
-
-    /// The same user of two realms is two people, who must not meet in one computed profile.
-    fn keep_realms_apart(
-        &mut self,
-        path: &str,
-        rule: &At<file::Rule>,
-        condition: Option<&Condition>,
-        fields: &Fields,
-    ) {
-        let told_apart =
-            condition.is_none_or(Condition::names_realm) || !fields.computes_profile_for_any_realm();
-        if self.context.several_realms && !told_apart {
-            let message = "people of several realms could get the same `user_profile_name` by this rule";
-            let help = "ask for the `realm` in the rule, or write `profile_name(realm + '/' + …)`".to_owned();
-            let problem = Problem { character: None, message: message.to_owned(), help: Some(help) };
-            self.problems(path, rule.location, vec![problem]);
-        }
     }
 
     fn keep_to_partition(&mut self, path: &str, rule: &At<file::Rule>, fields: &Fields) {

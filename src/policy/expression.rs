@@ -14,19 +14,18 @@ mod text_list;
 use super::lookup::Table;
 use super::reach::Outline;
 use super::reads::Reads;
-use cel::common::ast::Expr;
 use cel::common::types::{CelBool, CelString};
 use cel::common::value::CowVal;
 use cel::parser::Parser;
 use cel::{ExecutionError, IdedExpr, Value};
-use check::{Check, Type};
+use check::{Check, Type, is_lookup};
 use facts::Facts;
 use functions::Patterns;
 use ipnet::IpNet;
 use shape::Shape;
 use std::collections::BTreeMap;
 
-pub(super) use check::PREFIX_HELP;
+pub(super) use check::{Joined, PREFIX_HELP};
 
 /// Longer expressions are refused before they are parsed.
 const LONGEST: usize = 2048;
@@ -78,6 +77,11 @@ pub(super) struct TextExpression {
     pub(super) is_looked_up: bool,
     /// It depends on the person's realm or issuer.
     pub(super) names_realm: bool,
+    pub(super) joined: Joined,
+    /// Those of each `local_part(…)`.
+    pub(super) domains: Vec<String>,
+    /// As it is written, without those.
+    pub(super) form: String,
 }
 
 impl Condition {
@@ -86,7 +90,7 @@ impl Condition {
         vocabulary: &Vocabulary<'_>,
         gathered: &mut Gathered,
     ) -> Result<Self, Vec<Problem>> {
-        let Parsed { expression, found, names_realm } = parse(source, vocabulary, gathered)?;
+        let Parsed { expression, found, names_realm, .. } = parse(source, vocabulary, gathered)?;
         if found.may_be(Type::Bool) {
             Ok(Self { expression, names_realm })
         } else {
@@ -126,12 +130,23 @@ impl TextExpression {
         vocabulary: &Vocabulary<'_>,
         gathered: &mut Gathered,
     ) -> Result<Self, Vec<Problem>> {
-        let Parsed { expression, found, names_realm, .. } = parse(source, vocabulary, gathered)?;
+        let Parsed { expression, found, names_realm, joined, domains } = parse(source, vocabulary, gathered)?;
         if found.may_be(Type::String) {
-            let is_looked_up = matches!(&expression.expr, Expr::Call(call) if call.func_name == "lookup");
+            let is_looked_up = is_lookup(&expression);
             let outlines = outlines::of(&expression, vocabulary.tables);
             let is_profile_name = found == Type::ProfileName;
-            Ok(Self { expression, outlines, is_profile_name, is_looked_up, names_realm })
+            let form = domains.iter().fold(source.to_owned(), |form, domain| form.replace(domain, ""));
+            let form = form.split_whitespace().collect();
+            Ok(Self {
+                expression,
+                outlines,
+                is_profile_name,
+                is_looked_up,
+                names_realm,
+                joined,
+                domains,
+                form,
+            })
         } else {
             Err(vec![Problem::whole(format!("`${{…}}` needs a string, and this is {}", found.words()))])
         }
@@ -158,6 +173,8 @@ struct Parsed {
     expression: IdedExpr,
     found: Type,
     names_realm: bool,
+    joined: Joined,
+    domains: Vec<String>,
 }
 
 fn parse(source: &str, vocabulary: &Vocabulary<'_>, gathered: &mut Gathered) -> Result<Parsed, Vec<Problem>> {
@@ -185,7 +202,7 @@ fn parse(source: &str, vocabulary: &Vocabulary<'_>, gathered: &mut Gathered) -> 
     })?;
     let mut check = Check::new(vocabulary, &positions, &mut gathered.patterns);
     let found = check.expression(&expression);
-    let Check { mut problems, names_realm, .. } = check;
+    let Check { mut problems, names_realm, joined, domains, .. } = check;
     if !problems.is_empty() {
         // The parser's source information counts bytes.
         for problem in &mut problems {
@@ -194,7 +211,7 @@ fn parse(source: &str, vocabulary: &Vocabulary<'_>, gathered: &mut Gathered) -> 
         return Err(problems);
     }
     reads::gather(&expression, &mut gathered.reads);
-    Ok(Parsed { expression, found, names_realm })
+    Ok(Parsed { expression, found, names_realm, joined, domains })
 }
 
 /// Which character, from 1 on, the byte with this number, from 1 on, belongs to.

@@ -107,6 +107,15 @@ impl Template {
         })
     }
 
+    /// As it is written, without the domains of each `local_part(…)`.
+    pub(super) fn form(&self) -> String {
+        let part = |part: &Part| match part {
+            Part::Constant(text) => text.clone(),
+            Part::Computed(expression) => format!("${{{}}}", expression.form),
+        };
+        self.0.iter().map(part).collect()
+    }
+
     fn outlines(&self) -> Vec<Outline> {
         self.0.iter().fold(vec![Outline::default()], |before, part| {
             let part = match part {

@@ -256,6 +256,14 @@ fn a_computed_profile_tells_realms_apart() {
     let errors = text(&refused.stderr);
     assert!(errors.contains("people of several realms could get the same `user_profile_name`"), "{errors}");
     assert!(errors.contains("2 errors"), "one for each rule that opens Studio: {errors}");
+    let notebook = "destinations:\n  own-notebook:\n    target:\n      notebook_instance: {notebook_instance_name: \"nb-${local_part(user, 'corp.example')}\"}\n    rules: [{name: all, allow: 'true'}]\n";
+    let two = sandbox.replace("sign_in:", partner).replacen("destinations:\n", notebook, 1);
+    let errors = postern(&["check", "--config", &written(&folder, "notebook.yaml", &two)]).stderr;
+    let errors = text(&errors);
+    assert!(
+        errors.contains("people of several realms could get the same `notebook_instance_name`"),
+        "{errors}"
+    );
     let apart = sandbox
         .replace("sign_in:", partner)
         .replace("\"'ml-risk' in groups\"", "\"realm == 'sandbox' && 'ml-risk' in groups\"")

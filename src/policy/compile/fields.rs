@@ -5,7 +5,7 @@ use crate::config::located::{At, Location};
 use crate::config::{self, diagnostics::Diagnostic};
 use crate::policy::Kind;
 use crate::policy::blueprint::{Blueprint, TargetPlan};
-use crate::policy::expression::Problem;
+use crate::policy::expression::{Joined, Problem};
 use crate::policy::file;
 use crate::policy::template::{Field, Template};
 use crate::target::{
@@ -53,10 +53,20 @@ impl Fields {
         }
     }
 
-    /// Whether a profile name is computed from nothing that tells realms apart.
-    pub(super) fn computes_profile_for_any_realm(&self) -> bool {
-        matches!(&self.user_profile_name, Some(Field::Computed { template, .. })
-            if !template.computed().any(|part| part.names_realm))
+    /// What says which place is opened, with the key of each field that is computed.
+    pub(super) fn place(&self) -> Vec<Named<'_>> {
+        let fields = [
+            Named::of(self.user_profile_name.as_ref()),
+            Named::of(self.notebook_instance_name.as_ref()),
+            Named::of(self.tracking_server_name.as_ref()),
+            Named::of(self.mlflow_app_arn.as_ref()),
+            Named::of(self.partner_app_arn.as_ref()),
+            Named::of(self.space_name.as_ref()),
+            Named::of(self.domain_id.as_ref()),
+            Named::of(self.role_arn.as_ref()),
+            Named::of(self.region.as_ref()),
+        ];
+        fields.into_iter().flatten().collect()
     }
 
     /// An ARN in another partition than the region, by its key.
@@ -226,20 +236,20 @@ impl Compiler<'_> {
     ) -> Option<Field<UserProfileName>> {
         let field = self.field(path, "user_profile_name", written, UserProfileName::parse)?;
         let Field::Computed { key, template, .. } = field else { return Some(field) };
-        let sources: Vec<(bool, bool)> =
-            template.computed().map(|part| (part.is_profile_name, part.is_looked_up)).collect();
-        let parse = match sources.as_slice() {
-            [(true, _) | (_, true)] => UserProfileName::parse,
-            [_] => lower_case_profile_name,
-            _ => {
-                let message = "a profile name made of several values could be two people's";
-                let help = "write `profile_name(one + '/' + other)`".to_owned();
-                let problem = Problem { character: None, message: message.to_owned(), help: Some(help) };
-                let location = written.map(|written| written.location).unwrap_or_default();
-                self.problems(&format!("{path}.{key}"), location, vec![problem]);
-                return None;
-            }
+        let (is_one_persons, in_any_case) = match template.computed().collect::<Vec<_>>().as_slice() {
+            [only] if only.is_profile_name => (only.joined < Joined::Together, true),
+            [only] => (only.joined == Joined::Not, only.is_looked_up),
+            _ => (false, false),
         };
+        if !is_one_persons {
+            let message = "a profile name made of several values could be two people's";
+            let help = "write `profile_name(one + '/' + other)`".to_owned();
+            let problem = Problem { character: None, message: message.to_owned(), help: Some(help) };
+            let location = written.map(|written| written.location).unwrap_or_default();
+            self.problems(&format!("{path}.{key}"), location, vec![problem]);
+            return None;
+        }
+        let parse = if in_any_case { UserProfileName::parse } else { lower_case_profile_name };
         Some(Field::Computed { key, template, parse })
     }
 
@@ -260,6 +270,21 @@ impl Compiler<'_> {
     fn endpoint_url(&mut self, path: &str, written: Option<&At<String>>) -> Option<String> {
         let url = config::endpoint_url(&format!("{path}.endpoint_url"), written?);
         url.map_err(|finding| self.diagnostics.push(finding)).ok().map(String::from)
+    }
+}
+
+/// A field that says which place is opened.
+pub(super) enum Named<'a> {
+    Constant(String),
+    Computed { key: &'static str, template: &'a Template },
+}
+
+impl<'a> Named<'a> {
+    fn of<T: ToString>(field: Option<&'a Field<T>>) -> Option<Self> {
+        Some(match field? {
+            Field::Constant(value) => Self::Constant(value.to_string()),
+            Field::Computed { key, template, .. } => Self::Computed { key: *key, template },
+        })
     }
 }
 

@@ -88,6 +88,7 @@ impl Check<'_> {
                         format!("`{written}` is not a domain: write what follows the `@`"),
                     );
                 }
+                self.domains.push(written.to_owned());
             }
             Parameter::Prefix => {
                 if Prefix::parse(written).is_none() {

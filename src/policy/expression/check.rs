@@ -51,6 +51,17 @@ impl Type {
     }
 }
 
+/// How texts that are computed are joined by `+`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::policy) enum Joined {
+    #[default]
+    Not,
+    /// With constant text between them.
+    Apart,
+    /// With nothing between them: what `ab` and `c` make, `a` and `bc` make, too.
+    Together,
+}
+
 pub(super) struct Check<'a> {
     pub(super) vocabulary: &'a Vocabulary<'a>,
     pub(super) positions: &'a SourceInfo,
@@ -58,6 +69,9 @@ pub(super) struct Check<'a> {
     pub(super) problems: Vec<Problem>,
     /// The person's realm or issuer was asked for.
     pub(super) names_realm: bool,
+    pub(super) joined: Joined,
+    /// Those of each `local_part(…)`.
+    pub(super) domains: Vec<String>,
     /// The variable of the comprehension around, and what is known of it.
     bound: Option<(String, Type)>,
     /// The `map(…)` so far.
@@ -77,6 +91,8 @@ impl<'a> Check<'a> {
             patterns,
             problems: Vec::new(),
             names_realm: false,
+            joined: Joined::default(),
+            domains: Vec::new(),
             bound: None,
             maps: 0,
             depth: 0,
@@ -202,8 +218,16 @@ impl<'a> Check<'a> {
             (operators::NEGATE, [operand]) => self.operand(call, operand, &[Type::Number]),
             (operators::CONDITIONAL, [condition, yes, no]) => {
                 self.operand(call, condition, &[Type::Bool]);
+                let from_table = [yes, no].map(is_lookup);
                 let (yes, no) = (self.expression(yes), self.expression(no));
                 if yes == Type::ProfileName || no == Type::ProfileName {
+                    let is_safe = |branch, from_table| branch == Type::ProfileName || from_table;
+                    if !is_safe(yes, from_table[0]) || !is_safe(no, from_table[1]) {
+                        self.problem(
+                            at,
+                            "one branch is a `profile_name(…)`, so the other has to be one, too",
+                        );
+                    }
                     Type::ProfileName
                 } else if yes == no {
                     yes
@@ -301,6 +325,9 @@ impl<'a> Check<'a> {
                 Some(PREFIX_HELP.into()),
             );
         }
+        if first.may_be(Type::String) && second.may_be(Type::String) {
+            self.joined = self.joined.max(joined(left, right));
+        }
         if first == Type::Any { second } else { first }
     }
 
@@ -343,6 +370,42 @@ fn makes_elements(comprehension: &ComprehensionExpr) -> bool {
         && !added.is_some_and(
             |added| matches!(&added.expr, Expr::List(list) if list.elements.iter().all(is_variable)),
         )
+}
+
+fn joined(left: &IdedExpr, right: &IdedExpr) -> Joined {
+    if is_constant(left) || is_constant(right) {
+        Joined::Not
+    } else if separates(end(left, 1)) || separates(end(right, 0)) {
+        Joined::Apart
+    } else {
+        Joined::Together
+    }
+}
+
+/// The first (0) or last (1) of the texts that a chain of `+` joins.
+fn end(expression: &IdedExpr, side: usize) -> &IdedExpr {
+    match &expression.expr {
+        Expr::Call(call) if call.func_name == operators::ADD => {
+            call.args.get(side).map_or(expression, |operand| end(operand, side))
+        }
+        _ => expression,
+    }
+}
+
+fn is_constant(expression: &IdedExpr) -> bool {
+    match &expression.expr {
+        Expr::Literal(_) => true,
+        Expr::Call(call) => call.func_name == operators::ADD && call.args.iter().all(is_constant),
+        _ => false,
+    }
+}
+
+fn separates(expression: &IdedExpr) -> bool {
+    matches!(&expression.expr, Expr::Literal(LiteralValue::String(text)) if !text.inner().is_empty())
+}
+
+pub(super) fn is_lookup(expression: &IdedExpr) -> bool {
+    matches!(&expression.expr, Expr::Call(call) if call.func_name == "lookup")
 }
 
 fn is_groups(expression: &IdedExpr) -> bool {

@@ -152,7 +152,7 @@ fn nothing_stands_around_a_profile_name() {
         "risk-${profile_name(user)}",
         "${profile_name(user)}-x",
         "${profile_name(user)}${profile_name(realm)}",
-        "r${user == 'a' ? profile_name(user) : realm}",
+        "r${user == 'a' ? profile_name(user) : profile_name(realm)}",
     ] {
         assert_eq!(template_fault(template), around, "{template}");
     }
@@ -170,7 +170,21 @@ fn nothing_stands_around_a_profile_name() {
 fn a_profile_has_one_person() {
     let several = "a profile name made of several values could be two people's; write `profile_name(one + '/' + other)`";
     assert_eq!(template_fault("${claims.team}-${user}"), several);
-    assert_eq!(template_fault("${profile_name(claims.team + '/' + user)}"), "");
+    for template in [
+        "${claims.given + claims.family}",
+        "${claims.given + '-' + claims.family}",
+        "${(claims.given + claims.family).lowerAscii()}",
+        "${profile_name(claims.given + claims.family)}",
+        "${profile_name(claims.given + '' + claims.family)}",
+        "${profile_name('x' + claims.given + (claims.family + '/'))}",
+    ] {
+        assert_eq!(template_fault(template), several, "{template}");
+    }
+    for template in ["${'u-' + user}", "${user + ('-' + 'x')}", "${profile_name(claims.team + '/' + user)}"] {
+        assert_eq!(template_fault(template), "", "{template}");
+    }
+    let half = "one branch is a `profile_name(…)`, so the other has to be one, too (at character 13)";
+    assert_eq!(template_fault("${user == 'ada' ? profile_name(user) : user}"), half);
     let named = |user: &str| person(user, &[]).profile(&AROUND, "${user}");
     assert_eq!(named("ada").as_deref(), Ok("ada"));
     let upper = named("Ada").unwrap_err();
@@ -180,6 +194,36 @@ fn a_profile_has_one_person() {
         ),
         "{upper}"
     );
+}
+
+/// `ada` of one domain is somebody else than `ada` of another, in whichever destinations their rules are.
+#[test]
+fn the_same_name_in_two_domains_is_two_people() {
+    let studio = |name: &str, domain: &str, profile: &str| {
+        format!(
+            "  {name}: {{target: {{studio_domain: {{domain_id: {domain}, user_profile_name: \"{profile}\"}}}}, \
+             rules: [{{name: all, allow: 'true'}}]}}\n"
+        )
+    };
+    let corp = "${profile_name(local_part(user, 'corp.example'))}";
+    let partner = "${profile_name(local_part(user,  'partner.example'))}";
+    let faults = |domain: &str, profile: &str| {
+        AROUND.faults(&format!(
+            "destinations:\n{}{}",
+            studio("one", "d-abc", corp),
+            studio("two", domain, profile)
+        ))
+    };
+    assert_eq!(
+        faults("d-abc", partner),
+        [
+            "destinations.two.rules[0]: people of `partner.example` could get the same place by this rule as those of \
+          `corp.example` by the rule on line 2; write `profile_name('prefix', …)` in one of them"
+        ]
+    );
+    assert!(faults("d-other", partner).is_empty());
+    assert!(faults("d-abc", corp).is_empty());
+    assert!(faults("d-abc", "${profile_name('partner', local_part(user, 'partner.example'))}").is_empty());
 }
 
 #[test]

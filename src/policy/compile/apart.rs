@@ -1,0 +1,78 @@
+//! Two people must not meet in one computed name.
+
+use super::Compiler;
+use super::fields::{Fields, Named};
+use crate::config::located::At;
+use crate::policy::expression::{Condition, Problem};
+use crate::policy::file;
+
+/// Where a rule leads those whose addresses are of some domains.
+pub(super) struct Home {
+    /// The place as it is written, without the domains.
+    form: String,
+    domains: Vec<String>,
+    line: u32,
+}
+
+impl Compiler<'_> {
+    pub(super) fn keep_people_apart(
+        &mut self,
+        path: &str,
+        rule: &At<file::Rule>,
+        condition: Option<&Condition>,
+        fields: &Fields,
+    ) {
+        let place = fields.place();
+        self.keep_realms_apart(path, rule, condition, &place);
+        self.keep_domains_apart(path, rule, &place);
+    }
+
+    /// The same user of two realms is two people.
+    fn keep_realms_apart(
+        &mut self,
+        path: &str,
+        rule: &At<file::Rule>,
+        condition: Option<&Condition>,
+        place: &[Named<'_>],
+    ) {
+        let computed = place.iter().filter_map(|field| match field {
+            Named::Computed { key, template } => Some((*key, template)),
+            Named::Constant(_) => None,
+        });
+        let told_apart =
+            computed.clone().any(|(_, template)| template.computed().any(|part| part.names_realm));
+        let Some((key, _)) = computed.clone().next() else { return };
+        if self.context.several_realms && !told_apart && condition.is_some_and(|rule| !rule.names_realm()) {
+            let message = format!("people of several realms could get the same `{key}` by this rule");
+            let help = "ask for the `realm` in the rule, or write `profile_name(realm + '/' + …)`".to_owned();
+            self.problems(path, rule.location, vec![Problem { character: None, message, help: Some(help) }]);
+        }
+    }
+
+    /// `ada` of one domain is somebody else than `ada` of another.
+    fn keep_domains_apart(&mut self, path: &str, rule: &At<file::Rule>, place: &[Named<'_>]) {
+        let mut home = Home { form: String::new(), domains: Vec::new(), line: rule.location.line };
+        for field in place {
+            match field {
+                Named::Constant(value) => home.form.push_str(value),
+                Named::Computed { template, .. } => {
+                    home.form.push_str(&template.form());
+                    home.domains.extend(template.computed().flat_map(|part| part.domains.iter().cloned()));
+                }
+            }
+            home.form.push('\n');
+        }
+        let other = self.homes.iter().find(|other| other.form == home.form && other.domains != home.domains);
+        if let Some(other) = other {
+            let message = format!(
+                "people of `{}` could get the same place by this rule as those of `{}` by the rule on line {}",
+                home.domains.join("` and `"),
+                other.domains.join("` and `"),
+                other.line
+            );
+            let help = "write `profile_name('prefix', …)` in one of them".to_owned();
+            self.problems(path, rule.location, vec![Problem { character: None, message, help: Some(help) }]);
+        }
+        self.homes.push(home);
+    }
+}
