@@ -2,20 +2,17 @@
 
 use super::{Configuration, ExplainArgs, Failed, Format, load, print, print_json};
 use crate::authn::principal::{Principal, principal_from_claims};
+use crate::doctor::Person;
 use crate::policy::{Question, explain};
 use serde_json::{Map, Value};
 use std::io::Read as _;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
 pub(super) fn run(args: &ExplainArgs) -> Result<(), Failed> {
     let configuration = load(&args.config)?;
-    let claims = read_claims(&args.claims)?;
-    let issuer = configuration.issuer(args.issuer.as_deref())?;
-    let principal = configuration
-        .principal(&issuer, &claims)
-        .map_err(|error| Failed::Ran(Some(format!("these claims name nobody: {error}"))))?;
-    let principal = Arc::new(principal);
+    let person = configuration.person(&args.claims, args.issuer.as_deref(), args.client_ip)?;
     let link = args.destination.as_deref().map(|link| link.trim_start_matches('/'));
     let query = link.and_then(|link| link.split_once('?')).map(|(_, query)| query);
     let named = link.map(|link| {
@@ -25,9 +22,8 @@ pub(super) fn run(args: &ExplainArgs) -> Result<(), Failed> {
             _ => (link.trim_end_matches('/'), None),
         }
     });
-    let client_ip = args.client_ip.map(|address| address.to_canonical());
     let path = named.and_then(|(_, path)| path);
-    let question = Question { principal: &principal, client_ip, path, query };
+    let question = Question { principal: &person.principal, client_ip: person.client_ip, path, query };
     let policy = &configuration.policy;
     let Some((name, _)) = named else {
         let all = explain::explain_all(policy, &question);
@@ -48,8 +44,24 @@ pub(super) fn run(args: &ExplainArgs) -> Result<(), Failed> {
 }
 
 impl Configuration {
+    /// The person whom a file of claims names, at an address.
+    pub(super) fn person(
+        &self,
+        claims: &Path,
+        issuer: Option<&str>,
+        client_ip: Option<IpAddr>,
+    ) -> Result<Person, Failed> {
+        let claims = read_claims(claims)?;
+        let issuer = self.issuer(issuer)?;
+        let principal = self
+            .principal(&issuer, &claims)
+            .map_err(|error| Failed::Ran(Some(format!("these claims name nobody: {error}"))))?;
+        let client_ip = client_ip.map(|address| address.to_canonical());
+        Ok(Person { principal: Arc::new(principal), client_ip })
+    }
+
     /// The named issuer, or the only one, or the one that people sign in at.
-    pub(super) fn issuer(&self, named: Option<&str>) -> Result<Arc<str>, Failed> {
+    fn issuer(&self, named: Option<&str>) -> Result<Arc<str>, Failed> {
         let names: Vec<&Arc<str>> = self.loaded.gateway.issuers.iter().map(|issuer| &issuer.name).collect();
         let listed = || names.iter().map(|name| &***name).collect::<Vec<_>>().join(", ");
         let sign_in = self.loaded.gateway.sign_in.as_ref().map(|sign_in| &sign_in.issuer);
@@ -78,7 +90,7 @@ impl Configuration {
     }
 }
 
-pub(super) fn read_claims(path: &Path) -> Result<Map<String, Value>, Failed> {
+fn read_claims(path: &Path) -> Result<Map<String, Value>, Failed> {
     let text = if path == Path::new("-") {
         let mut text = String::new();
         std::io::stdin().read_to_string(&mut text).map(|_| text)

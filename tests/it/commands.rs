@@ -187,6 +187,8 @@ fn explain_tells_one_destination_or_all() {
     );
     let nobody = postern(&["explain", "--config", &config, "--claims", &unverified, "studio"]);
     assert_eq!(nobody.status.code(), Some(1));
+    let examined = postern(&["doctor", "--config", &config, "--as", &unverified]);
+    assert_eq!((examined.status.code(), &examined.stderr), (Some(1), &nobody.stderr));
     assert_eq!(
         text(&nobody.stderr),
         "these claims name nobody: the issuer does not say `email_verified: true` of the address: the claim `email_verified` is false\n"

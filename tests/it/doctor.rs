@@ -185,7 +185,7 @@ async fn wrong_usage_is_told_from_what_is_wrong_elsewhere() {
     assert_eq!(clinic.run(&["--as", "/no/such/claims.json"]).status.code(), Some(2));
     let nobody = clinic.write("nobody.json", br#"{"sub": "u", "email": "ada@corp.example"}"#);
     let refused = clinic.run(&["--as", nobody.to_str().unwrap()]);
-    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert_eq!(refused.status.code(), Some(1), "{refused:?}");
     clinic.configure(|text| text.replace("public_url", "publik_url"));
     assert_eq!(clinic.run(&[]).status.code(), Some(2));
     assert_eq!(clinic.sandbox.call_count(), 0);
