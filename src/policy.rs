@@ -9,6 +9,7 @@ pub mod explain;
 mod expression;
 pub mod file;
 pub mod grant;
+pub mod link;
 pub mod lookup;
 mod paths;
 pub mod profile_name;

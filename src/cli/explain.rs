@@ -3,6 +3,7 @@
 use super::{Configuration, ExplainArgs, Failed, Format, load, print, print_json};
 use crate::authn::principal::{Principal, principal_from_claims};
 use crate::doctor::Person;
+use crate::policy::link::Link;
 use crate::policy::{Question, explain};
 use serde_json::{Map, Value};
 use std::io::Read as _;
@@ -13,19 +14,12 @@ use std::sync::Arc;
 pub(super) fn run(args: &ExplainArgs) -> Result<(), Failed> {
     let configuration = load(&args.config)?;
     let person = configuration.person(&args.claims, args.issuer.as_deref(), args.client_ip)?;
-    let link = args.destination.as_deref().map(|link| link.trim_start_matches('/'));
-    let query = link.and_then(|link| link.split_once('?')).map(|(_, query)| query);
-    let named = link.map(|link| {
-        let link = link.split_once('?').map_or(link, |(link, _)| link);
-        match link.split_once('/') {
-            Some((name, path)) if !path.is_empty() => (name, Some(path)),
-            _ => (link.trim_end_matches('/'), None),
-        }
-    });
-    let path = named.and_then(|(_, path)| path);
+    let link = args.destination.as_deref().map(Link::parse);
+    let path = link.as_ref().and_then(|link| link.path.as_deref());
+    let query = link.as_ref().and_then(|link| link.query);
     let question = Question { principal: &person.principal, client_ip: person.client_ip, path, query };
     let policy = &configuration.policy;
-    let Some((name, _)) = named else {
+    let Some(name) = link.as_ref().map(|link| link.name) else {
         let all = explain::explain_all(policy, &question);
         return match args.format {
             Format::Text => print(explain::table(&all).trim_end()),

@@ -9,6 +9,7 @@ use crate::audit::{Audit, Event, Record};
 use crate::authn::principal::Principal;
 use crate::metrics::series::GONE;
 use crate::policy::grant::Grant;
+use crate::policy::link::decoded;
 use crate::policy::trial::NO_SUCH_PATH;
 use crate::policy::{Destination, Question, Refusal, explain};
 use crate::presign::authorized_url::AuthorizedUrl;
@@ -16,8 +17,6 @@ use crate::presign::error::PresignErrorKind;
 use crate::presign::{MintFacts, Presigned};
 use hyper::http::request;
 use hyper::{Response, StatusCode};
-use percent_encoding::percent_decode_str;
-use std::borrow::Cow;
 use std::sync::Arc;
 use tokio::time::Instant;
 
@@ -37,9 +36,7 @@ impl Gateway {
         link: Option<DeepLink<'_>>,
         context: &RequestContext,
     ) -> Result<Grant, Error> {
-        // What does not decode is put to the policy all the same, which judges the person first: as a control character,
-        // which no path may hold.
-        let path = link.map(|link| decoded(link.path).unwrap_or(Cow::Borrowed("\0")));
+        let path = link.map(|link| decoded(link.path));
         let query = link.and_then(|link| link.query);
         let question = Question { principal, client_ip: context.client_ip, path: path.as_deref(), query };
         let refusal = match self.policy.authorize(destination, &question) {
@@ -160,9 +157,4 @@ pub(super) fn person<'a>(event: Event, principal: &'a Principal, context: &'a Re
         user_agent: context.user_agent.as_deref(),
         ..Record::new(event)
     }
-}
-
-/// A path below a destination, decoded once. The policy judges the decoded text, and AWS is sent the same one.
-pub(super) fn decoded(path: &str) -> Option<Cow<'_, str>> {
-    percent_decode_str(path).decode_utf8().ok()
 }

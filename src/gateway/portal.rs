@@ -3,7 +3,6 @@
 use super::Gateway;
 use super::context::{Audience, RequestContext};
 use super::error::Error;
-use super::launch::decoded;
 use super::listing::Access;
 use super::pages::Identity;
 use super::respond::{self, Body};
@@ -14,6 +13,7 @@ use crate::authn::return_to::ReturnTo;
 use crate::config::file::Portal;
 use crate::policy::Question;
 use crate::policy::grant::DenialReason;
+use crate::policy::link::decoded;
 use hyper::header::{HeaderValue, SET_COOKIE};
 use hyper::http::request;
 use hyper::{Method, Response, StatusCode};
@@ -93,10 +93,7 @@ impl Gateway {
     ) {
         let Route::Destination { name, path } = route(&Method::GET, return_to.path()) else { return };
         let Some(destination) = self.policy.destination(name).filter(|found| found.prewarm()) else { return };
-        let path = match path.map(decoded) {
-            Some(None) => return,
-            path => path.flatten(),
-        };
+        let path = path.map(decoded);
         let query = return_to.query();
         let question = Question { principal, client_ip: context.client_ip, path: path.as_deref(), query };
         if let Ok(grant) = self.policy.authorize(destination, &question)

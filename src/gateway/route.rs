@@ -1,5 +1,6 @@
 //! The one place that knows URLs.
 
+use crate::policy::link::divided;
 use hyper::Method;
 
 /// What a request asks for. Routing looks at the path exactly as it came: nothing is decoded, joined or normalised, so
@@ -65,11 +66,7 @@ fn mint_name(path: &str) -> Option<&str> {
 }
 
 fn destination(path: &str) -> Option<Route<'_>> {
-    let below = path.strip_prefix('/')?;
-    let (name, path) = match below.split_once('/') {
-        None | Some((_, "")) => (below.trim_end_matches('/'), None),
-        Some((name, path)) => (name, Some(path)),
-    };
+    let (name, path) = divided(path.strip_prefix('/')?);
     is_name(name).then_some(Route::Destination { name, path })
 }
 

@@ -195,7 +195,9 @@ pub fn fields(mint: &Mint) -> Map<String, Value> {
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = self.path.as_deref().map(|path| format!("/{path}")).unwrap_or_default();
+        // A decoded path may hold what a terminal would obey.
+        let shown = |path: &str| format!("/{}", path.replace(char::is_control, "\u{fffd}"));
+        let path = self.path.as_deref().map(shown).unwrap_or_default();
         write!(f, "{}{path}: {}", self.destination, self.decision)?;
         if let Some(reason) = self.reason {
             write!(f, " ({reason})")?;

@@ -171,7 +171,7 @@ pub struct Test {
     /// The key of the issuer, where there are several.
     pub issuer: Option<At<String>>,
     pub client_ip: Option<At<String>>,
-    /// `NAME`, `NAME/PATH` or `NAME/PATH?QUERY`.
+    /// `NAME`, `NAME/PATH` or `NAME/PATH?QUERY`, as in a URL.
     pub destination: At<String>,
     pub expect: At<Expect>,
 }

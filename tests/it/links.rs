@@ -124,6 +124,13 @@ async fn explain_tells_the_page() {
     assert_eq!((&found["path"], &found["rule"]), (&"experiments/12".into(), &"staff".into()));
     assert_eq!(explained("experiments?a=b")["target"].get("fragment"), None);
     assert_eq!(explained("tracking/models/My model")["target"]["fragment"], "/models/My%20model");
+    let pasted = explained("/tracking/models/My%20model");
+    assert_eq!(
+        (&pasted["path"], &pasted["target"]["fragment"]),
+        (&"models/My model".into(), &"/models/My%20model".into())
+    );
+    assert_eq!(explained("tracking/")["target"].get("fragment"), None);
+    assert_eq!(explained("tracking/models/%FF")["reason"], "no-such-path");
     assert_eq!(explained("tracking/prompts/x")["reason"], "no-such-path");
     assert_eq!(explained("studio/lab/tree/a?b")["target"]["landing_uri"], "app:JupyterLab:lab/tree/a");
 }

@@ -7,8 +7,10 @@ use crate::config::located::At;
 use crate::policy::Kind;
 use crate::policy::file::{self, PolicyFile};
 use crate::policy::grant::DenialReason;
+use crate::policy::link::Link;
 use crate::policy::trial::{Expectation, NO_SUCH_PATH, PolicyTest};
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 impl Compiler<'_> {
@@ -24,14 +26,7 @@ impl Compiler<'_> {
             let message = format!("`{}` is not an IP address", written.value);
             address.map_err(|_| self.problem(&format!("{path}.client_ip"), written.location, message))
         });
-        let (link, query) = match test.destination.split_once('?') {
-            Some((link, query)) => (link, Some(query.to_owned())),
-            None => (test.destination.as_str(), None),
-        };
-        let (name, path_below) = match link.split_once('/') {
-            Some((name, path_below)) => (name, Some(path_below.to_owned())),
-            None => (link, None),
-        };
+        let Link { name, path: path_below, query } = Link::parse(&test.destination);
         let known = || file.destinations.iter().map(|(name, _)| name.value.as_str());
         let expected = format!("{path}.expect");
         if let Some((_, destination)) = file.destinations.iter().find(|(known, _)| known.value == name) {
@@ -59,8 +54,8 @@ impl Compiler<'_> {
             claims: test.claims.value.clone(),
             client_ip: client_ip.transpose().ok()?,
             destination: name.to_owned(),
-            path: path_below,
-            query,
+            path: path_below.map(Cow::into_owned),
+            query: query.map(str::to_owned),
             expect,
         })
     }

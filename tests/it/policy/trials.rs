@@ -49,6 +49,16 @@ fn a_test_passes_when_all_it_expects_holds() {
         "{{name: it, destination: studio/jobs/1, {STAFF}, expect: {{landing_uri: 'studio::jobs/1'}}}}"
     ));
     assert!(deep.passed(), "{:?}", deep.failures);
+    for (link, landing_uri) in [
+        ("/studio/jobs/My%20job", "studio::jobs/My%20job"),
+        ("studio/", "studio::"),
+        ("studio?a=b", "studio::"),
+    ] {
+        let linked = outcome(&format!(
+            "{{name: it, destination: '{link}', {STAFF}, expect: {{landing_uri: '{landing_uri}'}}}}"
+        ));
+        assert!(linked.passed(), "{link}: {:?}", linked.failures);
+    }
     let nowhere = outcome(&format!(
         "{{name: it, destination: studio/x, {STAFF}, expect: {{deny: no-such-path, rule: staff}}}}"
     ));
