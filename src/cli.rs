@@ -218,7 +218,7 @@ fn compiled(loaded: Loaded) -> Result<Configuration, Box<Diagnostics>> {
         client_ip_known: gateway.knows_clients(),
         issuers: &issuers,
         default_issuer: gateway.sign_in.as_ref().map(|sign_in| &sign_in.issuer),
-        read: &|file| loaded.tables.get(file).cloned().ok_or_else(|| "was not read".to_owned()),
+        tables: &loaded.tables,
     };
     match compile(&loaded.policy, &context) {
         Ok((policy, tests)) => Ok(Configuration { policy, tests, loaded }),

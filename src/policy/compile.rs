@@ -18,12 +18,11 @@ use crate::target::{Region, RoleArn};
 use fields::Fields;
 use ipnet::IpNet;
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::sync::Arc;
 use url::Url;
 
 /// What the rest of the configuration says.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct CompileContext<'a> {
     pub region: &'a Region,
     pub role_arn: Option<&'a RoleArn>,
@@ -37,14 +36,8 @@ pub struct CompileContext<'a> {
     pub issuers: &'a [Arc<str>],
     /// Whose claims a test's are where it names no issuer and there are several: the one that people sign in at.
     pub default_issuer: Option<&'a Arc<str>>,
-    /// Reads a file of `lookups`; an error says why it cannot be read. The policy itself performs no I/O.
-    pub read: &'a dyn Fn(&str) -> Result<String, String>,
-}
-
-impl fmt::Debug for CompileContext<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CompileContext").field("region", self.region).finish_non_exhaustive()
-    }
+    /// The text of every file of `lookups`, by the name that is written. The policy itself performs no I/O.
+    pub tables: &'a BTreeMap<String, String>,
 }
 
 /// Compiles the policy and its tests.
@@ -290,9 +283,8 @@ fn tables(
     let mut tables = BTreeMap::new();
     for (name, lookup) in &file.lookups {
         let path = format!("lookups.{}.file", name.value);
-        let table =
-            (context.read)(&lookup.file).map_err(|fault| vec![fault]).and_then(|yaml| Table::parse(&yaml));
-        let table = table.unwrap_or_else(|faults| {
+        let yaml = context.tables.get(&lookup.file.value).ok_or_else(|| vec!["was not read".to_owned()]);
+        let table = yaml.and_then(|yaml| Table::parse(yaml)).unwrap_or_else(|faults| {
             let located = |fault| {
                 Diagnostic::new(
                     path.as_str(),

@@ -70,10 +70,7 @@ impl Around<'_> {
         let Written { lookups, deny, destinations, tests } = written;
         let trusted: Vec<_> = self.trusted_proxies.iter().map(|network| network.parse().unwrap()).collect();
         let issuers: Vec<Arc<str>> = self.issuers.iter().map(|issuer| Arc::from(*issuer)).collect();
-        let read = |name: &str| {
-            let found = self.files.iter().find(|(known, _)| *known == name);
-            found.map(|(_, text)| (*text).to_owned()).ok_or_else(|| "no such file".to_owned())
-        };
+        let tables = self.files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
         let region = Region::parse("eu-west-1").unwrap();
         let role_arn = self.role_arn.map(|arn| RoleArn::parse(arn).unwrap());
         let endpoint_url = self.endpoint_url.map(|url| Url::parse(url).unwrap());
@@ -86,7 +83,7 @@ impl Around<'_> {
             issuers: &issuers,
             default_issuer: None,
             several_realms: false,
-            read: &read,
+            tables: &tables,
         };
         compile(&PolicyFile { lookups, deny, destinations, tests }, &context)
     }

@@ -6,6 +6,7 @@ use postern::policy::Policy;
 use postern::policy::compile::{CompileContext, compile};
 use postern::policy::file::{Destination, NotebookInstance, PolicyFile, Rule, Target};
 use postern::target::Region;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// A destination that one rule opens, of this kind and without deep links.
@@ -55,7 +56,7 @@ pub(super) fn compiled(destinations: Vec<(At<String>, Destination)>) -> Result<P
         several_realms: false,
         issuers: &issuers,
         default_issuer: None,
-        read: &|_| Err("no such file".to_owned()),
+        tables: &BTreeMap::new(),
     };
     let file = PolicyFile { destinations: Named(destinations), ..PolicyFile::default() };
     compile(&file, &context).map(|(policy, _)| policy)

@@ -134,7 +134,7 @@ fn a_table_in_which_two_people_could_meet_does_not_load() {
 #[test]
 fn a_table_must_exist() {
     let faults = AROUND.faults(LOOKUPS);
-    assert_eq!(faults, ["lookups.profiles.file: profiles.yaml: no such file"]);
+    assert_eq!(faults, ["lookups.profiles.file: profiles.yaml: was not read"]);
     let rules = super::notebook_with("[{name: one, allow: \"lookup('profile', user) == 'x'\"}]");
     let faults = with_table("a: b", &rules).unwrap_err();
     let expected = "destinations.nb.rules[0].allow: there is no table `profile` in `lookups` (at character 8); did you \
