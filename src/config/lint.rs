@@ -3,7 +3,7 @@
 //! It knows the keywords that `schemars` writes for the types of `config::file`, and these readings of its own: an empty
 //! value is refused everywhere, and where a text is allowed, whatever stands there is that text (`no`, `0123`).
 
-use super::diagnostics::{Diagnostic, listed, nearest};
+use super::diagnostics::{Diagnostic, did_you_mean, listed};
 use super::located::Location;
 use super::tree::{Content, Entry, Node, item, member};
 use serde_json::Value;
@@ -153,7 +153,8 @@ impl<'a> Lint<'a> {
             Content::Text { text, .. } => {
                 let message = format!("found {}; allowed: {}", found(node), listed(words.iter().copied()));
                 let finding = Diagnostic::new(path, node.location, message);
-                self.findings.push(meant(finding, text, words.iter().copied()));
+                let help = did_you_mean(text, words.iter().copied());
+                self.findings.push(Diagnostic { help, ..finding });
             }
             _ => self.mismatch(node, &listed(words.iter().copied()), path),
         }
@@ -172,7 +173,8 @@ impl<'a> Lint<'a> {
         let shown: String = key.chars().take(80).collect();
         let message =
             format!("unknown key `{}`; allowed: {}", shown.escape_debug(), listed(known.iter().copied()));
-        self.findings.push(meant(Diagnostic::new(path, location, message), key, known));
+        let help = did_you_mean(key, known);
+        self.findings.push(Diagnostic { help, ..Diagnostic::new(path, location, message) });
     }
 
     /// A text that may be the secret itself, so that neither it nor its line is shown.
@@ -201,13 +203,6 @@ impl<'a> Lint<'a> {
     fn resolve(&self, schema: &'a Value) -> &'a Value {
         let Some(reference) = schema.get("$ref").and_then(Value::as_str) else { return schema };
         reference.strip_prefix('#').and_then(|pointer| self.schema.pointer(pointer)).unwrap_or(&Value::Null)
-    }
-}
-
-fn meant<'n>(finding: Diagnostic, written: &str, known: impl IntoIterator<Item = &'n str>) -> Diagnostic {
-    match nearest(written, known) {
-        Some(name) => finding.help(format!("did you mean `{name}`?")),
-        None => finding,
     }
 }
 

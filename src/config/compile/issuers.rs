@@ -2,7 +2,7 @@
 
 use super::texts::{self, Plain, mismatch};
 use super::{Findings, Problem};
-use crate::config::diagnostics::{listed, nearest};
+use crate::config::diagnostics::{did_you_mean, listed};
 use crate::config::file::{Claims, Issuer};
 use crate::config::located::{At, Named};
 use crate::config::{Algorithm, AwsAlb, ClaimPaths, IssuerConfig, KeySource, SignedHeaderConfig};
@@ -319,11 +319,7 @@ fn algorithm(text: &str) -> Result<Algorithm, Problem> {
     if text.eq_ignore_ascii_case("none") {
         return Err(Problem::new("`none` is no signature").help(format!("allowed: {}", listed(names()))));
     }
-    let problem = mismatch(text, &listed(names()));
-    Err(match nearest(text, names()) {
-        Some(name) => problem.help(format!("did you mean `{name}`?")),
-        None => problem,
-    })
+    Err(Problem { help: did_you_mean(text, names()), ..mismatch(text, &listed(names())) })
 }
 
 fn header_name(text: &str) -> Result<HeaderName, Problem> {

@@ -2,7 +2,7 @@
 
 use super::texts::{self, mismatch};
 use super::{Findings, Problem};
-use crate::config::diagnostics::{Diagnostic, listed, nearest};
+use crate::config::diagnostics::{Diagnostic, did_you_mean, listed};
 use crate::config::file::{self, Credential, Document, SecretReference, SignIn};
 use crate::config::located::{At, Location};
 use crate::config::{
@@ -57,11 +57,8 @@ fn warn_of_shared_audience(document: &Document, written: &SignIn, findings: &mut
 fn provider(name: &str, issuers: &[IssuerConfig]) -> Result<std::sync::Arc<str>, Problem> {
     let names = || issuers.iter().map(|issuer| &*issuer.name);
     let Some(issuer) = issuers.iter().find(|issuer| &*issuer.name == name) else {
-        let problem = Problem::new(format!("no issuer `{name}`; there is {}", listed(names())));
-        return Err(match nearest(name, names()) {
-            Some(name) => problem.help(format!("did you mean `{name}`?")),
-            None => problem,
-        });
+        let message = format!("no issuer `{name}`; there is {}", listed(names()));
+        return Err(Problem { message, help: did_you_mean(name, names()) });
     };
     if issuer.signed_header.is_some() || !matches!(issuer.keys, KeySource::Discovery) {
         let message = format!("issuer `{name}` has no discovery, which sign-in takes its endpoints from");

@@ -1,8 +1,9 @@
 //! The fields of a target, as a destination and the `set` of its rules write them.
 
 use super::Compiler;
+use crate::config;
+use crate::config::diagnostics::{Diagnostic, listed};
 use crate::config::located::{At, Location};
-use crate::config::{self, diagnostics::Diagnostic};
 use crate::policy::Kind;
 use crate::policy::blueprint::{Blueprint, TargetPlan};
 use crate::policy::expression::{Joined, Problem};
@@ -156,7 +157,7 @@ impl Compiler<'_> {
     pub(super) fn key(&mut self, path: &str, key: &str, location: Location, kind: Kind) {
         if !allowed(kind).contains(&key) && !matches!(key, "region" | "role_arn") {
             let message = format!("`{key}` is not a field of `{}`", kind.as_str());
-            let help = format!("it has {}, `region` and `role_arn`", listed(allowed(kind)));
+            let help = format!("it has {}, `region` and `role_arn`", listed(allowed(kind).iter().copied()));
             self.diagnostics.push(Diagnostic::new(format!("{path}.{key}"), location, message).help(help));
         }
     }
@@ -315,11 +316,6 @@ fn allowed(kind: Kind) -> &'static [&'static str] {
         Kind::MlflowApp | Kind::PartnerApp => &["arn", EXPIRES, SESSION],
         Kind::NotebookInstance => &["notebook_instance_name", SESSION],
     }
-}
-
-pub(super) fn listed(keys: &[&str]) -> String {
-    let keys: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
-    keys.join(", ")
 }
 
 /// The keys that are written.

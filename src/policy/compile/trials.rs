@@ -1,8 +1,8 @@
 //! The configuration's `tests`.
 
 use super::Compiler;
-use super::fields::{kind, listed};
-use crate::config::diagnostics::{Diagnostic, nearest};
+use super::fields::kind;
+use crate::config::diagnostics::{Diagnostic, did_you_mean, listed};
 use crate::config::located::At;
 use crate::policy::Kind;
 use crate::policy::file::{self, PolicyFile};
@@ -27,7 +27,6 @@ impl Compiler<'_> {
             address.map_err(|_| self.problem(&format!("{path}.client_ip"), written.location, message))
         });
         let Link { name, path: path_below, query } = Link::parse(&test.destination);
-        let known = || file.destinations.iter().map(|(name, _)| name.value.as_str());
         let expected = format!("{path}.expect");
         if let Some((_, destination)) = file.destinations.iter().find(|(known, _)| known.value == name) {
             let kind = kind(&destination.target);
@@ -36,16 +35,11 @@ impl Compiler<'_> {
                 self.key(&expected, key, test.expect.location, kind);
             }
         } else {
-            let location = test.destination.location;
-            let diagnostic = Diagnostic::new(
-                format!("{path}.destination"),
-                location,
-                format!("there is no destination `{name}`"),
-            );
-            self.diagnostics.push(match nearest(name, known()) {
-                Some(near) => diagnostic.help(format!("did you mean `{near}`?")),
-                None => diagnostic,
-            });
+            let known = file.destinations.iter().map(|(name, _)| name.value.as_str());
+            let (location, message) =
+                (test.destination.location, format!("there is no destination `{name}`"));
+            let diagnostic = Diagnostic::new(format!("{path}.destination"), location, message);
+            self.diagnostics.push(Diagnostic { help: did_you_mean(name, known), ..diagnostic });
         }
         let expect = self.expectation(&expected, &test.expect);
         Some(PolicyTest {
@@ -68,8 +62,7 @@ impl Compiler<'_> {
             (None, _) => (test.name.location, self.context.default_issuer),
         };
         if found.is_none() {
-            let names: Vec<&str> = issuers.iter().map(AsRef::as_ref).collect();
-            let message = format!("`issuer` is one of {}", listed(&names));
+            let message = format!("`issuer` is one of {}", listed(issuers.iter().map(AsRef::as_ref)));
             self.problem(&format!("{path}.issuer"), location, message);
         }
         found.cloned()
@@ -86,7 +79,7 @@ impl Compiler<'_> {
         ];
         if let Some(deny) = &expect.deny {
             if !reasons.contains(&deny.as_str()) {
-                let message = format!("`{}` is not a reason: {}", deny.value, listed(&reasons));
+                let message = format!("`{}` is not a reason: {}", deny.value, listed(reasons));
                 self.problem(&format!("{path}.deny"), deny.location, message);
             }
             if !fields.is_empty() {

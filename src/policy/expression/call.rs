@@ -4,7 +4,7 @@ use super::check::{Check, Type, symbol};
 use super::functions::folded;
 use super::pattern;
 use super::signature::{FUNCTIONS, Form, Function, MACROS, Parameter};
-use crate::config::diagnostics::nearest;
+use crate::config::diagnostics::did_you_mean;
 use crate::policy::profile_name::{ALLOWED_PREFIX, Prefix};
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, Expr, LiteralValue};
@@ -32,8 +32,7 @@ impl Check<'_> {
         let usages: Vec<String> = usages.map(|usage| format!("`{usage}`")).collect();
         if usages.is_empty() {
             let known = FUNCTIONS.iter().map(|function| function.name);
-            let near = nearest(name, known.chain(MACROS.iter().map(|(known, _)| *known)));
-            let help = near.map(|near| format!("did you mean `{near}`?"));
+            let help = did_you_mean(name, known.chain(MACROS.iter().map(|(known, _)| *known)));
             self.problem_with_help(at, format!("there is no function `{}`", symbol(name)), help);
         } else {
             self.problem(at, format!("`{name}` is called as {}", usages.join(" or ")));
@@ -72,8 +71,7 @@ impl Check<'_> {
             },
             Parameter::Table => {
                 if !self.vocabulary.tables.contains_key(written) {
-                    let near = nearest(written, self.vocabulary.tables.keys().map(String::as_str));
-                    let help = near.map(|near| format!("did you mean `{near}`?"));
+                    let help = did_you_mean(written, self.vocabulary.tables.keys().map(String::as_str));
                     self.problem_with_help(
                         argument,
                         format!("there is no table `{written}` in `lookups`"),

@@ -4,7 +4,7 @@
 use super::functions::Patterns;
 use super::signature::VARIABLES;
 use super::{Problem, Vocabulary};
-use crate::config::diagnostics::{listed, nearest};
+use crate::config::diagnostics::{did_you_mean, listed};
 use cel::IdedExpr;
 use cel::common::ast::{
     CallExpr, ComprehensionExpr, Expr, ListExpr, LiteralValue, SelectExpr, SourceInfo, operators,
@@ -153,9 +153,9 @@ impl<'a> Check<'a> {
         match VARIABLES.iter().find(|(known, _)| *known == name) {
             Some((_, found)) => *found,
             None => {
-                let near = nearest(name, VARIABLES.iter().map(|(known, _)| *known));
-                let known = || format!("there are {}", listed(VARIABLES.iter().map(|(known, _)| *known)));
-                let help = near.map_or_else(known, |near| format!("did you mean `{near}`?"));
+                let known = || VARIABLES.iter().map(|(known, _)| *known);
+                let help =
+                    did_you_mean(name, known()).unwrap_or_else(|| format!("there are {}", listed(known())));
                 self.problem_with_help(at, format!("there is no variable `{name}`"), Some(help));
                 Type::Any
             }
