@@ -184,7 +184,7 @@ impl Rule {
 }
 
 impl Destination {
-    /// The first path segment of its URL: `[a-z0-9][a-z0-9-]{0,62}`.
+    /// The first path segment of its URL.
     pub fn name(&self) -> &Arc<str> {
         &self.name
     }
@@ -227,4 +227,11 @@ impl Destination {
             _ => None,
         }
     }
+}
+
+/// `[a-z0-9][a-z0-9-]{0,62}`
+pub fn is_destination_name(text: &str) -> bool {
+    text.len() <= 63
+        && text.starts_with(|first: char| first != '-')
+        && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }

@@ -1,5 +1,6 @@
 //! The one place that knows URLs.
 
+use crate::policy::is_destination_name;
 use crate::policy::link::divided;
 use hyper::Method;
 
@@ -62,19 +63,12 @@ pub fn route<'a>(method: &Method, path: &'a str) -> Route<'a> {
 /// NAME of `/-/api/destinations/NAME/url`.
 fn mint_name(path: &str) -> Option<&str> {
     let name = path.strip_prefix("/-/api/destinations/")?.strip_suffix("/url")?;
-    is_name(name).then_some(name)
+    is_destination_name(name).then_some(name)
 }
 
 fn destination(path: &str) -> Option<Route<'_>> {
     let (name, path) = divided(path.strip_prefix('/')?);
-    is_name(name).then_some(Route::Destination { name, path })
-}
-
-/// `[a-z0-9][a-z0-9-]{0,62}`
-fn is_name(text: &str) -> bool {
-    text.len() <= 63
-        && text.bytes().next().is_some_and(|first| first != b'-')
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    is_destination_name(name).then_some(Route::Destination { name, path })
 }
 
 #[cfg(test)]

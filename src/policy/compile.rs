@@ -11,7 +11,7 @@ use super::file::{self, PolicyFile};
 use super::lookup::Table;
 use super::paths::Glob;
 use super::trial::PolicyTest;
-use super::{Destination, Kind, Policy, Rule, Verdict};
+use super::{Destination, Kind, Policy, Rule, Verdict, is_destination_name};
 use crate::config::diagnostics::Diagnostic;
 use crate::config::located::{At, Location};
 use crate::target::{Region, RoleArn};
@@ -298,12 +298,6 @@ fn tables(
         tables.insert(name.value.clone(), table);
     }
     tables
-}
-
-fn is_destination_name(name: &str) -> bool {
-    name.len() <= 63
-        && name.starts_with(|first: char| first.is_ascii_lowercase() || first.is_ascii_digit())
-        && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
 }
 
 fn all<T>(items: Vec<Option<T>>) -> Option<Vec<T>> {
