@@ -76,6 +76,9 @@ pub enum Refusal {
     NoSuchPath(Trace),
 }
 
+/// The word for [`Refusal::NoSuchPath`].
+pub const NO_SUCH_PATH: &str = "no-such-path";
+
 #[derive(Debug)]
 struct Rule {
     name: Arc<str>,
@@ -134,6 +137,31 @@ impl Policy {
     /// In the order of the configuration.
     pub fn destinations(&self) -> impl Iterator<Item = &Destination> {
         self.destinations.iter()
+    }
+}
+
+impl Refusal {
+    /// The stable word that programs, the audit record and the policy tests see.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Denied(denial) => denial.reason.as_str(),
+            Self::NoSuchPath(_) => NO_SUCH_PATH,
+        }
+    }
+
+    pub fn trace(&self) -> &Trace {
+        match self {
+            Self::Denied(denial) => &denial.trace,
+            Self::NoSuchPath(trace) => trace,
+        }
+    }
+
+    /// What the deciding rule's author tells the person to do.
+    pub fn remedy(&self) -> Option<&Arc<str>> {
+        match self {
+            Self::Denied(denial) => denial.remedy.as_ref(),
+            Self::NoSuchPath(_) => None,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::authn::principal::Principal;
 use crate::policy::grant::Grant;
-use crate::policy::{Policy, Question, Refusal};
+use crate::policy::{Policy, Question};
 use crate::target::Mint;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -56,12 +56,11 @@ fn of_person(policy: &Policy, person: &Person) -> Vec<Opening> {
         let destination: &crate::policy::Destination = destination;
         let target = match policy.authorize(destination, &question) {
             Ok(grant) => Opened::Granted(Box::new(grant)),
-            Err(Refusal::Denied(denial)) => {
-                let rule = denial.trace.deciding().map(|step| format!(" by the rule `{}`", step.rule));
+            Err(refusal) => {
+                let rule = refusal.trace().deciding().map(|step| format!(" by the rule `{}`", step.rule));
                 let (user, rule) = (&person.principal.user, rule.unwrap_or_default());
-                Opened::Nothing(format!("{user} may not open it: {}{rule}", denial.reason.as_str()))
+                Opened::Nothing(format!("{user} may not open it: {}{rule}", refusal.reason()))
             }
-            Err(Refusal::NoSuchPath(_)) => Opened::Nothing("there is no such path".to_owned()),
         };
         Opening { destination: Arc::clone(destination.name()), target }
     };

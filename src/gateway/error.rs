@@ -6,6 +6,7 @@ use crate::authn::claims::TokenError;
 use crate::authn::login::SignInError;
 use crate::authn::return_to::ReturnTo;
 use crate::authn::session::Unusable;
+use crate::policy::NO_SUCH_PATH;
 use crate::policy::grant::{Denial, DenialReason, Outcome};
 use crate::presign::error::{PresignError, PresignErrorKind};
 use crate::presign::state::TargetState;
@@ -80,7 +81,7 @@ impl Error {
             .advise("Check the address, or pick a destination from the list."),
             Self::NoSuchPath => Failure::new(
                 S::NOT_FOUND,
-                "no-such-path",
+                NO_SUCH_PATH,
                 "This page cannot be opened directly",
                 "The destination exists, but this path below it is not one that can be linked to.",
             )

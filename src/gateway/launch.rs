@@ -10,7 +10,6 @@ use crate::authn::principal::Principal;
 use crate::metrics::series::GONE;
 use crate::policy::grant::Grant;
 use crate::policy::link::decoded;
-use crate::policy::trial::NO_SUCH_PATH;
 use crate::policy::{Destination, Question, Refusal, explain};
 use crate::presign::authorized_url::AuthorizedUrl;
 use crate::presign::error::PresignErrorKind;
@@ -43,16 +42,12 @@ impl Gateway {
             Ok(grant) => return Ok(grant),
             Err(refusal) => refusal,
         };
-        let (reason, trace) = match &refusal {
-            Refusal::Denied(denial) => (denial.reason.as_str(), &denial.trace),
-            Refusal::NoSuchPath(trace) => (NO_SUCH_PATH, trace),
-        };
         self.audit.record(&Record {
             destination: Some(destination.name()),
-            rule: trace.deciding().map(|step| &*step.rule),
-            reason: Some(reason),
+            rule: refusal.trace().deciding().map(|step| &*step.rule),
+            reason: Some(refusal.reason()),
             outcome: Some("refused"),
-            trace: Some(explain::steps(trace)),
+            trace: Some(explain::steps(refusal.trace())),
             ..person(Event::Deny, principal, context)
         });
         Err(match refusal {

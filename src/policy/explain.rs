@@ -2,7 +2,6 @@
 
 use super::grant::{Effect, Outcome, Step, Trace};
 use super::reads::{Names, Reads};
-use super::trial::NO_SUCH_PATH;
 use super::{Destination, Policy, Question, Refusal};
 use crate::authn::principal::Groups;
 use crate::target::{Mint, Target};
@@ -56,10 +55,7 @@ pub fn explain(policy: &Policy, destination: &Destination, question: &Question<'
     let decided = policy.authorize(destination, question);
     let (reason, remedy, mint, trace) = match &decided {
         Ok(grant) => (None, None, Some(grant.mint()), grant.trace()),
-        Err(Refusal::Denied(denial)) => {
-            (Some(denial.reason.as_str()), denial.remedy.clone(), None, &denial.trace)
-        }
-        Err(Refusal::NoSuchPath(trace)) => (Some(NO_SUCH_PATH), None, None, trace),
+        Err(refusal) => (Some(refusal.reason()), refusal.remedy().cloned(), None, refusal.trace()),
     };
     Explanation {
         destination: Arc::clone(destination.name()),

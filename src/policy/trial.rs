@@ -1,14 +1,11 @@
 //! The tests that a configuration brings for its own policy: run by `check`, and before every reload.
 
 use super::grant::Trace;
-use super::{Policy, Question, Refusal, explain};
+use super::{Policy, Question, explain};
 use crate::authn::principal::Principal;
 use serde_json::{Map, Value};
 use std::net::IpAddr;
 use std::sync::Arc;
-
-/// The word for [`Refusal::NoSuchPath`].
-pub const NO_SUCH_PATH: &str = "no-such-path";
 
 /// This person, opening this destination, must get this.
 #[derive(Clone, Debug)]
@@ -79,8 +76,7 @@ fn run(
     let question = Question { principal: &principal, client_ip: test.client_ip, path, query };
     let (reason, fields, trace) = match policy.authorize(destination, &question) {
         Ok(grant) => (None, explain::fields(grant.mint()), grant.trace().clone()),
-        Err(Refusal::Denied(denial)) => (Some(denial.reason.as_str()), Map::new(), denial.trace),
-        Err(Refusal::NoSuchPath(trace)) => (Some(NO_SUCH_PATH), Map::new(), trace),
+        Err(refusal) => (Some(refusal.reason()), Map::new(), refusal.trace().clone()),
     };
     let mut failures = Vec::new();
     if reason != test.expect.deny.as_deref() {
