@@ -15,7 +15,7 @@ use crate::config;
 use crate::policy::Policy;
 use crate::policy::reach::{MOST_OUTLINES, MOST_REACHES, Reach};
 use crate::presign::permissions::{self, Place};
-use crate::target::{Region, RoleArn};
+use crate::target::{Region, RoleArn, arn};
 use serde::Serialize;
 use statement::{Resources, Statement};
 use std::collections::BTreeSet;
@@ -214,9 +214,5 @@ fn place<'a>(role: Option<&'a str>, region: &'a str, own: &'a Own) -> Place<'a> 
 
 /// A pattern that is no ARN may be one of any partition and account.
 fn partition_and_account(arn: &str) -> (&str, &str) {
-    let mut fields = arn.splitn(6, ':');
-    match (fields.next(), fields.next(), fields.next(), fields.next(), fields.next(), fields.next()) {
-        (Some(_), Some(partition), _, _, Some(account), Some(_)) => (partition, account),
-        _ => ("*", "*"),
-    }
+    arn::fields(arn).map_or(("*", "*"), |[_, partition, _, _, account, _]| (partition, account))
 }

@@ -253,7 +253,7 @@ name! {
     RoleArn,
     "`arn:aws:iam::ACCOUNT:role/NAME`, ACCOUNT being 12 digits",
     |text| (20..=2048).contains(&text.len())
-        && arn::fields(text).is_some_and(|(service, region, _, resource)| {
+        && arn::checked(text).is_some_and(|[service, region, resource]| {
             service == "iam"
                 && region.is_empty()
                 && resource.strip_prefix("role/").is_some_and(|name| {

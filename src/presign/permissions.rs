@@ -1,7 +1,7 @@
 //! What AWS is asked for, per kind of target: the one table behind the session policies that are sent and the policies
 //! that `postern iam` prints. <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemaker.html>
 
-use crate::target::{Kind, RoleArn};
+use crate::target::{Kind, RoleArn, arn};
 
 /// Actions that are allowed together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,9 +76,7 @@ pub(crate) struct Place<'a> {
 impl<'a> Place<'a> {
     /// Where the role's resources are.
     pub(super) fn of(role: &'a RoleArn, region: &'a str) -> Self {
-        let mut fields = role.as_str().split(':');
-        let partition = fields.nth(1).unwrap_or_default();
-        let account = fields.nth(2).unwrap_or_default();
+        let [_, partition, _, _, account, _] = arn::fields(role.as_str()).unwrap_or_default();
         Self { partition, region, account }
     }
 

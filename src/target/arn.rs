@@ -4,9 +4,14 @@
 
 use super::Region;
 
+/// `arn`, the partition, service, region, account and resource of an ARN, or of a pattern that has them.
+pub(crate) fn fields(arn: &str) -> Option<[&str; 6]> {
+    arn.splitn(6, ':').collect::<Vec<_>>().try_into().ok()
+}
+
 /// The partition that an ARN names.
 pub(crate) fn partition(arn: &str) -> &str {
-    arn.split(':').nth(1).unwrap_or_default()
+    fields(arn).map_or("", |[_, partition, ..]| partition)
 }
 
 impl Region {
@@ -28,19 +33,16 @@ impl Region {
 
 /// The resource of an ARN of this service, in some region.
 pub(super) fn resource<'a>(text: &'a str, service: &str) -> Option<&'a str> {
-    let (found, region, _, resource) = fields(text)?;
+    let [found, region, resource] = checked(text)?;
     (found == service && Region::parse(region).is_ok()).then_some(resource)
 }
 
-/// Service, region, account and resource of an ARN in one of AWS's partitions.
-pub(super) fn fields(text: &str) -> Option<(&str, &str, &str, &str)> {
-    let mut fields = text.splitn(6, ':');
-    let (arn, partition) = (fields.next()?, fields.next()?);
-    let (service, region, account, resource) =
-        (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
+/// Service, region and resource of an ARN in some account of one of AWS's partitions.
+pub(super) fn checked(text: &str) -> Option<[&str; 3]> {
+    let [arn, partition, service, region, account, resource] = fields(text)?;
     let partition_is_aws = partition
         .strip_prefix("aws")
         .is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'));
     let account_is_number = account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit());
-    (arn == "arn" && partition_is_aws && account_is_number).then_some((service, region, account, resource))
+    (arn == "arn" && partition_is_aws && account_is_number).then_some([service, region, resource])
 }

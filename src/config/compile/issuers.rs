@@ -6,7 +6,7 @@ use crate::config::diagnostics::{did_you_mean, listed};
 use crate::config::file::{Claims, Issuer};
 use crate::config::located::{At, Named};
 use crate::config::{Algorithm, AwsAlb, ClaimPaths, IssuerConfig, KeySource, SignedHeaderConfig};
-use crate::target::Region;
+use crate::target::{Region, arn};
 use hyper::header::HeaderName;
 use std::path::Path;
 use std::sync::Arc;
@@ -243,7 +243,6 @@ fn load_balancer_arn(text: &str) -> Result<LoadBalancer, Problem> {
     let refused = || {
         mismatch(text, "`arn:aws:elasticloadbalancing:REGION:ACCOUNT:loadbalancer/app/NAME/ID`, all of it")
     };
-    let fields: Vec<&str> = text.split(':').collect();
     let [
         "arn",
         partition @ ("aws" | "aws-cn" | "aws-us-gov"),
@@ -251,7 +250,7 @@ fn load_balancer_arn(text: &str) -> Result<LoadBalancer, Problem> {
         region,
         account,
         resource,
-    ] = fields.as_slice()
+    ] = arn::fields(text).unwrap_or_default()
     else {
         return Err(refused());
     };
@@ -267,11 +266,7 @@ fn load_balancer_arn(text: &str) -> Result<LoadBalancer, Problem> {
     if !(is_name(name) && is_id && is_account && Region::parse(region).is_ok()) {
         return Err(refused());
     }
-    Ok(LoadBalancer {
-        arn: text.to_owned(),
-        partition: (*partition).to_owned(),
-        region: (*region).to_owned(),
-    })
+    Ok(LoadBalancer { arn: text.to_owned(), partition: partition.to_owned(), region: region.to_owned() })
 }
 
 /// Where AWS publishes the load balancers' public keys, one PEM file per key id.
