@@ -15,7 +15,7 @@ use crate::config;
 use crate::policy::Policy;
 use crate::policy::reach::{MOST_OUTLINES, MOST_REACHES, Reach};
 use crate::presign::permissions::{self, Place};
-use crate::target::{Region, RoleArn, arn};
+use crate::target::{Kind, Region, RoleArn, arn};
 use serde::Serialize;
 use statement::{Resources, Statement};
 use std::collections::BTreeSet;
@@ -190,8 +190,7 @@ fn notes(reaches: &[Reach], roles: &BTreeSet<String>, settings: &config::Gateway
          `aws.endpoint_url` and `aws.sts_endpoint_url`."
             .to_owned(),
     );
-    let opens = |word: &str| reaches.iter().any(|reach| reach.kind.as_str() == word);
-    if opens("studio_domain") || opens("notebook_instance") {
+    if reaches.iter().any(|reach| matches!(reach.kind, Kind::StudioDomain | Kind::NotebookInstance)) {
         notes.push(
             "The pages that a URL opens are the browser's own connections. Where these go through VPC endpoints \
              (aws.sagemaker.REGION.studio, aws.sagemaker.REGION.notebook), their policies must let the same presign \

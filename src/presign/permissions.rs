@@ -27,16 +27,15 @@ pub(crate) const DESCRIBE_DOMAIN: &str = "sagemaker:DescribeDomain";
 
 /// To presign, and what AWS enforces later on the session that the URL opens. `tagged`: the session carries tags.
 pub(crate) fn to_mint(kind: Kind, tagged: bool) -> Vec<Permission> {
-    let mut permissions = vec![to_presign(kind, tagged)];
+    let mut presign = to_presign(kind, tagged);
     let later: &[&str] = match kind {
         Kind::StudioDomain | Kind::NotebookInstance => &[],
         Kind::MlflowTrackingServer => &["sagemaker-mlflow:*"],
         Kind::MlflowApp => &["sagemaker:CallMlflowAppApi"],
         Kind::PartnerApp => &["sagemaker:CallPartnerAppApi"],
     };
-    if let Some(presign) = permissions.first_mut() {
-        presign.actions.extend(later.iter().map(ToString::to_string));
-    }
+    presign.actions.extend(later.iter().map(ToString::to_string));
+    let mut permissions = vec![presign];
     if kind == Kind::MlflowTrackingServer {
         let actions = vec!["sagemaker-mlflow:AccessUI".to_owned()];
         permissions.push(Permission { actions, on: On::Anything });

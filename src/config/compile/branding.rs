@@ -69,8 +69,8 @@ fn address(text: &str) -> Result<String, Problem> {
 fn web_page(text: &str) -> Result<Url, Problem> {
     let bare = text.split(['?', '#']).next().unwrap_or_default();
     let allowed = "an absolute `https` URL without user, at most 2048 characters long";
-    let url = texts::url(bare, Plain::Refused(""))
-        .and_then(|_| Url::parse(text).map_err(|_| mismatch(text, allowed)));
+    let url =
+        texts::url(bare, Plain::Never).and_then(|_| Url::parse(text).map_err(|_| mismatch(text, allowed)));
     let strange = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
     match url {
         Ok(url) if text.len() <= 2048 && !text.contains(strange) => Ok(url),

@@ -37,6 +37,7 @@ pub(super) fn url(text: &str, plain: Plain) -> Parsed<Url> {
                 Err(mismatch(text, allowed)
                     .help("`http` is allowed for loopback addresses and `localhost` only"))
             }
+            Plain::Never => Err(mismatch(text, allowed)),
             Plain::Refused(key) => Err(mismatch(text, allowed).help(format!("`{key}: true` accepts `http`"))),
         },
         _ => Err(mismatch(text, allowed)),
@@ -50,6 +51,7 @@ pub(super) enum Plain {
     OnLoopback,
     /// Not without the key of this name.
     Refused(&'static str),
+    Never,
 }
 
 pub(crate) fn is_loopback(url: &Url) -> bool {
