@@ -111,7 +111,7 @@ impl Policy {
             match decision {
                 Decision::NotMatched => {}
                 Decision::Refused { reason, .. } => {
-                    return Err(destination.denial(reason, Some(rule), trace));
+                    return Err(Refusal::denied(reason, Some(rule), trace));
                 }
                 Decision::Allowed(mint) => {
                     let (principal, name) = (Arc::clone(question.principal), Arc::clone(&destination.name));
@@ -122,7 +122,7 @@ impl Policy {
                 }
             }
         }
-        Err(destination.denial(DenialReason::NoRule, None, trace))
+        Err(Refusal::denied(DenialReason::NoRule, None, trace))
     }
 
     /// What the rules and the targets can read of a person, found in the text of their expressions.
@@ -141,6 +141,12 @@ impl Policy {
 }
 
 impl Refusal {
+    fn denied(reason: DenialReason, rule: Option<&Rule>, trace: Trace) -> Self {
+        // A remedy answers a rule that matched; one that could not be evaluated says nothing about the person.
+        let remedy = rule.filter(|_| reason == DenialReason::RuleDenied).and_then(|rule| rule.remedy.clone());
+        Self::Denied(Box::new(Denial { reason, remedy, trace }))
+    }
+
     /// The stable word that programs, the audit record and the policy tests see.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -232,12 +238,6 @@ impl Destination {
     /// Whether a URL may be minted ahead of the visit.
     pub fn prewarm(&self) -> bool {
         self.prewarm
-    }
-
-    fn denial(&self, reason: DenialReason, rule: Option<&Rule>, trace: Trace) -> Refusal {
-        // A remedy answers a rule that matched; one that could not be evaluated says nothing about the person.
-        let remedy = rule.filter(|_| reason == DenialReason::RuleDenied).and_then(|rule| rule.remedy.clone());
-        Refusal::Denied(Box::new(Denial { destination: Arc::clone(&self.name), reason, remedy, trace }))
     }
 
     /// The mint with its deep link, if `paths` allows it.

@@ -160,9 +160,6 @@ macro_rules! name {
         pub struct $name(String);
 
         impl $name {
-            /// What a value may look like, in words.
-            pub const ALLOWED: &'static str = $allowed;
-
             /// # Errors
             ///
             /// [`InvalidName`] where the text is not one that AWS accepts.
@@ -304,8 +301,6 @@ macro_rules! seconds {
         pub struct $name(i32);
 
         impl $name {
-            pub const ALLOWED: &'static str = $allowed;
-
             /// # Errors
             ///
             /// [`InvalidName`] where the number is outside AWS's range.

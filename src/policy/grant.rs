@@ -41,7 +41,6 @@ impl Grant {
 /// Why a person may not open a destination.
 #[derive(Clone, Debug)]
 pub struct Denial {
-    pub destination: Arc<str>,
     pub reason: DenialReason,
     /// What the deciding rule's author tells the person to do.
     pub remedy: Option<Arc<str>>,
