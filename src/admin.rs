@@ -11,7 +11,7 @@ use crate::server::readiness::Readiness;
 use crate::server::{self, Answers, Serving};
 use arc_swap::ArcSwap;
 use hyper::body::Incoming;
-use hyper::header::CONTENT_TYPE;
+use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use prometheus_client::metrics::gauge::Gauge;
 use std::future::pending;
@@ -51,7 +51,9 @@ impl Answers for Admin {
 
 fn answer(request: &Request<Incoming>, metrics: &Metrics, readiness: &Readiness) -> Response<Body> {
     if *request.method() != Method::GET && *request.method() != Method::HEAD {
-        return respond::text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+        let mut response = respond::text(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
     }
     match request.uri().path() {
         "/-/live" => respond::text(StatusCode::OK, "live\n"),

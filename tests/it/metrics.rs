@@ -245,6 +245,14 @@ async fn each_kind_of_event_is_counted_where_it_belongs() {
     assert!(text.contains(&format!("postern_config_info{{digest=\"{digest}\"}} 1")), "{text}");
 }
 
+/// RFC 9110, section 15.5.6.
+#[tokio::test(flavor = "multi_thread")]
+async fn another_method_is_told_which_there_are() {
+    let stage = Stage::new().await;
+    let answer = Visitor::program().post(&stage.postern.admin("/metrics"), "").await;
+    assert_eq!((answer.status.as_u16(), answer.header("allow")), (405, "GET, HEAD"));
+}
+
 /// Prometheus's own tool reads the older format only.
 #[tokio::test(flavor = "multi_thread")]
 async fn promtool_finds_nothing_to_object_to() {
