@@ -38,6 +38,7 @@ use crate::authn::session::Sessions;
 use crate::authn::{Authenticated, Authenticator};
 use crate::config;
 use crate::metrics::Metrics;
+use crate::metrics::series::ASKED;
 use crate::policy::{NO_SUCH_PATH, Policy};
 use crate::presign::Presigner;
 use crate::server::peer::Peer;
@@ -168,6 +169,7 @@ impl Gateway {
         let link = path.map(|path| DeepLink { path, query: query.as_deref() });
         let grant = self.authorize(&caller.principal, destination, link, context)?;
         if context.navigation == Navigation::Unasked {
+            exchange.outcome(ASKED);
             return Ok(self.ask_to_continue(destination, head, &caller.principal));
         }
         let url = Box::pin(self.presign(&grant, context, exchange)).await?;

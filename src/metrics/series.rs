@@ -15,6 +15,9 @@ pub const PROBE: &str = "probe";
 /// The client went away before it was answered.
 pub const GONE: &str = "client-gone";
 
+/// The page that asks whether to go on was shown in place of a launch.
+pub const ASKED: &str = "asked";
+
 /// How a request that AWS is asked for may end.
 pub(super) const MINT_OUTCOMES: [&str; 9] = [
     "ok",
@@ -32,8 +35,9 @@ pub(super) const MINT_OUTCOMES: [&str; 9] = [
 pub(super) const PROVIDER_UNAVAILABLE: &str = "provider-unavailable";
 
 /// How a request that names a destination may end.
-pub(super) const LAUNCH_OUTCOMES: [&str; 15] = [
+pub(super) const LAUNCH_OUTCOMES: [&str; 16] = [
     "ok",
+    ASKED,
     "rule-denied",
     "no-rule",
     "rule-error",

@@ -130,7 +130,7 @@ def all_rows():
             "granted, asks to continue",
             path="/studio",
             status=200,
-            outcome="ok",
+            outcome="asked",
             headers=("Sec-Fetch-Site: cross-site",),
             **session,
         ),

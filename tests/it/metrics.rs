@@ -210,6 +210,8 @@ async fn each_kind_of_event_is_counted_where_it_belongs() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert_eq!(grace.get(&stage.postern.at("/studio")).await.checked().status, 302);
+    let unasked = grace.clone().with("sec-fetch-site", "cross-site").without("sec-fetch-user");
+    assert_eq!(unasked.clone().get(&stage.postern.at("/studio")).await.checked().status, 200);
     _ = stage.program("max").get(&stage.postern.at("/studio")).await;
     stage.sandbox.faults().inject(Some("CreatePartnerAppPresignedUrl"), Fault::AccessDenied, Times::Next(1));
     _ = stage.program("ada").get(&stage.postern.at("/comet")).await;
@@ -225,6 +227,7 @@ async fn each_kind_of_event_is_counted_where_it_belongs() {
         r#"postern_mints_total{destination="comet",operation="CreatePartnerAppPresignedUrl",outcome="refused-by-aws"} 1"#,
         r#"postern_aws_calls_total{operation="CreatePartnerAppPresignedUrl",outcome="refused-by-aws"} 1"#,
         r#"postern_requests_total{destination="studio",outcome="ok"} 1"#,
+        r#"postern_requests_total{destination="studio",outcome="asked"} 1"#,
         r#"postern_requests_total{destination="studio",outcome="rule-denied"} 1"#,
         r#"postern_requests_total{destination="comet",outcome="refused-by-aws"} 1"#,
         r#"postern_tokens_total{issuer="-",outcome="malformed-token"} 1"#,
