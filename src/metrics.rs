@@ -20,8 +20,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// In seconds. A decision takes less than a millisecond, a launch as long as AWS does, a request 45 s at most.
-const REQUEST_BUCKETS: [f64; 14] =
-    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0];
+const REQUEST_BUCKETS: [f64; 16] =
+    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 30.0, 60.0];
 /// In seconds, up to the longest `aws.timeout`.
 const MINT_BUCKETS: [f64; 12] = [0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.5, 5.0, 30.0];
 
@@ -67,7 +67,7 @@ impl Metrics {
             requests: new.one("requests", "Requests, by the destination they named and how they ended"),
             request_duration: new.seconds(
                 "request_duration",
-                "From head to answer, probes left out",
+                "From head to answer; probes and what never was a whole request left out",
                 requests,
             ),
             tokens: new.one("tokens", "Tokens that were presented, by issuer and what was found"),
@@ -121,11 +121,11 @@ impl Metrics {
     }
 
     /// A request for a configured destination, or for none: unknown names make no series. A probe, which takes no time, is
-    /// not timed.
-    pub fn request(&self, destination: Option<&Arc<str>>, outcome: &'static str, took: Duration) {
+    /// not timed, nor is what was refused before it was a whole request.
+    pub fn request(&self, destination: Option<&Arc<str>>, outcome: &'static str, took: Option<Duration>) {
         let destination = Arc::clone(destination.unwrap_or(&self.none));
         self.requests.get_or_create(&RequestLabels { destination, outcome }).inc();
-        if outcome != series::PROBE {
+        if let Some(took) = took.filter(|_| outcome != series::PROBE) {
             self.request_duration.observe(took.as_secs_f64());
         }
     }

@@ -10,7 +10,6 @@ use hyper::http::request;
 use hyper::{HeaderMap, Method, Response, StatusCode, Version};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::time::Instant;
 
 /// A request under way. It is logged when it is dropped, so a client that hangs up is logged too. The path is not:
@@ -90,7 +89,7 @@ impl Drop for Exchange<'_> {
     fn drop(&mut self) {
         let took = self.started.elapsed();
         let outcome = self.outcome.filter(|_| self.status.is_some()).unwrap_or(GONE);
-        self.metrics.request(self.destination.as_ref(), outcome, took);
+        self.metrics.request(self.destination.as_ref(), outcome, Some(took));
         tracing::info!(
             target: "postern::access",
             outcome,
@@ -115,7 +114,7 @@ pub async fn refused(peer: SocketAddr, status: StatusCode, metrics: &Metrics) {
         StatusCode::REQUEST_TIMEOUT => "body-overdue",
         _ => "malformed-request",
     };
-    metrics.request(None, outcome, Duration::ZERO);
+    metrics.request(None, outcome, None);
     let event = async {
         tracing::info!(
             target: "postern::access",

@@ -1,5 +1,6 @@
 //! HTTP/1.1 as it should not be.
 
+use crate::metrics::exposed;
 use crate::support::elsewhere::vectors;
 use crate::support::raw::Raw;
 use crate::support::stage::Stage;
@@ -41,7 +42,8 @@ async fn what_is_not_http_is_not_answered_as_such() {
     assert_eq!(stage.mints(), [""; 0]);
 }
 
-/// What hyper answers by itself is a request like any other in the access log and the metrics.
+/// What hyper answers by itself is a request like any other in the access log and the metrics, but for its duration, which
+/// nobody knows.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_not_understood_is_logged_once() {
     let stage = Stage::new().await;
@@ -65,6 +67,14 @@ async fn what_is_not_understood_is_logged_once() {
             events[0].contains(&format!("\"http.status\":{status}")) && events[0].contains("request_id"),
             "{events:?}"
         );
+    }
+    let metrics = exposed(&stage).await;
+    for line in [
+        r#"postern_requests_total{destination="-",outcome="malformed-request"} 1"#,
+        r#"postern_requests_total{destination="-",outcome="head-too-large"} 1"#,
+        "postern_request_duration_seconds_count 0",
+    ] {
+        assert!(metrics.lines().any(|found| found == line), "{line} is not in {metrics}");
     }
 }
 
