@@ -59,6 +59,7 @@ struct ServeArgs {
     /// The configuration file (YAML).
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// How the log on standard error is written: for machines or for people.
     #[arg(long, value_enum, default_value_t = LogFormat::Json)]
     log_format: LogFormat,
 }
@@ -133,6 +134,7 @@ struct DemoArgs {
     /// The gateway's port on localhost; 0 takes a free one.
     #[arg(long, default_value_t = 8080)]
     port: u16,
+    /// How the log on standard error is written: for machines or for people.
     #[arg(long, value_enum, default_value_t = LogFormat::Human)]
     log_format: LogFormat,
 }
