@@ -38,9 +38,10 @@ async fn demo(args: &DemoArgs, log: &Log) -> Result<(), Failed> {
         ..SandboxOptions::default()
     };
     let sandbox = Sandbox::start(options).await.map_err(ran)?;
-    let folder = Folder::create().map_err(ran)?;
+    let folder = Folder::create()?;
     let (_, secret) = sandbox.client();
-    fs::write(folder.0.join("sandbox-client-secret"), secret.expose()).map_err(ran)?;
+    let file = folder.0.join("sandbox-client-secret");
+    fs::write(&file, secret.expose()).map_err(|error| ran(format!("{}: {error}", file.display())))?;
     let text = sandbox.configuration(&gateway, &format!("127.0.0.1:{port}"));
     let loaded = config::load_text("config/sandbox.yaml", &text, &folder.0).map_err(Box::new)?;
     let configuration = compiled(loaded)?;
@@ -75,14 +76,26 @@ fn greet(gateway: &str, sandbox: &Sandbox) -> io::Result<()> {
     writeln!(out)
 }
 
+/// Folders of demos that were killed.
+const MOST_LEFT: u32 = 1000;
+
 /// A private folder for the client's secret, gone with the demo.
 struct Folder(PathBuf);
 
 impl Folder {
-    fn create() -> io::Result<Self> {
-        let path = std::env::temp_dir().join(format!("postern-demo-{}", std::process::id()));
-        DirBuilder::new().mode(0o700).create(&path)?;
-        Ok(Self(path))
+    /// A demo that was killed has left its folder, and in a container the next one has the same process id.
+    fn create() -> Result<Self, Failed> {
+        let (parent, process) = (std::env::temp_dir(), std::process::id());
+        for number in 0..MOST_LEFT {
+            let path = parent.join(format!("postern-demo-{process}-{number}"));
+            match DirBuilder::new().mode(0o700).create(&path) {
+                Ok(()) => return Ok(Self(path)),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(ran(format!("{}: {error}", path.display()))),
+            }
+        }
+        let left = parent.join(format!("postern-demo-{process}-*"));
+        Err(ran(format!("{}: demos that were killed left too many folders; remove them", left.display())))
     }
 }
 
@@ -94,4 +107,16 @@ impl Drop for Folder {
 
 fn ran(error: impl std::fmt::Display) -> Failed {
     Failed::Ran(Some(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_was_left_is_in_nobodys_way() {
+        let folders = [Folder::create().unwrap(), Folder::create().unwrap()];
+        assert_ne!(folders[0].0, folders[1].0);
+        assert!(folders.iter().all(|folder| folder.0.is_dir()));
+    }
 }

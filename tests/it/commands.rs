@@ -163,6 +163,14 @@ fn a_demo_whose_port_is_taken_says_which_and_what_to_do() {
 }
 
 #[test]
+fn a_demo_without_room_for_its_folder_says_where() {
+    let nowhere =
+        Command::new(BINARY).args(["demo", "--port", "0"]).env("TMPDIR", "/nowhere").output().unwrap();
+    let said = text(&nowhere.stderr);
+    assert!(nowhere.status.code() == Some(1) && said.starts_with("/nowhere/postern-demo-"), "{said}");
+}
+
+#[test]
 fn explain_tells_one_destination_or_all() {
     let folder = tempfile::tempdir().unwrap();
     let ada =
