@@ -64,11 +64,20 @@ pub(super) fn admin(
     let Some(written) = written.and_then(|admin| admin.address.as_ref()) else { return Some(ADMIN) };
     findings.check("admin.address", written, |text| {
         let address = socket_address(text)?;
-        if address.port() != 0 && listen.is_some_and(|listen| listen.address == address) {
-            return Err(Problem::new(format!("`{address}` is `listen.address` already")));
+        match listen.map(|listen| listen.address) {
+            Some(taken) if collide(taken, address) => {
+                Err(Problem::new(format!("`{address}` is taken by `listen.address`, `{taken}`")))
+            }
+            _ => Ok(address),
         }
-        Ok(address)
     })
+}
+
+/// Whether only one of the two can be listened on: `0.0.0.0` stands for all addresses of IPv4, `[::]` for all there are.
+fn collide(one: SocketAddr, other: SocketAddr) -> bool {
+    let covers = |wide: IpAddr, narrow: IpAddr| wide.is_unspecified() && (wide.is_ipv6() || narrow.is_ipv4());
+    let (a, b) = (one.ip(), other.ip());
+    one.port() == other.port() && one.port() != 0 && (a == b || covers(a, b) || covers(b, a))
 }
 
 fn socket_address(text: &str) -> Result<SocketAddr, Problem> {

@@ -90,7 +90,12 @@ const CASES: &[Case] = &[
     (
         "127.0.0.1:9902",
         "127.0.0.1:8443",
-        &["4:18 admin.address: `127.0.0.1:8443` is `listen.address` already"],
+        &["4:18 admin.address: `127.0.0.1:8443` is taken by `listen.address`, `127.0.0.1:8443`"],
+    ),
+    (
+        "127.0.0.1:9902",
+        "[::]:8443",
+        &["4:18 admin.address: `[::]:8443` is taken by `listen.address`, `127.0.0.1:8443`"],
     ),
     (
         "10.0.100.0/24",
