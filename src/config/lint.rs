@@ -30,7 +30,7 @@ impl<'a> Lint<'a> {
         if node.is_null() {
             let help = match schema.get("type") {
                 Some(kind) if kind == "string" => {
-                    "give a value, in quotes if it is the word `null`, or remove the key"
+                    "give a value, in quotes if it is the word `null` or begins with `#`, or remove the key"
                 }
                 _ => "give a value, or remove the key",
             };

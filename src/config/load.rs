@@ -125,8 +125,12 @@ fn read_text(path: &Path, largest: usize) -> Result<String, String> {
     if bytes.len() > largest {
         return Err(format!("is larger than {} MiB", largest / 1024 / 1024));
     }
-    String::from_utf8(bytes)
-        .map_err(|error| format!("is not UTF-8 text, from byte {} on", error.utf8_error().valid_up_to()))
+    String::from_utf8(bytes).map_err(|error| {
+        let text = error.as_bytes().utf8_chunks().next().map_or("", |chunk| chunk.valid());
+        let line = text.matches('\n').count() + 1;
+        let column = text.chars().rev().take_while(|character| *character != '\n').count() + 1;
+        format!("is not UTF-8 text, from line {line}, column {column} on")
+    })
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

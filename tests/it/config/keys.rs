@@ -47,14 +47,14 @@ const CASES: &[Case] = &[
         "lifetime: 8h",
         "lifetime:",
         &[
-            "27:3 session.lifetime: no value is given | give a value, in quotes if it is the word `null`, or remove the key",
+            "27:3 session.lifetime: no value is given | give a value, in quotes if it is the word `null` or begins with `#`, or remove the key",
         ],
     ),
     (
         "lifetime: 8h",
         "lifetime: ~",
         &[
-            "27:3 session.lifetime: no value is given | give a value, in quotes if it is the word `null`, or remove the key",
+            "27:3 session.lifetime: no value is given | give a value, in quotes if it is the word `null` or begins with `#`, or remove the key",
         ],
     ),
     ("lifetime: 8h", r#"lifetime: """#, &["27:13 session.lifetime: an empty text"]),
@@ -240,14 +240,14 @@ const CASES: &[Case] = &[
         "algorithms: [RS256]",
         "algorithms: [RS256, null]",
         &[
-            "10:25 issuers.corp.algorithms[1]: no value is given | give a value, in quotes if it is the word `null`, or remove the key",
+            "10:25 issuers.corp.algorithms[1]: no value is given | give a value, in quotes if it is the word `null` or begins with `#`, or remove the key",
         ],
     ),
     (
         "session_tags: {team: ml}",
         "session_tags: {team: }",
         &[
-            "33:18 aws.session_tags.team: no value is given | give a value, in quotes if it is the word `null`, or remove the key",
+            "33:18 aws.session_tags.team: no value is given | give a value, in quotes if it is the word `null` or begins with `#`, or remove the key",
         ],
     ),
     (

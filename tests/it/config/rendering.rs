@@ -42,7 +42,7 @@ error: session.lifetime: no value is given
 27 |   lifetime: 
    |   ^^^^^^^^
    |
-   = help: give a value, in quotes if it is the word `null`, or remove the key
+   = help: give a value, in quotes if it is the word `null` or begins with `#`, or remove the key
 
 error: limts: unknown key `limts`; allowed: `admin`, `aliases`, `audit`, `aws`, `branding`, `credentials`, `deny`, `destinations`, `drain`, `insecure_trust_everyone`, `issuers`, `limits`, `listen`, `lookups`, `portal`, `public_url`, `session`, `sign_in`, `state`, `tests`, `trusted_proxies`
   --> postern.yaml:37:1
