@@ -48,7 +48,7 @@ pub(super) fn parse(text: &str) -> Result<(Rc<Node>, Vec<Diagnostic>), Diagnosti
     let mut builder = Builder::default();
     let options = options! { disallow_directives: true };
     for event in Parser::new_from_str_with_options(text, options) {
-        let (event, span) = event.map_err(|error| syntax(&error))?;
+        let (event, span) = event.map_err(|error| builder.syntax(&error, text))?;
         builder.event(event, span)?;
     }
     match builder.root {
@@ -222,7 +222,11 @@ impl Builder {
                         self.errors.push(Diagnostic::new(self.path(), location, message));
                     }
                 }
-                Some(_) if *merge => merged.push(node),
+                Some(_) if *merge && is_mergeable(&node) => merged.push(node),
+                Some((key, _)) if *merge => {
+                    let path = member(&self.path(), &key);
+                    self.errors.push(Diagnostic::new(path, location, "`<<` takes a map or a list of maps"));
+                }
                 Some((key, key_location)) => {
                     if !seen.contains_key(&key) {
                         seen.insert(key.clone(), key_location.line);
@@ -264,6 +268,19 @@ impl Builder {
         Diagnostic::new("", location, format!("lists and maps are nested deeper than {DEEPEST} levels"))
     }
 
+    fn syntax(&self, error: &ScanError, text: &str) -> Diagnostic {
+        let location = place(Span::empty(*error.marker()));
+        let message = error.info().to_string();
+        let finding = Diagnostic::new("", location, format!("not YAML: {message}"));
+        // What the innermost list or map holds before the error, and the character that the error is about.
+        let start = self.open.last().map_or(0, |frame| frame.location.start);
+        let read = text.get(start..=location.start).or(text.get(start..location.start)).unwrap_or_default();
+        match slip(&message, read) {
+            Some(help) => finding.help(help),
+            None => finding,
+        }
+    }
+
     /// The path of what is being read.
     fn path(&self) -> String {
         let mut path = String::new();
@@ -287,6 +304,14 @@ pub(super) fn member(path: &str, key: &str) -> String {
 /// The path of a list's item.
 pub(super) fn item(path: &str, index: usize) -> String {
     format!("{path}[{index}]")
+}
+
+fn is_mergeable(node: &Node) -> bool {
+    let is_map = |node: &Node| matches!(node.content, Content::Map(_));
+    match &node.content {
+        Content::List(items) => items.iter().all(|item| is_map(item)),
+        _ => is_map(node),
+    }
 }
 
 /// A map's own entries and those of its merge keys: its own count first, then the earlier of the merged maps.
@@ -318,28 +343,28 @@ fn place(span: Span) -> Location {
     }
 }
 
-fn syntax(error: &ScanError) -> Diagnostic {
-    let location = place(Span::empty(*error.marker()));
-    let message = error.info().to_string();
-    let finding = Diagnostic::new("", location, format!("not YAML: {message}"));
-    match slip(&message) {
-        Some(help) => finding.help(help),
-        None => finding,
-    }
-}
-
-/// What was probably written, by the parser's complaint.
-fn slip(message: &str) -> Option<&'static str> {
+/// What was probably written, by the parser's complaint and what stands before it.
+fn slip(message: &str, read: &str) -> Option<&'static str> {
     [
-        ("after single-quoted scalar", "put the whole expression in double quotes: \"'ml-users' in groups\""),
-        ("after double-quoted scalar", "put the whole text in single quotes, or escape the inner quotes"),
-        ("parsing a flow mapping", "inside `{…}` a template needs quotes: \"${…}\""),
-        ("tabs disallowed", "indent with spaces"),
+        (
+            "after single-quoted scalar",
+            "",
+            "put the whole expression in double quotes: \"'ml-users' in groups\"",
+        ),
+        ("after double-quoted scalar", "", "put the whole text in single quotes, or escape the inner quotes"),
+        ("parsing a flow mapping", "${", "inside `{…}` a template needs quotes: \"${…}\""),
+        (
+            "parsing a flow mapping",
+            " #",
+            "what stands behind ` #` is a comment; a text with that in it needs quotes",
+        ),
+        ("tabs disallowed", "", "indent with spaces"),
         (
             "mapping values are not allowed",
+            "",
             "a text with `: ` needs quotes; or the indentation of this line or the one above is off",
         ),
     ]
     .into_iter()
-    .find_map(|(found, help)| message.contains(found).then_some(help))
+    .find_map(|(found, written, help)| (message.contains(found) && read.contains(written)).then_some(help))
 }

@@ -136,9 +136,38 @@ fn tabs_do_not_indent() {
 fn utf_16_is_refused() {
     let little: Vec<u8> =
         [0xff, 0xfe].into_iter().chain(LEGAL.encode_utf16().flat_map(u16::to_le_bytes)).collect();
-    assert_eq!(file_refused(&little), "the file is not UTF-8 text, from byte 0 on");
+    assert_eq!(file_refused(&little), "the file is not UTF-8 text, from line 1, column 1 on");
     let bare: Vec<u8> = LEGAL.encode_utf16().flat_map(u16::to_be_bytes).collect();
     assert_eq!(file_refused(&bare), "the file holds a NUL character, at byte 0");
+}
+
+#[test]
+fn what_is_not_utf_8_is_found() {
+    assert_eq!(
+        file_refused(b"a: \xc3\xa4\nb: \xc3\xa4 \xe4\n"),
+        "the file is not UTF-8 text, from line 2, column 6 on"
+    );
+}
+
+#[test]
+fn what_was_probably_meant_is_said() {
+    let help = |from, to| soon_refused(&changed(from, to)).split_once(" | ").map(|(_, help)| help.to_owned());
+    let template = help("{rule: everyone}", "{rule: everyone, user_profile_name: ${user}}");
+    assert_eq!(template.as_deref(), Some("inside `{…}` a template needs quotes: \"${…}\""));
+    let comment = "what stands behind ` #` is a comment; a text with that in it needs quotes";
+    assert_eq!(help("{team: ml}", "{team: #ml}").as_deref(), Some(comment));
+    assert_eq!(help("{team: ml}", "{team: ml"), None);
+}
+
+#[test]
+fn only_maps_are_merged() {
+    for value in ["5", "[5]", "*five"] {
+        let refusal = refused(&with(&format!("x-a: &five 5\nx-b: {{x: 1, <<: {value}}}")));
+        assert!(
+            refusal.contains(&"2:17 x-b.<<: `<<` takes a map or a list of maps".to_owned()),
+            "{refusal:?}"
+        );
+    }
 }
 
 #[test]
