@@ -2,7 +2,7 @@
 
 use super::refresh::{Fetch, Refreshed};
 use crate::clock::{Clock, UnixSeconds};
-use crate::http_client::{Answer, HttpClient};
+use crate::http_client::{Answer, HttpClient, HttpError};
 use hyper::StatusCode;
 use serde_json::{Map, Value};
 use std::fmt;
@@ -31,17 +31,31 @@ pub struct Provider {
 
 /// Why a provider's document cannot be had or used, for the admin.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FetchError(String);
-
-/// Why there is no [`Provider`].
-pub type ProviderError = FetchError;
+pub enum FetchError {
+    Http(HttpError),
+    /// It was answered by another status than 200.
+    Status {
+        host: String,
+        path: String,
+        status: u16,
+    },
+    /// The discovery document of `issuer` says that it is the one of `found`.
+    OtherIssuer {
+        issuer: String,
+        found: String,
+    },
+    /// What is wrong with it.
+    Unusable(String),
+    /// The provider has not answered within the time that a request waits for it.
+    Unfinished,
+}
 
 /// The metadata document as far as it is used. An issuer of bearer tokens may publish its keys and nothing else, so what
 /// sign-in needs is judged when sign-in asks.
 #[derive(Clone, Debug)]
 pub(super) struct Metadata {
     pub(super) jwks_uri: Url,
-    pub(super) provider: Result<Arc<Provider>, ProviderError>,
+    pub(super) provider: Result<Arc<Provider>, FetchError>,
 }
 
 /// The metadata of `issuer`, fetched when first asked for.
@@ -78,7 +92,8 @@ pub(super) async fn ask(
     issuer: &str,
     http: &HttpClient,
 ) -> Result<(Metadata, Option<UnixSeconds>), FetchError> {
-    let location = location(issuer).ok_or_else(|| FetchError::new(format!("`{issuer}` is not a URL")))?;
+    let location =
+        location(issuer).ok_or_else(|| FetchError::Unusable(format!("`{issuer}` is not a URL")))?;
     load(http, &location, issuer).await
 }
 
@@ -93,12 +108,12 @@ async fn load(
 
 /// One document of an identity provider.
 pub(super) async fn fetch(http: &HttpClient, url: &Url) -> Result<Answer, FetchError> {
-    let answer = http.get(url).await.map_err(|error| FetchError::new(error.to_string()))?;
+    let answer = http.get(url).await.map_err(FetchError::Http)?;
     if answer.status == StatusCode::OK {
         Ok(answer)
     } else {
-        let host = url.host_str().unwrap_or_default();
-        Err(FetchError::new(format!("{host} answered {} to {}", answer.status.as_u16(), url.path())))
+        let host = url.host_str().unwrap_or_default().to_owned();
+        Err(FetchError::Status { host, path: url.path().to_owned(), status: answer.status.as_u16() })
     }
 }
 
@@ -115,15 +130,14 @@ fn location(issuer: &str) -> Option<Url> {
 }
 
 fn parse(body: &[u8], issuer: &str) -> Result<Metadata, FetchError> {
-    let document: Map<String, Value> = serde_json::from_slice(body)
-        .map_err(|_| FetchError::new(format!("the discovery document of `{issuer}` is not a JSON object")))?;
+    let document: Map<String, Value> = serde_json::from_slice(body).map_err(|_| {
+        FetchError::Unusable(format!("the discovery document of `{issuer}` is not a JSON object"))
+    })?;
     match document.get("issuer").and_then(Value::as_str) {
         Some(found) if found == issuer => {}
         found => {
-            let found: String = found.unwrap_or("missing").escape_debug().take(LONGEST_SHOWN).collect();
-            return Err(FetchError::new(format!(
-                "`issuer` in the discovery document of `{issuer}` is not exactly that: `{found}`"
-            )));
+            let found = found.unwrap_or("missing").escape_debug().take(LONGEST_SHOWN).collect();
+            return Err(FetchError::OtherIssuer { issuer: issuer.to_owned(), found });
         }
     }
     let insecure = issuer.starts_with("http://");
@@ -133,7 +147,7 @@ fn parse(body: &[u8], issuer: &str) -> Result<Metadata, FetchError> {
     })
 }
 
-fn provider(document: &Map<String, Value>, insecure: bool) -> Result<Provider, ProviderError> {
+fn provider(document: &Map<String, Value>, insecure: bool) -> Result<Provider, FetchError> {
     let optional = |name| match document.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(_) => endpoint(document, name, insecure).map(Some),
@@ -158,12 +172,14 @@ fn provider(document: &Map<String, Value>, insecure: bool) -> Result<Provider, P
 
 fn endpoint(document: &Map<String, Value>, name: &str, insecure: bool) -> Result<Url, FetchError> {
     let Some(value) = document.get(name) else {
-        return Err(FetchError::new(format!("`{name}` is missing in the discovery document")));
+        return Err(FetchError::Unusable(format!("`{name}` is missing in the discovery document")));
     };
     let url = value.as_str().and_then(|text| Url::parse(text).ok());
     url.filter(|url| url.scheme() == "https" || (insecure && url.scheme() == "http"))
         .filter(|url| url.fragment().is_none())
-        .ok_or_else(|| FetchError::new(format!("`{name}` in the discovery document is not an https URL")))
+        .ok_or_else(|| {
+            FetchError::Unusable(format!("`{name}` in the discovery document is not an https URL"))
+        })
 }
 
 fn log_moves(issuer: &str, before: &Metadata, after: &Metadata) {
@@ -180,19 +196,17 @@ fn log_moves(issuer: &str, before: &Metadata, after: &Metadata) {
     }
 }
 
-impl FetchError {
-    pub(super) fn new(description: String) -> Self {
-        Self(description)
-    }
-
-    pub(super) fn unfinished() -> Self {
-        Self("the identity provider has not answered yet".to_owned())
-    }
-}
-
 impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        match self {
+            Self::Http(error) => error.fmt(f),
+            Self::Status { host, path, status } => write!(f, "{host} answered {status} to {path}"),
+            Self::OtherIssuer { issuer, found } => {
+                write!(f, "`issuer` in the discovery document of `{issuer}` is not exactly that: `{found}`")
+            }
+            Self::Unusable(why) => f.write_str(why),
+            Self::Unfinished => f.write_str("the identity provider has not answered yet"),
+        }
     }
 }
 

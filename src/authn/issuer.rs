@@ -1,7 +1,7 @@
 //! One configured issuer: its keys prove its tokens and nobody else's.
 
 use super::claims::{self, Claims, Expected, TokenError};
-use super::discovery::{self, FetchError, Metadata, Provider, ProviderError};
+use super::discovery::{self, FetchError, Metadata, Provider};
 use super::jwks::{KeySet, SignedToken, Unproven};
 use super::pem_keys::PemKeys;
 use super::principal::{self, Principal};
@@ -43,7 +43,7 @@ enum Keys {
 /// What the provider says of itself now, for who examines it.
 #[derive(Debug)]
 pub struct Discovered {
-    pub provider: Result<Arc<Provider>, ProviderError>,
+    pub provider: Result<Arc<Provider>, FetchError>,
     /// What time it is there.
     pub date: Option<UnixSeconds>,
 }
@@ -132,9 +132,9 @@ impl Issuer {
     /// # Errors
     ///
     /// The provider's metadata is out of reach, or names another issuer, or lacks what sign-in needs: the text names the field.
-    pub async fn provider(&self) -> Result<Arc<Provider>, ProviderError> {
+    pub async fn provider(&self) -> Result<Arc<Provider>, FetchError> {
         let metadata = self.metadata.as_ref();
-        let metadata = metadata.ok_or_else(|| FetchError::new("the issuer is not a URL".to_owned()))?;
+        let metadata = metadata.ok_or_else(|| FetchError::Unusable("the issuer is not a URL".to_owned()))?;
         metadata.current().await?.document.provider.clone()
     }
 

@@ -55,7 +55,7 @@ impl KeySet {
     ///
     /// Not a JWK set, too large, or without a single usable key.
     pub(super) fn parse(document: &[u8]) -> Result<Self, FetchError> {
-        let refused = |why: &str| Err(FetchError::new(format!("the key set {why}")));
+        let refused = |why: &str| Err(FetchError::Unusable(format!("the key set {why}")));
         if document.len() > LARGEST_SET {
             return refused("is larger than 150 KiB");
         }
@@ -91,7 +91,7 @@ impl KeySet {
         let point = key.as_ref().and_then(|key| key.try_get_as_bytes().ok());
         let public = point.and_then(|point| PublicKey::p256(point).ok());
         let public = public
-            .ok_or_else(|| FetchError::new("the answer is not a P-256 public key in PEM".to_owned()))?;
+            .ok_or_else(|| FetchError::Unusable("the answer is not a P-256 public key in PEM".to_owned()))?;
         let key = Key { id: Some(id.to_owned()), public };
         Ok(Self { keys: vec![key], fingerprint: fingerprint(pem) })
     }

@@ -1,7 +1,7 @@
 //! Keys that are published one by one, each as PEM under its own id, as AWS's load balancers do.
 
 use super::claims::TokenError;
-use super::discovery::FetchError;
+use super::discovery::{self, FetchError};
 use super::jwks::KeySet;
 use crate::clock::{Clock, UnixSeconds};
 use crate::http_client::HttpClient;
@@ -71,7 +71,7 @@ impl PemKeys {
                 wait(fetch).await;
             }
         };
-        let unfinished = TokenError::KeysUnavailable(FetchError::unfinished());
+        let unfinished = TokenError::KeysUnavailable(FetchError::Unfinished);
         tokio::time::timeout(PATIENCE, found).await.unwrap_or(Err(unfinished))
     }
 }
@@ -94,7 +94,7 @@ impl Shared {
         let (ends, fetch) = watch::channel(());
         state.under_way = Some(fetch.clone());
         // Should the task die, its fetch was in vain.
-        state.in_vain = Some((now, TokenError::KeysUnavailable(FetchError::unfinished())));
+        state.in_vain = Some((now, TokenError::KeysUnavailable(FetchError::Unfinished)));
         let shared = Arc::clone(self);
         tokio::spawn(async move {
             let fetched = shared.series.keys_fetched(shared.fetch(&id, &location).await);
@@ -116,12 +116,10 @@ impl Shared {
     }
 
     async fn fetch(&self, id: &str, location: &Url) -> Result<KeySet, TokenError> {
-        let unavailable = |error: String| TokenError::KeysUnavailable(FetchError::new(error));
-        let answer = self.http.get(location).await.map_err(|error| unavailable(error.to_string()))?;
-        match answer.status.as_u16() {
-            200 => KeySet::from_pem(id, &answer.body).map_err(TokenError::KeysUnavailable),
-            403 | 404 => Err(TokenError::UnknownKey),
-            status => Err(unavailable(format!("the key's host answered {status}"))),
+        match discovery::fetch(&self.http, location).await {
+            Ok(answer) => KeySet::from_pem(id, &answer.body).map_err(TokenError::KeysUnavailable),
+            Err(FetchError::Status { status: 403 | 404, .. }) => Err(TokenError::UnknownKey),
+            Err(error) => Err(TokenError::KeysUnavailable(error)),
         }
     }
 

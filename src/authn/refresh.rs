@@ -136,7 +136,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
         tokio::spawn(async move {
             let loaded = tokio::time::timeout(LONGEST_FETCH, (shared.load)(before)).await;
             let mut state = shared.lock();
-            match loaded.unwrap_or_else(|_| Err(FetchError::unfinished())) {
+            match loaded.unwrap_or_else(|_| Err(FetchError::Unfinished)) {
                 Ok(document) => {
                     state.document = Some(Arc::new(document));
                     state.loaded = Some(now);
@@ -164,7 +164,7 @@ impl<T> State<T> {
     }
 
     fn failure(&self) -> FetchError {
-        self.failure.clone().unwrap_or_else(FetchError::unfinished)
+        self.failure.clone().unwrap_or(FetchError::Unfinished)
     }
 
     fn is_running(&self) -> bool {
@@ -183,7 +183,7 @@ async fn ended(mut fetch: watch::Receiver<()>) {
 }
 
 async fn within_patience<T>(work: impl Future<Output = Result<T, FetchError>>) -> Result<T, FetchError> {
-    tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|_| Err(FetchError::unfinished()))
+    tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|_| Err(FetchError::Unfinished))
 }
 
 /// Whether so much time has passed. A clock that was set back says yes: better one fetch too many than none for hours.

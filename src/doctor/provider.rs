@@ -8,8 +8,12 @@ use crate::authn::issuer::{Discovered, Issuer, KeysFound};
 use crate::authn::login::{RelyingParty, SignInError, redirect_uri};
 use crate::clock::Clock;
 use crate::config::{self, Algorithm, SignInConfig};
-use crate::http_client::HttpClient;
+use crate::http_client::{HttpClient, HttpError};
 use std::sync::Arc;
+
+const UNREACHED: &str =
+    "check that this machine reaches the provider: its name in DNS, the route, a firewall on the way";
+const UNUSABLE: &str = "what the provider answers cannot be used: ask who runs it";
 
 /// One issuer: its discovery document, its keys, its clock.
 pub(super) async fn issuer(issuer: Arc<Issuer>, signs_in: bool, clock: Clock) -> Vec<Check> {
@@ -23,7 +27,9 @@ pub(super) async fn issuer(issuer: Arc<Issuer>, signs_in: bool, clock: Clock) ->
             checks.extend(date.map(|date| clock::compared(&asking, "the provider's", date, clock.now())));
         }
         Some(Err(error)) => {
-            checks.push(asking.failed("discovery", error.to_string(), reaching(&error.to_string())));
+            let address = "look at the issuer's address: discovery is asked for at /.well-known/openid-configuration \
+                           below it";
+            checks.push(asking.failed("discovery", error.to_string(), of_fetch(error, address)));
         }
         None => {}
     }
@@ -78,9 +84,8 @@ async fn keys(asking: &Asking, issuer: &Issuer) -> Check {
             return asking.skipped("keys", "they are fetched one by one, when a token names them");
         }
         Err(error) => {
-            let error = error.to_string();
-            let remedy = reaching(&error);
-            return asking.failed("keys", error, remedy);
+            let address = "look at the address of the keys: `jwks_uri`, in the configuration or in the discovery document";
+            return asking.failed("keys", error.to_string(), of_fetch(&error, address));
         }
     };
     let found = format!("{count} usable, for {} of what is configured", listed(&fitting));
@@ -132,28 +137,32 @@ pub(super) async fn client(
             format!("the provider refuses a code that nobody issued, but by `{error}` instead of `invalid_grant`"),
             "whether it knows the client is not told by that: sign in once",
         ),
-        Err(error) => {
-            let error = error.to_string();
-            let remedy = reaching(&error);
-            asking.failed("client", error, remedy)
-        }
+        Err(SignInError::Unreachable(error)) => asking.failed("client", error.to_string(), of_exchange(&error)),
+        Err(error) => asking.failed("client", error.to_string(), UNUSABLE),
     }
 }
 
-/// What to do about an error of the way to a provider, which is known by its words alone.
-fn reaching(error: &str) -> String {
-    if remedy::is_about_certificate(error) {
-        return remedy::of_certificate("the provider's");
+/// What to do about a document that cannot be had or used: about a wrong status, to look at its `address`.
+fn of_fetch(error: &FetchError, address: &str) -> String {
+    match error {
+        FetchError::Http(error) => of_exchange(error),
+        FetchError::Unfinished => UNREACHED.to_owned(),
+        FetchError::Status { .. } => address.to_owned(),
+        FetchError::OtherIssuer { .. } => {
+            "set `issuer` to what the provider calls itself, character by character (a slash at the end counts), or \
+             correct the address in it"
+                .to_owned()
+        }
+        FetchError::Unusable(_) => UNUSABLE.to_owned(),
     }
-    let remedy = if error.contains("is not exactly that") {
-        "set `issuer` to what the provider calls itself, character by character (a slash at the end counts), or correct \
-         the address in it"
-    } else if error.contains("answered") {
-        "look at the issuer's address: discovery is asked for at /.well-known/openid-configuration below it"
-    } else if error.contains("cannot be reached") || error.contains("did not answer") {
-        "check that this machine reaches the provider: its name in DNS, the route, a firewall on the way"
-    } else {
-        "what the provider publishes cannot be used: ask who runs it"
-    };
-    remedy.to_owned()
+}
+
+fn of_exchange(error: &HttpError) -> String {
+    match error {
+        HttpError::Unreachable { cause, .. } if remedy::is_about_certificate(cause) => {
+            remedy::of_certificate("the provider's")
+        }
+        HttpError::Unreachable { .. } | HttpError::TimedOut { .. } => UNREACHED.to_owned(),
+        HttpError::TooLarge { .. } => UNUSABLE.to_owned(),
+    }
 }

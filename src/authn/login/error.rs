@@ -1,7 +1,7 @@
 //! Why a sign-in failed.
 
 use crate::authn::claims::TokenError;
-use crate::authn::discovery::ProviderError;
+use crate::authn::discovery::FetchError;
 use crate::authn::session::SessionError;
 use crate::http_client::HttpError;
 use std::fmt;
@@ -20,7 +20,7 @@ pub enum SignInError {
         description: Option<String>,
     },
     /// The provider's metadata cannot be had.
-    Provider(ProviderError),
+    Provider(FetchError),
     /// The provider's authorization endpoint cannot stand in a header.
     UnusableEndpoint,
     /// The provider takes none of the ways in which we can authenticate.
@@ -125,8 +125,8 @@ impl fmt::Display for SignInError {
 
 impl std::error::Error for SignInError {}
 
-impl From<ProviderError> for SignInError {
-    fn from(error: ProviderError) -> Self {
+impl From<FetchError> for SignInError {
+    fn from(error: FetchError) -> Self {
         Self::Provider(error)
     }
 }

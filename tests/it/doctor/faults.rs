@@ -1,6 +1,7 @@
 //! One fault at a time.
 
 use super::{Clinic, Examined};
+use crate::support::jwks_server::JwksServer;
 use crate::support::postern::free_port;
 use crate::support::tls::Authority;
 use postern::clock::{Clock, UnixSeconds};
@@ -60,6 +61,11 @@ async fn an_address_without_a_provider() {
     clinic.configure(|text| text.replace(&ours, &format!("http://127.0.0.1:{}", free_port())));
     let examined = clinic.examine_as("grace");
     fails(&examined, "issuers.sandbox", "discovery", "cannot be reached", "DNS", &skipped);
+    let verbose = JwksServer::start().await;
+    verbose.serve("/.well-known/openid-configuration", " ".repeat(256 * 1024 + 1));
+    clinic.configure(|text| text.replace(&ours, &verbose.base));
+    let examined = clinic.examine_as("grace");
+    fails(&examined, "issuers.sandbox", "discovery", "more than 256 KiB", "ask who runs it", &skipped);
 }
 
 #[tokio::test(flavor = "multi_thread")]
