@@ -254,6 +254,10 @@ impl Claims {
         self.all.get(name)
     }
 
+    pub(super) fn all(&self) -> &Map<String, Value> {
+        &self.all
+    }
+
     pub(super) fn into_all(self) -> Arc<Map<String, Value>> {
         self.all
     }

@@ -38,6 +38,15 @@ pub enum Groups {
     LeftOut,
 }
 
+/// What verified claims leave out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Lack {
+    Nothing,
+    /// For pages only.
+    Name,
+    UserOrGroups,
+}
+
 /// The longest `user`, in bytes.
 const LONGEST_USER: usize = 255;
 const LONGEST_NAME: usize = 256;
@@ -158,6 +167,21 @@ fn left_out(claims: &Map<String, Value>, claim: &str) -> bool {
     let flagged = claims.get("hasgroups").is_some_and(|flag| flag == true || flag == "true");
     let sources = |name: &String| name.strip_prefix(claim).is_some_and(|rest| rest.starts_with(":src"));
     distributed || flagged || claims.keys().any(sources)
+}
+
+/// What the claims leave out of what [`map`] reads.
+pub(super) fn lack(config: &IssuerConfig, claims: &Map<String, Value>) -> Lack {
+    let ClaimPaths { user, groups, name } = &config.claims;
+    let unmarked = config.user_domains.is_none() || config.unmarked_email;
+    let names_user =
+        find(claims, user).is_some_and(|(holder, _)| unmarked || holder.contains_key("email_verified"));
+    if !names_user || !states(claims, groups) {
+        Lack::UserOrGroups
+    } else if !states(claims, name) {
+        Lack::Name
+    } else {
+        Lack::Nothing
+    }
 }
 
 /// Whether the claims say anything at `path`.

@@ -124,6 +124,21 @@ async fn user_info_fills_in_what_the_id_token_leaves_out() {
     assert!(matches!(world.sign_in().await, Ok(Finished::SignedIn { .. })), "a name is for pages only");
 }
 
+/// The mark of an address stands beside it, not at the top.
+#[tokio::test]
+async fn user_info_is_not_asked_for_a_mark_that_the_id_token_has() {
+    let world = World::with(|setup| setup.user = Some(["identity", "email"].map(str::to_owned).into())).await;
+    let identity = json!({"email": "ada@corp.example", "email_verified": true});
+    world.provider.now_says().claims = json!({"email": null, "email_verified": null, "identity": identity});
+    assert!(matches!(world.sign_in().await, Ok(Finished::SignedIn { .. })));
+    assert_eq!(world.provider.now_says().user_info_calls, 0);
+
+    let unmarked = json!({"email": "ada@corp.example"});
+    world.provider.now_says().claims = json!({"email_verified": true, "identity": unmarked});
+    assert_eq!(world.sign_in().await.unwrap_err(), SignInError::UserInfo { status: 401 });
+    assert_eq!(world.provider.now_says().user_info_calls, 1);
+}
+
 #[tokio::test]
 async fn the_secret_goes_where_the_provider_takes_it() {
     for (offered, in_header) in [

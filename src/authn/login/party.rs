@@ -5,7 +5,7 @@ use super::error::SignInError;
 use crate::authn::claims::{Claims, Expected};
 use crate::authn::discovery::Provider;
 use crate::authn::issuer::Issuer;
-use crate::authn::principal::Principal;
+use crate::authn::principal::{self, Lack, Principal};
 use crate::authn::token::UnverifiedToken;
 use crate::clock::Clock;
 use crate::config::SignInConfig;
@@ -113,45 +113,18 @@ impl RelyingParty {
         }
         let provider = self.issuer.provider().await?;
         let Some(endpoint) = &provider.userinfo_endpoint else { return Ok(claims) };
-        match self.missing(&claims) {
-            Missing::Nothing => Ok(claims),
-            Missing::Name => match self.client.user_info(endpoint, access_token).await {
+        match principal::lack(self.issuer.config(), claims.all()) {
+            Lack::Nothing => Ok(claims),
+            // For pages only: `UserInfo` may fail.
+            Lack::Name => match self.client.user_info(endpoint, access_token).await {
                 Ok(user_info) => Ok(claims.with_user_info(user_info)?),
                 Err(_) => Ok(claims),
             },
             // Without an answer the person would seem to be in no group at all, and pass every rule that denies one.
-            Missing::UserOrGroups => {
+            Lack::UserOrGroups => {
                 let user_info = self.client.user_info(endpoint, access_token).await?;
                 Ok(claims.with_user_info(user_info)?)
             }
         }
     }
-
-    fn missing(&self, claims: &Claims) -> Missing {
-        let config = self.issuer.config();
-        let has = |path: &[String]| match path.split_first() {
-            Some((first, rest)) => {
-                let value = claims.get(first);
-                rest.iter().fold(value, |value, name| value?.get(name)).is_some()
-            }
-            None => true,
-        };
-        let lacks_mark =
-            config.user_domains.is_some() && !config.unmarked_email && claims.get("email_verified").is_none();
-        if lacks_mark || !has(&config.claims.user) || !has(&config.claims.groups) {
-            Missing::UserOrGroups
-        } else if !has(&config.claims.name) {
-            Missing::Name
-        } else {
-            Missing::Nothing
-        }
-    }
-}
-
-/// What the ID token leaves out of the claims that we are to read.
-enum Missing {
-    Nothing,
-    /// For pages only: `UserInfo` may fail.
-    Name,
-    UserOrGroups,
 }

@@ -125,9 +125,12 @@ impl World {
         let clock = Clock::manual(UnixSeconds(1_800_000_000));
         let provider = Provider::start(clock.clone()).await;
         let secret = CLIENT_SECRET.to_owned();
-        let mut setup = Setup { secret, private_key: false, discovery: json!({}), signer: None };
+        let mut setup = Setup { secret, private_key: false, discovery: json!({}), signer: None, user: None };
         change(&mut setup);
         let mut issuer = issuer(&provider.issuer);
+        if let Some(path) = setup.user {
+            issuer.claims.user = path;
+        }
         if let Some(signer) = setup.signer {
             assert_eq!(signer.alg, "RS256");
             issuer.algorithms = vec![Algorithm::Rs256];
@@ -176,6 +179,8 @@ pub(crate) struct Setup {
     pub(crate) discovery: Value,
     /// For RS256; by default a key for ES256 signs.
     pub(crate) signer: Option<Signer>,
+    /// The path of the claim that names the user, by default `email`.
+    pub(crate) user: Option<Vec<String>>,
 }
 
 pub(crate) fn issuer(url: &str) -> IssuerConfig {
