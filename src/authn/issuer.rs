@@ -174,18 +174,6 @@ impl Issuer {
         self.config.signed_header.is_none() && !self.config.audience.is_empty()
     }
 
-    /// Fetches the keys ahead of the first token.
-    ///
-    /// # Errors
-    ///
-    /// [`TokenError::KeysUnavailable`]; a later token asks again.
-    pub async fn warm_up(&self) -> Result<(), TokenError> {
-        match &self.keys {
-            Keys::Fetched(keys) => keys.current().await.map(drop).map_err(TokenError::KeysUnavailable),
-            Keys::Fixed(_) | Keys::OneByOne(_) => Ok(()),
-        }
-    }
-
     /// The person that a token was found to stand for when it came before. Nothing of the token is looked at but its
     /// digest, so this is the first to ask; where it does not know, [`recognise`](Self::recognise) says.
     pub(super) async fn recall(&self, seen: &Seen) -> Option<Arc<Principal>> {

@@ -102,7 +102,7 @@ impl Logout {
         let claims = self.issuer.verify(&token, Expected::LogoutToken { client_id: &self.client_id }).await?;
         let noted = self.is_first_use(&claims).await?;
         let text = |name| claims.get(name).and_then(Value::as_str);
-        let (issuer, subject) = (self.issuer.name(), text("sub"));
+        let (issuer, subject) = (self.issuer.name(), claims.subject());
         let ended = match (text("sid"), subject) {
             (Some(sid), None) => self.sessions.revoke_provider_session(issuer, sid).await,
             (Some(sid), Some(subject)) => {

@@ -1,7 +1,6 @@
 //! A person, after every check of the token that named them.
 
 use crate::config::{ClaimPaths, IssuerConfig};
-use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::fmt;
 use std::sync::Arc;
@@ -30,7 +29,7 @@ pub struct Principal {
 
 /// The groups an issuer asserts. "None" and "left out" differ: a rule that asks for groups which the provider left out
 /// must fail, not see an empty list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Groups {
     /// The groups in the token; empty where the claim is absent or an empty list.
     Known(Arc<[Arc<str>]>),

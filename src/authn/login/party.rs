@@ -92,7 +92,7 @@ impl RelyingParty {
         let Some(id_token) = &tokens.id_token else { return Ok(None) };
         let claims = self.verified_claims(id_token, &tokens.access_token, expected).await?;
         let provider_session = claims.get("sid").and_then(Value::as_str).map(str::to_owned);
-        let subject = claims.get("sub").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let subject = claims.subject().unwrap_or_default().to_owned();
         let principal = self.issuer.principal(claims).inspect_err(|error| {
             tracing::warn!(issuer = %self.issuer.name(), subject, %error, "sign-in.names-nobody");
         })?;
