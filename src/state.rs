@@ -127,15 +127,15 @@ impl State {
         }
     }
 
-    /// The values of `keys`, in their order.
+    /// The value of `key`, if there is one.
     ///
     /// # Errors
     ///
     /// [`Away`]; the same holds for all that follow.
-    pub async fn values<const N: usize>(&self, keys: [&Key; N]) -> Result<[Option<Vec<u8>>; N], Away> {
+    pub async fn value(&self, key: &Key) -> Result<Option<Vec<u8>>, Away> {
         match &*self.0 {
-            Backend::Memory(memory) => Ok(keys.map(|key| memory.value(key))),
-            Backend::Valkey(valkey) => valkey.values(keys).await,
+            Backend::Memory(memory) => Ok(memory.value(key)),
+            Backend::Valkey(valkey) => valkey.value(key).await,
         }
     }
 

@@ -305,7 +305,7 @@ impl SignIn {
     /// Whether somebody came back with this attempt before and was signed in. A provider that sees a code twice may take
     /// back what it gave for it (RFC 6749, section 4.1.2), so it is not asked. Where the state is away, it has to be.
     async fn was_used(&self, key: &Key) -> bool {
-        self.sessions.state().values([key]).await.is_ok_and(|[noted]| noted.is_some())
+        self.sessions.state().value(key).await.is_ok_and(|noted| noted.is_some())
     }
 
     async fn is_first_use(&self, key: &Key) -> bool {

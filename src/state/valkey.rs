@@ -96,16 +96,13 @@ impl Valkey {
         Connector::new(config).map(drop)
     }
 
-    pub(super) async fn values<const N: usize>(&self, keys: [&Key; N]) -> Result<[Option<Vec<u8>>; N], Away> {
-        let mut values = match self.many(keys).await {
-            Err(Away) if self.when_away == WhenAway::Serve => [const { None }; N],
+    pub(super) async fn value(&self, key: &Key) -> Result<Option<Vec<u8>>, Away> {
+        let [known] = match self.many([key]).await {
+            Err(Away) if self.when_away == WhenAway::Serve => [None],
             known => known?,
         };
         // What was noted in the server's absence is newer than what it says.
-        for (value, key) in values.iter_mut().zip(keys) {
-            *value = self.own.value(key).or(value.take());
-        }
-        Ok(values)
+        Ok(self.own.value(key).or(known))
     }
 
     pub(super) async fn put(&self, key: &Key, value: &[u8], keep: Duration) -> Result<(), Away> {

@@ -415,11 +415,11 @@ async fn the_record_is_sealed_and_goes_with_the_session() {
     let mut world = World::new().await;
     let session = world.session().await;
     let key = Key::new(Room::Session, &["record", session.id.as_str()]);
-    let [sealed] = world.shared.state.values([&key]).await.unwrap();
+    let sealed = world.shared.state.value(&key).await.unwrap();
     let sealed = String::from_utf8(sealed.expect("there is a record")).unwrap();
     assert!(!sealed.contains("refresh"), "{sealed}");
     world.provider.now_says().refresh = TokenAnswer::Raw(400, json!({"error": "invalid_grant"}).to_string());
     world.clock.advance(INTERVAL * 2);
     assert_eq!(refused(world.open().await), Unusable::Withdrawn);
-    assert_eq!(world.shared.state.values([&key]).await.unwrap(), [None]);
+    assert_eq!(world.shared.state.value(&key).await.unwrap(), None);
 }

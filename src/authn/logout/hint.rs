@@ -53,7 +53,7 @@ impl Hints {
 
     pub(super) async fn take(&self, principal: &Principal, provider_session: Option<&str>) -> Option<String> {
         let key = key(principal, provider_session);
-        let [sealed] = self.state.values([&key]).await.ok()?;
+        let sealed = self.state.value(&key).await.ok()?;
         let text = self.sealer.open(Purpose::IdToken, &sealed?)?;
         let hint: Hint = serde_json::from_slice(&text).ok()?;
         _ = self.state.remove(&key).await;

@@ -43,7 +43,7 @@ impl Records {
     }
 
     pub(super) async fn load(&self, session: &SessionId) -> Result<Option<Record>, Away> {
-        let [sealed] = self.state.values([&key(session)]).await?;
+        let sealed = self.state.value(&key(session)).await?;
         let text = sealed.and_then(|sealed| self.sealer.open(Purpose::Record, &sealed));
         let record = text.and_then(|text| serde_json::from_slice::<Record>(&text).ok());
         Ok(record.filter(|record| record.session == *session))
