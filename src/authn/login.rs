@@ -55,7 +55,6 @@ pub struct SignIn {
     clock: Clock,
 }
 
-/// The way to the provider.
 /// What the provider is to ask the person (OpenID Connect Core 1.0, section 3.1.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prompt {
@@ -65,6 +64,7 @@ pub enum Prompt {
     SelectAccount,
 }
 
+/// The way to the provider.
 #[derive(Debug)]
 pub struct Started {
     pub location: HeaderValue,
