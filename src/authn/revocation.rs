@@ -77,8 +77,8 @@ impl Revocations {
         }
     }
 
-    /// Whether the session was ended.
-    pub(super) async fn concern(&self, watched: &Watched) -> Result<bool, Away> {
+    /// Whether the session that is watched was ended.
+    pub(super) async fn is_revoked(&self, watched: &Watched) -> Result<bool, Away> {
         let [session, others @ ..] = self.state.ends(watched.keys.each_ref()).await?;
         // What was signed in to later is another session, also where the provider names it like the one before.
         Ok(session.is_some() || others.into_iter().flatten().any(|at| at >= watched.established))

@@ -191,7 +191,7 @@ impl Sessions {
             Ok(reading) => reading,
             Err(reason) => return self.invalid(reason),
         };
-        match self.revocations.concern(&reading.watched).await {
+        match self.revocations.is_revoked(&reading.watched).await {
             Ok(false) => {}
             Ok(true) => return self.invalid(Unusable::Revoked),
             Err(Away) => return Opened::Unknown,
@@ -201,7 +201,7 @@ impl Sessions {
             Current::Newer(content) => {
                 // The provider may know it by another name since.
                 let newer = Reading::new(*content, reading.home.clone(), &self.questions, 0);
-                match self.revocations.concern(&newer.watched).await {
+                match self.revocations.is_revoked(&newer.watched).await {
                     Ok(false) => self.resume(&newer, true),
                     Ok(true) => Err(Unusable::Revoked),
                     Err(Away) => return Opened::Unknown,
@@ -253,7 +253,7 @@ impl Sessions {
     pub async fn sign_out(&self, headers: &HeaderMap) -> Option<SignedOut> {
         let Found::One(value) = self.cookie.find(headers) else { return None };
         let reading = self.read(value).ok()?;
-        if self.revocations.concern(&reading.watched).await == Ok(true) {
+        if self.revocations.is_revoked(&reading.watched).await == Ok(true) {
             return None;
         }
         let Reading { content, home, principal, .. } = &*reading;

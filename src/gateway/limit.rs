@@ -30,7 +30,8 @@ impl MintRate {
         Self { state, whole_again, interval: WINDOW / per_minute.max(1) }
     }
 
-    pub(super) fn allows(&self, per_minute: u32) -> bool {
+    /// Whether it is the one that [`new`](Self::new) makes of this number.
+    pub(super) fn is_at(&self, per_minute: u32) -> bool {
         self.interval == WINDOW / per_minute.max(1)
     }
 

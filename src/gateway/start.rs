@@ -77,7 +77,7 @@ impl Gateway {
             metrics.expect_destination(destination.name(), destination.kind().presign_operation());
         }
         let mints_per_minute = settings.limits.mints_per_minute;
-        let mint_rate = before.map(|before| &before.mint_rate).filter(|rate| rate.allows(mints_per_minute));
+        let mint_rate = before.map(|before| &before.mint_rate).filter(|rate| rate.is_at(mints_per_minute));
         Ok(Self {
             authenticator: Authenticator::new(
                 &issuers,

@@ -85,7 +85,7 @@ impl Presigner {
     ///
     /// Why that cannot be found out, within `aws.timeout`.
     pub async fn state_of(&self, mint: &Mint) -> Result<TargetState, PresignError> {
-        self.in_time("look-up", self.states.ask(mint)).await
+        self.in_time("look-up", self.states.describe_retrying(mint)).await
     }
 
     /// Mints a URL that lives as shortly as AWS allows, in nobody's name, and drops it here: a caller learns whether it can

@@ -100,7 +100,7 @@ impl States {
         let states = Arc::clone(self);
         let asked = key.clone();
         let looked_up = shared(&self.cache, key, async move {
-            let fetch = tokio::time::timeout(states.timeout, states.describe(&asked));
+            let fetch = tokio::time::timeout(states.timeout, states.describe_once(&asked));
             let state = fetch.await.unwrap_or_else(|_| Err(PresignError::out_of_time("look-up")));
             Ok(state.map_or_else(LookedUp::failed, |state| LookedUp { state, known_for: KNOWN_FOR }))
         });
@@ -118,7 +118,7 @@ impl States {
     /// # Errors
     ///
     /// Why it could not be found out.
-    pub(super) async fn ask(&self, mint: &Mint) -> Result<TargetState, PresignError> {
+    pub(super) async fn describe_retrying(&self, mint: &Mint) -> Result<TargetState, PresignError> {
         let key = StateKey::of(mint);
         let credentials = self.credentials.acquire(self.session(&key)).await?;
         let call = || self.sagemaker.describe(&key.resource, key.at(), &credentials);
@@ -127,7 +127,7 @@ impl States {
         read(&key.resource, described)
     }
 
-    async fn describe(&self, key: &StateKey) -> Result<TargetState, PresignError> {
+    async fn describe_once(&self, key: &StateKey) -> Result<TargetState, PresignError> {
         let credentials = self.credentials.acquire(self.session(key)).await?;
         let call = self.sagemaker.describe(&key.resource, key.at(), &credentials);
         let deadline = tokio::time::Instant::now() + self.timeout;

@@ -52,7 +52,7 @@ impl Sessions {
         let look = async {
             loop {
                 tokio::time::sleep(GLANCE).await;
-                if self.revocations.concern(&watched).await == Ok(true) {
+                if self.revocations.is_revoked(&watched).await == Ok(true) {
                     return Outcome::Withdrawn;
                 }
                 if let Ok(Some(Record { content: Some(text), .. })) = self.records.load(&content.id).await
