@@ -144,6 +144,9 @@ pub enum ClientAuthentication {
     PrivateKeyJwt(SecretSource),
 }
 
+/// The longest `session.lifetime` that there is.
+pub const LONGEST_SESSION: Duration = Duration::from_secs(7 * 24 * 3600);
+
 #[derive(Clone, Debug)]
 pub struct SessionConfig {
     /// The first seals, all open. Empty: one random key for this process's life (the sandbox).

@@ -1,12 +1,10 @@
 //! Sessions that were ended before their time: by sign-out, or by the provider.
 
 use crate::clock::UnixSeconds;
+use crate::config::LONGEST_SESSION;
 use crate::state::{Away, Key, Room, State};
 use std::time::Duration;
 
-/// The longest `session.lifetime` that there is. What ended stays ended also where another configuration lets sessions
-/// last for longer.
-const LONGEST_LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// By how much the clocks of replicas may differ.
 const SKEW: Duration = Duration::from_secs(60);
 
@@ -62,7 +60,8 @@ impl Revocations {
     }
 
     pub(super) async fn end(&self, ended: Ended<'_>, now: UnixSeconds) -> Result<(), Away> {
-        self.state.end(&ended.key(), now, LONGEST_LIFETIME).await
+        // Not only for our own `session.lifetime`: another configuration may let sessions last for longer.
+        self.state.end(&ended.key(), now, LONGEST_SESSION).await
     }
 
     /// From when on a session counts that begins now. The provider has stood by it after whatever it ended before: ends are

@@ -6,14 +6,14 @@ use crate::config::diagnostics::{Diagnostic, did_you_mean, listed};
 use crate::config::file::{self, Credential, Document, SecretReference, SignIn};
 use crate::config::located::{At, Location};
 use crate::config::{
-    ClientAuthentication, Credentials, IssuerConfig, KeySource, SecretSource, SessionConfig, SignInConfig,
+    ClientAuthentication, Credentials, IssuerConfig, KeySource, LONGEST_SESSION, SecretSource, SessionConfig,
+    SignInConfig,
 };
 use std::path::Path;
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
-const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// `issuers` is `None` where an issuer is refused: then nothing is said about the name.
 pub(super) fn sign_in(
@@ -202,9 +202,9 @@ pub(super) fn session(
     );
     let keys = keys(written, directory, findings);
     let lifetime = findings.check_optional("session.lifetime", written.lifetime.as_ref(), |text| {
-        texts::duration(text, SECOND, WEEK)
+        texts::duration(text, SECOND, LONGEST_SESSION)
     });
-    let longest = lifetime.flatten().unwrap_or(if lifetime.is_some() { 8 * HOUR } else { WEEK });
+    let longest = lifetime.flatten().unwrap_or(if lifetime.is_some() { 8 * HOUR } else { LONGEST_SESSION });
     let idle = findings
         .check_optional("session.idle", written.idle.as_ref(), |text| texts::duration(text, SECOND, longest));
     let revalidate = findings.check_optional("session.revalidate", written.revalidate.as_ref(), |text| {
