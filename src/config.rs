@@ -3,6 +3,7 @@
 //! `config::file` is what an admin wrote; this is what the program runs on. There is no way from one to the other but
 //! through `load`, and no value here that still needs checking.
 
+mod algorithm;
 pub mod branding;
 mod compile;
 pub mod diagnostics;
@@ -13,6 +14,7 @@ pub mod located;
 mod schema;
 mod tree;
 
+pub use algorithm::Algorithm;
 pub(crate) use compile::{endpoint_url, is_loopback};
 pub use load::{Loaded, load, load_text};
 pub use schema::schema;
@@ -57,38 +59,6 @@ pub struct IssuerConfig {
     pub unmarked_email: bool,
     /// Set for issuers whose tokens arrive in a header of the load balancer.
     pub signed_header: Option<SignedHeaderConfig>,
-}
-
-/// JWS algorithms (RFC 7518, RFC 8037). There is no symmetric one and no `none`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Algorithm {
-    Rs256,
-    Rs384,
-    Rs512,
-    Ps256,
-    Ps384,
-    Ps512,
-    Es256,
-    Es384,
-    /// `EdDSA` of RFC 8037 and `Ed25519` of RFC 9864: the same signature.
-    EdDsa,
-}
-
-impl Algorithm {
-    /// Its name in `alg`.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Rs256 => "RS256",
-            Self::Rs384 => "RS384",
-            Self::Rs512 => "RS512",
-            Self::Ps256 => "PS256",
-            Self::Ps384 => "PS384",
-            Self::Ps512 => "PS512",
-            Self::Es256 => "ES256",
-            Self::Es384 => "ES384",
-            Self::EdDsa => "EdDSA",
-        }
-    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

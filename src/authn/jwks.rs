@@ -3,7 +3,7 @@
 use super::claims::TokenError;
 use super::discovery::FetchError;
 use super::public_key::PublicKey;
-use super::token::{self, Jws, UnverifiedToken};
+use super::token::{Jws, UnverifiedToken};
 use crate::config::Algorithm;
 use aws_lc_rs::digest;
 use base64::Engine;
@@ -180,7 +180,9 @@ impl Key {
         };
         let only = match key.get("alg") {
             None => None,
-            Some(alg) => Some(alg.as_str().and_then(token::named).ok_or("`alg` is not one for signatures")?),
+            Some(alg) => {
+                Some(alg.as_str().and_then(Algorithm::named).ok_or("`alg` is not one for signatures")?)
+            }
         };
         let public = material(key)?;
         let public = match only {

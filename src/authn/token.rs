@@ -134,23 +134,11 @@ fn algorithm(header: &Map<String, Value>) -> Result<Algorithm, TokenError> {
     if REFUSED_PARAMETERS.iter().any(|name| header.contains_key(*name)) {
         return Err(TokenError::RefusedParameter);
     }
-    header.get("alg").and_then(Value::as_str).and_then(named).ok_or(TokenError::UnsupportedAlgorithm)
-}
-
-/// The algorithm of this name in `alg` of a token or a key; `None` for what is symmetric or not known.
-pub(super) fn named(name: &str) -> Option<Algorithm> {
-    Some(match name {
-        "RS256" => Algorithm::Rs256,
-        "RS384" => Algorithm::Rs384,
-        "RS512" => Algorithm::Rs512,
-        "PS256" => Algorithm::Ps256,
-        "PS384" => Algorithm::Ps384,
-        "PS512" => Algorithm::Ps512,
-        "ES256" => Algorithm::Es256,
-        "ES384" => Algorithm::Es384,
-        "EdDSA" | "Ed25519" => Algorithm::EdDsa,
-        _ => return None,
-    })
+    header
+        .get("alg")
+        .and_then(Value::as_str)
+        .and_then(Algorithm::named)
+        .ok_or(TokenError::UnsupportedAlgorithm)
 }
 
 fn key_id(header: &Map<String, Value>) -> Result<Option<String>, TokenError> {

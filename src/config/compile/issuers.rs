@@ -14,19 +14,6 @@ use url::Url;
 
 const ALB_HEADER: HeaderName = HeaderName::from_static("x-amzn-oidc-data");
 
-const ALGORITHMS: [(&str, Algorithm); 10] = [
-    ("RS256", Algorithm::Rs256),
-    ("RS384", Algorithm::Rs384),
-    ("RS512", Algorithm::Rs512),
-    ("PS256", Algorithm::Ps256),
-    ("PS384", Algorithm::Ps384),
-    ("PS512", Algorithm::Ps512),
-    ("ES256", Algorithm::Es256),
-    ("ES384", Algorithm::Es384),
-    ("EdDSA", Algorithm::EdDsa),
-    ("Ed25519", Algorithm::EdDsa),
-];
-
 pub(super) fn issuers(
     written: &Named<At<Issuer>>,
     directory: &Path,
@@ -155,7 +142,7 @@ fn plain_issuer(
     }
     let keys = match (&written.jwks_uri, &written.jwks_file) {
         (Some(uri), None) => {
-            findings.check(&path("jwks_uri"), uri, |text| key_url(text, plain)).map(KeySource::JwksUri)
+            findings.check(&path("jwks_uri"), uri, |text| texts::url(text, plain)).map(KeySource::JwksUri)
         }
         (None, Some(file)) => findings
             .check(&path("jwks_file"), file, |text| existing_file(text, directory))
@@ -281,16 +268,12 @@ fn aws_key_folder(region: &Region, partition: &str) -> Option<Url> {
 
 /// A URL below which keys stand: its path ends with a slash.
 fn key_folder(text: &str, plain: Plain) -> Result<Url, Problem> {
-    let mut url = key_url(text, plain)?;
+    let mut url = texts::url(text, plain)?;
     if !url.path().ends_with('/') {
         let path = format!("{}/", url.path());
         url.set_path(&path);
     }
     Ok(url)
-}
-
-fn key_url(text: &str, plain: Plain) -> Result<Url, Problem> {
-    texts::url(text, plain)
 }
 
 fn existing_file(text: &str, directory: &Path) -> Result<std::path::PathBuf, Problem> {
@@ -303,10 +286,10 @@ fn existing_file(text: &str, directory: &Path) -> Result<std::path::PathBuf, Pro
 }
 
 fn algorithm(text: &str) -> Result<Algorithm, Problem> {
-    let names = || ALGORITHMS.iter().map(|(name, _)| *name);
-    if let Some((_, algorithm)) = ALGORITHMS.iter().find(|(name, _)| *name == text) {
-        return Ok(*algorithm);
+    if let Some(algorithm) = Algorithm::named(text) {
+        return Ok(algorithm);
     }
+    let names = || Algorithm::NAMES.into_iter().map(|(name, _)| name);
     if matches!(text, "HS256" | "HS384" | "HS512") {
         let message = format!("`{text}` is symmetric: whoever can check a token could also make one");
         return Err(Problem::new(message).help(format!("allowed: {}", listed(names()))));
