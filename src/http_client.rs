@@ -112,7 +112,7 @@ impl HttpClient {
         }
         let request = request.body(Full::new(body)).map_err(|error| unreachable(error.to_string()))?;
         let exchange = async {
-            let response = self.0.request(request).await.map_err(|error| unreachable(chain(&error)))?;
+            let response = self.0.request(request).await.map_err(|error| unreachable(causes(&error)))?;
             let (status, date) = (response.status(), date(response.headers()));
             match Limited::new(response.into_body(), LARGEST_ANSWER).collect().await {
                 Ok(body) => Ok(Answer { status, body: body.to_bytes(), date }),
@@ -134,8 +134,9 @@ fn date(headers: &HeaderMap) -> Option<UnixSeconds> {
     UnixSeconds::of_http_date(headers.get(DATE)?.to_str().ok()?)
 }
 
-/// An error with its causes: the outermost of hyper's says only that the client failed.
-fn chain(error: &dyn std::error::Error) -> String {
+/// An error with its causes: the outermost of hyper's says only that the client failed, and the AWS SDK's only that a
+/// dispatch did.
+pub(crate) fn causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -2,9 +2,9 @@
 
 use super::error::{PresignError, PresignErrorKind, for_log};
 use super::retry::{Calls, Deadline};
-use super::sdk::causes;
 use super::sts::{AssumeRole, Sts};
 use crate::clock::Clock;
+use crate::http_client::causes;
 use aws_sdk_sagemaker::config::{ProvideCredentials, SharedCredentialsProvider};
 use moka::future::Cache;
 use std::hash::Hash;

@@ -3,6 +3,7 @@
 use super::error::{BadAnswer, PresignError, PresignErrorKind, for_log};
 use crate::clock::UnixSeconds;
 use crate::config::AwsConfig;
+use crate::http_client::causes;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -186,18 +187,6 @@ fn answer_fault(error: &(dyn Error + 'static)) -> BadAnswer {
         cause = error.source();
     }
     BadAnswer::Unparseable
-}
-
-/// An error with its causes: the SDK's outermost one says only "dispatch failure".
-pub(super) fn causes(error: &(dyn Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]
