@@ -1,6 +1,7 @@
 //! Where a browser goes after sign-in.
 
 use hyper::header::HeaderValue;
+use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 use std::fmt;
 use url::form_urlencoded;
@@ -84,35 +85,9 @@ fn stays_here(text: &str) -> bool {
 /// from `/-%2F…`, must not become a way around the list of pages.
 fn is_a_destination(text: &str) -> bool {
     let path = text.split_once('?').map_or(text, |(path, _)| path);
-    let decoded = decoded(path);
+    let decoded: Vec<u8> = percent_decode_str(path).collect();
     let mut segments = decoded.split(|byte| *byte == b'/').skip(1);
     let own = segments.clone().next().is_some_and(|first| first == b"-");
     let dots = segments.any(|segment| matches!(segment, b"." | b".."));
     !dots && (!own || OWN_PAGES.contains(&path))
-}
-
-fn decoded(path: &str) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path.as_bytes();
-    while let Some((&first, tail)) = rest.split_first() {
-        let escaped = match (first, tail) {
-            (b'%', [high, low, ..]) => hex(*high).zip(hex(*low)),
-            _ => None,
-        };
-        match escaped {
-            Some((high, low)) => {
-                bytes.push(high << 4 | low);
-                rest = tail.get(2..).unwrap_or_default();
-            }
-            None => {
-                bytes.push(first);
-                rest = tail;
-            }
-        }
-    }
-    bytes
-}
-
-fn hex(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
