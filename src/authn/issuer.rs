@@ -40,6 +40,13 @@ enum Keys {
     OneByOne(PemKeys),
 }
 
+/// Where a set of keys is.
+#[derive(Clone)]
+enum Location {
+    Known(Url),
+    Discovered(Refreshed<Metadata>),
+}
+
 /// What the provider says of itself now, for who examines it.
 #[derive(Debug)]
 pub struct Discovered {
@@ -71,17 +78,11 @@ impl Issuer {
         let series = metrics.issuer(&config.name);
         let metadata = discovery::metadata(&config.issuer, http.clone(), clock.clone());
         let name = format!("keys of {}", config.issuer);
+        let fetched =
+            |location| Keys::Fetched(keys_at(location, name, http.clone(), clock.clone(), series.clone()));
         let keys = match &config.keys {
-            KeySource::Discovery => Keys::Fetched(discovered_keys(
-                name,
-                metadata.clone()?,
-                http.clone(),
-                clock.clone(),
-                series.clone(),
-            )),
-            KeySource::JwksUri(location) => {
-                Keys::Fetched(keys_at(name, location.clone(), http.clone(), clock.clone(), series.clone()))
-            }
+            KeySource::Discovery => fetched(Location::Discovered(metadata.clone()?)),
+            KeySource::JwksUri(location) => fetched(Location::Known(location.clone())),
             KeySource::JwksFile(path) => Keys::Fixed(Arc::new(keys_on_disk(path)?)),
             KeySource::PemPerKey(base) => {
                 Keys::OneByOne(PemKeys::new(base.clone(), http.clone(), clock.clone(), series.clone()))
@@ -262,28 +263,9 @@ impl Issuer {
     }
 }
 
-fn discovered_keys(
-    name: String,
-    metadata: Refreshed<Metadata>,
-    http: HttpClient,
-    clock: Clock,
-    series: IssuerSeries,
-) -> Refreshed<KeySet> {
-    Refreshed::new(name, clock, move |_| -> Fetch<KeySet> {
-        let (metadata, http, series) = (metadata.clone(), http.clone(), series.clone());
-        Box::pin(async move {
-            let fetched = async {
-                let metadata = metadata.current().await?.document;
-                KeySet::parse(&discovery::fetch(&http, &metadata.jwks_uri).await?.body)
-            };
-            series.keys_fetched(fetched.await)
-        })
-    })
-}
-
 fn keys_at(
+    location: Location,
     name: String,
-    location: Url,
     http: HttpClient,
     clock: Clock,
     series: IssuerSeries,
@@ -291,7 +273,13 @@ fn keys_at(
     Refreshed::new(name, clock, move |_| -> Fetch<KeySet> {
         let (location, http, series) = (location.clone(), http.clone(), series.clone());
         Box::pin(async move {
-            let fetched = async { KeySet::parse(&discovery::fetch(&http, &location).await?.body) };
+            let fetched = async {
+                let location = match &location {
+                    Location::Known(location) => location.clone(),
+                    Location::Discovered(metadata) => metadata.current().await?.document.jwks_uri.clone(),
+                };
+                KeySet::parse(&discovery::fetch(&http, &location).await?.body)
+            };
             series.keys_fetched(fetched.await)
         })
     })
