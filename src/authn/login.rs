@@ -241,7 +241,7 @@ impl SignIn {
         let exchange = tokio::time::timeout(TURN, self.exchanges.acquire()).await;
         let _exchange = exchange.ok().and_then(Result::ok).ok_or(SignInError::Crowded)?;
         let exchange = self.party.exchange(&provider, &code, &self.redirect_uri, &attempt.verifier);
-        let tokens = match exchange.await {
+        let (id_token, tokens) = match exchange.await {
             // Another replica used the code, or it was left lying for too long.
             Err(SignInError::TokenRefused { error }) if error == "invalid_grant" && !attempt.is_restart => {
                 return Ok(None);
@@ -253,13 +253,10 @@ impl SignIn {
             return Ok(None);
         }
         let expected = Expected::IdToken { client_id: self.party.client_id(), nonce: &attempt.nonce };
-        let person = self.party.person(&tokens, expected).await?;
-        let (Some(Identified { principal, provider_session }), Some(id_token)) = (person, &tokens.id_token)
-        else {
-            return Err(SignInError::MalformedTokens("it has no id_token"));
-        };
+        let Identified { principal, provider_session } =
+            self.party.person(&id_token, &tokens.access_token, expected).await?;
         if let Some(hints) = &self.hints {
-            hints.keep(&principal, provider_session.as_deref(), id_token).await;
+            hints.keep(&principal, provider_session.as_deref(), &id_token).await;
         }
         let arrival = Arrival {
             principal: &principal,

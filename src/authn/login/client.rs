@@ -36,9 +36,9 @@ enum Authentication {
 
 /// What the token endpoint gives for a code or a refresh token. Not verified, and never shown.
 pub(in crate::authn) struct Tokens {
-    /// Always there for a code; a refresh may go without (OpenID Connect Core 1.0, section 12.2).
+    /// A refresh may go without (OpenID Connect Core 1.0, section 12.2).
     pub(in crate::authn) id_token: Option<String>,
-    pub(super) access_token: String,
+    pub(in crate::authn) access_token: String,
     pub(in crate::authn) refresh_token: Option<String>,
 }
 
@@ -66,7 +66,8 @@ impl Client {
         &self.id
     }
 
-    /// Trades the code for tokens (OpenID Connect Core 1.0, section 3.1.3).
+    /// Trades the code for tokens (OpenID Connect Core 1.0, section 3.1.3); the ID token, which must be one of them, stands
+    /// beside the others.
     pub(super) async fn exchange(
         &self,
         provider: &Provider,
@@ -74,18 +75,16 @@ impl Client {
         code: &str,
         redirect_uri: &Url,
         verifier: &str,
-    ) -> Result<Tokens, SignInError> {
+    ) -> Result<(String, Tokens), SignInError> {
         let form = [
             ("grant_type", "authorization_code"),
             ("code", code),
             ("redirect_uri", redirect_uri.as_str()),
             ("code_verifier", verifier),
         ];
-        let tokens = self.grant(provider, issuer, &form).await?;
-        if tokens.id_token.is_none() {
-            return Err(SignInError::MalformedTokens("it has no id_token"));
-        }
-        Ok(tokens)
+        let mut tokens = self.grant(provider, issuer, &form).await?;
+        let id_token = tokens.id_token.take().ok_or(SignInError::MalformedTokens("it has no id_token"))?;
+        Ok((id_token, tokens))
     }
 
     /// Asks for new tokens (RFC 6749, section 6), of the scope that was granted.

@@ -57,7 +57,7 @@ impl RelyingParty {
         code: &str,
         redirect_uri: &Url,
         verifier: &str,
-    ) -> Result<Tokens, SignInError> {
+    ) -> Result<(String, Tokens), SignInError> {
         self.client.exchange(provider, &self.issuer.config().issuer, code, redirect_uri, verifier).await
     }
 
@@ -83,20 +83,20 @@ impl RelyingParty {
         self.client.refresh(&provider, &self.issuer.config().issuer, refresh_token).await
     }
 
-    /// Whom the tokens name; nothing where there is no ID token among them.
+    /// Whom the ID token names that came with the access token.
     pub(in crate::authn) async fn person(
         &self,
-        tokens: &Tokens,
+        id_token: &str,
+        access_token: &str,
         expected: Expected<'_>,
-    ) -> Result<Option<Identified>, SignInError> {
-        let Some(id_token) = &tokens.id_token else { return Ok(None) };
-        let claims = self.verified_claims(id_token, &tokens.access_token, expected).await?;
+    ) -> Result<Identified, SignInError> {
+        let claims = self.verified_claims(id_token, access_token, expected).await?;
         let provider_session = claims.get("sid").and_then(Value::as_str).map(str::to_owned);
         let subject = claims.subject().unwrap_or_default().to_owned();
         let principal = self.issuer.principal(claims).inspect_err(|error| {
             tracing::warn!(issuer = %self.issuer.name(), subject, %error, "sign-in.names-nobody");
         })?;
-        Ok(Some(Identified { principal, provider_session }))
+        Ok(Identified { principal, provider_session })
     }
 
     /// The ID token's claims, and those of `UserInfo` where the ID token leaves out one that we are to read.

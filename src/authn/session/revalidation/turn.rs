@@ -117,8 +117,11 @@ impl Sessions {
         };
         let now = self.clock.now();
         let until = content.established.plus(self.lifetime);
-        let person = party.person(&tokens, expected).await.map_err(Refusal::from);
-        let confirmed = match person {
+        let person = match &tokens.id_token {
+            Some(id_token) => party.person(id_token, &tokens.access_token, expected).await.map(Some),
+            None => Ok(None),
+        };
+        let confirmed = match person.map_err(Refusal::from) {
             Ok(None) => Ok(content.clone()),
             Ok(Some(person)) if person.principal.user != content.user => {
                 Err(Refusal::Withdrawn("user-changed"))
