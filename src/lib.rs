@@ -65,3 +65,4 @@ pub mod state;
 pub mod http_client;
 pub mod clock;
 pub mod secret;
+mod digest;

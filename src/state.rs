@@ -10,7 +10,7 @@ use self::memory::Memory;
 use self::valkey::Valkey;
 use crate::clock::{Clock, UnixSeconds};
 use crate::config::StateConfig;
-use aws_lc_rs::digest::{Context, SHA256};
+use crate::digest::of_parts;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use prometheus_client::metrics::gauge::Gauge;
@@ -210,15 +210,8 @@ impl Key {
     }
 }
 
-/// A digest that no two lists of parts have in common.
-fn digest(parts: &[impl AsRef<[u8]>]) -> String {
-    let mut digest = Context::new(&SHA256);
-    for part in parts.iter().map(AsRef::as_ref) {
-        // With its length, so that no two lists read alike.
-        digest.update(&(part.len() as u64).to_be_bytes());
-        digest.update(part);
-    }
-    URL_SAFE_NO_PAD.encode(digest.finish())
+fn digest(parts: &[&str]) -> String {
+    URL_SAFE_NO_PAD.encode(of_parts(parts.iter().map(|part| part.as_bytes())))
 }
 
 impl fmt::Display for Away {

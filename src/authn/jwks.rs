@@ -5,7 +5,7 @@ use super::discovery::FetchError;
 use super::public_key::PublicKey;
 use super::token::{Jws, UnverifiedToken};
 use crate::config::Algorithm;
-use aws_lc_rs::digest;
+use crate::digest::{Sha256, sha256};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::DecodingKey;
@@ -21,11 +21,9 @@ const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 /// Keys ready to use. Two sets are the same where their fingerprints are.
 pub(super) struct KeySet {
     keys: Vec<Key>,
-    fingerprint: Fingerprint,
+    /// Of the document that the keys came from.
+    fingerprint: Sha256,
 }
-
-/// SHA-256 of the document that the keys came from.
-pub(super) type Fingerprint = [u8; digest::SHA256_OUTPUT_LEN];
 
 struct Key {
     id: Option<String>,
@@ -35,7 +33,7 @@ struct Key {
 /// A token whose signature one of the issuer's keys proves. Only this file makes one.
 pub(super) struct SignedToken<'t, 'a> {
     token: &'t UnverifiedToken<'a>,
-    keys: Fingerprint,
+    keys: Sha256,
 }
 
 /// Why no key proves a token.
@@ -78,7 +76,7 @@ impl KeySet {
         if keys.is_empty() {
             return refused("holds no key that can prove a token");
         }
-        Ok(Self { keys, fingerprint: fingerprint(document) })
+        Ok(Self { keys, fingerprint: sha256(document) })
     }
 
     /// One P-256 key in PEM, as AWS's load balancers publish theirs.
@@ -93,7 +91,7 @@ impl KeySet {
         let public = public
             .ok_or_else(|| FetchError::Unusable("the answer is not a P-256 public key in PEM".to_owned()))?;
         let key = Key { id: Some(id.to_owned()), public };
-        Ok(Self { keys: vec![key], fingerprint: fingerprint(pem) })
+        Ok(Self { keys: vec![key], fingerprint: sha256(pem) })
     }
 
     /// How many keys are usable.
@@ -106,7 +104,7 @@ impl KeySet {
         self.keys.iter().any(|key| key.public.fits(algorithm))
     }
 
-    pub(super) fn fingerprint(&self) -> &Fingerprint {
+    pub(super) fn fingerprint(&self) -> &Sha256 {
         &self.fingerprint
     }
 
@@ -141,7 +139,7 @@ impl<'t, 'a> SignedToken<'t, 'a> {
     }
 
     /// The set that holds the key.
-    pub(super) fn keys(&self) -> &Fingerprint {
+    pub(super) fn keys(&self) -> &Sha256 {
         &self.keys
     }
 }
@@ -257,15 +255,6 @@ fn is_of_small_order(point: &[u8]) -> bool {
 fn unpadded(number: &[u8]) -> &[u8] {
     let zeros = number.iter().take_while(|byte| **byte == 0).count();
     number.get(zeros..).unwrap_or_default()
-}
-
-pub(super) fn fingerprint(document: &[u8]) -> Fingerprint {
-    let digest = digest::digest(&digest::SHA256, document);
-    let mut fingerprint = Fingerprint::default();
-    for (to, from) in fingerprint.iter_mut().zip(digest.as_ref()) {
-        *to = *from;
-    }
-    fingerprint
 }
 
 impl From<Unproven> for TokenError {

@@ -4,9 +4,9 @@
 //! counts only while the keys that proved it are in force and the token has not expired.
 
 use super::by_digest::ByDigest;
-use super::jwks::{self, Fingerprint};
 use super::principal::Principal;
 use crate::clock::UnixSeconds;
+use crate::digest::{Sha256, sha256};
 use moka::sync::Cache;
 use std::ops::Range;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ pub(super) struct Recognised(Cache<Seen, Arc<Recognition>, ByDigest>);
 /// A token that was presented in one way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Seen {
-    token: Fingerprint,
+    token: Sha256,
     presented: Presentation,
 }
 
@@ -39,7 +39,7 @@ pub(super) enum Presentation {
 pub(super) struct Recognition {
     pub(super) principal: Arc<Principal>,
     /// The set of keys that proves it, and which of them it names.
-    pub(super) keys: Fingerprint,
+    pub(super) keys: Sha256,
     pub(super) key_id: Option<String>,
     /// From the verification to `exp`. A clock that was set back leaves it, and the token is verified again.
     pub(super) counts: Range<UnixSeconds>,
@@ -49,7 +49,7 @@ pub(super) struct Recognition {
 
 impl Seen {
     pub(super) fn new(token: &str, presented: Presentation) -> Self {
-        Self { token: jwks::fingerprint(token.as_bytes()), presented }
+        Self { token: sha256(token.as_bytes()), presented }
     }
 
     pub(super) fn presented(&self) -> Presentation {

@@ -6,7 +6,7 @@ mod validity;
 pub use validity::Validity;
 
 use crate::config::TlsConfig;
-use aws_lc_rs::digest;
+use crate::digest::{Sha256, of_parts};
 use rustls::client::verify_server_name;
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::default_provider;
@@ -31,7 +31,7 @@ pub struct Tls {
     certificate: CertificateDer<'static>,
     validity: Validity,
     /// Of the certificates and the key.
-    fingerprint: [u8; 32],
+    fingerprint: Sha256,
 }
 
 impl Tls {
@@ -43,7 +43,7 @@ impl Tls {
     pub fn load(files: &TlsConfig, before: Option<&Arc<Self>>) -> Result<Arc<Self>, String> {
         let chain = certificates(&files.certificate)?;
         let key = private_key(&files.private_key)?;
-        let fingerprint = fingerprint(&chain, &key);
+        let fingerprint = of_parts(chain.iter().map(AsRef::as_ref).chain([key.secret_der()]));
         if let Some(same) = before.filter(|before| before.fingerprint == fingerprint) {
             return Ok(Arc::clone(same));
         }
@@ -167,17 +167,4 @@ fn reason(error: &pem::Error) -> String {
         pem::Error::NoItemsFound => "holds nothing in PEM".to_owned(),
         _ => "is not PEM".to_owned(),
     }
-}
-
-fn fingerprint(chain: &[CertificateDer<'_>], key: &PrivateKeyDer<'_>) -> [u8; 32] {
-    let mut all = digest::Context::new(&digest::SHA256);
-    for part in chain.iter().map(AsRef::as_ref).chain([key.secret_der()]) {
-        all.update(&(part.len() as u64).to_be_bytes());
-        all.update(part);
-    }
-    let mut fingerprint = [0; 32];
-    for (into, byte) in fingerprint.iter_mut().zip(all.finish().as_ref()) {
-        *into = *byte;
-    }
-    fingerprint
 }

@@ -8,7 +8,7 @@ use super::selection::{Questions, Unanswered};
 use crate::authn::by_digest::ByDigest;
 use crate::authn::principal::Principal;
 use crate::authn::revocation::Watched;
-use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
+use crate::digest::{Sha256, sha256};
 use moka::sync::Cache;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ const LONGEST_KEPT: Duration = Duration::from_secs(10 * 60);
 
 /// The cookies of one configuration.
 #[derive(Debug)]
-pub(super) struct OpenedCookies(Cache<[u8; SHA256_OUTPUT_LEN], Arc<Reading>, ByDigest>);
+pub(super) struct OpenedCookies(Cache<Sha256, Arc<Reading>, ByDigest>);
 
 /// What a cookie says, as this configuration understands it.
 pub(super) struct Reading {
@@ -46,8 +46,7 @@ impl OpenedCookies {
         cookie: &[u8],
         open: impl FnOnce() -> Result<Reading, E>,
     ) -> Result<Arc<Reading>, E> {
-        let mut known_by = [0; SHA256_OUTPUT_LEN];
-        known_by.copy_from_slice(digest(&SHA256, cookie).as_ref());
+        let known_by = sha256(cookie);
         if let Some(reading) = self.0.get(&known_by) {
             return Ok(reading);
         }

@@ -3,8 +3,8 @@
 //! While it is down nobody waits: an operation is told at once. It counts as up once the server has taken a write.
 
 use super::address::Address;
-use super::digest;
 use crate::config::ValkeyConfig;
+use crate::digest::{Sha256, of_parts};
 use crate::state::Away;
 use hyper_rustls::ConfigBuilderExt;
 use prometheus_client::metrics::gauge::Gauge;
@@ -58,7 +58,7 @@ pub(super) struct Connector {
     tls: Option<Arc<ClientConfig>>,
     timeout: Duration,
     /// Of the URL and the certificate authorities as they were read.
-    fingerprint: String,
+    fingerprint: Sha256,
 }
 
 /// Why the server is away. Nothing of what it sent is shown: it may repeat a command, and with it a password.
@@ -218,7 +218,7 @@ impl Connector {
                 (Some(tls(Some(roots))?), pem)
             }
         };
-        let fingerprint = digest(&[url.expose(), &pem]);
+        let fingerprint = of_parts([url.expose(), &pem]);
         Ok(Self { address, tls, timeout: config.timeout, fingerprint })
     }
 
