@@ -23,6 +23,7 @@ mod revocation;
 pub mod seal;
 pub mod session;
 mod signed_header;
+mod single_flight;
 pub mod token;
 
 use crate::config::Credentials;

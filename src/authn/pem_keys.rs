@@ -3,21 +3,18 @@
 use super::claims::TokenError;
 use super::discovery::{self, FetchError};
 use super::jwks::KeySet;
+use super::single_flight::{Flight, PATIENCE, SPACING, UnderWay, passed};
 use crate::clock::{Clock, UnixSeconds};
 use crate::http_client::HttpClient;
 use crate::metrics::series::IssuerSeries;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
 use url::Url;
 
 const MOST_KEYS: usize = 64;
 /// A key id names one key for good, so a key is kept; but not for ever.
 const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
-/// The least time between two fetches that bring no key.
-const SPACING: Duration = Duration::from_secs(30);
-const PATIENCE: Duration = Duration::from_secs(6);
 
 /// At most one fetch at a time and one in vain per 30 seconds; a flood of invented ids costs no more.
 #[derive(Clone, Debug)]
@@ -37,8 +34,7 @@ struct State {
     keys: HashMap<String, (Arc<KeySet>, UnixSeconds)>,
     /// The last fetch that brought no key: when, and what it says of every key not held.
     in_vain: Option<(UnixSeconds, TokenError)>,
-    /// Closed when the fetch under way ends.
-    under_way: Option<watch::Receiver<()>>,
+    under_way: UnderWay,
 }
 
 impl PemKeys {
@@ -58,17 +54,19 @@ impl PemKeys {
                     let mut state = self.0.lock();
                     let now = self.0.clock.now();
                     if let Some((key, at)) = state.keys.get(id)
-                        && !passed(KEPT, *at, now)
+                        && !passed(KEPT, Some(*at), now)
                     {
                         return Ok(Arc::clone(key));
                     }
-                    match (state.running(), &state.in_vain) {
+                    match (state.under_way.flight(), &state.in_vain) {
                         (Some(fetch), _) => fetch,
-                        (None, Some((at, error))) if !passed(SPACING, *at, now) => return Err(error.clone()),
+                        (None, Some((at, error))) if !passed(SPACING, Some(*at), now) => {
+                            return Err(error.clone());
+                        }
                         (None, _) => self.0.begin(&mut state, id.to_owned(), location.clone(), now),
                     }
                 };
-                wait(fetch).await;
+                fetch.ended().await;
             }
         };
         let unfinished = TokenError::KeysUnavailable(FetchError::Unfinished);
@@ -84,15 +82,8 @@ impl Shared {
         safe.then(|| Url::parse(&format!("{base}/{id}")).ok()).flatten()
     }
 
-    fn begin(
-        self: &Arc<Self>,
-        state: &mut State,
-        id: String,
-        location: Url,
-        now: UnixSeconds,
-    ) -> watch::Receiver<()> {
-        let (ends, fetch) = watch::channel(());
-        state.under_way = Some(fetch.clone());
+    fn begin(self: &Arc<Self>, state: &mut State, id: String, location: Url, now: UnixSeconds) -> Flight {
+        let (fetch, ends) = state.under_way.begin();
         // Should the task die, its fetch was in vain.
         state.in_vain = Some((now, TokenError::KeysUnavailable(FetchError::Unfinished)));
         let shared = Arc::clone(self);
@@ -109,7 +100,6 @@ impl Shared {
                     state.in_vain = Some((now, error));
                 }
             }
-            state.under_way = None;
             drop(ends);
         });
         fetch
@@ -138,18 +128,4 @@ impl State {
         }
         self.keys.insert(id, (key, now));
     }
-
-    fn running(&self) -> Option<watch::Receiver<()>> {
-        self.under_way.clone().filter(|fetch| fetch.has_changed().is_ok())
-    }
-}
-
-/// Nothing is ever sent: the channel closes.
-async fn wait(mut fetch: watch::Receiver<()>) {
-    let _ = fetch.changed().await;
-}
-
-/// Whether so much time has passed; a clock that was set back says yes.
-fn passed(duration: Duration, then: UnixSeconds, now: UnixSeconds) -> bool {
-    now < then || now.since(then) >= duration
 }

@@ -1,23 +1,20 @@
 //! A document of an identity provider, kept in memory and asked for again in the background.
 
 use super::discovery::FetchError;
+use super::single_flight::{Flight, PATIENCE, SPACING, UnderWay, passed};
 use crate::clock::{Clock, UnixSeconds};
 use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tokio::sync::watch;
 
 /// Older than this, a document is asked for again while the old one still serves.
 const FRESH: Duration = Duration::from_secs(5 * 60);
 /// A provider may be out of reach this long before what it last said stops counting.
 const USABLE: Duration = Duration::from_secs(24 * 60 * 60);
-/// The least time between two fetches because something is missing in the document, and between two in the background.
-const SPACING: Duration = Duration::from_secs(30);
-/// The same while there is no document at all: nobody can be let in, so a provider that comes up is noticed soon.
+/// The least time between two fetches while there is no document at all: nobody can be let in, so a provider that comes up
+/// is noticed soon.
 const SPACING_WITHOUT_ANY: Duration = Duration::from_secs(3);
-/// How long a request waits for a fetch.
-const PATIENCE: Duration = Duration::from_secs(6);
 /// The end of a fetch itself, whatever it does. Longer than two exchanges of the HTTP client.
 const LONGEST_FETCH: Duration = Duration::from_secs(12);
 
@@ -49,8 +46,7 @@ struct State<T> {
     /// When the last fetch began, and the last that something missing caused.
     began: Option<UnixSeconds>,
     sought: Option<UnixSeconds>,
-    /// Closed when the fetch under way ends, however it ends.
-    under_way: Option<watch::Receiver<()>>,
+    under_way: UnderWay,
 }
 
 /// A document, and whether it came while the caller waited.
@@ -65,8 +61,9 @@ impl<T: Send + Sync + 'static> Refreshed<T> {
         clock: Clock,
         load: impl Fn(Option<Arc<T>>) -> Fetch<T> + Send + Sync + 'static,
     ) -> Self {
+        let under_way = UnderWay::default();
         let state =
-            State { document: None, loaded: None, failure: None, began: None, sought: None, under_way: None };
+            State { document: None, loaded: None, failure: None, began: None, sought: None, under_way };
         Self(Arc::new(Shared { name, clock, load: Box::new(load), state: Mutex::new(state) }))
     }
 
@@ -78,20 +75,20 @@ impl<T: Send + Sync + 'static> Refreshed<T> {
             if let Some(document) = state.usable(now) {
                 if passed(FRESH, state.loaded, now)
                     && passed(SPACING, state.began, now)
-                    && !state.is_running()
+                    && state.under_way.flight().is_none()
                 {
                     self.0.begin(&mut state, now);
                 }
                 return Ok(Current { document, just_fetched: false });
             }
-            match state.running() {
+            match state.under_way.flight() {
                 Some(fetch) => fetch,
                 None if passed(SPACING_WITHOUT_ANY, state.began, now) => self.0.begin(&mut state, now),
                 None => return Err(state.failure()),
             }
         };
         within_patience(async {
-            ended(fetch).await;
+            fetch.ended().await;
             Ok(())
         })
         .await?;
@@ -110,7 +107,7 @@ impl<T: Send + Sync + 'static> Refreshed<T> {
                     if let Some(document) = state.document.as_ref().filter(|it| !Arc::ptr_eq(it, seen)) {
                         return Ok(Some(Arc::clone(document)));
                     }
-                    match state.running() {
+                    match state.under_way.flight() {
                         Some(fetch) => fetch,
                         None if passed(SPACING, state.sought, now) => {
                             state.sought = Some(now);
@@ -119,7 +116,7 @@ impl<T: Send + Sync + 'static> Refreshed<T> {
                         None => return state.failure.clone().map_or(Ok(None), Err),
                     }
                 };
-                ended(fetch).await;
+                fetch.ended().await;
             }
         })
         .await
@@ -127,10 +124,9 @@ impl<T: Send + Sync + 'static> Refreshed<T> {
 }
 
 impl<T: Send + Sync + 'static> Shared<T> {
-    fn begin(self: &Arc<Self>, state: &mut State<T>, now: UnixSeconds) -> watch::Receiver<()> {
-        let (ends, fetch) = watch::channel(());
+    fn begin(self: &Arc<Self>, state: &mut State<T>, now: UnixSeconds) -> Flight {
+        let (fetch, ends) = state.under_way.begin();
         state.began = Some(now);
-        state.under_way = Some(fetch.clone());
         let before = state.document.clone();
         let shared = Arc::clone(self);
         tokio::spawn(async move {
@@ -147,7 +143,6 @@ impl<T: Send + Sync + 'static> Shared<T> {
                     state.failure = Some(error);
                 }
             }
-            state.under_way = None;
             drop(ends);
         });
         fetch
@@ -166,29 +161,10 @@ impl<T> State<T> {
     fn failure(&self) -> FetchError {
         self.failure.clone().unwrap_or(FetchError::Unfinished)
     }
-
-    fn is_running(&self) -> bool {
-        self.running().is_some()
-    }
-
-    /// The fetch under way. One whose task died counts as none.
-    fn running(&self) -> Option<watch::Receiver<()>> {
-        self.under_way.clone().filter(|fetch| fetch.has_changed().is_ok())
-    }
-}
-
-/// Nothing is ever sent: the channel closes.
-async fn ended(mut fetch: watch::Receiver<()>) {
-    let _ = fetch.changed().await;
 }
 
 async fn within_patience<T>(work: impl Future<Output = Result<T, FetchError>>) -> Result<T, FetchError> {
     tokio::time::timeout(PATIENCE, work).await.unwrap_or_else(|_| Err(FetchError::Unfinished))
-}
-
-/// Whether so much time has passed. A clock that was set back says yes: better one fetch too many than none for hours.
-fn passed(duration: Duration, then: Option<UnixSeconds>, now: UnixSeconds) -> bool {
-    then.is_none_or(|then| now < then || now.since(then) >= duration)
 }
 
 impl<T> Clone for Refreshed<T> {
