@@ -145,11 +145,12 @@ async fn another_browser_s_callback_signs_nobody_in() {
     let finished = world.sign_in.finish(&query, &twice).await.map_err(|failed| failed.error);
     assert_eq!(restart(finished), ("/studio".to_owned(), true), "with its cookie twice");
     let (name, value) = attacker.bindings()[0];
+    let other = if name.ends_with('A') { 'B' } else { 'A' };
     for (name, value) in [
         (name.to_owned(), format!("{value}A")),
         (name.to_owned(), value[1..].to_owned()),
         (name.to_owned(), format!("\"{value}\"")),
-        (format!("{}A", &name[..name.len() - 1]), value.to_owned()),
+        (format!("{}{other}", &name[..name.len() - 1]), value.to_owned()),
         (name.to_ascii_lowercase(), value.to_owned()),
         ("__Host-postern-browser".to_owned(), value.to_owned()),
     ] {
