@@ -69,7 +69,8 @@ pub enum MappingError {
 /// Claim paths walk objects only: the path `a.b` is the member `b` of the object `a`, never a member named `a.b`. The user
 /// is a string of 1 to 255 bytes without white space and control characters. Where it is an e-mail address it has exactly one
 /// `@`, is printable ASCII, is folded to lower case, stands in one of the issuer's `user_domains`, and the claim
-/// `email_verified` beside it is the boolean `true`. With `insecure_unmarked_email` that mark may be absent, or the string
+/// `email_verified` beside it is the boolean `true`, which speaks of the claim `email` (OpenID Connect Core 1.0, section 5.1):
+/// the user is that claim, or says the same. With `insecure_unmarked_email` that mark may be absent, or the string
 /// `"true"` that Cognito sends; nothing else passes. Groups are strings of 1 to 256 bytes, at most 1000, or one string.
 ///
 /// # Errors
@@ -103,8 +104,14 @@ fn user(config: &IssuerConfig, claims: &Map<String, Value>) -> Result<String, Ma
     let user = user.ok_or(MappingError::UserInvalid)?;
     match &config.user_domains {
         None => Ok(user.to_owned()),
-        Some(domains) => email(user, domains, holder.get("email_verified"), config.unmarked_email),
+        Some(domains) => email(user, domains, mark(holder, user), config.unmarked_email),
     }
+}
+
+/// What is said of this address. Who may choose a login name freely can have another address of theirs verified.
+fn mark<'c>(holder: &'c Map<String, Value>, address: &str) -> Option<&'c Value> {
+    let marked = holder.get("email")?.as_str()?;
+    holder.get("email_verified").filter(|_| marked.eq_ignore_ascii_case(address))
 }
 
 fn email(
@@ -172,8 +179,8 @@ fn left_out(claims: &Map<String, Value>, claim: &str) -> bool {
 pub(super) fn lack(config: &IssuerConfig, claims: &Map<String, Value>) -> Lack {
     let ClaimPaths { user, groups, name } = &config.claims;
     let unmarked = config.user_domains.is_none() || config.unmarked_email;
-    let names_user =
-        find(claims, user).is_some_and(|(holder, _)| unmarked || holder.contains_key("email_verified"));
+    let is_marked = |holder, user: &Value| user.as_str().is_some_and(|user| mark(holder, user).is_some());
+    let names_user = find(claims, user).is_some_and(|(holder, user)| unmarked || is_marked(holder, user));
     if !names_user || !states(claims, groups) {
         Lack::UserOrGroups
     } else if !states(claims, name) {
@@ -221,8 +228,12 @@ impl MappingError {
             Self::SubjectInvalid => (vec!["sub".to_owned()], None),
             Self::UserMissing | Self::UserInvalid | Self::EmailInvalid => (user.clone(), Some("claims.user")),
             Self::EmailUnverified => {
-                let above = user.split_last().map_or(&[][..], |(_, above)| above);
-                ([above, &["email_verified".to_owned()]].concat(), None)
+                let (last, above) = user.split_last().map_or(("", &[][..]), |(last, above)| (last, above));
+                // Where it is said of another address, that one is shown.
+                let holds = |name: &str| find(claims, &[above, &[name.to_owned()]].concat()).is_some();
+                let is_anothers = last != "email" && holds("email") && holds("email_verified");
+                let shown = if is_anothers { "email" } else { "email_verified" };
+                ([above, &[shown.to_owned()]].concat(), None)
             }
             Self::EmailDomain => (user.clone(), Some("user_domains")),
             Self::GroupsInvalid => (groups.clone(), Some("claims.groups")),

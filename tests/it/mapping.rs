@@ -74,6 +74,23 @@ fn an_address_counts_when_the_issuer_marks_it_verified() {
     assert!(user(&lenient, &claims_without("email_verified")).is_ok());
 }
 
+/// Who chooses their own login name can have their own address verified.
+#[test]
+fn the_mark_of_one_address_says_nothing_of_a_login_name() {
+    let mut config = issuer_config();
+    config.claims.user = vec!["preferred_username".to_owned()];
+    let outcome = |config: &IssuerConfig, email: Value| {
+        let mut claims = claims_with("preferred_username", json!("CEO@corp.example"));
+        claims.as_object_mut().unwrap().insert("email".to_owned(), email);
+        user(config, &claims)
+    };
+    assert_eq!(outcome(&config, json!("mallory@corp.example")), Err("email-unverified"));
+    assert_eq!(outcome(&config, json!(null)), Err("email-unverified"));
+    assert_eq!(outcome(&config, json!("ceo@Corp.example")).unwrap(), "ceo@corp.example");
+    config.unmarked_email = true;
+    assert_eq!(outcome(&config, json!("mallory@corp.example")).unwrap(), "ceo@corp.example");
+}
+
 #[test]
 fn a_user_that_is_no_address_is_taken_as_it_is() {
     let mut config = issuer_config();
