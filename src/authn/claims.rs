@@ -275,7 +275,8 @@ impl Claims {
         self.get("at_hash").is_none_or(|stated| stated == &Value::String(URL_SAFE_NO_PAD.encode(left_half)))
     }
 
-    /// Adds what the provider's `UserInfo` says beside the ID token; the signed token wins where both name a claim.
+    /// Adds what the provider's `UserInfo` says beside the ID token; the signed token wins where both name a claim, or a
+    /// member of the same object.
     ///
     /// `email` and `email_verified` come from one source together: a mark belongs to its own address.
     ///
@@ -286,16 +287,24 @@ impl Claims {
         if user_info.get("sub") != self.all.get("sub") {
             return Err(TokenError::WrongSubject);
         }
-        let ours = |name: &str| self.all.contains_key(name);
-        let keep_email =
-            ours("email_verified") || (ours("email") && user_info.get("email") != self.all.get("email"));
-        let all = Arc::make_mut(&mut self.all);
-        for (name, value) in user_info {
-            if !(keep_email && matches!(name.as_str(), "email" | "email_verified")) {
-                all.entry(name).or_insert(value);
-            }
-        }
+        fill(Arc::make_mut(&mut self.all), user_info);
         Ok(self)
+    }
+}
+
+/// Adds what is missing, in objects within objects, too.
+fn fill(ours: &mut Map<String, Value>, theirs: Map<String, Value>) {
+    let keep_email = ours.contains_key("email_verified")
+        || (ours.contains_key("email") && theirs.get("email") != ours.get("email"));
+    for (name, value) in theirs {
+        if keep_email && matches!(name.as_str(), "email" | "email_verified") {
+            continue;
+        }
+        match (ours.get_mut(&name), value) {
+            (Some(Value::Object(ours)), Value::Object(theirs)) => fill(ours, theirs),
+            (Some(_), _) => {}
+            (None, value) => _ = ours.insert(name, value),
+        }
     }
 }
 

@@ -230,4 +230,18 @@ async fn an_access_token_and_user_info_belong_to_their_id_token() {
     // The mark of one address says nothing of another.
     let mixed = verified(json!({"email": "root@corp.example"})).await.with_user_info(info(whole)).unwrap();
     assert_eq!(believer.issuer.principal(mixed).unwrap_err().reason(), "email-unverified");
+    // Members of one object come from both, but for an address and its mark.
+    let ours = json!({"access": {"account": {"roles": ["a"]}, "email": "root@x"}, "_claim_names": {"address": "src1"}});
+    let theirs = json!({
+        "sub": "u1", "_claim_names": {"groups": "src1"},
+        "access": {"account": {"roles": ["root"], "more": 1}, "postern": {"roles": ["c"]}, "email": "a@x", "email_verified": true},
+    });
+    let merged = verified(ours).await.with_user_info(info(theirs)).unwrap();
+    assert_eq!(
+        merged.get("access"),
+        Some(&json!({
+            "account": {"roles": ["a"], "more": 1}, "postern": {"roles": ["c"]}, "email": "root@x",
+        }))
+    );
+    assert_eq!(merged.get("_claim_names"), Some(&json!({"address": "src1", "groups": "src1"})));
 }
