@@ -201,6 +201,19 @@ async fn an_answer_without_the_groups_takes_nobody_out_of_a_group() {
     assert_eq!(groups(&world.session().await), [""; 0], "no groups is an answer");
 }
 
+/// The provider does not speak of everybody any more for whom it gives an access token.
+#[tokio::test]
+async fn a_person_whom_user_info_refuses_loses_the_session() {
+    for status in [401, 403] {
+        let world = World::new().await;
+        world.provider.now_says().claims = json!({"groups": null});
+        world.provider.now_says().user_info_refusal = status;
+        world.clock.advance(INTERVAL * 2);
+        assert_eq!(refused(world.open().await), Unusable::Withdrawn);
+        assert_eq!(world.audited()[0]["reason"], "user-info-refused");
+    }
+}
+
 #[tokio::test]
 async fn a_refusal_ends_the_session_everywhere_and_is_on_record() {
     let world = World::new().await;
@@ -335,6 +348,7 @@ async fn a_refresh_token_that_came_with_an_unusable_answer_is_kept() {
     let mut world = World::new().await;
     // The groups are to be had from `UserInfo` alone, which is out of order.
     world.provider.now_says().claims = json!({"groups": null});
+    world.provider.now_says().user_info_refusal = 503;
     world.clock.advance(INTERVAL * 2);
     assert_eq!(groups(&world.session().await), ["ml-users"]);
     world.provider.now_says().user_info = Some(json!({"sub": "u1", "groups": ["ml-risk"]}));

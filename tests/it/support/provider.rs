@@ -47,8 +47,10 @@ pub(crate) struct State {
     pub(crate) refresh: TokenAnswer,
     /// Put over the ID token's claims after a refresh, beside `claims`.
     pub(crate) refresh_claims: Value,
-    /// `None` answers 401.
+    /// `None` is refused.
     pub(crate) user_info: Option<Value>,
+    /// The status of that, and of a wrong access token.
+    pub(crate) user_info_refusal: u16,
     /// Put over the discovery document.
     pub(crate) discovery: Value,
     /// `iss` of the callback.
@@ -117,6 +119,7 @@ impl Provider {
             refresh: TokenAnswer::Good,
             refresh_claims: json!({}),
             user_info: None,
+            user_info_refusal: 401,
             discovery: json!({}),
             callback_issuer: Some(issuer.clone()),
             token_calls: Vec::new(),
@@ -321,7 +324,7 @@ impl State {
         self.user_info_calls += 1;
         match &self.user_info {
             Some(claims) if authorization == Some("Bearer opaque-access-token") => (200, claims.to_string()),
-            _ => (401, String::new()),
+            _ => (self.user_info_refusal, String::new()),
         }
     }
 }

@@ -197,6 +197,8 @@ impl From<SignInError> for Refusal {
             SignInError::NoClientAuthentication | SignInError::UnusableClientKey => {
                 Self::Misconfigured(error)
             }
+            // To an access token that it has just given (RFC 6750, section 3.1): it no longer speaks of this person.
+            SignInError::UserInfo { status: 401 | 403 } => Self::Withdrawn(error.reason()),
             // One replica's clock that is behind must not end everybody's sessions.
             SignInError::Token(token) if token.is_from_the_future() => Self::Misconfigured(error),
             SignInError::Token(_) | SignInError::WrongAccessToken if !error.is_unavailable() => {
