@@ -9,6 +9,7 @@ use crate::authn::login::{RelyingParty, SignInError, redirect_uri};
 use crate::clock::Clock;
 use crate::config::{self, Algorithm, SignInConfig};
 use crate::http_client::{HttpClient, HttpError};
+use crate::policy::reads::Reads;
 use std::sync::Arc;
 
 const UNREACHED: &str =
@@ -111,7 +112,7 @@ pub(super) async fn client(
 ) -> Check {
     let asking = Asking::about("sign_in");
     let key = sign_in.secret_key();
-    let party = match RelyingParty::new(&sign_in, issuer, http, clock) {
+    let party = match RelyingParty::new(&sign_in, issuer, &Reads::default(), http, clock) {
         Ok(party) => party,
         Err(error) => return asking.failed("client", format!("{key}: {error}"), format!("correct `{key}`")),
     };

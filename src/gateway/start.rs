@@ -218,7 +218,7 @@ pub fn browser_sign_in(
         .find(|issuer| *issuer.name() == sign_in.issuer)
         .ok_or_else(|| format!("sign_in.issuer: no issuer is named `{}`", sign_in.issuer))?;
     let public_url = &settings.public_url;
-    let party = RelyingParty::new(sign_in, Arc::clone(issuer), http.clone(), clock.clone());
+    let party = RelyingParty::new(sign_in, Arc::clone(issuer), reads, http.clone(), clock.clone());
     let party = Arc::new(party.map_err(|error| format!("{}: {error}", sign_in.secret_key()))?);
     let mut sessions = Sessions::new(
         Arc::clone(sealer),

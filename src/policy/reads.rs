@@ -1,5 +1,6 @@
 //! What the rules can ask about a person, so that whoever keeps a person knows what to keep.
 
+use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
 /// What the expressions of a policy can read, beside who the person is. Deciding by these alone decides alike.
@@ -22,6 +23,13 @@ impl Names {
     pub(super) fn add(&mut self, name: &str) {
         if let Self::Only(names) = self {
             names.insert(name.to_owned());
+        }
+    }
+
+    pub fn are_all_in(&self, claims: &Map<String, Value>) -> bool {
+        match self {
+            Self::All => false,
+            Self::Only(names) => names.iter().all(|name| claims.contains_key(name)),
         }
     }
 

@@ -8,6 +8,7 @@ use postern::authn::login::{Finished, SignInError};
 use postern::authn::principal::Groups;
 use postern::clock::Clock;
 use postern::config::{ClientAuthentication, SecretSource};
+use postern::policy::reads::Names;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::sync::Arc;
@@ -120,8 +121,27 @@ async fn user_info_fills_in_what_the_id_token_leaves_out() {
     }
     world.provider.now_says().user_info = None;
     assert_eq!(world.sign_in().await.unwrap_err(), SignInError::UserInfo { status: 401 });
+}
+
+/// A name is for pages only. What a rule asks for is not: without an answer, whoever has the claim would pass as one who has
+/// not.
+#[tokio::test]
+async fn user_info_may_fail_where_no_rule_can_miss_it() {
+    let asking = |names: &[&str]| {
+        let asked = Names::Only(names.iter().map(|name| (*name).to_owned()).collect());
+        World::with(|setup| setup.asked = asked)
+    };
+    for names in [&[][..], &["email", "groups"]] {
+        let world = asking(names).await;
+        world.provider.now_says().claims = json!({"name": null});
+        assert!(matches!(world.sign_in().await, Ok(Finished::SignedIn { .. })), "{names:?}");
+        assert_eq!(world.provider.now_says().user_info_calls, 1);
+    }
+    let world = asking(&["email", "contractor"]).await;
     world.provider.now_says().claims = json!({"name": null});
-    assert!(matches!(world.sign_in().await, Ok(Finished::SignedIn { .. })), "a name is for pages only");
+    assert_eq!(world.sign_in().await.unwrap_err(), SignInError::UserInfo { status: 401 });
+    world.provider.now_says().user_info = Some(json!({"sub": "u1"}));
+    assert!(matches!(world.sign_in().await, Ok(Finished::SignedIn { .. })));
 }
 
 /// The mark of an address stands beside it, not at the top.

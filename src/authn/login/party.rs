@@ -10,6 +10,7 @@ use crate::authn::token::UnverifiedToken;
 use crate::clock::Clock;
 use crate::config::SignInConfig;
 use crate::http_client::HttpClient;
+use crate::policy::reads::{Names, Reads};
 use serde_json::Value;
 use std::sync::Arc;
 use url::Url;
@@ -18,6 +19,8 @@ use url::Url;
 pub struct RelyingParty {
     issuer: Arc<Issuer>,
     client: Client,
+    /// The claims that the rules ask about.
+    asked: Names,
 }
 
 /// Whom an ID token names.
@@ -29,7 +32,7 @@ pub(in crate::authn) struct Identified {
 }
 
 impl RelyingParty {
-    /// `issuer` is the configured issuer that `config` names.
+    /// `issuer` is the configured issuer that `config` names; `reads`, what the rules read of a person.
     ///
     /// # Errors
     ///
@@ -37,10 +40,11 @@ impl RelyingParty {
     pub fn new(
         config: &SignInConfig,
         issuer: Arc<Issuer>,
+        reads: &Reads,
         http: HttpClient,
         clock: Clock,
     ) -> Result<Self, String> {
-        Ok(Self { issuer, client: Client::new(config, http, clock)? })
+        Ok(Self { issuer, client: Client::new(config, http, clock)?, asked: reads.claims.clone() })
     }
 
     pub(in crate::authn) fn issuer(&self) -> &Issuer {
@@ -115,10 +119,11 @@ impl RelyingParty {
         let Some(endpoint) = &provider.userinfo_endpoint else { return Ok(claims) };
         match principal::lack(self.issuer.config(), claims.all()) {
             Lack::Nothing => Ok(claims),
-            // For pages only: `UserInfo` may fail.
+            // For pages only: `UserInfo` may fail, unless it may say what a rule asks for.
             Lack::Name => match self.client.user_info(endpoint, access_token).await {
                 Ok(user_info) => Ok(claims.with_user_info(user_info)?),
-                Err(_) => Ok(claims),
+                Err(_) if self.asked.are_all_in(claims.all()) => Ok(claims),
+                Err(error) => Err(error),
             },
             // Without an answer the person would seem to be in no group at all, and pass every rule that denies one.
             Lack::UserOrGroups => {

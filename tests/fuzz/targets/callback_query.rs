@@ -13,6 +13,7 @@ use postern::clock::{Clock, UnixSeconds};
 use postern::config::{ClientAuthentication, KeySource, SecretSource, SignInConfig};
 use postern::http_client::HttpClient;
 use postern::metrics::Metrics;
+use postern::policy::reads::Reads;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -133,7 +134,8 @@ impl World {
                 &Metrics::default(),
             )
             .unwrap();
-            let party = Arc::new(RelyingParty::new(&config, issuer, http, clock.clone()).unwrap());
+            let party =
+                Arc::new(RelyingParty::new(&config, issuer, &Reads::default(), http, clock.clone()).unwrap());
             let sessions = sessions(&sealer, &url, &clock);
             let session = sealed(&runtime, &sessions, "ada");
             (SignIn::new(&config, &public_url, party, sessions, Arc::clone(&sealer), clock), session)

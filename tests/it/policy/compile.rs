@@ -183,7 +183,7 @@ fn a_profile_has_one_person() {
     for template in ["${'u-' + user}", "${user + ('-' + 'x')}", "${profile_name(claims.team + '/' + user)}"] {
         assert_eq!(template_fault(template), "", "{template}");
     }
-    let half = "one branch is a `profile_name(…)`, so the other has to be one, too (at character 13)";
+    let half = "one branch is a `profile_name(…)`, so the other has to be one, too (at character 15)";
     assert_eq!(template_fault("${user == 'ada' ? profile_name(user) : user}"), half);
     let named = |user: &str| person(user, &[]).profile(&AROUND, "${user}");
     assert_eq!(named("ada").as_deref(), Ok("ada"));

@@ -73,7 +73,7 @@ impl Stack {
         };
         let http = HttpClient::new()?;
         let issuer = Issuer::new(issuer, http.clone(), clock.clone(), &shared.metrics)?;
-        let party = Arc::new(RelyingParty::new(&config, issuer, http, clock.clone())?);
+        let party = Arc::new(RelyingParty::new(&config, issuer, &shared.reads, http, clock.clone())?);
         if let Some((interval, audit)) = &shared.revalidate {
             let metrics = shared.metrics.clone();
             let revalidation = Revalidation::new(*interval, party.clone(), metrics, audit.clone());
@@ -125,7 +125,14 @@ impl World {
         let clock = Clock::manual(UnixSeconds(1_800_000_000));
         let provider = Provider::start(clock.clone()).await;
         let secret = CLIENT_SECRET.to_owned();
-        let mut setup = Setup { secret, private_key: false, discovery: json!({}), signer: None, user: None };
+        let mut setup = Setup {
+            secret,
+            private_key: false,
+            discovery: json!({}),
+            signer: None,
+            user: None,
+            asked: Names::All,
+        };
         change(&mut setup);
         let mut issuer = issuer(&provider.issuer);
         if let Some(path) = setup.user {
@@ -145,7 +152,9 @@ impl World {
         } else {
             ClientAuthentication::Secret(source)
         };
-        let Stack { sessions, sign_in } = Stack::new(issuer, authentication, &clock).unwrap();
+        let mut shared = Shared::new(&issuer.issuer, &clock);
+        shared.reads.claims = setup.asked;
+        let Stack { sessions, sign_in } = Stack::sharing(&shared, issuer, authentication, &clock).unwrap();
         Self { provider, clock, sessions, sign_in, _secret: secret }
     }
 
@@ -181,6 +190,8 @@ pub(crate) struct Setup {
     pub(crate) signer: Option<Signer>,
     /// The path of the claim that names the user, by default `email`.
     pub(crate) user: Option<Vec<String>>,
+    /// The claims that the rules ask about.
+    pub(crate) asked: Names,
 }
 
 pub(crate) fn issuer(url: &str) -> IssuerConfig {
