@@ -4,6 +4,7 @@ mod call;
 mod check;
 pub(super) mod facts;
 pub(super) mod functions;
+mod joined;
 mod outlines;
 mod pattern;
 mod reads;
@@ -25,7 +26,8 @@ use ipnet::IpNet;
 use shape::Shape;
 use std::collections::BTreeMap;
 
-pub(super) use check::{Joined, PREFIX_HELP};
+pub(super) use check::PREFIX_HELP;
+pub(super) use joined::Joined;
 
 /// Longer expressions are refused before they are parsed.
 const LONGEST: usize = 2048;

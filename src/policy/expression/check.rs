@@ -2,6 +2,7 @@
 //! be seen is an error now instead of a denial later.
 
 use super::functions::Patterns;
+use super::joined::Joined;
 use super::signature::VARIABLES;
 use super::{Problem, Vocabulary};
 use crate::config::diagnostics::{did_you_mean, listed};
@@ -49,17 +50,6 @@ impl Type {
     fn is_string(self) -> bool {
         matches!(self, Self::String | Self::ProfileName)
     }
-}
-
-/// How texts that are computed are joined by `+`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::policy) enum Joined {
-    #[default]
-    Not,
-    /// With constant text between them.
-    Apart,
-    /// With nothing between them: what `ab` and `c` make, `a` and `bc` make, too.
-    Together,
 }
 
 pub(super) struct Check<'a> {
@@ -326,7 +316,7 @@ impl<'a> Check<'a> {
             );
         }
         if first.may_be(Type::String) && second.may_be(Type::String) {
-            self.joined = self.joined.max(joined(left, right));
+            self.joined = self.joined.max(Joined::of(left, right));
         }
         if first == Type::Any { second } else { first }
     }
@@ -370,38 +360,6 @@ fn makes_elements(comprehension: &ComprehensionExpr) -> bool {
         && !added.is_some_and(
             |added| matches!(&added.expr, Expr::List(list) if list.elements.iter().all(is_variable)),
         )
-}
-
-fn joined(left: &IdedExpr, right: &IdedExpr) -> Joined {
-    if is_constant(left) || is_constant(right) {
-        Joined::Not
-    } else if separates(end(left, 1)) || separates(end(right, 0)) {
-        Joined::Apart
-    } else {
-        Joined::Together
-    }
-}
-
-/// The first (0) or last (1) of the texts that a chain of `+` joins.
-fn end(expression: &IdedExpr, side: usize) -> &IdedExpr {
-    match &expression.expr {
-        Expr::Call(call) if call.func_name == operators::ADD => {
-            call.args.get(side).map_or(expression, |operand| end(operand, side))
-        }
-        _ => expression,
-    }
-}
-
-fn is_constant(expression: &IdedExpr) -> bool {
-    match &expression.expr {
-        Expr::Literal(_) => true,
-        Expr::Call(call) => call.func_name == operators::ADD && call.args.iter().all(is_constant),
-        _ => false,
-    }
-}
-
-fn separates(expression: &IdedExpr) -> bool {
-    matches!(&expression.expr, Expr::Literal(LiteralValue::String(text)) if !text.inner().is_empty())
 }
 
 pub(super) fn is_lookup(expression: &IdedExpr) -> bool {
