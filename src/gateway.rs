@@ -208,6 +208,10 @@ impl Gateway {
             }
         }
         let mut failure = error.failure(head).counting_tries();
+        if context.navigation == Navigation::Unasked {
+            // What a page of ours tries, a person is taken to have asked for.
+            failure = failure.only_asked();
+        }
         let opens = exchange.destination().and_then(|name| self.policy.destination(name));
         failure.opens = opens.map(|destination| destination.title().to_owned());
         failure.person = exchange.person().map(str::to_owned);

@@ -91,6 +91,11 @@ impl Failure {
         self
     }
 
+    /// The page does not try again by itself.
+    pub(super) fn only_asked(self) -> Self {
+        Self { tries: try_again::MOST, ..self }
+    }
+
     /// How the page tries again by itself, if it does.
     pub fn next_attempt(&self) -> Option<Attempt> {
         try_again::next(self.again.as_deref()?, self.tries, self.retry_seconds()?)

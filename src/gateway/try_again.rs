@@ -4,7 +4,7 @@
 /// Under which the query of an address counts.
 const KEY: &str = "-try=";
 /// With the waits between them, about twenty minutes.
-const MOST: u32 = 20;
+pub(super) const MOST: u32 = 20;
 /// Waits grow to this, unless more is asked for at once.
 const LONGEST_SECONDS: u64 = 60;
 
