@@ -17,7 +17,9 @@ enum Source {
 }
 
 /// Seconds since 1970-01-01T00:00:00Z without leap seconds: the `NumericDate` of RFC 7519, section 2, in whole seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize, Default,
+)]
 #[serde(transparent)]
 pub struct UnixSeconds(pub u64);
 

@@ -168,8 +168,9 @@ impl State {
         }
     }
 
-    /// Notes that what `key` names ended at `at`, unless a later end is known. Where the state is away, it has ended for
-    /// this process, and for the others once the state is back and this process still runs.
+    /// Notes that what `key` names ended at `at`, or a second after the end that is known where that is later: no end is noted
+    /// like one before. Where the state is away, it has ended for this process, and for the others once the state is back and
+    /// this process still runs.
     pub async fn end(&self, key: &Key, at: UnixSeconds, keep: Duration) -> Result<(), Away> {
         match &*self.0 {
             Backend::Memory(memory) => {

@@ -26,10 +26,12 @@ use super::principal::Principal;
 use super::return_to::ReturnTo;
 use super::seal::Sealer;
 use super::session::{Arrival, Opened, ProviderTokens, Sessions};
+use super::token::UnverifiedToken;
 use crate::clock::Clock;
 use crate::config::SignInConfig;
 use crate::state::{Key, Room};
 use hyper::header::{HeaderMap, HeaderValue};
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -252,6 +254,13 @@ impl SignIn {
         if !self.is_first_use(&key).await {
             return Ok(None);
         }
+        // As yet unproven, but nobody else's: it only says what is looked up. Keys and `UserInfo` may take their time.
+        let seen = {
+            let stated = UnverifiedToken::parse_id_token(&id_token)?;
+            let text = |name| stated.claims().get(name).and_then(Value::as_str);
+            let subject = text("sub").unwrap_or_default();
+            self.sessions.seen(self.party.issuer().name(), subject, text("sid")).await
+        };
         let expected = Expected::IdToken { client_id: self.party.client_id(), nonce: &attempt.nonce };
         let Identified { principal, provider_session } =
             self.party.person(&id_token, &tokens.access_token, expected).await?;
@@ -261,6 +270,7 @@ impl SignIn {
         let arrival = Arrival {
             principal: &principal,
             provider_session: provider_session.as_deref(),
+            seen,
             tokens: ProviderTokens {
                 refresh_token: tokens.refresh_token,
                 nonce: Some(attempt.nonce.clone()),

@@ -100,7 +100,11 @@ impl Logout {
         let _verification = verification.ok().and_then(Result::ok).ok_or(LogoutError::Crowded)?;
         let token = UnverifiedToken::parse(token)?;
         let claims = self.issuer.verify(&token, Expected::LogoutToken { client_id: &self.client_id }).await?;
-        let noted = self.is_first_use(&claims).await?;
+        let key = self.use_of(&claims);
+        let state = self.sessions.state();
+        if state.value(&key).await.is_ok_and(|noted| noted.is_some()) {
+            return Err(LogoutError::Replayed);
+        }
         let text = |name| claims.get(name).and_then(Value::as_str);
         let (issuer, subject) = (self.issuer.name(), claims.subject());
         let ended = match (text("sid"), subject) {
@@ -112,7 +116,12 @@ impl Logout {
             (None, Some(subject)) => self.sessions.revoke_subject(issuer, subject).await,
             (None, None) => return Err(TokenError::MissingClaim("sub").into()),
         };
-        noted.and(ended).map_err(|Away| LogoutError::StateAway)?;
+        ended?;
+        // Last, so that one which did not end everything may be sent again. Of two at once, one is told that it works.
+        let keep = claims.expires_at().plus(2 * LEEWAY).since(self.clock.now());
+        if !state.put_new(&key, b"", keep).await? {
+            return Err(LogoutError::Replayed);
+        }
         Ok(LoggedOut {
             issuer: Arc::clone(issuer),
             subject: subject.map(str::to_owned),
@@ -120,17 +129,10 @@ impl Logout {
         })
     }
 
-    /// Whether the token was not used before. Where the state is away that cannot be told: it ends what it names all the
-    /// same, and the provider is to send it again.
-    async fn is_first_use(&self, claims: &Claims) -> Result<Result<(), Away>, LogoutError> {
+    /// Names the use of a logout token.
+    fn use_of(&self, claims: &Claims) -> Key {
         let id = claims.get("jti").and_then(Value::as_str).unwrap_or_default();
-        let key = Key::new(Room::Once, &["logout-token", self.issuer.name(), id]);
-        let keep = claims.expires_at().plus(2 * LEEWAY).since(self.clock.now());
-        match self.sessions.state().put_new(&key, b"", keep).await {
-            Ok(true) => Ok(Ok(())),
-            Ok(false) => Err(LogoutError::Replayed),
-            Err(Away) => Ok(Err(Away)),
-        }
+        Key::new(Room::Once, &["logout-token", self.issuer.name(), id])
     }
 
     /// Where a sign-out goes on to: the provider's `end_session_endpoint`, which ends its session and sends the browser
@@ -184,6 +186,12 @@ impl LogoutError {
             Self::Replayed => false,
             Self::Crowded | Self::StateAway => true,
         }
+    }
+}
+
+impl From<Away> for LogoutError {
+    fn from(_: Away) -> Self {
+        Self::StateAway
     }
 }
 

@@ -134,7 +134,12 @@ fn email(
         Some(Value::String(mark)) if unmarked && mark == "true" => {}
         _ => return Err(MappingError::EmailUnverified),
     }
-    if domains.iter().any(|ours| ours == domain) { Ok(folded) } else { Err(MappingError::EmailDomain) }
+    if is_of(&folded, domains) { Ok(folded) } else { Err(MappingError::EmailDomain) }
+}
+
+/// Whether the address, in lower case, stands in one of the domains.
+pub(super) fn is_of(address: &str, domains: &[String]) -> bool {
+    address.split_once('@').is_some_and(|(_, domain)| domains.iter().any(|ours| ours == domain))
 }
 
 fn name(claims: &Map<String, Value>, path: &[String]) -> Option<String> {

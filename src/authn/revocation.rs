@@ -3,9 +3,10 @@
 use crate::clock::UnixSeconds;
 use crate::config::LONGEST_SESSION;
 use crate::state::{Away, Key, Room, State};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// By how much the clocks of replicas may differ.
+/// By how much the clocks of replicas may differ: what this process knows already is not taken for older.
 const SKEW: Duration = Duration::from_secs(60);
 
 /// Ends sessions wherever the state reaches. Each end is known for as long as a session may last that it concerns.
@@ -23,7 +24,15 @@ pub(super) struct Marks<'a> {
     /// `sid` of the ID token that it was established with.
     pub(super) provider_session: Option<&'a str>,
     pub(super) established: UnixSeconds,
+    pub(super) seen: Seen,
 }
+
+/// The ends that were noted before a session began, and do not concern it: of those from the provider, and of those of the
+/// subject. Not their times count but that they are the ones: each end is later than the one before under its name, by
+/// whichever clock (`State::end`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Seen([UnixSeconds; 2]);
 
 /// The places where the end of one session would be noted, ready to be looked at.
 #[derive(Debug)]
@@ -31,6 +40,7 @@ pub(super) struct Watched {
     /// In the order of [`Marks::ended`].
     keys: [Key; 3],
     established: UnixSeconds,
+    seen: Seen,
 }
 
 /// What has ended.
@@ -64,40 +74,50 @@ impl Revocations {
         self.state.end(&ended.key(), now, LONGEST_SESSION).await
     }
 
-    /// From when on a session counts that begins now. The provider has stood by it after whatever it ended before: ends are
-    /// known by the second, and by other clocks.
-    pub(super) async fn beginning(&self, marks: &Marks<'_>) -> UnixSeconds {
-        let noted = self.state.ends(marks.watched().keys.each_ref()).await.unwrap_or_default();
-        match noted.into_iter().flatten().max() {
-            Some(at) if at >= marks.established && at.since(marks.established) <= SKEW => {
-                UnixSeconds(at.0.saturating_add(1))
-            }
-            _ => marks.established,
-        }
+    /// What is noted by now of all that a session of theirs could be ended by. Nothing where the state is away.
+    pub(super) async fn seen(&self, issuer: &str, subject: &str, sid: Option<&str>) -> Seen {
+        let keys = of_many(issuer, subject, sid).map(|ended| ended.key());
+        Seen(self.state.ends(keys.each_ref()).await.unwrap_or_default().map(Option::unwrap_or_default))
     }
 
-    /// Whether the session that is watched was ended.
+    /// Whether the session was ended: by something that was not yet noted when it began. An end that is much older than the
+    /// session concerns others, also where this replica learns of it only now.
     pub(super) async fn is_revoked(&self, watched: &Watched) -> Result<bool, Away> {
         let [session, others @ ..] = self.state.ends(watched.keys.each_ref()).await?;
-        // What was signed in to later is another session, also where the provider names it like the one before.
-        Ok(session.is_some() || others.into_iter().flatten().any(|at| at >= watched.established))
+        let mut others = others.into_iter().zip(watched.seen.0);
+        let concerns = |at: UnixSeconds, seen| at > seen && at.plus(SKEW) >= watched.established;
+        Ok(session.is_some() || others.any(|(at, seen)| at.is_some_and(|at| concerns(at, seen))))
     }
 }
 
 impl<'a> Marks<'a> {
     pub(super) fn watched(&self) -> Watched {
-        Watched { keys: self.ended().map(|ended| ended.key()), established: self.established }
+        let keys = self.ended().map(|ended| ended.key());
+        Watched { keys, established: self.established, seen: self.seen }
     }
 
     /// The session itself first.
     fn ended(&self) -> [Ended<'a>; 3] {
         let Self { issuer, subject, session, provider_session, .. } = *self;
-        let from_provider = match provider_session {
-            Some(sid) => Ended::ProviderSession { issuer, sid },
-            None => Ended::Unattributed { issuer, subject },
-        };
-        [Ended::Session(session), from_provider, Ended::Subject { issuer, subject }]
+        let [from_provider, of_subject] = of_many(issuer, subject, provider_session);
+        [Ended::Session(session), from_provider, of_subject]
     }
+}
+
+impl Seen {
+    /// For the same session under another name at the provider.
+    pub(super) fn of_subject(self) -> Self {
+        Self([UnixSeconds::default(), self.0[1]])
+    }
+}
+
+/// In the order of [`Seen`].
+fn of_many<'a>(issuer: &'a str, subject: &'a str, provider_session: Option<&'a str>) -> [Ended<'a>; 2] {
+    let from_provider = match provider_session {
+        Some(sid) => Ended::ProviderSession { issuer, sid },
+        None => Ended::Unattributed { issuer, subject },
+    };
+    [from_provider, Ended::Subject { issuer, subject }]
 }
 
 impl Ended<'_> {

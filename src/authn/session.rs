@@ -18,7 +18,8 @@ use self::record::{Record, Records};
 use self::revalidation::Current;
 use self::selection::Questions;
 use super::cookie::{Cookie, Found};
-use super::principal::{Groups, Principal};
+use super::principal::{Groups, Principal, is_of};
+pub use super::revocation::Seen;
 use super::revocation::{Ended, Revocations};
 use super::seal::{Purpose, Sealer, random};
 use crate::clock::{Clock, UnixSeconds};
@@ -29,7 +30,6 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hyper::header::{HeaderMap, HeaderValue};
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +49,8 @@ pub struct Sessions {
     sealer: Arc<Sealer>,
     cookie: Cookie,
     opened: OpenedCookies,
-    realms: HashMap<Arc<str>, Arc<str>>,
+    home: Home,
+    user_domains: Option<Vec<String>>,
     lifetime: Duration,
     idle: Duration,
     questions: Questions,
@@ -66,6 +67,8 @@ pub struct Arrival<'a> {
     pub principal: &'a Principal,
     /// `sid` of the ID token.
     pub provider_session: Option<&'a str>,
+    /// What had ended before: [`Sessions::seen`], asked for as soon as it was known whose session it will be.
+    pub seen: Seen,
     pub tokens: ProviderTokens,
 }
 
@@ -118,17 +121,18 @@ pub struct SessionId(Arc<str>);
 
 impl Sessions {
     /// Sessions for browsers at `public_url`. Where a person has too many groups and claims for a cookie, only what the
-    /// policy `reads` is kept. The realm of a session is that of its issuer in `issuers`, at each opening.
+    /// policy `reads` is kept. Sessions are of the `issuer` that people sign in at, as it is configured now: their realm is its
+    /// realm, and an address that it may no longer speak for counts no longer.
     pub fn new(
         sealer: Arc<Sealer>,
         config: &SessionConfig,
         public_url: &Url,
-        issuers: &[IssuerConfig],
+        issuer: &IssuerConfig,
         reads: &Reads,
         state: State,
         clock: Clock,
     ) -> Self {
-        let realms = issuers.iter().map(|issuer| (issuer.name.clone(), issuer.realm.clone())).collect();
+        let home = Home { issuer: issuer.name.clone(), realm: issuer.realm.clone() };
         let cookie = Cookie::session(public_url);
         let (lifetime, idle) = (config.lifetime, config.idle);
         let revocations = Revocations::new(state.clone());
@@ -139,7 +143,8 @@ impl Sessions {
             sealer,
             cookie,
             opened: OpenedCookies::new(),
-            realms,
+            home,
+            user_domains: issuer.user_domains.clone(),
             lifetime,
             idle,
             questions,
@@ -157,18 +162,21 @@ impl Sessions {
         Self { revalidation: Some(revalidation), ..self }
     }
 
+    /// What has ended by now of what a subject's session could be ended by. What ends later ends that session, too.
+    pub async fn seen(&self, issuer: &str, subject: &str, provider_session: Option<&str>) -> Seen {
+        self.revocations.seen(issuer, subject, provider_session).await
+    }
+
     /// A new session: the `Set-Cookie` that carries it.
     ///
     /// # Errors
     ///
     /// [`SessionError::TooBig`] where even what the policy reads is too much for a cookie.
     pub async fn establish(&self, arrival: Arrival<'_>) -> Result<HeaderValue, SessionError> {
-        let Arrival { principal, provider_session, tokens } = arrival;
+        let Arrival { principal, provider_session, seen, tokens } = arrival;
         let now = self.clock.now();
         let id = SessionId(URL_SAFE_NO_PAD.encode(random::<16>()).into());
-        let mut content = Content::of(principal, id.clone(), provider_session, now);
-        content.established = self.revocations.beginning(&content.marks()).await;
-        let (_, cookie) = self.fit(content)?;
+        let (_, cookie) = self.fit(Content::of(principal, id.clone(), provider_session, seen, now))?;
         if let Some(revalidation) = &self.revalidation {
             revalidation.expects(tokens.refresh_token.is_some());
             let record = Record::new(id, tokens);
@@ -245,6 +253,11 @@ impl Sessions {
         self.end(Ended::Unattributed { issuer, subject }).await
     }
 
+    /// Whether it may be one of several sign-ins at once.
+    pub fn has_just_begun(&self, session: &Session) -> bool {
+        self.clock.now().since(session.established) < JUST_ESTABLISHED
+    }
+
     pub(super) fn state(&self) -> &State {
         &self.state
     }
@@ -280,9 +293,13 @@ impl Sessions {
         let reading = self.opened.read(value, || {
             let text = self.sealer.open(Purpose::Session, value).ok_or(Unusable::Unreadable)?;
             let content = Content::parse(&text).ok_or(Unusable::Unreadable)?;
-            let home = self.realms.get_key_value(content.issuer.as_str()).ok_or(Unusable::UnknownIssuer)?;
-            let home = Home { issuer: Arc::clone(home.0), realm: Arc::clone(home.1) };
-            Ok(Reading::new(content, home, &self.questions, text.len()))
+            if content.issuer != *self.home.issuer {
+                return Err(Unusable::UnknownIssuer);
+            }
+            if self.user_domains.as_ref().is_some_and(|domains| !is_of(&content.user, domains)) {
+                return Err(Unusable::ForeignDomain);
+            }
+            Ok(Reading::new(content, self.home.clone(), &self.questions, text.len()))
         })?;
         let now = self.clock.now();
         if now.since(reading.content.established) >= self.lifetime {

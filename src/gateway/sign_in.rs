@@ -62,7 +62,7 @@ impl Gateway {
         let sign_in = self.sign_in.as_ref().ok_or(Error::NotFound)?;
         match sign_in.finish(head.uri.query().unwrap_or_default(), &head.headers).await {
             Ok(Finished::SignedIn { principal, session, return_to, deliberate }) => {
-                self.end_session_of_another(&principal, head, context).await;
+                self.end_session_before(&principal, head, context).await;
                 self.metrics.sessions.signed_in.inc();
                 self.audit.record(&Record {
                     outcome: Some("opened"),
@@ -89,8 +89,9 @@ impl Gateway {
     }
 
     /// The browser holds one session: the person who has just signed in at the provider is the one at the keyboard, and
-    /// nobody is to find the other's session where they left it.
-    async fn end_session_of_another(
+    /// nobody is to find the other's session where they left it. Nor is a copy of their own earlier one to outlive it; but that
+    /// of another tab, which signed in at the same time, is still on its way.
+    async fn end_session_before(
         &self,
         principal: &Principal,
         head: &request::Parts,
@@ -98,11 +99,15 @@ impl Gateway {
     ) {
         let (Some(sessions), Some(before)) = (&self.sessions, self.session_of(head).await) else { return };
         let other = &before.principal;
-        if (&other.realm, &other.user) == (&principal.realm, &principal.user) {
+        let is_same_person = (&other.realm, &other.user) == (&principal.realm, &principal.user);
+        if is_same_person && sessions.has_just_begun(&before) {
             return;
         }
         if let Err(away) = sessions.revoke(&before.id).await {
             tracing::warn!(%away, "session.not_revoked");
+        }
+        if is_same_person {
+            return;
         }
         self.presigner.forget(&other.realm, &other.user);
         self.metrics.sessions.replaced.inc();

@@ -224,7 +224,7 @@ pub fn browser_sign_in(
         Arc::clone(sealer),
         &settings.session,
         public_url,
-        &settings.issuers,
+        issuer.config(),
         reads,
         state.clone(),
         clock.clone(),

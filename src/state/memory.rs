@@ -76,12 +76,21 @@ impl Memory {
         self.entries(key.room).remove(&key.name);
     }
 
-    /// Keeps the later of `at` and what is noted.
+    /// Notes `at`, or what comes after the end that is noted.
     pub(super) fn end(&self, key: &Key, at: UnixSeconds, keep: Duration) {
         let now = self.clock.now();
         let mut entries = self.entries(key.room);
         let known = entries.values.get(&key.name).filter(|entry| entry.end.0 > now);
-        if known.and_then(|entry| time(&entry.value)).is_none_or(|known| known <= at) {
+        let after = known.and_then(|entry| time(&entry.value)).map_or(0, |known| known.0.saturating_add(1));
+        entries.put(&key.name, at.0.max(after).to_string().as_bytes(), now, keep);
+    }
+
+    /// Notes an end that may be known already: the later of the two is kept.
+    pub(super) fn told(&self, key: &Key, at: UnixSeconds, keep: Duration) {
+        let now = self.clock.now();
+        let mut entries = self.entries(key.room);
+        let known = entries.values.get(&key.name).and_then(|entry| time(&entry.value));
+        if known.is_none_or(|known| known < at) {
             entries.put(&key.name, at.0.to_string().as_bytes(), now, keep);
         }
     }

@@ -22,8 +22,15 @@ use url::Url;
 /// Part of the prefix: another form of keys or values gets another number.
 const VERSION: &str = "1";
 
-/// KEYS: the end. ARGV: when (seconds), for how long to know it (milliseconds). Keeps the later of two ends.
-const END: &str = "local known = tonumber(redis.call('GET', KEYS[1]) or '0') or 0
+/// KEYS: the end. ARGV: when (seconds), for how long to know it (milliseconds). Notes what comes after the end that is known,
+/// and returns it.
+const END: &str = "local known = tonumber(redis.call('GET', KEYS[1]) or '-1') or -1
+local at = math.max(known + 1, tonumber(ARGV[1]))
+redis.call('SET', KEYS[1], string.format('%.0f', at), 'PX', ARGV[2])
+return at";
+
+/// The same for an end that may be known already. Keeps the later of two.
+const TELL: &str = "local known = tonumber(redis.call('GET', KEYS[1]) or '0') or 0
 if known <= tonumber(ARGV[1]) then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
 return 1";
 
@@ -59,7 +66,7 @@ impl Valkey {
         let ends = move || {
             let commands = noted.all_ends().into_iter();
             commands
-                .map(|(name, at, keep)| end(&full_name(&under, Room::Revocation, &name), at, keep))
+                .map(|(name, at, keep)| note(TELL, &full_name(&under, Room::Revocation, &name), at, keep))
                 .collect()
         };
         let link = Link::keep(connector, probe(&prefix), ends, up);
@@ -140,7 +147,12 @@ impl Valkey {
 
     pub(super) async fn end(&self, key: &Key, at: UnixSeconds, keep: Duration) -> Result<(), Away> {
         self.own.end(key, at, keep);
-        self.link.ask(end(&self.name(key), at, keep)).await
+        let told = self.link.ask(note(END, &self.name(key), at, keep)).await;
+        match told {
+            Ok(noted) => self.own.told(key, UnixSeconds(noted), keep),
+            Err(Away) => self.link.tell_again(),
+        }
+        told.map(drop)
     }
 
     pub(super) async fn ends<const N: usize>(
@@ -192,7 +204,7 @@ fn prefix(public_url: &Url) -> String {
 
 /// Shows that the server takes writes.
 fn probe(prefix: &str) -> Cmd {
-    end(&format!("{prefix}probe"), UnixSeconds(0), Duration::from_secs(60))
+    note(TELL, &format!("{prefix}probe"), UnixSeconds(0), Duration::from_secs(60))
 }
 
 fn full_name(prefix: &str, room: Room, name: &str) -> String {
@@ -207,9 +219,9 @@ fn full_name(prefix: &str, room: Room, name: &str) -> String {
     format!("{prefix}{room}:{name}")
 }
 
-fn end(name: &str, at: UnixSeconds, keep: Duration) -> Cmd {
+fn note(script: &str, name: &str, at: UnixSeconds, keep: Duration) -> Cmd {
     let mut command = redis::cmd("EVAL");
-    command.arg(END).arg(1).arg(name).arg(at.0).arg(milliseconds(keep));
+    command.arg(script).arg(1).arg(name).arg(at.0).arg(milliseconds(keep));
     command
 }
 

@@ -2,7 +2,6 @@
 //!
 //! A scenario is a function of a script below `tests/browser`; each runs in a profile of its own, as a person of its own.
 
-mod aged_session;
 mod stage;
 
 use self::stage::Stage;

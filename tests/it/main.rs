@@ -63,6 +63,7 @@ mod trail;
 mod vectors;
 
 mod support {
+    pub(crate) mod aged_session;
     #[allow(dead_code, reason = "the tests of presigning use the rest")]
     pub(crate) mod aws_fake;
     pub(crate) mod believer;

@@ -29,7 +29,7 @@ struct World {
     sealer: Arc<Sealer>,
     state: State,
     public_url: &'static str,
-    issuers: Vec<IssuerConfig>,
+    issuer: IssuerConfig,
     lifetime: Duration,
     idle: Duration,
     reads: Reads,
@@ -48,7 +48,7 @@ impl World {
             sealer: Arc::new(Sealer::new(&SealingKey::random(), &[], &url, "https://sso.corp.example")),
             state: State::in_memory(clock.clone()),
             public_url,
-            issuers: vec![issuer("corp", "staff")],
+            issuer: issuer("corp", "staff"),
             lifetime: 8 * HOUR,
             idle: HOUR,
             reads: Reads::default(),
@@ -62,7 +62,7 @@ impl World {
             self.sealer.clone(),
             &config,
             &Url::parse(self.public_url).unwrap(),
-            &self.issuers,
+            &self.issuer,
             &self.reads,
             self.state.clone(),
             self.clock.clone(),
@@ -75,7 +75,8 @@ impl World {
         provider_session: Option<&str>,
     ) -> Result<HeaderValue, SessionError> {
         let tokens = ProviderTokens::default();
-        now(self.sessions().establish(Arrival { principal, provider_session, tokens }))
+        let seen = now(self.sessions().seen(&principal.issuer, &principal.subject, provider_session));
+        now(self.sessions().establish(Arrival { principal, provider_session, seen, tokens }))
     }
 
     fn signed_in(&self) -> Browser {
@@ -174,9 +175,9 @@ fn groups_that_were_left_out_stay_left_out() {
 fn the_realm_is_the_issuers_at_the_time_of_the_request() {
     let mut world = World::new();
     let browser = world.signed_in();
-    world.issuers = vec![issuer("corp", "partners")];
+    world.issuer = issuer("corp", "partners");
     assert_eq!(&*valid(now(world.sessions().open(&browser.headers()))).principal.realm, "partners");
-    world.issuers = vec![issuer("other", "staff")];
+    world.issuer = issuer("other", "staff");
     assert_eq!(refused(now(world.sessions().open(&browser.headers()))), Unusable::UnknownIssuer);
 }
 
@@ -368,6 +369,73 @@ fn a_sign_in_after_an_end_counts_at_once() {
         valid(now(world.sessions().open(&after.headers())));
         assert_eq!(refused(now(world.sessions().open(&before.headers()))), Unusable::Revoked);
     }
+}
+
+/// What ends after a sign-in ends it, by whichever clock the one or the other is noted, and however many end in one second.
+#[test]
+fn an_end_after_a_sign_in_counts_whatever_the_clocks_say() {
+    for behind in [0, 3, 59] {
+        let world = World::new();
+        let other = World {
+            clock: Clock::manual(UnixSeconds(world.clock.now().0 - behind)),
+            sealer: world.sealer.clone(),
+            state: world.state.clone(),
+            ..World::new()
+        };
+        for round in 0..3 {
+            let browser = world.signed_in();
+            valid(now(world.sessions().open(&browser.headers())));
+            if round % 2 == 0 {
+                now(other.sessions().revoke_subject("corp", "u1")).unwrap();
+            } else {
+                now(other.sessions().revoke_provider_session("corp", "provider-session")).unwrap();
+            }
+            for sessions in [world.sessions(), other.sessions()] {
+                assert_eq!(
+                    refused(now(sessions.open(&browser.headers()))),
+                    Unusable::Revoked,
+                    "{behind} {round}"
+                );
+            }
+        }
+    }
+}
+
+/// Between a provider's answer and the session, keys and `UserInfo` may be waited for.
+#[test]
+fn an_end_during_a_sign_in_counts() {
+    let world = World::new();
+    let seen = now(world.sessions().seen("corp", "u1", Some("provider-session")));
+    world.clock.advance(Duration::from_secs(3));
+    now(world.sessions().revoke_provider_session("corp", "provider-session")).unwrap();
+    world.clock.advance(Duration::from_secs(3));
+    let principal = ada();
+    let (provider_session, tokens) = (Some("provider-session"), ProviderTokens::default());
+    let arrival = Arrival { principal: &principal, provider_session, seen, tokens };
+    let mut browser = Browser::default();
+    browser.keep(&now(world.sessions().establish(arrival)).unwrap());
+    assert_eq!(refused(now(world.sessions().open(&browser.headers()))), Unusable::Revoked);
+}
+
+/// An end that only some replicas know, such as without a shared state, does not keep people out for good.
+#[test]
+fn an_end_long_before_the_sign_in_does_not_count() {
+    let world = World::new();
+    now(world.sessions().revoke_subject("corp", "u1")).unwrap();
+    world.clock.advance(Duration::from_secs(61));
+    let elsewhere = World { sealer: world.sealer.clone(), clock: world.clock.clone(), ..World::new() };
+    let browser = elsewhere.signed_in();
+    valid(now(world.sessions().open(&browser.headers())));
+}
+
+#[test]
+fn an_address_that_the_issuer_may_no_longer_speak_for_does_not_count() {
+    let mut world = World::new();
+    let browser = world.signed_in();
+    world.issuer.user_domains = Some(vec!["partner.example".to_owned()]);
+    assert_eq!(refused(now(world.sessions().open(&browser.headers()))), Unusable::ForeignDomain);
+    world.issuer.user_domains = Some(vec!["partner.example".to_owned(), "corp.example".to_owned()]);
+    valid(now(world.sessions().open(&browser.headers())));
 }
 
 #[test]

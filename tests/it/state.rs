@@ -1,8 +1,10 @@
 //! State that replicas share, with real gateways and a real server between them.
 
+mod full;
 mod reaching;
 mod rotation;
 
+use crate::support::aged_session::aged_session;
 use crate::support::postern::Postern;
 use crate::support::stage::Stage;
 use crate::support::valkey::Valkey;
@@ -152,6 +154,32 @@ async fn a_sign_out_counts_at_every_replica_and_after_a_restart() {
     assert!(is_signed_in(&replicas.elsewhere(&other, "/").await));
 }
 
+/// A copy of a session does not outlive the sign-in by which its person has replaced it.
+#[tokio::test(flavor = "multi_thread")]
+async fn signing_in_again_ends_the_session_before() {
+    let Some(valkey) = Valkey::start(&[]) else { return };
+    let replicas = Replicas::new(&url(&valkey), "", same).await;
+    replicas.both_say("state.up", 1);
+    let stage = &replicas.stage;
+    let earlier = |age| {
+        let cookie =
+            aged_session(&stage.folder.path().join("postern.yaml"), "grace", Duration::from_secs(age));
+        let mut visitor = Visitor::person();
+        visitor.hold(&stage.postern.url, &cookie);
+        visitor
+    };
+    for (age, ends) in [(300, true), (10, false)] {
+        let mut grace = earlier(age);
+        let copy = grace.clone();
+        assert!(is_signed_in(&replicas.elsewhere(&copy, "/").await));
+        assert_eq!(stage.sign_in(&mut grace, "grace", "/-/login?prompt=select_account").await.status, 200);
+        assert_eq!(is_signed_in(&replicas.elsewhere(&copy, "/").await), !ends, "of {age} s ago");
+        assert!(is_signed_in(&replicas.elsewhere(&grace, "/").await));
+    }
+    let signed_out = stage.postern.audit(3).iter().filter(|record| record["event"] == "sign-out").count();
+    assert_eq!(signed_out, 0, "nobody has signed out");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_id_token_of_a_sign_in_is_a_hint_at_every_replica() {
     let Some(valkey) = Valkey::start(&[]) else { return };
@@ -209,6 +237,14 @@ async fn without_the_server_no_session_counts_until_it_is_back() {
     let refused = replicas.here(&ada, "/studio").await;
     assert_eq!(refused.status, 503);
     assert_eq!(refused.header("retry-after"), "5");
+    assert_eq!(refused.header("refresh"), "5;url=/studio?-try=1");
+    let sent = ada.clone().with("sec-fetch-site", "cross-site").without("sec-fetch-user");
+    let sent = replicas.here(&sent, "/studio").await;
+    assert_eq!(
+        (sent.status.as_u16(), sent.header("refresh")),
+        (503, ""),
+        "another try would seem deliberate"
+    );
     assert!(refused.body.contains("whether your session still counts"), "{}", refused.body);
     let program = replicas.stage.program("ada").get(&replicas.stage.postern.at("/-/api/destinations")).await;
     assert_eq!(program.checked().status, 200, "a token needs no state");

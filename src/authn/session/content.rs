@@ -4,7 +4,7 @@ use super::SessionId;
 use super::selection::{Questions, Selection, Unanswered};
 use crate::authn::login::Identified;
 use crate::authn::principal::{Groups, Principal};
-use crate::authn::revocation::Marks;
+use crate::authn::revocation::{Marks, Seen};
 use crate::clock::UnixSeconds;
 use serde::{Deserialize, Serialize};
 use serde_json::{Deserializer, Map, Value};
@@ -45,6 +45,8 @@ pub(super) struct Content {
     pub(super) established: UnixSeconds,
     #[serde(rename = "l")]
     pub(super) last_seen: UnixSeconds,
+    #[serde(rename = "r", default, skip_serializing_if = "is_nothing")]
+    seen: Seen,
     /// When the provider last stood by it.
     #[serde(rename = "v")]
     pub(super) validated: UnixSeconds,
@@ -54,7 +56,7 @@ pub(super) struct Content {
 }
 
 /// The issuer of a session as it is configured now, and its realm.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(super) struct Home {
     pub(super) issuer: Arc<str>,
     pub(super) realm: Arc<str>,
@@ -66,6 +68,7 @@ impl Content {
         principal: &Principal,
         id: SessionId,
         provider_session: Option<&str>,
+        seen: Seen,
         now: UnixSeconds,
     ) -> Self {
         let groups = match &principal.groups {
@@ -98,6 +101,7 @@ impl Content {
             provider_session: provider_session.map(Arc::from),
             established: now,
             last_seen: now,
+            seen,
             validated: now,
             selection: Selection::default(),
         }
@@ -106,9 +110,11 @@ impl Content {
     /// The same session with what the provider says of the person now.
     pub(super) fn told_anew(&self, person: &Identified) -> Self {
         let provider_session = person.provider_session.as_deref().or(self.provider_session.as_deref());
+        let is_named_alike = provider_session == self.provider_session.as_deref();
+        let seen = if is_named_alike { self.seen } else { self.seen.of_subject() };
         Self {
             established: self.established,
-            ..Self::of(&person.principal, self.id.clone(), provider_session, self.last_seen)
+            ..Self::of(&person.principal, self.id.clone(), provider_session, seen, self.last_seen)
         }
     }
 
@@ -193,6 +199,7 @@ impl Content {
             session: self.id.as_str(),
             provider_session: self.provider_session.as_deref(),
             established: self.established,
+            seen: self.seen,
         }
     }
 
@@ -228,4 +235,8 @@ fn is_list_of(value: &Value, groups: &[Arc<str>]) -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "what serde calls")]
 fn is_false(flag: &bool) -> bool {
     !flag
+}
+
+fn is_nothing(seen: &Seen) -> bool {
+    *seen == Seen::default()
 }

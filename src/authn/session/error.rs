@@ -10,8 +10,10 @@ pub enum Unusable {
     Duplicate,
     /// Not sealed by our keys, for this use, or damaged.
     Unreadable,
-    /// Its issuer is no longer configured.
+    /// Its issuer is not the one that people sign in at.
     UnknownIssuer,
+    /// The issuer may no longer speak for the user's domain.
+    ForeignDomain,
     /// Older than the lifetime.
     Expired,
     /// Not used for the idle time.
@@ -41,6 +43,7 @@ impl Unusable {
             Self::Duplicate => "duplicate-cookie",
             Self::Unreadable => "unreadable",
             Self::UnknownIssuer => "unknown-issuer",
+            Self::ForeignDomain => "foreign-domain",
             Self::Expired => "expired",
             Self::Idle => "idle",
             Self::Revoked => "revoked",

@@ -18,6 +18,7 @@ use rustls::{ClientConfig, RootCertStore};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -35,6 +36,8 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// A connection that lasted this long did work: the next one is tried without delay.
 const LASTED: Duration = Duration::from_secs(5);
+/// The code of a server that takes no writes for want of memory.
+const OUT_OF_MEMORY: &str = "OOM";
 /// Commands of one batch, which has an operation's time.
 const BATCH: usize = 256;
 
@@ -43,6 +46,8 @@ pub(super) struct Link {
     connector: watch::Sender<Arc<Connector>>,
     slots: Semaphore,
     timeout: Duration,
+    /// Whether the server has refused to be told of an end.
+    untold: Arc<AtomicBool>,
     keeper: JoinHandle<()>,
 }
 
@@ -83,6 +88,8 @@ impl Link {
         let timeout = connector.timeout;
         let (connector, mut connectors) = watch::channel(Arc::new(connector));
         up.set(0);
+        let untold = Arc::new(AtomicBool::new(false));
+        let is_untold = Arc::clone(&untold);
         let keeper = tokio::spawn(async move {
             let mut pause = SHORTEST_PAUSE;
             let mut known_away = false;
@@ -98,7 +105,7 @@ impl Link {
                         let (broken, breaks) = mpsc::channel(1);
                         publish.send_replace(Some(Connection { redis: redis.clone(), broken }));
                         let cause = tokio::select! {
-                            cause = attend(redis, breaks, &ends, timeout) => cause,
+                            cause = attend(redis, breaks, &ends, &is_untold, timeout) => cause,
                             // The connection serves until the next one takes its place.
                             Ok(()) = connectors.changed() => continue,
                         };
@@ -118,7 +125,7 @@ impl Link {
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
         });
-        Self { current, connector, slots: Semaphore::new(MOST_OPERATIONS), timeout, keeper }
+        Self { current, connector, slots: Semaphore::new(MOST_OPERATIONS), timeout, untold, keeper }
     }
 
     /// Whether `connector` would connect as the connection does already.
@@ -135,6 +142,11 @@ impl Link {
         self.connector.send_replace(Arc::new(connector));
     }
 
+    /// Sees to it that the server is told all ends once more, also where the connection goes on.
+    pub(super) fn tell_again(&self) {
+        self.untold.store(true, Ordering::Release);
+    }
+
     /// One command, in its time. Whatever goes wrong with it, the connection is not trusted any more,
     /// unless the server says itself what it lacks.
     pub(super) async fn ask<T: FromRedisValue>(&self, command: Cmd) -> Result<T, Away> {
@@ -147,7 +159,7 @@ impl Link {
         match answer.await {
             Ok(value) => Ok(value),
             // It takes no writes for want of memory, and still answers.
-            Err(Cause::Refused(code)) if code == "OOM" => {
+            Err(Cause::Refused(code)) if code == OUT_OF_MEMORY => {
                 tracing::warn!("state.full: the server has no memory left");
                 Err(Away)
             }
@@ -166,24 +178,27 @@ impl Drop for Link {
     }
 }
 
-/// Tells the server what ended, once, and then resolves when the connection cannot be used any more: an operation has
-/// failed, or there was no answer when nobody else asked.
+/// Tells the server what ended, and again where it refused, and resolves when the connection cannot be used any more: an
+/// operation has failed, or there was no answer when nobody else asked.
 async fn attend(
     mut redis: MultiplexedConnection,
     mut breaks: mpsc::Receiver<Cause>,
     ends: &impl Fn() -> Vec<Cmd>,
+    untold: &AtomicBool,
     deadline: Duration,
 ) -> Cause {
     let work = async {
-        // Taken after the connection is in use: whoever found none before has noted already what ended.
-        for batch in ends().chunks(BATCH) {
-            let mut pipeline = redis::pipe();
-            for command in batch {
-                pipeline.add_command(command.clone()).ignore();
-            }
-            in_time(deadline, pipeline.query_async::<()>(&mut redis)).await?;
-        }
+        // The ends are taken after the connection is in use: whoever found none before has noted already what ended.
+        untold.store(true, Ordering::Release);
         loop {
+            if untold.swap(false, Ordering::AcqRel) {
+                match tell(&mut redis, &ends(), deadline).await {
+                    Err(Cause::Refused(code)) if code == OUT_OF_MEMORY => {
+                        untold.store(true, Ordering::Release)
+                    }
+                    told => told?,
+                }
+            }
             sleep(HEARTBEAT).await;
             in_time(deadline, redis::cmd("PING").query_async::<()>(&mut redis)).await?;
         }
@@ -194,6 +209,17 @@ async fn attend(
         done = work => done.err().unwrap_or(Cause::Garbled),
         Some(cause) = breaks.recv() => cause,
     }
+}
+
+async fn tell(redis: &mut MultiplexedConnection, ends: &[Cmd], deadline: Duration) -> Result<(), Cause> {
+    for batch in ends.chunks(BATCH) {
+        let mut pipeline = redis::pipe();
+        for command in batch {
+            pipeline.add_command(command.clone()).ignore();
+        }
+        in_time(deadline, pipeline.query_async::<()>(redis)).await?;
+    }
+    Ok(())
 }
 
 async fn in_time<T>(deadline: Duration, answer: impl Future<Output = RedisResult<T>>) -> Result<T, Cause> {

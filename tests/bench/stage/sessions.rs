@@ -2,7 +2,7 @@
 
 use super::{Outcome, tell};
 use postern::authn::principal::principal_from_claims;
-use postern::authn::session::{Arrival, ProviderTokens, Sessions};
+use postern::authn::session::{Arrival, ProviderTokens, Seen, Sessions};
 use postern::clock::{Clock, UnixSeconds};
 use postern::config::load;
 use postern::gateway::start::sealer;
@@ -15,26 +15,30 @@ use std::time::Duration;
 pub(super) async fn print(config: &Path, count: usize, age: Duration) -> Outcome {
     let settings = load(config).map_err(|error| error.to_string())?.gateway;
     let clock = Clock::manual(UnixSeconds(Clock::system().now().0.saturating_sub(age.as_secs())));
+    let provider = settings.sign_in.as_ref().ok_or("nobody can sign in with this configuration")?;
+    let issuer = settings.issuers.iter().find(|issuer| issuer.name == provider.issuer);
+    let issuer = issuer.ok_or("the issuer of sign-in is not configured")?;
     let sessions = Sessions::new(
         sealer(&settings)?.ok_or("the configuration has no sessions")?,
         &settings.session,
         &settings.public_url,
-        &settings.issuers,
+        issuer,
         &Reads::default(),
         State::in_memory(clock.clone()),
         clock,
     );
-    let provider = settings.sign_in.as_ref().ok_or("nobody can sign in with this configuration")?;
-    let issuer = settings.issuers.iter().find(|issuer| issuer.name == provider.issuer);
-    let issuer = issuer.ok_or("the issuer of sign-in is not configured")?;
     for number in 0..count {
         let user = format!("user-{number:05}");
         let groups = ["sagemaker-users", &format!("ds-team-{:02}", number % 37), "emea-analytics"];
         let claims = json!({"sub": format!("00u{number:017}"), "preferred_username": user, "groups": groups});
         let claims = claims.as_object().ok_or("claims are an object")?;
         let person = principal_from_claims(issuer, claims).map_err(|error| format!("{error:?}"))?;
-        let arrival =
-            Arrival { principal: &person, provider_session: None, tokens: ProviderTokens::default() };
+        let arrival = Arrival {
+            principal: &person,
+            provider_session: None,
+            seen: Seen::default(),
+            tokens: ProviderTokens::default(),
+        };
         let cookie = sessions.establish(arrival).await.map_err(|error| format!("{error:?}"))?;
         tell(cookie.to_str()?.split(';').next().unwrap_or_default())?;
     }

@@ -6,7 +6,7 @@ use hyper::header::{COOKIE, HeaderMap, HeaderValue};
 use postern::authn::cookie::{Cookie, Found};
 use postern::authn::principal::{Groups, Principal};
 use postern::authn::seal::{Purpose, Sealer, SealingKey};
-use postern::authn::session::{Arrival, Opened, ProviderTokens, Sessions, Unusable};
+use postern::authn::session::{Arrival, Opened, ProviderTokens, Seen, Sessions, Unusable};
 use postern::clock::{Clock, UnixSeconds};
 use postern::config::{KeySource, SessionConfig};
 use postern::policy::reads::{Names, Reads};
@@ -80,15 +80,15 @@ pub(super) fn sessions(sealer: &Arc<Sealer>, issuer_url: &str, clock: &Clock) ->
     let hour = Duration::from_secs(3600);
     let config = SessionConfig { keys: Vec::new(), lifetime: 8 * hour, idle: hour, revalidate: None };
     let reads = Reads { claims: Names::All, groups: Names::All };
-    let (url, issuers) = (Url::parse(PUBLIC_URL).unwrap(), [issuer(issuer_url, KeySource::Discovery)]);
+    let (url, issuer) = (Url::parse(PUBLIC_URL).unwrap(), issuer(issuer_url, KeySource::Discovery));
     let state = State::in_memory(clock.clone());
-    Arc::new(Sessions::new(Arc::clone(sealer), &config, &url, &issuers, &reads, state, clock.clone()))
+    Arc::new(Sessions::new(Arc::clone(sealer), &config, &url, &issuer, &reads, state, clock.clone()))
 }
 
 /// The value of the cookie that a sign-in sets.
 pub(super) fn sealed(runtime: &Runtime, sessions: &Sessions, user: &str) -> String {
     let (principal, tokens) = (person(user), ProviderTokens::default());
-    let arrival = Arrival { principal: &principal, provider_session: None, tokens };
+    let arrival = Arrival { principal: &principal, provider_session: None, seen: Seen::default(), tokens };
     let set = runtime.block_on(sessions.establish(arrival)).unwrap();
     let pair = set.to_str().unwrap().split(';').next().unwrap();
     pair.split_once('=').unwrap().1.to_owned()

@@ -1,6 +1,6 @@
 //! All that stands around a browser: a real OpenID provider, SageMaker, and two replicas behind a load balancer.
 
-use super::aged_session::aged_session;
+use crate::support::aged_session::aged_session;
 use crate::support::elsewhere::peers;
 use crate::support::postern::{BINARY, free_port};
 use crate::support::program::Process;
@@ -113,7 +113,9 @@ impl Stage {
             "mints" => Ok(json!(self.mints(text("user")?))),
             "came" => Ok(json!(self.came(text("request")?))),
             "handed out" => self.note_handed_out(&question["urls"]).map(|()| Value::Null),
-            "aged session" => Ok(json!(aged_session(&self.configuration(0), text("user")?))),
+            "aged session" => {
+                Ok(json!(aged_session(&self.configuration(0), text("user")?, Duration::from_secs(9 * 3600))))
+            }
             "stop replica" => {
                 drop(lock(&self.replicas[index()?]).take());
                 Ok(Value::Null)

@@ -4,7 +4,7 @@ use super::{AROUND, notebook_with, studio_with};
 use hyper::header::{COOKIE, HeaderMap, HeaderValue};
 use postern::authn::principal::{Groups, Principal};
 use postern::authn::seal::{Sealer, SealingKey};
-use postern::authn::session::{Arrival, Opened, ProviderTokens, Sessions, Unusable};
+use postern::authn::session::{Arrival, Opened, ProviderTokens, Seen, Sessions, Unusable};
 use postern::clock::{Clock, UnixSeconds};
 use postern::config::SessionConfig;
 use postern::policy::reads::{Names, Reads};
@@ -90,13 +90,18 @@ fn sessions(reads: &Reads, now: UnixSeconds) -> Arc<Sessions> {
     let (url, clock) = (Url::parse("https://ml.corp.example").unwrap(), Clock::manual(now));
     let issuer = crate::support::sign_in::issuer("https://sso.corp.example");
     let state = State::in_memory(clock.clone());
-    Arc::new(Sessions::new(SEALER.clone(), &config, &url, &[issuer], reads, state, clock))
+    Arc::new(Sessions::new(SEALER.clone(), &config, &url, &issuer, reads, state, clock))
 }
 
 /// Through the cookie, from a replica with one policy to another some minutes later.
 fn carried(person: &Principal, from: &Policy, to: &Policy) -> Result<Arc<Principal>, Unusable> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let arrival = Arrival { principal: person, provider_session: None, tokens: ProviderTokens::default() };
+    let arrival = Arrival {
+        principal: person,
+        provider_session: None,
+        seen: Seen::default(),
+        tokens: ProviderTokens::default(),
+    };
     let set = runtime.block_on(sessions(from.reads(), UnixSeconds(1_000)).establish(arrival)).unwrap();
     let pair = set.to_str().unwrap().split(';').next().unwrap();
     let headers = HeaderMap::from_iter([(COOKIE, HeaderValue::from_str(pair).unwrap())]);

@@ -1,7 +1,7 @@
-//! A session that has come to its end, without the hours that this takes.
+//! A session that began earlier, without the time that this takes.
 
 use postern::authn::principal::principal_from_claims;
-use postern::authn::session::{Arrival, ProviderTokens, Sessions};
+use postern::authn::session::{Arrival, ProviderTokens, Seen, Sessions};
 use postern::clock::{Clock, UnixSeconds};
 use postern::config::load;
 use postern::gateway::start::sealer;
@@ -9,16 +9,17 @@ use postern::policy::reads::Reads;
 use postern::state::State;
 use serde_json::json;
 use std::path::Path;
+use std::time::Duration;
 
-/// A session as a replica with this configuration would have sealed it nine hours ago: the `Cookie` pair.
-pub(super) fn aged_session(configuration: &Path, name: &str) -> String {
+/// A session as a replica with this configuration would have sealed it so long ago: the `Cookie` pair.
+pub(crate) fn aged_session(configuration: &Path, name: &str, age: Duration) -> String {
     let settings = load(configuration).expect("the configuration").gateway;
-    let clock = Clock::manual(UnixSeconds(Clock::system().now().0 - 9 * 3600));
+    let clock = Clock::manual(UnixSeconds(Clock::system().now().0 - age.as_secs()));
     let sessions = Sessions::new(
         sealer(&settings).expect("the session key").expect("sign-in"),
         &settings.session,
         &settings.public_url,
-        &settings.issuers,
+        &settings.issuers[0],
         &Reads::default(),
         State::in_memory(clock.clone()),
         clock,
@@ -29,7 +30,15 @@ pub(super) fn aged_session(configuration: &Path, name: &str) -> String {
     let claims = claims.as_object().expect("an object");
     let person = principal_from_claims(&settings.issuers[0], claims).expect("a person");
     let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let arrival = Arrival { principal: &person, provider_session: None, tokens: ProviderTokens::default() };
-    let cookie = runtime.block_on(sessions.establish(arrival)).expect("a cookie");
+    let arrival = Arrival {
+        principal: &person,
+        provider_session: None,
+        seen: Seen::default(),
+        tokens: ProviderTokens::default(),
+    };
+    // In a thread of its own, for a test may be a runtime's already.
+    let cookie = std::thread::scope(|scope| {
+        scope.spawn(|| runtime.block_on(sessions.establish(arrival)).expect("a cookie")).join().expect("it")
+    });
     cookie.to_str().expect("ASCII").split(';').next().expect("a pair").to_owned()
 }

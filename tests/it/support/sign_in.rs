@@ -58,7 +58,7 @@ impl Stack {
             sealer.clone(),
             &SessionConfig { keys: Vec::new(), lifetime: 8 * hour, idle: hour, revalidate },
             &public_url,
-            std::slice::from_ref(&issuer),
+            &issuer,
             &shared.reads,
             shared.state.clone(),
             clock.clone(),

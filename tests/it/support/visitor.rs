@@ -135,6 +135,11 @@ impl Visitor {
         answer
     }
 
+    /// Holds a cookie that no answer has set.
+    pub(crate) fn hold(&mut self, url: &Url, cookie: &str) {
+        self.store(&origin(url), cookie);
+    }
+
     /// Takes the cookies of an answer, which may have been another tab's.
     pub(crate) fn keep(&mut self, answer: &Answer) {
         for cookie in answer.headers.get_all(SET_COOKIE) {
