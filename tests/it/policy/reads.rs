@@ -164,7 +164,7 @@ fn principal() -> impl Strategy<Value = Principal> {
         }
         Principal {
             realm: "staff".into(),
-            user: "ada".to_owned(),
+            user: "ada@corp.example".to_owned(),
             issuer: "corp".into(),
             subject: "u1".to_owned(),
             name: None,
