@@ -184,14 +184,17 @@ mod tests {
     }
 
     #[test]
-    fn the_latest_end_counts() {
+    fn each_end_comes_after_the_one_before_and_the_latest_counts() {
         let memory = Memory::new(Clock::manual(UnixSeconds(1_000)));
         let key = Key::new(Room::Revocation, &["a"]);
-        memory.end(&key, UnixSeconds(900), MINUTE);
-        memory.end(&key, UnixSeconds(950), MINUTE);
-        memory.end(&key, UnixSeconds(920), MINUTE);
-        assert_eq!(memory.ended([&key]), [Some(UnixSeconds(950))]);
-        assert_eq!(memory.all_ends(), [(key.name.clone(), UnixSeconds(950), MINUTE)]);
+        for (at, noted) in [(900, 900), (950, 950), (920, 951), (951, 952), (951, 953)] {
+            memory.end(&key, UnixSeconds(at), MINUTE);
+            assert_eq!(memory.ended([&key]), [Some(UnixSeconds(noted))], "{at}");
+        }
+        memory.told(&key, UnixSeconds(940), MINUTE);
+        assert_eq!(memory.all_ends(), [(key.name.clone(), UnixSeconds(953), MINUTE)]);
+        memory.told(&key, UnixSeconds(960), MINUTE);
+        assert_eq!(memory.all_ends(), [(key.name.clone(), UnixSeconds(960), MINUTE)]);
     }
 
     #[test]
