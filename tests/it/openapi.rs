@@ -14,9 +14,8 @@ use tokio::process::Command;
 
 const DEADLINE: Duration = Duration::from_secs(120);
 const DOCUMENT: &str = include_str!("../../src/gateway/openapi.json");
-/// Words for pages, forms and deep links, which programs do not use.
-const FOR_PEOPLE: [&str; 5] =
-    ["foreign-form", "no-such-path", "not-a-navigation", "sign-in-astray", "sign-in-refused"];
+/// Words for pages and forms, which programs do not use.
+const FOR_PEOPLE: [&str; 4] = ["foreign-form", "not-a-navigation", "sign-in-astray", "sign-in-refused"];
 
 fn document() -> Value {
     serde_json::from_str(DOCUMENT).unwrap()
