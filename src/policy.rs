@@ -200,6 +200,11 @@ impl Rule {
         })
     }
 
+    /// Then no rule behind it is asked, even where its target cannot be told.
+    fn allows_everybody(&self) -> bool {
+        matches!(self.verdict, Verdict::Allow(_)) && self.condition.is_always_true()
+    }
+
     fn step(&self, decision: &Decision) -> Step {
         Step {
             rule: Arc::clone(&self.name),

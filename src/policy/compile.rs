@@ -135,6 +135,7 @@ impl Compiler<'_> {
                 self.rule(&format!("{path}.rules[{index}]"), rule, kind, &fields, &mut names)
             })
             .collect();
+        self.keep_within_reach(&path, &written.rules, &rules);
         Some(Destination {
             name: name.value.as_str().into(),
             title: written.title.clone().unwrap_or_else(|| name.value.clone()),
@@ -144,6 +145,20 @@ impl Compiler<'_> {
             rules: all(rules)?,
             paths: paths?,
         })
+    }
+
+    /// What stands behind a rule that allows everybody is never asked.
+    fn keep_within_reach(&mut self, path: &str, written: &[At<file::Rule>], rules: &[Option<Rule>]) {
+        let pairs = written.iter().zip(rules).zip(written.iter().skip(1)).enumerate();
+        for (index, ((open, compiled), behind)) in pairs {
+            if compiled.as_ref().is_some_and(Rule::allows_everybody) {
+                let (path, line) = (format!("{path}.rules[{}]", index + 1), open.location.line);
+                let message =
+                    format!("is never asked: the rule `{}` on line {line} allows everybody", *open.name);
+                let help = format!("put `{}` last", *open.name);
+                self.diagnostics.push(Diagnostic::new(path, behind.location, message).help(help));
+            }
+        }
     }
 
     fn rule(

@@ -15,6 +15,7 @@ mod text_list;
 use super::lookup::Table;
 use super::reach::Outline;
 use super::reads::Reads;
+use cel::common::ast::{Expr, LiteralValue};
 use cel::common::types::{CelBool, CelString};
 use cel::common::value::CowVal;
 use cel::parser::Parser;
@@ -103,6 +104,11 @@ impl Condition {
     /// Whether it asks for the person's realm or issuer.
     pub(super) fn names_realm(&self) -> bool {
         self.names_realm
+    }
+
+    /// Whether it is `true` in so many words.
+    pub(super) fn is_always_true(&self) -> bool {
+        matches!(&self.expression.expr, Expr::Literal(LiteralValue::Boolean(truth)) if *truth.inner())
     }
 
     /// Whether it asks about this variable.

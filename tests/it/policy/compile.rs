@@ -77,6 +77,26 @@ fn a_rule_either_allows_or_denies() {
 }
 
 #[test]
+fn no_rule_stands_behind_one_that_allows_everybody() {
+    let faults = |rules: &str| AROUND.faults(&notebook_with(rules));
+    for everybody in ["true", " ( true ) ", "((true))"] {
+        assert_eq!(
+            faults(&format!(
+                "[{{name: all, allow: '{everybody}'}}, {{name: no, deny: user == 'x'}}, {{name: so, allow: user == 'y'}}]"
+            )),
+            [
+                "destinations.nb.rules[1]: is never asked: the rule `all` on line 1 allows everybody; put `all` last"
+            ],
+            "{everybody}"
+        );
+    }
+    let none: [&str; 0] = [];
+    assert_eq!(faults("[{name: no, deny: user == 'x'}, {name: all, allow: 'true'}]"), none);
+    assert_eq!(faults("[{name: closed, deny: 'true'}, {name: all, allow: 'true'}]"), none, "for a while");
+    assert_eq!(faults("[{name: some, allow: user != ''}, {name: all, allow: 'true'}]"), none);
+}
+
+#[test]
 fn a_rule_sets_only_what_the_kind_has() {
     let faults = |set: &str| {
         AROUND.faults(&notebook_with(&format!("[{{name: x, allow: 'true', set: {set}}}]"))).join(" | ")
