@@ -8,7 +8,7 @@ use self::apart::Home;
 use super::expression::functions::Library;
 use super::expression::{Condition, Gathered, Problem, Vocabulary};
 use super::file::{self, PolicyFile};
-use super::lookup::Table;
+use super::lookup::{Fault, Table};
 use super::paths::Glob;
 use super::trial::PolicyTest;
 use super::{Destination, Kind, Policy, Rule, Verdict, is_destination_name};
@@ -297,17 +297,16 @@ fn tables(
 ) -> BTreeMap<String, Table> {
     let mut tables = BTreeMap::new();
     for (name, lookup) in &file.lookups {
-        let path = format!("lookups.{}.file", name.value);
-        let yaml = context.tables.get(&lookup.file.value).ok_or_else(|| vec!["was not read".to_owned()]);
+        let (path, file) = (format!("lookups.{}.file", name.value), &lookup.file.value);
+        let not_read = || vec![Fault { location: Location::default(), message: "was not read".to_owned() }];
+        let yaml = context.tables.get(file).ok_or_else(not_read);
         let table = yaml.and_then(|yaml| Table::parse(yaml)).unwrap_or_else(|faults| {
-            let located = |fault| {
-                Diagnostic::new(
-                    path.as_str(),
-                    lookup.file.location,
-                    format!("{}: {fault}", lookup.file.value),
-                )
-            };
-            diagnostics.extend(faults.into_iter().map(located));
+            diagnostics.extend(faults.into_iter().map(
+                |Fault { location: Location { line, column, .. }, message }| {
+                    let place = if line == 0 { String::new() } else { format!(":{line}:{column}") };
+                    Diagnostic::new(path.as_str(), lookup.file.location, format!("{file}{place}: {message}"))
+                },
+            ));
             Table::default()
         });
         tables.insert(name.value.clone(), table);

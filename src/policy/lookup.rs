@@ -1,9 +1,8 @@
 //! Lookup tables: who already has which name.
 
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use crate::config::located::{At, Location, Named};
+use serde_saphyr::Error;
 use std::collections::HashMap;
-use std::fmt;
 
 /// A table from texts to texts, in which no two keys differ only in case and no two keys share a value.
 ///
@@ -12,26 +11,39 @@ use std::fmt;
 #[derive(Clone, Debug, Default)]
 pub struct Table(HashMap<String, String>);
 
+/// What is wrong with a table, and where in its text; nowhere where it is the whole.
+#[derive(Clone, Debug)]
+pub struct Fault {
+    pub location: Location,
+    pub message: String,
+}
+
 impl Table {
-    /// Reads a table from YAML (or JSON, which is YAML): one map from texts to texts.
+    /// Reads a table from YAML (or JSON, which is YAML): one map from texts to texts, with one entry at least.
     ///
     /// # Errors
     ///
-    /// Says every fault with its line, as far as the text is a map at all.
-    pub fn parse(yaml: &str) -> Result<Self, Vec<String>> {
-        let entries: Entries = serde_saphyr::from_str(yaml).map_err(|error| vec![first_line(&error)])?;
+    /// Says every fault with its place, as far as the text is a map at all.
+    pub fn parse(yaml: &str) -> Result<Self, Vec<Fault>> {
+        let entries: Named<At<String>> =
+            serde_saphyr::from_str(yaml).map_err(|error| vec![Fault::unreadable(&error)])?;
+        if entries.0.is_empty() {
+            let message = "the table is empty, so every look-up in it would fail".to_owned();
+            return Err(vec![Fault { location: Location::default(), message }]);
+        }
         let mut faults = Vec::new();
         let (mut keys, mut values) = (HashMap::new(), HashMap::new());
         let mut table = HashMap::with_capacity(entries.0.len());
-        for (key, value) in entries.0 {
+        for (At { value: key, location }, At { value, .. }) in entries.0 {
+            let mut refuse = |message| faults.push(Fault { location, message });
             if key.is_empty() || value.is_empty() {
-                faults.push(format!("`{key}: {value}` has an empty side"));
+                refuse(format!("`{key}: {value}` has an empty side"));
             }
             if let Some(other) = keys.insert(key.to_ascii_lowercase(), key.clone()) {
-                faults.push(format!("the keys `{other}` and `{key}` differ in nothing but case"));
+                refuse(format!("the keys `{other}` and `{key}` differ in nothing but case"));
             }
             if let Some(other) = values.insert(value.to_ascii_lowercase(), key.clone()) {
-                faults.push(format!("`{other}` and `{key}` share the name `{value}` (case does not count)"));
+                refuse(format!("`{other}` and `{key}` share the name `{value}` (case does not count)"));
             }
             table.insert(key, value);
         }
@@ -51,35 +63,15 @@ impl Table {
     }
 }
 
-/// Every entry as written, so that duplicates are seen.
-struct Entries(Vec<(String, String)>);
-
-impl<'de> Deserialize<'de> for Entries {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Collect;
-
-        impl<'de> Visitor<'de> for Collect {
-            type Value = Entries;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map from texts to texts")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = map.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Entries(entries))
-            }
-        }
-
-        deserializer.deserialize_map(Collect)
+impl Fault {
+    /// In our own words: the parser's speak of its options.
+    fn unreadable(error: &serde_saphyr::Error) -> Self {
+        let message = match error.without_snippet() {
+            Error::DuplicateMappingKey { key: Some(key), .. } => format!("the key `{key}` is given twice"),
+            Error::ExternalMessage { msg, .. } => format!("not YAML: {msg}"),
+            Error::Budget { .. } => "more than a table may hold".to_owned(),
+            _ => "a table is one map from texts to texts".to_owned(),
+        };
+        Self { location: error.location().map(Location::from).unwrap_or_default(), message }
     }
-}
-
-/// The parser's message without its picture of the file.
-fn first_line(error: &serde_saphyr::Error) -> String {
-    let text = error.to_string();
-    text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
 }

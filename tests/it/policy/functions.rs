@@ -118,17 +118,36 @@ fn a_table_gives_the_name_of_exactly_its_key() {
 #[test]
 fn a_table_in_which_two_people_could_meet_does_not_load() {
     let fault = |table: &str| with_table(table, "").unwrap_err().join(" | ");
-    let at = "lookups.profiles.file: profiles.yaml: ";
-    assert_eq!(fault("ada: a\nAda: b"), format!("{at}the keys `ada` and `Ada` differ in nothing but case"));
+    let at = "lookups.profiles.file: profiles.yaml";
+    assert_eq!(
+        fault("ada: a\nAda: b"),
+        format!("{at}:2:1: the keys `ada` and `Ada` differ in nothing but case")
+    );
     assert_eq!(
         fault("ada: a\nmax: A"),
-        format!("{at}`ada` and `max` share the name `A` (case does not count)")
+        format!("{at}:2:1: `ada` and `max` share the name `A` (case does not count)")
     );
-    assert_eq!(fault("ada: ''"), format!("{at}`ada: ` has an empty side"));
-    assert!(fault("ada: a\nada: b").contains("duplicate"), "{}", fault("ada: a\nada: b"));
-    assert!(fault("[ada]").contains("map"), "{}", fault("[ada]"));
-    assert!(fault("ada: [a]").starts_with(at), "{}", fault("ada: [a]"));
-    assert_eq!(with_table("{}", "").as_deref(), Ok("{}"));
+    assert_eq!(fault("ada: ''"), format!("{at}:1:1: `ada: ` has an empty side"));
+    assert_eq!(fault("ada: a\nada: b"), format!("{at}:2:1: the key `ada` is given twice"));
+}
+
+#[test]
+fn a_table_is_one_map_that_holds_something() {
+    let fault = |table: &str| with_table(table, "").unwrap_err().join(" | ");
+    let at = "lookups.profiles.file: profiles.yaml";
+    let no_map = "a table is one map from texts to texts";
+    assert_eq!(fault("[ada]"), format!("{at}:1:1: {no_map}"));
+    assert_eq!(fault("ada: a\nmax: [a]"), format!("{at}:2:6: {no_map}"));
+    assert_eq!(fault("ada: a\n---\nmax: m"), format!("{at}:3:1: {no_map}"));
+    let open = fault("max: m\nada: 'a");
+    assert!(open.starts_with(&format!("{at}:2:6: not YAML: ")), "{open}");
+    for empty in ["", "{}", "# nobody yet\n", "null"] {
+        assert_eq!(
+            fault(empty),
+            format!("{at}: the table is empty, so every look-up in it would fail"),
+            "{empty}"
+        );
+    }
 }
 
 #[test]
