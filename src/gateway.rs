@@ -15,7 +15,7 @@ pub mod respond;
 pub mod route;
 mod sign_in;
 pub mod start;
-mod try_again;
+pub(crate) mod try_again;
 
 pub use start::Parts;
 

@@ -3,6 +3,7 @@
 use super::{Configuration, ExplainArgs, Failed, Format, load, print, print_json};
 use crate::authn::principal::{Principal, principal_from_claims};
 use crate::doctor::Person;
+use crate::gateway::try_again::without_count;
 use crate::policy::link::Link;
 use crate::policy::{Question, explain};
 use serde_json::{Map, Value};
@@ -16,8 +17,9 @@ pub(super) fn run(args: &ExplainArgs) -> Result<(), Failed> {
     let person = configuration.person(&args.claims, args.issuer.as_deref(), args.client_ip)?;
     let link = args.destination.as_deref().map(Link::parse);
     let path = link.as_ref().and_then(|link| link.path.as_deref());
-    let query = link.as_ref().and_then(|link| link.query);
-    let question = Question { principal: &person.principal, client_ip: person.client_ip, path, query };
+    let query = link.as_ref().and_then(|link| without_count(link.query?));
+    let question =
+        Question { principal: &person.principal, client_ip: person.client_ip, path, query: query.as_deref() };
     let policy = &configuration.policy;
     let Some(name) = link.as_ref().map(|link| link.name) else {
         let all = explain::explain_all(policy, &question);

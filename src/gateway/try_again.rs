@@ -28,7 +28,7 @@ pub(super) fn split(path_and_query: &str) -> (String, u32) {
 }
 
 /// A query without the count: what a person wrote.
-pub(super) fn without_count(query: &str) -> Option<String> {
+pub(crate) fn without_count(query: &str) -> Option<String> {
     let pairs: Vec<&str> = query.split('&').filter(|pair| !pair.starts_with(KEY)).collect();
     (!pairs.is_empty()).then(|| pairs.join("&"))
 }

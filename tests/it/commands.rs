@@ -183,6 +183,9 @@ fn explain_tells_one_destination_or_all() {
     for part in ["studio: grant by rule `risk`", "user_profile_name: risk--ada", "CreatePresignedDomainUrl"] {
         assert!(told.contains(part), "{part}: {told}");
     }
+    let tried = "experiments/experiments/12?o=1&-try=3";
+    let linked = postern(&["explain", "--config", &config, "--claims", &claims, tried]);
+    assert!(text(&linked.stdout).contains("fragment: /experiments/12?o=1\n"), "{}", text(&linked.stdout));
     let all = postern(&["explain", "--config", &config, "--claims", &claims]);
     let table = text(&all.stdout);
     assert!(table.starts_with("DESTINATION"), "{table}");
