@@ -105,11 +105,13 @@ fn check_secrets(configuration: &Configuration) -> Secrets {
         _ => {}
     }
     if wrong.is_empty()
-        && let Err(error) = sealer(gateway).and_then(|sealer| {
-            let state = State::in_memory(clock.clone());
-            let surroundings = Surroundings { http: &http, clock: &clock, state: &state, observers: None };
-            browser_sign_in(gateway, &issuers, sealer.as_ref(), &Reads::default(), surroundings)
-        })
+        && let Err(error) =
+            sealer(gateway).map_err(|error| format!("session.keys: {error}")).and_then(|sealer| {
+                let state = State::in_memory(clock.clone());
+                let surroundings =
+                    Surroundings { http: &http, clock: &clock, state: &state, observers: None };
+                browser_sign_in(gateway, &issuers, sealer.as_ref(), &Reads::default(), surroundings)
+            })
     {
         wrong.push(error);
     }

@@ -66,7 +66,7 @@ impl Gateway {
         });
         let sealer = match ephemeral.and_then(|before| before.sealer.clone()) {
             Some(sealer) if settings.session.keys.is_empty() => Some(sealer),
-            _ => sealer(&settings)?,
+            _ => sealer(&settings).map_err(|error| format!("session.keys: {error}"))?,
         };
         let observers = (Arc::clone(&metrics), audit.clone());
         let surroundings =
@@ -174,8 +174,8 @@ pub fn sealer(settings: &config::Gateway) -> Result<Option<Arc<Sealer>>, String>
     let Some(issuer) = settings.issuers.iter().find(|issuer| issuer.name == sign_in.issuer) else {
         return Ok(None);
     };
-    let sealer = Sealer::load(&settings.session.keys, &settings.public_url, &issuer.issuer);
-    Ok(Some(Arc::new(sealer.map_err(|error| format!("session.keys: {error}"))?)))
+    let sealer = Sealer::load(&settings.session.keys, &settings.public_url, &issuer.issuer)?;
+    Ok(Some(Arc::new(sealer)))
 }
 
 /// What a browser needs, from sign-in to logout.

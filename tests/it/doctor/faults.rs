@@ -274,4 +274,6 @@ async fn a_session_key_that_cannot_be_read() {
     .await;
     let examined = clinic.examine_as("grace");
     fails(&examined, "session.keys", "keys", "session-key", "`postern keygen`", &[]);
+    let told = examined.check("session.keys", "keys");
+    assert!(told["found"].as_str().unwrap().starts_with("cannot read `"), "{told}");
 }
