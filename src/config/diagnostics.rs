@@ -158,6 +158,11 @@ pub fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>)
     nearest(written, known).map(|name| format!("did you mean `{name}`?"))
 }
 
+/// The same, or all of `known` where none is near.
+pub fn did_you_mean_or_all<'a>(written: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
+    did_you_mean(written, known.clone()).unwrap_or_else(|| format!("there are {}", listed(known)))
+}
+
 /// Names in backquotes, separated by commas.
 pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     names.into_iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")

@@ -4,7 +4,7 @@ use super::check::{Check, Type, symbol};
 use super::functions::folded;
 use super::pattern;
 use super::signature::{FUNCTIONS, Form, Function, MACROS, Parameter};
-use crate::config::diagnostics::did_you_mean;
+use crate::config::diagnostics::{did_you_mean, did_you_mean_or_all};
 use crate::policy::profile_name::{ALLOWED_PREFIX, Prefix};
 use cel::IdedExpr;
 use cel::common::ast::{CallExpr, Expr, LiteralValue};
@@ -31,9 +31,11 @@ impl Check<'_> {
         let usages = usages.chain(MACROS.iter().filter(|(known, _)| *known == name).map(|(_, usage)| *usage));
         let usages: Vec<String> = usages.map(|usage| format!("`{usage}`")).collect();
         if usages.is_empty() {
-            let known = FUNCTIONS.iter().map(|function| function.name);
-            let help = did_you_mean(name, known.chain(MACROS.iter().map(|(known, _)| *known)));
-            self.problem_with_help(at, format!("there is no function `{}`", symbol(name)), help);
+            let functions = FUNCTIONS.iter().map(|function| function.name);
+            let mut known: Vec<&str> = functions.chain(MACROS.iter().map(|(known, _)| *known)).collect();
+            known.dedup();
+            let help = did_you_mean_or_all(name, known);
+            self.problem_with_help(at, format!("there is no function `{}`", symbol(name)), Some(help));
         } else {
             self.problem(at, format!("`{name}` is called as {}", usages.join(" or ")));
         }

@@ -5,7 +5,7 @@ use super::functions::Patterns;
 use super::joined::Joined;
 use super::signature::VARIABLES;
 use super::{Problem, Vocabulary};
-use crate::config::diagnostics::{did_you_mean, listed};
+use crate::config::diagnostics::did_you_mean_or_all;
 use cel::IdedExpr;
 use cel::common::ast::{
     CallExpr, ComprehensionExpr, Expr, ListExpr, LiteralValue, SelectExpr, SourceInfo, operators,
@@ -143,9 +143,7 @@ impl<'a> Check<'a> {
         match VARIABLES.iter().find(|(known, _)| *known == name) {
             Some((_, found)) => *found,
             None => {
-                let known = || VARIABLES.iter().map(|(known, _)| *known);
-                let help =
-                    did_you_mean(name, known()).unwrap_or_else(|| format!("there are {}", listed(known())));
+                let help = did_you_mean_or_all(name, VARIABLES.map(|(known, _)| known));
                 self.problem_with_help(at, format!("there is no variable `{name}`"), Some(help));
                 Type::Any
             }
@@ -258,7 +256,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// The type of an operand that must be one of `allowed`; the first of them where it is not.
+    /// The type of an operand that must be one of `allowed`; any where it is not.
     fn operand(&mut self, call: &CallExpr, operand: &IdedExpr, allowed: &[Type]) -> Type {
         let found = self.expression(operand);
         if allowed.iter().any(|allowed| found.may_be(*allowed)) {
@@ -266,18 +264,20 @@ impl<'a> Check<'a> {
         }
         let operator = symbol(&call.func_name);
         self.problem(operand, format!("`{operator}` does not take {}", found.words()));
-        allowed.first().copied().unwrap_or(Type::Any)
+        Type::Any
     }
 
-    /// Two numbers or two strings.
+    /// Two numbers or two strings; any where they are not.
     fn pair(&mut self, call: &CallExpr, left: &IdedExpr, right: &IdedExpr) -> (Type, Type) {
         const EITHER: [Type; 2] = [Type::Number, Type::String];
         let first = self.operand(call, left, &EITHER);
-        let second = if first == Type::Any {
-            self.operand(call, right, &EITHER)
-        } else {
-            self.operand(call, right, &[first])
-        };
+        let second = self.operand(call, right, &EITHER);
+        if !first.may_be(second) {
+            let (operator, first, second) = (symbol(&call.func_name), first.words(), second.words());
+            let message = format!("`{operator}` takes two numbers or two strings, not {first} and {second}");
+            self.problem(right, message);
+            return (Type::Any, Type::Any);
+        }
         (first, second)
     }
 

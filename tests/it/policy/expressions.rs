@@ -60,7 +60,12 @@ fn unknown_names_are_errors_that_say_what_was_meant() {
         fault("in_cdir(user, '10.0.0.0/8')"),
         "there is no function `in_cdir` (at character 8); did you mean `in_cidr`?"
     );
-    assert_eq!(fault("user.toLower() == 'x'"), "there is no function `toLower` (at character 13)");
+    assert_eq!(
+        fault("is_member('x')"),
+        "there is no function `is_member` (at character 10); there are `contains`, `endsWith`, `startsWith`, `lowerAscii`, \
+         `in_cidr`, `local_part`, `lookup`, `profile_name`, `matches`, `size`, `has`, `all`, `exists`, `exists_one`, \
+         `filter`, `map`"
+    );
     let both = fault("usr == 'x' && realms == 'y'");
     assert!(both.contains("`usr`") && both.contains("`realms`"), "{both}");
 }
@@ -218,7 +223,14 @@ fn what_can_never_be_true_or_always_is_an_error() {
     assert_eq!(fault("user.name == 'x'"), "a string has no field `name` (at character 5)");
     assert_eq!(fault("'a' && true"), "`&&` does not take a string (at character 1)");
     assert_eq!(fault("!user"), "`!` does not take a string (at character 2)");
-    assert_eq!(fault("user < 1"), "`<` does not take a number (at character 8)");
+    assert_eq!(
+        fault("!user && !groups"),
+        "`!` does not take a string (at character 2) | `!` does not take a list (at character 11)"
+    );
+    let mixed = "takes two numbers or two strings, not a string and a number";
+    assert_eq!(fault("user < 1"), format!("`<` {mixed} (at character 8)"));
+    assert_eq!(fault("user + 1 == 2"), format!("`+` {mixed} (at character 8)"));
+    assert_eq!(fault("user + true == 'x'"), "`+` does not take a boolean (at character 8)");
     assert_eq!(
         fault("user - 'a' == 1"),
         "`-` does not take a string (at character 1) | `-` does not take a string (at character 8)"
