@@ -5,7 +5,7 @@ use crate::audit::file::AuditFile;
 use crate::authn::issuer::Issuer;
 use crate::clock::Clock;
 use crate::config::diagnostics::{Diagnostic, Severity};
-use crate::config::located::Location;
+use crate::config::located::{At, Location};
 use crate::config::{ClientAuthentication, KeySource};
 use crate::gateway::start::{Surroundings, browser_sign_in, sealer};
 use crate::http_client::HttpClient;
@@ -133,7 +133,8 @@ fn as_text(
         text += &format!("error: {wrong}\n");
     }
     for outcome in outcomes.iter().filter(|outcome| !outcome.passed()) {
-        text += &format!("test failed: {}\n", outcome.name);
+        let At { value: name, location: Location { line, column, .. } } = &outcome.name;
+        text += &format!("test failed: {name}\n --> {}:{line}:{column}\n", loaded.source.name);
         for failure in &outcome.failures {
             text += &format!("  {failure}\n");
         }
@@ -160,7 +161,9 @@ fn as_json(configuration: &Configuration, outcomes: &[TestOutcome], secrets: &Se
     let loaded = &configuration.loaded;
     let tests = outcomes.iter().map(|outcome| {
         json!({
-            "name": outcome.name,
+            "name": outcome.name.value,
+            "line": outcome.name.location.line,
+            "column": outcome.name.location.column,
             "passed": outcome.passed(),
             "failures": outcome.failures,
             "steps": explain::steps(&outcome.trace),

@@ -9,6 +9,7 @@ use super::{Configuration, Failed, ServeArgs, install_logger, load};
 use crate::admin;
 use crate::audit::{Audit, Event, Record};
 use crate::config::Drain;
+use crate::config::located::At;
 use crate::gateway::respond::Body;
 use crate::gateway::{Gateway, access};
 use crate::metrics::Metrics;
@@ -156,7 +157,9 @@ impl Configuration {
     fn failing_test(&self) -> Option<String> {
         let outcomes = self.run_tests();
         let failed = outcomes.iter().find(|outcome| !outcome.passed())?;
-        Some(format!("the policy test `{}` fails: {}", failed.name, failed.failures.join("; ")))
+        let At { value: name, location } = &failed.name;
+        let (file, failures) = (&self.loaded.source.name, failed.failures.join("; "));
+        Some(format!("{file}:{}: the policy test `{name}` fails: {failures}", location.line))
     }
 }
 

@@ -3,6 +3,7 @@
 use super::grant::Trace;
 use super::{Policy, Question, explain};
 use crate::authn::principal::Principal;
+use crate::config::located::At;
 use serde_json::{Map, Value};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use std::sync::Arc;
 /// This person, opening this destination, must get this.
 #[derive(Clone, Debug)]
 pub struct PolicyTest {
-    pub name: String,
+    pub name: At<String>,
     /// The name of the issuer whose claims these are.
     pub issuer: Arc<str>,
     pub claims: Map<String, Value>,
@@ -35,7 +36,7 @@ pub struct Expectation {
 
 #[derive(Clone, Debug)]
 pub struct TestOutcome {
-    pub name: String,
+    pub name: At<String>,
     /// What did not hold, each with what was found; empty where the test passes.
     pub failures: Vec<String>,
     /// The rules that were tried; empty where the claims identify nobody.

@@ -99,15 +99,14 @@ fn a_failing_policy_test_exits_with_1_and_keeps_the_gateway_from_starting() {
     let checked = postern(&["check", "--config", &config]);
     assert_eq!(checked.status.code(), Some(1));
     let report = text(&checked.stdout);
-    assert!(report.contains("test failed: risk analysts land in the risk domain"), "{report}");
+    let line = 1 + wrong.lines().position(|line| line.contains("name: risk analysts land in")).unwrap();
+    let failed = format!("test failed: risk analysts land in the risk domain\n --> {config}:{line}:");
+    assert!(report.contains(&failed), "{failed}: {report}");
     assert!(report.contains("risk--max") && report.contains("risk--ada"), "expected and found: {report}");
     let served = postern(&["serve", "--config", &config]);
     assert_eq!(served.status.code(), Some(2));
-    assert!(
-        text(&served.stderr).contains("risk analysts land in the risk domain"),
-        "{}",
-        text(&served.stderr)
-    );
+    let refused = format!("{config}:{line}: the policy test `risk analysts land in the risk domain` fails: ");
+    assert!(text(&served.stderr).starts_with(&refused), "{}", text(&served.stderr));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::Compiler;
 use super::fields::kind;
-use crate::config::diagnostics::{Diagnostic, did_you_mean, listed};
+use crate::config::diagnostics::{Diagnostic, did_you_mean, did_you_mean_or_all, listed};
 use crate::config::located::At;
 use crate::policy::file::{self, PolicyFile};
 use crate::policy::grant::DenialReason;
@@ -34,6 +34,11 @@ impl Compiler<'_> {
             for key in written_fields(&test.expect).keys().filter(|key| *key != "fragment" || !deep_linked) {
                 self.key(&expected, key, test.expect.location, kind);
             }
+            if let Some(rule) = &test.expect.rule {
+                let global = file.deny.iter().map(|rule| rule.name.value.as_str());
+                let own = destination.rules.iter().map(|rule| rule.name.value.as_str());
+                self.known_rule(&format!("{expected}.rule"), rule, global.chain(own));
+            }
         } else {
             let known = file.destinations.iter().map(|(name, _)| name.value.as_str());
             let (location, message) =
@@ -43,7 +48,7 @@ impl Compiler<'_> {
         }
         let expect = self.expectation(&expected, &test.expect);
         Some(PolicyTest {
-            name: test.name.value.clone(),
+            name: test.name.clone(),
             issuer: issuer?,
             claims: test.claims.value.clone(),
             client_ip: client_ip.transpose().ok()?,
@@ -52,6 +57,19 @@ impl Compiler<'_> {
             query: query.map(str::to_owned),
             expect,
         })
+    }
+
+    fn known_rule<'a>(
+        &mut self,
+        path: &str,
+        rule: &At<String>,
+        known: impl Iterator<Item = &'a str> + Clone,
+    ) {
+        if !known.clone().any(|known| known == rule.value) {
+            let message = format!("there is no rule `{}` for this destination", rule.value);
+            let help = did_you_mean_or_all(rule, known);
+            self.diagnostics.push(Diagnostic::new(path, rule.location, message).help(help));
+        }
     }
 
     fn issuer(&mut self, path: &str, test: &file::Test) -> Option<Arc<str>> {

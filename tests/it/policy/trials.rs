@@ -7,11 +7,12 @@ use serde_json::{Map, Value};
 use std::sync::Arc;
 
 const POLICY: &str = r#"
+deny: [{name: vpn, when: "'contractors' in groups"}]
 destinations:
   studio:
     target: {studio_domain: {domain_id: d-abc, user_profile_name: "${profile_name(user)}", landing_uri: "studio::", expires_in_seconds: 20}}
     paths: [jobs/*]
-    rules: [{name: staff, allow: "'staff' in groups"}]
+    rules: [{name: staff, allow: "'staff' in groups"}, {name: guests, allow: "'guests' in groups"}]
 "#;
 
 /// As sign-in would: `user` and `groups` of the claims.
@@ -80,8 +81,8 @@ fn a_test_fails_with_what_was_found() {
         ["expected the denial `rule-denied`, found `no-rule`"]
     );
     assert_eq!(
-        failures(&format!("{STAFF}, expect: {{rule: other}}")),
-        ["expected the rule `other`, found `staff`"]
+        failures(&format!("{STAFF}, expect: {{rule: guests}}")),
+        ["expected the rule `guests`, found `staff`"]
     );
     assert_eq!(
         failures("claims: {user: ada}, expect: {deny: no-rule, rule: staff}"),
@@ -116,6 +117,15 @@ fn a_test_that_could_not_fail_or_names_nothing_does_not_load() {
     assert_eq!(
         fault("destination: studio, claims: {}, expect: {deny: no-rule, region: x}"),
         format!("{at}.expect: a denial has no target: expect `deny`, or fields of the target")
+    );
+    let no_rule = format!("{at}.expect.rule: there is no rule `guest` for this destination");
+    assert_eq!(
+        fault("destination: studio, claims: {}, expect: {rule: guest}"),
+        format!("{no_rule}; did you mean `guests`?")
+    );
+    assert_eq!(
+        fault("destination: studio, claims: {}, expect: {rule: everybody}"),
+        no_rule.replace("guest", "everybody") + "; there are `vpn`, `staff`, `guests`"
     );
     assert!(
         fault("destination: studio, claims: {}, expect: {arn: x}")
