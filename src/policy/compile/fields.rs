@@ -284,7 +284,7 @@ impl<'a> Named<'a> {
     fn of<T: ToString>(field: Option<&'a Field<T>>) -> Option<Self> {
         Some(match field? {
             Field::Constant(value) => Self::Constant(value.to_string()),
-            Field::Computed { key, template, .. } => Self::Computed { key: *key, template },
+            Field::Computed { key, template, .. } => Self::Computed { key, template },
         })
     }
 }

@@ -194,7 +194,7 @@ async fn attend(
             if untold.swap(false, Ordering::AcqRel) {
                 match tell(&mut redis, &ends(), deadline).await {
                     Err(Cause::Refused(code)) if code == OUT_OF_MEMORY => {
-                        untold.store(true, Ordering::Release)
+                        untold.store(true, Ordering::Release);
                     }
                     told => told?,
                 }
