@@ -55,7 +55,8 @@ impl Compiler<'_> {
         for field in place {
             match field {
                 Named::Constant(value) => home.form.push_str(value),
-                Named::Computed { template, .. } => {
+                Named::Computed { key, template } => {
+                    home.form.push_str(key);
                     home.form.push_str(&template.form());
                     home.domains.extend(template.computed().flat_map(|part| part.domains.iter().cloned()));
                 }
