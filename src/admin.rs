@@ -22,7 +22,12 @@ use tokio::net::TcpListener;
 const MOST_CONNECTIONS: usize = 64;
 
 /// Serves for as long as the process lives: a draining gateway is still measured.
-pub async fn serve(listener: TcpListener, limits: &Limits, metrics: Arc<Metrics>, readiness: Readiness) {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    limits: &Limits,
+    metrics: Arc<Metrics>,
+    readiness: Readiness,
+) {
     let limits = Limits { connections: MOST_CONNECTIONS, ..limits.clone() };
     let serving = Serving {
         edge: Arc::new(ArcSwap::from_pointee(Edge::plain(limits))),

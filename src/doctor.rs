@@ -13,8 +13,8 @@ mod provider;
 mod remedy;
 mod report;
 
-pub use opening::Person;
-pub use report::{Check, Outcome, Report};
+pub(crate) use opening::Person;
+pub(crate) use report::{Check, Report};
 
 use crate::authn::issuer::Issuer;
 use crate::clock::Clock;
@@ -33,7 +33,7 @@ use tokio::task::JoinHandle;
 /// # Errors
 ///
 /// This machine has no certificate authorities, or AWS's settings cannot be read, in words for the admin.
-pub async fn examine(
+pub(crate) async fn examine(
     settings: config::Gateway,
     policy: &Policy,
     person: Option<&Person>,

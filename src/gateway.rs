@@ -1,23 +1,24 @@
 //! The pipeline: one request in, one answer out.
 
-pub mod access;
-pub mod context;
-pub mod error;
-pub mod failure;
+pub(crate) mod access;
+mod context;
+mod error;
+mod failure;
 mod launch;
 mod limit;
 mod logout;
 mod listing;
-pub mod pages;
+mod pages;
 mod portal;
 mod programs;
-pub mod respond;
-pub mod route;
+pub(crate) mod respond;
+mod route;
 mod sign_in;
-pub mod start;
+pub(crate) mod start;
 pub(crate) mod try_again;
 
-pub use start::Parts;
+pub(crate) use start::Parts;
+pub use start::sealer;
 
 use self::access::Exchange;
 use self::context::{Audience, Navigation, RequestContext};
@@ -54,7 +55,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
 
 #[derive(Debug)]
-pub struct Gateway {
+pub(crate) struct Gateway {
     settings: config::Gateway,
     authenticator: Authenticator,
     sessions: Option<Arc<Sessions>>,
@@ -74,7 +75,7 @@ pub struct Gateway {
 
 impl Gateway {
     /// Answers one request that came from `peer`. Never fails: what goes wrong is an answer too.
-    pub async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
+    pub(crate) async fn handle(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
         let ids = RequestIds::of(request.headers());
         // Boxed, for it is passed on from hand to hand from here to hyper.
         telemetry::within(ids, Box::pin(self.serve(request, peer, ids))).await

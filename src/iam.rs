@@ -4,12 +4,12 @@
 //! They come from what the rules can open ([`Policy::reach`]) and from the table of actions that the session policies are
 //! made of (`presign::permissions`), so that they allow what the gateway calls and nothing beside it.
 
-pub mod cloudformation;
+pub(crate) mod cloudformation;
 mod endpoint;
 mod statement;
 mod trust;
 
-pub use statement::Document;
+pub(crate) use statement::Document;
 
 use crate::config;
 use crate::policy::Policy;
@@ -22,7 +22,7 @@ use std::collections::BTreeSet;
 
 /// Who Postern itself is in AWS.
 #[derive(Clone, Debug)]
-pub struct Own {
+pub(crate) struct Own {
     /// The ARN of the role that it runs as, or a placeholder.
     pub principal: String,
     pub account: String,
@@ -31,7 +31,7 @@ pub struct Own {
 
 /// The policies of one configuration.
 #[derive(Clone, Debug, Serialize)]
-pub struct Policies {
+pub(crate) struct Policies {
     /// The role that Postern runs as.
     pub principal: String,
     pub identity_policy: Document,
@@ -42,7 +42,7 @@ pub struct Policies {
 
 /// What one assumed role needs. A role that depends on the person is named by a pattern with `*`.
 #[derive(Clone, Debug, Serialize)]
-pub struct RolePolicies {
+pub(crate) struct RolePolicies {
     pub role_arn: String,
     pub destinations: Vec<String>,
     pub permission_policy: Document,
@@ -51,7 +51,7 @@ pub struct RolePolicies {
 
 /// What a VPC endpoint for one service in one region has to let through.
 #[derive(Clone, Debug, Serialize)]
-pub struct EndpointPolicy {
+pub(crate) struct EndpointPolicy {
     /// `sagemaker.api` or `sts`.
     pub service: &'static str,
     pub region: String,
@@ -61,13 +61,13 @@ pub struct EndpointPolicy {
 }
 
 impl Own {
-    pub fn of(role: &RoleArn) -> Self {
+    pub(crate) fn of(role: &RoleArn) -> Self {
         let (partition, account) = partition_and_account(role.as_str());
         Self { principal: role.to_string(), account: account.to_owned(), partition: partition.to_owned() }
     }
 
     /// Placeholders to replace, in the partition of the region.
-    pub fn placeholder(region: &Region) -> Self {
+    pub(crate) fn placeholder(region: &Region) -> Self {
         let partition = region.partition();
         Self {
             principal: format!("arn:{partition}:iam::ACCOUNT_ID:role/POSTERN_ROLE"),
@@ -78,7 +78,7 @@ impl Own {
 }
 
 /// What `policy` needs under these settings.
-pub fn policies(policy: &Policy, settings: &config::Gateway, own: &Own) -> Policies {
+pub(crate) fn policies(policy: &Policy, settings: &config::Gateway, own: &Own) -> Policies {
     let reaches = policy.reach();
     let tagged = !settings.aws.session_tags.is_empty();
     let roles: BTreeSet<String> =

@@ -34,7 +34,7 @@
 //!
 //! # A walkthrough
 //!
-//! Ada opens `https://ml.corp.example/studio`. [`gateway::Gateway::handle`] finds no session, so her browser goes to the
+//! Ada opens `https://ml.corp.example/studio`. `gateway::Gateway::handle` finds no session, so her browser goes to the
 //! company's sign-in with the path sealed into `state` ([`authn::login`]), and comes back with a session cookie
 //! ([`authn::session`]). The same request, now with a [`Principal`](authn::principal::Principal), meets the rules:
 //! [`policy::Policy::authorize`] tries them in order and the first that matches resolves the target's templates into AWS
@@ -52,11 +52,11 @@ pub mod authn;
 pub mod policy;
 pub mod target;
 pub mod presign;
-pub mod iam;
-pub mod doctor;
+pub(crate) mod iam;
+pub(crate) mod doctor;
 pub mod config;
 pub mod server;
-pub mod admin;
+pub(crate) mod admin;
 pub mod audit;
 pub mod metrics;
 pub mod telemetry;

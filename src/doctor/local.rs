@@ -4,7 +4,7 @@ use super::report::{Asking, Check};
 use crate::audit::file::AuditFile;
 use crate::clock::Clock;
 use crate::config;
-use crate::gateway::start::sealer;
+use crate::gateway::sealer;
 use crate::server::tls::Tls;
 
 pub(super) fn examine(settings: &config::Gateway, clock: &Clock) -> Vec<Check> {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// For whom targets are looked at, and from where they come.
 #[derive(Clone, Debug)]
-pub struct Person {
+pub(crate) struct Person {
     pub principal: Arc<Principal>,
     pub client_ip: Option<IpAddr>,
 }

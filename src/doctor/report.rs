@@ -5,7 +5,7 @@ use std::fmt;
 
 /// One question and its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Check {
+pub(crate) struct Check {
     /// What it is about, by its place in the configuration or by its name in AWS.
     pub subject: String,
     /// A stable word for what was asked.
@@ -18,7 +18,7 @@ pub struct Check {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Outcome {
+pub(crate) enum Outcome {
     Ok,
     /// Not asked, because the answer to another question, or a person's claims, would be needed.
     Skipped,
@@ -29,7 +29,7 @@ pub enum Outcome {
 
 /// All answers, in an order that does not depend on who answered first.
 #[derive(Clone, Debug, Default, Serialize)]
-pub struct Report {
+pub(crate) struct Report {
     pub checks: Vec<Check>,
 }
 
@@ -38,7 +38,7 @@ pub struct Report {
 pub(super) struct Asking(String);
 
 impl Report {
-    pub fn failed(&self) -> bool {
+    pub(crate) fn failed(&self) -> bool {
         self.count(Outcome::Failed) > 0
     }
 

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 /// A request under way. It is logged when it is dropped, so a client that hangs up is logged too. The path is not:
 /// it may hold what a person works on, and a callback's query holds a code.
 #[derive(Debug)]
-pub struct Exchange<'a> {
+pub(crate) struct Exchange<'a> {
     started: Instant,
     peer: SocketAddr,
     client: Option<IpAddr>,
@@ -31,7 +31,7 @@ pub struct Exchange<'a> {
 }
 
 impl<'a> Exchange<'a> {
-    pub fn begin(
+    pub(crate) fn begin(
         head: &request::Parts,
         peer: SocketAddr,
         client: Option<IpAddr>,
@@ -53,31 +53,31 @@ impl<'a> Exchange<'a> {
     }
 
     /// A configured destination, never a name that merely stood in the path: it becomes a metric's label.
-    pub fn opens(&mut self, destination: &Arc<str>, person: &Arc<Principal>) {
+    pub(crate) fn opens(&mut self, destination: &Arc<str>, person: &Arc<Principal>) {
         self.destination = Some(Arc::clone(destination));
         self.person = Some(Arc::clone(person));
     }
 
     /// Who asked, for the page that answers them.
-    pub fn person(&self) -> Option<&str> {
+    pub(crate) fn person(&self) -> Option<&str> {
         self.person.as_ref().map(|person| person.user.as_str())
     }
 
-    pub fn destination(&self) -> Option<&str> {
+    pub(crate) fn destination(&self) -> Option<&str> {
         self.destination.as_deref()
     }
 
-    pub fn outcome(&mut self, outcome: &'static str) {
+    pub(crate) fn outcome(&mut self, outcome: &'static str) {
         self.outcome = Some(outcome);
     }
 
     /// The answer to a question for health.
-    pub fn probed(&mut self, answer: Response<Body>) -> Response<Body> {
+    pub(crate) fn probed(&mut self, answer: Response<Body>) -> Response<Body> {
         self.outcome = Some(PROBE);
         answer
     }
 
-    pub fn end(mut self, response: Response<Body>) -> Response<Body> {
+    pub(crate) fn end(mut self, response: Response<Body>) -> Response<Body> {
         self.status = Some(response.status().as_u16());
         self.bytes = response.body().size_hint().exact();
         self.outcome.get_or_insert("ok");
@@ -108,7 +108,7 @@ impl Drop for Exchange<'_> {
 
 /// A request that could not be understood, whose head was too large or whose body did not come, and was answered before it
 /// came here.
-pub async fn refused(peer: SocketAddr, status: StatusCode, metrics: &Metrics) {
+pub(crate) async fn refused(peer: SocketAddr, status: StatusCode, metrics: &Metrics) {
     let outcome = match status {
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "head-too-large",
         StatusCode::REQUEST_TIMEOUT => "body-overdue",

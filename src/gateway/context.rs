@@ -23,7 +23,7 @@ const PURPOSES: [HeaderName; 4] = [
 ];
 
 #[derive(Debug)]
-pub struct RequestContext {
+pub(crate) struct RequestContext {
     /// Shown on pages, in logs and in the audit trail, so that support can join them.
     pub ids: RequestIds,
     /// When the request as a whole must be answered.
@@ -44,7 +44,7 @@ pub struct RequestContext {
 
 /// Who reads the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Audience {
+pub(crate) enum Audience {
     /// A person with a browser: HTML, and redirects to sign in.
     Person,
     /// A program: JSON, and never a login page.
@@ -54,7 +54,7 @@ pub enum Audience {
 /// What the browser says of a request by Fetch Metadata (<https://www.w3.org/TR/fetch-metadata/>) and `Sec-Purpose`.
 /// A client that sends none of these headers is taken at its word: the headers cannot be forged from a web page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Navigation {
+pub(crate) enum Navigation {
     /// A person opened this page: a click, a bookmark, a typed address, a restored tab.
     Deliberate,
     /// Another site sent the browser here and nobody clicked.
@@ -67,7 +67,7 @@ pub enum Navigation {
 struct MalformedForwardedFor;
 
 impl RequestContext {
-    pub fn new(ids: RequestIds, peer: Peer, headers: &HeaderMap, settings: &config::Gateway) -> Self {
+    pub(crate) fn new(ids: RequestIds, peer: Peer, headers: &HeaderMap, settings: &config::Gateway) -> Self {
         let (trusted_proxies, address) = (&settings.trusted_proxies, peer.address.ip().to_canonical());
         let from_trusted_proxy = peer.is_somebody && is_listed(trusted_proxies, address);
         let client_ip = if from_trusted_proxy {
@@ -94,7 +94,7 @@ impl RequestContext {
     /// # Errors
     ///
     /// Nobody can tell from where the request comes: a trusted proxy said something that is no list of addresses.
-    pub fn check_addresses(&self) -> Result<(), Error> {
+    pub(crate) fn check_addresses(&self) -> Result<(), Error> {
         if self.malformed_addresses { Err(Error::Malformed) } else { Ok(()) }
     }
 }

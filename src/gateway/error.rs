@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 #[derive(Debug)]
-pub enum Error {
+pub(crate) enum Error {
     Authn(AuthnError),
     /// An API path was asked without a bearer token; a session does not count there.
     BearerOnly,
@@ -56,12 +56,12 @@ pub enum Error {
 
 impl Error {
     /// A person in this state is sent to sign in before anything else is said.
-    pub fn asks_to_sign_in(&self) -> bool {
+    pub(crate) fn asks_to_sign_in(&self) -> bool {
         matches!(self, Self::Authn(error) if error.is_anonymous())
     }
 
     /// The table.
-    pub fn failure(self, head: &request::Parts) -> Failure {
+    pub(crate) fn failure(self, head: &request::Parts) -> Failure {
         use StatusCode as S;
         let mut failure = match self {
             Self::Authn(error) => authn(&error),

@@ -11,7 +11,7 @@ const PLATFORM: &str = "If it stays like this, send the details below to your pl
 
 /// An error as it is told.
 #[derive(Debug)]
-pub struct Failure {
+pub(crate) struct Failure {
     pub status: StatusCode,
     /// The stable word for programs.
     pub reason: &'static str,
@@ -97,19 +97,19 @@ impl Failure {
     }
 
     /// How the page tries again by itself, if it does.
-    pub fn next_attempt(&self) -> Option<Attempt> {
+    pub(crate) fn next_attempt(&self) -> Option<Attempt> {
         try_again::next(self.again.as_deref()?, self.tries, self.retry_seconds()?)
     }
 
     /// Whole seconds, never less than what is to be waited for.
-    pub fn retry_seconds(&self) -> Option<u64> {
+    pub(crate) fn retry_seconds(&self) -> Option<u64> {
         self.retry_after
             .map(|wait| wait.as_millis().div_ceil(1000).max(1))
             .and_then(|seconds| seconds.try_into().ok())
     }
 
     /// Says once, where operators look, what the person was not told.
-    pub fn log(&self) {
+    pub(crate) fn log(&self) {
         let reason = self.reason;
         match &self.internal {
             Some(cause) if self.status.is_server_error() => {

@@ -18,7 +18,7 @@ pub(super) const LOOK_UPS_AT_ONCE: usize = 16;
 
 /// One destination, and whether a person may open it.
 #[derive(Debug)]
-pub struct Access<'a> {
+pub(crate) struct Access<'a> {
     pub name: &'a str,
     pub title: &'a str,
     pub description: Option<&'a str>,
@@ -33,12 +33,12 @@ pub struct Access<'a> {
 }
 
 impl Access<'_> {
-    pub fn allowed(&self) -> bool {
+    pub(crate) fn allowed(&self) -> bool {
         self.grant.is_some()
     }
 
     /// The state in a word for programs.
-    pub fn state_word(&self) -> Option<&'static str> {
+    pub(crate) fn state_word(&self) -> Option<&'static str> {
         match self.state.as_ref()? {
             TargetState::Ready => Some("ready"),
             TargetState::Unknown => None,

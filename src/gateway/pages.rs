@@ -6,7 +6,7 @@ mod style;
 mod support;
 mod who_am_i;
 
-pub use who_am_i::Identity;
+pub(crate) use who_am_i::Identity;
 
 use crate::authn::principal::Principal;
 use crate::clock::{Clock, UnixSeconds};
@@ -20,7 +20,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use std::sync::Arc;
 
 #[derive(Debug)]
-pub struct Pages {
+pub(crate) struct Pages {
     branding: Arc<Branding>,
     style: String,
     /// The stylesheet's digest, as a policy allows it.
@@ -32,7 +32,7 @@ pub struct Pages {
 }
 
 impl Pages {
-    pub fn new(branding: Arc<Branding>, portal: Portal, clock: Clock) -> Self {
+    pub(crate) fn new(branding: Arc<Branding>, portal: Portal, clock: Clock) -> Self {
         let style = style::stylesheet(branding.accent);
         // The one stylesheet is allowed by its digest (CSP Level 3, section 2.3.1), so nothing injected could style a page.
         let allowed_style = STANDARD.encode(digest(&SHA256, style.as_bytes()));
@@ -44,18 +44,23 @@ impl Pages {
         Self { branding, style, allowed_style, content_security_policy, home, clock }
     }
 
-    pub fn content_security_policy(&self) -> &HeaderValue {
+    pub(crate) fn content_security_policy(&self) -> &HeaderValue {
         &self.content_security_policy
     }
 
     /// For a page with a form whose answer leads to `origin`. Browsers hold every redirect after it against `form-action`,
     /// and a provider may pass a sign-out on to others whose names are not known here: `https` has to do for those.
-    pub fn content_security_policy_to(&self, origin: &str) -> HeaderValue {
+    pub(crate) fn content_security_policy_to(&self, origin: &str) -> HeaderValue {
         policy(&self.allowed_style, &format!("'self' https: {origin}"))
     }
 
     /// Asked before a destination opens that another site pointed the browser at.
-    pub fn ask_to_continue(&self, title: &str, path_and_query: &str, person: Option<&Principal>) -> Markup {
+    pub(crate) fn ask_to_continue(
+        &self,
+        title: &str,
+        path_and_query: &str,
+        person: Option<&Principal>,
+    ) -> Markup {
         let content = html! {
             h1 { "Open " (title) "?" }
             p {
@@ -72,7 +77,7 @@ impl Pages {
     }
 
     /// After a sign-in that no click preceded (a restored tab): a navigation that starts here is this site's own.
-    pub fn signed_in(&self, path_and_query: &str) -> Markup {
+    pub(crate) fn signed_in(&self, path_and_query: &str) -> Markup {
         let content = html! {
             h1 { "You are signed in" }
             p { a.button href=(path_and_query) { "Continue" } }
@@ -81,7 +86,7 @@ impl Pages {
     }
 
     /// `user` where it is known; `at_provider` where the provider's session ends, too.
-    pub fn ask_to_sign_out(&self, user: Option<&str>, at_provider: bool) -> Markup {
+    pub(crate) fn ask_to_sign_out(&self, user: Option<&str>, at_provider: bool) -> Markup {
         let content = html! {
             h1 { "Sign out?" }
             p {
@@ -98,7 +103,7 @@ impl Pages {
 
     /// `elsewhere_until` where other replicas could not be told, and accept copies of the cookie until then; `provider` is
     /// where the session at the provider can still be ended.
-    pub fn signed_out(&self, elsewhere_until: Option<UnixSeconds>, provider: Option<&str>) -> Markup {
+    pub(crate) fn signed_out(&self, elsewhere_until: Option<UnixSeconds>, provider: Option<&str>) -> Markup {
         let content = html! {
             h1 { "You are signed out" @if elsewhere_until.is_some() { " in this browser" } }
             @if let Some(until) = elsewhere_until {

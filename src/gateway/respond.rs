@@ -14,7 +14,7 @@ use hyper::{Response, StatusCode};
 use maud::Markup;
 use serde::Serialize;
 
-pub type Body = Full<Bytes>;
+pub(crate) type Body = Full<Bytes>;
 
 /// What most answers carry fits without growing.
 const HEADERS: usize = 12;
@@ -29,31 +29,31 @@ const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json"
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
 /// An answer without a body that sends the browser on. 302, as the contract says: the method is `GET` before and after.
-pub fn redirect(location: HeaderValue) -> Response<Body> {
+pub(crate) fn redirect(location: HeaderValue) -> Response<Body> {
     let mut response = new(StatusCode::FOUND, Body::default());
     response.headers_mut().insert(LOCATION, location);
     response
 }
 
 /// Ends a form: what follows is a `GET` (RFC 9110, section 15.4.4).
-pub fn see_other(location: HeaderValue) -> Response<Body> {
+pub(crate) fn see_other(location: HeaderValue) -> Response<Body> {
     let mut response = redirect(location);
     *response.status_mut() = StatusCode::SEE_OTHER;
     response
 }
 
 /// The one way of an authorized URL into a browser.
-pub fn hand_out(url: AuthorizedUrl) -> Response<Body> {
+pub(crate) fn hand_out(url: AuthorizedUrl) -> Response<Body> {
     redirect(url.into_location())
 }
 
-pub fn html(status: StatusCode, page: Markup, pages: &Pages) -> Response<Body> {
+pub(crate) fn html(status: StatusCode, page: Markup, pages: &Pages) -> Response<Body> {
     let mut response = with_body(status, HTML, page.into_string());
     response.headers_mut().insert(CONTENT_SECURITY_POLICY, pages.content_security_policy().clone());
     response
 }
 
-pub fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {
+pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {
     let mut body = Vec::with_capacity(USUAL_LENGTH);
     match serde_json::to_writer(&mut body, value) {
         Ok(()) => with_body(status, JSON, body),
@@ -62,21 +62,21 @@ pub fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {
 }
 
 /// A text that is JSON already.
-pub fn json_text(body: &'static str) -> Response<Body> {
+pub(crate) fn json_text(body: &'static str) -> Response<Body> {
     with_body(StatusCode::OK, JSON, Bytes::from_static(body.as_bytes()))
 }
 
-pub fn text(status: StatusCode, body: &'static str) -> Response<Body> {
+pub(crate) fn text(status: StatusCode, body: &'static str) -> Response<Body> {
     with_body(status, TEXT, Bytes::from_static(body.as_bytes()))
 }
 
 /// Whether new requests should be sent here.
-pub fn ready(ready: bool) -> Response<Body> {
+pub(crate) fn ready(ready: bool) -> Response<Body> {
     if ready { text(StatusCode::OK, "ready\n") } else { text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n") }
 }
 
 /// A failure as the one who asked can read it: a page, or problem details (RFC 9457).
-pub fn failure(failure: &Failure, context: &RequestContext, pages: &Pages) -> Response<Body> {
+pub(crate) fn failure(failure: &Failure, context: &RequestContext, pages: &Pages) -> Response<Body> {
     let mut response = match context.audience {
         Audience::Person => {
             let mut response = html(failure.status, pages.failure(failure, &context.ids.request_id), pages);
@@ -146,7 +146,7 @@ fn challenge(failure: &Failure) -> HeaderValue {
 }
 
 /// What every answer carries. A page that sets its own policy keeps it.
-pub fn finish(mut response: Response<Body>, request_id: &str, secure: bool) -> Response<Body> {
+pub(crate) fn finish(mut response: Response<Body>, request_id: &str, secure: bool) -> Response<Body> {
     const FRAMES: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
     const OPENER: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
     const RESOURCE: HeaderName = HeaderName::from_static("cross-origin-resource-policy");

@@ -7,7 +7,7 @@ use hyper::Method;
 /// What a request asks for. Routing looks at the path exactly as it came: nothing is decoded, joined or normalised, so
 /// routing and authorisation cannot see two different paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Route<'a> {
+pub(crate) enum Route<'a> {
     Portal,
     Destination {
         name: &'a str,
@@ -36,7 +36,7 @@ pub enum Route<'a> {
 const READ: &str = "GET, HEAD";
 
 /// `HEAD` routes like `GET`; whether it may do anything is decided where something would be done.
-pub fn route<'a>(method: &Method, path: &'a str) -> Route<'a> {
+pub(crate) fn route<'a>(method: &Method, path: &'a str) -> Route<'a> {
     let found = match path {
         "/" => (Route::Portal, READ),
         "/-/login" => (Route::Login, READ),

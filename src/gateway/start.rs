@@ -27,7 +27,7 @@ use tokio::sync::Semaphore;
 
 /// What a gateway is made of beside its configuration.
 #[derive(Debug)]
-pub struct Parts {
+pub(crate) struct Parts {
     pub presigner: Arc<Presigner>,
     pub http: HttpClient,
     pub clock: Clock,
@@ -46,7 +46,7 @@ impl Gateway {
     /// # Errors
     ///
     /// What cannot be read or is not usable, in words for the admin.
-    pub fn new(
+    pub(crate) fn new(
         settings: config::Gateway,
         policy: Policy,
         parts: Parts,
@@ -102,16 +102,16 @@ impl Gateway {
         })
     }
 
-    pub fn audit(&self) -> &Audit {
+    pub(crate) fn audit(&self) -> &Audit {
         &self.audit
     }
 
-    pub fn settings(&self) -> &config::Gateway {
+    pub(crate) fn settings(&self) -> &config::Gateway {
         &self.settings
     }
 
     /// What mints for this configuration, where it would do so in the same way for `settings`.
-    pub fn presigner_for(&self, settings: &config::Gateway) -> Option<Arc<Presigner>> {
+    pub(crate) fn presigner_for(&self, settings: &config::Gateway) -> Option<Arc<Presigner>> {
         let is_same =
             self.settings.aws == settings.aws && self.settings.sole_realm() == settings.sole_realm();
         is_same.then(|| Arc::clone(&self.presigner))
@@ -150,7 +150,7 @@ impl config::Gateway {
 
     /// Whether `host`, as a `Host` header has it, is one of ours. Compared without case, as host names are; a port must
     /// be the public URL's or absent.
-    pub fn answers_to(&self, host: &str) -> bool {
+    pub(crate) fn answers_to(&self, host: &str) -> bool {
         let public_port = self.public_url.port_or_known_default();
         let (name, port) = match host.rsplit_once(':') {
             Some((name, port)) if !name.is_empty() && !port.ends_with(']') => {
@@ -180,7 +180,7 @@ pub fn sealer(settings: &config::Gateway) -> Result<Option<Arc<Sealer>>, String>
 
 /// What a browser needs, from sign-in to logout.
 #[derive(Debug, Default)]
-pub struct BrowserSignIn {
+pub(crate) struct BrowserSignIn {
     sessions: Option<Arc<Sessions>>,
     sign_in: Option<SignIn>,
     logout: Option<Logout>,
@@ -188,7 +188,7 @@ pub struct BrowserSignIn {
 
 /// What sign-in works with beside its configuration.
 #[derive(Debug)]
-pub struct Surroundings<'a> {
+pub(crate) struct Surroundings<'a> {
     pub http: &'a HttpClient,
     pub clock: &'a Clock,
     pub state: &'a State,
@@ -201,7 +201,7 @@ pub struct Surroundings<'a> {
 /// # Errors
 ///
 /// A key or a secret that cannot be read or is not usable, in words for the admin.
-pub fn browser_sign_in(
+pub(crate) fn browser_sign_in(
     settings: &config::Gateway,
     issuers: &[Arc<Issuer>],
     sealer: Option<&Arc<Sealer>>,

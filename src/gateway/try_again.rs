@@ -10,7 +10,7 @@ const LONGEST_SECONDS: u64 = 60;
 
 /// How a page goes on by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attempt {
+pub(crate) struct Attempt {
     pub seconds: u64,
     pub address: String,
     /// The same address, from which no page tries by itself.

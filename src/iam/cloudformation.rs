@@ -13,12 +13,12 @@ const PARTITION: &str = "${AWS::Partition}";
 const STUDIO_TAGGED_OR_NOT: &str = "sagemaker:CreatePresignedDomainUrl*";
 
 /// What stands in the policies where the template's parameters are meant.
-pub fn own() -> Own {
+pub(crate) fn own() -> Own {
     Own { principal: PRINCIPAL.to_owned(), account: ACCOUNT.to_owned(), partition: PARTITION.to_owned() }
 }
 
 /// The template, of policies that were made for [`own`]. `principal` is the default of the parameter.
-pub fn template(policies: &Policies, principal: Option<&str>) -> Value {
+pub(crate) fn template(policies: &Policies, principal: Option<&str>) -> Value {
     let mut conditions = Map::new();
     let mut resources = Map::new();
     conditions.insert("IsOwnAccount".to_owned(), is_own_account());

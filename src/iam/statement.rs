@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements.html>
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub struct Document {
+pub(crate) struct Document {
     version: &'static str,
     statement: Vec<Statement>,
 }

@@ -39,7 +39,7 @@ fn reasons_in_the_source() -> BTreeSet<String> {
         ("authn/session/error.rs", "impl Unusable {", &arm),
         ("policy/grant.rs", "impl DenialReason {", &arm),
         ("presign/error.rs", "pub fn as_str(&self)", &arm),
-        ("gateway/error.rs", "pub fn failure(self", &literal),
+        ("gateway/error.rs", "fn failure(self", &literal),
     ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(file);
         let text = std::fs::read_to_string(path).unwrap();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use url::form_urlencoded;
 
 impl Pages {
-    pub fn failure(&self, failure: &Failure, request_id: &str) -> Markup {
+    pub(crate) fn failure(&self, failure: &Failure, request_id: &str) -> Markup {
         let content = html! {
             h1 { (failure.title) }
             p {

@@ -7,7 +7,7 @@ use crate::presign::state::TargetState;
 use maud::{Markup, html};
 
 impl Pages {
-    pub fn portal(&self, person: &Principal, access: &[Access<'_>], request_id: &str) -> Markup {
+    pub(crate) fn portal(&self, person: &Principal, access: &[Access<'_>], request_id: &str) -> Markup {
         let may_open = || access.iter().filter(|row| row.allowed());
         let content = html! {
             h1 { "What you can open" }

@@ -13,7 +13,7 @@ const MOST_REPORTED: usize = 100;
 
 /// What is known of the one who asks.
 #[derive(Debug)]
-pub struct Identity<'a> {
+pub(crate) struct Identity<'a> {
     pub person: &'a Principal,
     /// The `iss` of the issuer's tokens.
     pub issuer_url: &'a str,
@@ -26,14 +26,14 @@ pub struct Identity<'a> {
 
 impl Identity<'_> {
     /// The person's groups: those that the rules ask for by name, and the others.
-    pub fn groups(&self) -> Option<(Vec<&str>, Vec<&str>)> {
+    pub(crate) fn groups(&self) -> Option<(Vec<&str>, Vec<&str>)> {
         let Groups::Known(groups) = &self.person.groups else { return None };
         Some(groups.iter().map(|group| &**group).partition(|group| self.asked_for.contains(group)))
     }
 }
 
 impl Pages {
-    pub fn who_am_i(&self, identity: &Identity<'_>, access: &[Access<'_>]) -> Markup {
+    pub(crate) fn who_am_i(&self, identity: &Identity<'_>, access: &[Access<'_>]) -> Markup {
         let person = identity.person;
         let content = html! {
             h1 { "You are " (display_name(person)) }

@@ -4,7 +4,7 @@ use postern::authn::principal::principal_from_claims;
 use postern::authn::session::{Arrival, ProviderTokens, Seen, Sessions};
 use postern::clock::{Clock, UnixSeconds};
 use postern::config::load;
-use postern::gateway::start::sealer;
+use postern::gateway::sealer;
 use postern::policy::reads::Reads;
 use postern::state::State;
 use serde_json::json;
