@@ -146,9 +146,11 @@ fn begin<Handler: Answers>(
         }
         match ended {
             Err(refused) if refused.is_misconfigured() && complaints.is_due() => {
-                tracing::warn!(peer.address = %peer.ip(), "connection.refused: {refused}");
+                tracing::warn!(peer.address = %peer.ip(), error = %refused, "connection.refused");
             }
-            Err(refused) => tracing::debug!(peer.address = %peer.ip(), "connection.refused: {refused}"),
+            Err(refused) => {
+                tracing::debug!(peer.address = %peer.ip(), error = %refused, "connection.refused");
+            }
             Ok(()) => {}
         }
         drop((counted, slot, ticket));

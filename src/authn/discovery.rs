@@ -186,7 +186,7 @@ fn log_moves(issuer: &str, before: &Metadata, after: &Metadata) {
     let warn = |endpoint: &'static str, from: &Url, to: &Url| {
         if from.origin() != to.origin() {
             let (from, to) = (from.origin().ascii_serialization(), to.origin().ascii_serialization());
-            tracing::warn!(issuer, endpoint, from, to, "an endpoint of the provider has moved");
+            tracing::warn!(issuer, endpoint, from, to, "endpoint.moved");
         }
     };
     warn("jwks_uri", &before.jwks_uri, &after.jwks_uri);

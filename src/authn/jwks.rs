@@ -70,7 +70,7 @@ impl KeySet {
         for (index, value) in values.iter().enumerate() {
             match Key::parse(value) {
                 Ok(key) => keys.push(key),
-                Err(why) => tracing::debug!(index, why, "a key of the set is passed over"),
+                Err(why) => tracing::debug!(index, why, "key.passed_over"),
             }
         }
         if keys.is_empty() {

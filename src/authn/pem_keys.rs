@@ -96,7 +96,7 @@ impl Shared {
                     state.keep(id, Arc::new(key), now);
                 }
                 Err(error) => {
-                    tracing::warn!(error = %error, "a load balancer's key could not be fetched");
+                    tracing::warn!(id, %error, "key.not_fetched");
                     state.in_vain = Some((now, error));
                 }
             }

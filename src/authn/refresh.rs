@@ -139,7 +139,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
                     state.failure = None;
                 }
                 Err(error) => {
-                    tracing::warn!(document = shared.name, %error, "fetching failed; what is at hand serves on");
+                    tracing::warn!(document = shared.name, %error, "document.not_fetched");
                     state.failure = Some(error);
                 }
             }

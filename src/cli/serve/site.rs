@@ -108,7 +108,7 @@ impl Site {
         self.metrics.certificate_expires(UnixSeconds::of(until));
         let until = humantime::format_rfc3339_seconds(until);
         match tls.complaint(&self.public_url, self.clock.now_system()) {
-            Some(complaint) => tracing::warn!(%until, "tls.certificate: it {complaint}"),
+            Some(complaint) => tracing::warn!(%until, complaint, "tls.certificate"),
             None => tracing::info!(%until, "tls.certificate"),
         }
     }
