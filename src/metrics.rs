@@ -172,6 +172,23 @@ impl Default for Metrics {
     }
 }
 
+/// One more in a gauge until it is dropped, also where its task panics.
+#[derive(Debug)]
+pub(crate) struct OneMore(Gauge);
+
+impl OneMore {
+    pub(crate) fn of(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for OneMore {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 /// Registers metrics. Counters get `_total` behind their name, and what has a unit gets that.
 struct New(Registry);
 

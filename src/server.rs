@@ -25,6 +25,7 @@ use self::edge::Edge;
 use self::peer::Peer;
 use self::readiness::Readiness;
 use crate::gateway::respond::Body;
+use crate::metrics::OneMore;
 use crate::metrics::series::Refusals;
 use arc_swap::ArcSwap;
 use hyper::body::Incoming;
@@ -138,7 +139,7 @@ fn begin<Handler: Answers>(
     // Answers are small and single: waiting to fill a packet only delays them.
     _ = stream.set_nodelay(true);
     let (serving, edge) = (Arc::clone(serving), serving.edge.load_full());
-    let (counted, complaints) = (Counted::of(&serving.open), Arc::clone(complaints));
+    let (counted, complaints) = (OneMore::of(&serving.open), Arc::clone(complaints));
     tokio::spawn(async move {
         let ended = Accepted { stream, peer }.run(&edge, &serving, &mut ticket).await;
         if let Err(refused) = &ended {
@@ -185,22 +186,5 @@ impl Seldom {
             *last = Some(Instant::now());
         }
         is_due
-    }
-}
-
-/// One connection in a gauge, until it is dropped, also where its task panics.
-#[derive(Debug)]
-struct Counted(Gauge);
-
-impl Counted {
-    fn of(gauge: &Gauge) -> Self {
-        gauge.inc();
-        Self(gauge.clone())
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        self.0.dec();
     }
 }

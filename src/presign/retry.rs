@@ -1,8 +1,7 @@
 //! How AWS is called: a bounded number at a time, each in bounded time, and again only where that can help.
 
 use super::error::{BadAnswer, PresignError, PresignErrorKind};
-use crate::metrics::Metrics;
-use prometheus_client::metrics::gauge::Gauge;
+use crate::metrics::{Metrics, OneMore};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -25,22 +24,6 @@ pub(super) struct Calls {
     /// Of one attempt, so that a dead connection leaves time for another.
     attempt: Duration,
     metrics: Arc<Metrics>,
-}
-
-/// One more in a gauge, until it is dropped.
-struct OneMore<'a>(&'a Gauge);
-
-impl<'a> OneMore<'a> {
-    fn of(gauge: &'a Gauge) -> Self {
-        gauge.inc();
-        Self(gauge)
-    }
-}
-
-impl Drop for OneMore<'_> {
-    fn drop(&mut self) {
-        self.0.dec();
-    }
 }
 
 /// When one mint must be over, and how long it may go on against throttling.

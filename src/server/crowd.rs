@@ -3,7 +3,7 @@
 //! Each costs some 25 KiB then, and gives most of it back when it rests. Where many hold it, somebody may be holding it on
 //! purpose, and the more they are, the less they are waited for.
 
-use super::Counted;
+use crate::metrics::OneMore;
 use prometheus_client::metrics::gauge::Gauge;
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ impl Crowd {
     }
 
     /// One connection more, until it is dropped.
-    pub(super) fn join(&self) -> Counted {
-        Counted::of(&self.0)
+    pub(super) fn join(&self) -> OneMore {
+        OneMore::of(&self.0)
     }
 
     /// A deadline as it is in a crowd of this size: each time it doubles, patience is quartered.

@@ -3,9 +3,9 @@
 //! A connection is in one phase at a time, and only looks at the clock when it changes phase or has waited for as long as
 //! the phase allows: a busy connection never touches its timer.
 
-use super::Counted;
 use super::crowd::Crowd;
 use crate::config::Deadlines;
+use crate::metrics::OneMore;
 use hyper::Version;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -64,7 +64,7 @@ struct Moment {
     answers: usize,
     untaken: Instant,
     /// While there is room for requests.
-    member: Option<Counted>,
+    member: Option<OneMore>,
 }
 
 impl Pace {
