@@ -1,6 +1,5 @@
 //! What `postern doctor` asks of AWS: the calls of the gateway, made on nobody's behalf.
 
-use super::credentials::Credentials;
 use super::error::PresignError;
 use super::retry::Deadline;
 use super::sagemaker::At;
@@ -46,14 +45,9 @@ impl Presigner {
     ///
     /// [`PresignError`], within `aws.timeout`.
     pub async fn try_role(&self, role_arn: &RoleArn) -> Result<(), PresignError> {
-        let session = AssumeRole {
-            role_arn: role_arn.clone(),
-            session_name: LOOK_UP.to_owned(),
-            source_identity: self.config.source_identity.then(|| LOOK_UP.to_owned()),
-            external_id: self.config.external_id.clone(),
-            tags: self.config.session_tags.clone(),
-            scope: None,
-        };
+        let source_identity = self.config.source_identity.then(|| LOOK_UP.to_owned());
+        let session = AssumeRole::for_look_up(role_arn, &self.config, None);
+        let session = AssumeRole { source_identity, ..session };
         self.in_time("AssumeRole", self.credentials.acquire(Some(Arc::new(session)))).await.map(drop)
     }
 
@@ -70,8 +64,9 @@ impl Presigner {
         endpoint_url: Option<&str>,
     ) -> Result<String, PresignError> {
         self.in_time("DescribeDomain", async {
-            let scope = Scope::Domain { domain_id: domain_id.clone(), region: region.clone() };
-            let credentials = self.as_nobody(role_arn, Some(scope)).await?;
+            let scope = || Scope::Domain { domain_id: domain_id.clone(), region: region.clone() };
+            let session = role_arn.map(|role| AssumeRole::for_look_up(role, &self.config, Some(scope())));
+            let credentials = self.credentials.acquire(session.map(Arc::new)).await?;
             let (at, deadline) = (At { region, endpoint_url }, Deadline::after(self.config.timeout));
             let ask = || self.sagemaker.domain_auth_mode(domain_id, at, &credentials);
             self.calls.retrying("DescribeDomain", deadline, ask).await
@@ -135,25 +130,6 @@ impl Presigner {
 
     pub fn has_external_id(&self) -> bool {
         self.config.external_id.is_some()
-    }
-
-    /// Credentials of the session that looks states up.
-    async fn as_nobody(
-        &self,
-        role_arn: Option<&RoleArn>,
-        scope: Option<Scope>,
-    ) -> Result<Credentials, PresignError> {
-        let session = role_arn.map(|role_arn| {
-            Arc::new(AssumeRole {
-                role_arn: role_arn.clone(),
-                session_name: LOOK_UP.to_owned(),
-                source_identity: None,
-                external_id: self.config.external_id.clone(),
-                tags: self.config.session_tags.clone(),
-                scope,
-            })
-        });
-        self.credentials.acquire(session).await
     }
 
     async fn in_time<T>(

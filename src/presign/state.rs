@@ -4,9 +4,9 @@ use super::credentials::{CredentialStore, shared};
 use super::error::{PresignError, PresignErrorKind};
 use super::retry::{Calls, Deadline};
 use super::sagemaker::{At, Described, SageMaker};
-use super::session_name;
 use super::session_policy::{Resource, Scope};
 use super::sts::AssumeRole;
+use crate::config::AwsConfig;
 use crate::target::{Mint, Region, RoleArn};
 use moka::Expiry;
 use moka::future::Cache;
@@ -45,9 +45,7 @@ pub(super) struct States {
     sagemaker: Arc<SageMaker>,
     credentials: Arc<CredentialStore>,
     calls: Arc<Calls>,
-    timeout: Duration,
-    external_id: Option<String>,
-    session_tags: Vec<(String, String)>,
+    config: AwsConfig,
     cache: Cache<StateKey, LookedUp>,
 }
 
@@ -78,15 +76,13 @@ impl States {
         sagemaker: Arc<SageMaker>,
         credentials: Arc<CredentialStore>,
         calls: Arc<Calls>,
-        config: &crate::config::AwsConfig,
+        config: &AwsConfig,
     ) -> Arc<Self> {
         Arc::new(Self {
             sagemaker,
             credentials,
             calls,
-            timeout: config.timeout,
-            external_id: config.external_id.clone(),
-            session_tags: config.session_tags.clone(),
+            config: config.clone(),
             cache: Cache::builder().max_capacity(MOST_TARGETS).expire_after(ByOutcome).build(),
         })
     }
@@ -100,7 +96,7 @@ impl States {
         let states = Arc::clone(self);
         let asked = key.clone();
         let looked_up = shared(&self.cache, key, async move {
-            let fetch = tokio::time::timeout(states.timeout, states.describe_once(&asked));
+            let fetch = tokio::time::timeout(states.config.timeout, states.describe_once(&asked));
             let state = fetch.await.unwrap_or_else(|_| Err(PresignError::out_of_time("look-up")));
             Ok(state.map_or_else(LookedUp::failed, |state| LookedUp { state, known_for: KNOWN_FOR }))
         });
@@ -123,28 +119,22 @@ impl States {
         let credentials = self.credentials.acquire(self.session(&key)).await?;
         let call = || self.sagemaker.describe(&key.resource, key.at(), &credentials);
         let operation = key.resource.describe_operation();
-        let described = self.calls.retrying(operation, Deadline::after(self.timeout), call).await;
+        let described = self.calls.retrying(operation, Deadline::after(self.config.timeout), call).await;
         read(&key.resource, described)
     }
 
     async fn describe_once(&self, key: &StateKey) -> Result<TargetState, PresignError> {
         let credentials = self.credentials.acquire(self.session(key)).await?;
         let call = self.sagemaker.describe(&key.resource, key.at(), &credentials);
-        let deadline = tokio::time::Instant::now() + self.timeout;
+        let deadline = tokio::time::Instant::now() + self.config.timeout;
         let described = self.calls.once(key.resource.describe_operation(), deadline, call).await;
         read(&key.resource, described)
     }
 
     fn session(&self, key: &StateKey) -> Option<Arc<AssumeRole>> {
         let role_arn = key.role_arn.as_ref()?;
-        Some(Arc::new(AssumeRole {
-            role_arn: role_arn.clone(),
-            session_name: session_name::LOOK_UP.to_owned(),
-            source_identity: None,
-            external_id: self.external_id.clone(),
-            tags: self.session_tags.clone(),
-            scope: Some(Scope::LookUp { resource: key.resource.clone(), region: key.region.clone() }),
-        }))
+        let scope = Scope::LookUp { resource: key.resource.clone(), region: key.region.clone() };
+        Some(Arc::new(AssumeRole::for_look_up(role_arn, &self.config, Some(scope))))
     }
 }
 

@@ -3,7 +3,9 @@
 use super::credentials::Credentials;
 use super::error::{PresignError, PresignErrorKind};
 use super::sdk::{AnswerLimit, DateSeen, fault};
+use super::session_name::LOOK_UP;
 use super::session_policy::Scope;
+use crate::config::AwsConfig;
 use crate::target::RoleArn;
 use aws_sdk_sts::types::Tag;
 use aws_sdk_sts::{Client, config};
@@ -24,6 +26,20 @@ pub(super) struct AssumeRole {
     pub(super) tags: Vec<(String, String)>,
     /// What its session policy allows; `None` leaves it all that the role may do.
     pub(super) scope: Option<Scope>,
+}
+
+impl AssumeRole {
+    /// A session in nobody's name, which only looks something up.
+    pub(super) fn for_look_up(role_arn: &RoleArn, config: &AwsConfig, scope: Option<Scope>) -> Self {
+        Self {
+            role_arn: role_arn.clone(),
+            session_name: LOOK_UP.to_owned(),
+            source_identity: None,
+            external_id: config.external_id.clone(),
+            tags: config.session_tags.clone(),
+            scope,
+        }
+    }
 }
 
 #[derive(Debug)]
