@@ -2,8 +2,8 @@
 
 use super::credentials::Credentials;
 use super::error::{BadAnswer, PresignError};
+use super::resource::Resource;
 use super::sdk::{AnswerLimit, OfTheCall, fault, signed_with};
-use super::session_policy::Resource;
 use crate::target::{DomainId, Mint, Region, Target};
 use aws_sdk_sagemaker::Client;
 use aws_sdk_sagemaker::config;

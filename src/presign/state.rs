@@ -2,9 +2,10 @@
 
 use super::credentials::{CredentialStore, shared};
 use super::error::{PresignError, PresignErrorKind};
+use super::resource::Resource;
 use super::retry::{Calls, Deadline};
 use super::sagemaker::{At, Described, SageMaker};
-use super::session_policy::{Resource, Scope};
+use super::session_policy::Scope;
 use super::sts::AssumeRole;
 use crate::config::AwsConfig;
 use crate::target::{Mint, Region, RoleArn};
