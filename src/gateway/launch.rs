@@ -143,11 +143,18 @@ impl Drop for Decision<'_> {
 /// The part of a record that says who asked.
 pub(super) fn person<'a>(event: Event, principal: &'a Principal, context: &'a RequestContext) -> Record<'a> {
     Record {
-        request_id: Some(&context.ids.request_id),
-        trace_id: Some(&context.ids.trace_id),
         issuer: Some(&principal.issuer),
         subject: Some(&principal.subject),
         user: Some(&principal.user),
+        ..asked(event, context)
+    }
+}
+
+/// The part of a record that says of a request what is known before anybody is.
+pub(super) fn asked(event: Event, context: &RequestContext) -> Record<'_> {
+    Record {
+        request_id: Some(&context.ids.request_id),
+        trace_id: Some(&context.ids.trace_id),
         client_ip: context.client_ip,
         user_agent: context.user_agent.as_deref(),
         ..Record::new(event)

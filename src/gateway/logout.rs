@@ -4,6 +4,7 @@ use super::Gateway;
 use super::access::Exchange;
 use super::context::RequestContext;
 use super::error::Error;
+use super::launch::asked;
 use super::respond::{self, Body};
 use crate::audit::{Event, Record};
 use crate::authn::logout::{LoggedOut, LogoutError};
@@ -37,8 +38,6 @@ impl Gateway {
             Ok(LoggedOut { issuer, subject, one_session }) => {
                 self.metrics.sessions.back_channel_logout.inc();
                 self.audit.record(&Record {
-                    request_id: Some(&context.ids.request_id),
-                    trace_id: Some(&context.ids.trace_id),
                     issuer: Some(&issuer),
                     subject: subject.as_deref(),
                     reason: Some(if one_session {
@@ -46,9 +45,7 @@ impl Gateway {
                     } else {
                         "back-channel-logout-subject"
                     }),
-                    client_ip: context.client_ip,
-                    user_agent: context.user_agent.as_deref(),
-                    ..Record::new(Event::SignOut)
+                    ..asked(Event::SignOut, context)
                 });
                 Ok(respond::text(StatusCode::OK, ""))
             }

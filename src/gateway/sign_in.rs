@@ -3,7 +3,7 @@
 use super::Gateway;
 use super::context::{Audience, Navigation, RequestContext};
 use super::error::Error;
-use super::launch::person;
+use super::launch::{asked, person};
 use super::respond::{self, Body};
 use super::route::{Route, route};
 use crate::audit::{Event, Record};
@@ -126,13 +126,9 @@ impl Gateway {
         if error != SignInError::MalformedCallback {
             self.metrics.sessions.sign_in_failed.inc();
             self.audit.record(&Record {
-                request_id: Some(&context.ids.request_id),
-                trace_id: Some(&context.ids.trace_id),
                 reason: Some(error.reason()),
                 outcome: Some("refused"),
-                client_ip: context.client_ip,
-                user_agent: context.user_agent.as_deref(),
-                ..Record::new(Event::SignIn)
+                ..asked(Event::SignIn, context)
             });
         }
         let session = self.session_of(head).await;
