@@ -46,7 +46,7 @@ use crate::server::peer::Peer;
 use crate::server::readiness::Readiness;
 use crate::telemetry::{self, request_ids::RequestIds};
 use hyper::body::Incoming;
-use hyper::header::{HOST, SET_COOKIE};
+use hyper::header::HOST;
 use hyper::http::request;
 use hyper::{Method, Request, Response, StatusCode};
 use std::pin::pin;
@@ -174,11 +174,7 @@ impl Gateway {
             return Ok(self.ask_to_continue(destination, head, &caller.principal));
         }
         let url = Box::pin(self.presign(&grant, context, exchange)).await?;
-        let mut response = respond::hand_out(url);
-        if let Some(cookie) = caller.set_cookie {
-            response.headers_mut().append(SET_COOKIE, cookie);
-        }
-        Ok(response)
+        Ok(respond::with_cookies(respond::hand_out(url), caller.set_cookie))
     }
 
     async fn authenticate(

@@ -5,16 +5,15 @@ use super::context::{Audience, RequestContext};
 use super::error::Error;
 use super::listing::Access;
 use super::pages::Identity;
-use super::respond::{self, Body};
+use super::respond::{self, Body, with_cookies};
 use super::route::{Route, route};
-use crate::authn::Authenticated;
 use crate::authn::principal::{Groups, Principal};
 use crate::authn::return_to::ReturnTo;
 use crate::config::file::Portal;
 use crate::policy::Question;
 use crate::policy::grant::DenialReason;
 use crate::policy::link::decoded;
-use hyper::header::{HeaderValue, SET_COOKIE};
+use hyper::header::HeaderValue;
 use hyper::http::request;
 use hyper::{Method, Response, StatusCode};
 use serde_json::json;
@@ -32,7 +31,7 @@ impl Gateway {
         if context.audience == Audience::Person
             && let Some(location) = self.only_choice(head, &access)
         {
-            return Ok(keeping_session(caller, respond::redirect(location)));
+            return Ok(with_cookies(respond::redirect(location), caller.set_cookie));
         }
         self.look_up_states(&mut access).await;
         let response = match context.audience {
@@ -42,7 +41,7 @@ impl Gateway {
                 respond::html(StatusCode::OK, page, &self.pages)
             }
         };
-        Ok(keeping_session(caller, response))
+        Ok(with_cookies(response, caller.set_cookie))
     }
 
     /// Where there is nothing to choose and the configuration says so: the address of the one destination, where every
@@ -81,7 +80,7 @@ impl Gateway {
             }
             Audience::Program => respond::json(StatusCode::OK, &who_am_i_json(&identity, &access)),
         };
-        Ok(keeping_session(caller, response))
+        Ok(with_cookies(response, caller.set_cookie))
     }
 
     /// Fills the slot of the destination that a browser is about to come back to, where its config says so.
@@ -102,13 +101,6 @@ impl Gateway {
             self.presigner.prewarm(grant);
         }
     }
-}
-
-fn keeping_session(caller: Authenticated, mut response: Response<Body>) -> Response<Body> {
-    if let Some(cookie) = caller.set_cookie {
-        response.headers_mut().append(SET_COOKIE, cookie);
-    }
-    response
 }
 
 pub(super) fn destinations_json(access: &[Access<'_>]) -> serde_json::Value {

@@ -110,8 +110,15 @@ pub(crate) fn failure(failure: &Failure, context: &RequestContext, pages: &Pages
     if let Some(allow) = failure.allow {
         headers.insert(ALLOW, HeaderValue::from_static(allow));
     }
-    if let Some(cookie) = &failure.set_cookie {
-        headers.append(SET_COOKIE, cookie.clone());
+    with_cookies(response, failure.set_cookie.clone())
+}
+
+pub(crate) fn with_cookies(
+    mut response: Response<Body>,
+    cookies: impl IntoIterator<Item = HeaderValue>,
+) -> Response<Body> {
+    for cookie in cookies {
+        response.headers_mut().append(SET_COOKIE, cookie);
     }
     response
 }

@@ -4,7 +4,7 @@ use super::Gateway;
 use super::context::{Audience, Navigation, RequestContext};
 use super::error::Error;
 use super::launch::{asked, person};
-use super::respond::{self, Body};
+use super::respond::{self, Body, with_cookies};
 use super::route::{Route, route};
 use crate::audit::{Event, Record};
 use crate::authn::AuthnError;
@@ -12,7 +12,7 @@ use crate::authn::login::{Failed, Finished, Prompt, SignInError, Started};
 use crate::authn::principal::Principal;
 use crate::authn::return_to::ReturnTo;
 use crate::authn::session::{Opened, Session, SignedOut};
-use hyper::header::{ACCEPT, CONTENT_SECURITY_POLICY, HeaderValue, SET_COOKIE};
+use hyper::header::{ACCEPT, CONTENT_SECURITY_POLICY};
 use hyper::http::request;
 use hyper::{Method, Response, StatusCode};
 
@@ -252,14 +252,4 @@ impl Gateway {
 
 fn to_provider(started: Started) -> Response<Body> {
     with_cookies(respond::redirect(started.location), started.cookies)
-}
-
-fn with_cookies(
-    mut response: Response<Body>,
-    cookies: impl IntoIterator<Item = HeaderValue>,
-) -> Response<Body> {
-    for cookie in cookies {
-        response.headers_mut().append(SET_COOKIE, cookie);
-    }
-    response
 }
