@@ -18,6 +18,7 @@ use crate::policy::compile::{CompileContext, compile};
 use crate::policy::trial::PolicyTest;
 use crate::telemetry::{self, Log, LogFormat};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::fmt::Display;
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
@@ -164,6 +165,12 @@ enum Failed {
     Usage(String),
 }
 
+impl Failed {
+    fn ran(why: impl Display) -> Self {
+        Self::Ran(Some(why.to_string()))
+    }
+}
+
 impl From<Box<Diagnostics>> for Failed {
     fn from(diagnostics: Box<Diagnostics>) -> Self {
         Self::Usage(diagnostics.to_string())
@@ -232,7 +239,7 @@ fn print(line: &str) -> Result<(), Failed> {
     match writeln!(io::stdout(), "{line}") {
         // Whoever reads no further has what they wanted.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        written => written.map_err(|error| Failed::Ran(Some(format!("standard output: {error}")))),
+        written => written.map_err(|error| Failed::ran(format!("standard output: {error}"))),
     }
 }
 

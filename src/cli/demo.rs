@@ -26,9 +26,9 @@ async fn demo(args: &DemoArgs, log: &Log) -> Result<(), Failed> {
     // Held from here on: the client is registered under its port before the gateway serves.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, args.port)).map_err(|error| {
         let port = args.port;
-        ran(format!("port {port} of 127.0.0.1: {error}; name another one by `--port`, or take a free one by `--port 0`"))
+        Failed::ran(format!("port {port} of 127.0.0.1: {error}; name another one by `--port`, or take a free one by `--port 0`"))
     })?;
-    let port = listener.local_addr().map_err(ran)?.port();
+    let port = listener.local_addr().map_err(Failed::ran)?.port();
     let gateway = format!("http://localhost:{port}");
     let redirect_uris = vec![format!("{gateway}/-/callback")];
     let options = SandboxOptions {
@@ -37,11 +37,11 @@ async fn demo(args: &DemoArgs, log: &Log) -> Result<(), Failed> {
         backchannel_logout_uri: Url::parse(&format!("{gateway}/-/backchannel-logout")).ok(),
         ..SandboxOptions::default()
     };
-    let sandbox = Sandbox::start(options).await.map_err(ran)?;
+    let sandbox = Sandbox::start(options).await.map_err(Failed::ran)?;
     let folder = Folder::create()?;
     let (_, secret) = sandbox.client();
     let file = folder.0.join("sandbox-client-secret");
-    fs::write(&file, secret.expose()).map_err(|error| ran(format!("{}: {error}", file.display())))?;
+    fs::write(&file, secret.expose()).map_err(|error| Failed::ran(format!("{}: {error}", file.display())))?;
     let text = sandbox.configuration(&gateway, &format!("127.0.0.1:{port}"));
     let loaded = config::load_text("config/sandbox.yaml", &text, &folder.0).map_err(Box::new)?;
     let configuration = compiled(loaded)?;
@@ -91,11 +91,14 @@ impl Folder {
             match DirBuilder::new().mode(0o700).create(&path) {
                 Ok(()) => return Ok(Self(path)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                Err(error) => return Err(ran(format!("{}: {error}", path.display()))),
+                Err(error) => return Err(Failed::ran(format!("{}: {error}", path.display()))),
             }
         }
         let left = parent.join(format!("postern-demo-{process}-*"));
-        Err(ran(format!("{}: demos that were killed left too many folders; remove them", left.display())))
+        Err(Failed::ran(format!(
+            "{}: demos that were killed left too many folders; remove them",
+            left.display()
+        )))
     }
 }
 
@@ -103,10 +106,6 @@ impl Drop for Folder {
     fn drop(&mut self) {
         _ = fs::remove_dir_all(&self.0);
     }
-}
-
-fn ran(error: impl std::fmt::Display) -> Failed {
-    Failed::Ran(Some(error.to_string()))
 }
 
 #[cfg(test)]

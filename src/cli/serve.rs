@@ -43,7 +43,7 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), Failed> {
         return Err(Failed::Usage(message));
     }
     // While there is one thread.
-    let sockets = Sockets::from_environment().map_err(|error| Failed::Ran(Some(error)))?;
+    let sockets = Sockets::from_environment().map_err(Failed::ran)?;
     let log = install_logger(args.log_format)?;
     let served = block_on(serve(configuration, Some(&args.config), sockets, None, &log, |_| {}));
     // Requests that were cut off wrote their records when the runtime ended.
@@ -57,7 +57,7 @@ pub(super) fn block_on<Done>(task: impl Future<Output = Result<Done, Failed>>) -
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failed::Ran(Some(format!("the runtime cannot be started: {error}"))))?
+        .map_err(|error| Failed::ran(format!("the runtime cannot be started: {error}")))?
         .block_on(task)
 }
 
@@ -73,21 +73,23 @@ pub(super) async fn serve(
     log: &Log,
     ready: impl FnOnce(SocketAddr),
 ) -> Result<Audit, Failed> {
-    let reloader = file.map(|file| Reloader::new(file, &configuration.loaded)).transpose().map_err(ran)?;
+    let reloader =
+        file.map(|file| Reloader::new(file, &configuration.loaded)).transpose().map_err(Failed::ran)?;
     let stop = Stop::listen()?;
     let Configuration { loaded, policy, .. } = configuration;
     for warning in &loaded.warnings {
         tracing::warn!(warning = %warning.message, path = %warning.path, "config.insecure");
     }
-    let site = Site::open(&loaded.gateway, credentials, log).map_err(ran)?;
-    let edge = site.edge(&loaded.gateway, None).map_err(ran)?;
+    let site = Site::open(&loaded.gateway, credentials, log).map_err(Failed::ran)?;
+    let edge = site.edge(&loaded.gateway, None).map_err(Failed::ran)?;
     let listen = listener("listen.address", sockets.main, loaded.gateway.listen.address).await?;
     let admin = listener("admin.address", sockets.admin, loaded.gateway.admin).await?;
     let limits = loaded.gateway.limits.clone();
-    let gateway = Box::pin(site.gateway(loaded.gateway, policy, &loaded.digest, None)).await.map_err(ran)?;
+    let gateway =
+        Box::pin(site.gateway(loaded.gateway, policy, &loaded.digest, None)).await.map_err(Failed::ran)?;
 
-    let address = listen.local_addr().map_err(ran)?;
-    let admin_address = admin.local_addr().map_err(ran)?;
+    let address = listen.local_addr().map_err(Failed::ran)?;
+    let admin_address = admin.local_addr().map_err(Failed::ran)?;
     gateway.audit().record(&Record::new(Event::Start));
     tracing::info!(address = %address, admin = %admin_address, version = env!("CARGO_PKG_VERSION"), config_digest = %loaded.digest, "started");
     site.announce(&edge, None);
@@ -115,7 +117,7 @@ pub(super) async fn serve(
     };
     systemd::ready();
     tokio::spawn(systemd::keep_telling());
-    server::serve(listen, serving, stop).await.map_err(ran)?;
+    server::serve(listen, serving, stop).await.map_err(Failed::ran)?;
     tracing::info!("stopped");
     Ok(site.audit.clone())
 }
@@ -173,7 +175,7 @@ async fn listener(
         Some(passed) => passed.set_nonblocking(true).and_then(|()| TcpListener::from_std(passed)),
         None => TcpListener::bind(address).await,
     };
-    listener.map_err(|error| Failed::Ran(Some(format!("{key}: cannot listen on {address}: {error}"))))
+    listener.map_err(|error| Failed::ran(format!("{key}: cannot listen on {address}: {error}")))
 }
 
 /// SIGTERM asks for a stop that no client notices: readiness fails first, and new connections are taken for a while yet.
@@ -187,8 +189,8 @@ impl Stop {
     /// Signals count from here on.
     fn listen() -> Result<Self, Failed> {
         Ok(Self {
-            terminate: signal(SignalKind::terminate()).map_err(ran)?,
-            interrupt: signal(SignalKind::interrupt()).map_err(ran)?,
+            terminate: signal(SignalKind::terminate()).map_err(Failed::ran)?,
+            interrupt: signal(SignalKind::interrupt()).map_err(Failed::ran)?,
         })
     }
 
@@ -220,8 +222,4 @@ impl Stop {
             _ = self.interrupt.recv() => false,
         }
     }
-}
-
-fn ran(error: impl std::fmt::Display) -> Failed {
-    Failed::Ran(Some(error.to_string()))
 }
