@@ -128,21 +128,33 @@ pub(super) async fn examine(
     checks.extend(role_checks);
     let (domain_checks, closed_domains) = domains(&presigner, places.domains, &closed_roles, &own).await;
     checks.extend(domain_checks);
-    let turns = Arc::new(Semaphore::new(AT_ONCE));
-    let tasks = openings.into_iter().map(|opening| {
+    let looks = openings.into_iter().map(|opening| {
         let mint = opening.target.mint();
         let closed = mint.is_some_and(|mint| {
             mint.role_arn.as_ref().is_some_and(|role| closed_roles.contains(role))
                 || Domain::of(mint).is_some_and(|domain| closed_domains.contains(&domain))
         });
-        let (presigner, own, turns) = (Arc::clone(&presigner), Arc::clone(&own), Arc::clone(&turns));
+        let (presigner, own) = (Arc::clone(&presigner), Arc::clone(&own));
+        async move { target(&presigner, opening, closed, &own).await }
+    });
+    checks.extend(a_few_at_a_time(looks).await);
+    checks
+}
+
+/// What they find, in their order.
+async fn a_few_at_a_time<Look>(looks: impl Iterator<Item = Look>) -> Vec<Check>
+where
+    Look: Future<Output = Vec<Check>> + Send + 'static,
+{
+    let turns = Arc::new(Semaphore::new(AT_ONCE));
+    let tasks = looks.map(|look| {
+        let turns = Arc::clone(&turns);
         tokio::spawn(async move {
             let _turn = turns.acquire().await;
-            target(&presigner, opening, closed, &own).await
+            look.await
         })
     });
-    checks.extend(in_order(tasks.collect()).await);
-    checks
+    in_order(tasks.collect()).await
 }
 
 /// The checks, and the roles that cannot be assumed.
@@ -151,16 +163,14 @@ async fn roles(
     places: &Places,
     own: &Arc<str>,
 ) -> (Vec<Check>, HashSet<RoleArn>) {
-    let turns = Arc::new(Semaphore::new(AT_ONCE));
-    let tasks = places.roles.iter().cloned().map(|role| {
-        let (presigner, own, turns) = (Arc::clone(presigner), Arc::clone(own), Arc::clone(&turns));
-        tokio::spawn(async move {
-            let _turn = turns.acquire().await;
+    let looks = places.roles.iter().cloned().map(|role| {
+        let (presigner, own) = (Arc::clone(presigner), Arc::clone(own));
+        async move {
             let result = presigner.try_role(&role).await;
             vec![role_check(&presigner, &role, result, &own)]
-        })
+        }
     });
-    let mut checks = in_order(tasks.collect()).await;
+    let mut checks = a_few_at_a_time(looks).await;
     let closed = places.roles.iter().zip(&checks).filter(|(_, check)| check.outcome == Outcome::Failed);
     let closed = closed.map(|(role, _)| role.clone()).collect();
     let unknown = places.unknown_roles.iter().map(|role| {
@@ -202,15 +212,11 @@ async fn domains(
     let open = domains.into_iter();
     let open = open.filter(|domain| domain.role_arn.as_ref().is_none_or(|role| !closed_roles.contains(role)));
     let open: Vec<Domain> = open.collect();
-    let turns = Arc::new(Semaphore::new(AT_ONCE));
-    let tasks = open.iter().cloned().map(|domain| {
-        let (presigner, own, turns) = (Arc::clone(presigner), Arc::clone(own), Arc::clone(&turns));
-        tokio::spawn(async move {
-            let _turn = turns.acquire().await;
-            vec![domain_check(&presigner, &domain, &own).await]
-        })
+    let looks = open.iter().cloned().map(|domain| {
+        let (presigner, own) = (Arc::clone(presigner), Arc::clone(own));
+        async move { vec![domain_check(&presigner, &domain, &own).await] }
     });
-    let checks = in_order(tasks.collect()).await;
+    let checks = a_few_at_a_time(looks).await;
     let closed = open.iter().zip(&checks).filter(|(_, check)| check.outcome == Outcome::Failed);
     let closed = closed.map(|(domain, _)| domain.clone()).collect();
     (checks, closed)
