@@ -4,6 +4,7 @@ pub(crate) mod access;
 mod context;
 mod error;
 mod failure;
+mod host;
 mod launch;
 mod limit;
 mod logout;
@@ -46,7 +47,6 @@ use crate::server::peer::Peer;
 use crate::server::readiness::Readiness;
 use crate::telemetry::{self, request_ids::RequestIds};
 use hyper::body::Incoming;
-use hyper::header::HOST;
 use hyper::http::request;
 use hyper::{Method, Request, Response, StatusCode};
 use std::pin::pin;
@@ -228,17 +228,6 @@ impl Gateway {
         failure.log();
         exchange.outcome(failure.reason);
         respond::failure(&failure, context, &self.pages)
-    }
-
-    /// Requests for other hosts get 421 (RFC 9110, section 15.5.20): nothing here is said under a name that is not ours.
-    fn check_host(&self, head: &request::Parts) -> Result<(), Error> {
-        let mut hosts = head.headers.get_all(HOST).iter();
-        let named = hosts.next().map(|host| host.to_str().unwrap_or_default());
-        let authority = head.uri.authority().map(|authority| authority.as_str());
-        let is_single =
-            hosts.next().is_none() && (named.is_none() || authority.is_none() || named == authority);
-        let host = authority.or(named).filter(|_| is_single).ok_or(Error::Malformed)?;
-        if self.settings.answers_to(host) { Ok(()) } else { Err(Error::Misdirected) }
     }
 }
 

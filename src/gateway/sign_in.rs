@@ -12,7 +12,7 @@ use crate::authn::login::{Failed, Finished, Prompt, SignInError, Started};
 use crate::authn::principal::Principal;
 use crate::authn::return_to::ReturnTo;
 use crate::authn::session::{Opened, Session, SignedOut};
-use hyper::header::{ACCEPT, CONTENT_SECURITY_POLICY};
+use hyper::header::{ACCEPT, CONTENT_SECURITY_POLICY, ORIGIN};
 use hyper::http::request;
 use hyper::{Method, Response, StatusCode};
 
@@ -173,6 +173,23 @@ impl Gateway {
             }
         };
         Ok(with_cookies(response, [sessions.clear()]))
+    }
+
+    /// Whether a form was sent from one of our own pages. Browsers say so: by `Sec-Fetch-Site`, and older ones by an
+    /// `Origin`, which is `null` wherever a page's referrer policy is ours. A client that says nothing is no browser and
+    /// has no session that somebody else could make it use.
+    fn is_own_form(&self, head: &request::Parts) -> bool {
+        let says = |name: &str| head.headers.get(name).map(|value| value.to_str().unwrap_or_default());
+        match (says("sec-fetch-site"), says(ORIGIN.as_str())) {
+            (Some(site), _) => matches!(site, "same-origin" | "none"),
+            (None, Some(origin)) => {
+                let host = origin
+                    .split_once("://")
+                    .filter(|(scheme, _)| *scheme == self.settings.public_url.scheme());
+                host.is_some_and(|(_, host)| self.settings.answers_to(host))
+            }
+            (None, None) => true,
+        }
     }
 
     /// Where a signed-in browser goes on to. What another site began ends before a page that asks. What a person began

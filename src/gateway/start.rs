@@ -20,8 +20,6 @@ use crate::policy::reads::Reads;
 use crate::presign::Presigner;
 use crate::server::readiness::Readiness;
 use crate::state::State;
-use hyper::header::ORIGIN;
-use hyper::http::request;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -122,23 +120,6 @@ impl Gateway {
         let is_fetched = !matches!(config.keys, KeySource::JwksFile(_));
         self.issuers.iter().find(|issuer| is_fetched && issuer.config() == config).cloned()
     }
-
-    /// Whether a form was sent from one of our own pages. Browsers say so: by `Sec-Fetch-Site`, and older ones by an
-    /// `Origin`, which is `null` wherever a page's referrer policy is ours. A client that says nothing is no browser and
-    /// has no session that somebody else could make it use.
-    pub(super) fn is_own_form(&self, head: &request::Parts) -> bool {
-        let says = |name: &str| head.headers.get(name).map(|value| value.to_str().unwrap_or_default());
-        match (says("sec-fetch-site"), says(ORIGIN.as_str())) {
-            (Some(site), _) => matches!(site, "same-origin" | "none"),
-            (None, Some(origin)) => {
-                let host = origin
-                    .split_once("://")
-                    .filter(|(scheme, _)| *scheme == self.settings.public_url.scheme());
-                host.is_some_and(|(_, host)| self.settings.answers_to(host))
-            }
-            (None, None) => true,
-        }
-    }
 }
 
 impl config::Gateway {
@@ -146,21 +127,6 @@ impl config::Gateway {
     fn provider(&self) -> Option<&str> {
         let name = &self.sign_in.as_ref()?.issuer;
         self.issuers.iter().find(|issuer| issuer.name == *name).map(|issuer| issuer.issuer.as_str())
-    }
-
-    /// Whether `host`, as a `Host` header has it, is one of ours. Compared without case, as host names are; a port must
-    /// be the public URL's or absent.
-    pub(crate) fn answers_to(&self, host: &str) -> bool {
-        let public_port = self.public_url.port_or_known_default();
-        let (name, port) = match host.rsplit_once(':') {
-            Some((name, port)) if !name.is_empty() && !port.ends_with(']') => {
-                (name, port.parse::<u16>().ok())
-            }
-            _ => (host, public_port),
-        };
-        let is_ours = self.public_url.host_str().is_some_and(|ours| ours.eq_ignore_ascii_case(name))
-            || self.aliases.iter().any(|alias| alias.eq_ignore_ascii_case(name));
-        is_ours && port.is_some() && port == public_port
     }
 }
 
