@@ -128,6 +128,8 @@ impl Gateway {
         }
         self.check_host(head)?;
         context.check_addresses()?;
+        let is_for_programs =
+            context.audience == Audience::Program && matches!(route, Route::Portal | Route::WhoAmI);
         match route {
             Route::NotFound | Route::Live | Route::Ready => Err(Error::NotFound),
             Route::MethodNotAllowed(allow) => Err(Error::MethodNotAllowed { allow }),
@@ -140,11 +142,7 @@ impl Gateway {
             Route::BackChannelLogout => {
                 Box::pin(self.back_channel_logout(head, body, context, exchange)).await
             }
-            Route::Portal | Route::WhoAmI if context.audience == Audience::Program => match route {
-                Route::Portal => Box::pin(self.portal(head, context)).await,
-                _ => self.who_am_i(head, context).await,
-            },
-            _ if context.navigation == Navigation::Not => Err(Error::NotANavigation),
+            _ if context.navigation == Navigation::Not && !is_for_programs => Err(Error::NotANavigation),
             Route::Destination { name, path } => self.launch(head, context, exchange, name, path).await,
             Route::Portal => Box::pin(self.portal(head, context)).await,
             Route::WhoAmI => self.who_am_i(head, context).await,
