@@ -7,7 +7,7 @@
 //! ```text
 //! TcpStream ── slot ── accept ── [PROXY header] ── [TLS] ── hyper, HTTP/1.1 and HTTP/2             server
 //!   → RequestContext   request id, client address (behind trusted proxies only)                  gateway::context
-//!   → Route            the one place that knows URLs                                             gateway::route
+//!   → Route            the one place that knows what a path asks for                             gateway::route
 //!   → Principal        session cookie | bearer | signed header → UnverifiedToken → Claims        authn
 //!   → Grant            Principal × Destination → Grant | Denial; pure, synchronous, no I/O       policy
 //!   → AuthorizedUrl    Grant → take-once slot | SageMaker                                        presign

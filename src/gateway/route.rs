@@ -1,4 +1,5 @@
-//! The one place that knows URLs.
+//! The one place that decides what a path asks for. Links to pages of ours, and the addresses that providers and balancers
+//! are told, are written where they are used.
 
 use crate::policy::is_destination_name;
 use crate::policy::link::divided;
