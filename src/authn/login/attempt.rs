@@ -4,7 +4,7 @@ use super::binding::Binding;
 use crate::authn::return_to::ReturnTo;
 use crate::authn::seal::{Purpose, Sealer, random};
 use crate::clock::UnixSeconds;
-use aws_lc_rs::digest::{SHA256, digest};
+use crate::digest::sha256;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -65,7 +65,7 @@ impl Attempt {
 
     /// `code_challenge`, method S256 (RFC 7636, section 4.2).
     pub(super) fn challenge(&self) -> String {
-        sha256(self.verifier.as_bytes())
+        base64url_of_sha256(self.verifier.as_bytes())
     }
 
     pub(super) fn return_to(&self) -> ReturnTo {
@@ -77,6 +77,6 @@ impl Attempt {
     }
 }
 
-pub(super) fn sha256(bytes: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode(digest(&SHA256, bytes))
+pub(super) fn base64url_of_sha256(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(sha256(bytes))
 }

@@ -3,7 +3,7 @@
 //! One cookie serves all attempts of a browser. Its name has a random part, so that the answers to many tabs that begin
 //! at once (a restored window) set several cookies side by side, and none takes away another tab's.
 
-use super::attempt::{LIFETIME, sha256};
+use super::attempt::{LIFETIME, base64url_of_sha256};
 use crate::authn::cookie::{CookieFamily, Found};
 use crate::authn::seal::random;
 use crate::clock::UnixSeconds;
@@ -79,7 +79,8 @@ impl Bindings {
     pub(super) fn holds(&self, binding: &Binding, headers: &HeaderMap) -> bool {
         match self.0.find(headers).get(binding.suffix.as_bytes()) {
             Some(Found::One(value)) => {
-                verify_slices_are_equal(sha256(value).as_bytes(), binding.digest.as_bytes()).is_ok()
+                verify_slices_are_equal(base64url_of_sha256(value).as_bytes(), binding.digest.as_bytes())
+                    .is_ok()
             }
             Some(Found::Absent | Found::Duplicate) | None => false,
         }
@@ -110,7 +111,7 @@ impl Bindings {
 
 impl Binding {
     fn to(suffix: &str, value: &str) -> Self {
-        Self { suffix: suffix.to_owned(), digest: sha256(value.as_bytes()) }
+        Self { suffix: suffix.to_owned(), digest: base64url_of_sha256(value.as_bytes()) }
     }
 }
 
