@@ -168,6 +168,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         /// Only the beginning of a text is parsed: a browser, which reads all of it, must come to the same place.
         #[test]
         fn what_passes_is_where_a_browser_goes(

@@ -131,6 +131,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         /// A trust policy that leaves a person out would keep them out.
         #[test]
         fn every_name_fits_a_pattern(user in "[a-z=é+]{1,70}", realm in "(corp|pa=rt)", alone in any::<bool>()) {

@@ -112,6 +112,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn every_string_is_read_as_it_was_written(value in any::<String>()) {
             let list = serde_json::json!([{"item": "a"}, {"item": value}]);
