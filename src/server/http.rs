@@ -117,15 +117,19 @@ pub(super) async fn serve<Stream, Handler: Answers>(
             let large = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
             serving.handler.refused(peer, if is_large { large } else { StatusCode::BAD_REQUEST }).await;
         }
-        Ended::Badly(error) => tracing::debug!(peer = %peer.address, error = %error, "connection.ended"),
-        Ended::Gone(error) => tracing::debug!(peer = %peer.address, error = %error, "connection.ended"),
+        Ended::Badly(error) => {
+            tracing::debug!(peer.address = %peer.address.ip(), error = %error, "connection.ended")
+        }
+        Ended::Gone(error) => {
+            tracing::debug!(peer.address = %peer.address.ip(), error = %error, "connection.ended")
+        }
         Ended::Overdue(phase) => {
             match phase {
                 Phase::Body => serving.handler.refused(peer, StatusCode::REQUEST_TIMEOUT).await,
                 Phase::Head => serving.refused.count("head-overdue"),
                 _ => {}
             }
-            tracing::debug!(peer = %peer.address, ?phase, "connection.overdue");
+            tracing::debug!(peer.address = %peer.address.ip(), ?phase, "connection.overdue");
         }
         Ended::Well | Ended::Resting => {}
     }
