@@ -83,7 +83,9 @@ pub(super) struct TextExpression {
     pub(super) joined: Joined,
     /// Those of each `local_part(…)`.
     pub(super) domains: Vec<String>,
-    /// As it is written, without those.
+    /// How many `profile_name(…)` have one.
+    pub(super) prefixes: usize,
+    /// As it is written, without the domains, and however it is quoted.
     pub(super) form: String,
 }
 
@@ -138,13 +140,14 @@ impl TextExpression {
         vocabulary: &Vocabulary<'_>,
         gathered: &mut Gathered,
     ) -> Result<Self, Vec<Problem>> {
-        let Parsed { expression, found, names_realm, joined, domains } = parse(source, vocabulary, gathered)?;
+        let Parsed { expression, found, names_realm, joined, domains, prefixes } =
+            parse(source, vocabulary, gathered)?;
         if found.may_be(Type::String) {
             let is_looked_up = is_lookup(&expression);
             let outlines = outlines::of(&expression, vocabulary.tables);
             let is_profile_name = found == Type::ProfileName;
             let form = domains.iter().fold(source.to_owned(), |form, domain| form.replace(domain, ""));
-            let form = form.split_whitespace().collect();
+            let form = form.replace('"', "'").split_whitespace().collect();
             Ok(Self {
                 expression,
                 outlines,
@@ -153,6 +156,7 @@ impl TextExpression {
                 names_realm,
                 joined,
                 domains,
+                prefixes,
                 form,
             })
         } else {
@@ -183,6 +187,7 @@ struct Parsed {
     names_realm: bool,
     joined: Joined,
     domains: Vec<String>,
+    prefixes: usize,
 }
 
 fn parse(source: &str, vocabulary: &Vocabulary<'_>, gathered: &mut Gathered) -> Result<Parsed, Vec<Problem>> {
@@ -210,7 +215,7 @@ fn parse(source: &str, vocabulary: &Vocabulary<'_>, gathered: &mut Gathered) -> 
     })?;
     let mut check = Check::new(vocabulary, &positions, &mut gathered.patterns);
     let found = check.expression(&expression);
-    let Check { mut problems, names_realm, joined, domains, .. } = check;
+    let Check { mut problems, names_realm, joined, domains, prefixes, .. } = check;
     if !problems.is_empty() {
         // The parser's source information counts bytes.
         for problem in &mut problems {
@@ -219,7 +224,7 @@ fn parse(source: &str, vocabulary: &Vocabulary<'_>, gathered: &mut Gathered) -> 
         return Err(problems);
     }
     reads::gather(&expression, &mut gathered.reads);
-    Ok(Parsed { expression, found, names_realm, joined, domains })
+    Ok(Parsed { expression, found, names_realm, joined, domains, prefixes })
 }
 
 /// Which character, from 1 on, the byte with this number, from 1 on, belongs to.

@@ -276,6 +276,15 @@ fn a_computed_profile_tells_realms_apart() {
         errors.contains("people of several realms could get the same `notebook_instance_name`"),
         "{errors}"
     );
+    let rules = "    rules: [{name: all, allow: 'true'}]\n";
+    let role = "    role_arn: \"arn:aws:iam::111122223333:role/postern-${realm}\"\n";
+    let by_role = two.replacen(rules, &format!("{role}{rules}"), 1);
+    assert_ne!(by_role, two);
+    let errors = postern(&["check", "--config", &written(&folder, "by-role.yaml", &by_role)]).stderr;
+    assert!(
+        text(&errors).contains("could get the same `notebook_instance_name`"),
+        "a role is no other place"
+    );
     let apart = sandbox
         .replace("sign_in:", partner)
         .replace("\"'ml-risk' in groups\"", "\"realm == 'sandbox' && 'ml-risk' in groups\"")

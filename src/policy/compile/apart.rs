@@ -2,9 +2,11 @@
 
 use super::Compiler;
 use super::fields::{Fields, Named};
+use crate::config::diagnostics::listed;
 use crate::config::located::At;
 use crate::policy::expression::{Condition, Problem};
 use crate::policy::file;
+use std::collections::BTreeSet;
 
 /// Where a rule leads those whose addresses are of some domains.
 pub(super) struct Home {
@@ -24,7 +26,7 @@ impl Compiler<'_> {
     ) {
         let place = fields.place();
         self.keep_realms_apart(path, rule, condition, &place);
-        self.keep_domains_apart(path, rule, &place);
+        self.keep_domains_apart(path, rule, fields.account_and_region(), &place);
     }
 
     /// The same user of two realms is two people.
@@ -39,9 +41,12 @@ impl Compiler<'_> {
             Named::Computed { key, template } => Some((*key, template)),
             Named::Constant(_) => None,
         });
-        let told_apart =
-            computed.clone().any(|(_, template)| template.computed().any(|part| part.names_realm));
-        let Some((key, _)) = computed.clone().next() else { return };
+        // A space is a part of a profile's domain: it tells people apart where nothing else is computed.
+        let computed: Vec<_> = computed.collect();
+        let names: Vec<_> = computed.iter().filter(|(key, _)| *key != "space_name").collect();
+        let names = if names.is_empty() { computed.iter().collect() } else { names };
+        let Some((key, _)) = names.first() else { return };
+        let told_apart = names.iter().any(|(_, template)| template.computed().any(|part| part.names_realm));
         if self.context.several_realms && !told_apart && condition.is_some_and(|rule| !rule.names_realm()) {
             let message = format!("people of several realms could get the same `{key}` by this rule");
             let help = "ask for the `realm` in the rule, or write `profile_name(realm + '/' + …)`".to_owned();
@@ -50,18 +55,38 @@ impl Compiler<'_> {
     }
 
     /// `ada` of one domain is somebody else than `ada` of another.
-    fn keep_domains_apart(&mut self, path: &str, rule: &At<file::Rule>, place: &[Named<'_>]) {
-        let mut home = Home { form: String::new(), domains: Vec::new(), line: rule.location.line };
+    fn keep_domains_apart(
+        &mut self,
+        path: &str,
+        rule: &At<file::Rule>,
+        account_and_region: String,
+        place: &[Named<'_>],
+    ) {
+        let mut home = Home { form: account_and_region, domains: Vec::new(), line: rule.location.line };
+        let mut prefixes = 0;
         for field in place {
             match field {
                 Named::Constant(value) => home.form.push_str(value),
+                Named::Computed { key: "space_name", .. } => {}
                 Named::Computed { key, template } => {
                     home.form.push_str(key);
                     home.form.push_str(&template.form());
-                    home.domains.extend(template.computed().flat_map(|part| part.domains.iter().cloned()));
+                    for part in template.computed() {
+                        home.domains.extend(part.domains.iter().cloned());
+                        prefixes += part.prefixes;
+                    }
                 }
             }
             home.form.push('\n');
+        }
+        let distinct: BTreeSet<&String> = home.domains.iter().collect();
+        if distinct.len() > prefixes + 1 {
+            let message = format!(
+                "people of {} could get the same place by this rule",
+                listed(distinct.iter().map(|domain| domain.as_str()))
+            );
+            let help = "write `profile_name('prefix', …)` for all but one of them".to_owned();
+            self.problems(path, rule.location, vec![Problem { character: None, message, help: Some(help) }]);
         }
         let other = self.homes.iter().find(|other| other.form == home.form && other.domains != home.domains);
         if let Some(other) = other {

@@ -64,10 +64,16 @@ impl Fields {
             Named::of(self.partner_app_arn.as_ref()),
             Named::of(self.space_name.as_ref()),
             Named::of(self.domain_id.as_ref()),
-            Named::of(self.role_arn.as_ref()),
-            Named::of(self.region.as_ref()),
         ];
         fields.into_iter().flatten().collect()
+    }
+
+    /// Where such names are of different places, as far as that is constant.
+    pub(super) fn account_and_region(&self) -> String {
+        let role = constant(self.role_arn.as_ref()).map(RoleArn::as_str);
+        let account = role.and_then(arn::fields).map_or("", |[.., account, _]| account);
+        let region = constant(self.region.as_ref()).map(ToString::to_string);
+        format!("{account} {}\n", region.unwrap_or_default())
     }
 
     /// An ARN in another partition than the region, by its key.
@@ -239,7 +245,8 @@ impl Compiler<'_> {
         let Field::Computed { key, template, .. } = field else { return Some(field) };
         let (is_one_persons, in_any_case) = match template.computed().collect::<Vec<_>>().as_slice() {
             [only] if only.is_profile_name => (only.joined < Joined::Together, true),
-            [only] => (only.joined == Joined::Not, only.is_looked_up),
+            [only] if only.is_looked_up => (only.joined < Joined::Together, true),
+            [only] => (only.joined == Joined::Not, false),
             _ => (false, false),
         };
         if !is_one_persons {

@@ -91,6 +91,7 @@ impl Check<'_> {
                 self.domains.push(written.to_owned());
             }
             Parameter::Prefix => {
+                self.prefixes += 1;
                 if Prefix::parse(written).is_none() {
                     self.problem(
                         argument,

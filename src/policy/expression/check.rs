@@ -62,6 +62,8 @@ pub(super) struct Check<'a> {
     pub(super) joined: Joined,
     /// Those of each `local_part(…)`.
     pub(super) domains: Vec<String>,
+    /// How many `profile_name(…)` have one.
+    pub(super) prefixes: usize,
     /// The variable of the comprehension around, and what is known of it.
     bound: Option<(String, Type)>,
     /// The `map(…)` so far.
@@ -83,6 +85,7 @@ impl<'a> Check<'a> {
             names_realm: false,
             joined: Joined::default(),
             domains: Vec::new(),
+            prefixes: 0,
             bound: None,
             maps: 0,
             depth: 0,

@@ -216,6 +216,23 @@ fn a_profile_has_one_person() {
     );
 }
 
+/// A role or a space is no other place; another account is.
+#[test]
+fn the_same_name_by_another_role_is_the_same_place() {
+    let faults = |role: &str| {
+        let notebook = |name: &str, domain: &str, role: &str| {
+            format!(
+                "  {name}: {{role_arn: 'arn:aws:iam::{role}', target: {{notebook_instance: {{notebook_instance_name: \
+                 \"${{local_part(user, '{domain}')}}\"}}}}, rules: [{{name: all, allow: 'true'}}]}}\n"
+            )
+        };
+        let one = notebook("one", "corp.example", "111122223333:role/one");
+        AROUND.faults(&format!("destinations:\n{one}{}", notebook("two", "partner.example", role)))
+    };
+    assert_eq!(faults("111122223333:role/two").len(), 1);
+    assert!(faults("444455556666:role/two").is_empty());
+}
+
 /// `ada` of one domain is somebody else than `ada` of another, in whichever destinations their rules are.
 #[test]
 fn the_same_name_in_two_domains_is_two_people() {
@@ -241,6 +258,24 @@ fn the_same_name_in_two_domains_is_two_people() {
           `corp.example` by the rule on line 2; write `profile_name('prefix', …)` in one of them"
         ]
     );
+    let other_quotes = partner.replace('\'', "\\\"");
+    assert_eq!(faults("d-abc", &other_quotes).len(), 1);
+    let both = |one: &str, other: &str| {
+        faults("d-two", &format!("${{user.endsWith('@corp.example') ? {one} : {other}}}"))
+    };
+    let plain = both("local_part(user, 'corp.example')", "local_part(user, 'partner.example')");
+    assert_eq!(
+        plain,
+        [
+            "destinations.two.rules[0]: people of `corp.example`, `partner.example` could get the same place by this rule; \
+          write `profile_name('prefix', …)` for all but one of them"
+        ]
+    );
+    let apart = both(
+        "profile_name(local_part(user, 'corp.example'))",
+        "profile_name('partner', local_part(user, 'partner.example'))",
+    );
+    assert!(apart.is_empty(), "{apart:?}");
     assert!(faults("d-other", partner).is_empty());
     assert!(faults("d-abc", corp).is_empty());
     assert!(faults("d-abc", "${profile_name('partner', local_part(user, 'partner.example'))}").is_empty());
