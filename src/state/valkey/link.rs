@@ -339,7 +339,10 @@ fn authorities(file: &Path) -> Result<(RootCertStore, Vec<u8>), String> {
 
 impl Cause {
     fn of(error: &RedisError) -> Self {
-        match (error.kind(), error.code()) {
+        // Of a batch, the first refusal tells.
+        let refusals = error.clone().into_server_errors();
+        let code = refusals.as_deref().and_then(<[_]>::first).map(|(_, refusal)| refusal.code());
+        match (error.kind(), code.or(error.code())) {
             (ErrorKind::Io, _) => Self::Unreachable("the connection was lost".to_owned()),
             (ErrorKind::AuthenticationFailed, _) => Self::NotAuthenticated,
             // Codes are words of the protocol, such as READONLY.

@@ -29,6 +29,9 @@ async fn what_it_could_not_take_it_is_told_when_it_can() {
     assert!(!is_signed_in(&replicas.here(&copy, "/").await));
     let of_another = replicas.stage.person("grace").await;
     assert_eq!(tell(&replicas, &replicas.second, &token).await.status, 503, "it is to be sent again");
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    assert!(is_signed_in(&replicas.here(&ada, "/").await), "what it has it still tells");
+    assert_eq!(replicas.stage.postern.log().matches("\"state.away\"").count(), 0);
 
     give_memory(&valkey, 0);
     assert_eq!(tell(&replicas, &replicas.second, &token).await.status, 200);
