@@ -250,10 +250,6 @@ impl SignIn {
             }
             other => other?,
         };
-        // Noted only now: for a code that nobody vouches for, nothing is kept.
-        if !self.is_first_use(&key).await {
-            return Ok(None);
-        }
         // As yet unproven, but nobody else's: it only says what is looked up. Keys and `UserInfo` may take their time.
         let seen = {
             let stated = UnverifiedToken::parse_id_token(&id_token)?;
@@ -261,6 +257,10 @@ impl SignIn {
             let subject = text("sub").unwrap_or_default();
             self.sessions.seen(self.party.issuer().name(), subject, text("sid")).await
         };
+        // Noted only now: for a code that nobody vouches for, nothing is kept.
+        if !self.is_first_use(&key).await {
+            return Ok(None);
+        }
         let expected = Expected::IdToken { client_id: self.party.client_id(), nonce: &attempt.nonce };
         let Identified { principal, provider_session } =
             self.party.person(&id_token, &tokens.access_token, expected).await?;

@@ -110,8 +110,10 @@ fn user(config: &IssuerConfig, claims: &Map<String, Value>) -> Result<String, Ma
 
 /// What is said of this address. Who may choose a login name freely can have another address of theirs verified.
 fn mark<'c>(holder: &'c Map<String, Value>, address: &str) -> Option<&'c Value> {
-    let marked = holder.get("email")?.as_str()?;
-    holder.get("email_verified").filter(|_| marked.eq_ignore_ascii_case(address))
+    let marked = holder.get("email").and_then(Value::as_str);
+    let is_same = marked.is_some_and(|marked| marked.eq_ignore_ascii_case(address));
+    // An issuer that denies it of whichever address does not vouch for this one.
+    holder.get("email_verified").filter(|mark| is_same || **mark == false)
 }
 
 fn email(

@@ -77,7 +77,9 @@ impl Revocations {
     /// What is noted by now of all that a session of theirs could be ended by. Nothing where the state is away.
     pub(super) async fn seen(&self, issuer: &str, subject: &str, sid: Option<&str>) -> Seen {
         let keys = of_many(issuer, subject, sid).map(|ended| ended.key());
-        Seen(self.state.ends(keys.each_ref()).await.unwrap_or_default().map(Option::unwrap_or_default))
+        let noted = self.state.ends(keys.each_ref()).await.unwrap_or_default();
+        // One that nobody can read is none that was seen.
+        Seen(noted.map(|at| at.filter(|at| *at < UnixSeconds(u64::MAX)).unwrap_or_default()))
     }
 
     /// Whether the session was ended: by something that was not yet noted when it began. An end that is much older than the

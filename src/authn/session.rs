@@ -199,6 +199,9 @@ impl Sessions {
             Ok(reading) => reading,
             Err(reason) => return self.invalid(reason),
         };
+        if self.user_domains.as_ref().is_some_and(|domains| !is_of(&reading.content.user, domains)) {
+            return self.invalid(Unusable::ForeignDomain);
+        }
         match self.revocations.is_revoked(&reading.watched).await {
             Ok(false) => {}
             Ok(true) => return self.invalid(Unusable::Revoked),
@@ -295,9 +298,6 @@ impl Sessions {
             let content = Content::parse(&text).ok_or(Unusable::Unreadable)?;
             if content.issuer != *self.home.issuer {
                 return Err(Unusable::UnknownIssuer);
-            }
-            if self.user_domains.as_ref().is_some_and(|domains| !is_of(&content.user, domains)) {
-                return Err(Unusable::ForeignDomain);
             }
             Ok(Reading::new(content, self.home.clone(), &self.questions, text.len()))
         })?;

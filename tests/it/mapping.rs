@@ -89,6 +89,10 @@ fn the_mark_of_one_address_says_nothing_of_a_login_name() {
     assert_eq!(outcome(&config, json!("ceo@Corp.example")).unwrap(), "ceo@corp.example");
     config.unmarked_email = true;
     assert_eq!(outcome(&config, json!("mallory@corp.example")).unwrap(), "ceo@corp.example");
+    let mut denied = claims_with("preferred_username", json!("ceo@corp.example"));
+    denied.as_object_mut().unwrap().insert("email_verified".to_owned(), json!(false));
+    denied.as_object_mut().unwrap().remove("email");
+    assert_eq!(user(&config, &denied), Err("email-unverified"));
 }
 
 #[test]

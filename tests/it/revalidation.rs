@@ -201,16 +201,21 @@ async fn an_answer_without_the_groups_takes_nobody_out_of_a_group() {
     assert_eq!(groups(&world.session().await), [""; 0], "no groups is an answer");
 }
 
-/// The provider does not speak of everybody any more for whom it gives an access token.
+/// The provider does not speak of everybody any more for whom it gives an access token. What the token may not ask at all is
+/// about us.
 #[tokio::test]
 async fn a_person_whom_user_info_refuses_loses_the_session() {
-    for status in [401, 403] {
-        let world = World::new().await;
+    for (status, ends) in [(401, true), (403, false)] {
+        let mut world = World::new().await;
         world.provider.now_says().claims = json!({"groups": null});
         world.provider.now_says().user_info_refusal = status;
         world.clock.advance(INTERVAL * 2);
-        assert_eq!(refused(world.open().await), Unusable::Withdrawn);
-        assert_eq!(world.audited()[0]["reason"], "user-info-refused");
+        if ends {
+            assert_eq!(refused(world.open().await), Unusable::Withdrawn);
+            assert_eq!(world.audited()[0]["reason"], "user-info-refused");
+        } else {
+            assert_eq!(groups(&world.session().await), ["ml-users"]);
+        }
     }
 }
 

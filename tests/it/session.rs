@@ -434,6 +434,10 @@ fn an_address_that_the_issuer_may_no_longer_speak_for_does_not_count() {
     let browser = world.signed_in();
     world.issuer.user_domains = Some(vec!["partner.example".to_owned()]);
     assert_eq!(refused(now(world.sessions().open(&browser.headers()))), Unusable::ForeignDomain);
+    assert!(
+        now(world.sessions().sign_out(&world.signed_in().headers())).is_some(),
+        "it can be ended all the same"
+    );
     world.issuer.user_domains = Some(vec!["partner.example".to_owned(), "corp.example".to_owned()]);
     valid(now(world.sessions().open(&browser.headers())));
 }

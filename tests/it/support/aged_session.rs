@@ -29,7 +29,6 @@ pub(crate) fn aged_session(configuration: &Path, name: &str, age: Duration) -> S
     });
     let claims = claims.as_object().expect("an object");
     let person = principal_from_claims(&settings.issuers[0], claims).expect("a person");
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
     let arrival = Arrival {
         principal: &person,
         provider_session: None,
@@ -37,8 +36,10 @@ pub(crate) fn aged_session(configuration: &Path, name: &str, age: Duration) -> S
         tokens: ProviderTokens::default(),
     };
     // In a thread of its own, for a test may be a runtime's already.
-    let cookie = std::thread::scope(|scope| {
-        scope.spawn(|| runtime.block_on(sessions.establish(arrival)).expect("a cookie")).join().expect("it")
-    });
+    let establish = || {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(sessions.establish(arrival)).expect("a cookie")
+    };
+    let cookie = std::thread::scope(|scope| scope.spawn(establish).join().expect("it establishes"));
     cookie.to_str().expect("ASCII").split(';').next().expect("a pair").to_owned()
 }

@@ -198,7 +198,8 @@ impl From<SignInError> for Refusal {
                 Self::Misconfigured(error)
             }
             // To an access token that it has just given (RFC 6750, section 3.1): it no longer speaks of this person.
-            SignInError::UserInfo { status: 401 | 403 } => Self::Withdrawn(error.reason()),
+            SignInError::UserInfo { status: 401 } => Self::Withdrawn(error.reason()),
+            SignInError::UserInfo { status: 403 } => Self::Misconfigured(error),
             // One replica's clock that is behind must not end everybody's sessions.
             SignInError::Token(token) if token.is_from_the_future() => Self::Misconfigured(error),
             SignInError::Token(_) | SignInError::WrongAccessToken if !error.is_unavailable() => {
