@@ -9,6 +9,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
+use std::error::Error as _;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -143,8 +144,8 @@ impl Connection {
         request
     }
 
-    /// A request that was not written yet when its connection turned out to be closed goes out on another one, as every
-    /// client does; nothing else is sent again.
+    /// A request that was not written yet when its connection turned out to be closed, or that the server has said it did not
+    /// take, goes out on another one, as every client does; nothing else is sent again.
     async fn exchange(
         &mut self,
         mut request: Request<Full<Bytes>>,
@@ -155,16 +156,19 @@ impl Connection {
                 Some(sender) => sender,
                 None => self.open().await?,
             };
+            let again = (self.style == Style::Http2).then(|| request.clone());
             let response = match sender.try_send(request).await {
                 Ok(response) => response,
-                Err(mut error) => match error.take_message() {
-                    Some(unsent) if !is_new => {
-                        request = unsent;
-                        continue;
+                Err(mut error) => {
+                    match error.take_message().or(again.filter(|_| was_not_taken(error.error()))) {
+                        Some(unsent) if !is_new => {
+                            request = unsent;
+                            continue;
+                        }
+                        Some(_) => return Err(Lost::NotConnected(causes(error.error()))),
+                        None => return Err(Lost::Unanswered(causes(error.error()))),
                     }
-                    Some(_) => return Err(Lost::NotConnected(causes(error.error()))),
-                    None => return Err(Lost::Unanswered(causes(error.error()))),
-                },
+                }
             };
             let (head, body) = response.into_parts();
             let body = body.collect().await.map_err(|error| Lost::Unanswered(causes(&error)))?.to_bytes();
@@ -241,6 +245,15 @@ impl fmt::Display for Lost {
             Self::Late => write!(f, "no answer within {PATIENCE:?}"),
         }
     }
+}
+
+/// Whether the connection was ending in peace, and the stream was none of those that are still answered (RFC 9113, section
+/// 6.8).
+fn was_not_taken(error: &hyper::Error) -> bool {
+    let cause = error.source().and_then(|cause| cause.downcast_ref::<h2::Error>());
+    cause.is_some_and(|cause| {
+        cause.is_go_away() && cause.is_remote() && cause.reason() == Some(h2::Reason::NO_ERROR)
+    })
 }
 
 fn causes(error: &dyn std::error::Error) -> String {
