@@ -118,10 +118,10 @@ pub(super) async fn serve<Stream, Handler: Answers>(
             serving.handler.refused(peer, if is_large { large } else { StatusCode::BAD_REQUEST }).await;
         }
         Ended::Badly(error) => {
-            tracing::debug!(peer.address = %peer.address.ip(), error = %error, "connection.ended")
+            tracing::debug!(peer.address = %peer.address.ip(), error = %error, "connection.ended");
         }
         Ended::Gone(error) => {
-            tracing::debug!(peer.address = %peer.address.ip(), error = %error, "connection.ended")
+            tracing::debug!(peer.address = %peer.address.ip(), error = %error, "connection.ended");
         }
         Ended::Overdue(phase) => {
             match phase {
