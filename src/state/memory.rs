@@ -80,8 +80,7 @@ impl Memory {
     pub(super) fn end(&self, key: &Key, at: UnixSeconds, keep: Duration) {
         let now = self.clock.now();
         let mut entries = self.entries(key.room);
-        let known = entries.values.get(&key.name).filter(|entry| entry.end.0 > now);
-        let after = known.and_then(|entry| time(&entry.value)).map_or(0, |known| known.0.saturating_add(1));
+        let after = entries.noted(key, now).map_or(0, |known| known.0.saturating_add(1));
         entries.put(&key.name, at.0.max(after).to_string().as_bytes(), now, keep);
     }
 
@@ -89,8 +88,7 @@ impl Memory {
     pub(super) fn told(&self, key: &Key, at: UnixSeconds, keep: Duration) {
         let now = self.clock.now();
         let mut entries = self.entries(key.room);
-        let known = entries.values.get(&key.name).and_then(|entry| time(&entry.value));
-        if known.is_none_or(|known| known < at) {
+        if entries.noted(key, now).is_none_or(|known| known < at) {
             entries.put(&key.name, at.0.to_string().as_bytes(), now, keep);
         }
     }
@@ -99,10 +97,7 @@ impl Memory {
     pub(super) fn ended<const N: usize>(&self, keys: [&Key; N]) -> [Option<UnixSeconds>; N] {
         let now = self.clock.now();
         let entries = self.entries(Room::Revocation);
-        keys.map(|key| {
-            let entry = entries.values.get(&key.name).filter(|entry| entry.end.0 > now);
-            entry.and_then(|entry| time(&entry.value))
-        })
+        keys.map(|key| entries.noted(key, now))
     }
 
     /// Everything noted by [`end`](Self::end) that still counts: its name, when it ended, and how long that is to be known.
@@ -135,6 +130,12 @@ pub(super) fn time(text: &[u8]) -> Option<UnixSeconds> {
 impl Entries {
     fn new(capacity: usize) -> Self {
         Self { capacity, values: HashMap::new(), ends: BTreeMap::new(), next: 0 }
+    }
+
+    /// When what the key names ended.
+    fn noted(&self, key: &Key, now: UnixSeconds) -> Option<UnixSeconds> {
+        let entry = self.values.get(&key.name).filter(|entry| entry.end.0 > now)?;
+        time(&entry.value)
     }
 
     fn put(&mut self, name: &str, value: &[u8], now: UnixSeconds, keep: Duration) {
