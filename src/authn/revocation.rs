@@ -6,7 +6,7 @@ use crate::state::{Away, Key, Room, State};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// By how much the clocks of replicas may differ: what this process knows already is not taken for older.
+/// By how much the clocks of replicas may differ.
 const SKEW: Duration = Duration::from_secs(60);
 
 /// Ends sessions wherever the state reaches. Each end is known for as long as a session may last that it concerns.

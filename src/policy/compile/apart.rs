@@ -42,9 +42,8 @@ impl Compiler<'_> {
             Named::Constant(_) => None,
         });
         // A space is a part of a profile's domain: it tells people apart where nothing else is computed.
-        let computed: Vec<_> = computed.collect();
-        let names: Vec<_> = computed.iter().filter(|(key, _)| *key != "space_name").collect();
-        let names = if names.is_empty() { computed.iter().collect() } else { names };
+        let (spaces, names): (Vec<_>, Vec<_>) = computed.partition(|(key, _)| *key == "space_name");
+        let names = if names.is_empty() { spaces } else { names };
         let Some((key, _)) = names.first() else { return };
         let told_apart = names.iter().any(|(_, template)| template.computed().any(|part| part.names_realm));
         if self.context.several_realms && !told_apart && condition.is_some_and(|rule| !rule.names_realm()) {
