@@ -3,10 +3,10 @@
 use super::Gateway;
 use super::context::RequestContext;
 use crate::authn::principal::Principal;
+use crate::aws::state::TargetState;
 use crate::config::diagnostics::nearest;
 use crate::policy::grant::{DenialReason, Grant};
 use crate::policy::{Destination, Kind, Question, Refusal};
-use crate::presign::state::TargetState;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};

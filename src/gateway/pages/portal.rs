@@ -2,8 +2,8 @@
 
 use super::Pages;
 use crate::authn::principal::{Groups, Principal};
+use crate::aws::state::TargetState;
 use crate::gateway::listing::Access;
-use crate::presign::state::TargetState;
 use maud::{Markup, html};
 
 impl Pages {
