@@ -16,7 +16,6 @@ mod report;
 pub(crate) use opening::Person;
 pub(crate) use report::{Check, Report};
 
-use crate::authn::issuer::Issuer;
 use crate::aws::Aws;
 use crate::clock::Clock;
 use crate::config;
@@ -24,6 +23,7 @@ use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::presign::Presigner;
+use crate::provider::issuer::Issuer;
 use crate::state::State;
 use report::Asking;
 use std::sync::Arc;

@@ -10,14 +10,15 @@ mod slots;
 #[cfg(test)]
 mod tests;
 
-use crate::authn::principal::Principal;
 use crate::aws::session_name::session_name;
 use crate::aws::state::TargetState;
 use crate::aws::{AssumeRole, Aws, Deadline};
+
 use crate::clock::Clock;
 use crate::config::AuthorizedHost;
 use crate::metrics::Metrics;
 use crate::policy::grant::Grant;
+use crate::provider::principal::Principal;
 use crate::target::Mint;
 use authorized_url::{AuthorizedHosts, AuthorizedUrl};
 use error::PresignError;

@@ -2,15 +2,15 @@
 
 use super::failure::Failure;
 use crate::authn::AuthnError;
-use crate::authn::claims::TokenError;
-use crate::authn::login::SignInError;
-use crate::authn::return_to::ReturnTo;
-use crate::authn::session::Unusable;
 use crate::aws::error::AwsErrorKind;
 use crate::aws::state::TargetState;
 use crate::policy::NO_SUCH_PATH;
 use crate::policy::grant::{Denial, DenialReason, Outcome};
 use crate::presign::error::PresignError;
+use crate::provider::error::SignInError;
+use crate::sessions::Unusable;
+use crate::sign_in::return_to::ReturnTo;
+use crate::tokens::error::TokenError;
 use hyper::StatusCode;
 use hyper::http::request;
 use std::sync::Arc;
