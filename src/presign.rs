@@ -23,12 +23,12 @@ mod tests;
 
 pub use examination::Identity;
 
-use crate::authn::principal::Principal;
 use crate::clock::Clock;
 use crate::config::AwsConfig;
 use crate::http_client::egress::Egress;
 use crate::metrics::Metrics;
 use crate::policy::grant::Grant;
+use crate::provider::principal::Principal;
 use crate::target::Mint;
 use authorized_url::{AuthorizedHosts, AuthorizedUrl};
 use aws_sdk_sagemaker::config::SharedCredentialsProvider;
