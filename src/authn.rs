@@ -1,43 +1,22 @@
 //! Who is asking: a request's head becomes a [`Principal`], or an error that says which check failed.
 //!
-//! A token is an [`UnverifiedToken`] until its [`Issuer`] has proven its signature (`jwks`) and checked what it says
-//! (`claims`); only then may it name a [`Principal`].
+//! A token is an [`UnverifiedToken`] until its [`Issuer`] has proven its signature and checked what it says; only then may it name a [`Principal`].
 
-mod by_digest;
-pub mod claims;
-pub mod cookie;
 pub mod credential;
-pub mod discovery;
-pub mod issuer;
-mod json;
-pub mod jwks;
-pub mod login;
-pub mod logout;
-mod pem_keys;
-pub mod principal;
-mod public_key;
-mod recognised;
-mod refresh;
-pub mod return_to;
-mod revocation;
-pub mod seal;
-pub mod session;
-mod signed_header;
-mod single_flight;
-pub mod token;
 
 use crate::config::Credentials;
 use crate::metrics::Metrics;
-use claims::TokenError;
+use crate::provider::issuer::Issuer;
+use crate::provider::principal::Principal;
+use crate::provider::recognised::{Presentation, Seen};
+use crate::sessions::{Opened, Sessions, Unusable};
+use crate::tokens::error::TokenError;
+use crate::tokens::jws::UnverifiedToken;
+use crate::tokens::signed_header;
 use credential::Presented;
 use hyper::header::{HeaderName, HeaderValue};
-use issuer::Issuer;
-use principal::Principal;
-use recognised::{Presentation, Seen};
-use session::{Opened, Sessions, Unusable};
 use std::fmt;
 use std::sync::Arc;
-use token::UnverifiedToken;
 
 /// Turns the credentials of a request into a person.
 ///

@@ -20,7 +20,7 @@ pub mod trial;
 
 pub use crate::target::Kind;
 
-use crate::authn::principal::Principal;
+use crate::provider::principal::Principal;
 use crate::target::{Mint, Target};
 use blueprint::Blueprint;
 use expression::Condition;

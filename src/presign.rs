@@ -22,11 +22,11 @@ mod tests;
 
 pub use examination::Identity;
 
-use crate::authn::principal::Principal;
 use crate::clock::Clock;
 use crate::config::AwsConfig;
 use crate::metrics::Metrics;
 use crate::policy::grant::Grant;
+use crate::provider::principal::Principal;
 use crate::target::Mint;
 use authorized_url::{AuthorizedHosts, AuthorizedUrl};
 use aws_sdk_sagemaker::config::SharedCredentialsProvider;

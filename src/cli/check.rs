@@ -2,7 +2,6 @@
 
 use super::{CheckArgs, Configuration, Failed, Format, load, print, print_json};
 use crate::audit::file::AuditFile;
-use crate::authn::issuer::Issuer;
 use crate::clock::Clock;
 use crate::config::diagnostics::{Diagnostic, Severity};
 use crate::config::located::{At, Location};
@@ -13,6 +12,7 @@ use crate::metrics::Metrics;
 use crate::policy::explain;
 use crate::policy::reads::Reads;
 use crate::policy::trial::{TestOutcome, run_tests};
+use crate::provider::issuer::Issuer;
 use crate::server::tls::Tls;
 use crate::state::State;
 use serde_json::json;

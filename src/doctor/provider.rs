@@ -3,13 +3,15 @@
 use super::clock;
 use super::remedy;
 use super::report::{Asking, Check};
-use crate::authn::discovery::{FetchError, Provider};
-use crate::authn::issuer::{Discovered, Issuer, KeysFound};
-use crate::authn::login::{RelyingParty, SignInError, redirect_uri};
 use crate::clock::Clock;
 use crate::config::{self, Algorithm, SignInConfig};
 use crate::http_client::{HttpClient, HttpError};
 use crate::policy::reads::Reads;
+use crate::provider::discovery::{FetchError, Provider};
+use crate::provider::error::SignInError;
+use crate::provider::issuer::{Discovered, Issuer, KeysFound};
+use crate::provider::relying_party::RelyingParty;
+use crate::sign_in::redirect_uri;
 use std::sync::Arc;
 
 const UNREACHED: &str =

@@ -1,9 +1,9 @@
 //! One access-log event and one count per request, however it ends.
 
 use super::respond::Body;
-use crate::authn::principal::Principal;
 use crate::metrics::Metrics;
 use crate::metrics::series::{GONE, PROBE};
+use crate::provider::principal::Principal;
 use crate::telemetry::{self, request_ids::RequestIds};
 use hyper::body::Body as _;
 use hyper::http::request;

@@ -3,7 +3,7 @@
 use super::grant::{Effect, Outcome, Step, Trace};
 use super::reads::{Names, Reads};
 use super::{Destination, Policy, Question, Refusal};
-use crate::authn::principal::Groups;
+use crate::provider::principal::Groups;
 use crate::target::{Mint, Target};
 use serde::Serialize;
 use serde_json::{Map, Value};

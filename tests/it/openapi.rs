@@ -34,9 +34,9 @@ fn reasons_in_the_source() -> BTreeSet<String> {
     let mut words = BTreeSet::new();
     for (file, table, pattern) in [
         ("authn.rs", "pub fn reason(&self)", &arm),
-        ("authn/claims/error.rs", "pub fn reason(&self)", &arm),
-        ("authn/principal.rs", "pub fn reason(", &arm),
-        ("authn/session/error.rs", "impl Unusable {", &arm),
+        ("tokens/error.rs", "pub fn reason(&self)", &arm),
+        ("provider/principal.rs", "pub fn reason(", &arm),
+        ("sessions/error.rs", "impl Unusable {", &arm),
         ("policy/grant.rs", "impl DenialReason {", &arm),
         ("presign/error.rs", "pub fn as_str(&self)", &arm),
         ("gateway/error.rs", "fn failure(self", &literal),

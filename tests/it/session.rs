@@ -5,12 +5,12 @@ mod selection;
 
 use crate::support::browser::Browser;
 use hyper::header::{COOKIE, HeaderMap, HeaderValue};
-use postern::authn::principal::{Groups, Principal};
-use postern::authn::seal::{Sealer, SealingKey};
-use postern::authn::session::{Arrival, Opened, ProviderTokens, Session, SessionError, Sessions, Unusable};
 use postern::clock::{Clock, UnixSeconds};
 use postern::config::{Algorithm, ClaimPaths, IssuerConfig, KeySource, SessionConfig};
 use postern::policy::reads::{Names, Reads};
+use postern::provider::principal::{Groups, Principal};
+use postern::sessions::seal::{Sealer, SealingKey};
+use postern::sessions::{Arrival, Opened, ProviderTokens, Session, SessionError, Sessions, Unusable};
 use postern::state::State;
 use serde_json::json;
 use std::sync::Arc;

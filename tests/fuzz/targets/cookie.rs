@@ -3,13 +3,13 @@
 use super::marks::written_out;
 use super::token::{NOW, issuer};
 use hyper::header::{COOKIE, HeaderMap, HeaderValue};
-use postern::authn::cookie::{Cookie, Found};
-use postern::authn::principal::{Groups, Principal};
-use postern::authn::seal::{Purpose, Sealer, SealingKey};
-use postern::authn::session::{Arrival, Opened, ProviderTokens, Seen, Sessions, Unusable};
 use postern::clock::{Clock, UnixSeconds};
 use postern::config::{KeySource, SessionConfig};
 use postern::policy::reads::{Names, Reads};
+use postern::provider::principal::{Groups, Principal};
+use postern::sessions::cookie::{Cookie, Found};
+use postern::sessions::seal::{Purpose, Sealer, SealingKey};
+use postern::sessions::{Arrival, Opened, ProviderTokens, Seen, Sessions, Unusable};
 use postern::state::State;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;

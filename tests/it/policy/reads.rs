@@ -2,13 +2,13 @@
 
 use super::{AROUND, notebook_with, studio_with};
 use hyper::header::{COOKIE, HeaderMap, HeaderValue};
-use postern::authn::principal::{Groups, Principal};
-use postern::authn::seal::{Sealer, SealingKey};
-use postern::authn::session::{Arrival, Opened, ProviderTokens, Seen, Sessions, Unusable};
 use postern::clock::{Clock, UnixSeconds};
 use postern::config::SessionConfig;
 use postern::policy::reads::{Names, Reads};
 use postern::policy::{Policy, Question};
+use postern::provider::principal::{Groups, Principal};
+use postern::sessions::seal::{Sealer, SealingKey};
+use postern::sessions::{Arrival, Opened, ProviderTokens, Seen, Sessions, Unusable};
 use postern::state::State;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};

@@ -3,9 +3,9 @@
 use super::{World, ada, now, refused, valid};
 use crate::support::browser::Browser;
 use hyper::header::COOKIE;
-use postern::authn::principal::{Groups, Principal};
-use postern::authn::session::{Session, SessionError, Unusable};
 use postern::policy::reads::{Names, Reads};
+use postern::provider::principal::{Groups, Principal};
+use postern::sessions::{Session, SessionError, Unusable};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;

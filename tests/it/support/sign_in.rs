@@ -4,11 +4,6 @@ use super::browser::Browser;
 use super::provider::{CLIENT_ID, CLIENT_SECRET, Provider};
 use super::signer::Signer;
 use postern::audit::Audit;
-use postern::authn::issuer::Issuer;
-use postern::authn::login::{Finished, Prompt, RelyingParty, SignIn, SignInError};
-use postern::authn::return_to::ReturnTo;
-use postern::authn::seal::{Sealer, SealingKey};
-use postern::authn::session::{Revalidation, Sessions};
 use postern::clock::{Clock, UnixSeconds};
 use postern::config::{
     Algorithm, ClaimPaths, ClientAuthentication, IssuerConfig, KeySource, SecretSource, SessionConfig,
@@ -17,6 +12,13 @@ use postern::config::{
 use postern::http_client::HttpClient;
 use postern::metrics::Metrics;
 use postern::policy::reads::{Names, Reads};
+use postern::provider::error::SignInError;
+use postern::provider::issuer::Issuer;
+use postern::provider::relying_party::RelyingParty;
+use postern::sessions::seal::{Sealer, SealingKey};
+use postern::sessions::{Revalidation, Sessions};
+use postern::sign_in::return_to::ReturnTo;
+use postern::sign_in::{Finished, Prompt, SignIn};
 use postern::state::State;
 use serde_json::{Value, json};
 use std::io::Write;
