@@ -20,6 +20,7 @@ mod crowd;
 mod deploy;
 mod discovery;
 mod doctor;
+mod documentation;
 mod edge;
 mod egress;
 mod fuzz;
