@@ -6,6 +6,7 @@ pub mod discovery;
 pub mod error;
 pub mod issuer;
 mod pem_keys;
+pub mod policy_inputs;
 pub mod principal;
 pub(crate) mod recognised;
 mod refresh;

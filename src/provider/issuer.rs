@@ -3,9 +3,10 @@
 use crate::clock::{Clock, UnixSeconds};
 use crate::config::{Algorithm, IssuerConfig, KeySource};
 use crate::http_client::HttpClient;
+use crate::http_client::document::{self, FetchError};
 use crate::metrics::Metrics;
 use crate::metrics::series::IssuerSeries;
-use crate::provider::discovery::{self, FetchError, Metadata, Provider};
+use crate::provider::discovery::{self, Metadata, Provider};
 use crate::provider::pem_keys::PemKeys;
 use crate::provider::principal::{self, Principal};
 use crate::provider::recognised::{Presentation, Recognised, Recognition, Seen};
@@ -279,7 +280,7 @@ fn keys_at(
                     Location::Known(location) => location.clone(),
                     Location::Discovered(metadata) => metadata.current().await?.document.jwks_uri.clone(),
                 };
-                KeySet::parse(&discovery::fetch(&http, &location).await?.body)
+                KeySet::parse(&document::fetch(&http, &location).await?.body)
             };
             series.keys_fetched(fetched.await)
         })

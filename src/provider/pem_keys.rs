@@ -2,8 +2,8 @@
 
 use crate::clock::{Clock, UnixSeconds};
 use crate::http_client::HttpClient;
+use crate::http_client::document::{self, FetchError};
 use crate::metrics::series::IssuerSeries;
-use crate::provider::discovery::{self, FetchError};
 use crate::provider::single_flight::{Flight, PATIENCE, SPACING, UnderWay, passed};
 use crate::tokens::error::TokenError;
 use crate::tokens::jwks::KeySet;
@@ -106,7 +106,7 @@ impl Shared {
     }
 
     async fn fetch(&self, id: &str, location: &Url) -> Result<KeySet, TokenError> {
-        match discovery::fetch(&self.http, location).await {
+        match document::fetch(&self.http, location).await {
             Ok(answer) => KeySet::from_pem(id, &answer.body).map_err(TokenError::KeysUnavailable),
             Err(FetchError::Status { status: 403 | 404, .. }) => Err(TokenError::UnknownKey),
             Err(error) => Err(TokenError::KeysUnavailable(error)),

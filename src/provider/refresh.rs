@@ -1,7 +1,7 @@
 //! A document of an identity provider, kept in memory and asked for again in the background.
 
 use crate::clock::{Clock, UnixSeconds};
-use crate::provider::discovery::FetchError;
+use crate::http_client::document::FetchError;
 use crate::provider::single_flight::{Flight, PATIENCE, SPACING, UnderWay, passed};
 use std::fmt;
 use std::pin::Pin;
