@@ -13,9 +13,10 @@ mod tests;
 
 pub use presigned::{MintFacts, Presigned};
 
+use crate::aws::error::AwsErrorKind;
 use crate::aws::session_name::session_name;
 use crate::aws::state::TargetState;
-use crate::aws::{AssumeRole, Aws, Deadline};
+use crate::aws::{AssumeRole, Aws, Deadline, Minted, Outlook};
 
 use crate::clock::Clock;
 use crate::config::AuthorizedHost;
@@ -26,6 +27,7 @@ use crate::target::Mint;
 use authorized_url::AuthorizedHosts;
 use error::PresignError;
 use slots::{SlotKey, Slots};
+use std::pin::pin;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -124,7 +126,7 @@ impl Presigner {
         minted
     }
 
-    /// One mint: state and credentials at the same time, then the presign call, then the check of its answer.
+    /// One mint: the presign call, as far as the target's state lets it, and the check of its answer.
     async fn mint_until(
         &self,
         deadline: Deadline,
@@ -132,16 +134,7 @@ impl Presigner {
         session: Option<Arc<AssumeRole>>,
     ) -> Result<Presigned, PresignError> {
         let operation = mint.target.operation();
-        // A look-up spares the person a dead end; it is not worth more waiting than that.
-        let patience = self.aws.timeout() / 4;
-        let look_up = timeout(patience, self.aws.state(mint));
-        let (state, credentials) = tokio::join!(look_up, self.aws.credentials(session.as_ref()));
-        let state = state.unwrap_or(TargetState::Unknown);
-        if !state.may_open() {
-            let message = format!("{operation}: not asked for, the target is {state:?}");
-            return Err(PresignError::NotReady { state, message, aws_request_id: None });
-        }
-        let minted = self.aws.presigned_url(mint, session.as_ref(), &credentials?, deadline).await?;
+        let minted = self.minted(deadline, mint, session.as_ref()).await?;
         let aws_request_id = minted.aws_request_id;
         let url = self.hosts.check(minted.url).and_then(|url| match &mint.fragment {
             Some(page) => url.at(page),
@@ -157,6 +150,45 @@ impl Presigner {
         Ok(Presigned { url, facts })
     }
 
+    /// What AWS answers to the presign call. A look-up spares the person a dead end, and is not waited for where it may
+    /// as well say that all is well.
+    async fn minted(
+        &self,
+        deadline: Deadline,
+        mint: &Mint,
+        session: Option<&Arc<AssumeRole>>,
+    ) -> Result<Minted, PresignError> {
+        let presign = || self.aws.presigned_url(mint, session, deadline);
+        let look_up = timeout(self.aws.timeout() / 4, self.aws.state(mint));
+        match self.aws.outlook(mint).await {
+            Outlook::Known(state) => refuse_unless_open(mint, state)?,
+            Outlook::Doubtful => {
+                let (state, begun) = tokio::join!(look_up, self.aws.begin(session));
+                refuse_unless_open(mint, state.unwrap_or(TargetState::Unknown))?;
+                begun?;
+            }
+            Outlook::Unknown => {
+                let (mut look_up, mut presigning) = (pin!(look_up), pin!(presign()));
+                return tokio::select! {
+                    biased;
+                    state = &mut look_up => {
+                        // Its URL, if there is one already, is dropped with the call.
+                        refuse_unless_open(mint, state.unwrap_or(TargetState::Unknown))?;
+                        Ok(presigning.await?)
+                    }
+                    minted = &mut presigning => match minted {
+                        Err(error) if error.kind == AwsErrorKind::Refused => {
+                            refuse_unless_open(mint, look_up.await.unwrap_or(TargetState::Unknown))?;
+                            Err(error.into())
+                        }
+                        minted => Ok(minted?),
+                    }
+                };
+            }
+        }
+        Ok(presign().await?)
+    }
+
     pub(crate) fn aws(&self) -> &Arc<Aws> {
         &self.aws
     }
@@ -164,4 +196,12 @@ impl Presigner {
     fn session_name(&self, principal: &Principal) -> String {
         session_name(&principal.realm, &principal.user, self.sole_realm.as_deref())
     }
+}
+
+fn refuse_unless_open(mint: &Mint, state: TargetState) -> Result<(), PresignError> {
+    if state.may_open() {
+        return Ok(());
+    }
+    let message = format!("{}: no URL, for the target is {state:?}", mint.target.operation());
+    Err(PresignError::NotReady { state, message, aws_request_id: None })
 }

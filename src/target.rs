@@ -103,6 +103,14 @@ impl fmt::Display for Target {
 }
 
 impl Kind {
+    pub const ALL: [Self; 5] = [
+        Self::StudioDomain,
+        Self::MlflowTrackingServer,
+        Self::MlflowApp,
+        Self::NotebookInstance,
+        Self::PartnerApp,
+    ];
+
     /// The configuration's word.
     pub fn as_str(self) -> &'static str {
         match self {

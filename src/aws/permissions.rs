@@ -94,6 +94,11 @@ impl<'a> Place<'a> {
         self.resource(&format!("domain/{id}"))
     }
 
+    /// Everything of SageMaker's in the region. An app may be of another account than the role.
+    pub(super) fn anything(self) -> String {
+        Self { account: "*", ..self }.resource("*")
+    }
+
     fn resource(self, resource: &str) -> String {
         let Self { partition, region, account } = self;
         format!("arn:{partition}:sagemaker:{region}:{account}:{resource}")

@@ -9,6 +9,8 @@ mod inputs;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod sessions;
+mod states;
+mod trouble;
 
 use super::error::{BadUrl, PresignError};
 use super::{Presigned, Presigner};
