@@ -22,8 +22,10 @@ mod discovery;
 mod doctor;
 mod documentation;
 mod edge;
+mod egress;
 mod fuzz;
 mod iam;
+mod key_floods;
 mod keys;
 mod launch;
 mod links;
@@ -75,6 +77,7 @@ mod support {
     pub(crate) mod postern;
     pub(crate) mod program;
     pub(crate) mod provider;
+    pub(crate) mod proxy;
     pub(crate) mod raw;
     pub(crate) mod sign_in;
     pub(crate) mod signer;

@@ -15,7 +15,8 @@ use std::time::Duration;
 fn examples() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut files: Vec<PathBuf> = entries.filter(|path| path.is_file() && !path.ends_with("README.md")).collect();
+    let mut files: Vec<PathBuf> =
+        entries.filter(|path| path.is_file() && !path.ends_with("README.md")).collect();
     files.sort();
     files
 }
