@@ -10,12 +10,12 @@ mod explain;
 mod iam;
 mod serve;
 
-use crate::authn::seal;
 use crate::config::diagnostics::Diagnostics;
 use crate::config::{self, Loaded};
 use crate::policy::Policy;
 use crate::policy::compile::{CompileContext, compile};
 use crate::policy::trial::PolicyTest;
+use crate::sessions::seal;
 use crate::telemetry::{self, Log, LogFormat};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::fmt::Display;

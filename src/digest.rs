@@ -1,5 +1,7 @@
 //! SHA-256, as a value to compare and to look up by.
 
+pub(crate) mod by_digest;
+
 use aws_lc_rs::digest::{Context, Digest, SHA256, SHA256_OUTPUT_LEN, digest};
 
 pub(crate) type Sha256 = [u8; SHA256_OUTPUT_LEN];

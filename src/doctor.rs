@@ -16,13 +16,13 @@ mod report;
 pub(crate) use opening::Person;
 pub(crate) use report::{Check, Report};
 
-use crate::authn::issuer::Issuer;
 use crate::clock::Clock;
 use crate::config;
 use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::presign::Presigner;
+use crate::provider::issuer::Issuer;
 use crate::state::State;
 use report::Asking;
 use std::sync::Arc;

@@ -24,9 +24,9 @@
 //! - An [`AuthorizedUrl`](presign::authorized_url::AuthorizedUrl) leaves the process once: both ways out consume it. It has
 //!   no `Display`, no `Clone`, no `Serialize`, and its `Debug` shows nothing.
 //! - `policy` performs no I/O when it decides and is never `async`.
-//! - A token is unverified until its type says otherwise: only `authn::claims` makes [`Claims`](authn::claims::Claims).
-//! - The AWS SDK is known to `presign`, `jsonwebtoken` to `authn` (and to the sandbox, which issues tokens), and
-//!   `SystemTime::now` to `clock`.
+//! - A token is unverified until its type says otherwise: only `tokens::claims` makes [`Claims`](tokens::claims::Claims).
+//! - The AWS SDK is known to `presign`, `jsonwebtoken` to `tokens` (also to `provider::client`, which signs its own
+//!   assertions, and to the sandbox, which issues tokens), and `SystemTime::now` to `clock`.
 //! - Every request ends in exactly one access-log event, but for a head over the limit on HTTP/2, which `h2` answers without
 //!   telling anybody; every decision in exactly one audit record. The event and the record of a grant are written when a
 //!   value is dropped, so that a client that hangs up leaves them too.
@@ -35,8 +35,8 @@
 //! # A walkthrough
 //!
 //! Ada opens `https://ml.corp.example/studio`. `gateway::Gateway::handle` finds no session, so her browser goes to the
-//! company's sign-in with the path sealed into `state` ([`authn::login`]), and comes back with a session cookie
-//! ([`authn::session`]). The same request, now with a [`Principal`](authn::principal::Principal), meets the rules:
+//! company's sign-in with the path sealed into `state` ([`sign_in`]), and comes back with a session cookie
+//! ([`sessions`]). The same request, now with a [`Principal`](provider::principal::Principal), meets the rules:
 //! [`policy::Policy::authorize`] tries them in order and the first that matches resolves the target's templates into AWS
 //! names ([`target`]), which is a [`Grant`](policy::grant::Grant). [`presign::Presigner::presign`] assumes the role as Ada, with a
 //! session policy for this one profile, asks SageMaker for the URL, checks its host, and the answer's `Location` is the only
@@ -49,6 +49,10 @@ pub mod sandbox;
 pub mod cli;
 pub mod gateway;
 pub mod authn;
+pub mod sign_in;
+pub mod sessions;
+pub mod provider;
+pub mod tokens;
 pub mod policy;
 pub mod target;
 pub mod presign;

@@ -7,6 +7,7 @@ pub mod authorized_url;
 mod credentials;
 pub mod error;
 mod examination;
+mod http;
 pub(crate) mod permissions;
 mod resource;
 mod retry;
@@ -22,11 +23,12 @@ mod tests;
 
 pub use examination::Identity;
 
-use crate::authn::principal::Principal;
 use crate::clock::Clock;
 use crate::config::AwsConfig;
+use crate::http_client::egress::Egress;
 use crate::metrics::Metrics;
 use crate::policy::grant::Grant;
+use crate::provider::principal::Principal;
 use crate::target::Mint;
 use authorized_url::{AuthorizedHosts, AuthorizedUrl};
 use aws_sdk_sagemaker::config::SharedCredentialsProvider;
@@ -93,7 +95,7 @@ impl Presigner {
     ///
     /// # Errors
     ///
-    /// There is no source of credentials.
+    /// There is no source of credentials, or a variable that should name a proxy does not.
     pub async fn new(
         config: &AwsConfig,
         sole_realm: Option<Arc<str>>,
@@ -101,7 +103,7 @@ impl Presigner {
         metrics: Arc<Metrics>,
         credentials: Option<SharedCredentialsProvider>,
     ) -> Result<Self, String> {
-        let sdk = sdk::settings(config, credentials).await;
+        let sdk = sdk::settings(config, Egress::from_environment()?, credentials).await;
         let provider = sdk.credentials_provider().ok_or("no source of AWS credentials is configured")?;
         let sagemaker = Arc::new(SageMaker::new(&sdk, config.endpoint_url.as_ref().map(ToString::to_string)));
         let sts = Sts::new(&sdk, config.sts_endpoint_url.as_ref().map(ToString::to_string));

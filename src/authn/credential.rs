@@ -1,6 +1,6 @@
 //! Where in a request a token may stand.
 
-use super::AuthnError;
+use super::error::AuthnError;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 
 /// What of a request's head may name a person.

@@ -1,8 +1,8 @@
 //! Whether the machine's clock and others' agree.
 
 use super::report::{Asking, Check};
-use crate::authn::claims::LEEWAY;
 use crate::clock::UnixSeconds;
+use crate::tokens::claims::LEEWAY;
 
 /// A `Date` header has whole seconds, and an answer takes some time.
 const NOTICED: u64 = 5;

@@ -1,8 +1,8 @@
 //! Which targets are looked at.
 
-use crate::authn::principal::Principal;
 use crate::policy::grant::Grant;
 use crate::policy::{Policy, Question};
+use crate::provider::principal::Principal;
 use crate::target::Mint;
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! One access-log event and one count per request, however it ends.
 
-use crate::authn::principal::Principal;
 use crate::metrics::Metrics;
 use crate::metrics::series::{GONE, PROBE};
+use crate::provider::principal::Principal;
 use crate::server::Body;
 use crate::telemetry::{self, request_ids::RequestIds};
 use hyper::body::Body as _;

@@ -2,14 +2,14 @@
 
 use super::failure::Failure;
 use crate::authn::AuthnError;
-use crate::authn::claims::TokenError;
-use crate::authn::login::SignInError;
-use crate::authn::return_to::ReturnTo;
-use crate::authn::session::Unusable;
 use crate::policy::NO_SUCH_PATH;
 use crate::policy::grant::{Denial, DenialReason, Outcome};
 use crate::presign::error::{PresignError, PresignErrorKind};
 use crate::presign::state::TargetState;
+use crate::provider::error::SignInError;
+use crate::sessions::Unusable;
+use crate::sign_in::return_to::ReturnTo;
+use crate::tokens::error::TokenError;
 use hyper::StatusCode;
 use hyper::http::request;
 use std::sync::Arc;

@@ -3,7 +3,7 @@
 //!
 //! Replicas that share state count together; while it is away, each counts for itself.
 
-use crate::authn::principal::Principal;
+use crate::provider::principal::Principal;
 use crate::state::{Key, Room, State};
 use moka::sync::Cache;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -2,11 +2,11 @@
 
 use super::Gateway;
 use super::context::RequestContext;
-use crate::authn::principal::Principal;
 use crate::config::diagnostics::nearest;
 use crate::policy::grant::{DenialReason, Grant};
 use crate::policy::{Destination, Kind, Question, Refusal};
 use crate::presign::state::TargetState;
+use crate::provider::principal::Principal;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};

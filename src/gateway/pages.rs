@@ -8,10 +8,10 @@ mod who_am_i;
 
 pub(crate) use who_am_i::Identity;
 
-use crate::authn::principal::Principal;
 use crate::clock::{Clock, UnixSeconds};
 use crate::config::branding::Branding;
 use crate::config::file::Portal;
+use crate::provider::principal::Principal;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

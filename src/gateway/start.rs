@@ -6,19 +6,20 @@ use super::listing::LOOK_UPS_AT_ONCE;
 use super::pages::Pages;
 use crate::audit::Audit;
 use crate::authn::Authenticator;
-use crate::authn::issuer::Issuer;
-use crate::authn::login::{RelyingParty, SignIn};
-use crate::authn::logout::{Hints, Logout};
-use crate::authn::seal::Sealer;
-use crate::authn::session::{Revalidation, Sessions};
 use crate::clock::Clock;
 use crate::config::{self, IssuerConfig, KeySource};
 use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
-use crate::policy::reads::Reads;
 use crate::presign::Presigner;
+use crate::provider::issuer::Issuer;
+use crate::provider::policy_inputs::PolicyInputs;
+use crate::provider::relying_party::RelyingParty;
 use crate::server::readiness::Readiness;
+use crate::sessions::seal::Sealer;
+use crate::sessions::{Revalidation, Sessions};
+use crate::sign_in::SignIn;
+use crate::sign_in::logout::{Hints, Logout};
 use crate::state::State;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -171,7 +172,7 @@ pub(crate) fn browser_sign_in(
     settings: &config::Gateway,
     issuers: &[Arc<Issuer>],
     sealer: Option<&Arc<Sealer>>,
-    reads: &Reads,
+    reads: &PolicyInputs,
     surroundings: Surroundings<'_>,
 ) -> Result<BrowserSignIn, String> {
     let Surroundings { http, clock, state, observers } = surroundings;

@@ -1,6 +1,6 @@
 //! The two ends of a decision: a [`Grant`] or a [`Denial`].
 
-use crate::authn::principal::Principal;
+use crate::provider::principal::Principal;
 use crate::target::Mint;
 use std::sync::Arc;
 
@@ -117,7 +117,7 @@ impl Grant {
             issuer: realm.into(),
             subject: user.to_owned(),
             name: None,
-            groups: crate::authn::principal::Groups::LeftOut,
+            groups: crate::provider::principal::Groups::LeftOut,
             groups_total: None,
             claims: Arc::default(),
         };

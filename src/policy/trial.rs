@@ -2,8 +2,8 @@
 
 use super::grant::Trace;
 use super::{Policy, Question, explain};
-use crate::authn::principal::Principal;
 use crate::config::located::At;
+use crate::provider::principal::Principal;
 use serde_json::{Map, Value};
 use std::net::IpAddr;
 use std::sync::Arc;

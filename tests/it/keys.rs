@@ -3,9 +3,9 @@
 use crate::support::believer::{Believer, NOW, claims, claims_with, key_set, reason, until};
 use crate::support::jwks_server::Answer;
 use crate::support::signer::Signer;
-use postern::authn::issuer::Issuer;
 use postern::config::KeySource;
 use postern::http_client::HttpClient;
+use postern::provider::issuer::Issuer;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::{Duration, Instant};

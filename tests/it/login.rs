@@ -3,10 +3,11 @@
 use crate::support::browser::Browser;
 use crate::support::provider::{CLIENT_ID, CLIENT_SECRET, TokenAnswer};
 use crate::support::sign_in::{DEEP, World};
-use postern::authn::login::{Finished, Prompt, SignInError};
-use postern::authn::principal::Groups;
-use postern::authn::return_to::ReturnTo;
-use postern::authn::session::Opened;
+use postern::provider::error::SignInError;
+use postern::provider::principal::Groups;
+use postern::sessions::Opened;
+use postern::sign_in::return_to::ReturnTo;
+use postern::sign_in::{Finished, Prompt};
 use serde_json::json;
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -4,8 +4,8 @@ use crate::support::browser::Browser;
 use crate::support::sign_in::World;
 use crate::support::stage::Stage;
 use crate::support::visitor::{Answer, Visitor};
-use postern::authn::login::{Finished, Prompt};
-use postern::authn::return_to::ReturnTo;
+use postern::sign_in::return_to::ReturnTo;
+use postern::sign_in::{Finished, Prompt};
 use std::time::Duration;
 use url::Url;
 

@@ -20,7 +20,9 @@ mod crowd;
 mod deploy;
 mod discovery;
 mod doctor;
+mod documentation;
 mod edge;
+mod egress;
 mod fuzz;
 mod iam;
 mod keys;
@@ -74,6 +76,7 @@ mod support {
     pub(crate) mod postern;
     pub(crate) mod program;
     pub(crate) mod provider;
+    pub(crate) mod proxy;
     pub(crate) mod raw;
     pub(crate) mod sign_in;
     pub(crate) mod signer;

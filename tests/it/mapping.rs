@@ -1,8 +1,8 @@
 //! Claims become a person as the config says, or nobody.
 
 use crate::support::believer::{claims, claims_with, claims_without, issuer_config};
-use postern::authn::principal::{Groups, Principal, principal_from_claims};
 use postern::config::IssuerConfig;
+use postern::provider::principal::{Groups, Principal, principal_from_claims};
 use serde_json::{Value, json};
 
 fn map(config: &IssuerConfig, claims: &Value) -> Result<Principal, &'static str> {

@@ -33,10 +33,10 @@ fn reasons_in_the_source() -> BTreeSet<String> {
     let literal = Regex::new(r#""([a-z]+(?:-[a-z]+)+)""#).unwrap();
     let mut words = BTreeSet::new();
     for (file, table, pattern) in [
-        ("authn.rs", "pub fn reason(&self)", &arm),
-        ("authn/claims/error.rs", "pub fn reason(&self)", &arm),
-        ("authn/principal.rs", "pub fn reason(", &arm),
-        ("authn/session/error.rs", "impl Unusable {", &arm),
+        ("authn/error.rs", "pub fn reason(&self)", &arm),
+        ("tokens/error.rs", "pub fn reason(&self)", &arm),
+        ("tokens/error.rs", "pub fn reason(self)", &arm),
+        ("sessions/error.rs", "impl Unusable {", &arm),
         ("policy/grant.rs", "impl DenialReason {", &arm),
         ("presign/error.rs", "pub fn as_str(&self)", &arm),
         ("gateway/error.rs", "fn failure(self", &literal),

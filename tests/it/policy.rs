@@ -19,7 +19,6 @@ mod reads;
 mod scale;
 mod trials;
 
-use postern::authn::principal::{Groups, Principal};
 use postern::config::diagnostics::Diagnostic;
 use postern::config::located::Named;
 use postern::policy::compile::{CompileContext, compile};
@@ -28,6 +27,7 @@ use postern::policy::file::{DenyRule, Destination, Lookup, PolicyFile, Test};
 use postern::policy::grant::Grant;
 use postern::policy::trial::PolicyTest;
 use postern::policy::{Policy, Question, Refusal};
+use postern::provider::principal::{Groups, Principal};
 use postern::target::{Region, RoleArn, UserProfileName};
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -1,7 +1,7 @@
 //! Where a browser goes after sign-in: never off the gateway's origin, and otherwise exactly where it wanted to go.
 
 use crate::support::elsewhere::vectors;
-use postern::authn::return_to::ReturnTo;
+use postern::sign_in::return_to::ReturnTo;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use url::{Url, form_urlencoded};

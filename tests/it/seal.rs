@@ -2,9 +2,9 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use postern::authn::seal::{Purpose, Sealer, SealingKey, WeakKey, generate_key};
 use postern::config::SecretSource;
 use postern::secret::Secret;
+use postern::sessions::seal::{Purpose, Sealer, SealingKey, WeakKey, generate_key};
 use std::collections::BTreeSet;
 use url::Url;
 

@@ -4,8 +4,8 @@ use crate::support::believer::{Believer, claims, claims_with};
 use crate::support::signer::Signer;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
-use postern::authn::token::UnverifiedToken;
 use postern::config::Algorithm;
+use postern::tokens::jws::UnverifiedToken;
 use serde_json::json;
 use std::time::Instant;
 

@@ -2,8 +2,8 @@
 
 use crate::support::believer::{Believer, ISSUER, NOW, claims, claims_with, claims_without};
 use crate::support::signer::Signer;
-use postern::authn::claims::Expected;
-use postern::authn::token::UnverifiedToken;
+use postern::tokens::claims::Expected;
+use postern::tokens::jws::UnverifiedToken;
 use serde_json::{Value, json};
 
 #[tokio::test]

@@ -5,7 +5,7 @@
 use crate::support::believer::{Believer, claims};
 use crate::support::elsewhere::vectors;
 use crate::support::signer::Signer;
-use postern::authn::jwks::verify_signature;
+use postern::tokens::jwks::verify_signature;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 

@@ -1,9 +1,9 @@
 //! Everything a person may open.
 
 use super::Pages;
-use crate::authn::principal::{Groups, Principal};
 use crate::gateway::listing::Access;
 use crate::presign::state::TargetState;
+use crate::provider::principal::{Groups, Principal};
 use maud::{Markup, html};
 
 impl Pages {

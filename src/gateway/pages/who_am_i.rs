@@ -1,10 +1,10 @@
 //! Who a person is here, and why they may or may not open what there is.
 
 use super::Pages;
-use crate::authn::principal::{Groups, Principal};
 use crate::gateway::listing::Access;
 use crate::policy::grant::DenialReason;
-use crate::policy::reads::Names;
+use crate::provider::policy_inputs::Names;
+use crate::provider::principal::{Groups, Principal};
 use maud::{Markup, html};
 use std::net::IpAddr;
 

@@ -2,8 +2,8 @@
 
 use super::functions::Library;
 use super::text_list::TextList;
-use crate::authn::principal::Groups;
 use crate::policy::Question;
+use crate::provider::principal::Groups;
 use cel::Context;
 use cel::common::types::{
     CelBool, CelDouble, CelInt, CelList, CelMap, CelMapKey, CelNull, CelString, CelUInt,

@@ -5,15 +5,16 @@ use super::cookie::{PUBLIC_URL, sealed, sessions, values};
 use super::marks::written_out;
 use super::token::{NOW, Signer, issuer};
 use hyper::header::{COOKIE, HeaderMap, HeaderValue};
-use postern::authn::issuer::Issuer;
-use postern::authn::login::{Failed, Finished, Prompt, RelyingParty, SignIn};
-use postern::authn::return_to::ReturnTo;
-use postern::authn::seal::{Sealer, SealingKey};
 use postern::clock::{Clock, UnixSeconds};
 use postern::config::{ClientAuthentication, KeySource, SecretSource, SignInConfig};
 use postern::http_client::HttpClient;
 use postern::metrics::Metrics;
-use postern::policy::reads::Reads;
+use postern::provider::issuer::Issuer;
+use postern::provider::policy_inputs::PolicyInputs;
+use postern::provider::relying_party::RelyingParty;
+use postern::sessions::seal::{Sealer, SealingKey};
+use postern::sign_in::return_to::ReturnTo;
+use postern::sign_in::{Failed, Finished, Prompt, SignIn};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -134,8 +135,9 @@ impl World {
                 &Metrics::default(),
             )
             .unwrap();
-            let party =
-                Arc::new(RelyingParty::new(&config, issuer, &Reads::default(), http, clock.clone()).unwrap());
+            let party = Arc::new(
+                RelyingParty::new(&config, issuer, &PolicyInputs::default(), http, clock.clone()).unwrap(),
+            );
             let sessions = sessions(&sealer, &url, &clock);
             let session = sealed(&runtime, &sessions, "ada");
             (SignIn::new(&config, &public_url, party, sessions, Arc::clone(&sealer), clock), session)

@@ -1,10 +1,10 @@
 //! A rule's expression: it says yes, no or that it cannot tell, always the same, and what cannot tell lets nobody in.
 
 use super::policy::{allow, compiled, deny, destination, notebook};
-use postern::authn::principal::{Groups, Principal};
 use postern::policy::grant::DenialReason;
-use postern::policy::reads::Names;
 use postern::policy::{Policy, Question, Refusal};
+use postern::provider::policy_inputs::Names;
+use postern::provider::principal::{Groups, Principal};
 use serde_json::{Value, json};
 use std::net::IpAddr;
 use std::sync::{Arc, LazyLock};

@@ -3,8 +3,8 @@
 use super::token::Signer;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use postern::authn::claims::TokenError;
-use postern::authn::jwks::verify_signature;
+use postern::tokens::error::TokenError;
+use postern::tokens::jwks::verify_signature;
 use serde_json::{Value, json};
 use std::sync::LazyLock;
 

@@ -70,7 +70,7 @@ fn policy(globs: &[&str]) -> Compiled {
 }
 
 fn opened(policy: &Policy, name: &str, path: &str, query: Option<&str>) -> Option<target::Mint> {
-    static ADA: LazyLock<Arc<postern::authn::principal::Principal>> =
+    static ADA: LazyLock<Arc<postern::provider::principal::Principal>> =
         LazyLock::new(|| Arc::new(person("ada")));
     let question = Question { principal: &ADA, client_ip: None, path: Some(path), query };
     match policy.authorize(policy.destination(name).unwrap(), &question) {

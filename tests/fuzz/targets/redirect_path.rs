@@ -1,6 +1,6 @@
 //! Where a browser goes after sign-in: on this origin, whoever reads the text, and to no page that begins or ends it.
 
-use postern::authn::return_to::ReturnTo;
+use postern::sign_in::return_to::ReturnTo;
 use url::{Url, form_urlencoded};
 
 const ORIGIN: &str = "https://gw.example.com";

@@ -11,11 +11,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// The annotated configurations that are part of the project.
+/// The annotated configurations that are part of the project: every file of the folder but the page that explains them.
 fn examples() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
     let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    let mut files: Vec<PathBuf> = entries.filter(|path| path.is_file()).collect();
+    let mut files: Vec<PathBuf> =
+        entries.filter(|path| path.is_file() && !path.ends_with("README.md")).collect();
     files.sort();
     files
 }

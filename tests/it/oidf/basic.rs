@@ -5,8 +5,8 @@ use crate::support::browser::Browser;
 use crate::support::provider::Signature;
 use crate::support::sign_in::{DEEP, World};
 use crate::support::signer::Signer;
-use postern::authn::login::Finished;
-use postern::authn::principal::Groups;
+use postern::provider::principal::Groups;
+use postern::sign_in::Finished;
 use serde_json::{Value, json};
 use std::sync::Arc;
 

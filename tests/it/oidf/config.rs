@@ -5,8 +5,8 @@ use crate::support::browser::Browser;
 use crate::support::provider::Signature;
 use crate::support::sign_in::World;
 use crate::support::signer::Signer;
-use postern::authn::login::Prompt;
-use postern::authn::return_to::ReturnTo;
+use postern::sign_in::Prompt;
+use postern::sign_in::return_to::ReturnTo;
 use serde_json::json;
 
 async fn suite() -> World {

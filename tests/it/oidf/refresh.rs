@@ -1,7 +1,7 @@
 //! Refresh tokens: what a relying party must notice in the ID token that comes with them.
 
 use crate::revalidation::{INTERVAL, World, refused};
-use postern::authn::session::Unusable;
+use postern::sessions::Unusable;
 use serde_json::{Value, json};
 
 /// Ada's session, long due, and a provider that says this of her.

@@ -1,8 +1,8 @@
 //! The tests that a configuration brings for its own policy.
 
 use super::{AROUND, Around, person};
-use postern::authn::principal::Principal;
 use postern::policy::trial::{TestOutcome, run_tests};
+use postern::provider::principal::Principal;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 

@@ -2,7 +2,7 @@
 
 use super::{INTERVAL, World, groups, refused, valid};
 use crate::support::provider::TokenAnswer;
-use postern::authn::session::Unusable;
+use postern::sessions::Unusable;
 use serde_json::json;
 use std::time::Duration;
 

@@ -3,8 +3,8 @@
 use crate::support::postern::Postern;
 use crate::support::stage::Stage;
 use crate::support::visitor::Visitor;
-use postern::authn::seal::generate_key;
 use postern::sandbox::{Person, PersonGroups, SandboxOptions};
+use postern::sessions::seal::generate_key;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::time::Duration;

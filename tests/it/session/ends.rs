@@ -2,8 +2,8 @@
 
 use super::{HOUR, World, ada, now, refused, valid};
 use crate::support::browser::Browser;
-use postern::authn::session::{Arrival, ProviderTokens, Unusable};
 use postern::clock::{Clock, UnixSeconds};
+use postern::sessions::{Arrival, ProviderTokens, Unusable};
 use std::time::Duration;
 
 #[test]

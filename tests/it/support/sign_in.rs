@@ -4,11 +4,6 @@ use super::browser::Browser;
 use super::provider::{CLIENT_ID, CLIENT_SECRET, Provider};
 use super::signer::Signer;
 use postern::audit::Audit;
-use postern::authn::issuer::Issuer;
-use postern::authn::login::{Finished, Prompt, RelyingParty, SignIn, SignInError};
-use postern::authn::return_to::ReturnTo;
-use postern::authn::seal::{Sealer, SealingKey};
-use postern::authn::session::{Revalidation, Sessions};
 use postern::clock::{Clock, UnixSeconds};
 use postern::config::{
     Algorithm, ClaimPaths, ClientAuthentication, IssuerConfig, KeySource, SecretSource, SessionConfig,
@@ -16,7 +11,14 @@ use postern::config::{
 };
 use postern::http_client::HttpClient;
 use postern::metrics::Metrics;
-use postern::policy::reads::{Names, Reads};
+use postern::provider::error::SignInError;
+use postern::provider::issuer::Issuer;
+use postern::provider::policy_inputs::{Names, PolicyInputs};
+use postern::provider::relying_party::RelyingParty;
+use postern::sessions::seal::{Sealer, SealingKey};
+use postern::sessions::{Revalidation, Sessions};
+use postern::sign_in::return_to::ReturnTo;
+use postern::sign_in::{Finished, Prompt, SignIn};
 use postern::state::State;
 use serde_json::{Value, json};
 use std::io::Write;
@@ -89,7 +91,7 @@ impl Stack {
 pub(crate) struct Shared {
     pub(crate) sealer: Arc<Sealer>,
     pub(crate) state: State,
-    pub(crate) reads: Reads,
+    pub(crate) reads: PolicyInputs,
     pub(crate) revalidate: Option<(Duration, Audit)>,
     pub(crate) metrics: Arc<Metrics>,
 }
@@ -100,7 +102,7 @@ impl Shared {
         Self {
             sealer: Arc::new(Sealer::new(&SealingKey::random(), &[], &public_url, issuer)),
             state: State::in_memory(clock.clone()),
-            reads: Reads { claims: Names::All, groups: Names::All },
+            reads: PolicyInputs { claims: Names::All, groups: Names::All },
             revalidate: None,
             metrics: Arc::default(),
         }

@@ -1,0 +1,259 @@
+//! This gateway as an OAuth client: what it asks of the token endpoint and of `UserInfo`, and how it says who it is.
+
+use super::error::{SignInError, error_code};
+use crate::clock::Clock;
+use crate::config::{ClientAuthentication, SignInConfig};
+use crate::http_client::HttpClient;
+use crate::provider::discovery::Provider;
+use crate::secret::{Secret, random};
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use hyper::StatusCode;
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::fmt;
+use std::time::Duration;
+use url::{Url, form_urlencoded};
+use zeroize::Zeroizing;
+
+const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+const ASSERTION_LIFETIME: Duration = Duration::from_secs(60);
+
+#[derive(Debug)]
+pub(super) struct Client {
+    id: String,
+    authentication: Authentication,
+    http: HttpClient,
+    clock: Clock,
+}
+
+enum Authentication {
+    Secret(Zeroizing<String>),
+    PrivateKey { algorithm: Algorithm, key: EncodingKey },
+}
+
+/// What the token endpoint gives for a code or a refresh token. Not verified, and never shown.
+pub(crate) struct Tokens {
+    /// A refresh may go without (OpenID Connect Core 1.0, section 12.2).
+    pub(crate) id_token: Option<String>,
+    pub(crate) access_token: String,
+    pub(crate) refresh_token: Option<String>,
+}
+
+impl Client {
+    /// # Errors
+    ///
+    /// The secret cannot be read, or the key is not one that signs, in words for the admin.
+    pub(super) fn new(config: &SignInConfig, http: HttpClient, clock: Clock) -> Result<Self, String> {
+        let authentication = match &config.client_authentication {
+            ClientAuthentication::Secret(source) => {
+                let secret = String::from_utf8(source.read()?.expose().to_vec())
+                    .map_err(|_| "`client_secret` is not UTF-8 text")?;
+                Authentication::Secret(Zeroizing::new(secret))
+            }
+            ClientAuthentication::PrivateKeyJwt(source) => {
+                let (algorithm, key) = signing_key(source.read()?.expose())
+                    .ok_or("`private_key_jwt` is not a PEM private key: RSA of 2048 bits or more, P-256, P-384 or Ed25519, the latter three in PKCS #8, which `openssl pkey -in KEY -out PKCS8` writes")?;
+                Authentication::PrivateKey { algorithm, key }
+            }
+        };
+        Ok(Self { id: config.client_id.clone(), authentication, http, clock })
+    }
+
+    pub(super) fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Trades the code for tokens (OpenID Connect Core 1.0, section 3.1.3); the ID token, which must be one of them, stands
+    /// beside the others.
+    pub(super) async fn exchange(
+        &self,
+        provider: &Provider,
+        issuer: &str,
+        code: &str,
+        redirect_uri: &Url,
+        verifier: &str,
+    ) -> Result<(String, Tokens), SignInError> {
+        let form = [
+            ("grant_type", "authorization_code"),
+            ("code", code),
+            ("redirect_uri", redirect_uri.as_str()),
+            ("code_verifier", verifier),
+        ];
+        let mut tokens = self.grant(provider, issuer, &form).await?;
+        let id_token = tokens.id_token.take().ok_or(SignInError::MalformedTokens("it has no id_token"))?;
+        Ok((id_token, tokens))
+    }
+
+    /// Asks for new tokens (RFC 6749, section 6), of the scope that was granted.
+    pub(super) async fn refresh(
+        &self,
+        provider: &Provider,
+        issuer: &str,
+        refresh_token: &str,
+    ) -> Result<Tokens, SignInError> {
+        let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token)];
+        self.grant(provider, issuer, &form).await
+    }
+
+    async fn grant(
+        &self,
+        provider: &Provider,
+        issuer: &str,
+        pairs: &[(&str, &str)],
+    ) -> Result<Tokens, SignInError> {
+        // The serializer cannot cross threads, so it ends before the first wait.
+        let (authorization, form) = {
+            let mut form = form_urlencoded::Serializer::new(String::new());
+            form.extend_pairs(pairs);
+            (self.authenticate(&mut form, provider, issuer)?, form.finish())
+        };
+        let answer = self.http.post_form(&provider.token_endpoint, authorization.as_ref(), form).await?;
+        if answer.status == StatusCode::OK {
+            return Tokens::parse(&answer.body);
+        }
+        check_working(answer.status)?;
+        let error = serde_json::from_slice::<TokenErrorBody>(&answer.body)
+            .map_or_else(|_| format!("status_{}", answer.status.as_u16()), |body| error_code(&body.error));
+        Err(SignInError::TokenRefused { error })
+    }
+
+    /// OpenID Connect Core 1.0, section 5.3. Signed answers are not taken: they must be asked for.
+    pub(super) async fn user_info(
+        &self,
+        endpoint: &Url,
+        access_token: &str,
+    ) -> Result<Map<String, Value>, SignInError> {
+        let authorization = Secret::new(format!("Bearer {access_token}"));
+        let answer = self.http.get_authorized(endpoint, &authorization).await?;
+        check_working(answer.status)?;
+        let status = answer.status.as_u16();
+        match serde_json::from_slice(&answer.body) {
+            Ok(claims) if answer.status == StatusCode::OK => Ok(claims),
+            _ => Err(SignInError::UserInfo { status }),
+        }
+    }
+
+    /// Says who we are, in the form or in the `Authorization` value that is returned.
+    fn authenticate(
+        &self,
+        form: &mut form_urlencoded::Serializer<'_, String>,
+        provider: &Provider,
+        issuer: &str,
+    ) -> Result<Option<Secret>, SignInError> {
+        let takes = |method: &str| provider.token_endpoint_auth_methods.iter().any(|taken| taken == method);
+        match &self.authentication {
+            Authentication::Secret(secret) if takes("client_secret_basic") => {
+                Ok(Some(basic(&self.id, secret)))
+            }
+            Authentication::Secret(secret) if takes("client_secret_post") => {
+                form.append_pair("client_id", &self.id);
+                form.append_pair("client_secret", secret);
+                Ok(None)
+            }
+            Authentication::Secret(_) => Err(SignInError::NoClientAuthentication),
+            Authentication::PrivateKey { algorithm, key } => {
+                form.append_pair("client_id", &self.id);
+                form.append_pair("client_assertion_type", ASSERTION_TYPE);
+                form.append_pair("client_assertion", &self.assertion(*algorithm, key, issuer)?);
+                Ok(None)
+            }
+        }
+    }
+
+    /// RFC 7523, section 3. The audience is the issuer alone: its update (draft-ietf-oauth-rfc7523bis) forbids the token
+    /// endpoint there, because an endpoint may be another provider's.
+    fn assertion(
+        &self,
+        algorithm: Algorithm,
+        key: &EncodingKey,
+        issuer: &str,
+    ) -> Result<String, SignInError> {
+        let now = self.clock.now();
+        let claims = Assertion {
+            iss: &self.id,
+            sub: &self.id,
+            aud: issuer,
+            jti: URL_SAFE_NO_PAD.encode(random::<16>()),
+            iat: now.0,
+            exp: now.plus(ASSERTION_LIFETIME).0,
+        };
+        jsonwebtoken::encode(&Header::new(algorithm), &claims, key)
+            .map_err(|_| SignInError::UnusableClientKey)
+    }
+}
+
+impl Tokens {
+    fn parse(body: &[u8]) -> Result<Self, SignInError> {
+        let body: TokenBody = serde_json::from_slice(body)
+            .map_err(|_| SignInError::MalformedTokens("it is not the JSON of a token response"))?;
+        if !body.token_type.eq_ignore_ascii_case("bearer") {
+            return Err(SignInError::MalformedTokens("its token_type is not Bearer"));
+        }
+        let TokenBody { access_token, id_token, refresh_token, .. } = body;
+        Ok(Self { id_token, access_token, refresh_token })
+    }
+}
+
+#[derive(Serialize)]
+struct Assertion<'a> {
+    iss: &'a str,
+    sub: &'a str,
+    aud: &'a str,
+    jti: String,
+    iat: u64,
+    exp: u64,
+}
+
+#[derive(Deserialize)]
+struct TokenBody {
+    access_token: String,
+    token_type: String,
+    id_token: Option<String>,
+    refresh_token: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct TokenErrorBody {
+    error: String,
+}
+
+/// RFC 6749, section 2.3.1: both parts are form-encoded before they are joined.
+fn basic(id: &str, secret: &str) -> Secret {
+    let id: String = form_urlencoded::byte_serialize(id.as_bytes()).collect();
+    let secret: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    Secret::new(format!("Basic {}", STANDARD.encode(format!("{id}:{secret}"))))
+}
+
+/// The key and the algorithm that its type allows, found by signing with it.
+fn signing_key(pem: &[u8]) -> Option<(Algorithm, EncodingKey)> {
+    let candidates = [
+        (Algorithm::RS256, EncodingKey::from_rsa_pem(pem)),
+        (Algorithm::ES256, EncodingKey::from_ec_pem(pem)),
+        (Algorithm::ES384, EncodingKey::from_ec_pem(pem)),
+        (Algorithm::EdDSA, EncodingKey::from_ed_pem(pem)),
+    ];
+    candidates.into_iter().find_map(|(algorithm, key)| {
+        let key = key.ok()?;
+        jsonwebtoken::encode(&Header::new(algorithm), &(), &key).ok()?;
+        Some((algorithm, key))
+    })
+}
+
+impl fmt::Debug for Authentication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Secret(_) => "Secret(..)",
+            Self::PrivateKey { .. } => "PrivateKey(..)",
+        })
+    }
+}
+
+/// A provider that is out of order says nothing about the person.
+fn check_working(status: StatusCode) -> Result<(), SignInError> {
+    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
+        return Err(SignInError::ProviderFailed { status: status.as_u16() });
+    }
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! What a provider says of itself (OpenID Connect Discovery 1.0, section 4).
+
+use crate::clock::{Clock, UnixSeconds};
+use crate::http_client::HttpClient;
+use crate::http_client::document::{FetchError, fetch};
+use crate::provider::refresh::{Fetch, Refreshed};
+use serde_json::{Map, Value};
+use std::sync::Arc;
+use url::Url;
+
+/// How much is told of an issuer that is not ours.
+const LONGEST_SHOWN: usize = 200;
+
+/// What sign-in needs to know of a provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provider {
+    pub authorization_endpoint: Url,
+    pub token_endpoint: Url,
+    pub userinfo_endpoint: Option<Url>,
+    pub end_session_endpoint: Option<Url>,
+    /// `authorization_response_iss_parameter_supported` (RFC 9207): the callback carries `iss`, and must.
+    pub iss_parameter_supported: bool,
+    /// `token_endpoint_auth_methods_supported`; where absent, `client_secret_basic` alone as the specification says.
+    pub token_endpoint_auth_methods: Vec<String>,
+    /// `response_types_supported`.
+    pub response_types: Vec<String>,
+    /// `code_challenge_methods_supported` (RFC 8414, section 2). Providers that support PKCE may leave it out.
+    pub code_challenge_methods: Vec<String>,
+}
+
+/// The metadata document as far as it is used. An issuer of bearer tokens may publish its keys and nothing else, so what
+/// sign-in needs is judged when sign-in asks.
+#[derive(Clone, Debug)]
+pub(crate) struct Metadata {
+    pub(crate) jwks_uri: Url,
+    pub(crate) provider: Result<Arc<Provider>, FetchError>,
+}
+
+/// The metadata of `issuer`, fetched when first asked for.
+///
+/// Endpoints may stand on other hosts than the issuer (Google's do): the document is believed because it came over TLS
+/// from the issuer's own URL. A change of a host is logged.
+///
+/// # Errors
+///
+/// The issuer is not a URL.
+pub(crate) fn metadata(issuer: &str, http: HttpClient, clock: Clock) -> Result<Refreshed<Metadata>, String> {
+    let location =
+        location(issuer).ok_or_else(|| format!("`{issuer}` is not an http(s) URL without query"))?;
+    let issuer: Arc<str> = Arc::from(issuer);
+    let name = format!("discovery document of {issuer}");
+    Ok(Refreshed::new(name, clock, move |before: Option<Arc<Metadata>>| -> Fetch<Metadata> {
+        let (http, location, issuer) = (http.clone(), location.clone(), Arc::clone(&issuer));
+        Box::pin(async move {
+            let (metadata, _) = load(&http, &location, &issuer).await?;
+            if let Some(before) = before {
+                log_moves(&issuer, &before, &metadata);
+            }
+            Ok(metadata)
+        })
+    }))
+}
+
+/// The metadata of `issuer` as it is now, and what time it is there.
+///
+/// # Errors
+///
+/// The issuer is not a URL, or its document cannot be had or used.
+pub(crate) async fn ask(
+    issuer: &str,
+    http: &HttpClient,
+) -> Result<(Metadata, Option<UnixSeconds>), FetchError> {
+    let location =
+        location(issuer).ok_or_else(|| FetchError::Unusable(format!("`{issuer}` is not a URL")))?;
+    load(http, &location, issuer).await
+}
+
+async fn load(
+    http: &HttpClient,
+    location: &Url,
+    issuer: &str,
+) -> Result<(Metadata, Option<UnixSeconds>), FetchError> {
+    let answer = fetch(http, location).await?;
+    Ok((parse(&answer.body, issuer)?, answer.date))
+}
+
+/// `/.well-known/openid-configuration` below the issuer, whose own path comes first (section 4.1).
+fn location(issuer: &str) -> Option<Url> {
+    let issuer = Url::parse(issuer).ok()?;
+    let plain = matches!(issuer.scheme(), "https" | "http")
+        && issuer.query().is_none()
+        && issuer.fragment().is_none()
+        && issuer.username().is_empty()
+        && issuer.password().is_none();
+    let base = issuer.as_str().trim_end_matches('/');
+    plain.then(|| Url::parse(&format!("{base}/.well-known/openid-configuration")).ok()).flatten()
+}
+
+fn parse(body: &[u8], issuer: &str) -> Result<Metadata, FetchError> {
+    let document: Map<String, Value> = serde_json::from_slice(body).map_err(|_| {
+        FetchError::Unusable(format!("the discovery document of `{issuer}` is not a JSON object"))
+    })?;
+    match document.get("issuer").and_then(Value::as_str) {
+        Some(found) if found == issuer => {}
+        found => {
+            let found = found.unwrap_or("missing").escape_debug().take(LONGEST_SHOWN).collect();
+            return Err(FetchError::OtherIssuer { issuer: issuer.to_owned(), found });
+        }
+    }
+    let insecure = issuer.starts_with("http://");
+    Ok(Metadata {
+        jwks_uri: endpoint(&document, "jwks_uri", insecure)?,
+        provider: provider(&document, insecure).map(Arc::new),
+    })
+}
+
+fn provider(document: &Map<String, Value>, insecure: bool) -> Result<Provider, FetchError> {
+    let optional = |name| match document.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(_) => endpoint(document, name, insecure).map(Some),
+    };
+    let listed = |name| {
+        let values = document.get(name).and_then(Value::as_array)?;
+        Some(values.iter().filter_map(Value::as_str).map(str::to_owned).collect::<Vec<_>>())
+    };
+    let methods = listed("token_endpoint_auth_methods_supported");
+    let iss_parameter = document.get("authorization_response_iss_parameter_supported");
+    Ok(Provider {
+        authorization_endpoint: endpoint(document, "authorization_endpoint", insecure)?,
+        token_endpoint: endpoint(document, "token_endpoint", insecure)?,
+        userinfo_endpoint: optional("userinfo_endpoint")?,
+        end_session_endpoint: optional("end_session_endpoint")?,
+        iss_parameter_supported: iss_parameter == Some(&Value::Bool(true)),
+        token_endpoint_auth_methods: methods.unwrap_or_else(|| vec!["client_secret_basic".to_owned()]),
+        response_types: listed("response_types_supported").unwrap_or_default(),
+        code_challenge_methods: listed("code_challenge_methods_supported").unwrap_or_default(),
+    })
+}
+
+fn endpoint(document: &Map<String, Value>, name: &str, insecure: bool) -> Result<Url, FetchError> {
+    let Some(value) = document.get(name) else {
+        return Err(FetchError::Unusable(format!("`{name}` is missing in the discovery document")));
+    };
+    let url = value.as_str().and_then(|text| Url::parse(text).ok());
+    url.filter(|url| url.scheme() == "https" || (insecure && url.scheme() == "http"))
+        .filter(|url| url.fragment().is_none())
+        .ok_or_else(|| {
+            FetchError::Unusable(format!("`{name}` in the discovery document is not an https URL"))
+        })
+}
+
+fn log_moves(issuer: &str, before: &Metadata, after: &Metadata) {
+    let warn = |endpoint: &'static str, from: &Url, to: &Url| {
+        if from.origin() != to.origin() {
+            let (from, to) = (from.origin().ascii_serialization(), to.origin().ascii_serialization());
+            tracing::warn!(issuer, endpoint, from, to, "endpoint.moved");
+        }
+    };
+    warn("jwks_uri", &before.jwks_uri, &after.jwks_uri);
+    if let (Ok(before), Ok(after)) = (&before.provider, &after.provider) {
+        warn("authorization_endpoint", &before.authorization_endpoint, &after.authorization_endpoint);
+        warn("token_endpoint", &before.token_endpoint, &after.token_endpoint);
+    }
+}

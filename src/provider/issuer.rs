@@ -1,0 +1,294 @@
+//! One configured issuer: its keys prove its tokens and nobody else's.
+
+use crate::clock::{Clock, UnixSeconds};
+use crate::config::{Algorithm, IssuerConfig, KeySource};
+use crate::http_client::HttpClient;
+use crate::http_client::document::{self, FetchError};
+use crate::metrics::Metrics;
+use crate::metrics::series::IssuerSeries;
+use crate::provider::discovery::{self, Metadata, Provider};
+use crate::provider::pem_keys::PemKeys;
+use crate::provider::principal::{self, Principal};
+use crate::provider::recognised::{Presentation, Recognised, Recognition, Seen};
+use crate::provider::refresh::{Current, Fetch, Refreshed};
+use crate::tokens::claims::{self, Claims, Expected};
+use crate::tokens::error::TokenError;
+use crate::tokens::jwks::{KeySet, SignedToken, Unproven};
+use crate::tokens::jws::UnverifiedToken;
+use std::path::Path;
+use std::sync::Arc;
+use url::Url;
+
+/// Verifies the tokens of one party.
+///
+/// Keys are fetched when first needed, asked for again in the background after 5 minutes, and serve for up to 24 hours
+/// while the party is out of reach.
+#[derive(Debug)]
+pub struct Issuer {
+    config: IssuerConfig,
+    http: HttpClient,
+    clock: Clock,
+    keys: Keys,
+    /// `None` where the issuer's name is not a URL: it has nothing to sign in at.
+    metadata: Option<Refreshed<Metadata>>,
+    recognised: Recognised,
+    series: IssuerSeries,
+}
+
+#[derive(Debug)]
+enum Keys {
+    Fetched(Refreshed<KeySet>),
+    Fixed(Arc<KeySet>),
+    OneByOne(PemKeys),
+}
+
+/// Where a set of keys is.
+#[derive(Clone)]
+enum Location {
+    Known(Url),
+    Discovered(Refreshed<Metadata>),
+}
+
+/// What the provider says of itself now, for who examines it.
+#[derive(Debug)]
+pub struct Discovered {
+    pub provider: Result<Arc<Provider>, FetchError>,
+    /// What time it is there.
+    pub date: Option<UnixSeconds>,
+}
+
+/// The keys of an issuer, for who examines them.
+#[derive(Debug)]
+pub struct KeysFound {
+    /// Those that can prove a token.
+    pub count: usize,
+    /// The configured algorithms that some key is for.
+    pub fitting: Vec<Algorithm>,
+}
+
+impl Issuer {
+    /// # Errors
+    ///
+    /// In words for the admin: a key file that cannot be read or holds no usable key, or an issuer that is not a URL where
+    /// its keys are to be discovered.
+    pub fn new(
+        config: IssuerConfig,
+        http: HttpClient,
+        clock: Clock,
+        metrics: &Metrics,
+    ) -> Result<Arc<Self>, String> {
+        let series = metrics.issuer(&config.name);
+        let metadata = discovery::metadata(&config.issuer, http.clone(), clock.clone());
+        let name = format!("keys of {}", config.issuer);
+        let fetched =
+            |location| Keys::Fetched(keys_at(location, name, http.clone(), clock.clone(), series.clone()));
+        let keys = match &config.keys {
+            KeySource::Discovery => fetched(Location::Discovered(metadata.clone()?)),
+            KeySource::JwksUri(location) => fetched(Location::Known(location.clone())),
+            KeySource::JwksFile(path) => Keys::Fixed(Arc::new(keys_on_disk(path)?)),
+            KeySource::PemPerKey(base) => {
+                Keys::OneByOne(PemKeys::new(base.clone(), http.clone(), clock.clone(), series.clone()))
+            }
+        };
+        let (metadata, recognised) = (metadata.ok(), Recognised::new());
+        Ok(Arc::new(Self { config, http, clock, keys, metadata, recognised, series }))
+    }
+
+    /// The issuer's key in the config.
+    pub fn name(&self) -> &Arc<str> {
+        &self.config.name
+    }
+
+    pub fn config(&self) -> &IssuerConfig {
+        &self.config
+    }
+
+    /// Proves the signature by this issuer's keys and checks what the token says.
+    ///
+    /// # Errors
+    ///
+    /// The first check that fails, or [`TokenError::KeysUnavailable`] where the keys to tell could not be had in time.
+    pub async fn verify(
+        &self,
+        token: &UnverifiedToken<'_>,
+        expected: Expected<'_>,
+    ) -> Result<Claims, TokenError> {
+        let checked = async {
+            let keys = self.keys_for(token).await?;
+            let signed = self.prove(token, keys).await?;
+            claims::check(&signed, expected, &self.config, self.clock.now())
+        };
+        self.series.token(checked.await, TokenError::reason)
+    }
+
+    /// Who the claims name.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError::Mapping`] where they name nobody of this issuer.
+    pub fn principal(&self, claims: Claims) -> Result<Principal, TokenError> {
+        principal::map(&self.config, claims.into_all()).map_err(TokenError::Mapping)
+    }
+
+    /// What sign-in needs to know of the provider, by discovery at the issuer's URL, cached as the keys are.
+    ///
+    /// # Errors
+    ///
+    /// The provider's metadata is out of reach, or names another issuer, or lacks what sign-in needs: the text names the field.
+    pub async fn provider(&self) -> Result<Arc<Provider>, FetchError> {
+        let metadata = self.metadata.as_ref();
+        let metadata = metadata.ok_or_else(|| FetchError::Unusable("the issuer is not a URL".to_owned()))?;
+        metadata.current().await?.document.provider.clone()
+    }
+
+    /// Whether its keys are where its discovery document says.
+    pub fn discovers_keys(&self) -> bool {
+        self.config.keys == KeySource::Discovery
+    }
+
+    /// Asks for the discovery document anew.
+    ///
+    /// # Errors
+    ///
+    /// It cannot be had, or is another issuer's.
+    pub async fn discover(&self) -> Result<Discovered, FetchError> {
+        let (metadata, date) = discovery::ask(&self.config.issuer, &self.http).await?;
+        Ok(Discovered { provider: metadata.provider, date })
+    }
+
+    /// The keys that tokens would be judged by; `None` where each is fetched when a token names it.
+    ///
+    /// # Errors
+    ///
+    /// They cannot be had, or none of them is usable.
+    pub async fn keys_found(&self) -> Result<Option<KeysFound>, FetchError> {
+        let keys = match &self.keys {
+            Keys::Fetched(keys) => keys.current().await?.document,
+            Keys::Fixed(keys) => Arc::clone(keys),
+            Keys::OneByOne(_) => return Ok(None),
+        };
+        let fitting = self.config.algorithms.iter().copied();
+        let fitting = fitting.filter(|algorithm| keys.has_key_for(*algorithm)).collect();
+        Ok(Some(KeysFound { count: keys.count(), fitting }))
+    }
+
+    /// Whether bearer tokens of this issuer count.
+    pub(crate) fn takes_bearer(&self) -> bool {
+        self.config.signed_header.is_none() && !self.config.audience.is_empty()
+    }
+
+    /// The person that a token was found to stand for when it came before. Nothing of the token is looked at but its
+    /// digest, so this is the first to ask; where it does not know, [`recognise`](Self::recognise) says.
+    pub(crate) async fn recall(&self, seen: &Seen) -> Option<Arc<Principal>> {
+        let known = self.recognised.find(seen)?;
+        let keys = self.keys_named(known.key_id.as_deref()).await.ok()?;
+        let counts = known.keys == *keys.document.fingerprint() && known.counts.contains(&self.clock.now());
+        counts.then(|| {
+            self.series.accepted();
+            Arc::clone(&known.principal)
+        })
+    }
+
+    /// The person that a token stands for, which is remembered under `seen`.
+    pub(crate) async fn recognise(
+        &self,
+        token: &UnverifiedToken<'_>,
+        seen: Seen,
+    ) -> Result<Arc<Principal>, TokenError> {
+        self.series.token(self.person(token, seen).await, TokenError::reason)
+    }
+
+    async fn person(&self, token: &UnverifiedToken<'_>, seen: Seen) -> Result<Arc<Principal>, TokenError> {
+        let keys = self.keys_for(token).await?;
+        let signed = self.prove(token, keys).await?;
+        let expected = match seen.presented() {
+            Presentation::Bearer => Expected::Bearer,
+            Presentation::SignedHeader => Expected::SignedHeader,
+        };
+        let now = self.clock.now();
+        let claims = claims::check(&signed, expected, &self.config, now)?;
+        let counts = now..claims.expires_at();
+        let principal = Arc::new(self.principal(claims)?);
+        let jws = token.jws();
+        let recognition = Recognition {
+            principal: Arc::clone(&principal),
+            keys: *signed.keys(),
+            key_id: jws.key_id.clone(),
+            counts,
+            size: jws.payload.len(),
+        };
+        self.recognised.keep(seen, recognition);
+        Ok(principal)
+    }
+
+    async fn keys_for(&self, token: &UnverifiedToken<'_>) -> Result<Current<KeySet>, TokenError> {
+        let jws = token.jws();
+        if !self.config.algorithms.contains(&jws.algorithm) {
+            return Err(TokenError::AlgorithmNotAllowed);
+        }
+        self.keys_named(jws.key_id.as_deref()).await
+    }
+
+    /// The set in force, or where keys are had one by one, the key of this `kid`.
+    async fn keys_named(&self, key_id: Option<&str>) -> Result<Current<KeySet>, TokenError> {
+        match &self.keys {
+            Keys::Fetched(keys) => keys.current().await.map_err(TokenError::KeysUnavailable),
+            Keys::Fixed(keys) => Ok(Current { document: Arc::clone(keys), just_fetched: true }),
+            Keys::OneByOne(keys) => {
+                let id = key_id.ok_or(TokenError::UnknownKey)?;
+                Ok(Current { document: keys.key(id).await?, just_fetched: true })
+            }
+        }
+    }
+
+    /// Where no key fits, a newer set may have one: it is asked for unless the set at hand has just come.
+    async fn prove<'t, 'a>(
+        &self,
+        token: &'t UnverifiedToken<'a>,
+        keys: Current<KeySet>,
+    ) -> Result<SignedToken<'t, 'a>, TokenError> {
+        let mut set = keys.document;
+        loop {
+            let unproven = match set.prove(token) {
+                Ok(signed) => return Ok(signed),
+                Err(unproven) => unproven,
+            };
+            let newer_may_fit = unproven == Unproven::NoKey || token.jws().key_id.is_none();
+            let newer = match &self.keys {
+                Keys::Fetched(fetched) if newer_may_fit && !keys.just_fetched => {
+                    fetched.newer_than(&set).await.map_err(TokenError::KeysUnavailable)?
+                }
+                _ => None,
+            };
+            set = newer.ok_or(unproven)?;
+        }
+    }
+}
+
+fn keys_at(
+    location: Location,
+    name: String,
+    http: HttpClient,
+    clock: Clock,
+    series: IssuerSeries,
+) -> Refreshed<KeySet> {
+    Refreshed::new(name, clock, move |_| -> Fetch<KeySet> {
+        let (location, http, series) = (location.clone(), http.clone(), series.clone());
+        Box::pin(async move {
+            let fetched = async {
+                let location = match &location {
+                    Location::Known(location) => location.clone(),
+                    Location::Discovered(metadata) => metadata.current().await?.document.jwks_uri.clone(),
+                };
+                KeySet::parse(&document::fetch(&http, &location).await?.body)
+            };
+            series.keys_fetched(fetched.await)
+        })
+    })
+}
+
+fn keys_on_disk(path: &Path) -> Result<KeySet, String> {
+    let document =
+        std::fs::read(path).map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
+    KeySet::parse(&document).map_err(|error| format!("`{}`: {error}", path.display()))
+}

@@ -1,0 +1,83 @@
+//! Tokens that were verified before, each with the person it stands for.
+//!
+//! A token is known by its digest, so no token stays in memory. What failed is never remembered, and what is remembered
+//! counts only while the keys that proved it are in force and the token has not expired.
+
+use crate::clock::UnixSeconds;
+use crate::digest::by_digest::ByDigest;
+use crate::digest::{Sha256, sha256};
+use crate::provider::principal::Principal;
+use moka::sync::Cache;
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What the verified tokens of one issuer may hold in memory, by a generous estimate.
+const LARGEST: u64 = 32 * 1024 * 1024;
+const LONGEST_KEPT: Duration = Duration::from_secs(10 * 60);
+
+/// The tokens of one issuer.
+#[derive(Debug)]
+pub(crate) struct Recognised(Cache<Seen, Arc<Recognition>, ByDigest>);
+
+/// A token that was presented in one way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Seen {
+    token: Sha256,
+    presented: Presentation,
+}
+
+/// How a token that stands for a person came with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Presentation {
+    Bearer,
+    SignedHeader,
+}
+
+/// What a token was found to say.
+#[derive(Debug)]
+pub(crate) struct Recognition {
+    pub(crate) principal: Arc<Principal>,
+    /// The set of keys that proves it, and which of them it names.
+    pub(crate) keys: Sha256,
+    pub(crate) key_id: Option<String>,
+    /// From the verification to `exp`. A clock that was set back leaves it, and the token is verified again.
+    pub(crate) counts: Range<UnixSeconds>,
+    /// Bytes of the token's payload.
+    pub(crate) size: usize,
+}
+
+impl Seen {
+    pub(crate) fn new(token: &str, presented: Presentation) -> Self {
+        Self { token: sha256(token.as_bytes()), presented }
+    }
+
+    pub(crate) fn presented(&self) -> Presentation {
+        self.presented
+    }
+}
+
+impl Recognised {
+    pub(crate) fn new() -> Self {
+        let cache = Cache::builder()
+            .max_capacity(LARGEST)
+            .weigher(|_, recognition: &Arc<Recognition>| recognition.weight())
+            .time_to_live(LONGEST_KEPT);
+        Self(cache.build_with_hasher(ByDigest::default()))
+    }
+
+    pub(crate) fn find(&self, seen: &Seen) -> Option<Arc<Recognition>> {
+        self.0.get(seen)
+    }
+
+    pub(crate) fn keep(&self, seen: Seen, recognition: Recognition) {
+        self.0.insert(seen, Arc::new(recognition));
+    }
+}
+
+impl Recognition {
+    /// Parsed JSON takes a few times its text.
+    fn weight(&self) -> u32 {
+        u32::try_from(self.size.saturating_mul(6).saturating_add(1024)).unwrap_or(u32::MAX)
+    }
+}

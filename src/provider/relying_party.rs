@@ -1,0 +1,135 @@
+//! This gateway as the relying party of an OpenID provider: what it is told of a person, at the sign-in and after it.
+
+use super::client::{Client, Tokens};
+use super::error::SignInError;
+use crate::clock::Clock;
+use crate::config::SignInConfig;
+use crate::http_client::HttpClient;
+use crate::provider::discovery::Provider;
+use crate::provider::issuer::Issuer;
+use crate::provider::policy_inputs::{Names, PolicyInputs};
+use crate::provider::principal::{self, Lack, Principal};
+use crate::tokens::claims::{Claims, Expected};
+use crate::tokens::jws::UnverifiedToken;
+use serde_json::Value;
+use std::sync::Arc;
+use url::Url;
+
+#[derive(Debug)]
+pub struct RelyingParty {
+    issuer: Arc<Issuer>,
+    client: Client,
+    /// The claims that the rules ask about.
+    asked: Names,
+}
+
+/// Whom an ID token names.
+#[derive(Debug)]
+pub(crate) struct Identified {
+    pub(crate) principal: Principal,
+    /// `sid`.
+    pub(crate) provider_session: Option<String>,
+}
+
+impl RelyingParty {
+    /// `issuer` is the configured issuer that `config` names; `reads`, what the rules read of a person.
+    ///
+    /// # Errors
+    ///
+    /// The client's secret or key cannot be read, in words for the admin.
+    pub fn new(
+        config: &SignInConfig,
+        issuer: Arc<Issuer>,
+        reads: &PolicyInputs,
+        http: HttpClient,
+        clock: Clock,
+    ) -> Result<Self, String> {
+        Ok(Self { issuer, client: Client::new(config, http, clock)?, asked: reads.claims.clone() })
+    }
+
+    pub(crate) fn issuer(&self) -> &Issuer {
+        &self.issuer
+    }
+
+    pub(crate) fn client_id(&self) -> &str {
+        self.client.id()
+    }
+
+    pub(crate) async fn exchange(
+        &self,
+        provider: &Provider,
+        code: &str,
+        redirect_uri: &Url,
+        verifier: &str,
+    ) -> Result<(String, Tokens), SignInError> {
+        self.client.exchange(provider, &self.issuer.config().issuer, code, redirect_uri, verifier).await
+    }
+
+    /// Whether the provider knows this client: it is shown a code that nobody issued, which it refuses (`invalid_grant`)
+    /// only to a client that it knows (RFC 6749, section 5.2).
+    ///
+    /// # Errors
+    ///
+    /// What else the provider answered, or why it did not.
+    pub async fn try_client(&self, redirect_uri: &Url) -> Result<(), SignInError> {
+        const NO_CODE: &str = "a-code-that-nobody-issued";
+        const NO_VERIFIER: &str = "a-verifier-of-forty-three-characters-or-more";
+        let provider = self.issuer.provider().await?;
+        match self.exchange(&provider, NO_CODE, redirect_uri, NO_VERIFIER).await {
+            Err(SignInError::TokenRefused { error }) if error == "invalid_grant" => Ok(()),
+            Err(error) => Err(error),
+            Ok(_) => Err(SignInError::MalformedTokens("it is for a code that nobody issued")),
+        }
+    }
+
+    pub(crate) async fn refresh(&self, refresh_token: &str) -> Result<Tokens, SignInError> {
+        let provider = self.issuer.provider().await?;
+        self.client.refresh(&provider, &self.issuer.config().issuer, refresh_token).await
+    }
+
+    /// Whom the ID token names that came with the access token.
+    pub(crate) async fn person(
+        &self,
+        id_token: &str,
+        access_token: &str,
+        expected: Expected<'_>,
+    ) -> Result<Identified, SignInError> {
+        let claims = self.verified_claims(id_token, access_token, expected).await?;
+        let provider_session = claims.get("sid").and_then(Value::as_str).map(str::to_owned);
+        let subject = claims.subject().unwrap_or_default().to_owned();
+        let principal = self.issuer.principal(claims).inspect_err(|error| {
+            tracing::warn!(issuer = %self.issuer.name(), subject, %error, "sign-in.names-nobody");
+        })?;
+        Ok(Identified { principal, provider_session })
+    }
+
+    /// The ID token's claims, and those of `UserInfo` where the ID token leaves out one that we are to read.
+    async fn verified_claims(
+        &self,
+        id_token: &str,
+        access_token: &str,
+        expected: Expected<'_>,
+    ) -> Result<Claims, SignInError> {
+        let token = UnverifiedToken::parse_id_token(id_token)?;
+        let claims = self.issuer.verify(&token, expected).await?;
+        if !claims.fits_access_token(access_token) {
+            return Err(SignInError::WrongAccessToken);
+        }
+        let provider = self.issuer.provider().await?;
+        let Some(endpoint) = &provider.userinfo_endpoint else { return Ok(claims) };
+        match principal::lack(self.issuer.config(), claims.all()) {
+            Lack::Nothing => Ok(claims),
+            // For pages only: `UserInfo` may fail, unless it may say what a rule asks for.
+            Lack::Name => match self.client.user_info(endpoint, access_token).await {
+                Ok(user_info) => Ok(claims.with_user_info(user_info)?),
+                Err(_) if self.asked.are_all_in(claims.all()) => Ok(claims),
+                Err(error) => Err(error),
+            },
+            // Without an answer the person would seem to be in no group at all, and pass every rule that denies one.
+            Lack::UserOrGroups => {
+                let user_info = self.client.user_info(endpoint, access_token).await?;
+                Ok(claims.with_user_info(user_info)?)
+            }
+        }
+    }
+}

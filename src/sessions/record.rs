@@ -1,0 +1,80 @@
+//! What is kept of a session beside its cookie: the provider's tokens never go into a browser.
+
+use super::{ProviderTokens, SessionId};
+use crate::clock::UnixSeconds;
+use crate::sessions::seal::{Purpose, Sealer};
+use crate::state::{Away, Key, Room, State};
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Record {
+    /// Whose it is: a record does not open as another session's.
+    session: SessionId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) refresh_token: Option<String>,
+    /// Of the sign-in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) nonce: Option<String>,
+    /// The last the provider said, where that was after the sign-in: what the cookie is to carry from then on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) content: Option<Vec<u8>>,
+}
+
+/// Records in the shared state, sealed.
+#[derive(Debug)]
+pub(super) struct Records {
+    sealer: Arc<Sealer>,
+    state: State,
+}
+
+impl Record {
+    pub(super) fn new(session: SessionId, tokens: ProviderTokens) -> Self {
+        let ProviderTokens { refresh_token, nonce } = tokens;
+        Self { session, refresh_token, nonce, content: None }
+    }
+}
+
+impl Records {
+    pub(super) fn new(sealer: Arc<Sealer>, state: State) -> Self {
+        Self { sealer, state }
+    }
+
+    pub(super) async fn load(&self, session: &SessionId) -> Result<Option<Record>, Away> {
+        let sealed = self.state.value(&key(session)).await?;
+        let text = sealed.and_then(|sealed| self.sealer.open(Purpose::Record, &sealed));
+        let record = text.and_then(|text| serde_json::from_slice::<Record>(&text).ok());
+        Ok(record.filter(|record| record.session == *session))
+    }
+
+    pub(super) async fn store(
+        &self,
+        record: &Record,
+        until: UnixSeconds,
+        now: UnixSeconds,
+    ) -> Result<(), Away> {
+        // Texts, numbers and lists of them always become JSON.
+        let text = serde_json::to_vec(record).unwrap_or_default();
+        let sealed = self.sealer.seal(Purpose::Record, &text);
+        self.state.put(&key(&record.session), sealed.as_bytes(), until.since(now).max(SHORTEST)).await
+    }
+
+    pub(super) async fn remove(&self, session: &SessionId) -> Result<(), Away> {
+        self.state.remove(&key(session)).await
+    }
+}
+
+/// A clock that was set back must not make a record vanish at once.
+const SHORTEST: Duration = Duration::from_secs(1);
+
+fn key(session: &SessionId) -> Key {
+    Key::new(Room::Session, &["record", session.as_str()])
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Record(..)")
+    }
+}

@@ -1,0 +1,136 @@
+//! Sessions that were ended before their time: by sign-out, or by the provider.
+
+use crate::clock::UnixSeconds;
+use crate::config::LONGEST_SESSION;
+use crate::state::{Away, Key, Room, State};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// By how much the clocks of replicas may differ.
+const SKEW: Duration = Duration::from_secs(60);
+
+/// Ends sessions wherever the state reaches. Each end is known for as long as a session may last that it concerns.
+#[derive(Clone, Debug)]
+pub(crate) struct Revocations {
+    state: State,
+}
+
+/// What a session can be ended by.
+#[derive(Debug)]
+pub(crate) struct Marks<'a> {
+    pub(crate) issuer: &'a str,
+    pub(crate) subject: &'a str,
+    pub(crate) session: &'a str,
+    /// `sid` of the ID token that it was established with.
+    pub(crate) provider_session: Option<&'a str>,
+    pub(crate) established: UnixSeconds,
+    pub(crate) seen: Seen,
+}
+
+/// The ends that were noted before a session began, and do not concern it: of those from the provider, and of those of the
+/// subject. Not their times count but that they are the ones: each end is later than the one before under its name, by
+/// whichever clock (`State::end`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Seen([UnixSeconds; 2]);
+
+/// The places where the end of one session would be noted, ready to be looked at.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    /// In the order of [`Marks::ended`].
+    keys: [Key; 3],
+    established: UnixSeconds,
+    seen: Seen,
+}
+
+/// What has ended.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ended<'a> {
+    Session(&'a str),
+    /// All sessions that came from one at the provider.
+    ProviderSession {
+        issuer: &'a str,
+        sid: &'a str,
+    },
+    /// All sessions that a subject has by now.
+    Subject {
+        issuer: &'a str,
+        subject: &'a str,
+    },
+    /// All sessions that a subject has by now of which is not known from which session at the provider they came.
+    Unattributed {
+        issuer: &'a str,
+        subject: &'a str,
+    },
+}
+
+impl Revocations {
+    pub(crate) fn new(state: State) -> Self {
+        Self { state }
+    }
+
+    pub(crate) async fn end(&self, ended: Ended<'_>, now: UnixSeconds) -> Result<(), Away> {
+        // Not only for our own `session.lifetime`: another configuration may let sessions last for longer.
+        self.state.end(&ended.key(), now, LONGEST_SESSION).await
+    }
+
+    /// What is noted by now of all that a session of theirs could be ended by. Nothing where the state is away.
+    pub(crate) async fn seen(&self, issuer: &str, subject: &str, sid: Option<&str>) -> Seen {
+        let keys = of_many(issuer, subject, sid).map(|ended| ended.key());
+        let noted = self.state.ends(keys.each_ref()).await.unwrap_or_default();
+        // One that nobody can read is none that was seen.
+        Seen(noted.map(|at| at.filter(|at| *at < UnixSeconds(u64::MAX)).unwrap_or_default()))
+    }
+
+    /// Whether the session was ended: by something that was not yet noted when it began. An end that is much older than the
+    /// session concerns others, also where this replica learns of it only now.
+    pub(crate) async fn is_revoked(&self, watched: &Watched) -> Result<bool, Away> {
+        let [session, others @ ..] = self.state.ends(watched.keys.each_ref()).await?;
+        let mut others = others.into_iter().zip(watched.seen.0);
+        let concerns = |at: UnixSeconds, seen| at > seen && at.plus(SKEW) >= watched.established;
+        Ok(session.is_some() || others.any(|(at, seen)| at.is_some_and(|at| concerns(at, seen))))
+    }
+}
+
+impl<'a> Marks<'a> {
+    pub(crate) fn watched(&self) -> Watched {
+        let keys = self.ended().map(|ended| ended.key());
+        Watched { keys, established: self.established, seen: self.seen }
+    }
+
+    /// The session itself first.
+    fn ended(&self) -> [Ended<'a>; 3] {
+        let Self { issuer, subject, session, provider_session, .. } = *self;
+        let [from_provider, of_subject] = of_many(issuer, subject, provider_session);
+        [Ended::Session(session), from_provider, of_subject]
+    }
+}
+
+impl Seen {
+    /// For the same session under another name at the provider.
+    pub(crate) fn of_subject(self) -> Self {
+        Self([UnixSeconds::default(), self.0[1]])
+    }
+}
+
+/// In the order of [`Seen`].
+fn of_many<'a>(issuer: &'a str, subject: &'a str, provider_session: Option<&'a str>) -> [Ended<'a>; 2] {
+    let from_provider = match provider_session {
+        Some(sid) => Ended::ProviderSession { issuer, sid },
+        None => Ended::Unattributed { issuer, subject },
+    };
+    [from_provider, Ended::Subject { issuer, subject }]
+}
+
+impl Ended<'_> {
+    fn key(&self) -> Key {
+        match self {
+            Self::Session(id) => Key::new(Room::Revocation, &["session", id]),
+            Self::ProviderSession { issuer, sid } => Key::new(Room::Revocation, &["sid", issuer, sid]),
+            Self::Subject { issuer, subject } => Key::new(Room::Revocation, &["sub", issuer, subject]),
+            Self::Unattributed { issuer, subject } => {
+                Key::new(Room::Revocation, &["sub-without-sid", issuer, subject])
+            }
+        }
+    }
+}

@@ -1,0 +1,269 @@
+//! Sealing what a browser carries for us: authenticated encryption under a ring of keys.
+//!
+//! AES-256-GCM-SIV (RFC 8452) with random nonces: should a nonce ever repeat, it tells no more than that two texts were
+//! equal. Every purpose has its own key by HKDF (RFC 5869), and the purpose, the gateway's public URL and the issuer are
+//! authenticated with each text, so that a value opens only where it was meant to.
+
+use crate::config::SecretSource;
+use crate::secret::{Secret, random};
+use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use std::collections::BTreeSet;
+use std::fmt;
+use url::Url;
+use zeroize::Zeroizing;
+
+const KEY_LEN: usize = 32;
+const KEY_ID_LEN: usize = 4;
+/// 32 random bytes have about 30 distinct values, and fewer than 16 once in 10¹⁰ draws at most.
+const FEWEST_DISTINCT_BYTES: usize = 16;
+
+/// What a sealed text is for. Texts of one purpose do not open as another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The session cookie.
+    Session,
+    /// A sign-in under way, in the `state` parameter.
+    Attempt,
+    /// What is kept of a session beside its cookie.
+    Record,
+    /// The ID token of a sign-in, kept for its sign-out.
+    IdToken,
+}
+
+/// Seals with its first key, opens with any.
+pub struct Sealer {
+    sealing: RingKey,
+    opening: Vec<RingKey>,
+    public_url: String,
+    issuer: String,
+}
+
+/// A key that is worth its name: 32 bytes that look random.
+pub struct SealingKey(Zeroizing<[u8; KEY_LEN]>);
+
+/// Why a configured key is refused. Never shows the key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WeakKey {
+    /// Not the base64 of exactly 32 bytes.
+    WrongLength,
+    /// The 32 bytes are readable text, a repetition or a series.
+    NotRandom,
+}
+
+/// A fresh key as the configuration takes it: the base64 of 32 random bytes.
+pub fn generate_key() -> String {
+    STANDARD.encode(random::<KEY_LEN>())
+}
+
+impl SealingKey {
+    /// Takes what [`generate_key`] prints, or `openssl rand -base64 32`.
+    ///
+    /// # Errors
+    ///
+    /// [`WeakKey`] where the text is anything else, or bytes that no random generator gave.
+    pub fn parse(text: &Secret) -> Result<Self, WeakKey> {
+        let decoded = Zeroizing::new(STANDARD.decode(text.expose()).map_err(|_| WeakKey::WrongLength)?);
+        let bytes: [u8; KEY_LEN] = decoded.as_slice().try_into().map_err(|_| WeakKey::WrongLength)?;
+        if looks_random(&bytes) { Ok(Self(Zeroizing::new(bytes))) } else { Err(WeakKey::NotRandom) }
+    }
+
+    /// A key for this process's life.
+    pub fn random() -> Self {
+        Self(Zeroizing::new(random()))
+    }
+}
+
+impl Sealer {
+    /// The ring that a configuration names: the first source seals. Without any, one random key for this process's life.
+    ///
+    /// # Errors
+    ///
+    /// Which source cannot be read or holds a weak key, in words for the admin.
+    pub fn load(sources: &[SecretSource], public_url: &Url, issuer: &str) -> Result<Self, String> {
+        let keys = sources
+            .iter()
+            .map(|source| {
+                let text = source.read()?;
+                SealingKey::parse(&text).map_err(|weak| match source {
+                    SecretSource::Env(name) => format!("the session key in `{name}` {weak}"),
+                    SecretSource::File(path) => format!("the session key in `{}` {weak}", path.display()),
+                })
+            })
+            .collect::<Result<Vec<_>, String>>()?;
+        Ok(match keys.split_first() {
+            Some((first, further)) => Self::new(first, further, public_url, issuer),
+            None => Self::new(&SealingKey::random(), &[], public_url, issuer),
+        })
+    }
+
+    /// A ring whose first key seals; `further` ones only open. What it seals opens only for the same `public_url` and
+    /// `issuer` (the exact `iss`).
+    pub fn new(first: &SealingKey, further: &[SealingKey], public_url: &Url, issuer: &str) -> Self {
+        Self {
+            sealing: RingKey::derive(first),
+            opening: std::iter::once(first).chain(further).map(RingKey::derive).collect(),
+            public_url: public_url.as_str().to_owned(),
+            issuer: issuer.to_owned(),
+        }
+    }
+
+    /// `text`, encrypted and authenticated, in the URL-safe base64 alphabet without padding.
+    pub fn seal(&self, purpose: Purpose, text: &[u8]) -> String {
+        let nonce = random::<NONCE_LEN>();
+        let mut sealed = Vec::with_capacity(KEY_ID_LEN + NONCE_LEN + text.len() + AES_256_GCM_SIV.tag_len());
+        sealed.extend_from_slice(&self.sealing.id);
+        sealed.extend_from_slice(&nonce);
+        let mut body = text.to_vec();
+        #[expect(clippy::expect_used, reason = "fails only beyond 2³⁶ bytes")]
+        self.sealing
+            .key(purpose)
+            .seal_in_place_append_tag(
+                Nonce::assume_unique_for_key(nonce),
+                Aad::from(self.associated_data(purpose)),
+                &mut body,
+            )
+            .expect("a text that fits in a header is not too long");
+        sealed.extend_from_slice(&body);
+        URL_SAFE_NO_PAD.encode(sealed)
+    }
+
+    /// The text, where this ring sealed it for the same purpose, public URL and issuer; nothing otherwise, and no hint
+    /// why.
+    pub fn open(&self, purpose: Purpose, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
+        let (id, rest) = sealed.split_first_chunk::<KEY_ID_LEN>()?;
+        let (nonce, body) = rest.split_first_chunk::<NONCE_LEN>()?;
+        self.opening.iter().filter(|key| key.id == *id).find_map(|key| {
+            let mut body = Zeroizing::new(body.to_vec());
+            let length = key
+                .key(purpose)
+                .open_in_place(
+                    Nonce::assume_unique_for_key(*nonce),
+                    Aad::from(self.associated_data(purpose)),
+                    &mut body,
+                )
+                .ok()?
+                .len();
+            body.truncate(length);
+            Some(body)
+        })
+    }
+
+    /// Each part with its length before it, so that no two triples read the same.
+    fn associated_data(&self, purpose: Purpose) -> Vec<u8> {
+        let parts = [purpose.label(), self.public_url.as_bytes(), self.issuer.as_bytes()];
+        let mut data = Vec::new();
+        for part in parts {
+            data.extend_from_slice(&(part.len() as u64).to_be_bytes());
+            data.extend_from_slice(part);
+        }
+        data
+    }
+}
+
+/// One key of the ring: what it is found by, and its derived keys.
+struct RingKey {
+    id: [u8; KEY_ID_LEN],
+    session: LessSafeKey,
+    attempt: LessSafeKey,
+    record: LessSafeKey,
+    id_token: LessSafeKey,
+}
+
+impl RingKey {
+    fn derive(key: &SealingKey) -> Self {
+        Self {
+            id: expand::<KEY_ID_LEN>(key, b"postern key id"),
+            session: aead_key(key, Purpose::Session),
+            attempt: aead_key(key, Purpose::Attempt),
+            record: aead_key(key, Purpose::Record),
+            id_token: aead_key(key, Purpose::IdToken),
+        }
+    }
+
+    fn key(&self, purpose: Purpose) -> &LessSafeKey {
+        match purpose {
+            Purpose::Session => &self.session,
+            Purpose::Attempt => &self.attempt,
+            Purpose::Record => &self.record,
+            Purpose::IdToken => &self.id_token,
+        }
+    }
+}
+
+impl Purpose {
+    /// Carries the version of the text's form: older forms do not open.
+    fn label(self) -> &'static [u8] {
+        match self {
+            Self::Session => b"postern session v1",
+            Self::Attempt => b"postern sign-in v1",
+            Self::Record => b"postern session record v1",
+            Self::IdToken => b"postern id token v1",
+        }
+    }
+}
+
+fn aead_key(key: &SealingKey, purpose: Purpose) -> LessSafeKey {
+    let bytes = Zeroizing::new(expand::<KEY_LEN>(key, purpose.label()));
+    #[expect(clippy::expect_used, reason = "AES-256 takes any 32 bytes")]
+    let key = UnboundKey::new(&AES_256_GCM_SIV, bytes.as_slice()).expect("32 bytes are a key");
+    LessSafeKey::new(key)
+}
+
+fn expand<const N: usize>(key: &SealingKey, info: &[u8]) -> [u8; N] {
+    struct Length(usize);
+    impl KeyType for Length {
+        fn len(&self) -> usize {
+            self.0
+        }
+    }
+    let mut output = [0; N];
+    #[expect(clippy::expect_used, reason = "HKDF-SHA256 gives up to 8160 bytes")]
+    Salt::new(HKDF_SHA256, b"postern")
+        .extract(key.0.as_slice())
+        .expand(&[info], Length(N))
+        .and_then(|material| material.fill(&mut output))
+        .expect("HKDF gives a short key");
+    output
+}
+
+/// Whether a generator may have given these bytes. Refuses what people type: text, one byte over and over, a short
+/// pattern repeated, a counter. A random key fails this less than once in a thousand million.
+fn looks_random(bytes: &[u8; KEY_LEN]) -> bool {
+    let readable = bytes.iter().all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace());
+    let distinct: BTreeSet<u8> = bytes.iter().copied().collect();
+    let (front, back) = bytes.split_at(KEY_LEN / 2);
+    let steps: BTreeSet<u8> =
+        bytes.iter().zip(bytes.iter().skip(1)).map(|(a, b)| b.wrapping_sub(*a)).collect();
+    !readable && distinct.len() >= FEWEST_DISTINCT_BYTES && front != back && steps.len() > 1
+}
+
+impl fmt::Display for WeakKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::WrongLength => "is not the base64 of exactly 32 bytes; `postern keygen` prints a good one",
+            Self::NotRandom => "is not random; `postern keygen` prints a good one",
+        })
+    }
+}
+
+impl std::error::Error for WeakKey {}
+
+impl fmt::Debug for SealingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SealingKey(..)")
+    }
+}
+
+impl fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sealer")
+            .field("keys", &self.opening.len())
+            .field("public_url", &self.public_url)
+            .field("issuer", &self.issuer)
+            .finish_non_exhaustive()
+    }
+}

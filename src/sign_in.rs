@@ -1,0 +1,343 @@
+//! Sign-in in the browser: the OIDC authorization code flow with PKCE.
+//!
+//! OpenID Connect Core 1.0, section 3.1; RFC 7636 (PKCE, S256 only); RFC 9207 (`iss` in the callback); RFC 9700.
+//!
+//! Nothing is kept for a sign-in under way: the attempt is sealed into `state` and bound to the browser by a cookie, so
+//! that any number of tabs may sign in at once, at any replica, and abandoned attempts cost nothing.
+
+mod attempt;
+mod binding;
+mod callback;
+pub mod logout;
+pub mod return_to;
+
+use self::attempt::{Attempt, LIFETIME};
+use self::binding::Bindings;
+use self::callback::Callback;
+use crate::clock::Clock;
+use crate::config::SignInConfig;
+use crate::provider::discovery::Provider;
+use crate::provider::error::SignInError;
+use crate::provider::principal::Principal;
+use crate::provider::relying_party::{Identified, RelyingParty};
+use crate::sessions::seal::Sealer;
+use crate::sessions::{Arrival, Opened, ProviderTokens, Sessions};
+use crate::sign_in::logout::Hints;
+use crate::sign_in::return_to::ReturnTo;
+use crate::state::{Key, Room};
+use crate::tokens::claims::Expected;
+use crate::tokens::jws::UnverifiedToken;
+use hyper::header::{HeaderMap, HeaderValue};
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use url::{Url, form_urlencoded};
+
+/// Sign-ins at the provider's token endpoint at once.
+const MOST_EXCHANGES: usize = 64;
+/// How long a sign-in waits for its turn among them.
+const TURN: Duration = Duration::from_secs(5);
+
+#[derive(Debug)]
+pub struct SignIn {
+    party: Arc<RelyingParty>,
+    sessions: Arc<Sessions>,
+    sealer: Arc<Sealer>,
+    scope: String,
+    redirect_uri: Url,
+    bindings: Bindings,
+    /// Callbacks that wait for the provider, so that a slow one is not buried under everybody's.
+    exchanges: Semaphore,
+    /// Where sign-outs go on to the provider.
+    hints: Option<Hints>,
+    clock: Clock,
+}
+
+/// What the provider is to ask the person (OpenID Connect Core 1.0, section 3.1.2.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Prompt {
+    /// What it thinks necessary; nothing, as a rule, of who is signed in there.
+    Default,
+    /// Which account to use.
+    SelectAccount,
+}
+
+/// The way to the provider.
+#[derive(Debug)]
+pub struct Started {
+    pub location: HeaderValue,
+    /// `Set-Cookie` values: what binds the attempt to this browser, where it is not bound already, and deletions of what
+    /// earlier ones left behind.
+    pub cookies: Vec<HeaderValue>,
+}
+
+/// How a callback ends when nothing went wrong on the way. `deliberate` says that a person of this browser started the
+/// visit, as its first hop was judged.
+#[derive(Debug)]
+pub enum Finished {
+    /// Also where the browser had a session, of the same person or of another: what was done at the provider last counts.
+    SignedIn { principal: Arc<Principal>, session: HeaderValue, return_to: ReturnTo, deliberate: bool },
+    /// The callback signs nobody in (stale, replayed, or another browser's), but this browser has a session, which wins.
+    Kept { return_to: ReturnTo, deliberate: bool },
+    /// The callback signs nobody in, and this browser has no session. `automatic` is true once per visit: then
+    /// [`SignIn::restart`] may follow at once. Otherwise a person has to press a button, so that a browser without
+    /// cookies goes round once and not for ever.
+    Restart { return_to: ReturnTo, deliberate: bool, automatic: bool },
+}
+
+/// How a callback ends when something did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failed {
+    pub error: SignInError,
+    /// Where the visit wanted to go, as far as that can be told, and whether a person of this browser started it.
+    pub return_to: ReturnTo,
+    pub deliberate: bool,
+}
+
+impl Prompt {
+    pub fn from_query(query: Option<&str>) -> Self {
+        let mut pairs = form_urlencoded::parse(query.unwrap_or_default().as_bytes());
+        if pairs.any(|(name, value)| name == "prompt" && value == "select_account") {
+            Self::SelectAccount
+        } else {
+            Self::Default
+        }
+    }
+}
+
+/// Where the provider sends people back to.
+pub fn redirect_uri(public_url: &Url) -> Url {
+    let mut redirect_uri = public_url.clone();
+    redirect_uri.set_path("/-/callback");
+    redirect_uri.set_query(None);
+    redirect_uri.set_fragment(None);
+    redirect_uri
+}
+
+impl SignIn {
+    /// The callback is `public_url` and `/-/callback`, whatever a request says.
+    pub fn new(
+        config: &SignInConfig,
+        public_url: &Url,
+        party: Arc<RelyingParty>,
+        sessions: Arc<Sessions>,
+        sealer: Arc<Sealer>,
+        clock: Clock,
+    ) -> Self {
+        Self {
+            scope: config.scopes.join(" "),
+            bindings: Bindings::new(public_url),
+            exchanges: Semaphore::new(MOST_EXCHANGES),
+            party,
+            sessions,
+            sealer,
+            hints: None,
+            redirect_uri: redirect_uri(public_url),
+            clock,
+        }
+    }
+
+    /// Keeps ID tokens for sign-outs that go on to the provider.
+    #[must_use]
+    pub fn with_hints(self, hints: Option<Hints>) -> Self {
+        Self { hints, ..self }
+    }
+
+    /// Begins a sign-in that comes back to `return_to`. `deliberate` says whether a person started this visit.
+    ///
+    /// # Errors
+    ///
+    /// [`SignInError::Provider`] where the provider's endpoints are not known.
+    pub async fn start(
+        &self,
+        return_to: &ReturnTo,
+        deliberate: bool,
+        prompt: Prompt,
+        headers: &HeaderMap,
+    ) -> Result<Started, SignInError> {
+        let (binding, set_cookie) = self.bindings.bind(headers, self.clock.now());
+        let attempt = Attempt::new(return_to, deliberate, false, binding, self.clock.now());
+        self.begin(&attempt, set_cookie, prompt, headers).await
+    }
+
+    /// Begins again after [`Finished::Restart`], with what stands there.
+    ///
+    /// # Errors
+    ///
+    /// As [`SignIn::start`].
+    pub async fn restart(
+        &self,
+        return_to: &ReturnTo,
+        deliberate: bool,
+        headers: &HeaderMap,
+    ) -> Result<Started, SignInError> {
+        let (binding, set_cookie) = self.bindings.bind(headers, self.clock.now());
+        let attempt = Attempt::new(return_to, deliberate, true, binding, self.clock.now());
+        self.begin(&attempt, set_cookie, Prompt::Default, headers).await
+    }
+
+    /// Ends a sign-in: `query` is that of the callback.
+    ///
+    /// # Errors
+    ///
+    /// [`Failed`] where the callback is malformed, or the provider says no, or its answer is missing, late or fails a check.
+    pub async fn finish(&self, query: &str, headers: &HeaderMap) -> Result<Finished, Failed> {
+        let Some(callback) = Callback::parse(query) else {
+            let (return_to, deliberate) = (ReturnTo::default(), false);
+            return Err(Failed { error: SignInError::MalformedCallback, return_to, deliberate });
+        };
+        let Some(attempt) = callback.state.as_deref().and_then(|state| Attempt::open(&self.sealer, state))
+        else {
+            // Nobody can tell whether this follows a restart, so that is done only for a browser that began nothing lately.
+            let automatic = !self.bindings.any(headers);
+            return Ok(self.astray(ReturnTo::default(), false, automatic, headers).await);
+        };
+        let is_of_browser = self.bindings.holds(&attempt.binding, headers);
+        // Whoever made an attempt elsewhere chose where it goes.
+        let deliberate = attempt.is_deliberate && is_of_browser;
+        let finished = if is_of_browser && attempt.is_fresh(self.clock.now()) {
+            self.complete(callback, &attempt).await
+        } else {
+            Ok(None)
+        };
+        match finished {
+            Ok(Some((principal, session))) => {
+                Ok(Finished::SignedIn { principal, session, return_to: attempt.return_to(), deliberate })
+            }
+            Ok(None) => Ok(self.astray(attempt.return_to(), deliberate, !attempt.is_restart, headers).await),
+            Err(error) => Err(Failed { error, return_to: attempt.return_to(), deliberate }),
+        }
+    }
+
+    /// `Set-Cookie` values for the answer to a callback: deletions of what earlier attempts of this browser left behind.
+    pub fn tidy(&self, headers: &HeaderMap) -> Vec<HeaderValue> {
+        self.bindings.tidy(headers, self.clock.now())
+    }
+
+    /// Trades the code of this browser's own attempt for a session; nothing where it has been traded before, or another
+    /// try may do better.
+    async fn complete(
+        &self,
+        callback: Callback,
+        attempt: &Attempt,
+    ) -> Result<Option<(Arc<Principal>, HeaderValue)>, SignInError> {
+        let provider = self.party.issuer().provider().await?;
+        self.check_answering_issuer(&callback, &provider)?;
+        if let Some(error) = callback.error {
+            let may_pass = callback::is_for_want_of_interaction(&error) && !attempt.is_restart;
+            return if may_pass {
+                Ok(None)
+            } else {
+                Err(SignInError::Refused { error, description: callback.description })
+            };
+        }
+        let code = callback.code.ok_or(SignInError::MalformedCallback)?;
+        let key = Key::new(Room::Once, &["attempt", &attempt.nonce]);
+        if self.was_used(&key).await {
+            return Ok(None);
+        }
+        let exchange = tokio::time::timeout(TURN, self.exchanges.acquire()).await;
+        let _exchange = exchange.ok().and_then(Result::ok).ok_or(SignInError::Crowded)?;
+        let exchange = self.party.exchange(&provider, &code, &self.redirect_uri, &attempt.verifier);
+        let (id_token, tokens) = match exchange.await {
+            // Another replica used the code, or it was left lying for too long.
+            Err(SignInError::TokenRefused { error }) if error == "invalid_grant" && !attempt.is_restart => {
+                return Ok(None);
+            }
+            other => other?,
+        };
+        // As yet unproven, but nobody else's: it only says what is looked up. Keys and `UserInfo` may take their time.
+        let seen = {
+            let stated = UnverifiedToken::parse_id_token(&id_token)?;
+            let text = |name| stated.claims().get(name).and_then(Value::as_str);
+            let subject = text("sub").unwrap_or_default();
+            self.sessions.seen(self.party.issuer().name(), subject, text("sid")).await
+        };
+        // Noted only now: for a code that nobody vouches for, nothing is kept.
+        if !self.is_first_use(&key).await {
+            return Ok(None);
+        }
+        let expected = Expected::IdToken { client_id: self.party.client_id(), nonce: &attempt.nonce };
+        let Identified { principal, provider_session } =
+            self.party.person(&id_token, &tokens.access_token, expected).await?;
+        if let Some(hints) = &self.hints {
+            hints.keep(&principal, provider_session.as_deref(), &id_token).await;
+        }
+        let arrival = Arrival {
+            principal: &principal,
+            provider_session: provider_session.as_deref(),
+            seen,
+            tokens: ProviderTokens {
+                refresh_token: tokens.refresh_token,
+                nonce: Some(attempt.nonce.clone()),
+            },
+        };
+        let session = self.sessions.establish(arrival).await?;
+        Ok(Some((Arc::new(principal), session)))
+    }
+
+    async fn begin(
+        &self,
+        attempt: &Attempt,
+        set_cookie: Option<HeaderValue>,
+        prompt: Prompt,
+        headers: &HeaderMap,
+    ) -> Result<Started, SignInError> {
+        let provider = self.party.issuer().provider().await?;
+        let mut location = provider.authorization_endpoint.clone();
+        location
+            .query_pairs_mut()
+            .append_pair("response_type", "code")
+            .append_pair("client_id", self.party.client_id())
+            .append_pair("redirect_uri", self.redirect_uri.as_str())
+            .append_pair("scope", &self.scope)
+            .append_pair("state", &attempt.seal(&self.sealer))
+            .append_pair("nonce", &attempt.nonce)
+            .append_pair("code_challenge", &attempt.challenge())
+            .append_pair("code_challenge_method", "S256");
+        if prompt == Prompt::SelectAccount {
+            location.query_pairs_mut().append_pair("prompt", "select_account");
+        }
+        let mut location =
+            HeaderValue::from_str(location.as_str()).map_err(|_| SignInError::UnusableEndpoint)?;
+        location.set_sensitive(true);
+        let cookies = set_cookie.into_iter().chain(self.tidy(headers)).collect();
+        Ok(Started { location, cookies })
+    }
+
+    /// Whether somebody came back with this attempt before and was signed in. A provider that sees a code twice may take
+    /// back what it gave for it (RFC 6749, section 4.1.2), so it is not asked. Where the state is away, it has to be.
+    async fn was_used(&self, key: &Key) -> bool {
+        self.sessions.state().value(key).await.is_ok_and(|noted| noted.is_some())
+    }
+
+    async fn is_first_use(&self, key: &Key) -> bool {
+        self.sessions.state().put_new(key, b"", LIFETIME).await.unwrap_or(true)
+    }
+
+    /// What becomes of a callback that signs nobody in.
+    async fn astray(
+        &self,
+        return_to: ReturnTo,
+        deliberate: bool,
+        automatic: bool,
+        headers: &HeaderMap,
+    ) -> Finished {
+        match self.sessions.open(headers).await {
+            Opened::Valid(_) => Finished::Kept { return_to, deliberate },
+            Opened::None | Opened::Invalid { .. } | Opened::Unknown => {
+                Finished::Restart { return_to, deliberate, automatic }
+            }
+        }
+    }
+
+    /// RFC 9207, section 2.4.
+    fn check_answering_issuer(&self, callback: &Callback, provider: &Provider) -> Result<(), SignInError> {
+        match &callback.issuer {
+            Some(issuer) if *issuer == self.party.issuer().config().issuer => Ok(()),
+            None if !provider.iss_parameter_supported => Ok(()),
+            Some(_) | None => Err(SignInError::WrongIssuer),
+        }
+    }
+}

@@ -1,0 +1,59 @@
+//! The query of the callback, as a provider or anyone else made it.
+
+use crate::provider::error::error_code;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use url::form_urlencoded;
+
+const LONGEST_DESCRIPTION: usize = 300;
+
+/// `code` and `state` are opaque: no `Debug`.
+#[derive(Default)]
+pub(super) struct Callback {
+    pub(super) state: Option<String>,
+    pub(super) code: Option<String>,
+    /// RFC 9207.
+    pub(super) issuer: Option<String>,
+    /// An error code in the form of RFC 6749, whatever was sent.
+    pub(super) error: Option<String>,
+    /// What the provider says of it, for the log: bounded, and without control characters.
+    pub(super) description: Option<String>,
+}
+
+impl Callback {
+    /// Nothing where a parameter stands twice (RFC 6749, section 3.1), or `code` beside `error`. Empty ones count as
+    /// absent, as that section says.
+    pub(super) fn parse(query: &str) -> Option<Self> {
+        let mut callback = Self::default();
+        let mut seen: BTreeSet<Cow<'_, str>> = BTreeSet::new();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let value = (!value.is_empty()).then(|| value.into_owned());
+            match &*name {
+                "state" => callback.state = value,
+                "code" => callback.code = value,
+                "iss" => callback.issuer = value,
+                "error_description" => callback.description = value.as_deref().map(described),
+                "error" => callback.error = value.as_deref().map(error_code),
+                _ => {}
+            }
+            if !seen.insert(name) {
+                return None;
+            }
+        }
+        let contradicts_itself = callback.code.is_some() && callback.error.is_some();
+        (!contradicts_itself).then_some(callback)
+    }
+}
+
+fn described(text: &str) -> String {
+    text.chars().take(LONGEST_DESCRIPTION).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// Whether the provider would have had to ask the person something, and was not allowed to (OpenID Connect Core 1.0,
+/// section 3.1.2.6). Our requests allow it, so this one was an old or altered address.
+pub(super) fn is_for_want_of_interaction(error: &str) -> bool {
+    matches!(
+        error,
+        "login_required" | "interaction_required" | "account_selection_required" | "consent_required"
+    )
+}

@@ -1,0 +1,216 @@
+//! Logout at both sides: the provider ends sessions here (OpenID Connect Back-Channel Logout 1.0), and a sign-out here goes
+//! on to the provider (OpenID Connect RP-Initiated Logout 1.0).
+
+mod hint;
+
+pub use self::hint::Hints;
+
+use crate::clock::Clock;
+use crate::provider::issuer::Issuer;
+use crate::secret::random;
+use crate::sessions::{Session, Sessions};
+use crate::state::{Away, Key, Room};
+use crate::tokens::claims::{Claims, Expected, LEEWAY};
+use crate::tokens::error::TokenError;
+use crate::tokens::jws::UnverifiedToken;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hyper::header::HeaderValue;
+use serde_json::Value;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use url::Url;
+
+/// Logout tokens under verification at once. Anybody may send one.
+const MOST_VERIFIED: usize = 16;
+/// How long a token waits for its turn among them.
+const TURN: Duration = Duration::from_secs(3);
+/// For what is to be known of the provider. A person who signs out does not wait longer for it.
+const PROVIDER_DEADLINE: Duration = Duration::from_secs(2);
+
+#[derive(Debug)]
+pub struct Logout {
+    issuer: Arc<Issuer>,
+    sessions: Arc<Sessions>,
+    client_id: String,
+    /// `None` where a sign-out stays here.
+    onward: Option<Onward>,
+    verifications: Semaphore,
+    clock: Clock,
+}
+
+/// What a sign-out at the provider needs.
+#[derive(Debug)]
+struct Onward {
+    /// Where the provider sends the browser back to.
+    back_to: Url,
+    hints: Hints,
+}
+
+/// Whom a logout token named.
+#[derive(Debug)]
+pub struct LoggedOut {
+    /// The issuer's key in the config.
+    pub issuer: Arc<str>,
+    pub subject: Option<String>,
+    /// Whether one session at the provider was named, not all that the subject has.
+    pub one_session: bool,
+}
+
+/// Why a logout token ended nothing, or perhaps not everywhere. Says nothing of what stood in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogoutError {
+    Token(TokenError),
+    /// Its `jti` was seen before.
+    Replayed,
+    /// Too many are being verified.
+    Crowded,
+    /// It is good, and has ended the sessions at this replica; others know when the state is back.
+    StateAway,
+}
+
+impl Logout {
+    /// `hints` where a sign-out goes on to the provider.
+    pub fn new(
+        client_id: &str,
+        public_url: &Url,
+        issuer: Arc<Issuer>,
+        sessions: Arc<Sessions>,
+        hints: Option<Hints>,
+        clock: Clock,
+    ) -> Self {
+        let onward = hints.map(|hints| {
+            let mut back_to = public_url.clone();
+            back_to.set_path("/-/logout");
+            Onward { back_to, hints }
+        });
+        let verifications = Semaphore::new(MOST_VERIFIED);
+        Self { issuer, sessions, client_id: client_id.to_owned(), onward, verifications, clock }
+    }
+
+    /// Ends what a logout token names: with `sid`, the sessions that came from that one at the provider, and those of the
+    /// subject of which it is not known from which they came; without, all of the subject.
+    ///
+    /// # Errors
+    ///
+    /// [`LogoutError`]; a token works once.
+    pub async fn back_channel(&self, token: &str) -> Result<LoggedOut, LogoutError> {
+        let verification = tokio::time::timeout(TURN, self.verifications.acquire()).await;
+        let _verification = verification.ok().and_then(Result::ok).ok_or(LogoutError::Crowded)?;
+        let token = UnverifiedToken::parse(token)?;
+        let claims = self.issuer.verify(&token, Expected::LogoutToken { client_id: &self.client_id }).await?;
+        let key = self.use_of(&claims);
+        let state = self.sessions.state();
+        if state.value(&key).await.is_ok_and(|noted| noted.is_some()) {
+            return Err(LogoutError::Replayed);
+        }
+        let text = |name| claims.get(name).and_then(Value::as_str);
+        let (issuer, subject) = (self.issuer.name(), claims.subject());
+        let ended = match (text("sid"), subject) {
+            (Some(sid), None) => self.sessions.revoke_provider_session(issuer, sid).await,
+            (Some(sid), Some(subject)) => {
+                let one = self.sessions.revoke_provider_session(issuer, sid).await;
+                one.and(self.sessions.revoke_unattributed(issuer, subject).await)
+            }
+            (None, Some(subject)) => self.sessions.revoke_subject(issuer, subject).await,
+            (None, None) => return Err(TokenError::MissingClaim("sub").into()),
+        };
+        ended?;
+        // Last, so that one which did not end everything may be sent again. Of two at once, one is told that it works.
+        let keep = claims.expires_at().plus(2 * LEEWAY).since(self.clock.now());
+        if !state.put_new(&key, b"", keep).await? {
+            return Err(LogoutError::Replayed);
+        }
+        Ok(LoggedOut {
+            issuer: Arc::clone(issuer),
+            subject: subject.map(str::to_owned),
+            one_session: text("sid").is_some(),
+        })
+    }
+
+    /// Names the use of a logout token.
+    fn use_of(&self, claims: &Claims) -> Key {
+        let id = claims.get("jti").and_then(Value::as_str).unwrap_or_default();
+        Key::new(Room::Once, &["logout-token", self.issuer.name(), id])
+    }
+
+    /// Where a sign-out goes on to: the provider's `end_session_endpoint`, which ends its session and sends the browser
+    /// back. `None` where the provider has none or is out of reach, or the configuration does not want it.
+    pub async fn at_provider(&self, session: &Session) -> Option<HeaderValue> {
+        let Onward { back_to, hints } = self.onward.as_ref()?;
+        let mut location = self.end_session_endpoint().await?;
+        let hint = hints.take(&session.principal, session.provider_session.as_deref()).await;
+        let mut query = location.query_pairs_mut();
+        if let Some(hint) = &hint {
+            query.append_pair("id_token_hint", hint);
+        }
+        query
+            .append_pair("client_id", &self.client_id)
+            .append_pair("post_logout_redirect_uri", back_to.as_str())
+            // Whatever comes back, nothing hangs on it; some providers want one.
+            .append_pair("state", &URL_SAFE_NO_PAD.encode(random::<16>()));
+        drop(query);
+        let mut location = HeaderValue::from_str(location.as_str()).ok()?;
+        location.set_sensitive(true);
+        Some(location)
+    }
+
+    /// The origin that a sign-out goes on to.
+    pub async fn provider_origin(&self) -> Option<String> {
+        Some(self.end_session_endpoint().await?.origin().ascii_serialization())
+    }
+
+    async fn end_session_endpoint(&self) -> Option<Url> {
+        self.onward.as_ref()?;
+        let provider = tokio::time::timeout(PROVIDER_DEADLINE, self.issuer.provider()).await.ok()?.ok()?;
+        provider.end_session_endpoint.clone()
+    }
+}
+
+impl LogoutError {
+    /// The stable word for logs and metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::Token(error) => error.reason(),
+            Self::Replayed => "replayed",
+            Self::Crowded => "crowded",
+            Self::StateAway => "state-away",
+        }
+    }
+
+    /// The provider may try again: nothing is wrong with the token as far as we know.
+    pub fn is_unavailable(&self) -> bool {
+        match self {
+            Self::Token(error) => error.is_unavailable(),
+            Self::Replayed => false,
+            Self::Crowded | Self::StateAway => true,
+        }
+    }
+}
+
+impl From<Away> for LogoutError {
+    fn from(_: Away) -> Self {
+        Self::StateAway
+    }
+}
+
+impl From<TokenError> for LogoutError {
+    fn from(error: TokenError) -> Self {
+        Self::Token(error)
+    }
+}
+
+impl fmt::Display for LogoutError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Token(error) => error.fmt(f),
+            Self::Replayed => f.write_str("a token with this `jti` came before"),
+            Self::Crowded => f.write_str("too many logout tokens are being verified"),
+            Self::StateAway => f.write_str("the sessions could not be ended everywhere yet"),
+        }
+    }
+}
+
+impl std::error::Error for LogoutError {}

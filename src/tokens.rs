@@ -1,0 +1,13 @@
+//! JOSE: what a token says before it is believed, the keys of its issuer, and the one place that proves a signature.
+//!
+//! A token is an [`UnverifiedToken`](jws::UnverifiedToken) until a key set has proven its signature ([`jwks`]) and its claims
+//! were checked ([`claims`]).
+
+pub mod claims;
+mod date;
+pub mod error;
+mod json;
+pub mod jwks;
+pub mod jws;
+mod public_key;
+pub(crate) mod signed_header;

@@ -1,0 +1,294 @@
+//! What a token must say before it counts: every check, in one function.
+//!
+//! RFC 7519 leaves most claims optional and libraries follow it. Here nothing is optional that decides who somebody is.
+
+use crate::clock::UnixSeconds;
+use crate::config::{Algorithm, IssuerConfig};
+use crate::tokens::date::date;
+use crate::tokens::error::TokenError;
+use crate::tokens::jwks::SignedToken;
+use crate::tokens::signed_header;
+use aws_lc_rs::{constant_time, digest};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How far our clock and the issuer's may differ, for `exp`, `nbf` and `iat`.
+pub const LEEWAY: Duration = Duration::from_secs(30);
+/// The longest life of a bearer token or a logout token, and of a header token of an unknown kind: `exp` less `iat`, or less now.
+pub const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+const LONGEST_SUBJECT: usize = 255;
+const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
+
+/// What a token is presented as, which decides what it must say.
+#[derive(Clone, Copy, Debug)]
+pub enum Expected<'a> {
+    /// An access token in `Authorization` (RFC 6750): one of the configured audiences.
+    Bearer,
+    /// An ID token from the token endpoint (OpenID Connect Core 1.0, section 3.1.3.7).
+    IdToken { client_id: &'a str, nonce: &'a str },
+    /// An ID token for a refresh token (section 12.2): of the person and, if it has a nonce, of the sign-in before.
+    RefreshedIdToken { client_id: &'a str, subject: &'a str, nonce: Option<&'a str> },
+    /// A token that a trusted proxy put into its header.
+    SignedHeader,
+    /// A logout token (OpenID Connect Back-Channel Logout 1.0, section 2.6).
+    LogoutToken { client_id: &'a str },
+}
+
+/// The claims of a token that passed every check. Only [`check`] makes them.
+#[derive(Clone)]
+pub struct Claims {
+    all: Arc<Map<String, Value>>,
+    expires_at: UnixSeconds,
+    algorithm: Algorithm,
+}
+
+/// Every check of what a token says; its signature is proven already.
+///
+/// # Errors
+///
+/// The first check that fails.
+pub(crate) fn check(
+    signed: &SignedToken<'_, '_>,
+    expected: Expected<'_>,
+    issuer: &IssuerConfig,
+    now: UnixSeconds,
+) -> Result<Claims, TokenError> {
+    let jws = signed.token().jws();
+    let claims = signed.token().claims();
+    let balancer = issuer.signed_header.as_ref().and_then(|header| header.aws_alb.as_ref());
+
+    type_fits(jws.typ.as_deref(), claims, expected)?;
+    let expires_at = match (expected, balancer) {
+        (Expected::SignedHeader, Some(balancer)) => {
+            signed_header::signed_by(balancer, &issuer.issuer, &jws.header, claims)?
+        }
+        _ => {
+            if text(claims, "iss")? != issuer.issuer {
+                return Err(TokenError::WrongIssuer);
+            }
+            meant_for(claims, expected, issuer)?;
+            date(claims, "exp")?.ok_or(TokenError::MissingClaim("exp"))?
+        }
+    };
+    if now >= expires_at.plus(LEEWAY) {
+        return Err(TokenError::Expired);
+    }
+    if date(claims, "nbf")?.is_some_and(|not_before| not_before > now.plus(LEEWAY)) {
+        return Err(TokenError::NotYetValid);
+    }
+    let issued_at = date(claims, "iat")?;
+    if issued_at.is_some_and(|issued_at| issued_at > now.plus(LEEWAY)) {
+        return Err(TokenError::IssuedInFuture);
+    }
+    let longest_life = match expected {
+        Expected::Bearer | Expected::LogoutToken { .. } => Some(LONGEST_LIFE),
+        Expected::SignedHeader => Some(signed_header::longest_life(issuer).unwrap_or(LONGEST_LIFE)),
+        Expected::IdToken { .. } | Expected::RefreshedIdToken { .. } => None,
+    };
+    if longest_life.is_some_and(|longest| expires_at.since(issued_at.unwrap_or(now)) > longest) {
+        return Err(TokenError::LifetimeTooLong);
+    }
+    match expected {
+        Expected::Bearer | Expected::SignedHeader => {
+            subject(claims)?;
+        }
+        Expected::IdToken { nonce, .. } => {
+            subject(claims)?;
+            issued_at.ok_or(TokenError::MissingClaim("iat"))?;
+            let same =
+                constant_time::verify_slices_are_equal(text(claims, "nonce")?.as_bytes(), nonce.as_bytes());
+            same.map_err(|_| TokenError::WrongNonce)?;
+        }
+        Expected::RefreshedIdToken { subject: before, nonce, .. } => {
+            if subject(claims)? != before {
+                return Err(TokenError::WrongSubject);
+            }
+            issued_at.ok_or(TokenError::MissingClaim("iat"))?;
+            let stated = claims.get("nonce");
+            if stated.is_some() && stated.and_then(Value::as_str) != nonce {
+                return Err(TokenError::WrongNonce);
+            }
+        }
+        Expected::LogoutToken { .. } => {
+            issued_at.ok_or(TokenError::MissingClaim("iat"))?;
+            ends_a_session(claims)?;
+        }
+    }
+    Ok(Claims { all: Arc::clone(claims), expires_at, algorithm: jws.algorithm })
+}
+
+/// A token of one kind is never taken for another (RFC 8725, section 3.11): by `typ` and by what only one kind carries.
+fn type_fits(
+    typ: Option<&str>,
+    claims: &Map<String, Value>,
+    expected: Expected<'_>,
+) -> Result<(), TokenError> {
+    let right_type = match expected {
+        Expected::Bearer => matches!(typ, None | Some("jwt" | "at+jwt")),
+        Expected::IdToken { .. } | Expected::RefreshedIdToken { .. } | Expected::SignedHeader => {
+            matches!(typ, None | Some("jwt"))
+        }
+        Expected::LogoutToken { .. } => matches!(typ, None | Some("jwt" | "logout+jwt")),
+    };
+    let ends_session = claims.get("events").is_some_and(|events| events.get(LOGOUT_EVENT).is_some());
+    let wanted_to = matches!(expected, Expected::LogoutToken { .. });
+    let hash_of_id_token = matches!(expected, Expected::Bearer)
+        && ["at_hash", "c_hash"].iter().any(|name| claims.contains_key(*name));
+    if right_type && ends_session == wanted_to && !hash_of_id_token {
+        Ok(())
+    } else {
+        Err(TokenError::WrongType)
+    }
+}
+
+/// `aud`, a string or an array of strings, and `azp` beside it.
+fn meant_for(
+    claims: &Map<String, Value>,
+    expected: Expected<'_>,
+    issuer: &IssuerConfig,
+) -> Result<(), TokenError> {
+    let audiences: Vec<&str> = match claims.get("aud") {
+        None => return Err(TokenError::MissingClaim("aud")),
+        Some(Value::String(audience)) => vec![audience],
+        Some(Value::Array(audiences)) => audiences
+            .iter()
+            .map(|audience| audience.as_str().ok_or(TokenError::InvalidClaim("aud")))
+            .collect::<Result<_, _>>()?,
+        Some(_) => return Err(TokenError::InvalidClaim("aud")),
+    };
+    match expected {
+        Expected::Bearer | Expected::SignedHeader => {
+            let accepted = |audience: &&str| issuer.audience.iter().any(|ours| ours == audience);
+            audiences.iter().any(accepted).then_some(()).ok_or(TokenError::WrongAudience)
+        }
+        Expected::IdToken { client_id, .. }
+        | Expected::RefreshedIdToken { client_id, .. }
+        | Expected::LogoutToken { client_id } => {
+            if !audiences.contains(&client_id) {
+                return Err(TokenError::WrongAudience);
+            }
+            match claims.get("azp") {
+                None if audiences.len() == 1 || matches!(expected, Expected::LogoutToken { .. }) => Ok(()),
+                Some(Value::String(party)) if party == client_id => Ok(()),
+                _ => Err(TokenError::WrongAuthorizedParty),
+            }
+        }
+    }
+}
+
+/// Back-Channel Logout 1.0, section 2.6: a session or a person, an id of its own, and never a `nonce`.
+fn ends_a_session(claims: &Map<String, Value>) -> Result<(), TokenError> {
+    if claims.contains_key("nonce") {
+        return Err(TokenError::InvalidClaim("nonce"));
+    }
+    if !claims.get("events").and_then(|events| events.get(LOGOUT_EVENT)).is_some_and(Value::is_object) {
+        return Err(TokenError::InvalidClaim("events"));
+    }
+    text(claims, "jti")?;
+    match (claims.contains_key("sub"), claims.contains_key("sid")) {
+        (false, false) => return Err(TokenError::MissingClaim("sub")),
+        (true, _) => subject(claims)?,
+        (false, true) => "",
+    };
+    if claims.contains_key("sid") {
+        text(claims, "sid")?;
+    }
+    Ok(())
+}
+
+fn subject(claims: &Map<String, Value>) -> Result<&str, TokenError> {
+    let subject = text(claims, "sub")?;
+    if subject.len() > LONGEST_SUBJECT || subject.chars().any(char::is_control) {
+        return Err(TokenError::InvalidClaim("sub"));
+    }
+    Ok(subject)
+}
+
+/// A claim that must be there, a string and not empty.
+fn text<'c>(claims: &'c Map<String, Value>, name: &'static str) -> Result<&'c str, TokenError> {
+    match claims.get(name) {
+        None => Err(TokenError::MissingClaim(name)),
+        Some(Value::String(text)) if !text.is_empty() => Ok(text),
+        Some(_) => Err(TokenError::InvalidClaim(name)),
+    }
+}
+
+impl Claims {
+    /// `sub`. Absent only in a logout token that names a session instead.
+    pub fn subject(&self) -> Option<&str> {
+        self.get("sub").and_then(Value::as_str)
+    }
+
+    /// `exp`, without leeway.
+    pub fn expires_at(&self) -> UnixSeconds {
+        self.expires_at
+    }
+
+    /// Any claim by its name (`sid`, `auth_time`, `acr`).
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.all.get(name)
+    }
+
+    pub(crate) fn all(&self) -> &Map<String, Value> {
+        &self.all
+    }
+
+    pub(crate) fn into_all(self) -> Arc<Map<String, Value>> {
+        self.all
+    }
+
+    /// Whether the ID token belongs to this access token: `at_hash` (OpenID Connect Core 1.0, section 3.1.3.8) fits or
+    /// is absent.
+    pub fn fits_access_token(&self, access_token: &str) -> bool {
+        let algorithm = match self.algorithm {
+            Algorithm::Rs256 | Algorithm::Ps256 | Algorithm::Es256 => &digest::SHA256,
+            Algorithm::Rs384 | Algorithm::Ps384 | Algorithm::Es384 => &digest::SHA384,
+            Algorithm::Rs512 | Algorithm::Ps512 | Algorithm::EdDsa => &digest::SHA512,
+        };
+        let hash = digest::digest(algorithm, access_token.as_bytes());
+        let (left_half, _) = hash.as_ref().split_at(hash.as_ref().len() / 2);
+        self.get("at_hash").is_none_or(|stated| stated == &Value::String(URL_SAFE_NO_PAD.encode(left_half)))
+    }
+
+    /// Adds what the provider's `UserInfo` says beside the ID token; the signed token wins where both name a claim, or a
+    /// member of the same object.
+    ///
+    /// `email` and `email_verified` come from one source together: a mark belongs to its own address.
+    ///
+    /// # Errors
+    ///
+    /// [`TokenError::WrongSubject`] where the answer is about someone else (section 5.3.2).
+    pub fn with_user_info(mut self, user_info: Map<String, Value>) -> Result<Self, TokenError> {
+        if user_info.get("sub") != self.all.get("sub") {
+            return Err(TokenError::WrongSubject);
+        }
+        fill(Arc::make_mut(&mut self.all), user_info);
+        Ok(self)
+    }
+}
+
+/// Adds what is missing, in objects within objects, too.
+fn fill(ours: &mut Map<String, Value>, theirs: Map<String, Value>) {
+    let keep_email = ours.contains_key("email_verified")
+        || (ours.contains_key("email") && theirs.get("email") != ours.get("email"));
+    for (name, value) in theirs {
+        if keep_email && matches!(name.as_str(), "email" | "email_verified") {
+            continue;
+        }
+        match (ours.get_mut(&name), value) {
+            (Some(Value::Object(ours)), Value::Object(theirs)) => fill(ours, theirs),
+            (Some(_), _) => {}
+            (None, value) => _ = ours.insert(name, value),
+        }
+    }
+}
+
+impl fmt::Debug for Claims {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Claims(..)")
+    }
+}

@@ -1,0 +1,66 @@
+//! Tokens that a trusted proxy puts into a header: the form of AWS's Application Load Balancer, and how long any may live.
+//!
+//! <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-authenticate-users.html>
+
+use crate::clock::UnixSeconds;
+use crate::config::{AwsAlb, IssuerConfig};
+use crate::tokens::date::date;
+use crate::tokens::error::TokenError;
+use crate::tokens::jws::UnverifiedToken;
+use serde_json::{Map, Value};
+use std::time::Duration;
+
+/// AWS states no figure; the tokens live two minutes.
+const LONGEST_LIFE_OF_BALANCER: Duration = Duration::from_secs(15 * 60);
+/// Ten minutes and 30 seconds of skew on both sides, as Google tells verifiers of Identity-Aware Proxy's header.
+const LONGEST_LIFE_OF_IAP: Duration = Duration::from_secs(660);
+const IAP_HEADER: &str = "x-goog-iap-jwt-assertion";
+
+/// Reads the token in the form that this issuer's proxy writes, if it says that it is from this issuer.
+///
+/// # Errors
+///
+/// As [`UnverifiedToken::parse`]; [`TokenError::WrongSigner`] or [`TokenError::WrongIssuer`] where it is from another.
+pub(crate) fn parse<'a>(text: &'a str, issuer: &IssuerConfig) -> Result<UnverifiedToken<'a>, TokenError> {
+    match issuer.signed_header.as_ref().and_then(|header| header.aws_alb.as_ref()) {
+        Some(balancer) => {
+            let token = UnverifiedToken::parse_padded(text)?;
+            let signer = token.jws().header.get("signer").and_then(Value::as_str);
+            if signer == Some(&balancer.signer) { Ok(token) } else { Err(TokenError::WrongSigner) }
+        }
+        None => {
+            let token = UnverifiedToken::parse(text)?;
+            if token.stated_issuer()? == issuer.issuer { Ok(token) } else { Err(TokenError::WrongIssuer) }
+        }
+    }
+}
+
+/// The end of a load balancer's token, once issuer, signer and client are the configured ones.
+///
+/// They stand in the JOSE header, which the signature covers. The balancers of every AWS account in a region share one
+/// place for their keys, so a proven signature says "some load balancer" and only `signer` says which.
+pub(super) fn signed_by(
+    balancer: &AwsAlb,
+    issuer: &str,
+    header: &Map<String, Value>,
+    payload: &Map<String, Value>,
+) -> Result<UnixSeconds, TokenError> {
+    let stated = |name: &str| header.get(name).and_then(Value::as_str);
+    if stated("signer") != Some(&balancer.signer) || stated("client") != Some(&balancer.client_id) {
+        return Err(TokenError::WrongSigner);
+    }
+    if stated("iss") != Some(issuer) || payload.get("iss").is_some_and(|inner| inner != issuer) {
+        return Err(TokenError::WrongIssuer);
+    }
+    let outer = date(header, "exp")?.ok_or(TokenError::MissingClaim("exp"))?;
+    Ok(date(payload, "exp")?.map_or(outer, |inner| inner.min(outer)))
+}
+
+/// How long a token of this issuer's proxy may live; `None` where nothing is known of such proxies.
+pub(super) fn longest_life(issuer: &IssuerConfig) -> Option<Duration> {
+    match &issuer.signed_header {
+        Some(header) if header.aws_alb.is_some() => Some(LONGEST_LIFE_OF_BALANCER),
+        Some(header) if header.header == IAP_HEADER => Some(LONGEST_LIFE_OF_IAP),
+        _ => None,
+    }
+}
