@@ -17,6 +17,7 @@ use crate::tokens::jws::UnverifiedToken;
 use crate::tokens::signed_header;
 use credential::Presented;
 use hyper::header::{HeaderName, HeaderValue};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Turns the credentials of a request into a person.
@@ -110,7 +111,10 @@ impl Authenticator {
         match self.placed(credential::bearer(presented))? {
             Some(text) => {
                 let seen = Seen::new(text, Presentation::Bearer);
-                Ok(Some(self.recognise(text, seen, &self.bearer_issuers, bearer_token).await?))
+                Ok(Some(
+                    self.recognise(text, seen, presented.client_ip, &self.bearer_issuers, bearer_token)
+                        .await?,
+                ))
             }
             None => Ok(None),
         }
@@ -125,7 +129,7 @@ impl Authenticator {
         match self.placed(credential::signed_header(presented, name))? {
             Some(text) => {
                 let seen = Seen::new(text, Presentation::SignedHeader);
-                Ok(Some(self.recognise(text, seen, issuers, header_token).await?))
+                Ok(Some(self.recognise(text, seen, presented.client_ip, issuers, header_token).await?))
             }
             None => Ok(None),
         }
@@ -136,17 +140,18 @@ impl Authenticator {
         &self,
         text: &'a str,
         seen: Seen,
+        asker: Option<IpAddr>,
         issuers: &'a [Arc<Issuer>],
         stated: fn(&'a str, &'a [Arc<Issuer>]) -> Stated<'a>,
     ) -> Result<Arc<Principal>, AuthnError> {
         for issuer in issuers {
-            if let Some(principal) = issuer.recall(&seen).await {
+            if let Some(principal) = issuer.recall(&seen, asker).await {
                 return Ok(principal);
             }
         }
         let (token, issuer) = self.placed(stated(text, issuers))?;
         // May have to wait for keys: boxed, for it is large and most tokens came before.
-        Ok(Box::pin(issuer.recognise(&token, seen)).await?)
+        Ok(Box::pin(issuer.recognise(&token, seen, asker)).await?)
     }
 
     /// A credential that no configured issuer can be asked about is counted for none. The issuers count their own.

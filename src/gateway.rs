@@ -180,8 +180,9 @@ impl Gateway {
         head: &request::Parts,
         context: &RequestContext,
     ) -> Result<Authenticated, Error> {
-        let from_trusted_proxy = context.from_trusted_proxy;
-        Ok(self.authenticator.authenticate(&Presented { headers: &head.headers, from_trusted_proxy }).await?)
+        let (from_trusted_proxy, client_ip) = (context.from_trusted_proxy, context.client_ip);
+        let presented = Presented { headers: &head.headers, from_trusted_proxy, client_ip };
+        Ok(self.authenticator.authenticate(&presented).await?)
     }
 
     /// Turns an error into an answer: a person without a usable session is sent to sign in and comes back.

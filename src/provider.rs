@@ -1,6 +1,7 @@
 //! One identity provider: its discovery document, its keys, its token endpoint and `UserInfo`, and the person that its claims
 //! name.
 
+mod budget;
 mod client;
 pub mod discovery;
 pub mod error;

@@ -25,6 +25,7 @@ mod edge;
 mod egress;
 mod fuzz;
 mod iam;
+mod key_floods;
 mod keys;
 mod launch;
 mod links;
