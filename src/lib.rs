@@ -34,7 +34,7 @@
 //!   ([`tokens::claims`]), of a token with a proven signature only. Nothing else makes [`Claims`](tokens::claims::Claims).
 //! - **What was not understood is not "nothing".** A claim, an answer or a header of an unexpected form is an error of its
 //!   own, and fails closed.
-//! - **Libraries have one home.** The AWS SDK is known to `presign`, `jsonwebtoken` to `tokens` (also to
+//! - **Libraries have one home.** The AWS SDK is known to `aws`, `jsonwebtoken` to `tokens` (also to
 //!   `provider::client`, which signs its own assertions, and to the sandbox, which issues tokens), and `SystemTime::now` to
 //!   `clock`.
 //! - **Every request ends in exactly one access-log event,** but for a head over the limit on HTTP/2, which `h2` answers
@@ -69,6 +69,7 @@ pub mod sign_in; //              sign-in in the browser, sign-out at the provide
 pub mod sessions; //             sealed cookies, records, revocation
 pub mod provider; //             one identity provider: discovery, keys, token endpoint, claims → person
 pub mod tokens; //               what a token says before it is believed, and the proof of its signature
+pub mod aws; //                  the SDK: credentials, sessions of roles, calls, states
 #[cfg(feature = "sandbox")]
 pub mod sandbox; //              an identity provider and SageMaker for `postern demo` and the tests
 pub mod server; //               accept → serve → drain

@@ -28,7 +28,6 @@ const CIRCLES: &[(&str, &str)] = &[
     ("iam.rs", "the parts of a role's policies still take their types from the file that joins them"),
     ("policy.rs", "expressions still take their types from the file that decides"),
     ("policy/compile.rs", "the parts of the compiler still take their types from the file that runs them"),
-    ("presign.rs", "what speaks to AWS still stands among what makes URLs"),
     ("sandbox.rs", "the peers still take their types from the file that starts them"),
     ("server.rs", "connections still take their types from the file that accepts them"),
     ("sessions.rs", "revalidation is still a part of the sessions that it asks about"),
