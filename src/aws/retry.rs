@@ -2,7 +2,7 @@
 
 use super::error::{AwsError, AwsErrorKind, BadAnswer};
 use super::share::Share;
-use crate::metrics::{Metrics, OneMore};
+use crate::metrics::{GaugeGuard, Metrics};
 use moka::sync::Cache;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -80,7 +80,7 @@ impl Calls {
         deadline: Instant,
         call: impl Future<Output = Result<T, AwsError>>,
     ) -> Result<T, AwsError> {
-        let waiting = OneMore::of(&self.metrics.aws_calls_waiting);
+        let waiting = GaugeGuard::of(&self.metrics.aws_calls_waiting);
         let part = share.map(|share| (share, self.share(share)));
         let _part = match &part {
             Some((share, places)) => Some(
@@ -93,7 +93,7 @@ impl Calls {
         };
         let _place = self.all.place(deadline).await.map_err(|why| why.of(doing, "to AWS"))?;
         drop(waiting);
-        let _running_too = OneMore::of(&self.metrics.aws_calls_running);
+        let _running_too = GaugeGuard::of(&self.metrics.aws_calls_running);
         let limit = deadline.min(Instant::now() + self.attempt);
         let answer = timeout_at(limit, call).await.unwrap_or_else(|_| Err(AwsError::out_of_time(doing)));
         self.metrics.aws_call(doing, answer.as_ref().map_or_else(|error| error.kind.as_str(), |_| "ok"));

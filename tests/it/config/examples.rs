@@ -65,7 +65,7 @@ fn defaults_are_filled_in() {
     assert_eq!(gateway.session.idle, Duration::from_secs(3600));
     assert_eq!(gateway.aws.timeout, Duration::from_secs(5));
     assert!(gateway.aws.source_identity && gateway.aws.scoped_session_policy);
-    assert_eq!((gateway.limits.mints_per_minute, gateway.limits.connections), (30, 10_000));
+    assert_eq!((gateway.limits.mints_per_minute, gateway.limits.connections), (30, 4_000));
     assert_eq!(gateway.state, StateConfig::Memory);
     assert!(policy.deny.is_empty() && policy.tests.is_empty());
 }
