@@ -1,7 +1,7 @@
 //! From a [`Grant`] to an [`AuthorizedUrl`].
 //!
-//! A URL comes from a slot that was filled ahead for this very person and input, or from one call of its own. It is
-//! never shared: two requests never get the same URL, not even by waiting for the same call.
+//! A URL comes from a slot that was filled ahead for this very session, person and input, or from one call of its own. It
+//! is never shared: two requests never get the same URL, not even by waiting for the same call.
 
 pub mod authorized_url;
 pub mod error;
@@ -23,6 +23,7 @@ use crate::config::AuthorizedHost;
 use crate::metrics::Metrics;
 use crate::policy::grant::Grant;
 use crate::provider::principal::Principal;
+use crate::sessions::SessionId;
 use crate::target::Mint;
 use authorized_url::AuthorizedHosts;
 use error::PresignError;
@@ -68,29 +69,33 @@ impl Presigner {
         }
     }
 
-    /// Takes the person's URL out of its slot, or mints one.
+    /// Takes the URL out of the slot of the request's session, or mints one.
     ///
     /// A caller that goes away takes the mint with it: its URL is dropped and never kept for anyone.
     ///
     /// # Errors
     ///
     /// [`PresignError`], within `aws.timeout` and by the caller's own deadline.
-    pub async fn presign(&self, grant: &Grant, by: Instant) -> Result<Presigned, PresignError> {
-        let key = SlotKey::of(grant);
-        match self.slots.take(&key) {
+    pub async fn presign(
+        &self,
+        grant: &Grant,
+        session: Option<&SessionId>,
+        by: Instant,
+    ) -> Result<Presigned, PresignError> {
+        match session.and_then(|session| self.slots.take(&SlotKey::of(grant, session))) {
             Some(presigned) => Ok(presigned),
             None => self.mint(grant, Deadline::after(self.aws.timeout()).or(by)).await,
         }
     }
 
-    /// Fills the person's slot in a task of its own, so that their next request need not wait for AWS.
+    /// Fills the session's slot in a task of its own, so that its next request need not wait for AWS.
     ///
     /// Does nothing where the slot is filled or being filled, where many others are being filled, and for a target
     /// whose URLs live for a time that neither the config nor AWS's documentation names.
-    pub fn prewarm(self: &Arc<Self>, grant: Grant) {
+    pub fn prewarm(self: &Arc<Self>, grant: Grant, session: SessionId) {
         let Some(life) = slots::life(&grant.mint().target) else { return };
         let Ok(permit) = Arc::clone(&self.prewarming).try_acquire_owned() else { return };
-        let Some(filling) = self.slots.reserve(SlotKey::of(&grant), life) else { return };
+        let Some(filling) = self.slots.reserve(SlotKey::of(&grant, &session), life) else { return };
         let presigner = Arc::clone(self);
         tokio::spawn(async move {
             let _permit = permit;
@@ -105,9 +110,9 @@ impl Presigner {
         });
     }
 
-    /// Drops the person's unused URLs, those still being minted included.
-    pub fn forget(&self, realm: &str, user: &str) {
-        self.slots.forget(realm, user);
+    /// Drops the session's unused URLs, those still being minted included.
+    pub fn forget(&self, session: &SessionId) {
+        self.slots.forget(session);
     }
 
     /// Whether the grant's target can be opened now, as of some seconds ago.

@@ -21,7 +21,7 @@ use crate::provider::error::SignInError;
 use crate::provider::principal::Principal;
 use crate::provider::relying_party::{Identified, RelyingParty};
 use crate::sessions::seal::Sealer;
-use crate::sessions::{Arrival, Opened, ProviderTokens, Sessions};
+use crate::sessions::{Arrival, Established, Opened, ProviderTokens, Sessions};
 use crate::sign_in::logout::Hints;
 use crate::sign_in::return_to::ReturnTo;
 use crate::state::{Key, Room};
@@ -77,7 +77,7 @@ pub struct Started {
 #[derive(Debug)]
 pub enum Finished {
     /// Also where the browser had a session, of the same person or of another: what was done at the provider last counts.
-    SignedIn { principal: Arc<Principal>, session: HeaderValue, return_to: ReturnTo, deliberate: bool },
+    SignedIn { principal: Arc<Principal>, session: Established, return_to: ReturnTo, deliberate: bool },
     /// The callback signs nobody in (stale, replayed, or another browser's), but this browser has a session, which wins.
     Kept { return_to: ReturnTo, deliberate: bool },
     /// The callback signs nobody in, and this browser has no session. `automatic` is true once per visit: then
@@ -221,7 +221,7 @@ impl SignIn {
         &self,
         callback: Callback,
         attempt: &Attempt,
-    ) -> Result<Option<(Arc<Principal>, HeaderValue)>, SignInError> {
+    ) -> Result<Option<(Arc<Principal>, Established)>, SignInError> {
         let provider = self.party.issuer().provider().await?;
         self.check_answering_issuer(&callback, &provider)?;
         if let Some(error) = callback.error {

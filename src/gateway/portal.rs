@@ -13,6 +13,7 @@ use crate::policy::grant::DenialReason;
 use crate::policy::link::decoded;
 use crate::provider::principal::{Groups, Principal};
 use crate::server::Body;
+use crate::sessions::SessionId;
 use crate::sign_in::return_to::ReturnTo;
 use hyper::header::HeaderValue;
 use hyper::http::request;
@@ -84,10 +85,11 @@ impl Gateway {
         Ok(with_cookies(response, caller.set_cookie))
     }
 
-    /// Fills the slot of the destination that a browser is about to come back to, where its config says so.
+    /// Fills a new session's slot for the destination that the browser is about to come back to, where its config says so.
     pub(super) async fn prewarm(
         &self,
         principal: &Arc<Principal>,
+        session: SessionId,
         return_to: &ReturnTo,
         context: &RequestContext,
     ) {
@@ -99,7 +101,7 @@ impl Gateway {
         if let Ok(grant) = self.policy.authorize(destination, &question)
             && self.mint_rate.take(principal).await.is_ok()
         {
-            self.presigner.prewarm(grant);
+            self.presigner.prewarm(grant, session);
         }
     }
 }

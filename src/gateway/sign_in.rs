@@ -71,10 +71,10 @@ impl Gateway {
                     ..person(Event::SignIn, &principal, context)
                 });
                 if deliberate {
-                    self.prewarm(&principal, &return_to, context).await;
+                    self.prewarm(&principal, session.id, &return_to, context).await;
                 }
                 let arrived = self.arrive(&return_to, deliberate, context, Some(&principal));
-                Ok(with_cookies(with_cookies(arrived, [session]), sign_in.tidy(&head.headers)))
+                Ok(with_cookies(with_cookies(arrived, [session.cookie]), sign_in.tidy(&head.headers)))
             }
             Ok(Finished::Kept { return_to, deliberate }) => {
                 let person = self.session_of(head).await.map(|session| session.principal);
@@ -111,7 +111,7 @@ impl Gateway {
         if is_same_person {
             return;
         }
-        self.presigner.forget(&other.realm, &other.user);
+        self.presigner.forget(&before.id);
         self.metrics.sessions.replaced.inc();
         self.audit.record(&Record { reason: Some("replaced"), ..person(Event::SignOut, other, context) });
     }
@@ -154,7 +154,7 @@ impl Gateway {
         let Some(sessions) = &self.sessions else { return Err(Error::NotFound) };
         let signed_out = sessions.sign_out(&head.headers).await;
         if let Some(SignedOut { session, everywhere, .. }) = &signed_out {
-            self.presigner.forget(&session.principal.realm, &session.principal.user);
+            self.presigner.forget(&session.id);
             self.metrics.sessions.signed_out.inc();
             self.audit.record(&Record {
                 reason: (!everywhere).then_some("state-away"),

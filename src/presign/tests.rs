@@ -20,6 +20,7 @@ use crate::aws::{Aws, Credentials, SharedCredentialsProvider};
 use crate::clock::{Clock, UnixSeconds};
 use crate::config::AwsConfig;
 use crate::policy::grant::Grant;
+use crate::sessions::SessionId;
 use crate::target::{
     DomainId, ExpiresInSeconds, Mint, Region, RoleArn, SessionExpirationSeconds, Target, UserProfileName,
 };
@@ -95,12 +96,12 @@ impl Stage {
     }
 
     async fn presign(&self, grant: &Grant) -> Result<Presigned, PresignError> {
-        self.presigner.presign(grant, far_off()).await
+        self.presigner.presign(grant, Some(&session(grant)), far_off()).await
     }
 
     /// Waits until the one slot has been filled.
     async fn prewarmed(&self, grant: &Grant) {
-        self.presigner.prewarm(grant.clone());
+        self.presigner.prewarm(grant.clone(), session(grant));
         for _ in 0..200 {
             if self.presigner.slots.filled() == 1 {
                 return;
@@ -134,6 +135,12 @@ fn mint(target: Target) -> Mint {
 
 fn with_role(target: Target) -> Mint {
     Mint { role_arn: Some(RoleArn::parse(ROLE).unwrap()), ..mint(target) }
+}
+
+/// The one session of a grant's person.
+fn session(grant: &Grant) -> SessionId {
+    let person = grant.principal();
+    SessionId::for_tests(&format!("{} {}", person.realm, person.user))
 }
 
 fn ada() -> Grant {

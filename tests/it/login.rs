@@ -39,7 +39,7 @@ async fn signs_in_and_comes_back_to_the_exact_path_and_query() {
     assert!(deliberate);
     assert_eq!((&*principal.realm, principal.user.as_str()), ("staff", "ada@corp.example"));
     assert_eq!(principal.groups, Groups::Known([Arc::from("ml-users")].into()));
-    browser.keep(&session);
+    browser.keep(&session.cookie);
     let Opened::Valid(opened) = world.sessions.open(&browser.headers()).await else { panic!("no session") };
     assert_eq!(opened.principal.user, principal.user);
     assert_eq!(opened.provider_session.as_deref(), Some("provider-session"));
@@ -101,7 +101,7 @@ async fn a_session_wins_over_another_browser_s_callback() {
     else {
         panic!("not signed in")
     };
-    browser.keep(&session);
+    browser.keep(&session.cookie);
     for (query, expected) in [(foreign.as_str(), "/studio"), ("code=a&state=b", "/"), ("", "/")] {
         match world.finish(&browser, query).await {
             Ok(Finished::Kept { return_to, deliberate: false }) => assert_eq!(return_to.as_str(), expected),
@@ -196,7 +196,7 @@ async fn a_replayed_callback_makes_no_token_call() {
     let query = world.provider.sign_in(&location);
     let Ok(Finished::SignedIn { session, .. }) = world.finish(&browser, &query).await else { panic!() };
     assert_eq!(restart(world.finish(&browser, &query).await), (DEEP.to_owned(), true), "without the session");
-    browser.keep(&session);
+    browser.keep(&session.cookie);
     match world.finish(&browser, &query).await {
         Ok(Finished::Kept { return_to, deliberate: true }) => assert_eq!(return_to.as_str(), DEEP),
         other => panic!("with the session: {other:?}"),

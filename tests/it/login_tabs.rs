@@ -50,7 +50,7 @@ fn signs_in_to(finished: Result<Finished, Failed>, path: &str) -> HeaderValue {
     match finished {
         Ok(Finished::SignedIn { return_to, session, deliberate: true, .. }) => {
             assert_eq!(return_to.as_str(), path);
-            session
+            session.cookie
         }
         other => panic!("{path}: {other:?}"),
     }

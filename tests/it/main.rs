@@ -45,6 +45,7 @@ mod openapi;
 mod pages;
 mod policy;
 mod presign;
+mod prewarmed;
 mod previews;
 mod reload;
 mod return_to;

@@ -78,6 +78,7 @@ impl World {
         let tokens = ProviderTokens::default();
         let seen = now(self.sessions().seen(&principal.issuer, &principal.subject, provider_session));
         now(self.sessions().establish(Arrival { principal, provider_session, seen, tokens }))
+            .map(|session| session.cookie)
     }
 
     fn signed_in(&self) -> Browser {

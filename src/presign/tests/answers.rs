@@ -161,7 +161,7 @@ async fn launch_all(stage: &Stage, launches: usize) -> usize {
         tasks.spawn(async move {
             let mut failed = 0;
             for _ in 0..launches / 20 {
-                if let Err(error) = presigner.presign(&grant, far_off()).await {
+                if let Err(error) = presigner.presign(&grant, None, far_off()).await {
                     println!("{error}");
                     failed += 1;
                 }

@@ -62,7 +62,7 @@ impl Stage {
     /// Launches in a task of its own.
     fn launching(&self) -> JoinHandle<Result<Presigned, PresignError>> {
         let presigner = Arc::clone(&self.presigner);
-        tokio::spawn(async move { presigner.presign(&ada(), far_off()).await })
+        tokio::spawn(async move { presigner.presign(&ada(), None, far_off()).await })
     }
 
     fn count(&self, operation: &str) -> usize {

@@ -121,7 +121,7 @@ async fn one_slow_domain_leaves_half_of_the_calls_to_others() {
         let (presigner, mint) = (Arc::clone(&stage.presigner), slow(user));
         launches.spawn(async move {
             let grant = Grant::for_tests("corp", &format!("user-{user}"), mint);
-            presigner.presign(&grant, far_off()).await
+            presigner.presign(&grant, None, far_off()).await
         });
     }
     let overfull = launches.join_next().await.unwrap().unwrap();
