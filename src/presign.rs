@@ -141,7 +141,7 @@ impl Presigner {
         let operation = mint.target.operation();
         let minted = self.minted(deadline, mint, session.as_ref()).await?;
         let aws_request_id = minted.aws_request_id;
-        let url = self.hosts.check(minted.url).and_then(|url| match &mint.fragment {
+        let url = self.hosts.check(minted.url, &mint.region).and_then(|url| match &mint.fragment {
             Some(page) => url.at(page),
             None => Ok(url),
         });
