@@ -57,6 +57,18 @@ pub(crate) fn to_look_up(kind: Kind) -> Permission {
     Permission { actions: vec![action(kind.describe_operation())], on: On::Target }
 }
 
+/// The keys of the tags that EKS Pod Identity gives a pod's session. They are transitive, so they go along with each
+/// `AssumeRole`, which then needs `sts:TagSession`.
+/// <https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html>
+pub(crate) const POD_IDENTITY_TAGS: [&str; 6] = [
+    "eks-cluster-arn",
+    "eks-cluster-name",
+    "kubernetes-namespace",
+    "kubernetes-pod-name",
+    "kubernetes-pod-uid",
+    "kubernetes-service-account",
+];
+
 /// For `AssumeRole` as the gateway calls it. `named`: with `SourceIdentity`.
 pub(crate) fn to_assume(named: bool, tagged: bool) -> Vec<&'static str> {
     let further = [("sts:SetSourceIdentity", named), ("sts:TagSession", tagged)];
@@ -79,14 +91,22 @@ impl<'a> Place<'a> {
         Self { partition, region, account }
     }
 
-    /// The ARN that IAM knows what a target opens by. `names`: domain and profile, or one name; for an app, its ARN.
-    pub(crate) fn arn(self, kind: Kind, names: &[&str]) -> String {
-        let names = names.join("/");
+    /// The ARNs that IAM knows what a target opens by. `names`: domain and profile, or one name; for an app, its ARN.
+    ///
+    /// Two where the name of a profile has capitals. To SageMaker it is the same name in lower case, and IAM, which tells
+    /// the two apart, has been seen to judge calls by that.
+    /// <https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateUserProfile.html>
+    pub(crate) fn arns(self, kind: Kind, names: &[&str]) -> Vec<String> {
+        let name = names.join("/");
         match kind {
-            Kind::StudioDomain => self.resource(&format!("user-profile/{names}")),
-            Kind::MlflowTrackingServer => self.resource(&format!("mlflow-tracking-server/{names}")),
-            Kind::NotebookInstance => self.resource(&format!("notebook-instance/{names}")),
-            Kind::MlflowApp | Kind::PartnerApp => names,
+            Kind::StudioDomain => {
+                let folded = name.to_ascii_lowercase();
+                let spellings = if folded == name { vec![name] } else { vec![name, folded] };
+                spellings.iter().map(|name| self.resource(&format!("user-profile/{name}"))).collect()
+            }
+            Kind::MlflowTrackingServer => vec![self.resource(&format!("mlflow-tracking-server/{name}"))],
+            Kind::NotebookInstance => vec![self.resource(&format!("notebook-instance/{name}"))],
+            Kind::MlflowApp | Kind::PartnerApp => vec![name],
         }
     }
 

@@ -49,8 +49,8 @@ impl Resource {
         self.kind().describe_operation()
     }
 
-    /// Its ARN in the role's partition and account. The name types hold none of IAM's wildcards `*`, `?` and `$`.
-    pub(super) fn arn(&self, role: &RoleArn, region: &Region) -> String {
+    /// Its ARNs in the role's partition and account. The name types hold none of IAM's wildcards `*`, `?` and `$`.
+    pub(super) fn arns(&self, role: &RoleArn, region: &Region) -> Vec<String> {
         let names = match self {
             Self::UserProfile { domain_id, user_profile_name } => {
                 vec![domain_id.as_str(), user_profile_name.as_str()]
@@ -60,6 +60,6 @@ impl Resource {
             Self::MlflowApp(arn) => vec![arn.as_str()],
             Self::PartnerApp(arn) => vec![arn.as_str()],
         };
-        Place::of(role, region.as_str()).arn(self.kind(), &names)
+        Place::of(role, region.as_str()).arns(self.kind(), &names)
     }
 }

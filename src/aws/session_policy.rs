@@ -25,14 +25,14 @@ impl Scope {
     pub(super) fn policy(&self, role: &RoleArn) -> String {
         match self {
             Self::Mint { resource, region, tagged } => {
-                policy(&permissions::to_mint(resource.kind(), *tagged), &resource.arn(role, region))
+                policy(&permissions::to_mint(resource.kind(), *tagged), &resource.arns(role, region))
             }
             Self::LookUp { region } => {
                 let states = Kind::ALL.into_iter().flat_map(|kind| permissions::to_look_up(kind).actions);
                 let actions = states.chain([permissions::DESCRIBE_DOMAIN.to_owned()]).collect();
                 policy(
                     &[Permission { actions, on: On::Target }],
-                    &Place::of(role, region.as_str()).anything(),
+                    &[Place::of(role, region.as_str()).anything()],
                 )
             }
         }
@@ -52,14 +52,24 @@ struct Document<'a> {
 struct Statement<'a> {
     effect: &'static str,
     action: &'a [String],
-    resource: &'a str,
+    resource: Resources<'a>,
 }
 
-fn policy(permissions: &[Permission], target: &str) -> String {
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Resources<'a> {
+    One(&'a str),
+    Several(&'a [String]),
+}
+
+fn policy(permissions: &[Permission], target: &[String]) -> String {
     let statements = permissions.iter().map(|permission| {
         let resource = match permission.on {
-            On::Target => target,
-            On::Anything => "*",
+            On::Target => match target {
+                [one] => Resources::One(one),
+                several => Resources::Several(several),
+            },
+            On::Anything => Resources::One("*"),
         };
         Statement { effect: "Allow", action: &permission.actions, resource }
     });
@@ -117,6 +127,33 @@ mod tests {
             mint_policy(&studio(), true),
             json!([{"Effect": "Allow", "Action": actions, "Resource": arn}])
         );
+    }
+
+    #[test]
+    fn a_profile_with_capitals_is_named_in_both_spellings() {
+        let Target::StudioDomain {
+            domain_id, space_name, landing_uri, expires_in, session_expiration, ..
+        } = studio()
+        else {
+            panic!("a domain")
+        };
+        let longest = "A".repeat(63);
+        for name in ["PowerUser", "ADA", "a-B", &longest] {
+            let user_profile_name = UserProfileName::parse(name).unwrap();
+            let target = Target::StudioDomain {
+                domain_id: domain_id.clone(),
+                user_profile_name,
+                space_name: space_name.clone(),
+                landing_uri: landing_uri.clone(),
+                expires_in,
+                session_expiration,
+            };
+            let arn = |name: &str| {
+                format!("arn:aws-us-gov:sagemaker:eu-west-1:111122223333:user-profile/d-abc/{name}")
+            };
+            let both = json!([arn(name), arn(&name.to_ascii_lowercase())]);
+            assert_eq!(mint_policy(&target, true)[0]["Resource"], both, "{name}");
+        }
     }
 
     #[test]
