@@ -13,6 +13,7 @@ mod compile;
 mod decide;
 mod expressions;
 mod fragments;
+mod lookalikes;
 mod functions;
 mod paths;
 mod profile_name;

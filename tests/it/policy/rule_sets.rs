@@ -38,7 +38,9 @@ fn leaf() -> impl Strategy<Value = Text> {
     prop_oneof![
         2 => select(written.collect::<Vec<_>>()).prop_map(said(Said::Written)),
         4 => select(own.to_vec()).prop_map(said(Said::Nobody)),
-        1 => Just((("shared_by(claims.team)").to_owned(), Said::SharedBy)),
+        1 => select(vec!["'a' : 'aa'", "'' : 'x-'", "'x' : 'x-a'", "'A-' : 'b-'"])
+            .prop_map(|constants| (format!("('g' in groups ? {constants})"), Said::Written)),
+        1 => Just(("shared_by(claims.team)".to_owned(), Said::SharedBy)),
     ]
 }
 
@@ -56,6 +58,11 @@ fn condition() -> impl Strategy<Value = &'static str> {
 }
 
 fn expression() -> impl Strategy<Value = Text> {
+    let own = select(vec!["user", "profile_name(user)", "local_part(user, 'a.example')"]);
+    prop_oneof![3 => any_expression(), 1 => own.prop_map(|text| (text.to_owned(), Said::Nobody))]
+}
+
+fn any_expression() -> impl Strategy<Value = Text> {
     leaf().prop_recursive(3, 8, 2, |inner| {
         let two = (inner.clone(), inner.clone());
         prop_oneof![
@@ -137,6 +144,7 @@ const ISSUERS: &[Issuers] = &[
     &[("one", "a", &[]), ("two", "a", A), ("three", "aa", &[])],
     &[("one", "a", A), ("two", "x", BOTH), ("three", "x", &[])],
     &[("one", "a", A), ("two", "x", &["b.example"])],
+    &[("one", "a", &[]), ("two", "x", &[]), ("three", "aa", &[])],
 ];
 
 /// Everybody whom these issuers could name, of texts that are close to one another.
