@@ -2,10 +2,11 @@
 
 use super::failure::Failure;
 use crate::authn::AuthnError;
+use crate::aws::error::AwsErrorKind;
+use crate::aws::state::TargetState;
 use crate::policy::NO_SUCH_PATH;
 use crate::policy::grant::{Denial, DenialReason, Outcome};
-use crate::presign::error::{PresignError, PresignErrorKind};
-use crate::presign::state::TargetState;
+use crate::presign::error::PresignError;
 use crate::provider::error::SignInError;
 use crate::sessions::Unusable;
 use crate::sign_in::return_to::ReturnTo;
@@ -14,6 +15,7 @@ use hyper::StatusCode;
 use hyper::http::request;
 use std::sync::Arc;
 use std::time::Duration;
+use url::Url;
 
 #[derive(Debug)]
 pub(crate) enum Error {
@@ -29,7 +31,11 @@ pub(crate) enum Error {
         allow: &'static str,
     },
     Malformed,
-    Misdirected,
+    /// The request names a host that is not ours.
+    Misdirected {
+        host: String,
+        public_url: Url,
+    },
     TooManyHeaders,
     /// A look, not a visit. Never told by a success, an empty one neither: Chromium takes what a prefetch was answered with
     /// for the visit itself where the status is 2xx, and asks again otherwise.
@@ -55,6 +61,11 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// Of the host, no more is told than a name may have (RFC 1035, section 2.3.4).
+    pub(crate) fn misdirected(host: &str, public_url: &Url) -> Self {
+        Self::Misdirected { host: host.chars().take(255).collect(), public_url: public_url.clone() }
+    }
+
     /// A person in this state is sent to sign in before anything else is said.
     pub(crate) fn asks_to_sign_in(&self) -> bool {
         matches!(self, Self::Authn(error) if error.is_anonymous())
@@ -111,13 +122,16 @@ impl Error {
                 "Too many headers",
                 "The request has more header fields than are taken.",
             ),
-            Self::Misdirected => Failure::new(
-                S::MISDIRECTED_REQUEST,
-                "misdirected-request",
-                "Wrong host",
-                "This server does not answer under that host name.",
-            )
-            .advise("Use the address that your platform team published."),
+            Self::Misdirected { host, public_url } => Failure {
+                again: Some(public_url.to_string()),
+                ..Failure::new(
+                    S::MISDIRECTED_REQUEST,
+                    "misdirected-request",
+                    "Wrong host",
+                    format!("This server answers as `{}` only.", public_url.authority()),
+                )
+            }
+            .because(&format!("it names the host `{host}`")),
             Self::NotANavigation => Failure::new(
                 S::FORBIDDEN,
                 "not-a-navigation",
@@ -248,10 +262,19 @@ fn told(outcome: &Outcome) -> &'static str {
 }
 
 fn presign(error: &PresignError) -> Failure {
-    use PresignErrorKind as K;
-    let failure = match &error.kind {
-        K::NotReady(state) => not_ready(state),
-        K::Refused | K::Credentials | K::BadAnswer(_) => refused_by_aws(error.kind.as_str()),
+    let failure = match error {
+        PresignError::NotReady { state, .. } => not_ready(state),
+        PresignError::BadUrl { .. } => refused_by_aws(error.as_str()),
+        PresignError::Aws(error) => aws(&error.kind),
+    };
+    failure.because(error)
+}
+
+fn aws(error: &AwsErrorKind) -> Failure {
+    use AwsErrorKind as K;
+    match error {
+        K::NotFound => not_ready(&TargetState::Missing),
+        K::Refused | K::Credentials | K::BadAnswer(_) => refused_by_aws(error.as_str()),
         K::Throttled { retry_after } => Failure::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "throttled",
@@ -267,8 +290,7 @@ fn presign(error: &PresignError) -> Failure {
         )
         .retry(Duration::from_secs(5)),
         K::OutOfTime => out_of_time(),
-    };
-    failure.because(error)
+    }
 }
 
 fn not_ready(state: &TargetState) -> Failure {

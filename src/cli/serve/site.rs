@@ -2,6 +2,8 @@
 
 use crate::audit::Audit;
 use crate::audit::file::AuditFile;
+use crate::aws::Aws;
+use crate::aws::SharedCredentialsProvider;
 use crate::clock::{Clock, UnixSeconds};
 use crate::config;
 use crate::gateway::{Gateway, Parts};
@@ -9,11 +11,10 @@ use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::presign::Presigner;
-use crate::server::edge::Edge;
 use crate::server::readiness::Readiness;
+use crate::server::settings::ListenerSettings;
 use crate::state::State;
 use crate::telemetry::Log;
-use aws_credential_types::provider::SharedCredentialsProvider;
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -69,7 +70,7 @@ impl Site {
     ) -> Result<Gateway, String> {
         let presigner = match before.and_then(|before| before.presigner_for(&settings)) {
             Some(presigner) => presigner,
-            None => Arc::new(self.presigner(&settings).await?),
+            None => self.presigner(&settings).await?,
         };
         let parts = Parts {
             presigner,
@@ -93,15 +94,20 @@ impl Site {
         self.metrics.config_in_force(digest, self.clock.now());
     }
 
-    /// What connections are met with under a configuration.
-    pub(super) fn edge(&self, settings: &config::Gateway, before: Option<&Edge>) -> Result<Edge, String> {
-        Edge::load(settings, before, self.clock.now_system())
+    /// What new connections meet under a configuration.
+    pub(super) fn listener_settings(
+        &self,
+        settings: &config::Gateway,
+        before: Option<&ListenerSettings>,
+    ) -> Result<ListenerSettings, String> {
+        ListenerSettings::load(settings, before, self.clock.now_system())
     }
 
     /// Says which certificate is served from now on, where that is another one than before.
-    pub(super) fn announce(&self, edge: &Edge, before: Option<&Edge>) {
-        let known = before.and_then(Edge::tls);
-        let Some(tls) = edge.tls().filter(|tls| known.is_none_or(|known| !Arc::ptr_eq(known, tls))) else {
+    pub(super) fn announce(&self, settings: &ListenerSettings, before: Option<&ListenerSettings>) {
+        let known = before.and_then(ListenerSettings::tls);
+        let Some(tls) = settings.tls().filter(|tls| known.is_none_or(|known| !Arc::ptr_eq(known, tls)))
+        else {
             return;
         };
         let until = tls.validity().not_after;
@@ -113,9 +119,12 @@ impl Site {
         }
     }
 
-    async fn presigner(&self, settings: &config::Gateway) -> Result<Presigner, String> {
-        let (realm, clock, metrics) = (settings.sole_realm(), self.clock.clone(), Arc::clone(&self.metrics));
-        Presigner::new(&settings.aws, realm, clock, metrics, self.credentials.clone()).await
+    async fn presigner(&self, settings: &config::Gateway) -> Result<Arc<Presigner>, String> {
+        let (clock, metrics) = (self.clock.clone(), Arc::clone(&self.metrics));
+        let aws = Aws::new(&settings.aws, clock.clone(), Arc::clone(&metrics), self.credentials.clone());
+        let further_hosts = &settings.aws.authorized_url_hosts;
+        let presigner = Presigner::new(aws.await?, further_hosts, settings.sole_realm(), clock, metrics);
+        Ok(Arc::new(presigner))
     }
 }
 
