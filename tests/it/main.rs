@@ -46,6 +46,7 @@ mod pages;
 mod policy;
 mod presign;
 mod previews;
+mod providers;
 mod reload;
 mod return_to;
 mod revalidation;
@@ -74,6 +75,7 @@ mod support {
     pub(crate) mod elsewhere;
     pub(crate) mod frames;
     pub(crate) mod jwks_server;
+    pub(crate) mod player;
     pub(crate) mod postern;
     pub(crate) mod program;
     pub(crate) mod provider;
