@@ -6,7 +6,7 @@ use super::report::{Asking, Check};
 use crate::clock::Clock;
 use crate::config::{self, Algorithm, SignInConfig};
 use crate::http_client::document::FetchError;
-use crate::http_client::{HttpClient, HttpError};
+use crate::http_client::{Cause, HttpClient, HttpError, HttpErrorKind};
 use crate::provider::discovery::Provider;
 use crate::provider::error::SignInError;
 use crate::provider::issuer::{Discovered, Issuer, KeysFound};
@@ -15,8 +15,8 @@ use crate::provider::relying_party::RelyingParty;
 use crate::sign_in::redirect_uri;
 use std::sync::Arc;
 
-const UNREACHED: &str =
-    "check that this machine reaches the provider: its name in DNS, the route, a firewall on the way";
+const UNREACHED: &str = "check that this machine reaches the provider: its name in DNS, the route, a firewall on the way, or a proxy that \
+     HTTPS_PROXY must name";
 const UNUSABLE: &str = "what the provider answers cannot be used: ask who runs it";
 
 /// One issuer: its discovery document, its keys, its clock.
@@ -122,28 +122,33 @@ pub(super) async fn client(
     let id = &sign_in.client_id;
     match party.try_client(&redirect_uri(&settings.public_url)).await {
         Ok(()) => asking.ok("client", format!("the provider accepts the client `{id}` and its credential")),
-        Err(SignInError::TokenRefused { error }) if error == "invalid_client" => asking.failed(
+        Err(SignInError::TokenRefused { error, description }) if error == "invalid_client" => asking.failed(
             "client",
-            format!("the provider refuses the client `{id}` or its credential: invalid_client"),
+            format!("the provider refuses the client `{id}` or its credential: invalid_client{}", told(description)),
             format!(
                 "compare `sign_in.client_id` and `{key}` with the client's registration: its secret may have been \
                  renewed, or it may be registered for another way to authenticate"
             ),
         ),
-        Err(SignInError::TokenRefused { error }) if error == "unauthorized_client" => asking.failed(
+        Err(SignInError::TokenRefused { error, description }) if error == "unauthorized_client" => asking.failed(
             "client",
-            format!("the provider refuses the client `{id}`: unauthorized_client"),
+            format!("the provider refuses the client `{id}`: unauthorized_client{}", told(description)),
             "allow the authorization code flow in the client's registration",
         ),
         Err(SignInError::Provider(_)) => asking.skipped("client", "the provider's endpoints are not known"),
-        Err(SignInError::TokenRefused { error }) => asking.warning(
+        Err(error @ (SignInError::TokenRefused { .. } | SignInError::TokenStatus { .. })) => asking.warning(
             "client",
-            format!("the provider refuses a code that nobody issued, but by `{error}` instead of `invalid_grant`"),
+            format!("the provider refuses a code that nobody issued, but not by `invalid_grant`: {error}"),
             "whether it knows the client is not told by that: sign in once",
         ),
         Err(SignInError::Unreachable(error)) => asking.failed("client", error.to_string(), of_exchange(&error)),
         Err(error) => asking.failed("client", error.to_string(), UNUSABLE),
     }
+}
+
+/// What the provider says of an error, in its own words.
+fn told(description: Option<String>) -> String {
+    description.map(|description| format!(" ({description:?})")).unwrap_or_default()
 }
 
 /// What to do about a document that cannot be had or used: about a wrong status, to look at its `address`.
@@ -162,11 +167,26 @@ fn of_fetch(error: &FetchError, address: &str) -> String {
 }
 
 fn of_exchange(error: &HttpError) -> String {
-    match error {
-        HttpError::Unreachable { cause, .. } if remedy::is_about_certificate(cause) => {
-            remedy::of_certificate("the provider's")
+    let proxy = error.proxy.as_deref().unwrap_or_default();
+    match &error.kind {
+        HttpErrorKind::Unreachable(Cause::Certificate(_)) => remedy::of_certificate("the provider's"),
+        HttpErrorKind::Unreachable(Cause::AuthorityAsServer) => remedy::OF_AUTHORITY_AS_SERVER.to_owned(),
+        HttpErrorKind::Unreachable(Cause::NotTls | Cause::NotHttp) => {
+            "correct the scheme or the port of the URL: `https` with the port that speaks TLS".to_owned()
         }
-        HttpError::Unreachable { .. } | HttpError::TimedOut { .. } => UNREACHED.to_owned(),
-        HttpError::TooLarge { .. } => UNUSABLE.to_owned(),
+        HttpErrorKind::Unreachable(Cause::ProxyCredentials) => {
+            "give the proxy's user and password in HTTPS_PROXY and HTTP_PROXY (`http://USER:PASSWORD@HOST:PORT`)".to_owned()
+        }
+        HttpErrorKind::Unreachable(Cause::ProxyRefused) => {
+            format!("allow {} at the proxy {proxy}, or except it by NO_PROXY if this machine reaches it directly", error.host)
+        }
+        HttpErrorKind::Unreachable(Cause::ProxyUnreachable(_)) => {
+            format!("check HTTPS_PROXY and HTTP_PROXY, and that this machine reaches the proxy {proxy}")
+        }
+        HttpErrorKind::Unreachable(_) | HttpErrorKind::TimedOut(_) if error.proxy.is_some() => {
+            format!("ask who runs the proxy {proxy} whether it reaches {}", error.host)
+        }
+        HttpErrorKind::Unreachable(_) | HttpErrorKind::TimedOut(_) => UNREACHED.to_owned(),
+        HttpErrorKind::TooLarge(_) | HttpErrorKind::Unsendable(_) => UNUSABLE.to_owned(),
     }
 }

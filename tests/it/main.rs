@@ -10,6 +10,7 @@
     reason = "a test fails by panicking, in its helpers too"
 )]
 
+mod answers;
 mod architecture;
 mod browser;
 mod canary;
@@ -47,6 +48,7 @@ mod policy;
 mod presign;
 mod prewarmed;
 mod previews;
+mod providers;
 mod reload;
 mod return_to;
 mod revalidation;
@@ -75,6 +77,8 @@ mod support {
     pub(crate) mod elsewhere;
     pub(crate) mod frames;
     pub(crate) mod jwks_server;
+    pub(crate) mod lookalikes;
+    pub(crate) mod player;
     pub(crate) mod postern;
     pub(crate) mod program;
     pub(crate) mod provider;

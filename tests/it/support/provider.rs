@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::AUTHORIZATION;
+use hyper::header::{AUTHORIZATION, USER_AGENT};
 use hyper::service::service_fn;
 use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
@@ -13,6 +13,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use postern::clock::Clock;
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -24,6 +25,7 @@ pub(crate) const ACCESS_TOKEN: &str = "opaque-access-token";
 
 pub(crate) struct Provider {
     pub(crate) issuer: String,
+    pub(crate) address: SocketAddr,
     state: Arc<Mutex<State>>,
 }
 
@@ -51,6 +53,8 @@ pub(crate) struct State {
     pub(crate) user_info: Option<Value>,
     /// The status of that, and of a wrong access token.
     pub(crate) user_info_refusal: u16,
+    /// Made of what `user_info` says and the issuer, in place of it.
+    pub(crate) user_info_made: Option<Maker>,
     /// Put over the discovery document.
     pub(crate) discovery: Value,
     /// `iss` of the callback.
@@ -59,6 +63,10 @@ pub(crate) struct State {
     pub(crate) user_info_calls: usize,
     /// By path, for the documents.
     pub(crate) fetched: HashMap<String, usize>,
+    /// The `User-Agent` of each request, with its path.
+    pub(crate) agents: Vec<(String, String)>,
+    /// The client that it knows.
+    pub(crate) client_id: String,
     codes: HashMap<String, HashMap<String, String>>,
     good_refresh_tokens: HashSet<String>,
     clock: Clock,
@@ -82,15 +90,34 @@ pub(crate) enum TokenAnswer {
     /// Put over the token response.
     Altered(Value),
     Raw(u16, String),
+    /// Made of the token response.
+    Made(Maker),
     Never,
 }
 
+/// An answer as it goes over the wire.
+#[derive(Clone, Debug)]
+pub(crate) struct Given {
+    pub(crate) status: u16,
+    pub(crate) content_type: Option<&'static str>,
+    pub(crate) body: Vec<u8>,
+}
+
+pub(crate) type Maker = Arc<dyn Fn(&State, Value) -> Given + Send + Sync>;
+
+impl Given {
+    pub(crate) fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self { status, content_type: None, body: body.into() }
+    }
+}
+
 impl TokenAnswer {
-    fn given(self, response: Value) -> Option<(u16, String)> {
+    fn given(self, state: &State, response: Value) -> Option<Given> {
         match self {
-            Self::Good => Some((200, response.to_string())),
-            Self::Altered(over) => Some((200, altered(response, &over).to_string())),
-            Self::Raw(status, text) => Some((status, text)),
+            Self::Good => Some(Given::new(200, response.to_string())),
+            Self::Altered(over) => Some(Given::new(200, altered(response, &over).to_string())),
+            Self::Raw(status, text) => Some(Given::new(status, text)),
+            Self::Made(make) => Some(make(state, response)),
             Self::Never => None,
         }
     }
@@ -106,6 +133,16 @@ impl Provider {
     pub(crate) async fn start(clock: Clock) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = format!("http://{}", listener.local_addr().unwrap());
+        Self::at(listener, issuer, clock)
+    }
+
+    /// It calls itself `issuer`, wherever it can be reached.
+    pub(crate) async fn named(issuer: &str, clock: Clock) -> Self {
+        Self::at(TcpListener::bind("127.0.0.1:0").await.unwrap(), issuer.to_owned(), clock)
+    }
+
+    fn at(listener: TcpListener, issuer: String, clock: Clock) -> Self {
+        let address = listener.local_addr().unwrap();
         let signer = Signer::es256("k1");
         let state = Arc::new(Mutex::new(State {
             claims: json!({}),
@@ -120,11 +157,14 @@ impl Provider {
             refresh_claims: json!({}),
             user_info: None,
             user_info_refusal: 401,
+            user_info_made: None,
             discovery: json!({}),
             callback_issuer: Some(issuer.clone()),
             token_calls: Vec::new(),
             user_info_calls: 0,
             fetched: HashMap::new(),
+            agents: Vec::new(),
+            client_id: CLIENT_ID.to_owned(),
             codes: HashMap::new(),
             good_refresh_tokens: HashSet::new(),
             clock,
@@ -140,7 +180,7 @@ impl Provider {
                 );
             }
         });
-        Self { issuer, state }
+        Self { issuer, address, state }
     }
 
     pub(crate) fn now_says(&self) -> MutexGuard<'_, State> {
@@ -178,12 +218,17 @@ async fn answer(state: Arc<Mutex<State>>, issuer: String, request: Request<Incom
     let body = body.collect().await.unwrap().to_bytes();
     let authorization =
         head.headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default().to_owned());
+    let agent = head.headers.get(USER_AGENT).map(|value| value.to_str().unwrap_or_default().to_owned());
+    state.lock().unwrap().agents.push((head.uri.path().to_owned(), agent.unwrap_or_default()));
     // Below whatever path the discovery document names.
-    let (status, text) = match head.uri.path().rsplit('/').next().unwrap() {
+    let given = match head.uri.path().rsplit('/').next().unwrap() {
         "openid-configuration" => {
-            (200, state.lock().unwrap().fetch(&head.uri, |state| state.discovery(&issuer)))
+            Given::new(200, state.lock().unwrap().fetch(&head.uri, |state| state.discovery(&issuer)))
         }
-        "jwks" => (200, state.lock().unwrap().fetch(&head.uri, |state| json!({"keys": state.published}))),
+        "jwks" => {
+            let set = |state: &State| json!({"keys": state.published});
+            Given::new(200, state.lock().unwrap().fetch(&head.uri, set))
+        }
         "token" => {
             let form = form_urlencoded::parse(&body).into_owned().collect();
             let answer = state.lock().unwrap().token(&issuer, &TokenCall { authorization, form });
@@ -191,14 +236,18 @@ async fn answer(state: Arc<Mutex<State>>, issuer: String, request: Request<Incom
                 Some(answer) => answer,
                 None => {
                     tokio::time::sleep(Duration::from_secs(60)).await;
-                    (500, String::new())
+                    Given::new(500, "")
                 }
             }
         }
         "userinfo" => state.lock().unwrap().user_info(authorization.as_deref()),
-        _ => (404, String::new()),
+        _ => Given::new(404, ""),
     };
-    Ok(Response::builder().status(status).body(Full::from(text)).unwrap())
+    let mut response = Response::builder().status(given.status);
+    if let Some(kind) = given.content_type {
+        response = response.header("content-type", kind);
+    }
+    Ok(response.body(Full::from(given.body)).unwrap())
 }
 
 impl State {
@@ -229,15 +278,16 @@ impl State {
         self.signer = signer;
     }
 
-    fn token(&mut self, issuer: &str, call: &TokenCall) -> Option<(u16, String)> {
+    fn token(&mut self, issuer: &str, call: &TokenCall) -> Option<Given> {
         let asked = call.form.get("code").and_then(|code| self.codes.remove(code));
         self.token_calls.push(call.clone());
         if let Some(signer) = self.next_signer.take() {
             self.rotate(signer);
         }
-        let refused =
-            |error: &str| Some((400, json!({"error": error, "error_description": "no"}).to_string()));
-        if !authenticated(call) {
+        let refused = |error: &str| {
+            Some(Given::new(400, json!({"error": error, "error_description": "no"}).to_string()))
+        };
+        if !authenticated(call, &self.client_id) {
             return refused("invalid_client");
         }
         if call.form["grant_type"] == "refresh_token" {
@@ -254,12 +304,12 @@ impl State {
         }
         let id_token = self.id_token(issuer, &json!({"nonce": asked["nonce"]}));
         let response = self.tokens(&id_token);
-        self.token.clone().given(response)
+        self.token.clone().given(self, response)
     }
 
-    fn refreshed(&mut self, issuer: &str, refresh_token: &str) -> Option<(u16, String)> {
+    fn refreshed(&mut self, issuer: &str, refresh_token: &str) -> Option<Given> {
         if !self.good_refresh_tokens.contains(refresh_token) {
-            return Some((400, json!({"error": "invalid_grant"}).to_string()));
+            return Some(Given::new(400, json!({"error": "invalid_grant"}).to_string()));
         }
         let answer = self.refresh.clone();
         if let TokenAnswer::Good | TokenAnswer::Altered(_) = answer {
@@ -267,7 +317,7 @@ impl State {
         }
         let id_token = self.id_token(issuer, &self.refresh_claims.clone());
         let response = self.tokens(&id_token);
-        answer.given(response)
+        answer.given(self, response)
     }
 
     fn tokens(&mut self, id_token: &str) -> Value {
@@ -288,20 +338,25 @@ impl State {
     fn id_token(&self, issuer: &str, over: &Value) -> String {
         let now = self.clock.now().0;
         let claims = json!({
-            "iss": issuer, "sub": "u1", "aud": CLIENT_ID, "iat": now, "exp": now + 300,
+            "iss": issuer, "sub": "u1", "aud": self.client_id, "iat": now, "exp": now + 300,
             "email": "ada@corp.example", "email_verified": true, "name": "Ada", "groups": ["ml-users"],
             "sid": "provider-session", "at_hash": at_hash(ACCESS_TOKEN),
         });
         let claims = altered(altered(claims, over), &self.claims);
-        let algorithm = match self.signature {
+        self.signed(&self.header, self.signature, &claims)
+    }
+
+    /// A token with these claims.
+    pub(crate) fn signed(&self, header: &Value, signature: Signature, claims: &Value) -> String {
+        let algorithm = match signature {
             Signature::Good | Signature::OtherKey | Signature::Damaged => self.signer.alg,
             Signature::None => "none",
             Signature::ClientSecret => "HS256",
         };
-        let header = altered(json!({"alg": algorithm, "kid": self.signer.kid, "typ": "JWT"}), &self.header);
+        let header = altered(json!({"alg": algorithm, "kid": self.signer.kid, "typ": "JWT"}), header);
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let message = format!("{}.{}", part(&header), part(&claims));
-        let signature = match self.signature {
+        let message = format!("{}.{}", part(&header), part(claims));
+        let signature = match signature {
             Signature::Good => self.signer.sign(message.as_bytes()),
             Signature::None => Vec::new(),
             Signature::ClientSecret => {
@@ -320,21 +375,24 @@ impl State {
         format!("{message}.{signature}")
     }
 
-    fn user_info(&mut self, authorization: Option<&str>) -> (u16, String) {
+    fn user_info(&mut self, authorization: Option<&str>) -> Given {
         self.user_info_calls += 1;
-        match &self.user_info {
-            Some(claims) if authorization == Some("Bearer opaque-access-token") => (200, claims.to_string()),
-            _ => (self.user_info_refusal, String::new()),
+        match (&self.user_info, &self.user_info_made) {
+            (Some(claims), make) if authorization == Some("Bearer opaque-access-token") => match make {
+                Some(make) => make(self, claims.clone()),
+                None => Given::new(200, claims.to_string()),
+            },
+            _ => Given::new(self.user_info_refusal, ""),
         }
     }
 }
 
 /// By RFC 6749, section 2.3.1, in the header or in the form, but not both; assertions are left to the tests.
-fn authenticated(call: &TokenCall) -> bool {
+fn authenticated(call: &TokenCall, client_id: &str) -> bool {
     let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     let basic =
-        format!("Basic {}", STANDARD.encode(format!("{}:{}", encoded(CLIENT_ID), encoded(CLIENT_SECRET))));
-    let in_form = call.form.get("client_id").map(String::as_str) == Some(CLIENT_ID)
+        format!("Basic {}", STANDARD.encode(format!("{}:{}", encoded(client_id), encoded(CLIENT_SECRET))));
+    let in_form = call.form.get("client_id").map(String::as_str) == Some(client_id)
         && call.form.get("client_secret").map(String::as_str) == Some(CLIENT_SECRET);
     match &call.authorization {
         Some(authorization) => *authorization == basic && !call.form.contains_key("client_secret"),
@@ -347,7 +405,7 @@ fn at_hash(access_token: &str) -> String {
     URL_SAFE_NO_PAD.encode(&digest.as_ref()[..16])
 }
 
-fn altered(mut base: Value, over: &Value) -> Value {
+pub(crate) fn altered(mut base: Value, over: &Value) -> Value {
     let members = base.as_object_mut().unwrap();
     for (name, value) in over.as_object().unwrap() {
         if value.is_null() {
