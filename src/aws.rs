@@ -35,7 +35,7 @@ use credentials::CredentialStore;
 use error::{AwsError, AwsErrorKind};
 use resource::Resource;
 use retry::Calls;
-use sagemaker::{At, SageMaker};
+use sagemaker::SageMaker;
 use session_policy::Scope;
 use share::Share;
 use state::TargetState;
@@ -118,8 +118,8 @@ impl Aws {
         session: Option<&Arc<AssumeRole>>,
         deadline: Deadline,
     ) -> Result<Minted, AwsError> {
-        let at = At { region: &mint.region, endpoint_url: mint.endpoint_url.as_deref() };
-        let share = &Share::of(&Resource::of(&mint.target), at, mint.role_arn.as_ref());
+        let (endpoint_url, role_arn) = (mint.endpoint_url.as_deref(), mint.role_arn.as_ref());
+        let share = &Share::of(&Resource::of(&mint.target), &mint.region, endpoint_url, role_arn);
         let minted = self.credentials.in_session(session, |credentials| async move {
             let ask = || self.sagemaker.presign(mint, &credentials);
             self.calls.retrying(mint.target.operation(), Some(share), deadline, ask).await

@@ -1,7 +1,6 @@
 //! What calls are about, as far as they are slow together: nothing may hold up all others.
 
 use super::resource::Resource;
-use super::sagemaker::At;
 use crate::target::{Region, RoleArn};
 
 /// A domain with all its profiles, one server, one app, or an account's notebook instances; where and by which role it
@@ -15,7 +14,12 @@ pub(super) struct Share {
 }
 
 impl Share {
-    pub(super) fn of(resource: &Resource, at: At<'_>, role_arn: Option<&RoleArn>) -> Self {
+    pub(super) fn of(
+        resource: &Resource,
+        region: &Region,
+        endpoint_url: Option<&str>,
+        role_arn: Option<&RoleArn>,
+    ) -> Self {
         let resource = match resource {
             Resource::UserProfile { domain_id, .. } => domain_id.to_string(),
             Resource::TrackingServer(name) => format!("tracking server {name}"),
@@ -26,8 +30,8 @@ impl Share {
         };
         Self {
             resource,
-            region: at.region.clone(),
-            endpoint_url: at.endpoint_url.map(str::to_owned),
+            region: region.clone(),
+            endpoint_url: endpoint_url.map(str::to_owned),
             role_arn: role_arn.cloned(),
         }
     }

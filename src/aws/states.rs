@@ -205,6 +205,6 @@ impl StateKey {
     }
 
     fn share(&self) -> Share {
-        Share::of(&self.resource, self.at(), self.role_arn.as_ref())
+        Share::of(&self.resource, &self.region, self.endpoint_url.as_deref(), self.role_arn.as_ref())
     }
 }
