@@ -204,7 +204,9 @@ fn without_a_role_postern_itself_presigns() {
 fn what_is_not_configured_is_not_allowed() {
     let plain =
         of(&format!("{ROLE}, source_identity: off"), &studio("d-abc", "${profile_name(user)}")).to_string();
-    for absent in ["SetSourceIdentity", "RequestTag", "ExternalId", "WithPrincipalTag", "mlflow", "PartnerApp"] {
+    for absent in
+        ["SetSourceIdentity", "RequestTag", "ExternalId", "WithPrincipalTag", "mlflow", "PartnerApp"]
+    {
         assert!(!plain.contains(absent), "{absent}: {plain}");
     }
     let tagged = format!("{ROLE}, external_id: 'id-1', session_tags: {{team: ml, cost: '42'}}");
@@ -223,8 +225,8 @@ fn a_profile_with_capitals_is_named_in_both_spellings() {
     let arn = |name: &str| format!("arn:aws:sagemaker:eu-west-1:111122223333:user-profile/d-abc/{name}");
     for (profile, expected) in [
         ("PowerUser", vec!["PowerUser", "poweruser"]),
-        ("team-${claims.team}", vec!["team-*"]),
-        ("Team-${claims.team}", vec!["Team-*", "team-*"]),
+        ("team-${shared_by(claims.team)}", vec!["team-*"]),
+        ("Team-${shared_by(claims.team)}", vec!["Team-*", "team-*"]),
         ("${'risk' in groups ? 'Risk' : 'all'}", vec!["Risk", "all", "risk"]),
         ("${profile_name('risk', user)}", vec!["risk--*"]),
     ] {

@@ -44,7 +44,9 @@ async fn tags_that_may_not_go_along() {
     let told = told.await;
     assert_eq!(told["outcome"], "failed", "{told}");
     let remedy = told["remedy"].as_str().unwrap();
-    for part in ["allow sts:TagSession", "trust policy", "`postern iam`", "EKS Pod Identity", "`disableSessionTags`"] {
+    for part in
+        ["allow sts:TagSession", "trust policy", "`postern iam`", "EKS Pod Identity", "`disableSessionTags`"]
+    {
         assert!(remedy.contains(part), "{part}: {remedy}");
     }
     assert!(!remedy.contains("external_id"), "nothing is said of that: {remedy}");

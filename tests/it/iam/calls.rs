@@ -44,7 +44,10 @@ async fn every_call_is_allowed_and_nothing_beside_it() {
     let operations: std::collections::BTreeSet<&str> = operations.collect();
     assert_eq!(operations.len(), 11, "all that the gateway asks for: {operations:?}");
     for call in &calls {
-        assert_eq!(call.error, None, "{call:?}");
+        // The stopped server: its state is looked up beside the presign call, which AWS refuses.
+        let is_stopped =
+            call.input["TrackingServerName"] == "archive" && call.operation.contains("Presigned");
+        assert!(call.error.is_none() || is_stopped, "{call:?}");
         match call.service {
             "sts" => judge_assume_role(&policies, call),
             _ => judge_sagemaker(&policies, call),
@@ -132,7 +135,8 @@ fn judge_tags_of_eks(policies: &Value, trust: &Value, role_arn: &str, context: &
             context.entry("aws:TagKeys".to_owned()).or_default().push((*key).to_owned());
             context.insert(format!("aws:RequestTag/{key}"), vec!["any".to_owned()]);
         }
-        let asked = Asked { principal: PRINCIPAL, action: "sts:TagSession", resource: role_arn, context: &context };
+        let asked =
+            Asked { principal: PRINCIPAL, action: "sts:TagSession", resource: role_arn, context: &context };
         assert!(allows(&policies["identity_policy"], asked), "{policies:#}");
         assert!(allows(endpoint(policies, "sts"), asked), "{policies:#}");
         assert_eq!(allows(trust, asked), allowed, "{further:?}: {trust:#}");
