@@ -16,6 +16,7 @@ mod report;
 pub(crate) use opening::Person;
 pub(crate) use report::{Check, Report};
 
+use crate::aws::Aws;
 use crate::clock::Clock;
 use crate::config;
 use crate::http_client::HttpClient;
@@ -42,9 +43,14 @@ pub(crate) async fn examine(
     let http = HttpClient::new()?;
     // Counted and never asked for: nobody scrapes a command.
     let metrics = Arc::new(Metrics::default());
-    let presigner =
-        Presigner::new(&settings.aws, settings.sole_realm(), clock.clone(), Arc::clone(&metrics), None)
-            .await?;
+    let aws = Aws::new(&settings.aws, clock.clone(), Arc::clone(&metrics), None).await?;
+    let presigner = Presigner::new(
+        aws,
+        &settings.aws.authorized_url_hosts,
+        settings.sole_realm(),
+        clock.clone(),
+        Arc::clone(&metrics),
+    );
     let (openings, places) = (opening::all(policy, person), aws::Places::of(policy, person));
     let settings = Arc::new(settings);
     let mut checks = local::examine(&settings, &clock);

@@ -2,7 +2,7 @@
 //! assumes, and those of the VPC endpoints that it calls through.
 //!
 //! They come from what the rules can open ([`Policy::reach`]) and from the table of actions that the session policies are
-//! made of (`presign::permissions`), so that they allow what the gateway calls and nothing beside it.
+//! made of (`aws::permissions`), so that they allow what the gateway calls and nothing beside it.
 
 pub(crate) mod cloudformation;
 mod endpoint;
@@ -11,10 +11,10 @@ mod trust;
 
 pub(crate) use statement::Document;
 
+use crate::aws::permissions::{self, Place};
 use crate::config;
 use crate::policy::Policy;
 use crate::policy::reach::{MOST_OUTLINES, MOST_REACHES, Reach};
-use crate::presign::permissions::{self, Place};
 use crate::target::{Kind, Region, RoleArn, arn};
 use serde::Serialize;
 use statement::{Resources, Statement};

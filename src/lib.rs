@@ -25,7 +25,7 @@
 //!   no `Display`, no `Clone`, no `Serialize`, and its `Debug` shows nothing.
 //! - `policy` performs no I/O when it decides and is never `async`.
 //! - A token is unverified until its type says otherwise: only `tokens::claims` makes [`Claims`](tokens::claims::Claims).
-//! - The AWS SDK is known to `presign`, `jsonwebtoken` to `tokens` (also to `provider::client`, which signs its own
+//! - The AWS SDK is known to `aws`, `jsonwebtoken` to `tokens` (also to `provider::client`, which signs its own
 //!   assertions, and to the sandbox, which issues tokens), and `SystemTime::now` to `clock`.
 //! - Every request ends in exactly one access-log event, but for a head over the limit on HTTP/2, which `h2` answers without
 //!   telling anybody; every decision in exactly one audit record. The event and the record of a grant are written when a
@@ -56,6 +56,7 @@ pub mod tokens;
 pub mod policy;
 pub mod target;
 pub mod presign;
+pub mod aws;
 pub(crate) mod iam;
 pub(crate) mod doctor;
 pub mod config;

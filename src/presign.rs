@@ -4,44 +4,28 @@
 //! never shared: two requests never get the same URL, not even by waiting for the same call.
 
 pub mod authorized_url;
-mod credentials;
 pub mod error;
 mod examination;
-pub(crate) mod permissions;
-mod resource;
-mod retry;
-mod sagemaker;
-mod sdk;
-pub(crate) mod session_name;
-mod session_policy;
 mod slots;
-pub mod state;
-mod sts;
 #[cfg(test)]
 mod tests;
 
-pub use examination::Identity;
+use crate::aws::session_name::session_name;
+use crate::aws::state::TargetState;
+use crate::aws::{AssumeRole, Aws, Deadline};
 
 use crate::clock::Clock;
-use crate::config::AwsConfig;
+use crate::config::AuthorizedHost;
 use crate::metrics::Metrics;
 use crate::policy::grant::Grant;
 use crate::provider::principal::Principal;
 use crate::target::Mint;
 use authorized_url::{AuthorizedHosts, AuthorizedUrl};
-use aws_sdk_sagemaker::config::SharedCredentialsProvider;
-use credentials::CredentialStore;
-use error::{PresignError, PresignErrorKind};
-use resource::Resource;
-use retry::{Calls, Deadline};
-use sagemaker::SageMaker;
-use session_policy::Scope;
+use error::PresignError;
 use slots::{SlotKey, Slots};
-use state::{States, TargetState};
 use std::sync::Arc;
-use sts::{AssumeRole, Sts};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 /// Slots being filled at once; people who wait have the other places.
 const PREWARMING_AT_ONCE: usize = 16;
@@ -49,15 +33,11 @@ const PREWARMING_AT_ONCE: usize = 16;
 /// Mints authorized URLs, for granted requests only.
 #[derive(Debug)]
 pub struct Presigner {
-    sagemaker: Arc<SageMaker>,
-    credentials: Arc<CredentialStore>,
-    states: Arc<States>,
-    calls: Arc<Calls>,
+    aws: Arc<Aws>,
     slots: Arc<Slots>,
     hosts: AuthorizedHosts,
     prewarming: Arc<Semaphore>,
     sole_realm: Option<Arc<str>>,
-    config: AwsConfig,
     metrics: Arc<Metrics>,
 }
 
@@ -85,43 +65,25 @@ struct Person {
 }
 
 impl Presigner {
-    /// Reads the environment and profile files as AWS's tools do; asks no network, so credentials are first looked for
-    /// by the first mint. `credentials` stand in for the default chain.
+    /// `further_hosts`: where URLs may stand beside AWS's own hosts.
     ///
     /// `sole_realm` is the realm of all issuers, where they have one in common: it then need not be part of a person's
     /// `RoleSessionName`.
-    ///
-    /// # Errors
-    ///
-    /// There is no source of credentials.
-    pub async fn new(
-        config: &AwsConfig,
+    pub fn new(
+        aws: Arc<Aws>,
+        further_hosts: &[AuthorizedHost],
         sole_realm: Option<Arc<str>>,
         clock: Clock,
         metrics: Arc<Metrics>,
-        credentials: Option<SharedCredentialsProvider>,
-    ) -> Result<Self, String> {
-        let sdk = sdk::settings(config, credentials).await;
-        let provider = sdk.credentials_provider().ok_or("no source of AWS credentials is configured")?;
-        let sagemaker = Arc::new(SageMaker::new(&sdk, config.endpoint_url.as_ref().map(ToString::to_string)));
-        let sts = Sts::new(&sdk, config.sts_endpoint_url.as_ref().map(ToString::to_string));
-        let calls = Arc::new(Calls::new(config.timeout, config.calls_at_once, Arc::clone(&metrics)));
-        let credentials =
-            CredentialStore::new(provider, sts, Arc::clone(&calls), clock.clone(), config.timeout);
-        let states =
-            States::new(Arc::clone(&sagemaker), Arc::clone(&credentials), Arc::clone(&calls), config);
-        Ok(Self {
-            sagemaker,
-            credentials,
-            states,
-            calls,
+    ) -> Self {
+        Self {
+            aws,
             slots: Slots::new(clock, metrics.slots.clone()),
-            hosts: AuthorizedHosts::new(&config.authorized_url_hosts),
+            hosts: AuthorizedHosts::new(further_hosts),
             prewarming: Arc::new(Semaphore::new(PREWARMING_AT_ONCE)),
             sole_realm,
-            config: config.clone(),
             metrics,
-        })
+        }
     }
 
     /// Takes the person's URL out of its slot, or mints one.
@@ -135,7 +97,7 @@ impl Presigner {
         let key = SlotKey { person: Person::of(grant.principal()), mint: grant.mint().clone() };
         match self.slots.take(&key) {
             Some(presigned) => Ok(presigned),
-            None => self.mint(grant, &key.person, Deadline::after(self.config.timeout).or(by)).await,
+            None => self.mint(grant, Deadline::after(self.aws.timeout()).or(by)).await,
         }
     }
 
@@ -151,8 +113,8 @@ impl Presigner {
         let presigner = Arc::clone(self);
         tokio::spawn(async move {
             let _permit = permit;
-            let deadline = Deadline::after(presigner.config.timeout);
-            match presigner.mint(&grant, &Person::of(grant.principal()), deadline).await {
+            let deadline = Deadline::after(presigner.aws.timeout());
+            match presigner.mint(&grant, deadline).await {
                 Ok(presigned) => filling.fill(presigned),
                 Err(error) => {
                     presigner.metrics.slots.failed.inc();
@@ -169,93 +131,59 @@ impl Presigner {
 
     /// Whether the grant's target can be opened now, as of some seconds ago.
     pub async fn describe(&self, grant: &Grant) -> TargetState {
-        let limit = tokio::time::timeout(self.config.timeout, self.states.look_up(grant.mint()));
-        limit.await.unwrap_or(TargetState::Unknown)
+        timeout(self.aws.timeout(), self.aws.state(grant.mint())).await.unwrap_or(TargetState::Unknown)
     }
 
-    /// One mint: state and credentials at the same time, then the presign call, then the check of its answer.
-    async fn mint(
-        &self,
-        grant: &Grant,
-        person: &Person,
-        deadline: Deadline,
-    ) -> Result<Presigned, PresignError> {
+    async fn mint(&self, grant: &Grant, deadline: Deadline) -> Result<Presigned, PresignError> {
         let (mint, operation) = (grant.mint(), grant.mint().target.operation());
         let counted = self.metrics.mint(grant.destination(), operation);
-        let session = self.session(mint, session_name::session_name(person, self.sole_realm.as_deref()));
+        let session = self.aws.session(mint, self.session_name(grant.principal()));
         let minted = timeout_at(deadline.at, Box::pin(self.mint_until(deadline, mint, session)))
             .await
             .unwrap_or_else(|_| Err(PresignError::out_of_time(operation)));
-        counted.ended(minted.as_ref().map_or_else(|error| error.kind.as_str(), |_| "ok"));
+        counted.ended(minted.as_ref().map_or_else(PresignError::as_str, |_| "ok"));
         minted
     }
 
+    /// One mint: state and credentials at the same time, then the presign call, then the check of its answer.
     async fn mint_until(
         &self,
         deadline: Deadline,
         mint: &Mint,
         session: Option<Arc<AssumeRole>>,
     ) -> Result<Presigned, PresignError> {
+        let operation = mint.target.operation();
         // A look-up spares the person a dead end; it is not worth more waiting than that.
-        let patience = self.config.timeout / 4;
-        let (state, credentials) = tokio::join!(
-            tokio::time::timeout(patience, self.states.look_up(mint)),
-            self.credentials.acquire(session.clone())
-        );
+        let patience = self.aws.timeout() / 4;
+        let look_up = timeout(patience, self.aws.state(mint));
+        let (state, credentials) = tokio::join!(look_up, self.aws.credentials(session.as_ref()));
         let state = state.unwrap_or(TargetState::Unknown);
         if !state.may_open() {
-            let operation = mint.target.operation();
             let message = format!("{operation}: not asked for, the target is {state:?}");
-            return Err(PresignError::new(PresignErrorKind::NotReady(state), message));
+            return Err(PresignError::NotReady { state, message, aws_request_id: None });
         }
-        let credentials = credentials?;
-        let operation = mint.target.operation();
-        let minted =
-            self.calls.retrying(operation, deadline, || self.sagemaker.presign(mint, &credentials)).await;
-        let minted = match minted {
-            Ok(minted) => minted,
-            Err(error) => {
-                match &error.kind {
-                    PresignErrorKind::Credentials => self.credentials.discard(session.as_ref()).await,
-                    PresignErrorKind::NotReady(state) => self.states.contradict(mint, state.clone()).await,
-                    _ => {}
-                }
-                return Err(error);
-            }
-        };
+        let minted = self.aws.presigned_url(mint, session.as_ref(), &credentials?, deadline).await?;
         let aws_request_id = minted.aws_request_id;
         let url = self.hosts.check(minted.url).and_then(|url| match &mint.fragment {
             Some(page) => url.at(page),
             None => Ok(url),
         });
-        let url = url.map_err(|why| PresignError {
-            aws_request_id: aws_request_id.clone(),
+        let url = url.map_err(|why| PresignError::BadUrl {
+            why,
             message: format!("{operation}: {why}"),
-            ..why.into()
+            aws_request_id: aws_request_id.clone(),
         })?;
         let role_session_name = session.map(|session| session.session_name.clone());
-        Ok(Presigned {
-            url,
-            facts: MintFacts { operation, aws_request_id, role_session_name, from_slot: false },
-        })
+        let facts = MintFacts { operation, aws_request_id, role_session_name, from_slot: false };
+        Ok(Presigned { url, facts })
     }
 
-    /// The session of the assumed role in which a URL is minted, under a person's name.
-    fn session(&self, mint: &Mint, session_name: String) -> Option<Arc<AssumeRole>> {
-        let role_arn = mint.role_arn.as_ref()?;
-        let config = &self.config;
-        Some(Arc::new(AssumeRole {
-            role_arn: role_arn.clone(),
-            source_identity: config.source_identity.then(|| session_name.clone()),
-            session_name,
-            external_id: config.external_id.clone(),
-            tags: config.session_tags.clone(),
-            scope: config.scoped_session_policy.then(|| Scope::Mint {
-                resource: Resource::of(&mint.target),
-                region: mint.region.clone(),
-                tagged: !config.session_tags.is_empty(),
-            }),
-        }))
+    pub(crate) fn aws(&self) -> &Arc<Aws> {
+        &self.aws
+    }
+
+    fn session_name(&self, principal: &Principal) -> String {
+        session_name(&principal.realm, &principal.user, self.sole_realm.as_deref())
     }
 }
 

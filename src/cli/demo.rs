@@ -2,12 +2,11 @@
 
 use super::serve::{FLUSH, block_on, serve};
 use super::{DemoArgs, Failed, compiled, install_logger};
+use crate::aws::{Credentials, SharedCredentialsProvider};
 use crate::config;
 use crate::sandbox::{Sandbox, SandboxOptions};
 use crate::server::systemd::Sockets;
 use crate::telemetry::Log;
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
 use std::fs::{self, DirBuilder};
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener};

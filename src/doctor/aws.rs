@@ -4,12 +4,13 @@ use super::opening::{Opened, Opening, Person};
 use super::remedy::{self, Asked, Endpoint};
 use super::report::{Asking, Check, Outcome};
 use super::{clock, in_order, opening};
+use crate::aws::Aws;
+use crate::aws::error::{AwsError, AwsErrorKind};
+use crate::aws::state::TargetState;
 use crate::clock::Clock;
 use crate::policy::Policy;
 use crate::policy::reach::Reach;
 use crate::presign::Presigner;
-use crate::presign::error::{PresignError, PresignErrorKind};
-use crate::presign::state::TargetState;
 use crate::target::{DomainId, Kind, Mint, Region, RoleArn, Target};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -104,7 +105,7 @@ pub(super) async fn examine(
     clock: Clock,
 ) -> Vec<Check> {
     let asking = Asking::about("aws");
-    let (identity, date) = presigner.who_am_i().await;
+    let (identity, date) = presigner.aws().who_am_i().await;
     let mut checks = Vec::new();
     let own = match &identity {
         Ok(identity) => {
@@ -119,14 +120,14 @@ pub(super) async fn examine(
         }
     };
     checks.extend(date.map(|date| clock::compared_with_aws(&asking, date, clock.now())));
-    if identity.is_err_and(|error| error.kind == PresignErrorKind::Credentials) {
+    if identity.is_err_and(|error| error.kind == AwsErrorKind::Credentials) {
         checks.push(asking.skipped("targets", "there are no credentials to ask with"));
         return checks;
     }
     let own: Arc<str> = own.into();
-    let (role_checks, closed_roles) = roles(&presigner, &places, &own).await;
+    let (role_checks, closed_roles) = roles(presigner.aws(), &places, &own).await;
     checks.extend(role_checks);
-    let (domain_checks, closed_domains) = domains(&presigner, places.domains, &closed_roles, &own).await;
+    let (domain_checks, closed_domains) = domains(presigner.aws(), places.domains, &closed_roles, &own).await;
     checks.extend(domain_checks);
     let looks = openings.into_iter().map(|opening| {
         let mint = opening.target.mint();
@@ -158,16 +159,12 @@ where
 }
 
 /// The checks, and the roles that cannot be assumed.
-async fn roles(
-    presigner: &Arc<Presigner>,
-    places: &Places,
-    own: &Arc<str>,
-) -> (Vec<Check>, HashSet<RoleArn>) {
+async fn roles(aws: &Arc<Aws>, places: &Places, own: &Arc<str>) -> (Vec<Check>, HashSet<RoleArn>) {
     let looks = places.roles.iter().cloned().map(|role| {
-        let (presigner, own) = (Arc::clone(presigner), Arc::clone(own));
+        let (aws, own) = (Arc::clone(aws), Arc::clone(own));
         async move {
-            let result = presigner.try_role(&role).await;
-            vec![role_check(&presigner, &role, result, &own)]
+            let result = aws.try_role(&role).await;
+            vec![role_check(&aws, &role, result, &own)]
         }
     });
     let mut checks = a_few_at_a_time(looks).await;
@@ -181,13 +178,13 @@ async fn roles(
     (checks, closed)
 }
 
-fn role_check(presigner: &Presigner, role: &RoleArn, result: Result<(), PresignError>, own: &str) -> Check {
+fn role_check(aws: &Aws, role: &RoleArn, result: Result<(), AwsError>, own: &str) -> Check {
     let asking = Asking::about(format!("role {role}"));
-    let with = presigner.assumed_with();
+    let with = aws.assumed_with();
     let Err(error) = result else { return asking.ok("assume", format!("can be assumed, {with}")) };
     let action = remedy::denied_action(&error.message).unwrap_or("sts:AssumeRole");
     let remedy = if remedy::is_denial(&error) {
-        let external_id = if presigner.has_external_id() {
+        let external_id = if aws.has_external_id() {
             "compare `aws.external_id` with the `sts:ExternalId` that the trust policy asks for"
         } else {
             "if the trust policy asks for an `sts:ExternalId`, set `aws.external_id`"
@@ -204,7 +201,7 @@ fn role_check(presigner: &Presigner, role: &RoleArn, result: Result<(), PresignE
 
 /// The checks, and the domains that cannot be presigned for.
 async fn domains(
-    presigner: &Arc<Presigner>,
+    aws: &Arc<Aws>,
     domains: Vec<Domain>,
     closed_roles: &HashSet<RoleArn>,
     own: &Arc<str>,
@@ -213,8 +210,8 @@ async fn domains(
     let open = open.filter(|domain| domain.role_arn.as_ref().is_none_or(|role| !closed_roles.contains(role)));
     let open: Vec<Domain> = open.collect();
     let looks = open.iter().cloned().map(|domain| {
-        let (presigner, own) = (Arc::clone(presigner), Arc::clone(own));
-        async move { vec![domain_check(&presigner, &domain, &own).await] }
+        let (aws, own) = (Arc::clone(aws), Arc::clone(own));
+        async move { vec![domain_check(&aws, &domain, &own).await] }
     });
     let checks = a_few_at_a_time(looks).await;
     let closed = open.iter().zip(&checks).filter(|(_, check)| check.outcome == Outcome::Failed);
@@ -222,10 +219,10 @@ async fn domains(
     (checks, closed)
 }
 
-async fn domain_check(presigner: &Presigner, domain: &Domain, own: &str) -> Check {
+async fn domain_check(aws: &Aws, domain: &Domain, own: &str) -> Check {
     let Domain { id, region, role_arn, endpoint_url } = domain;
     let asking = Asking::about(format!("domain {id} in {region}"));
-    let mode = presigner.domain_auth_mode(id, region, role_arn.as_ref(), endpoint_url.as_deref());
+    let mode = aws.domain_auth_mode(id, region, role_arn.as_ref(), endpoint_url.as_deref());
     let error = match mode.await {
         Ok(mode) if mode == "IAM" => return asking.ok("auth-mode", "IAM"),
         Ok(mode) => {
@@ -261,7 +258,7 @@ async fn target(presigner: &Presigner, opening: Opening, closed: bool, own: &str
         return vec![asking.skipped("presign", "its role or its domain cannot be used")];
     }
     let caller = mint.role_arn.as_ref().map_or(own, RoleArn::as_str).to_owned();
-    let state = presigner.state_of(mint).await;
+    let state = presigner.aws().state_of(mint).await;
     let mut checks = vec![state_check(&asking, mint, &state, &caller)];
     if state.is_ok_and(|state| !state.may_open()) {
         checks.push(asking.skipped("presign", "it cannot be opened in this state"));
@@ -280,18 +277,13 @@ async fn target(presigner: &Presigner, opening: Opening, closed: bool, own: &str
         }
         Err(error) => {
             let asked = Asked { action: &action, caller: &caller, endpoint: Endpoint::SageMaker };
-            asking.failed("presign", error.message.clone(), remedy::of(&error, asked))
+            asking.failed("presign", error.message(), remedy::of_presign(&error, asked))
         }
     });
     checks
 }
 
-fn state_check(
-    asking: &Asking,
-    mint: &Mint,
-    state: &Result<TargetState, PresignError>,
-    caller: &str,
-) -> Check {
+fn state_check(asking: &Asking, mint: &Mint, state: &Result<TargetState, AwsError>, caller: &str) -> Check {
     let what = mint.target.to_string();
     match state {
         Ok(TargetState::Ready) => asking.ok("state", format!("{what} is ready")),

@@ -1,7 +1,8 @@
 //! What to do about an error of AWS's.
 
-use crate::presign::error::{BadAnswer, PresignError, PresignErrorKind};
-use crate::presign::state::TargetState;
+use crate::aws::error::{AwsError, AwsErrorKind};
+use crate::aws::state::TargetState;
+use crate::presign::error::{BadUrl, PresignError};
 
 /// Who asked AWS, and for what.
 #[derive(Clone, Copy, Debug)]
@@ -19,28 +20,40 @@ pub(super) enum Endpoint {
     Sts,
 }
 
-pub(super) fn of(error: &PresignError, asked: Asked<'_>) -> String {
+pub(super) fn of_presign(error: &PresignError, asked: Asked<'_>) -> String {
+    match error {
+        PresignError::Aws(error) => of(error, asked),
+        PresignError::NotReady { state, .. } => of_state(state),
+        PresignError::BadUrl { why: BadUrl::ForeignHost, .. } => {
+            "list the host that your URLs stand on under `aws.authorized_url_hosts`, if it is yours"
+                .to_owned()
+        }
+        PresignError::BadUrl { .. } => of_changed_answer(),
+    }
+}
+
+pub(super) fn of(error: &AwsError, asked: Asked<'_>) -> String {
     let Asked { action, caller, endpoint } = asked;
     match &error.kind {
-        PresignErrorKind::Refused if is_denial(error) => {
+        AwsErrorKind::Refused if is_denial(error) => {
             let action = denied_action(&error.message).unwrap_or(action);
             format!(
                 "allow {action} for {caller}, in its own policies and in those of the VPC endpoint and the organization; \
                  `postern iam` prints what is needed"
             )
         }
-        PresignErrorKind::Refused => "AWS does not accept the request: its message says why".to_owned(),
-        PresignErrorKind::Credentials => {
+        AwsErrorKind::Refused => "AWS does not accept the request: its message says why".to_owned(),
+        AwsErrorKind::Credentials => {
             "give Postern credentials that AWS accepts (environment, profile, web identity, ECS or EC2 role), and check \
              that the machine's clock is right"
                 .to_owned()
         }
-        PresignErrorKind::Throttled { .. } => format!(
+        AwsErrorKind::Throttled { .. } => format!(
             "AWS asks to slow down: try again in a minute; if it goes on, ask for a higher quota of {action} in Service \
              Quotas"
         ),
-        PresignErrorKind::Unavailable if is_about_certificate(&error.message) => of_certificate("the endpoint's"),
-        PresignErrorKind::Unavailable | PresignErrorKind::OutOfTime => {
+        AwsErrorKind::Unavailable if is_about_certificate(&error.message) => of_certificate("the endpoint's"),
+        AwsErrorKind::Unavailable | AwsErrorKind::OutOfTime => {
             let key = match endpoint {
                 Endpoint::SageMaker => "`endpoint_url`",
                 Endpoint::Sts => "`aws.sts_endpoint_url`",
@@ -50,14 +63,14 @@ pub(super) fn of(error: &PresignError, asked: Asked<'_>) -> String {
                  route to it, and the security group of the VPC endpoint (port 443)"
             )
         }
-        PresignErrorKind::NotReady(state) => of_state(state),
-        PresignErrorKind::BadAnswer(BadAnswer::ForeignHost) => {
-            "list the host that your URLs stand on under `aws.authorized_url_hosts`, if it is yours".to_owned()
-        }
-        PresignErrorKind::BadAnswer(_) => {
-            "something between here and AWS changes its answers: look for a proxy on the way to the endpoint".to_owned()
-        }
+        AwsErrorKind::NotFound => of_state(&TargetState::Missing),
+        AwsErrorKind::BadAnswer(_) => of_changed_answer(),
     }
+}
+
+fn of_changed_answer() -> String {
+    "something between here and AWS changes its answers: look for a proxy on the way to the endpoint"
+        .to_owned()
 }
 
 pub(super) fn of_state(state: &TargetState) -> String {
@@ -89,8 +102,8 @@ pub(super) fn of_certificate(whose: &str) -> String {
 }
 
 /// AWS's code, not its status, says that somebody may not.
-pub(super) fn is_denial(error: &PresignError) -> bool {
-    error.aws_code.as_deref().is_some_and(|code| code.starts_with("AccessDenied"))
+pub(super) fn is_denial(error: &AwsError) -> bool {
+    error.code.as_deref().is_some_and(|code| code.starts_with("AccessDenied"))
 }
 
 /// The action that AWS says is missing.

@@ -2,10 +2,11 @@
 
 use super::failure::Failure;
 use crate::authn::AuthnError;
+use crate::aws::error::AwsErrorKind;
+use crate::aws::state::TargetState;
 use crate::policy::NO_SUCH_PATH;
 use crate::policy::grant::{Denial, DenialReason, Outcome};
-use crate::presign::error::{PresignError, PresignErrorKind};
-use crate::presign::state::TargetState;
+use crate::presign::error::PresignError;
 use crate::provider::error::SignInError;
 use crate::sessions::Unusable;
 use crate::sign_in::return_to::ReturnTo;
@@ -248,10 +249,19 @@ fn told(outcome: &Outcome) -> &'static str {
 }
 
 fn presign(error: &PresignError) -> Failure {
-    use PresignErrorKind as K;
-    let failure = match &error.kind {
-        K::NotReady(state) => not_ready(state),
-        K::Refused | K::Credentials | K::BadAnswer(_) => refused_by_aws(error.kind.as_str()),
+    let failure = match error {
+        PresignError::NotReady { state, .. } => not_ready(state),
+        PresignError::BadUrl { .. } => refused_by_aws(error.as_str()),
+        PresignError::Aws(error) => aws(&error.kind),
+    };
+    failure.because(error)
+}
+
+fn aws(error: &AwsErrorKind) -> Failure {
+    use AwsErrorKind as K;
+    match error {
+        K::NotFound => not_ready(&TargetState::Missing),
+        K::Refused | K::Credentials | K::BadAnswer(_) => refused_by_aws(error.as_str()),
         K::Throttled { retry_after } => Failure::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "throttled",
@@ -267,8 +277,7 @@ fn presign(error: &PresignError) -> Failure {
         )
         .retry(Duration::from_secs(5)),
         K::OutOfTime => out_of_time(),
-    };
-    failure.because(error)
+    }
 }
 
 fn not_ready(state: &TargetState) -> Failure {

@@ -6,12 +6,13 @@ use super::context::RequestContext;
 use super::error::Error;
 use super::respond::{self, Body};
 use crate::audit::{Audit, Event, Record};
+use crate::aws::error::AwsErrorKind;
 use crate::metrics::series::GONE;
 use crate::policy::grant::Grant;
 use crate::policy::link::decoded;
 use crate::policy::{Destination, Question, Refusal, explain};
 use crate::presign::authorized_url::AuthorizedUrl;
-use crate::presign::error::PresignErrorKind;
+use crate::presign::error::PresignError;
 use crate::presign::{MintFacts, Presigned};
 use crate::provider::principal::Principal;
 use hyper::http::request;
@@ -69,7 +70,7 @@ impl Gateway {
             return Err(Error::TooManyMints { wait });
         }
         let presigned = self.presigner.presign(grant, context.deadline).await;
-        let outcome = presigned.as_ref().map_or_else(|error| error.kind.as_str(), |_| "ok");
+        let outcome = presigned.as_ref().map_or_else(PresignError::as_str, |_| "ok");
         decision.reason = Some(outcome);
         exchange.outcome(outcome);
         match presigned {
@@ -78,7 +79,7 @@ impl Gateway {
                 Ok(url)
             }
             Err(error) => {
-                decision.aws_request_id.clone_from(&error.aws_request_id);
+                decision.aws_request_id = error.aws_request_id().map(str::to_owned);
                 Err(error.into())
             }
         }
@@ -122,7 +123,7 @@ impl Drop for Decision<'_> {
     fn drop(&mut self) {
         let (grant, facts) = (self.grant, self.facts.as_ref());
         let is_overdue = self.context.deadline <= Instant::now();
-        let dropped = if is_overdue { PresignErrorKind::OutOfTime.as_str() } else { GONE };
+        let dropped = if is_overdue { AwsErrorKind::OutOfTime.as_str() } else { GONE };
         self.audit.record(&Record {
             destination: Some(grant.destination()),
             rule: grant.trace().deciding().map(|step| &*step.rule),

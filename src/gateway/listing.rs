@@ -2,10 +2,10 @@
 
 use super::Gateway;
 use super::context::RequestContext;
+use crate::aws::state::TargetState;
 use crate::config::diagnostics::nearest;
 use crate::policy::grant::{DenialReason, Grant};
 use crate::policy::{Destination, Kind, Question, Refusal};
-use crate::presign::state::TargetState;
 use crate::provider::principal::Principal;
 use std::sync::Arc;
 use std::time::Duration;

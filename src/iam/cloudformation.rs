@@ -3,7 +3,7 @@
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-anatomy.html>
 
 use super::{EndpointPolicy, Own, Policies, RolePolicies, partition_and_account};
-use crate::presign::permissions::TAGGED_STUDIO;
+use crate::aws::permissions::TAGGED_STUDIO;
 use serde_json::{Map, Value, json};
 
 const PRINCIPAL: &str = "${PosternRoleArn}";

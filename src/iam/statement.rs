@@ -1,8 +1,8 @@
 //! Statements of policies: which actions, on which resources.
 
 use super::{Own, place};
+use crate::aws::permissions::{self, DESCRIBE_DOMAIN, On};
 use crate::policy::reach::Reach;
-use crate::presign::permissions::{self, DESCRIBE_DOMAIN, On};
 use crate::target::Kind;
 use serde::Serialize;
 use serde_json::{Map, Value};

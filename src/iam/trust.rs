@@ -2,8 +2,8 @@
 
 use super::Own;
 use super::statement::{Document, Statement};
+use crate::aws::session_name;
 use crate::config;
-use crate::presign::session_name;
 use serde_json::{Map, Value, json};
 
 /// Trusts Postern alone, with the `ExternalId`, names and tags that it sends.

@@ -1,6 +1,6 @@
 //! The one-time URL that lets its bearer in.
 
-use super::error::BadAnswer;
+use super::error::BadUrl;
 use crate::config::{AuthorizedHost, is_loopback};
 use crate::target::Fragment;
 use hyper::body::Bytes;
@@ -36,13 +36,13 @@ impl AuthorizedUrl {
     /// # Errors
     ///
     /// AWS's URL names a page of its own, or the whole would be too long.
-    pub(super) fn at(self, page: &Fragment) -> Result<Self, BadAnswer> {
+    pub(super) fn at(self, page: &Fragment) -> Result<Self, BadUrl> {
         if self.0.contains('#') {
-            return Err(BadAnswer::Fragment);
+            return Err(BadUrl::Fragment);
         }
         let length = self.0.len() + 1 + page.as_str().len();
         if length > LONGEST_URL {
-            return Err(BadAnswer::TooLong);
+            return Err(BadUrl::TooLong);
         }
         // All of it at once: a text that grows leaves copies of itself behind.
         let mut whole = Zeroizing::new(String::with_capacity(length));
@@ -79,47 +79,47 @@ impl AuthorizedHosts {
     ///
     /// # Errors
     ///
-    /// [`BadAnswer`] says what is wrong, and shows nothing of the text.
-    pub(super) fn check(&self, text: Zeroizing<String>) -> Result<AuthorizedUrl, BadAnswer> {
+    /// [`BadUrl`] says what is wrong, and shows nothing of the text.
+    pub(super) fn check(&self, text: Zeroizing<String>) -> Result<AuthorizedUrl, BadUrl> {
         if text.is_empty() {
-            return Err(BadAnswer::NoUrl);
+            return Err(BadUrl::Absent);
         }
         if text.len() > LONGEST_URL {
-            return Err(BadAnswer::TooLong);
+            return Err(BadUrl::TooLong);
         }
         // Browsers drop tabs and line breaks and read `\` as `/`: such a text would not mean what it says.
         // No early exit: the compiler then checks many bytes per instruction.
         let is_legal = |b: u8| b.is_ascii_graphic() & (b != b'\\');
         if !text.bytes().fold(true, |all_legal, b| all_legal & is_legal(b)) {
-            return Err(BadAnswer::IllegalCharacter);
+            return Err(BadUrl::IllegalCharacter);
         }
-        let (scheme, rest) = text.split_once("://").ok_or(BadAnswer::NotHttps)?;
+        let (scheme, rest) = text.split_once("://").ok_or(BadUrl::NotHttps)?;
         if scheme != "https" && scheme != "http" {
-            return Err(BadAnswer::NotHttps);
+            return Err(BadUrl::NotHttps);
         }
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         if authority.contains('@') {
-            return Err(BadAnswer::Userinfo);
+            return Err(BadUrl::Userinfo);
         }
         // Browsers skip further slashes, and take what follows for the host.
         if authority.is_empty() {
-            return Err(BadAnswer::ForeignHost);
+            return Err(BadUrl::ForeignHost);
         }
         // Nothing behind the authority changes what it says, and the whole text would be parsed into a copy.
         let origin = text.get(..scheme.len() + "://".len() + authority.len()).unwrap_or_default();
-        let url = Url::parse(origin).map_err(|_| BadAnswer::Unparseable)?;
-        let host = url.host_str().ok_or(BadAnswer::ForeignHost)?;
+        let url = Url::parse(origin).map_err(|_| BadUrl::Unparseable)?;
+        let host = url.host_str().ok_or(BadUrl::ForeignHost)?;
         // The host as a browser reads it is the host as it is written, so no other spelling of one slips through.
         let written = authority.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()));
         if !written.map_or(authority, |(host, _)| host).eq_ignore_ascii_case(host) {
-            return Err(BadAnswer::ForeignHost);
+            return Err(BadUrl::ForeignHost);
         }
         if !self.0.iter().any(|authorized| authorized.covers(host, url.port())) {
-            return Err(BadAnswer::ForeignHost);
+            return Err(BadUrl::ForeignHost);
         }
         // On the machine itself there is no network to read along.
         if url.scheme() != "https" && !is_loopback(&url) {
-            return Err(BadAnswer::NotHttps);
+            return Err(BadUrl::NotHttps);
         }
         Ok(AuthorizedUrl(text))
     }
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn check(text: &str) -> Result<AuthorizedUrl, BadAnswer> {
+    fn check(text: &str) -> Result<AuthorizedUrl, BadUrl> {
         let local = ["127.0.0.1", "[::1]", "ml.localhost"].map(|host| (host, Some(4010)));
         let configured = [(".example.cn", None)].into_iter().chain(local);
         let configured: Vec<AuthorizedHost> =
@@ -186,9 +186,9 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        use BadAnswer::{ForeignHost, IllegalCharacter, NoUrl, NotHttps, Unparseable, Userinfo};
+        use BadUrl::{Absent, ForeignHost, IllegalCharacter, NotHttps, Unparseable, Userinfo};
         for (text, why) in [
-            ("", NoUrl),
+            ("", Absent),
             ("http://d-abc.studio.eu-west-1.sagemaker.aws/", NotHttps),
             ("javascript:alert(1)", NotHttps),
             ("javascript://d.sagemaker.aws/%0aalert(1)", NotHttps),
@@ -232,14 +232,14 @@ mod tests {
             assert_eq!(*whole, format!("{text}#/experiments/1?a=b"));
         }
         for text in ["https://d.sagemaker.aws/auth?authToken=a#/x", "https://d.sagemaker.aws/#"] {
-            assert_eq!(check(text).unwrap().at(&page).expect_err(text), BadAnswer::Fragment);
+            assert_eq!(check(text).unwrap().at(&page).expect_err(text), BadUrl::Fragment);
         }
         let base = format!("https://d.sagemaker.aws/?token={}", "a".repeat(LONGEST_URL - 50));
         let room = LONGEST_URL - base.len();
         let fitting = Fragment::parse(&format!("/{}", "a".repeat(room - 2))).unwrap();
         assert_eq!(check(&base).unwrap().at(&fitting).unwrap().into_api_answer().len(), LONGEST_URL);
         let longer = Fragment::parse(&format!("/{}", "a".repeat(room - 1))).unwrap();
-        assert_eq!(check(&base).unwrap().at(&longer).expect_err("too long"), BadAnswer::TooLong);
+        assert_eq!(check(&base).unwrap().at(&longer).expect_err("too long"), BadUrl::TooLong);
     }
 
     #[test]
@@ -247,6 +247,6 @@ mod tests {
         let base = "https://d.sagemaker.aws/?token=";
         assert!(check(&format!("{base}{}", "a".repeat(LONGEST_URL - base.len()))).is_ok());
         let longer = format!("{base}{}", "a".repeat(LONGEST_URL - base.len() + 1));
-        assert_eq!(check(&longer).expect_err("too long"), BadAnswer::TooLong);
+        assert_eq!(check(&longer).expect_err("too long"), BadUrl::TooLong);
     }
 }

@@ -1,159 +1,84 @@
-//! Why there is no URL, by AWS's error code and never by its HTTP status alone: throttling, for one, arrives as a 400.
+//! Why there is no URL.
 
-use super::state::TargetState;
+use crate::aws::error::{AwsError, AwsErrorKind};
+use crate::aws::state::TargetState;
 use std::fmt;
-use std::time::Duration;
 
 /// A mint that failed. Everything here may be logged; nothing here can hold a URL or a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PresignError {
-    pub kind: PresignErrorKind,
-    /// The `__type` (SageMaker) or `Code` (STS) of AWS's answer, where there was one.
-    pub aws_code: Option<String>,
-    pub aws_request_id: Option<String>,
-    /// For the admin's log only: which call, and what AWS said.
-    pub message: String,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PresignErrorKind {
+pub enum PresignError {
     /// The target cannot be opened now (409).
-    NotReady(TargetState),
-    /// AWS refused the call: permissions, the domain's mode, an input it does not accept (502).
-    Refused,
-    /// The gateway's own credentials, or the role's, are missing or not accepted (502).
-    Credentials,
-    /// AWS asked to slow down (503).
-    Throttled { retry_after: Duration },
-    /// AWS failed, could not be reached, or too many calls to it already wait (503).
-    Unavailable,
-    /// The deadline passed (504).
-    OutOfTime,
+    NotReady { state: TargetState, message: String, aws_request_id: Option<String> },
     /// AWS said yes, but there is no URL that may be handed on (502).
-    BadAnswer(BadAnswer),
+    BadUrl { why: BadUrl, message: String, aws_request_id: Option<String> },
+    /// AWS refused or failed, or time ran out (502, 503, 504).
+    Aws(AwsError),
 }
 
-/// What is wrong with an answer that should have held a URL.
+/// What is wrong with the text that should be a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BadAnswer {
-    NoUrl,
-    /// The connection ended inside the answer.
-    CutOff,
+pub enum BadUrl {
+    Absent,
     Unparseable,
     TooLong,
-    /// The URL holds a character that a URL has no place for.
+    /// It holds a character that a URL has no place for.
     IllegalCharacter,
     NotHttps,
     Userinfo,
     ForeignHost,
-    /// The URL has a fragment where ours would stand.
+    /// It has a fragment where ours would stand.
     Fragment,
 }
 
 impl PresignError {
-    pub(super) fn new(kind: PresignErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, aws_code: None, aws_request_id: None, message: message.into() }
-    }
-
-    /// Whether AWS found the signature wrong, which it says in these words where the time in it is.
-    ///
-    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html>
-    pub(super) fn is_about_the_signature(&self) -> bool {
-        let code = self.aws_code.as_deref().unwrap_or_default();
-        matches!(
-            code.strip_suffix("Exception").unwrap_or(code),
-            "InvalidSignature" | "SignatureDoesNotMatch" | "RequestExpired" | "RequestTimeTooSkewed"
-        )
-    }
-
     pub(super) fn out_of_time(doing: &str) -> Self {
-        Self::new(PresignErrorKind::OutOfTime, format!("{doing}: the deadline passed"))
-    }
-}
-
-impl PresignErrorKind {
-    /// What an error code of AWS's means. `status` decides only where the code is none that we know.
-    ///
-    /// <https://docs.aws.amazon.com/sagemaker/latest/APIReference/CommonErrors.html>,
-    /// <https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html>
-    pub(super) fn of_code(code: &str, status: u16) -> Self {
-        // `ThrottlingException` of one service is `Throttling` of another.
-        match code.strip_suffix("Exception").unwrap_or(code) {
-            "Throttling"
-            | "Throttled"
-            | "RequestThrottled"
-            | "TooManyRequests"
-            | "RequestLimitExceeded"
-            | "BandwidthLimitExceeded"
-            | "PriorRequestNotComplete"
-            | "SlowDown" => Self::throttled(),
-            "ExpiredToken"
-            | "TokenRefreshRequired"
-            | "UnrecognizedClient"
-            | "InvalidClientTokenId"
-            | "InvalidAccessKeyId"
-            | "InvalidSignature"
-            | "SignatureDoesNotMatch"
-            | "IncompleteSignature"
-            | "MissingAuthenticationToken"
-            | "InvalidToken"
-            | "RequestExpired"
-            | "RequestTimeTooSkewed" => Self::Credentials,
-            "ResourceNotFound" => Self::NotReady(TargetState::Missing),
-            "InternalFailure"
-            | "InternalError"
-            | "InternalServer"
-            | "InternalServerError"
-            | "InternalService"
-            | "InternalServiceError"
-            | "ServiceUnavailable"
-            | "Unavailable"
-            | "RequestTimeout" => Self::Unavailable,
-            "AccessDenied" | "Validation" | "ValidationError" => Self::Refused,
-            _ => Self::of_status(status),
-        }
-    }
-
-    /// For an answer without an error code, as intermediaries send them.
-    pub(super) fn of_status(status: u16) -> Self {
-        match status {
-            429 => Self::throttled(),
-            500.. => Self::Unavailable,
-            _ => Self::Refused,
-        }
-    }
-
-    fn throttled() -> Self {
-        Self::Throttled { retry_after: Duration::from_secs(2) }
+        Self::Aws(AwsError::out_of_time(doing))
     }
 
     /// The stable word for logs and metrics.
     pub fn as_str(&self) -> &'static str {
         match self {
-            Self::NotReady(_) => "not-ready",
-            Self::Refused => "refused-by-aws",
-            Self::Credentials => "aws-credentials",
-            Self::Throttled { .. } => "throttled",
-            Self::Unavailable => "aws-unavailable",
-            Self::OutOfTime => "out-of-time",
-            Self::BadAnswer(_) => "bad-answer",
+            Self::NotReady { .. } => "not-ready",
+            Self::BadUrl { .. } => "bad-answer",
+            Self::Aws(error) => error.kind.as_str(),
+        }
+    }
+
+    /// For the admin's log only: which call, and what AWS said.
+    pub fn message(&self) -> &str {
+        match self {
+            Self::NotReady { message, .. } | Self::BadUrl { message, .. } => message,
+            Self::Aws(error) => &error.message,
+        }
+    }
+
+    pub fn aws_request_id(&self) -> Option<&str> {
+        match self {
+            Self::NotReady { aws_request_id, .. } | Self::BadUrl { aws_request_id, .. } => {
+                aws_request_id.as_deref()
+            }
+            Self::Aws(error) => error.request_id.as_deref(),
         }
     }
 }
 
-impl From<BadAnswer> for PresignError {
-    fn from(why: BadAnswer) -> Self {
-        Self::new(PresignErrorKind::BadAnswer(why), why.to_string())
+impl From<AwsError> for PresignError {
+    fn from(error: AwsError) -> Self {
+        match error {
+            AwsError { kind: AwsErrorKind::NotFound, message, request_id, .. } => {
+                Self::NotReady { state: TargetState::Missing, message, aws_request_id: request_id }
+            }
+            error => Self::Aws(error),
+        }
     }
 }
 
-impl fmt::Display for BadAnswer {
+impl fmt::Display for BadUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::NoUrl => "the answer holds no URL",
-            Self::CutOff => "the connection ended inside the answer",
-            Self::Unparseable => "the answer cannot be parsed",
-            Self::TooLong => "the answer is longer than any URL of AWS's",
+            Self::Absent => "the answer holds no URL",
+            Self::Unparseable => "the URL cannot be parsed",
+            Self::TooLong => "the URL is longer than any of AWS's",
             Self::IllegalCharacter => "the URL holds an illegal character",
             Self::NotHttps => "the URL is not `https`",
             Self::Userinfo => "the URL holds a user or password",
@@ -165,63 +90,8 @@ impl fmt::Display for BadAnswer {
 
 impl fmt::Display for PresignError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.kind.as_str(), self.message)
+        write!(f, "{}: {}", self.as_str(), self.message())
     }
 }
 
 impl std::error::Error for PresignError {}
-
-/// A text of AWS's made safe for the log: one line, bounded, and without any word that could be a URL or a token.
-pub(super) fn for_log(text: &str) -> String {
-    const LONGEST_TEXT: usize = 600;
-    const LONGEST_WORD: usize = 200;
-    let mut safe = String::new();
-    for word in text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()) {
-        let folded = word.to_ascii_lowercase();
-        let suspect = word.len() > LONGEST_WORD || folded.contains("://") || folded.contains("token=");
-        let word = if suspect { "[left-out]" } else { word };
-        if safe.len() + word.len() > LONGEST_TEXT {
-            safe.push_str(" …");
-            break;
-        }
-        if !safe.is_empty() {
-            safe.push(' ');
-        }
-        safe.push_str(word);
-    }
-    safe
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn codes_are_known_with_and_without_the_word_exception() {
-        for code in ["Throttling", "ThrottlingException", "TooManyRequestsException", "SlowDown"] {
-            assert!(
-                matches!(PresignErrorKind::of_code(code, 400), PresignErrorKind::Throttled { .. }),
-                "{code}"
-            );
-        }
-        for code in ["ExpiredToken", "ExpiredTokenException", "UnrecognizedClientException"] {
-            assert_eq!(PresignErrorKind::of_code(code, 400), PresignErrorKind::Credentials, "{code}");
-        }
-    }
-
-    #[test]
-    fn the_status_decides_only_for_codes_that_are_not_known() {
-        assert_eq!(PresignErrorKind::of_code("AccessDeniedException", 503), PresignErrorKind::Refused);
-        assert_eq!(PresignErrorKind::of_code("SomethingNew", 503), PresignErrorKind::Unavailable);
-        assert_eq!(PresignErrorKind::of_code("SomethingNew", 400), PresignErrorKind::Refused);
-    }
-
-    #[test]
-    fn a_text_for_the_log_holds_no_url_and_no_token() {
-        let text =
-            "User x may not\nopen https://d-1.studio.eu-west-1.sagemaker.aws/auth?token=abc or authToken=abc";
-        assert_eq!(for_log(text), "User x may not open [left-out] or [left-out]");
-        assert_eq!(for_log(&"a".repeat(4000)), "[left-out]");
-        assert!(for_log(&"word ".repeat(4000)).len() < 700);
-    }
-}

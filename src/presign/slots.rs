@@ -2,10 +2,10 @@
 //!
 //! The map owns its URLs and gives them away by value, so that nothing can be handed out twice is plain from the types.
 
+use super::authorized_url::AuthorizedUrl;
 use super::{MintFacts, Person, Presigned};
 use crate::clock::Clock;
 use crate::metrics::series::Slots as Counted;
-use crate::presign::authorized_url::AuthorizedUrl;
 use crate::target::{Mint, Target};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

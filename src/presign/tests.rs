@@ -10,8 +10,11 @@ mod inputs;
 mod sandbox;
 mod sessions;
 
-use super::error::{PresignError, PresignErrorKind};
+use super::error::{BadUrl, PresignError};
 use super::{Presigned, Presigner};
+use crate::aws::error::AwsErrorKind;
+use crate::aws::state::TargetState;
+use crate::aws::{Aws, Credentials, SharedCredentialsProvider};
 use crate::clock::{Clock, UnixSeconds};
 use crate::config::AwsConfig;
 use crate::policy::grant::Grant;
@@ -19,7 +22,6 @@ use crate::target::{
     DomainId, ExpiresInSeconds, Mint, Region, RoleArn, SessionExpirationSeconds, Target, UserProfileName,
 };
 use aws_fake::{AwsFake, Call, Reply};
-use aws_sdk_sagemaker::config::{Credentials, SharedCredentialsProvider};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -64,14 +66,19 @@ impl Setup {
         }
     }
 
+    async fn presigner(self) -> Arc<Presigner> {
+        let Self { config, clock, sole_realm, credentials } = self;
+        let metrics = Arc::default();
+        let aws = Aws::new(&config, clock.clone(), Arc::clone(&metrics), Some(credentials)).await.unwrap();
+        Arc::new(Presigner::new(aws, &config.authorized_url_hosts, sole_realm, clock, metrics))
+    }
+
     async fn with(mut self, behaviour: impl Fn(&Call) -> Option<Reply> + Send + Sync + 'static) -> Stage {
         let aws = AwsFake::start(behaviour).await;
         self.config.endpoint_url = Some(aws.url().parse().unwrap());
         self.config.sts_endpoint_url = Some(aws.url().parse().unwrap());
         let clock = self.clock.clone();
-        let (config, metrics) = (&self.config, Arc::default());
-        let presigner = Presigner::new(config, self.sole_realm, self.clock, metrics, Some(self.credentials));
-        Stage { aws, presigner: Arc::new(presigner.await.unwrap()), clock }
+        Stage { aws, presigner: self.presigner().await, clock }
     }
 }
 
@@ -135,8 +142,20 @@ fn text(presigned: Presigned) -> String {
     presigned.url.into_api_answer().to_string()
 }
 
-fn kind(result: Result<Presigned, PresignError>) -> PresignErrorKind {
-    result.expect_err("there is no URL").kind
+/// Of an error that AWS itself is the cause of.
+fn kind(result: Result<Presigned, PresignError>) -> AwsErrorKind {
+    match result.expect_err("there is no URL") {
+        PresignError::Aws(error) => error.kind,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// In which state the target was found to be.
+fn state(result: Result<Presigned, PresignError>) -> TargetState {
+    match result.expect_err("there is no URL") {
+        PresignError::NotReady { state, .. } => state,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn presigns(call: &Call) -> bool {

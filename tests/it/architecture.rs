@@ -52,15 +52,24 @@ fn known_only_to(word: &str, places: &[&str]) {
     assert!(foreign.is_empty(), "`{word}` is known outside {places:?}: {foreign:#?}");
 }
 
+/// The log names the SDK's targets, to cap them.
 #[test]
-fn the_sdk_is_known_to_presigning_alone() {
-    known_only_to("aws_sdk_", &["src/presign/", "src/presign.rs", "src/telemetry.rs"]);
-    known_only_to("aws_config", &["src/presign/", "src/presign.rs", "src/telemetry.rs"]);
+fn the_sdk_is_known_to_the_room_of_aws_alone() {
+    for word in ["aws_sdk_", "aws_config", "aws_credential_types", "aws_smithy"] {
+        known_only_to(word, &["src/aws/", "src/aws.rs", "src/telemetry.rs", "src/presign/tests/"]);
+    }
 }
 
 #[test]
 fn the_sdk_outputs_with_urls_stay_in_one_file() {
-    known_only_to("output.authorized_url", &["src/presign/sagemaker.rs"]);
+    known_only_to("output.authorized_url", &["src/aws/sagemaker.rs"]);
+    known_only_to("output.url", &["src/aws/sagemaker.rs"]);
+}
+
+/// The room of AWS presigns what it is told to, so it is told by the one room that takes a grant.
+#[test]
+fn aws_is_asked_for_urls_by_presigning_alone() {
+    known_only_to("presigned_url(", &["src/aws.rs", "src/aws/sagemaker.rs", "src/presign.rs"]);
 }
 
 #[test]

@@ -1,8 +1,8 @@
-//! The presigner as a program sees it before there is any grant.
+//! AWS as a program sees it before anything is asked.
 
+use postern::aws::Aws;
 use postern::clock::Clock;
 use postern::config::AwsConfig;
-use postern::presign::Presigner;
 use postern::target::Region;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,6 +26,6 @@ fn config() -> AwsConfig {
 #[tokio::test]
 async fn starting_asks_nobody_for_credentials() {
     let started = Instant::now();
-    Presigner::new(&config(), Some("corp".into()), Clock::system(), Arc::default(), None).await.unwrap();
+    Aws::new(&config(), Clock::system(), Arc::default(), None).await.unwrap();
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
 }

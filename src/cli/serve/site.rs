@@ -2,6 +2,8 @@
 
 use crate::audit::Audit;
 use crate::audit::file::AuditFile;
+use crate::aws::Aws;
+use crate::aws::SharedCredentialsProvider;
 use crate::clock::{Clock, UnixSeconds};
 use crate::config;
 use crate::gateway::{Gateway, Parts};
@@ -13,7 +15,6 @@ use crate::server::edge::Edge;
 use crate::server::readiness::Readiness;
 use crate::state::State;
 use crate::telemetry::Log;
-use aws_credential_types::provider::SharedCredentialsProvider;
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -69,7 +70,7 @@ impl Site {
     ) -> Result<Gateway, String> {
         let presigner = match before.and_then(|before| before.presigner_for(&settings)) {
             Some(presigner) => presigner,
-            None => Arc::new(self.presigner(&settings).await?),
+            None => self.presigner(&settings).await?,
         };
         let parts = Parts {
             presigner,
@@ -113,9 +114,12 @@ impl Site {
         }
     }
 
-    async fn presigner(&self, settings: &config::Gateway) -> Result<Presigner, String> {
-        let (realm, clock, metrics) = (settings.sole_realm(), self.clock.clone(), Arc::clone(&self.metrics));
-        Presigner::new(&settings.aws, realm, clock, metrics, self.credentials.clone()).await
+    async fn presigner(&self, settings: &config::Gateway) -> Result<Arc<Presigner>, String> {
+        let (clock, metrics) = (self.clock.clone(), Arc::clone(&self.metrics));
+        let aws = Aws::new(&settings.aws, clock.clone(), Arc::clone(&metrics), self.credentials.clone());
+        let further_hosts = &settings.aws.authorized_url_hosts;
+        let presigner = Presigner::new(aws.await?, further_hosts, settings.sole_realm(), clock, metrics);
+        Ok(Arc::new(presigner))
     }
 }
 

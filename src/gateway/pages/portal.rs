@@ -1,8 +1,8 @@
 //! Everything a person may open.
 
 use super::Pages;
+use crate::aws::state::TargetState;
 use crate::gateway::listing::Access;
-use crate::presign::state::TargetState;
 use crate::provider::principal::{Groups, Principal};
 use maud::{Markup, html};
 

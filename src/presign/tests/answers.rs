@@ -2,9 +2,8 @@
 
 use super::aws_fake::{json_error, sts_error};
 use super::*;
-use crate::presign::error::BadAnswer;
-use crate::presign::state::TargetState;
-use aws_sdk_sagemaker::config::{ProvideCredentials, SharedCredentialsProvider};
+use crate::aws::error::BadAnswer;
+use aws_credential_types::provider::ProvideCredentials;
 use serde_json::json;
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -23,18 +22,17 @@ fn answer(url: &str) -> Reply {
 #[tokio::test]
 async fn errors_are_told_apart_by_their_code() {
     for (status, code, expected) in [
-        (400, "AccessDeniedException", PresignErrorKind::Refused),
-        (400, "ValidationException", PresignErrorKind::Refused),
-        (400, "ResourceNotFound", PresignErrorKind::NotReady(TargetState::Missing)),
-        (400, "ExpiredTokenException", PresignErrorKind::Credentials),
-        (400, "UnrecognizedClientException", PresignErrorKind::Credentials),
-        (403, "com.amazonaws.sagemaker#AccessDeniedException", PresignErrorKind::Refused),
+        (400, "AccessDeniedException", AwsErrorKind::Refused),
+        (400, "ValidationException", AwsErrorKind::Refused),
+        (400, "ExpiredTokenException", AwsErrorKind::Credentials),
+        (400, "UnrecognizedClientException", AwsErrorKind::Credentials),
+        (403, "com.amazonaws.sagemaker#AccessDeniedException", AwsErrorKind::Refused),
     ] {
         let stage = presign_answers(json_error(status, code)).await;
-        let error = stage.presign(&ada()).await.expect_err(code);
+        let PresignError::Aws(error) = stage.presign(&ada()).await.expect_err(code) else { panic!("{code}") };
         assert_eq!(error.kind, expected, "{code}");
-        assert_eq!(error.aws_code.as_deref(), code.rsplit('#').next());
-        assert!(error.aws_request_id.unwrap().starts_with("request-"));
+        assert_eq!(error.code.as_deref(), code.rsplit('#').next());
+        assert!(error.request_id.unwrap().starts_with("request-"));
         assert!(error.message.contains("said by AWS"), "{}", error.message);
         assert_eq!(stage.aws.calls("CreatePresignedDomainUrl").len(), 1, "{code} is not tried again");
     }
@@ -51,8 +49,7 @@ async fn a_signature_is_made_again() {
     let stage = Setup::new().with(refuses_one).await;
     stage.presign(&ada()).await.unwrap();
     let stage = presign_answers(json_error(400, "InvalidSignatureException")).await;
-    let error = stage.presign(&ada()).await.expect_err("a wrong key");
-    assert_eq!(error.kind, PresignErrorKind::Credentials);
+    assert_eq!(kind(stage.presign(&ada()).await), AwsErrorKind::Credentials);
     assert_eq!(stage.aws.calls("CreatePresignedDomainUrl").len(), 3);
 }
 
@@ -67,7 +64,7 @@ async fn a_failing_service_is_tried_three_times() {
     ] {
         let shown = format!("{reply:?}");
         let stage = presign_answers(reply).await;
-        assert_eq!(kind(stage.presign(&ada()).await), PresignErrorKind::Unavailable, "{shown}");
+        assert_eq!(kind(stage.presign(&ada()).await), AwsErrorKind::Unavailable, "{shown}");
         assert_eq!(stage.aws.calls("CreatePresignedDomainUrl").len(), 3, "{shown}");
     }
 }
@@ -98,8 +95,8 @@ async fn a_port_where_nobody_listens_is_unavailable() {
     setup.config.timeout = Duration::from_secs(2);
     let stage = setup.with(|_| None).await;
     let mint = Mint { endpoint_url: Some("http://127.0.0.1:1".to_owned()), ..mint(studio("ada")) };
-    let error = stage.presign(&Grant::for_tests("corp", "ada", mint)).await.expect_err("nobody is there");
-    assert_eq!(error.kind, PresignErrorKind::Unavailable);
+    let presigned = stage.presign(&Grant::for_tests("corp", "ada", mint)).await;
+    assert_eq!(kind(presigned), AwsErrorKind::Unavailable);
 }
 
 #[tokio::test]
@@ -119,7 +116,7 @@ async fn throttling_of_everything_ends_within_three_seconds() {
     // 2.6 s by design; the rest is for a machine that is busy with something else.
     assert!(started.elapsed() < Duration::from_secs(6), "{:?}", started.elapsed());
     for result in [first, second] {
-        let PresignErrorKind::Throttled { retry_after } = kind(result) else { panic!("not throttled") };
+        let AwsErrorKind::Throttled { retry_after } = kind(result) else { panic!("not throttled") };
         assert!((2..=6).contains(&retry_after.as_secs()), "{retry_after:?}");
     }
     assert!(stage.aws.calls("CreatePresignedDomainUrl").len() <= 16);
@@ -188,7 +185,7 @@ async fn the_deadline_holds_whatever_is_slow() {
             .await;
         let started = Instant::now();
         let grant = Grant::for_tests("corp", "ada", with_role(studio("ada")));
-        assert_eq!(kind(stage.presign(&grant).await), PresignErrorKind::OutOfTime, "{slow}");
+        assert_eq!(kind(stage.presign(&grant).await), AwsErrorKind::OutOfTime, "{slow}");
         assert!(started.elapsed() < Duration::from_millis(1200), "{slow}: {:?}", started.elapsed());
     }
 }
@@ -209,27 +206,46 @@ async fn a_hanging_connection_leaves_time_for_another() {
 
 #[tokio::test]
 async fn an_answer_without_a_usable_url_is_a_bad_answer() {
-    use BadAnswer::{CutOff, ForeignHost, NoUrl, NotHttps, TooLong, Unparseable, Userinfo};
-    for (reply, why) in [
-        (Reply::Json(200, json!({})), NoUrl),
-        (Reply::Json(200, json!({"AuthorizedUrl": null})), NoUrl),
-        (answer(""), NoUrl),
-        (answer("http://d.studio.eu-west-1.sagemaker.aws/auth?token=t0ken"), NotHttps),
-        (answer("https://studio.example/auth?token=t0ken"), ForeignHost),
-        (answer("https://a@d.studio.eu-west-1.sagemaker.aws/auth?token=t0ken"), Userinfo),
-        (answer(&format!("https://d.sagemaker.aws/?token=t0ken{}", "a".repeat(17_000))), TooLong),
-        (answer(&format!("https://d.sagemaker.aws/?token=t0ken{}", "a".repeat(200_000))), TooLong),
-        (Reply::Text(200, r#"{"AuthorizedUrl": 5, "t0ken": 1}"#.to_owned()), Unparseable),
-        (Reply::Text(200, r#"{"AuthorizedUrl": "https://d.sagemaker.aws/?t0ken"#.to_owned()), Unparseable),
-        (Reply::Text(200, "<html>t0ken</html>".to_owned()), Unparseable),
-        (Reply::CutOff, CutOff),
+    let bad = |why| Err(AwsErrorKind::BadAnswer(why));
+    for (reply, expected) in [
+        (Reply::Json(200, json!({})), Ok(BadUrl::Absent)),
+        (Reply::Json(200, json!({"AuthorizedUrl": null})), Ok(BadUrl::Absent)),
+        (answer(""), Ok(BadUrl::Absent)),
+        (answer("http://d.studio.eu-west-1.sagemaker.aws/auth?token=t0ken"), Ok(BadUrl::NotHttps)),
+        (answer("https://studio.example/auth?token=t0ken"), Ok(BadUrl::ForeignHost)),
+        (answer("https://a@d.studio.eu-west-1.sagemaker.aws/auth?token=t0ken"), Ok(BadUrl::Userinfo)),
+        (answer(&format!("https://d.sagemaker.aws/?token=t0ken{}", "a".repeat(17_000))), Ok(BadUrl::TooLong)),
+        (
+            answer(&format!("https://d.sagemaker.aws/?token=t0ken{}", "a".repeat(200_000))),
+            bad(BadAnswer::TooLong),
+        ),
+        (Reply::Text(200, r#"{"AuthorizedUrl": 5, "t0ken": 1}"#.to_owned()), bad(BadAnswer::Unparseable)),
+        (
+            Reply::Text(200, r#"{"AuthorizedUrl": "https://d.sagemaker.aws/?t0ken"#.to_owned()),
+            bad(BadAnswer::Unparseable),
+        ),
+        (Reply::Text(200, "<html>t0ken</html>".to_owned()), bad(BadAnswer::Unparseable)),
+        (Reply::CutOff, bad(BadAnswer::CutOff)),
     ] {
         let shown = format!("{reply:?}");
         let stage = presign_answers(reply).await;
         let error = stage.presign(&ada()).await.expect_err(&shown);
-        assert_eq!(error.kind, PresignErrorKind::BadAnswer(why), "{shown}");
+        assert_eq!(error.as_str(), "bad-answer", "{shown}");
         assert!(!format!("{error} {error:?}").contains("t0ken"), "{error:?}");
+        let found = match error {
+            PresignError::BadUrl { why, .. } => Ok(why),
+            other => Err(kind(Err(other))),
+        };
+        assert_eq!(found, expected, "{shown}");
     }
+}
+
+/// AWS says by a code that there is nothing of that name.
+#[tokio::test]
+async fn a_target_that_is_not_found_is_missing() {
+    let stage = presign_answers(json_error(400, "ResourceNotFound")).await;
+    assert_eq!(state(stage.presign(&ada()).await), TargetState::Missing);
+    assert_eq!(stage.aws.calls("CreatePresignedDomainUrl").len(), 1, "it is not tried again");
 }
 
 #[tokio::test]
@@ -250,7 +266,7 @@ async fn a_target_that_cannot_be_opened_is_not_asked_for() {
                 (call.operation == "DescribeUserProfile").then(|| Reply::Json(200, json!({"Status": status})))
             })
             .await;
-        assert_eq!(kind(stage.presign(&ada()).await), PresignErrorKind::NotReady(state));
+        assert_eq!(super::state(stage.presign(&ada()).await), state);
         assert!(stage.aws.calls("CreatePresignedDomainUrl").is_empty());
     }
 }
@@ -311,7 +327,7 @@ async fn a_gateway_without_credentials_says_so() {
     let mut setup = Setup::new();
     setup.credentials = SharedCredentialsProvider::new(Nothing);
     let stage = setup.with(|_| None).await;
-    let error = stage.presign(&ada()).await.expect_err("there are no credentials");
-    assert_eq!(error.kind, PresignErrorKind::Credentials);
-    assert!(error.message.contains("nothing is configured"), "{}", error.message);
+    let presigned = stage.presign(&ada()).await;
+    assert!(presigned.as_ref().unwrap_err().message().contains("nothing is configured"), "{presigned:?}");
+    assert_eq!(kind(presigned), AwsErrorKind::Credentials);
 }

@@ -1,7 +1,7 @@
 //! The calls to SageMaker. The SDK's outputs show the URL to anyone who formats them, so none leaves this file.
 
 use super::credentials::Credentials;
-use super::error::{BadAnswer, PresignError};
+use super::error::AwsError;
 use super::resource::Resource;
 use super::sdk::{AnswerLimit, OfTheCall, fault, signed_with};
 use crate::target::{DomainId, Mint, Region, Target};
@@ -37,11 +37,11 @@ pub(super) struct At<'a> {
     pub(super) endpoint_url: Option<&'a str>,
 }
 
-/// What AWS answered to a mint.
-pub(super) struct Minted {
-    /// Not checked yet.
-    pub(super) url: Zeroizing<String>,
-    pub(super) aws_request_id: Option<String>,
+/// What AWS answered to a presign call.
+pub(crate) struct Minted {
+    /// Not checked; empty where the answer holds none.
+    pub(crate) url: Zeroizing<String>,
+    pub(crate) aws_request_id: Option<String>,
 }
 
 /// A resource's state in AWS's own words.
@@ -74,12 +74,8 @@ impl SageMaker {
 
     /// # Errors
     ///
-    /// [`PresignError`], already classified.
-    pub(super) async fn presign(
-        &self,
-        mint: &Mint,
-        credentials: &Credentials,
-    ) -> Result<Minted, PresignError> {
+    /// [`AwsError`], already classified.
+    pub(super) async fn presign(&self, mint: &Mint, credentials: &Credentials) -> Result<Minted, AwsError> {
         let operation = mint.target.operation();
         let client = self.client(At { region: &mint.region, endpoint_url: mint.endpoint_url.as_deref() });
         let (url, aws_request_id) = match &mint.target {
@@ -153,21 +149,18 @@ impl SageMaker {
                 (output.url, request_id)
             }
         };
-        match url {
-            Some(url) => Ok(Minted { url: Zeroizing::new(url), aws_request_id }),
-            None => Err(PresignError { aws_request_id, ..BadAnswer::NoUrl.into() }),
-        }
+        Ok(Minted { url: Zeroizing::new(url.unwrap_or_default()), aws_request_id })
     }
 
     /// # Errors
     ///
-    /// [`PresignError`], already classified.
+    /// [`AwsError`], already classified.
     pub(super) async fn describe(
         &self,
         resource: &Resource,
         at: At<'_>,
         credentials: &Credentials,
-    ) -> Result<Described, PresignError> {
+    ) -> Result<Described, AwsError> {
         let operation = resource.describe_operation();
         let client = self.client(at);
         let (status, is_active) = match resource {
@@ -208,13 +201,13 @@ impl SageMaker {
     ///
     /// # Errors
     ///
-    /// [`PresignError`], already classified.
+    /// [`AwsError`], already classified.
     pub(super) async fn domain_auth_mode(
         &self,
         domain_id: &DomainId,
         at: At<'_>,
         credentials: &Credentials,
-    ) -> Result<String, PresignError> {
+    ) -> Result<String, AwsError> {
         let request = self.client(at).describe_domain().domain_id(domain_id.as_str());
         let output = send!("DescribeDomain", request, credentials);
         Ok(output.auth_mode.map(|mode| mode.as_str().to_owned()).unwrap_or_default())

@@ -1,6 +1,6 @@
 //! The credentials that a call is signed with: the gateway's own, or those of a session of the assumed role.
 
-use super::error::{PresignError, PresignErrorKind, for_log};
+use super::error::{AwsError, AwsErrorKind, for_log};
 use super::retry::{Calls, Deadline};
 use super::sts::{AssumeRole, Sts};
 use crate::clock::Clock;
@@ -56,7 +56,7 @@ impl CredentialStore {
     pub(super) async fn acquire(
         self: &Arc<Self>,
         session: Option<Arc<AssumeRole>>,
-    ) -> Result<Credentials, PresignError> {
+    ) -> Result<Credentials, AwsError> {
         match session {
             Some(session) => self.session(session).await,
             None => self.own().await,
@@ -71,7 +71,7 @@ impl CredentialStore {
         }
     }
 
-    async fn session(self: &Arc<Self>, session: Arc<AssumeRole>) -> Result<Credentials, PresignError> {
+    async fn session(self: &Arc<Self>, session: Arc<AssumeRole>) -> Result<Credentials, AwsError> {
         if let Some(credentials) = self.usable(&self.sessions, &session).await {
             return Ok(credentials);
         }
@@ -82,7 +82,7 @@ impl CredentialStore {
             let own = store.own().await?;
             let assumed =
                 store.calls.retrying("AssumeRole", deadline, || store.sts.assume(&own, &input)).await;
-            if assumed.as_ref().is_err_and(|error| error.kind == PresignErrorKind::Credentials) {
+            if assumed.as_ref().is_err_and(|error| error.kind == AwsErrorKind::Credentials) {
                 store.own.invalidate(&()).await;
             }
             assumed
@@ -90,7 +90,7 @@ impl CredentialStore {
         .await
     }
 
-    async fn own(self: &Arc<Self>) -> Result<Credentials, PresignError> {
+    async fn own(self: &Arc<Self>) -> Result<Credentials, AwsError> {
         if let Some(credentials) = self.usable(&self.own, &()).await {
             return Ok(credentials);
         }
@@ -100,12 +100,12 @@ impl CredentialStore {
             let limit = store.timeout.mul_f64(0.8);
             match tokio::time::timeout(limit, store.provider.provide_credentials()).await {
                 Ok(Ok(credentials)) => Ok(credentials),
-                Ok(Err(error)) => Err(PresignError::new(
-                    PresignErrorKind::Credentials,
+                Ok(Err(error)) => Err(AwsError::new(
+                    AwsErrorKind::Credentials,
                     format!("the gateway has no AWS credentials: {}", for_log(&causes(&error))),
                 )),
-                Err(_) => Err(PresignError::new(
-                    PresignErrorKind::Credentials,
+                Err(_) => Err(AwsError::new(
+                    AwsErrorKind::Credentials,
                     format!("no source of AWS credentials answered within {limit:?}"),
                 )),
             }
@@ -135,8 +135,8 @@ impl CredentialStore {
 pub(super) async fn shared<K, V>(
     cache: &Cache<K, V>,
     key: K,
-    fetch: impl Future<Output = Result<V, PresignError>> + Send + 'static,
-) -> Result<V, PresignError>
+    fetch: impl Future<Output = Result<V, AwsError>> + Send + 'static,
+) -> Result<V, AwsError>
 where
     K: Hash + Eq + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
@@ -145,6 +145,6 @@ where
     let task = tokio::spawn(async move { cache.try_get_with(key, Box::pin(fetch)).await });
     match task.await {
         Ok(result) => result.map_err(|error| (*error).clone()),
-        Err(_) => Err(PresignError::new(PresignErrorKind::Unavailable, "the program is stopping")),
+        Err(_) => Err(AwsError::new(AwsErrorKind::Unavailable, "the program is stopping")),
     }
 }

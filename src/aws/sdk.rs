@@ -1,6 +1,6 @@
 //! What both SDK clients share: how they are set up, and what their errors mean.
 
-use super::error::{BadAnswer, PresignError, PresignErrorKind, for_log};
+use super::error::{AwsError, AwsErrorKind, BadAnswer, for_log};
 use crate::clock::UnixSeconds;
 use crate::config::AwsConfig;
 use crate::http_client::causes;
@@ -102,7 +102,7 @@ impl Intercept for AnswerLimit {
 }
 
 /// What an error of the SDK's means. By code where AWS sent one; else by what became of the connection.
-pub(super) fn fault<E>(operation: &str, error: &SdkError<E>) -> PresignError
+pub(super) fn fault<E>(operation: &str, error: &SdkError<E>) -> AwsError
 where
     E: ProvideErrorMetadata + Error + 'static,
 {
@@ -111,36 +111,34 @@ where
     let (kind, said) = match error {
         SdkError::ServiceError(service) => {
             let status = service.raw().status().as_u16();
-            let kind = code.map_or_else(
-                || PresignErrorKind::of_status(status),
-                |code| PresignErrorKind::of_code(code, status),
-            );
+            let kind = code
+                .map_or_else(|| AwsErrorKind::of_status(status), |code| AwsErrorKind::of_code(code, status));
             (kind, service.err().message().unwrap_or("no message").to_owned())
         }
         SdkError::ResponseError(_) => {
             let kind = match status {
-                Some(status) if status >= 400 => PresignErrorKind::of_status(status),
-                _ => PresignErrorKind::BadAnswer(answer_fault(error)),
+                Some(status) if status >= 400 => AwsErrorKind::of_status(status),
+                _ => AwsErrorKind::BadAnswer(answer_fault(error)),
             };
             // The parser's own words may quote the answer, and the answer may hold a URL.
             let said = match &kind {
-                PresignErrorKind::BadAnswer(why) => why.to_string(),
+                AwsErrorKind::BadAnswer(why) => why.to_string(),
                 _ => "the answer has no error code".to_owned(),
             };
             (kind, said)
         }
-        SdkError::TimeoutError(_) => (PresignErrorKind::OutOfTime, "timed out".to_owned()),
-        SdkError::DispatchFailure(failure) if failure.is_user() => (PresignErrorKind::Refused, causes(error)),
-        SdkError::DispatchFailure(_) => (PresignErrorKind::Unavailable, causes(error)),
-        _ => (PresignErrorKind::Refused, causes(error)),
+        SdkError::TimeoutError(_) => (AwsErrorKind::OutOfTime, "timed out".to_owned()),
+        SdkError::DispatchFailure(failure) if failure.is_user() => (AwsErrorKind::Refused, causes(error)),
+        SdkError::DispatchFailure(_) => (AwsErrorKind::Unavailable, causes(error)),
+        _ => (AwsErrorKind::Refused, causes(error)),
     };
     let code = code.filter(|code| code.len() <= 128 && code.bytes().all(|b| b.is_ascii_graphic()));
     let said = for_log(&said);
     let status = status.map(|status| format!(" (HTTP {status})")).unwrap_or_default();
-    PresignError {
+    AwsError {
         kind,
-        aws_code: code.map(str::to_owned),
-        aws_request_id: error.request_id().filter(|id| id.len() <= 128).map(for_log),
+        code: code.map(str::to_owned),
+        request_id: error.request_id().filter(|id| id.len() <= 128).map(for_log),
         message: match code {
             Some(code) => format!("{operation}: {code}{status}: {said}"),
             None => format!("{operation}{status}: {said}"),

@@ -1,7 +1,7 @@
 //! AssumeRole: from the gateway's own credentials to those of one person's session.
 
 use super::credentials::Credentials;
-use super::error::{PresignError, PresignErrorKind};
+use super::error::{AwsError, AwsErrorKind};
 use super::sdk::{AnswerLimit, DateSeen, fault};
 use super::session_name::LOOK_UP;
 use super::session_policy::Scope;
@@ -18,9 +18,9 @@ const DURATION_SECONDS: i32 = 900;
 /// the answer must stand here.
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct AssumeRole {
+pub(crate) struct AssumeRole {
     pub(super) role_arn: RoleArn,
-    pub(super) session_name: String,
+    pub(crate) session_name: String,
     pub(super) source_identity: Option<String>,
     pub(super) external_id: Option<String>,
     pub(super) tags: Vec<(String, String)>,
@@ -59,7 +59,7 @@ impl Sts {
         &self,
         own: &Credentials,
         seen: DateSeen,
-    ) -> Result<(String, String), PresignError> {
+    ) -> Result<(String, String), AwsError> {
         let own = config::Builder::new().credentials_provider(own.clone());
         let request = self.0.get_caller_identity().customize().interceptor(seen).config_override(own);
         let output = Box::pin(request.send()).await.map_err(|error| fault("GetCallerIdentity", &error))?;
@@ -68,12 +68,12 @@ impl Sts {
 
     /// # Errors
     ///
-    /// [`PresignError`], already classified.
+    /// [`AwsError`], already classified.
     pub(super) async fn assume(
         &self,
         own: &Credentials,
         input: &AssumeRole,
-    ) -> Result<Credentials, PresignError> {
+    ) -> Result<Credentials, AwsError> {
         let tags =
             input.tags.iter().filter_map(|(key, value)| Tag::builder().key(key).value(value).build().ok());
         let request = self
@@ -90,8 +90,7 @@ impl Sts {
         let output = Box::pin(request.customize().config_override(own).send())
             .await
             .map_err(|error| fault("AssumeRole", &error))?;
-        let unusable =
-            |what: &str| PresignError::new(PresignErrorKind::Credentials, format!("AssumeRole: {what}"));
+        let unusable = |what: &str| AwsError::new(AwsErrorKind::Credentials, format!("AssumeRole: {what}"));
         let session = output.credentials.ok_or_else(|| unusable("the answer holds no credentials"))?;
         let expiry =
             SystemTime::try_from(session.expiration).map_err(|_| unusable("the expiration is no time"))?;

@@ -1,6 +1,5 @@
 //! A person's name in AWS: the `RoleSessionName` and `SourceIdentity` of the sessions in which their URLs are minted.
 
-use super::Person;
 use crate::config::IssuerConfig;
 use aws_lc_rs::digest::{Context, SHA256};
 use std::fmt::Write;
@@ -10,7 +9,7 @@ const LONGEST: usize = 64;
 /// Hexadecimal characters of SHA-256 that tell people apart where the name alone does not: 128 bits.
 const DIGEST: usize = 32;
 /// The session name of state look-ups. It is nobody's.
-pub(super) const LOOK_UP: &str = "postern";
+pub(crate) const LOOK_UP: &str = "postern";
 
 /// Encodes a person into 2 to 64 characters of `[A-Za-z0-9_+=,.@-]`, never two people into the same.
 ///
@@ -22,15 +21,15 @@ pub(super) const LOOK_UP: &str = "postern";
 /// - `stem==digest`: for what is too long, too short, or holds another character than AWS allows (or a `=`).
 ///
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
-pub(super) fn session_name(person: &Person, sole_realm: Option<&str>) -> String {
-    let readable = if sole_realm == Some(&*person.realm) {
-        plain(&person.user).then(|| person.user.clone())
+pub(crate) fn session_name(realm: &str, user: &str, sole_realm: Option<&str>) -> String {
+    let readable = if sole_realm == Some(realm) {
+        plain(user).then(|| user.to_owned())
     } else {
-        (plain(&person.user) && plain(&person.realm)).then(|| format!("{}={}", person.user, person.realm))
+        (plain(user) && plain(realm)).then(|| format!("{user}={realm}"))
     };
     readable
         .filter(|name| (2..=LONGEST).contains(&name.len()) && name != LOOK_UP)
-        .unwrap_or_else(|| digested(person))
+        .unwrap_or_else(|| digested(realm, user))
 }
 
 /// The names that people of these issuers can have, and the look-ups' own, with IAM's wildcards: for trust policies. `None`
@@ -62,12 +61,12 @@ fn legal(c: char) -> bool {
     c.is_ascii_alphanumeric() || "_+,.@-".contains(c)
 }
 
-fn digested(person: &Person) -> String {
+fn digested(realm: &str, user: &str) -> String {
     let mut context = Context::new(&SHA256);
-    context.update(&(person.realm.len() as u64).to_be_bytes());
-    context.update(person.realm.as_bytes());
-    context.update(person.user.as_bytes());
-    let mut name: String = person.user.chars().filter(|c| legal(*c)).take(LONGEST - DIGEST - 2).collect();
+    context.update(&(realm.len() as u64).to_be_bytes());
+    context.update(realm.as_bytes());
+    context.update(user.as_bytes());
+    let mut name: String = user.chars().filter(|c| legal(*c)).take(LONGEST - DIGEST - 2).collect();
     name.push_str("==");
     for byte in context.finish().as_ref().iter().take(DIGEST / 2) {
         let _ = write!(name, "{byte:02x}");
@@ -96,27 +95,23 @@ mod tests {
         }
     }
 
-    fn person(realm: &str, user: &str) -> Person {
-        Person { realm: realm.into(), user: user.into() }
-    }
-
     #[test]
     fn what_is_legal_stays_readable() {
-        let ada = person("corp", "ada@corp.example");
-        assert_eq!(session_name(&ada, Some("corp")), "ada@corp.example");
-        assert_eq!(session_name(&ada, None), "ada@corp.example=corp");
-        assert_eq!(session_name(&ada, Some("partners")), "ada@corp.example=corp");
+        let name = |sole_realm| session_name("corp", "ada@corp.example", sole_realm);
+        assert_eq!(name(Some("corp")), "ada@corp.example");
+        assert_eq!(name(None), "ada@corp.example=corp");
+        assert_eq!(name(Some("partners")), "ada@corp.example=corp");
     }
 
     #[test]
     fn what_is_not_legal_keeps_a_stem() {
-        let name = session_name(&person("corp", "zoë o'neill@corp.example"), Some("corp"));
+        let name = session_name("corp", "zoë o'neill@corp.example", Some("corp"));
         assert!(name.starts_with("zooneill@corp.example=="), "{name}");
     }
 
     #[test]
     fn nobody_is_called_as_the_state_look_ups_are() {
-        assert_ne!(session_name(&person("corp", LOOK_UP), Some("corp")), LOOK_UP);
+        assert_ne!(session_name("corp", LOOK_UP, Some("corp")), LOOK_UP);
     }
 
     /// Users that are likely to collide: few characters, the separator among them, and near the limits of length.
@@ -139,7 +134,7 @@ mod tests {
             let issuer = issuer(&realm);
             let sole_realm = alone.then_some(realm.as_str());
             let patterns = patterns(&[issuer], sole_realm).expect("an e-mail address");
-            let name = session_name(&person(&realm, &format!("{user}@corp.example")), sole_realm);
+            let name = session_name(&realm, &format!("{user}@corp.example"), sole_realm);
             let fits = |pattern: &String| {
                 let pattern = regex::escape(pattern).replace("\\*", ".*").replace("\\?", ".");
                 regex::Regex::new(&format!("^{pattern}$")).expect("a pattern").is_match(&name)
@@ -152,8 +147,8 @@ mod tests {
             (one, other) in (("[ab=]{0,3}", user()), ("[ab=]{0,3}", user())),
             sole_realm in prop_oneof![Just(None), Just(Some("a"))],
         ) {
-            let (one, other) = (person(&one.0, &one.1), person(&other.0, &other.1));
-            let (first, second) = (session_name(&one, sole_realm), session_name(&other, sole_realm));
+            let name = |(realm, user): &(String, String)| session_name(realm, user, sole_realm);
+            let (first, second) = (name(&one), name(&other));
             for name in [&first, &second] {
                 prop_assert!((2..=LONGEST).contains(&name.len()), "{name}");
                 prop_assert!(name.chars().all(|c| legal(c) || c == '='), "{name}");

@@ -1,6 +1,6 @@
 //! How AWS is called: a bounded number at a time, each in bounded time, and again only where that can help.
 
-use super::error::{BadAnswer, PresignError, PresignErrorKind};
+use super::error::{AwsError, AwsErrorKind, BadAnswer};
 use crate::metrics::{Metrics, OneMore};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -28,20 +28,20 @@ pub(super) struct Calls {
 
 /// When one mint must be over, and how long it may go on against throttling.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Deadline {
-    pub(super) at: Instant,
+pub(crate) struct Deadline {
+    pub(crate) at: Instant,
     throttling_until: Instant,
 }
 
 impl Deadline {
-    pub(super) fn after(timeout: Duration) -> Self {
+    pub(crate) fn after(timeout: Duration) -> Self {
         let now = Instant::now();
         let at = now + timeout;
         Self { at, throttling_until: at.min(now + PATIENCE_WITH_THROTTLING) }
     }
 
     /// The earlier of the two.
-    pub(super) fn or(self, other: Instant) -> Self {
+    pub(crate) fn or(self, other: Instant) -> Self {
         Self { at: self.at.min(other), throttling_until: self.throttling_until.min(other) }
     }
 }
@@ -64,34 +64,34 @@ impl Calls {
         &self,
         doing: &'static str,
         deadline: Instant,
-        call: impl Future<Output = Result<T, PresignError>>,
-    ) -> Result<T, PresignError> {
+        call: impl Future<Output = Result<T, AwsError>>,
+    ) -> Result<T, AwsError> {
         let Ok(_admitted) = self.admitted.try_acquire() else {
-            return Err(PresignError::new(
-                PresignErrorKind::Unavailable,
+            return Err(AwsError::new(
+                AwsErrorKind::Unavailable,
                 format!("{doing}: {WAITING} calls to AWS already wait"),
             ));
         };
         let waiting = OneMore::of(&self.metrics.aws_calls_waiting);
         let Ok(Ok(_running)) = timeout_at(deadline, self.running.acquire()).await else {
-            return Err(PresignError::out_of_time(&format!("waiting to call {doing}")));
+            return Err(AwsError::out_of_time(&format!("waiting to call {doing}")));
         };
         drop(waiting);
         let _running_too = OneMore::of(&self.metrics.aws_calls_running);
         let limit = deadline.min(Instant::now() + self.attempt);
-        let answer = timeout_at(limit, call).await.unwrap_or_else(|_| Err(PresignError::out_of_time(doing)));
+        let answer = timeout_at(limit, call).await.unwrap_or_else(|_| Err(AwsError::out_of_time(doing)));
         self.metrics.aws_call(doing, answer.as_ref().map_or_else(|error| error.kind.as_str(), |_| "ok"));
         answer
     }
 
     /// Makes attempts until one succeeds, fails for good, or the deadline, the patience or the budget is used up. Then
     /// the last error is the answer.
-    pub(super) async fn retrying<T, F: Future<Output = Result<T, PresignError>>>(
+    pub(super) async fn retrying<T, F: Future<Output = Result<T, AwsError>>>(
         &self,
         doing: &'static str,
         deadline: Deadline,
         call: impl Fn() -> F,
-    ) -> Result<T, PresignError> {
+    ) -> Result<T, AwsError> {
         let mut attempts = 0;
         loop {
             let mut error = match self.once(doing, deadline.at, call()).await {
@@ -105,23 +105,21 @@ impl Calls {
             let pause = random_below(ceiling(attempts));
             let is_about_the_signature = error.is_about_the_signature();
             let (most_attempts, until) = match &mut error.kind {
-                PresignErrorKind::Throttled { retry_after } => {
+                AwsErrorKind::Throttled { retry_after } => {
                     // Those who were turned away together must not come back together.
                     *retry_after = Duration::from_secs(2) + random_below(Duration::from_secs(4));
                     (16, deadline.throttling_until)
                 }
-                PresignErrorKind::Unavailable | PresignErrorKind::BadAnswer(BadAnswer::CutOff) => {
-                    (3, deadline.at)
-                }
-                PresignErrorKind::OutOfTime => (2, deadline.at),
+                AwsErrorKind::Unavailable | AwsErrorKind::BadAnswer(BadAnswer::CutOff) => (3, deadline.at),
+                AwsErrorKind::OutOfTime => (2, deadline.at),
                 // Perhaps the clock was moved. Then the SDK has learnt from this very answer how far it is from AWS's, and
                 // signs by that from now on.
-                PresignErrorKind::Credentials if is_about_the_signature => (3, deadline.at),
+                AwsErrorKind::Credentials if is_about_the_signature => (3, deadline.at),
                 // What AWS refused stays refused, and is never tried with other rights.
-                PresignErrorKind::NotReady(_)
-                | PresignErrorKind::Refused
-                | PresignErrorKind::Credentials
-                | PresignErrorKind::BadAnswer(_) => return Err(error),
+                AwsErrorKind::NotFound
+                | AwsErrorKind::Refused
+                | AwsErrorKind::Credentials
+                | AwsErrorKind::BadAnswer(_) => return Err(error),
             };
             if attempts >= most_attempts || Instant::now() + pause >= until || !self.budget.withdraw() {
                 return Err(error);

@@ -1,7 +1,7 @@
 //! Whether a target can be opened now. Nothing here starts anything.
 
 use super::credentials::{CredentialStore, shared};
-use super::error::{PresignError, PresignErrorKind};
+use super::error::{AwsError, AwsErrorKind};
 use super::resource::Resource;
 use super::retry::{Calls, Deadline};
 use super::sagemaker::{At, Described, SageMaker};
@@ -98,7 +98,7 @@ impl States {
         let asked = key.clone();
         let looked_up = shared(&self.cache, key, async move {
             let fetch = tokio::time::timeout(states.config.timeout, states.describe_once(&asked));
-            let state = fetch.await.unwrap_or_else(|_| Err(PresignError::out_of_time("look-up")));
+            let state = fetch.await.unwrap_or_else(|_| Err(AwsError::out_of_time("look-up")));
             Ok(state.map_or_else(LookedUp::failed, |state| LookedUp { state, known_for: KNOWN_FOR }))
         });
         looked_up.await.map_or(TargetState::Unknown, |looked_up| looked_up.state)
@@ -115,7 +115,7 @@ impl States {
     /// # Errors
     ///
     /// Why it could not be found out.
-    pub(super) async fn describe_retrying(&self, mint: &Mint) -> Result<TargetState, PresignError> {
+    pub(super) async fn describe_retrying(&self, mint: &Mint) -> Result<TargetState, AwsError> {
         let key = StateKey::of(mint);
         let credentials = self.credentials.acquire(self.session(&key)).await?;
         let call = || self.sagemaker.describe(&key.resource, key.at(), &credentials);
@@ -124,7 +124,7 @@ impl States {
         read(&key.resource, described)
     }
 
-    async fn describe_once(&self, key: &StateKey) -> Result<TargetState, PresignError> {
+    async fn describe_once(&self, key: &StateKey) -> Result<TargetState, AwsError> {
         let credentials = self.credentials.acquire(self.session(key)).await?;
         let call = self.sagemaker.describe(&key.resource, key.at(), &credentials);
         let deadline = tokio::time::Instant::now() + self.config.timeout;
@@ -140,15 +140,10 @@ impl States {
 }
 
 /// That there is nothing is an answer too.
-fn read(
-    resource: &Resource,
-    described: Result<Described, PresignError>,
-) -> Result<TargetState, PresignError> {
+fn read(resource: &Resource, described: Result<Described, AwsError>) -> Result<TargetState, AwsError> {
     match described {
         Ok(described) => Ok(state_of(resource, &described)),
-        Err(error) if error.kind == PresignErrorKind::NotReady(TargetState::Missing) => {
-            Ok(TargetState::Missing)
-        }
+        Err(error) if error.kind == AwsErrorKind::NotFound => Ok(TargetState::Missing),
         Err(error) => Err(error),
     }
 }
@@ -170,10 +165,10 @@ impl StateKey {
 
 impl LookedUp {
     #[expect(clippy::needless_pass_by_value, reason = "the end of the error")]
-    fn failed(error: PresignError) -> Self {
+    fn failed(error: AwsError) -> Self {
         tracing::debug!(error = %error, "target.look_up_failed");
         // AWS asked for fewer calls, so this is not asked again soon.
-        let is_throttled = matches!(error.kind, PresignErrorKind::Throttled { .. });
+        let is_throttled = matches!(error.kind, AwsErrorKind::Throttled { .. });
         Self { state: TargetState::Unknown, known_for: if is_throttled { KNOWN_FOR } else { FAILED_FOR } }
     }
 }

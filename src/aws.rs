@@ -1,0 +1,135 @@
+//! The only room that knows the AWS SDK: clients, credentials, sessions of roles, retries, states, and what errors mean.
+//!
+//! It calls what it is told to call. Who may open what, and what becomes of a URL, is decided by the rooms above.
+
+mod credentials;
+pub mod error;
+mod examination;
+pub(crate) mod permissions;
+mod resource;
+mod retry;
+mod sagemaker;
+mod sdk;
+pub(crate) mod session_name;
+mod session_policy;
+pub mod state;
+mod sts;
+
+pub use aws_credential_types::Credentials;
+pub use aws_credential_types::provider::SharedCredentialsProvider;
+pub use examination::Identity;
+pub(crate) use retry::Deadline;
+pub(crate) use sagemaker::Minted;
+pub(crate) use sts::AssumeRole;
+
+use crate::clock::Clock;
+use crate::config::AwsConfig;
+use crate::metrics::Metrics;
+use crate::target::Mint;
+use credentials::CredentialStore;
+use error::{AwsError, AwsErrorKind};
+use resource::Resource;
+use retry::Calls;
+use sagemaker::SageMaker;
+use session_policy::Scope;
+use state::{States, TargetState};
+use std::sync::Arc;
+use sts::Sts;
+
+/// AWS as one configuration reaches it.
+#[derive(Debug)]
+pub struct Aws {
+    sagemaker: Arc<SageMaker>,
+    credentials: Arc<CredentialStore>,
+    states: Arc<States>,
+    calls: Arc<Calls>,
+    config: AwsConfig,
+}
+
+impl Aws {
+    /// Reads the environment and profile files as AWS's tools do; asks no network, so credentials are first looked for
+    /// by the first call. `credentials` stand in for the default chain.
+    ///
+    /// # Errors
+    ///
+    /// There is no source of credentials.
+    pub async fn new(
+        config: &AwsConfig,
+        clock: Clock,
+        metrics: Arc<Metrics>,
+        credentials: Option<SharedCredentialsProvider>,
+    ) -> Result<Arc<Self>, String> {
+        let sdk = sdk::settings(config, credentials).await;
+        let provider = sdk.credentials_provider().ok_or("no source of AWS credentials is configured")?;
+        let sagemaker = Arc::new(SageMaker::new(&sdk, config.endpoint_url.as_ref().map(ToString::to_string)));
+        let sts = Sts::new(&sdk, config.sts_endpoint_url.as_ref().map(ToString::to_string));
+        let calls = Arc::new(Calls::new(config.timeout, config.calls_at_once, metrics));
+        let credentials = CredentialStore::new(provider, sts, Arc::clone(&calls), clock, config.timeout);
+        let states =
+            States::new(Arc::clone(&sagemaker), Arc::clone(&credentials), Arc::clone(&calls), config);
+        Ok(Arc::new(Self { sagemaker, credentials, states, calls, config: config.clone() }))
+    }
+
+    /// The session of the assumed role that presigns for a person, under that person's name. `None` where no role is
+    /// assumed.
+    pub(crate) fn session(&self, mint: &Mint, session_name: String) -> Option<Arc<AssumeRole>> {
+        let role_arn = mint.role_arn.as_ref()?;
+        let config = &self.config;
+        Some(Arc::new(AssumeRole {
+            role_arn: role_arn.clone(),
+            source_identity: config.source_identity.then(|| session_name.clone()),
+            session_name,
+            external_id: config.external_id.clone(),
+            tags: config.session_tags.clone(),
+            scope: config.scoped_session_policy.then(|| Scope::Mint {
+                resource: Resource::of(&mint.target),
+                region: mint.region.clone(),
+                tagged: !config.session_tags.is_empty(),
+            }),
+        }))
+    }
+
+    /// The credentials of a session or, without one, the gateway's own.
+    ///
+    /// # Errors
+    ///
+    /// [`AwsError`]; the caller has the deadline.
+    pub(crate) async fn credentials(
+        &self,
+        session: Option<&Arc<AssumeRole>>,
+    ) -> Result<Credentials, AwsError> {
+        self.credentials.acquire(session.cloned()).await
+    }
+
+    /// Asks for a URL by a session's credentials.
+    ///
+    /// # Errors
+    ///
+    /// [`AwsError`], by the deadline.
+    pub(crate) async fn presigned_url(
+        &self,
+        mint: &Mint,
+        session: Option<&Arc<AssumeRole>>,
+        credentials: &Credentials,
+        deadline: Deadline,
+    ) -> Result<Minted, AwsError> {
+        let ask = || self.sagemaker.presign(mint, credentials);
+        let minted = self.calls.retrying(mint.target.operation(), deadline, ask).await;
+        match minted.as_ref().map_err(|error| &error.kind) {
+            Err(AwsErrorKind::Credentials) => self.credentials.discard(session).await,
+            Err(AwsErrorKind::NotFound) => self.states.contradict(mint, TargetState::Missing).await,
+            _ => {}
+        }
+        minted
+    }
+
+    /// Whether a target can be opened now, as of some seconds ago. The caller has the deadline.
+    pub(crate) async fn state(&self, mint: &Mint) -> TargetState {
+        self.states.look_up(mint).await
+    }
+
+    /// How long a call may take, with all that belongs to it.
+    pub(crate) fn timeout(&self) -> std::time::Duration {
+        self.config.timeout
+    }
+}

@@ -1,0 +1,105 @@
+//! What `postern doctor` asks of AWS beside presigning: the calls of the gateway, made on nobody's behalf.
+
+use super::error::AwsError;
+use super::retry::Deadline;
+use super::sagemaker::At;
+use super::sdk::DateSeen;
+use super::session_name::LOOK_UP;
+use super::session_policy::Scope;
+use super::state::TargetState;
+use super::{AssumeRole, Aws};
+use crate::clock::UnixSeconds;
+use crate::target::{DomainId, Mint, Region, RoleArn};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Who these credentials are, in AWS's words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    pub account: String,
+    pub arn: String,
+}
+
+impl Aws {
+    /// Who the gateway itself is, and what time it is at AWS, which also a refusal tells.
+    pub async fn who_am_i(&self) -> (Result<Identity, AwsError>, Option<UnixSeconds>) {
+        let seen = DateSeen::default();
+        let asked = self.in_time("GetCallerIdentity", async {
+            let own = self.credentials.acquire(None).await?;
+            let (account, arn) = self.credentials.sts().identity(&own, seen.clone()).await?;
+            Ok(Identity { account, arn })
+        });
+        let identity = asked.await;
+        (identity, seen.date())
+    }
+
+    /// Assumes the role as for a person, with everything but the session policy, and lets go of it.
+    ///
+    /// # Errors
+    ///
+    /// [`AwsError`], within `aws.timeout`.
+    pub async fn try_role(&self, role_arn: &RoleArn) -> Result<(), AwsError> {
+        let source_identity = self.config.source_identity.then(|| LOOK_UP.to_owned());
+        let session = AssumeRole::for_look_up(role_arn, &self.config, None);
+        let session = AssumeRole { source_identity, ..session };
+        self.in_time("AssumeRole", self.credentials.acquire(Some(Arc::new(session)))).await.map(drop)
+    }
+
+    /// `IAM` or `SSO`.
+    ///
+    /// # Errors
+    ///
+    /// [`AwsError`], within `aws.timeout`.
+    pub async fn domain_auth_mode(
+        &self,
+        domain_id: &DomainId,
+        region: &Region,
+        role_arn: Option<&RoleArn>,
+        endpoint_url: Option<&str>,
+    ) -> Result<String, AwsError> {
+        self.in_time("DescribeDomain", async {
+            let scope = || Scope::Domain { domain_id: domain_id.clone(), region: region.clone() };
+            let session = role_arn.map(|role| AssumeRole::for_look_up(role, &self.config, Some(scope())));
+            let credentials = self.credentials.acquire(session.map(Arc::new)).await?;
+            let (at, deadline) = (At { region, endpoint_url }, Deadline::after(self.config.timeout));
+            let ask = || self.sagemaker.domain_auth_mode(domain_id, at, &credentials);
+            self.calls.retrying("DescribeDomain", deadline, ask).await
+        })
+        .await
+    }
+
+    /// Whether a target can be opened now.
+    ///
+    /// # Errors
+    ///
+    /// Why that cannot be found out, within `aws.timeout`.
+    pub async fn state_of(&self, mint: &Mint) -> Result<TargetState, AwsError> {
+        self.in_time("look-up", self.states.describe_retrying(mint)).await
+    }
+
+    /// What goes along with each AssumeRole, in words.
+    pub fn assumed_with(&self) -> String {
+        let config = &self.config;
+        let parts = [
+            ("an ExternalId", config.external_id.is_some()),
+            ("a SourceIdentity", config.source_identity),
+            ("session tags", !config.session_tags.is_empty()),
+        ];
+        let parts: Vec<&str> = parts.into_iter().filter(|(_, given)| *given).map(|(part, _)| part).collect();
+        if parts.is_empty() { "by its ARN alone".to_owned() } else { format!("with {}", parts.join(", ")) }
+    }
+
+    pub fn has_external_id(&self) -> bool {
+        self.config.external_id.is_some()
+    }
+
+    async fn in_time<T>(
+        &self,
+        doing: &str,
+        asking: impl Future<Output = Result<T, AwsError>>,
+    ) -> Result<T, AwsError> {
+        // Longer than what fetching credentials may take, so that the error names the culprit.
+        let limit = self.config.timeout + Duration::from_millis(500);
+        tokio::time::timeout(limit, asking).await.unwrap_or_else(|_| Err(AwsError::out_of_time(doing)))
+    }
+}
