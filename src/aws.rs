@@ -5,6 +5,8 @@
 mod credentials;
 pub mod error;
 mod examination;
+pub(crate) mod mlflow;
+pub(crate) mod operator;
 pub(crate) mod permissions;
 mod resource;
 mod retry;

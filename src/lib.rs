@@ -58,6 +58,7 @@ pub mod target;
 pub mod presign;
 pub mod aws;
 pub(crate) mod iam;
+pub(crate) mod servers;
 pub(crate) mod doctor;
 pub mod config;
 pub mod server;

@@ -12,7 +12,7 @@ mod status;
 pub(crate) use apply::{Applied, Apply, Progress, apply};
 pub(crate) use plan::{Action, Permits, ServerPlan, plan};
 pub(crate) use report::{Style, plans};
-pub(crate) use status::{ServerStatus, statuses};
+pub(crate) use status::statuses;
 
 use crate::aws::error::{AwsError, AwsErrorKind};
 use crate::aws::mlflow::{AppSummary, ControlPlane, Described};
@@ -67,7 +67,11 @@ pub(crate) async fn find(
 }
 
 /// An App is known by its ARN alone; its name is found by reading the whole list.
-async fn app_named(plane: &ControlPlane, name: &str, until: Instant) -> Result<Option<AppSummary>, ServersError> {
+async fn app_named(
+    plane: &ControlPlane,
+    name: &str,
+    until: Instant,
+) -> Result<Option<AppSummary>, ServersError> {
     let mut found = Vec::new();
     let mut token = None;
     for _ in 0..MOST_PAGES {
@@ -84,7 +88,11 @@ async fn app_named(plane: &ControlPlane, name: &str, until: Instant) -> Result<O
     Err(ServersError::Answer("its list of Apps does not end"))
 }
 
-async fn tags(plane: &ControlPlane, arn: &str, until: Instant) -> Result<Vec<(String, String)>, ServersError> {
+async fn tags(
+    plane: &ControlPlane,
+    arn: &str,
+    until: Instant,
+) -> Result<Vec<(String, String)>, ServersError> {
     let mut all = Vec::new();
     let mut token = None;
     for _ in 0..MOST_PAGES {

@@ -59,7 +59,10 @@ impl ControlPlane {
         fields.push(Field::TrackingServerSize, output.tracking_server_size.map(|size| word(size.as_str())));
         fields.push(Field::MlflowVersion, output.mlflow_version.map(Value::Text));
         fields.push(Field::AutomaticModelRegistration, output.automatic_model_registration.map(Value::Flag));
-        fields.push(Field::WeeklyMaintenanceWindowStart, output.weekly_maintenance_window_start.map(Value::Text));
+        fields.push(
+            Field::WeeklyMaintenanceWindowStart,
+            output.weekly_maintenance_window_start.map(Value::Text),
+        );
         fields.push(Field::S3BucketOwnerAccountId, output.s3_bucket_owner_account_id.map(Value::Text));
         fields.push(Field::S3BucketOwnerVerification, output.s3_bucket_owner_verification.map(Value::Flag));
         Ok(Described {
@@ -84,10 +87,22 @@ impl ControlPlane {
         fields.push(Field::RoleArn, output.role_arn.map(Value::Text));
         fields.push(Field::MlflowVersion, output.mlflow_version.map(Value::Text));
         fields.push(Field::KmsKeyId, output.kms_key_id.map(Value::Text));
-        fields.push(Field::ModelRegistrationMode, output.model_registration_mode.map(|mode| word(mode.as_str())));
-        fields.push(Field::WeeklyMaintenanceWindowStart, output.weekly_maintenance_window_start.map(Value::Text));
-        fields.push(Field::AccountDefaultStatus, output.account_default_status.map(|status| word(status.as_str())));
-        fields.push(Field::DefaultDomainIdList, Some(Value::Texts(output.default_domain_id_list.unwrap_or_default())));
+        fields.push(
+            Field::ModelRegistrationMode,
+            output.model_registration_mode.map(|mode| word(mode.as_str())),
+        );
+        fields.push(
+            Field::WeeklyMaintenanceWindowStart,
+            output.weekly_maintenance_window_start.map(Value::Text),
+        );
+        fields.push(
+            Field::AccountDefaultStatus,
+            output.account_default_status.map(|status| word(status.as_str())),
+        );
+        fields.push(
+            Field::DefaultDomainIdList,
+            Some(Value::Texts(output.default_domain_id_list.unwrap_or_default())),
+        );
         Ok(Described {
             arn: output.arn.unwrap_or_default(),
             status: output.status.map(|word| word.as_str().to_owned()).unwrap_or_default(),
@@ -167,7 +182,9 @@ impl ControlPlane {
                     .set_model_registration_mode(mode(fields))
                     .set_weekly_maintenance_window_start(text(fields, Field::WeeklyMaintenanceWindowStart))
                     .set_account_default_status(default_status(fields))
-                    .set_default_domain_id_list(fields.texts(Field::DefaultDomainIdList).map(<[String]>::to_vec))
+                    .set_default_domain_id_list(
+                        fields.texts(Field::DefaultDomainIdList).map(<[String]>::to_vec),
+                    )
                     .set_tags(tags);
                 Box::pin(request.send()).await.map_err(|error| fault("CreateMlflowApp", &error))?;
             }
@@ -207,7 +224,9 @@ impl ControlPlane {
                     .set_model_registration_mode(mode(fields))
                     .set_weekly_maintenance_window_start(text(fields, Field::WeeklyMaintenanceWindowStart))
                     .set_account_default_status(default_status(fields))
-                    .set_default_domain_id_list(fields.texts(Field::DefaultDomainIdList).map(<[String]>::to_vec));
+                    .set_default_domain_id_list(
+                        fields.texts(Field::DefaultDomainIdList).map(<[String]>::to_vec),
+                    );
                 Box::pin(request.send()).await.map_err(|error| fault("UpdateMlflowApp", &error))?;
             }
         }

@@ -27,6 +27,8 @@ use std::time::Duration;
 /// No answer that we ask for is longer: the longest URL that is handed on has 16 KiB.
 const LONGEST_ANSWER: usize = 64 * 1024;
 const CONNECT_WITHIN: Duration = Duration::from_millis(1500);
+/// One call of an operator's command.
+const OPERATOR_CALL_WITHIN: Duration = Duration::from_secs(30);
 
 /// The settings for all clients: the SDK's default chains, but our region, and no retries or deadlines of the SDK's, for
 /// those are ours (`retry`). Reads the environment and profile files; asks no network.
@@ -46,6 +48,27 @@ pub(super) async fn settings(
     }
     if let Some(credentials) = credentials {
         loader = loader.credentials_provider(credentials);
+    }
+    loader.load().await
+}
+
+/// The settings for an operator's commands: the SDK's default chains, with a profile in place of the usual one.
+pub(super) async fn operator_settings(config: &AwsConfig, profile: Option<&str>) -> SdkConfig {
+    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new(config.region.to_string()))
+        .retry_config(RetryConfig::disabled())
+        .timeout_config(
+            TimeoutConfig::builder()
+                .connect_timeout(CONNECT_WITHIN)
+                .operation_timeout(OPERATOR_CALL_WITHIN)
+                .build(),
+        )
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
+    if let Ok(name) = AppName::new("postern") {
+        loader = loader.app_name(name);
+    }
+    if let Some(profile) = profile {
+        loader = loader.profile_name(profile);
     }
     loader.load().await
 }

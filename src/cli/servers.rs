@@ -1,7 +1,9 @@
 //! `postern servers`: plan, apply, status.
 
 use super::serve::block_on;
-use super::{ApplyArgs, Failed, Format, OperatorArgs, PlanArgs, ServersCommand, StatusArgs, load, print, print_json};
+use super::{
+    ApplyArgs, Failed, Format, OperatorArgs, PlanArgs, ServersCommand, StatusArgs, load, print, print_json,
+};
 use crate::aws::operator::{Operator, OperatorSource};
 use crate::config::AwsConfig;
 use crate::config::servers::DeclaredServer;
@@ -44,7 +46,8 @@ impl Scope {
         let mut all = Vec::new();
         for server in &self.servers {
             let found = find(&self.operator, server).await;
-            let found = found.map_err(|error| Failed::ran(format!("{} {}: {error}", server.kind.words(), server.name)))?;
+            let found = found
+                .map_err(|error| Failed::ran(format!("{} {}: {error}", server.kind.words(), server.name)))?;
             all.push(plan(server, found.as_ref(), permits));
         }
         Ok(all)
@@ -59,7 +62,10 @@ fn chosen(declared: Vec<DeclaredServer>, names: &[String]) -> Result<Vec<Declare
     for name in names {
         if !declared.iter().any(|server| server.name == *name) {
             let known: Vec<_> = declared.iter().map(|server| server.name.as_str()).collect();
-            return Err(Failed::Usage(format!("`{name}` is not declared; declared are: {}", known.join(", "))));
+            return Err(Failed::Usage(format!(
+                "`{name}` is not declared; declared are: {}",
+                known.join(", ")
+            )));
         }
     }
     let is_meant = |server: &DeclaredServer| names.is_empty() || names.contains(&server.name);
@@ -69,7 +75,9 @@ fn chosen(declared: Vec<DeclaredServer>, names: &[String]) -> Result<Vec<Declare
 /// The gateway's role cannot create or change servers, and must not be given the right to.
 async fn refuse_gateway(operator: &Operator, aws: &AwsConfig) -> Result<(), Failed> {
     let (_, caller) = operator.identity().await.map_err(|error| Failed::ran(error.message))?;
-    let Some(role) = aws.role_arn.as_ref().and_then(|role| role.as_str().rsplit('/').next()) else { return Ok(()) };
+    let Some(role) = aws.role_arn.as_ref().and_then(|role| role.as_str().rsplit('/').next()) else {
+        return Ok(());
+    };
     if caller.contains(&format!(":assumed-role/{role}/")) {
         return Err(Failed::ran(format!(
             "these are credentials of the gateway's role ({caller}); use your own, by --profile or --role-arn"
@@ -134,7 +142,8 @@ async fn apply_all(args: &ApplyArgs) -> Result<(), Failed> {
     let mut outcomes = Vec::new();
     for server in &scope.servers {
         let mut line = ProgressLine::new(server);
-        let applied = Box::pin(apply(&scope.operator, server, how, &mut creations, &mut |told| line.tell(&told))).await;
+        let applied =
+            Box::pin(apply(&scope.operator, server, how, &mut creations, &mut |told| line.tell(&told))).await;
         line.end();
         outcomes.push(match applied {
             Ok(applied) => applied,
@@ -199,7 +208,10 @@ fn confirmed() -> Result<bool, Failed> {
     _ = write!(out, "\nApply this plan? Only `yes` is taken for an answer: ");
     _ = out.flush();
     let mut answer = String::new();
-    io::stdin().lock().read_line(&mut answer).map_err(|error| Failed::ran(format!("standard input: {error}")))?;
+    io::stdin()
+        .lock()
+        .read_line(&mut answer)
+        .map_err(|error| Failed::ran(format!("standard input: {error}")))?;
     Ok(answer.trim() == "yes")
 }
 

@@ -130,9 +130,9 @@ impl Field {
                 "AWS upgrades no tracking server. Declare another server with this version, move the runs with \
                  mlflow-export-import, then stop the old one",
             ),
-            Self::KmsKeyId => {
-                Some("AWS changes no KMS key. Declare another App with this key and move the runs with mlflow-export-import")
-            }
+            Self::KmsKeyId => Some(
+                "AWS changes no KMS key. Declare another App with this key and move the runs with mlflow-export-import",
+            ),
             _ => None,
         }
     }

@@ -48,7 +48,11 @@ pub(crate) enum Progress {
     Updating(Vec<&'static str>),
     Tagging,
     /// AWS's word, since when in this run, and how long AWS takes as a rule.
-    Waiting { status: String, since: Duration, usual: Option<&'static str> },
+    Waiting {
+        status: String,
+        since: Duration,
+        usual: Option<&'static str>,
+    },
     /// A call is made again: why.
     Again(String),
 }
@@ -67,7 +71,8 @@ pub(crate) async fn apply(
     tell: &mut dyn FnMut(Progress),
 ) -> Result<Applied, ServersError> {
     let began = Instant::now();
-    let mut run = Run { operator, declared, how, until: began + how.timeout, sent: None, pause: SHORTEST_PAUSE };
+    let mut run =
+        Run { operator, declared, how, until: began + how.timeout, sent: None, pause: SHORTEST_PAUSE };
     loop {
         let described = find(operator, declared).await?;
         let plan = plan(declared, described.as_ref(), how.permits);
@@ -142,7 +147,11 @@ impl Run<'_> {
 
     /// Sends one Create; true where AWS accepted it. After any refusal the caller describes again: a server that stands
     /// there then is the answer, whoever made it.
-    async fn create(&mut self, creations: &mut usize, tell: &mut dyn FnMut(Progress)) -> Result<bool, ServersError> {
+    async fn create(
+        &mut self,
+        creations: &mut usize,
+        tell: &mut dyn FnMut(Progress),
+    ) -> Result<bool, ServersError> {
         let declared = self.declared;
         let mut tags = declared.tags.clone();
         tags.push((DECLARED_TAG.to_owned(), digest_of(declared)));
@@ -181,7 +190,11 @@ impl Run<'_> {
     }
 
     /// Sends the Update and the tags that differ. A refusal for the state that the server is in leads to another look.
-    async fn change(&mut self, described: &Described, tell: &mut dyn FnMut(Progress)) -> Result<(), ServersError> {
+    async fn change(
+        &mut self,
+        described: &Described,
+        tell: &mut dyn FnMut(Progress),
+    ) -> Result<(), ServersError> {
         let declared = self.declared;
         let plane = self.operator.control_plane(&declared.region);
         let fields = update(declared, described, self.how.permits);

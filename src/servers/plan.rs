@@ -110,7 +110,8 @@ pub(crate) fn plan(declared: &DeclaredServer, described: Option<&Described>, per
         }
         Standing::Unknown => {
             let status = &described.status;
-            plan.notes.push(format!("AWS says `{status}`, which this version does not know: nothing is done"));
+            plan.notes
+                .push(format!("AWS says `{status}`, which this version does not know: nothing is done"));
             Action::Refuse
         }
         Standing::Ready if differs => Action::Update,
@@ -161,29 +162,34 @@ fn comparison(declared: &DeclaredServer, described: &Described, permits: Permits
         let is = described.tags.iter().find(|(known, _)| known == key).map(|(_, value)| value.clone());
         let same = is.as_ref() == Some(value);
         let too_long = !same && described.arn.len() > LONGEST_TAGGED_ARN;
-        let advice = too_long.then(|| "AWS tags no resource whose ARN is longer than 256 characters".to_owned());
+        let advice =
+            too_long.then(|| "AWS tags no resource whose ARN is longer than 256 characters".to_owned());
         (format!("tags.{key}"), is, value.clone(), same, advice)
     });
-    let removed = described.tags.iter().filter(|(key, _)| declared.removed_tags.contains(key)).map(|(key, value)| Line {
-        field: format!("tags.{key}"),
-        change: Change::Update,
-        is: Some(value.clone()),
-        would_be: None,
-        cause: Some(cause),
-        advice: None,
-    });
-    let line = |(field, is, would_be, same, advice): (String, Option<String>, String, bool, Option<String>)| Line {
-        field,
-        change: match (same, &advice) {
-            (true, _) => Change::Same,
-            (false, Some(_)) => Change::Blocked,
-            (false, None) => Change::Update,
-        },
-        is,
-        would_be: Some(would_be),
-        cause: (!same).then_some(cause),
-        advice,
-    };
+    let removed =
+        described.tags.iter().filter(|(key, _)| declared.removed_tags.contains(key)).map(|(key, value)| {
+            Line {
+                field: format!("tags.{key}"),
+                change: Change::Update,
+                is: Some(value.clone()),
+                would_be: None,
+                cause: Some(cause),
+                advice: None,
+            }
+        });
+    let line =
+        |(field, is, would_be, same, advice): (String, Option<String>, String, bool, Option<String>)| Line {
+            field,
+            change: match (same, &advice) {
+                (true, _) => Change::Same,
+                (false, Some(_)) => Change::Blocked,
+                (false, None) => Change::Update,
+            },
+            is,
+            would_be: Some(would_be),
+            cause: (!same).then_some(cause),
+            advice,
+        };
     fields.chain(tags).map(line).chain(removed).collect()
 }
 

@@ -27,9 +27,16 @@ pub(crate) fn plans(plans: &[ServerPlan], style: Style) -> String {
         (count(Action::Refuse), "that a person has to look at"),
         (count(Action::Keep), "as declared"),
     ];
-    let parts: Vec<_> =
-        parts.iter().filter(|(count, _)| *count > 0).map(|(count, words)| format!("{count} {words}")).collect();
-    let _ = writeln!(text, "Plan: {}.", if parts.is_empty() { "nothing is declared".to_owned() } else { parts.join(", ") });
+    let parts: Vec<_> = parts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, words)| format!("{count} {words}"))
+        .collect();
+    let _ = writeln!(
+        text,
+        "Plan: {}.",
+        if parts.is_empty() { "nothing is declared".to_owned() } else { parts.join(", ") }
+    );
     text
 }
 
@@ -58,7 +65,11 @@ fn line(text: &mut String, line: &Line, style: Style) {
             if 4 + field.len() + 1 + is.chars().count() + 4 + would_be.chars().count() <= WIDTH {
                 let _ = writeln!(text, "  {mark} {field} {is} -> {would_be}");
             } else {
-                let _ = writeln!(text, "  {mark} {}\n      is        {is}\n      would be  {would_be}", line.field);
+                let _ = writeln!(
+                    text,
+                    "  {mark} {}\n      is        {is}\n      would be  {would_be}",
+                    line.field
+                );
             }
             if line.cause == Some(Cause::Drift) {
                 text.push_str("      changed at AWS since the last apply\n");

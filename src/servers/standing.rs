@@ -20,7 +20,12 @@ pub(crate) fn standing(kind: ServerKind, status: &str) -> Standing {
         (_, "Created" | "Updated" | "UpdateFailed") => Standing::Ready,
         (
             ServerKind::TrackingServer,
-            "Started" | "Stopped" | "StartFailed" | "StopFailed" | "MaintenanceComplete" | "MaintenanceFailed",
+            "Started"
+            | "Stopped"
+            | "StartFailed"
+            | "StopFailed"
+            | "MaintenanceComplete"
+            | "MaintenanceFailed",
         ) => Standing::Ready,
         (_, "Creating" | "Updating") => Standing::Busy,
         (ServerKind::TrackingServer, "Starting" | "Stopping" | "MaintenanceInProgress") => Standing::Busy,

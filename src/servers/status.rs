@@ -6,6 +6,7 @@ use crate::aws::operator::Operator;
 use crate::config::servers::{DeclaredServer, Field};
 use serde::Serialize;
 use std::fmt::Write as _;
+use std::time::{Duration, SystemTime};
 
 /// One server for people and programs. What AWS does not tell is absent.
 #[derive(Clone, Debug, Serialize)]
@@ -49,7 +50,12 @@ impl ServerStatus {
         let described = found.unwrap_or_default();
         let text = |field| described.fields.text(field).map(str::to_owned);
         let present = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        let at = |stamp: &Stamp| stamp.at.map(|at| at.to_rfc3339());
+        let at = |stamp: &Stamp| {
+            stamp.at.map(|at| {
+                let at = SystemTime::UNIX_EPOCH + Duration::from_secs(at.0);
+                humantime::format_rfc3339_seconds(at).to_string()
+            })
+        };
         Self {
             kind: declared.kind.key(),
             name: declared.name.clone(),

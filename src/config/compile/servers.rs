@@ -5,13 +5,19 @@ use super::texts::mismatch;
 use super::{Findings, Problem};
 use crate::config::diagnostics::Diagnostic;
 use crate::config::file::Document;
-use crate::config::file::servers::{AccountDefaultStatus, MlflowApp, ModelRegistrationMode, Size, TrackingServer};
+use crate::config::file::servers::{
+    AccountDefaultStatus, MlflowApp, ModelRegistrationMode, Size, TrackingServer,
+};
 use crate::config::located::{At, Location, Named};
 use crate::config::servers::{DeclaredServer, Field, Fields, ServerKind, Value};
 use crate::target::{DomainId, Region, RoleArn, TrackingServerName, arn};
 
 /// All that is declared, servers first; with warnings for what AWS accepts and an admin may not have meant.
-pub(in crate::config) fn servers(document: &Document, region: Option<&Region>, findings: &mut Findings) -> Option<Vec<DeclaredServer>> {
+pub(in crate::config) fn servers(
+    document: &Document,
+    region: Option<&Region>,
+    findings: &mut Findings,
+) -> Option<Vec<DeclaredServer>> {
     let mut declared = Vec::new();
     let mut stores: Vec<Store<'_>> = Vec::new();
     let mut legal = true;
@@ -51,7 +57,11 @@ fn tracking_server(
     fields.word(Field::TrackingServerSize, size);
     fields.text(Field::MlflowVersion, written.mlflow_version.as_ref(), version);
     fields.flag(Field::AutomaticModelRegistration, written.automatic_model_registration.as_ref());
-    fields.text(Field::WeeklyMaintenanceWindowStart, written.weekly_maintenance_window_start.as_ref(), window);
+    fields.text(
+        Field::WeeklyMaintenanceWindowStart,
+        written.weekly_maintenance_window_start.as_ref(),
+        window,
+    );
     fields.text(Field::S3BucketOwnerAccountId, written.s3_bucket_owner_account_id.as_ref(), account);
     fields.flag(Field::S3BucketOwnerVerification, written.s3_bucket_owner_verification.as_ref());
     fields.ownership(written);
@@ -76,7 +86,11 @@ fn app_declared(
         ModelRegistrationMode::AutoModelRegistrationDisabled => "AutoModelRegistrationDisabled",
     });
     fields.word(Field::ModelRegistrationMode, mode);
-    fields.text(Field::WeeklyMaintenanceWindowStart, written.weekly_maintenance_window_start.as_ref(), window);
+    fields.text(
+        Field::WeeklyMaintenanceWindowStart,
+        written.weekly_maintenance_window_start.as_ref(),
+        window,
+    );
     let status = written.account_default_status.as_ref().map(|status| match status.value {
         AccountDefaultStatus::Enabled => "ENABLED",
         AccountDefaultStatus::Disabled => "DISABLED",
@@ -98,7 +112,12 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn new(kind: ServerKind, name: &'a At<String>, region: Option<&Region>, findings: &'a mut Findings) -> Self {
+    fn new(
+        kind: ServerKind,
+        name: &'a At<String>,
+        region: Option<&Region>,
+        findings: &'a mut Findings,
+    ) -> Self {
         let path = format!("{}.{}", kind.key(), name.value);
         Self { path, kind, name, region: region.cloned(), fields: Fields::default(), legal: true, findings }
     }
@@ -116,7 +135,12 @@ impl<'a> Reader<'a> {
         self.legal &= self.region.is_some();
     }
 
-    fn text(&mut self, field: Field, written: Option<&At<String>>, parse: fn(&str) -> Result<String, Problem>) {
+    fn text(
+        &mut self,
+        field: Field,
+        written: Option<&At<String>>,
+        parse: fn(&str) -> Result<String, Problem>,
+    ) {
         let Some(written) = written else { return };
         let path = format!("{}.{}", self.path, field.as_str());
         let value = self.findings.check(&path, written, parse);
@@ -156,8 +180,11 @@ impl<'a> Reader<'a> {
         if let (Some(owner), Some(account)) = (&written.s3_bucket_owner_account_id, role_account)
             && owner.value != account
         {
-            let message = format!("the bucket's owner {} is not the account {account} of `role_arn`; \
-                                   the bucket's policy must let the role in", owner.value);
+            let message = format!(
+                "the bucket's owner {} is not the account {account} of `role_arn`; \
+                                   the bucket's policy must let the role in",
+                owner.value
+            );
             warn(Field::S3BucketOwnerAccountId, owner.location, message);
         }
     }
@@ -177,7 +204,11 @@ impl<'a> Reader<'a> {
             && partition != role
         {
             let message = format!("the role is of the partition `{role}`, and the region of `{partition}`");
-            self.findings.errors.push(Diagnostic::new(format!("{}.role_arn", self.path), self.name.location, message));
+            self.findings.errors.push(Diagnostic::new(
+                format!("{}.role_arn", self.path),
+                self.name.location,
+                message,
+            ));
             return None;
         }
         let (tags, removed_tags, region) = (tags?, removed_tags?, self.region?);
@@ -208,8 +239,10 @@ impl<'a> Store<'a> {
 /// Two servers in one store overwrite and delete each other's artifacts.
 fn keep_stores_apart(stores: &[Store<'_>], findings: &mut Findings) {
     for (index, store) in stores.iter().enumerate() {
-        let Some(other) =
-            stores.iter().take(index).find(|other| other.uri == store.uri || other.holds(store) || store.holds(other))
+        let Some(other) = stores
+            .iter()
+            .take(index)
+            .find(|other| other.uri == store.uri || other.holds(store) || store.holds(other))
         else {
             continue;
         };
@@ -224,9 +257,11 @@ fn keep_stores_apart(stores: &[Store<'_>], findings: &mut Findings) {
 /// checked by S3's rules. <https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html>
 fn artifact_store(text: &str) -> Result<String, Problem> {
     let allowed = "`s3://BUCKET` or `s3://BUCKET/PREFIX`, at most 1024 characters";
-    let (bucket, prefix) = text.strip_prefix("s3://").map_or(("", ""), |rest| rest.split_once('/').unwrap_or((rest, "")));
+    let (bucket, prefix) =
+        text.strip_prefix("s3://").map_or(("", ""), |rest| rest.split_once('/').unwrap_or((rest, "")));
     let legal = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'.';
-    let edge = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
+    let edge =
+        |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
     let is_bucket = (3..=63).contains(&bucket.len())
         && bucket.bytes().all(legal)
         && edge(bucket.as_bytes().first())
@@ -235,7 +270,11 @@ fn artifact_store(text: &str) -> Result<String, Problem> {
     let is_prefix = !prefix.contains(|c: char| c.is_control() || c.is_whitespace())
         && prefix.trim_end_matches('/').split('/').all(|part| !matches!(part, "." | ".."))
         && !prefix.trim_end_matches('/').contains("//");
-    if is_bucket && is_prefix && text.chars().count() <= 1024 { Ok(text.to_owned()) } else { Err(mismatch(text, allowed)) }
+    if is_bucket && is_prefix && text.chars().count() <= 1024 {
+        Ok(text.to_owned())
+    } else {
+        Err(mismatch(text, allowed))
+    }
 }
 
 fn role(text: &str) -> Result<String, Problem> {
