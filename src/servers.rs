@@ -66,6 +66,15 @@ pub(crate) async fn find(
     Ok(Some(described))
 }
 
+/// The operator's ARN.
+///
+/// # Errors
+///
+/// As [`find`].
+pub(crate) async fn caller(operator: &Operator) -> Result<String, ServersError> {
+    reading(Instant::now() + READ_WITHIN, || operator.caller()).await
+}
+
 /// An App is known by its ARN alone; its name is found by reading the whole list.
 async fn app_named(
     plane: &ControlPlane,

@@ -52,17 +52,17 @@ impl Operator {
         ControlPlane::new(&sdk.build(), self.config.endpoint_url.as_ref().map(ToString::to_string))
     }
 
-    /// The account and the ARN of the operator.
+    /// The operator's ARN.
     ///
     /// # Errors
     ///
     /// [`AwsError`] where there are no credentials or AWS does not accept them.
-    pub(crate) async fn identity(&self) -> Result<(String, String), AwsError> {
+    pub(crate) async fn caller(&self) -> Result<String, AwsError> {
         let mut builder = aws_sdk_sts::config::Builder::from(&self.sdk);
         builder.set_endpoint_url(self.config.sts_endpoint_url.as_ref().map(ToString::to_string));
         let client = aws_sdk_sts::Client::from_conf(builder.build());
         let sent = Box::pin(client.get_caller_identity().send()).await;
         let output = sent.map_err(|error| fault("GetCallerIdentity", &error))?;
-        Ok((output.account.unwrap_or_default(), output.arn.unwrap_or_default()))
+        Ok(output.arn.unwrap_or_default())
     }
 }

@@ -8,7 +8,7 @@ use crate::aws::operator::{Operator, OperatorSource};
 use crate::config::AwsConfig;
 use crate::config::servers::DeclaredServer;
 use crate::servers::{
-    Action, Applied, Apply, Permits, Progress, ServerPlan, Style, apply, find, plan, plans, statuses,
+    Action, Applied, Apply, Permits, Progress, ServerPlan, Style, apply, caller, find, plan, plans, statuses,
 };
 use crate::target::RoleArn;
 use serde_json::json;
@@ -74,7 +74,7 @@ fn chosen(declared: Vec<DeclaredServer>, names: &[String]) -> Result<Vec<Declare
 
 /// The gateway's role cannot create or change servers, and must not be given the right to.
 async fn refuse_gateway(operator: &Operator, aws: &AwsConfig) -> Result<(), Failed> {
-    let (_, caller) = operator.identity().await.map_err(|error| Failed::ran(error.message))?;
+    let caller = caller(operator).await.map_err(Failed::ran)?;
     let Some(role) = aws.role_arn.as_ref().and_then(|role| role.as_str().rsplit('/').next()) else {
         return Ok(());
     };

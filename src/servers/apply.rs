@@ -7,7 +7,7 @@ use super::{ServersError, find, passes};
 use crate::aws::error::{AwsError, AwsErrorKind};
 use crate::aws::mlflow::Described;
 use crate::aws::operator::Operator;
-use crate::config::servers::{DeclaredServer, Fields};
+use crate::config::servers::{DeclaredServer, Fields, ServerKind};
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -16,6 +16,8 @@ use tokio::time::{Instant, sleep};
 const IAM_DELAY: Duration = Duration::from_secs(90);
 /// After a Create or an Update was accepted, Describe may show the state before it for a while.
 const LAG: Duration = Duration::from_secs(20);
+/// Between two looks at what was just sent.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
@@ -58,7 +60,7 @@ pub(crate) enum Progress {
 }
 
 /// Works on one server until it is as declared or cannot be brought there. `creations` is what is left of
-/// `--max-creates`, and is counted down at a Create that AWS may have accepted.
+/// `--max-creates`, and is counted down at a Create that AWS has accepted.
 ///
 /// # Errors
 ///
@@ -79,7 +81,7 @@ pub(crate) async fn apply(
         match (plan.action, described) {
             (Action::Keep, _) => return Ok(Applied::AsDeclared),
             (Action::Refuse, _) => return Ok(Applied::Refused(refusal(&plan))),
-            (Action::Create, _) if run.lags() => run.rest().await,
+            (Action::Create, _) if run.lags() => sleep(LOOK_AGAIN).await,
             (Action::Create, _) => {
                 if *creations == 0 {
                     return Ok(Applied::NoCreationLeft);
@@ -171,13 +173,11 @@ impl Run<'_> {
                 // Somebody else made it, or the answer to our own Create was lost.
                 _ if is_there => return Ok(false),
                 AwsErrorKind::Throttled { .. } => {}
-                // It may yet appear, so it counts, and is not sent again while Describe may lag.
-                kind if passes(kind) => {
-                    *creations -= 1;
-                    self.sent = Some((Sent::Create, Instant::now()));
-                    tell(Progress::Again(error.message));
-                    return Ok(false);
+                kind if passes(kind) && declared.kind == ServerKind::MlflowApp => {
+                    return self.await_unanswered(error, tell).await;
                 }
+                // A tracking server's name is its key: AWS makes no second one of it.
+                kind if passes(kind) => {}
                 _ if awaits_iam(&error) && began.elapsed() < IAM_DELAY => {}
                 _ => return Err(ServersError::Aws(advised(error))),
             }
@@ -187,6 +187,28 @@ impl Run<'_> {
             tell(Progress::Again(error.message));
             self.rest().await;
         }
+    }
+
+    /// AWS may have made the App all the same, and would make a second one of the same name. It is looked for, and not
+    /// asked for again by this run.
+    async fn await_unanswered(
+        &mut self,
+        error: AwsError,
+        tell: &mut dyn FnMut(Progress),
+    ) -> Result<bool, ServersError> {
+        tell(Progress::Again(error.message.clone()));
+        let until = Instant::now() + LAG;
+        while Instant::now() < until {
+            sleep(LOOK_AGAIN).await;
+            if find(self.operator, self.declared).await?.is_some() {
+                return Ok(false);
+            }
+        }
+        let message = format!(
+            "{}; whether AWS makes the App cannot be told: look at `postern servers status` in some minutes, then apply again",
+            error.message
+        );
+        Err(ServersError::Aws(AwsError { message, ..error }))
     }
 
     /// Sends the Update and the tags that differ. A refusal for the state that the server is in leads to another look.
