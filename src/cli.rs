@@ -128,6 +128,9 @@ struct IamArgs {
     /// The configuration file (YAML).
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// Whose policies are printed: the gateway's, or those of the one who runs `postern servers`.
+    #[arg(long = "for", value_enum, default_value_t = IamFor::Gateway)]
+    whose: IamFor,
     /// The ARN of the role that Postern runs as; a placeholder stands in the policies where it is left out.
     #[arg(long, value_name = "ROLE_ARN")]
     principal: Option<String>,
@@ -222,6 +225,12 @@ struct DemoArgs {
 enum Format {
     Text,
     Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum IamFor {
+    Gateway,
+    Operator,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
