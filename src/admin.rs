@@ -1,14 +1,13 @@
 //! The listener for the platform: metrics and health, never a person.
 
 use crate::config::Limits;
-use crate::gateway::respond::{self, Body};
+use crate::gateway::respond;
 use crate::metrics::series::Refusals;
 use crate::metrics::{Exposition, Metrics};
-use crate::server::crowd::Crowd;
-use crate::server::edge::Edge;
 use crate::server::peer::Peer;
 use crate::server::readiness::Readiness;
-use crate::server::{self, Answers, Serving};
+use crate::server::settings::ListenerSettings;
+use crate::server::{self, Answers, Body, Serving, WhenFull};
 use arc_swap::ArcSwap;
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, CONTENT_TYPE, HeaderValue};
@@ -18,7 +17,7 @@ use std::future::pending;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 
-/// Enough for every scraper and prober there is.
+/// More than scrapers and probers need. Silent connections beyond them close one another, so a probe is always answered.
 const MOST_CONNECTIONS: usize = 64;
 
 /// Serves for as long as the process lives: a draining gateway is still measured.
@@ -30,12 +29,13 @@ pub(crate) async fn serve(
 ) {
     let limits = Limits { connections: MOST_CONNECTIONS, ..limits.clone() };
     let serving = Serving {
-        edge: Arc::new(ArcSwap::from_pointee(Edge::plain(limits))),
+        settings: Arc::new(ArcSwap::from_pointee(ListenerSettings::plain(limits))),
+        when_full: WhenFull::CloseOldest,
         // Its connections stay while the gateway's drain.
         readiness: Readiness::default(),
         open: Gauge::default(),
         refused: Refusals::default(),
-        crowd: Crowd::default(),
+        active: Gauge::default(),
         handler: Admin { metrics, readiness },
     };
     if let Err(error) = server::serve(listener, serving, pending()).await {

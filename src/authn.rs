@@ -3,19 +3,21 @@
 //! A token is an [`UnverifiedToken`] until its [`Issuer`] has proven its signature and checked what it says; only then may it name a [`Principal`].
 
 pub mod credential;
+mod error;
+
+pub use error::AuthnError;
 
 use crate::config::Credentials;
 use crate::metrics::Metrics;
 use crate::provider::issuer::Issuer;
 use crate::provider::principal::Principal;
 use crate::provider::recognised::{Presentation, Seen};
-use crate::sessions::{Opened, Sessions, Unusable};
-use crate::tokens::error::TokenError;
+use crate::sessions::{Opened, Sessions};
 use crate::tokens::jws::UnverifiedToken;
 use crate::tokens::signed_header;
 use credential::Presented;
 use hyper::header::{HeaderName, HeaderValue};
-use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 /// Turns the credentials of a request into a person.
@@ -109,7 +111,10 @@ impl Authenticator {
         match self.placed(credential::bearer(presented))? {
             Some(text) => {
                 let seen = Seen::new(text, Presentation::Bearer);
-                Ok(Some(self.recognise(text, seen, &self.bearer_issuers, bearer_token).await?))
+                Ok(Some(
+                    self.recognise(text, seen, presented.client_ip, &self.bearer_issuers, bearer_token)
+                        .await?,
+                ))
             }
             None => Ok(None),
         }
@@ -124,7 +129,7 @@ impl Authenticator {
         match self.placed(credential::signed_header(presented, name))? {
             Some(text) => {
                 let seen = Seen::new(text, Presentation::SignedHeader);
-                Ok(Some(self.recognise(text, seen, issuers, header_token).await?))
+                Ok(Some(self.recognise(text, seen, presented.client_ip, issuers, header_token).await?))
             }
             None => Ok(None),
         }
@@ -135,17 +140,18 @@ impl Authenticator {
         &self,
         text: &'a str,
         seen: Seen,
+        asker: Option<IpAddr>,
         issuers: &'a [Arc<Issuer>],
         stated: fn(&'a str, &'a [Arc<Issuer>]) -> Stated<'a>,
     ) -> Result<Arc<Principal>, AuthnError> {
         for issuer in issuers {
-            if let Some(principal) = issuer.recall(&seen).await {
+            if let Some(principal) = issuer.recall(&seen, asker).await {
                 return Ok(principal);
             }
         }
         let (token, issuer) = self.placed(stated(text, issuers))?;
         // May have to wait for keys: boxed, for it is large and most tokens came before.
-        Ok(Box::pin(issuer.recognise(&token, seen)).await?)
+        Ok(Box::pin(issuer.recognise(&token, seen, asker)).await?)
     }
 
     /// A credential that no configured issuer can be asked about is counted for none. The issuers count their own.
@@ -192,98 +198,3 @@ fn agree(agreed: &mut Option<Authenticated>, next: Authenticated) -> Result<(), 
         }
     }
 }
-
-/// Why a request has no [`Principal`]. Says nothing of what stood in a credential.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AuthnError {
-    NoCredential,
-    MalformedCredential,
-    DuplicateCredential,
-    UntrustedHeader,
-    UnknownIssuer,
-    ConflictingCredentials,
-    Token(TokenError),
-    /// A session cookie that does not count, and the `Set-Cookie` that makes the browser forget it.
-    Session {
-        reason: Unusable,
-        clear: HeaderValue,
-    },
-    /// Whether the session was ended cannot be told now.
-    StateAway,
-}
-
-impl AuthnError {
-    /// The stable word for programs, logs and metrics.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::NoCredential => "no-credential",
-            Self::MalformedCredential => "malformed-credential",
-            Self::DuplicateCredential => "duplicate-credential",
-            Self::UntrustedHeader => "untrusted-header",
-            Self::UnknownIssuer => "unknown-issuer",
-            Self::ConflictingCredentials => "conflicting-credentials",
-            Self::Token(error) => error.reason(),
-            Self::Session { reason, .. } => reason.as_str(),
-            Self::StateAway => "state-away",
-        }
-    }
-
-    /// There is nobody to speak of: a browser in this state may be sent to sign in.
-    pub fn is_anonymous(&self) -> bool {
-        match self {
-            Self::NoCredential => true,
-            Self::Session { reason, .. } => *reason != Unusable::RulesDiffer,
-            _ => false,
-        }
-    }
-
-    /// A `Set-Cookie` for the answer.
-    pub fn clear_cookie(&self) -> Option<&HeaderValue> {
-        match self {
-            // Where other rules hold, the session counts.
-            Self::Session { reason: Unusable::RulesDiffer, .. } => None,
-            Self::Session { clear, .. } => Some(clear),
-            _ => None,
-        }
-    }
-
-    /// The credential may be good: what would tell is out of reach. To be answered 503, not 401.
-    pub fn is_unavailable(&self) -> bool {
-        match self {
-            Self::StateAway | Self::Session { reason: Unusable::RulesDiffer, .. } => true,
-            Self::Token(error) => error.is_unavailable(),
-            _ => false,
-        }
-    }
-}
-
-impl From<TokenError> for AuthnError {
-    fn from(error: TokenError) -> Self {
-        Self::Token(error)
-    }
-}
-
-impl fmt::Display for AuthnError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoCredential => f.write_str("the request carries no credential"),
-            Self::MalformedCredential => f.write_str("the header does not hold exactly one token"),
-            Self::DuplicateCredential => f.write_str("the header with the credential stands twice"),
-            Self::UntrustedHeader => {
-                f.write_str("the signed header comes from a peer that is not trusted to set it")
-            }
-            Self::UnknownIssuer => f.write_str("the token is of an issuer that is not configured"),
-            Self::ConflictingCredentials => f.write_str("the credentials name different people"),
-            Self::Token(error) => error.fmt(f),
-            Self::Session { reason: Unusable::RulesDiffer, .. } => {
-                f.write_str("the session was established by a replica with other rules")
-            }
-            Self::Session { reason, .. } => {
-                write!(f, "the session does not count any more: {}", reason.as_str())
-            }
-            Self::StateAway => f.write_str("whether the session was ended cannot be told now"),
-        }
-    }
-}
-
-impl std::error::Error for AuthnError {}

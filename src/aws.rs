@@ -5,6 +5,7 @@
 mod credentials;
 pub mod error;
 mod examination;
+mod http;
 pub(crate) mod mlflow;
 pub(crate) mod operator;
 pub(crate) mod permissions;
@@ -26,6 +27,7 @@ pub(crate) use sts::AssumeRole;
 
 use crate::clock::Clock;
 use crate::config::AwsConfig;
+use crate::http_client::egress::Egress;
 use crate::metrics::Metrics;
 use crate::target::Mint;
 use credentials::CredentialStore;
@@ -54,14 +56,14 @@ impl Aws {
     ///
     /// # Errors
     ///
-    /// There is no source of credentials.
+    /// There is no source of credentials, or a variable that should name a proxy does not.
     pub async fn new(
         config: &AwsConfig,
         clock: Clock,
         metrics: Arc<Metrics>,
         credentials: Option<SharedCredentialsProvider>,
     ) -> Result<Arc<Self>, String> {
-        let sdk = sdk::settings(config, credentials).await;
+        let sdk = sdk::settings(config, Egress::from_environment()?, credentials).await;
         let provider = sdk.credentials_provider().ok_or("no source of AWS credentials is configured")?;
         let sagemaker = Arc::new(SageMaker::new(&sdk, config.endpoint_url.as_ref().map(ToString::to_string)));
         let sts = Sts::new(&sdk, config.sts_endpoint_url.as_ref().map(ToString::to_string));

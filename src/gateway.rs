@@ -27,7 +27,6 @@ use self::error::Error;
 use self::launch::DeepLink;
 use self::limit::MintRate;
 use self::pages::Pages;
-use self::respond::Body;
 use self::route::{Route, route};
 use crate::audit::Audit;
 use crate::authn::credential::Presented;
@@ -38,6 +37,7 @@ use crate::metrics::series::ASKED;
 use crate::policy::{NO_SUCH_PATH, Policy};
 use crate::presign::Presigner;
 use crate::provider::issuer::Issuer;
+use crate::server::Body;
 use crate::server::peer::Peer;
 use crate::server::readiness::Readiness;
 use crate::sessions::Sessions;
@@ -180,8 +180,9 @@ impl Gateway {
         head: &request::Parts,
         context: &RequestContext,
     ) -> Result<Authenticated, Error> {
-        let from_trusted_proxy = context.from_trusted_proxy;
-        Ok(self.authenticator.authenticate(&Presented { headers: &head.headers, from_trusted_proxy }).await?)
+        let (from_trusted_proxy, client_ip) = (context.from_trusted_proxy, context.client_ip);
+        let presented = Presented { headers: &head.headers, from_trusted_proxy, client_ip };
+        Ok(self.authenticator.authenticate(&presented).await?)
     }
 
     /// Turns an error into an answer: a person without a usable session is sent to sign in and comes back.
@@ -210,9 +211,6 @@ impl Gateway {
         let opens = exchange.destination().and_then(|name| self.policy.destination(name));
         failure.opens = opens.map(|destination| destination.title().to_owned());
         failure.person = exchange.person().map(str::to_owned);
-        if failure.status == StatusCode::MISDIRECTED_REQUEST {
-            failure.again = Some(self.settings.public_url.to_string());
-        }
         if let (NO_SUCH_PATH, Some(name)) = (failure.reason, exchange.destination()) {
             failure.again = Some(format!("/{name}"));
         }

@@ -1,5 +1,8 @@
 //! The client for identity providers: bounded in time and size, follows no redirect, speaks TLS unless the URL is `http`.
 
+pub mod document;
+pub mod egress;
+
 use crate::clock::UnixSeconds;
 use crate::secret::Secret;
 use http_body_util::{BodyExt, Full, Limited};

@@ -4,6 +4,8 @@
 //!
 //! # The way of a request
 //!
+//! Each stage turns one type into the next.
+//!
 //! ```text
 //! TcpStream ── slot ── accept ── [PROXY header] ── [TLS] ── hyper, HTTP/1.1 and HTTP/2             server
 //!   → RequestContext   request id, client address (behind trusted proxies only)                  gateway::context
@@ -16,59 +18,70 @@
 //!
 //! # Invariants
 //!
-//! `tests/it/architecture.rs` holds what the compiler does not.
+//! The compiler or `tests/it/architecture.rs` holds each of them.
 //!
-//! - A URL is presigned only for a [`Grant`](policy::grant::Grant), and only `policy` makes one: its fields are private
-//!   and so is its constructor. Presigning without authorising does not compile. `postern doctor` rehearses what is the
-//!   same for everyone; its URLs end inside `presign`.
-//! - An [`AuthorizedUrl`](presign::authorized_url::AuthorizedUrl) leaves the process once: both ways out consume it. It has
-//!   no `Display`, no `Clone`, no `Serialize`, and its `Debug` shows nothing.
-//! - `policy` performs no I/O when it decides and is never `async`.
-//! - A token is unverified until its type says otherwise: only `tokens::claims` makes [`Claims`](tokens::claims::Claims).
-//! - The AWS SDK is known to `aws`, `jsonwebtoken` to `tokens` (also to `provider::client`, which signs its own
-//!   assertions, and to the sandbox, which issues tokens), and `SystemTime::now` to `clock`.
-//! - Every request ends in exactly one access-log event, but for a head over the limit on HTTP/2, which `h2` answers without
-//!   telling anybody; every decision in exactly one audit record. The event and the record of a grant are written when a
-//!   value is dropped, so that a client that hangs up leaves them too.
-//! - Everything that waits has a deadline; everything that grows has a bound.
+//! - **No URL without a grant.** A URL is presigned only for a [`Grant`](policy::grant::Grant), and only `policy` makes one:
+//!   its fields and its constructor are private to that room. Presigning without authorising does not compile.
+//!   `postern doctor` rehearses what is the same for everyone; its URLs end inside `presign`.
+//! - **A URL leaves once.** An [`AuthorizedUrl`](presign::authorized_url::AuthorizedUrl) goes into one `Location` header or
+//!   one API answer: both ways out consume it. Four things keep it out of logs: its type has no `Display`, no `Clone` and no
+//!   `Serialize`, and its `Debug` shows nothing; one file alone reads the SDK's outputs that hold URLs; the log caps the
+//!   targets of the SDK and of HTTP at warnings, whatever `POSTERN_LOG` says ([`telemetry`]); and what AWS says in an
+//!   error reaches the log through `for_log`, which leaves out words that may be secrets.
+//! - **A decision is pure.** `policy` performs no I/O when it decides and is never `async`.
+//! - **A token is unverified until its type says otherwise.** One function proves signatures
+//!   (`tokens::public_key::PublicKey::proves`, which asks AWS-LC), and one function checks claims
+//!   ([`tokens::claims`]), of a token with a proven signature only. Nothing else makes [`Claims`](tokens::claims::Claims).
+//! - **What was not understood is not "nothing".** A claim, an answer or a header of an unexpected form is an error of its
+//!   own, and fails closed.
+//! - **Libraries have one home.** The AWS SDK is known to `aws`, `jsonwebtoken` to `tokens` (also to
+//!   `provider::client`, which signs its own assertions, and to the sandbox, which issues tokens), and `SystemTime::now` to
+//!   `clock`.
+//! - **Every request ends in exactly one access-log event,** but for a head over the limit on HTTP/2, which `h2` answers
+//!   without telling anybody; **every decision in exactly one audit record.** The event and the record of a grant are
+//!   written when a value is dropped, so that a client that hangs up leaves them too.
+//! - **Everything that waits has a deadline; everything that grows has a bound.**
+//! - **Rooms import downwards only,** in the order at the end of this file.
 //!
 //! # A walkthrough
 //!
-//! Ada opens `https://ml.corp.example/studio`. `gateway::Gateway::handle` finds no session, so her browser goes to the
-//! company's sign-in with the path sealed into `state` ([`sign_in`]), and comes back with a session cookie
-//! ([`sessions`]). The same request, now with a [`Principal`](provider::principal::Principal), meets the rules:
-//! [`policy::Policy::authorize`] tries them in order and the first that matches resolves the target's templates into AWS
-//! names ([`target`]), which is a [`Grant`](policy::grant::Grant). [`presign::Presigner::presign`] assumes the role as Ada, with a
-//! session policy for this one profile, asks SageMaker for the URL, checks its host, and the answer's `Location` is the only
-//! place where it is ever seen.
+//! Ada opens `https://ml.corp.example/studio`. `gateway::Gateway::handle` finds no session ([`authn`]), so her browser goes to
+//! the company's sign-in with the path sealed into `state` ([`sign_in`]). It comes back with a code, which the provider
+//! trades for an ID token ([`provider`]). Once its signature is proven and its claims are checked ([`tokens`]), it names a
+//! [`Principal`](provider::principal::Principal), and the answer sets a session cookie ([`sessions`]).
+//!
+//! The same request, now with a principal, meets the rules: [`policy::Policy::authorize`] tries them in order, and the first
+//! that matches resolves the target's templates into AWS names ([`target`]), which is a
+//! [`Grant`](policy::grant::Grant). [`presign::Presigner::presign`] assumes the role as Ada, with a session policy for this
+//! one profile, asks SageMaker for the URL and checks its host. The answer's `Location` is the only place where that URL is
+//! ever seen.
 
+// The rooms, from the top floor down: each imports from those below it only.
+pub mod cli; //                  parse → load → run → exit code
+pub(crate) mod admin; //         the listener for metrics and health
+pub(crate) mod doctor; //        is everything right that the configuration relies on?
+pub(crate) mod iam; //           which permissions does AWS have to give?
+pub(crate) mod servers; //       are tracking servers and Apps as declared?
+pub mod gateway; //              the pipeline, and what people and programs read
+pub mod presign; //              Grant → AuthorizedUrl
+pub mod policy; //               who may open what: data and a pure function
+pub mod authn; //                who is asking: session | bearer | signed header → Principal
+pub mod sign_in; //              sign-in in the browser, sign-out at the provider
+pub mod sessions; //             sealed cookies, records, revocation
+pub mod provider; //             one identity provider: discovery, keys, token endpoint, claims → person
+pub mod tokens; //               what a token says before it is believed, and the proof of its signature
+pub mod aws; //                  the SDK: credentials, sessions of roles, calls, states
 #[cfg(feature = "sandbox")]
-pub mod sandbox;
-
-// In reading order.
-pub mod cli;
-pub mod gateway;
-pub mod authn;
-pub mod sign_in;
-pub mod sessions;
-pub mod provider;
-pub mod tokens;
-pub mod policy;
-pub mod target;
-pub mod presign;
-pub mod aws;
-pub(crate) mod iam;
-pub(crate) mod servers;
-pub(crate) mod doctor;
-pub mod config;
-pub mod server;
-pub(crate) mod admin;
-pub mod audit;
+pub mod sandbox; //              an identity provider and SageMaker for `postern demo` and the tests
+pub mod server; //               accept → serve → drain
+pub mod state; //                what replicas share
+pub mod config; //               the written form → the final form
+pub mod target; //               what can be opened, as AWS names it
+pub mod audit; //                one record per decision
 pub mod metrics;
-pub mod telemetry;
-pub mod sink;
-pub mod state;
-pub mod http_client;
+pub mod telemetry; //            the log
+pub mod sink; //                 lines that leave without making anybody wait
+pub mod http_client; //          for identity providers
 pub mod clock;
 pub mod secret;
 mod digest;

@@ -92,7 +92,7 @@ impl Metrics {
             config_loaded: new.since_1970("config_loaded", "When the configuration in force took over"),
             certificate_expires: new.since_1970("certificate_expires", "When the served certificate ends"),
             connections: new.one("connections", "Open connections of the main listener"),
-            connections_active: new.one("connections_active", "Open connections that hold room for requests"),
+            connections_active: new.one("connections_active", "Open connections with a request under way"),
             connections_limit: new.one("connections_limit", "Connections that may be open at once"),
             connections_refused: Refusals::of(
                 new.one("connections_refused", "Connections that ended before a request was complete"),
@@ -172,18 +172,18 @@ impl Default for Metrics {
     }
 }
 
-/// One more in a gauge until it is dropped, also where its task panics.
+/// Counts one in a gauge until it is dropped, also where its task panics.
 #[derive(Debug)]
-pub(crate) struct OneMore(Gauge);
+pub(crate) struct GaugeGuard(Gauge);
 
-impl OneMore {
+impl GaugeGuard {
     pub(crate) fn of(gauge: &Gauge) -> Self {
         gauge.inc();
         Self(gauge.clone())
     }
 }
 
-impl Drop for OneMore {
+impl Drop for GaugeGuard {
     fn drop(&mut self) {
         self.0.dec();
     }

@@ -14,12 +14,12 @@ pub mod lookup;
 mod paths;
 pub mod profile_name;
 pub mod reach;
-pub mod reads;
 mod template;
 pub mod trial;
 
 pub use crate::target::Kind;
 
+use crate::provider::policy_inputs::PolicyInputs;
 use crate::provider::principal::Principal;
 use crate::target::{Mint, Target};
 use blueprint::Blueprint;
@@ -28,7 +28,6 @@ use expression::facts::Facts;
 use expression::functions::Library;
 use grant::{Denial, DenialReason, Effect, Grant, Outcome, Step, Trace};
 use paths::Glob;
-use reads::Reads;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -40,7 +39,7 @@ pub struct Policy {
     deny: Vec<Rule>,
     /// In the order of the configuration.
     destinations: Vec<Destination>,
-    reads: Reads,
+    reads: PolicyInputs,
 }
 
 /// What people open by its name.
@@ -126,7 +125,7 @@ impl Policy {
     }
 
     /// What the rules and the targets can read of a person, found in the text of their expressions.
-    pub fn reads(&self) -> &Reads {
+    pub fn reads(&self) -> &PolicyInputs {
         &self.reads
     }
 

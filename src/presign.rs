@@ -6,9 +6,12 @@
 pub mod authorized_url;
 pub mod error;
 mod examination;
+mod presigned;
 mod slots;
 #[cfg(test)]
 mod tests;
+
+pub use presigned::{MintFacts, Presigned};
 
 use crate::aws::session_name::session_name;
 use crate::aws::state::TargetState;
@@ -20,7 +23,7 @@ use crate::metrics::Metrics;
 use crate::policy::grant::Grant;
 use crate::provider::principal::Principal;
 use crate::target::Mint;
-use authorized_url::{AuthorizedHosts, AuthorizedUrl};
+use authorized_url::AuthorizedHosts;
 use error::PresignError;
 use slots::{SlotKey, Slots};
 use std::sync::Arc;
@@ -39,29 +42,6 @@ pub struct Presigner {
     prewarming: Arc<Semaphore>,
     sole_realm: Option<Arc<str>>,
     metrics: Arc<Metrics>,
-}
-
-/// A URL, and what the audit record says of it.
-#[derive(Debug)]
-pub struct Presigned {
-    pub url: AuthorizedUrl,
-    pub facts: MintFacts,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MintFacts {
-    pub operation: &'static str,
-    pub aws_request_id: Option<String>,
-    /// The person's name in AWS; `None` where no role is assumed.
-    pub role_session_name: Option<String>,
-    pub from_slot: bool,
-}
-
-/// Whom a URL is for: a person *is* these two.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Person {
-    realm: Arc<str>,
-    user: String,
 }
 
 impl Presigner {
@@ -94,7 +74,7 @@ impl Presigner {
     ///
     /// [`PresignError`], within `aws.timeout` and by the caller's own deadline.
     pub async fn presign(&self, grant: &Grant, by: Instant) -> Result<Presigned, PresignError> {
-        let key = SlotKey { person: Person::of(grant.principal()), mint: grant.mint().clone() };
+        let key = SlotKey::of(grant);
         match self.slots.take(&key) {
             Some(presigned) => Ok(presigned),
             None => self.mint(grant, Deadline::after(self.aws.timeout()).or(by)).await,
@@ -108,8 +88,7 @@ impl Presigner {
     pub fn prewarm(self: &Arc<Self>, grant: Grant) {
         let Some(life) = slots::life(&grant.mint().target) else { return };
         let Ok(permit) = Arc::clone(&self.prewarming).try_acquire_owned() else { return };
-        let key = SlotKey { person: Person::of(grant.principal()), mint: grant.mint().clone() };
-        let Some(filling) = self.slots.reserve(key, life) else { return };
+        let Some(filling) = self.slots.reserve(SlotKey::of(&grant), life) else { return };
         let presigner = Arc::clone(self);
         tokio::spawn(async move {
             let _permit = permit;
@@ -184,11 +163,5 @@ impl Presigner {
 
     fn session_name(&self, principal: &Principal) -> String {
         session_name(&principal.realm, &principal.user, self.sole_realm.as_deref())
-    }
-}
-
-impl Person {
-    fn of(principal: &Principal) -> Self {
-        Self { realm: Arc::clone(&principal.realm), user: principal.user.clone() }
     }
 }

@@ -1,5 +1,6 @@
 //! Secrets are a type: wiped when dropped, never shown, never compared byte by byte.
 
+use aws_lc_rs::rand;
 use std::fmt;
 use zeroize::Zeroizing;
 
@@ -16,6 +17,14 @@ impl Secret {
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
+}
+
+/// Bytes that nobody can guess.
+pub(crate) fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    #[expect(clippy::expect_used, reason = "AWS-LC itself aborts where the system gives no randomness")]
+    rand::fill(&mut bytes).expect("the system gives random bytes");
+    bytes
 }
 
 impl fmt::Debug for Secret {

@@ -1,37 +1,43 @@
 //! Accept → \[PROXY header\] → \[TLS\] → HTTP → drain.
 //!
-//! Each step turns one type into the next (`connection`), and each waits for so long at most: what comes before HTTP has its
-//! deadlines there, what HTTP waits for has them in `pace`.
+//! Each step turns one type into the next (`connection`), and each has a deadline of `limits.deadlines`:
+//!
+//! - `first_byte`, `proxy_header` and `tls_handshake` end a connection before it speaks HTTP (`connection`);
+//! - `request_head`, `write` and `idle` end one that does (`progress`), an idle one after GOAWAY over HTTP/2;
+//! - `request_body` and `request` are the handler's, which answers 408 and 504; an HTTP/2 stream whose client does not take
+//!   the answer is reset after `request` and `write` together (`http`);
+//! - caps on a head are hyper's: it answers 400, 414 and 431, and ends HTTP/2 floods with GOAWAY (`http`);
+//! - a connection that we end is read for up to two seconds more, so that no reset destroys the answer (`client_stream`);
+//! - when the process stops, a connection without a request has two seconds, one with a request has `drain.grace` (`drain`);
+//! - connections beyond `limits.connections` wait in the kernel's queue; on the admin listener the oldest one is closed.
 
-mod ahead;
+mod client_stream;
 mod connection;
-pub mod crowd;
 mod drain;
-pub mod edge;
-mod head;
 mod http;
-mod pace;
-mod paced;
 pub mod peer;
+mod progress;
 pub mod proxy_protocol;
 pub mod readiness;
+mod request_line;
+pub mod settings;
 pub mod systemd;
 pub mod tls;
 
 use self::connection::Accepted;
-use self::crowd::Crowd;
 use self::drain::{Drain, Ticket};
-use self::edge::Edge;
 use self::peer::Peer;
 use self::readiness::Readiness;
-use crate::gateway::respond::Body;
-use crate::metrics::OneMore;
+use self::settings::ListenerSettings;
+use crate::metrics::GaugeGuard;
 use crate::metrics::series::Refusals;
 use arc_swap::ArcSwap;
-use hyper::body::Incoming;
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
 use hyper::{Request, Response, StatusCode};
 use prometheus_client::metrics::gauge::Gauge;
 use socket2::SockRef;
+use std::collections::VecDeque;
 use std::future::{Future, ready};
 use std::io;
 use std::net::SocketAddr;
@@ -39,22 +45,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
-/// What the kernel keeps of answers that a client does not read, in bytes; it doubles that. Answers are small. Left to
-/// itself, it keeps megabytes of them, and those who only ask can have them all made.
+/// Bytes of answers that the kernel keeps for a client that does not read them; it doubles the number. Without a bound it
+/// keeps megabytes, and a client that asks without reading could fill them.
 const SEND_BUFFER: usize = 32 * 1024;
 
-/// What the kernel queues at most, as it comes (`net.core.somaxconn`): who connects faster than that does not hold up a stop.
+/// The longest queue that Linux keeps by default (`net.core.somaxconn`): clients that connect faster do not delay a stop.
 const LONGEST_QUEUE: usize = 4096;
 
-/// Who answers what a listener receives.
+/// The body of an answer.
+pub type Body = Full<Bytes>;
+
+/// Answers what a listener receives.
 pub trait Answers: Send + Sync + 'static {
     /// The answer to one request. Never fails: what goes wrong is an answer too.
     fn answer(&self, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response<Body>> + Send;
 
-    /// A request was so malformed, large or slow that it was answered with `status` without a call of
-    /// [`answer`](Self::answer).
+    /// A malformed or too large request was answered with `status` without a call of [`answer`](Self::answer).
     fn refused(&self, _peer: Peer, _status: StatusCode) -> impl Future<Output = ()> + Send {
         ready(())
     }
@@ -64,20 +73,30 @@ pub trait Answers: Send + Sync + 'static {
 #[derive(Debug)]
 pub struct Serving<Handler> {
     pub handler: Handler,
-    /// What new connections are met with. How many may be open at a time is decided when serving begins.
-    pub edge: Arc<ArcSwap<Edge>>,
+    /// For new connections. `limits.connections` is read when serving begins.
+    pub settings: Arc<ArcSwap<ListenerSettings>>,
+    pub when_full: WhenFull,
     pub readiness: Readiness,
     /// Open connections.
     pub open: Gauge,
-    /// Those that ended before a request was complete.
+    /// Open connections with a request under way.
+    pub active: Gauge,
+    /// Connections that ended before a request was complete.
     pub refused: Refusals,
-    pub crowd: Crowd,
+}
+
+/// What happens to connections beyond `limits.connections`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenFull {
+    /// They wait in the kernel's queue.
+    Wait,
+    /// Each closes the oldest open one.
+    CloseOldest,
 }
 
 /// Serves until `stop` resolves with the time that running requests may still take, and lets them finish.
 ///
-/// Connections over the limit wait in the kernel's queue; what is queued when the listener closes is served all the same, in
-/// its turn.
+/// Connections that are queued in the kernel when the listener closes are served, too, within the limit.
 ///
 /// # Errors
 ///
@@ -87,12 +106,13 @@ pub async fn serve<Handler: Answers>(
     serving: Serving<Handler>,
     stop: impl Future<Output = Duration>,
 ) -> io::Result<()> {
-    // What is accepted inherits it.
+    // Accepted sockets inherit it.
     SockRef::from(&listener).set_send_buffer_size(SEND_BUFFER)?;
     let serving = Arc::new(serving);
-    let slots = Arc::new(Semaphore::new(serving.edge.load().limits.connections));
-    let complaints = Arc::new(Seldom::default());
+    let slots = Arc::new(Semaphore::new(serving.settings.load().limits.connections));
+    let complaints = Arc::new(OncePerMinute::default());
     let drain = Drain::new();
+    let mut open = VecDeque::new();
     let mut stop = std::pin::pin!(stop);
     let grace = loop {
         let accepted = tokio::select! {
@@ -100,7 +120,11 @@ pub async fn serve<Handler: Answers>(
             accepted = accept(&listener, &slots) => accepted,
         };
         if let Some((stream, peer, slot)) = accepted {
-            begin(stream, peer, slot, &serving, drain.ticket(), &complaints);
+            let task = begin(stream, peer, slot, &serving, drain.ticket(), &complaints);
+            if serving.when_full == WhenFull::CloseOldest {
+                open.push_back(task);
+                close_oldest(&mut open, &slots);
+            }
         }
     };
     let listener = listener.into_std()?;
@@ -111,7 +135,7 @@ pub async fn serve<Handler: Answers>(
             Err(_) => continue,
         };
         let registered = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
-        // Out of file descriptors: this one is lost, and no other.
+        // Without a file descriptor, this connection is lost, and no other.
         let Ok(stream) = registered else { continue };
         let (ticket, slots, serving, complaints) =
             (drain.ticket(), Arc::clone(&slots), Arc::clone(&serving), Arc::clone(&complaints));
@@ -128,20 +152,36 @@ pub async fn serve<Handler: Answers>(
     Ok(())
 }
 
+async fn accept(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, peer)) => Some((stream, peer, slot)),
+        Err(error) => {
+            // Mostly for want of file descriptors. Without a pause, this loop would spin until one is free.
+            tracing::warn!(error = %error, "accept.failed");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            None
+        }
+    }
+}
+
 fn begin<Handler: Answers>(
     stream: TcpStream,
     peer: SocketAddr,
     slot: OwnedSemaphorePermit,
     serving: &Arc<Serving<Handler>>,
     mut ticket: Ticket,
-    complaints: &Arc<Seldom>,
-) {
+    complaints: &Arc<OncePerMinute>,
+) -> AbortHandle {
     // Answers are small and single: waiting to fill a packet only delays them.
     _ = stream.set_nodelay(true);
-    let (serving, edge) = (Arc::clone(serving), serving.edge.load_full());
-    let (counted, complaints) = (OneMore::of(&serving.open), Arc::clone(complaints));
-    tokio::spawn(async move {
-        let ended = Accepted { stream, peer }.run(&edge, &serving, &mut ticket).await;
+    let (serving, settings) = (Arc::clone(serving), serving.settings.load_full());
+    let (counted, complaints) = (GaugeGuard::of(&serving.open), Arc::clone(complaints));
+    let task = tokio::spawn(async move {
+        let ended = Accepted { stream, peer }.run(&settings, &serving, &mut ticket).await;
         if let Err(refused) = &ended {
             serving.refused.count(refused.reason());
         }
@@ -156,29 +196,24 @@ fn begin<Handler: Answers>(
         }
         drop((counted, slot, ticket));
     });
+    task.abort_handle()
 }
 
-async fn accept(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> Option<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, peer)) => Some((stream, peer, slot)),
-        Err(error) => {
-            // Out of file descriptors, mostly. Without a pause this loop would spin until one is free.
-            tracing::warn!(error = %error, "accept.failed");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            None
-        }
+/// Makes room for the next connection where there is none.
+fn close_oldest(open: &mut VecDeque<AbortHandle>, slots: &Semaphore) {
+    open.retain(|connection| !connection.is_finished());
+    if slots.available_permits() == 0
+        && let Some(oldest) = open.pop_front()
+    {
+        oldest.abort();
     }
 }
 
-/// What anybody who connects could make us say is said once a minute.
+/// Limits a warning that any client can cause.
 #[derive(Debug, Default)]
-struct Seldom(Mutex<Option<Instant>>);
+struct OncePerMinute(Mutex<Option<Instant>>);
 
-impl Seldom {
+impl OncePerMinute {
     fn is_due(&self) -> bool {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let is_due = last.is_none_or(|last| last.elapsed() >= Duration::from_secs(60));

@@ -22,12 +22,13 @@ use self::revalidation::Current;
 use self::selection::Questions;
 use crate::clock::{Clock, UnixSeconds};
 use crate::config::{IssuerConfig, SessionConfig};
-use crate::policy::reads::Reads;
+use crate::provider::policy_inputs::PolicyInputs;
 use crate::provider::principal::{Groups, Principal, is_of};
+use crate::secret::random;
 use crate::sessions::cookie::{Cookie, Found};
 pub use crate::sessions::revocation::Seen;
 use crate::sessions::revocation::{Ended, Revocations};
-use crate::sessions::seal::{Purpose, Sealer, random};
+use crate::sessions::seal::{Purpose, Sealer};
 use crate::state::{Away, State};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -131,7 +132,7 @@ impl Sessions {
         config: &SessionConfig,
         public_url: &Url,
         issuer: &IssuerConfig,
-        reads: &Reads,
+        reads: &PolicyInputs,
         state: State,
         clock: Clock,
     ) -> Self {

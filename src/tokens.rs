@@ -4,6 +4,7 @@
 //! were checked ([`claims`]).
 
 pub mod claims;
+mod date;
 pub mod error;
 mod json;
 pub mod jwks;

@@ -1,7 +1,8 @@
 //! Where in a request a token may stand.
 
-use super::AuthnError;
+use super::error::AuthnError;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use std::net::IpAddr;
 
 /// What of a request's head may name a person.
 #[derive(Clone, Copy)]
@@ -9,6 +10,8 @@ pub struct Presented<'a> {
     pub headers: &'a HeaderMap,
     /// The TCP peer is one of `trusted_proxies`.
     pub from_trusted_proxy: bool,
+    /// The client's address, as far as it is known.
+    pub client_ip: Option<IpAddr>,
 }
 
 /// The token of the one `Authorization: Bearer` (RFC 6750, section 2.1; the scheme without case as RFC 9110 has it).

@@ -4,6 +4,7 @@ use super::error::AwsError;
 use super::mlflow::ControlPlane;
 use super::sdk::{self, fault};
 use crate::config::AwsConfig;
+use crate::http_client::egress::Egress;
 use crate::target::{Region, RoleArn};
 use aws_config::SdkConfig;
 use aws_config::sts::AssumeRoleProvider;
@@ -25,8 +26,13 @@ pub(crate) struct Operator {
 
 impl Operator {
     /// Reads the environment and profile files; the network is asked by the first call.
-    pub(crate) async fn new(config: &AwsConfig, source: &OperatorSource) -> Self {
-        let sdk = sdk::operator_settings(config, source.profile.as_deref()).await;
+    ///
+    /// # Errors
+    ///
+    /// A variable that should name a proxy does not.
+    pub(crate) async fn new(config: &AwsConfig, source: &OperatorSource) -> Result<Self, String> {
+        let sdk =
+            sdk::operator_settings(config, Egress::from_environment()?, source.profile.as_deref()).await;
         let sdk = match &source.role_arn {
             None => sdk,
             Some(role_arn) => {
@@ -42,7 +48,7 @@ impl Operator {
                 assumed.build()
             }
         };
-        Self { sdk, config: config.clone() }
+        Ok(Self { sdk, config: config.clone() })
     }
 
     /// SageMaker in a region.

@@ -1,7 +1,7 @@
 //! How AWS is called: a bounded number at a time, each in bounded time, and again only where that can help.
 
 use super::error::{AwsError, AwsErrorKind, BadAnswer};
-use crate::metrics::{Metrics, OneMore};
+use crate::metrics::{GaugeGuard, Metrics};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -72,12 +72,12 @@ impl Calls {
                 format!("{doing}: {WAITING} calls to AWS already wait"),
             ));
         };
-        let waiting = OneMore::of(&self.metrics.aws_calls_waiting);
+        let waiting = GaugeGuard::of(&self.metrics.aws_calls_waiting);
         let Ok(Ok(_running)) = timeout_at(deadline, self.running.acquire()).await else {
             return Err(AwsError::out_of_time(&format!("waiting to call {doing}")));
         };
         drop(waiting);
-        let _running_too = OneMore::of(&self.metrics.aws_calls_running);
+        let _running_too = GaugeGuard::of(&self.metrics.aws_calls_running);
         let limit = deadline.min(Instant::now() + self.attempt);
         let answer = timeout_at(limit, call).await.unwrap_or_else(|_| Err(AwsError::out_of_time(doing)));
         self.metrics.aws_call(doing, answer.as_ref().map_or_else(|error| error.kind.as_str(), |_| "ok"));

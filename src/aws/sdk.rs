@@ -1,13 +1,15 @@
 //! What both SDK clients share: how they are set up, and what their errors mean.
 
 use super::error::{AwsError, AwsErrorKind, BadAnswer, for_log};
+use super::http;
 use crate::clock::UnixSeconds;
 use crate::config::AwsConfig;
 use crate::http_client::causes;
+use crate::http_client::egress::Egress;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::future;
 use aws_sdk_sagemaker::config::interceptors::{
@@ -36,41 +38,47 @@ const OPERATOR_CALL_WITHIN: Duration = Duration::from_secs(30);
 /// Signatures are made by the machine's clock, for AWS judges them by its own.
 pub(super) async fn settings(
     config: &AwsConfig,
+    egress: Egress,
     credentials: Option<SharedCredentialsProvider>,
 ) -> SdkConfig {
-    let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .region(Region::new(config.region.to_string()))
-        .retry_config(RetryConfig::disabled())
-        .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_WITHIN).build())
-        .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-    if let Ok(name) = AppName::new("postern") {
-        loader = loader.app_name(name);
+    let connect = TimeoutConfig::builder().connect_timeout(CONNECT_WITHIN);
+    let loader = loader(config, egress).timeout_config(connect.build());
+    match credentials {
+        Some(credentials) => loader.credentials_provider(credentials),
+        None => loader,
     }
-    if let Some(credentials) = credentials {
-        loader = loader.credentials_provider(credentials);
-    }
-    loader.load().await
+    .load()
+    .await
 }
 
-/// The settings for an operator's commands: the SDK's default chains, with a profile in place of the usual one.
-pub(super) async fn operator_settings(config: &AwsConfig, profile: Option<&str>) -> SdkConfig {
-    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+/// The settings for an operator's commands: the same, with a profile in place of the usual one and a deadline of the SDK's
+/// for each call.
+pub(super) async fn operator_settings(
+    config: &AwsConfig,
+    egress: Egress,
+    profile: Option<&str>,
+) -> SdkConfig {
+    let within =
+        TimeoutConfig::builder().connect_timeout(CONNECT_WITHIN).operation_timeout(OPERATOR_CALL_WITHIN);
+    let loader = loader(config, egress).timeout_config(within.build());
+    match profile {
+        Some(profile) => loader.profile_name(profile),
+        None => loader,
+    }
+    .load()
+    .await
+}
+
+fn loader(config: &AwsConfig, egress: Egress) -> ConfigLoader {
+    let loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http::client(egress))
         .region(Region::new(config.region.to_string()))
         .retry_config(RetryConfig::disabled())
-        .timeout_config(
-            TimeoutConfig::builder()
-                .connect_timeout(CONNECT_WITHIN)
-                .operation_timeout(OPERATOR_CALL_WITHIN)
-                .build(),
-        )
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-    if let Ok(name) = AppName::new("postern") {
-        loader = loader.app_name(name);
+    match AppName::new("postern") {
+        Ok(name) => loader.app_name(name),
+        Err(_) => loader,
     }
-    if let Some(profile) = profile {
-        loader = loader.profile_name(profile);
-    }
-    loader.load().await
 }
 
 tokio::task_local! {

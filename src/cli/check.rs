@@ -10,9 +10,9 @@ use crate::gateway::start::{Surroundings, browser_sign_in, sealer};
 use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
 use crate::policy::explain;
-use crate::policy::reads::Reads;
 use crate::policy::trial::{TestOutcome, run_tests};
 use crate::provider::issuer::Issuer;
+use crate::provider::policy_inputs::PolicyInputs;
 use crate::server::tls::Tls;
 use crate::state::State;
 use serde_json::json;
@@ -110,7 +110,7 @@ fn check_secrets(configuration: &Configuration) -> Secrets {
                 let state = State::in_memory(clock.clone());
                 let surroundings =
                     Surroundings { http: &http, clock: &clock, state: &state, observers: None };
-                browser_sign_in(gateway, &issuers, sealer.as_ref(), &Reads::default(), surroundings)
+                browser_sign_in(gateway, &issuers, sealer.as_ref(), &PolicyInputs::default(), surroundings)
             })
     {
         wrong.push(error);

@@ -11,15 +11,14 @@ use crate::audit::{Audit, Event, Record};
 use crate::aws::SharedCredentialsProvider;
 use crate::config::Drain;
 use crate::config::located::At;
-use crate::gateway::respond::Body;
 use crate::gateway::{Gateway, access};
 use crate::metrics::Metrics;
-use crate::server::crowd::Crowd;
-use crate::server::edge::Edge;
+use crate::server::Body;
 use crate::server::peer::Peer;
 use crate::server::readiness::Readiness;
+use crate::server::settings::ListenerSettings;
 use crate::server::systemd::{self, Sockets};
-use crate::server::{self, Answers, Serving};
+use crate::server::{self, Answers, Serving, WhenFull};
 use crate::telemetry::Log;
 use arc_swap::ArcSwap;
 use hyper::body::Incoming;
@@ -81,7 +80,7 @@ pub(super) async fn serve(
         tracing::warn!(warning = %warning.message, path = %warning.path, "config.insecure");
     }
     let site = Site::open(&loaded.gateway, credentials, log).map_err(Failed::ran)?;
-    let edge = site.edge(&loaded.gateway, None).map_err(Failed::ran)?;
+    let settings = site.listener_settings(&loaded.gateway, None).map_err(Failed::ran)?;
     let listen = listener("listen.address", sockets.main, loaded.gateway.listen.address).await?;
     let admin = listener("admin.address", sockets.admin, loaded.gateway.admin).await?;
     let limits = loaded.gateway.limits.clone();
@@ -92,7 +91,7 @@ pub(super) async fn serve(
     let admin_address = admin.local_addr().map_err(Failed::ran)?;
     gateway.audit().record(&Record::new(Event::Start));
     tracing::info!(address = %address, admin = %admin_address, version = env!("CARGO_PKG_VERSION"), config_digest = %loaded.digest, "started");
-    site.announce(&edge, None);
+    site.announce(&settings, None);
     site.in_force(&loaded.digest);
     let (metrics, readiness) = (Arc::clone(&site.metrics), site.readiness.clone());
     tokio::spawn(async move { admin::serve(admin, &limits, metrics, readiness).await });
@@ -101,18 +100,19 @@ pub(super) async fn serve(
     let site = Arc::new(site);
     let current = Arc::new(Current {
         gateway: ArcSwap::from_pointee(gateway),
-        edge: Arc::new(ArcSwap::from_pointee(edge)),
+        settings: Arc::new(ArcSwap::from_pointee(settings)),
     });
     if let Some(reloader) = reloader {
         tokio::spawn(reloader.run(Arc::clone(&site), Arc::clone(&current)));
     }
     let stop = stop.asked(site.readiness.clone(), Arc::clone(&current), log.clone());
     let serving = Serving {
-        edge: Arc::clone(&current.edge),
+        settings: Arc::clone(&current.settings),
+        when_full: WhenFull::Wait,
         readiness: site.readiness.clone(),
         open: site.metrics.connections.clone(),
         refused: site.metrics.connections_refused.clone(),
-        crowd: Crowd::counted_by(site.metrics.connections_active.clone()),
+        active: site.metrics.connections_active.clone(),
         handler: Handler { current, metrics: Arc::clone(&site.metrics) },
     };
     systemd::ready();
@@ -126,15 +126,15 @@ pub(super) async fn serve(
 #[derive(Debug)]
 struct Current {
     gateway: ArcSwap<Gateway>,
-    edge: Arc<ArcSwap<Edge>>,
+    settings: Arc<ArcSwap<ListenerSettings>>,
 }
 
 impl Current {
-    /// Connections are met by `edge` from now on.
-    fn meet(&self, site: &Site, edge: Edge) {
-        let edge = Arc::new(edge);
-        let before = self.edge.swap(Arc::clone(&edge));
-        site.announce(&edge, Some(&before));
+    /// New connections meet these settings from now on.
+    fn meet(&self, site: &Site, settings: ListenerSettings) {
+        let settings = Arc::new(settings);
+        let before = self.settings.swap(Arc::clone(&settings));
+        site.announce(&settings, Some(&before));
     }
 }
 
@@ -186,8 +186,12 @@ struct Stop {
 }
 
 impl Stop {
-    /// Signals count from here on.
+    /// Signals count from here on. Three of them, whose default is to kill the process, do nothing.
     fn listen() -> Result<Self, Failed> {
+        for ignored in [SignalKind::user_defined1(), SignalKind::user_defined2(), SignalKind::quit()] {
+            // A handler that was installed once stays.
+            drop(signal(ignored).map_err(Failed::ran)?);
+        }
         Ok(Self {
             terminate: signal(SignalKind::terminate()).map_err(Failed::ran)?,
             interrupt: signal(SignalKind::interrupt()).map_err(Failed::ran)?,
@@ -203,7 +207,7 @@ impl Stop {
         let audit = current.gateway.load().audit().clone();
         tokio::spawn(async move {
             self.is_terminate().await;
-            // Who was given a URL stands in the trail, however hurried the end.
+            // A URL that was handed out must stand in the trail, however hurried the end.
             audit.flush(LAST_FLUSH);
             log.flush(LAST_FLUSH);
             std::process::exit(1);

@@ -37,7 +37,7 @@ impl Scope {
         let role_arn = role_arn.map_err(|error| Failed::Usage(format!("--role-arn: {error}")))?;
         let source = OperatorSource { profile: args.profile.clone(), role_arn };
         let aws = &configuration.loaded.gateway.aws;
-        let operator = Operator::new(aws, &source).await;
+        let operator = Operator::new(aws, &source).await.map_err(Failed::Usage)?;
         refuse_gateway(&operator, aws).await?;
         Ok(Self { servers, operator })
     }

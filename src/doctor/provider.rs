@@ -5,11 +5,12 @@ use super::remedy;
 use super::report::{Asking, Check};
 use crate::clock::Clock;
 use crate::config::{self, Algorithm, SignInConfig};
+use crate::http_client::document::FetchError;
 use crate::http_client::{HttpClient, HttpError};
-use crate::policy::reads::Reads;
-use crate::provider::discovery::{FetchError, Provider};
+use crate::provider::discovery::Provider;
 use crate::provider::error::SignInError;
 use crate::provider::issuer::{Discovered, Issuer, KeysFound};
+use crate::provider::policy_inputs::PolicyInputs;
 use crate::provider::relying_party::RelyingParty;
 use crate::sign_in::redirect_uri;
 use std::sync::Arc;
@@ -114,7 +115,7 @@ pub(super) async fn client(
 ) -> Check {
     let asking = Asking::about("sign_in");
     let key = sign_in.secret_key();
-    let party = match RelyingParty::new(&sign_in, issuer, &Reads::default(), http, clock) {
+    let party = match RelyingParty::new(&sign_in, issuer, &PolicyInputs::default(), http, clock) {
         Ok(party) => party,
         Err(error) => return asking.failed("client", format!("{key}: {error}"), format!("correct `{key}`")),
     };

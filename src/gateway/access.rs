@@ -1,9 +1,9 @@
 //! One access-log event and one count per request, however it ends.
 
-use super::respond::Body;
 use crate::metrics::Metrics;
 use crate::metrics::series::{GONE, PROBE};
 use crate::provider::principal::Principal;
+use crate::server::Body;
 use crate::telemetry::{self, request_ids::RequestIds};
 use hyper::body::Body as _;
 use hyper::http::request;
@@ -106,12 +106,11 @@ impl Drop for Exchange<'_> {
     }
 }
 
-/// A request that could not be understood, whose head was too large or whose body did not come, and was answered before it
-/// came here.
+/// A malformed or too large request that the server answered before it came here.
 pub(crate) async fn refused(peer: SocketAddr, status: StatusCode, metrics: &Metrics) {
     let outcome = match status {
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => "head-too-large",
-        StatusCode::REQUEST_TIMEOUT => "body-overdue",
+        StatusCode::NOT_IMPLEMENTED => "unknown-transfer-coding",
         _ => "malformed-request",
     };
     metrics.request(None, outcome, None);

@@ -15,6 +15,7 @@ use hyper::StatusCode;
 use hyper::http::request;
 use std::sync::Arc;
 use std::time::Duration;
+use url::Url;
 
 #[derive(Debug)]
 pub(crate) enum Error {
@@ -30,7 +31,11 @@ pub(crate) enum Error {
         allow: &'static str,
     },
     Malformed,
-    Misdirected,
+    /// The request names a host that is not ours.
+    Misdirected {
+        host: String,
+        public_url: Url,
+    },
     TooManyHeaders,
     /// A look, not a visit. Never told by a success, an empty one neither: Chromium takes what a prefetch was answered with
     /// for the visit itself where the status is 2xx, and asks again otherwise.
@@ -56,6 +61,11 @@ pub(crate) enum Error {
 }
 
 impl Error {
+    /// Of the host, no more is told than a name may have (RFC 1035, section 2.3.4).
+    pub(crate) fn misdirected(host: &str, public_url: &Url) -> Self {
+        Self::Misdirected { host: host.chars().take(255).collect(), public_url: public_url.clone() }
+    }
+
     /// A person in this state is sent to sign in before anything else is said.
     pub(crate) fn asks_to_sign_in(&self) -> bool {
         matches!(self, Self::Authn(error) if error.is_anonymous())
@@ -112,13 +122,16 @@ impl Error {
                 "Too many headers",
                 "The request has more header fields than are taken.",
             ),
-            Self::Misdirected => Failure::new(
-                S::MISDIRECTED_REQUEST,
-                "misdirected-request",
-                "Wrong host",
-                "This server does not answer under that host name.",
-            )
-            .advise("Use the address that your platform team published."),
+            Self::Misdirected { host, public_url } => Failure {
+                again: Some(public_url.to_string()),
+                ..Failure::new(
+                    S::MISDIRECTED_REQUEST,
+                    "misdirected-request",
+                    "Wrong host",
+                    format!("This server answers as `{}` only.", public_url.authority()),
+                )
+            }
+            .because(&format!("it names the host `{host}`")),
             Self::NotANavigation => Failure::new(
                 S::FORBIDDEN,
                 "not-a-navigation",

@@ -5,9 +5,10 @@ use super::access::Exchange;
 use super::context::RequestContext;
 use super::error::Error;
 use super::launch::asked;
-use super::respond::{self, Body};
+use super::respond;
 use crate::audit::{Event, Record};
 use crate::config::Limits;
+use crate::server::Body;
 use crate::sign_in::logout::{LoggedOut, LogoutError};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
@@ -15,6 +16,7 @@ use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::http::request;
 use hyper::{Response, StatusCode};
 use serde_json::json;
+use tokio::time::timeout;
 use url::form_urlencoded;
 
 const RETRY_SECONDS: u64 = 5;
@@ -29,9 +31,15 @@ impl Gateway {
         exchange: &mut Exchange<'_>,
     ) -> Result<Response<Body>, Error> {
         let Some(logout) = &self.logout else { return Err(Error::NotFound) };
-        let Some(token) = logout_token(head, body, &self.settings.limits).await else {
-            exchange.outcome("malformed-request");
-            return Ok(refused("a form with exactly one `logout_token` is needed, small and in time"));
+        let token = match logout_token(head, body, &self.settings.limits).await {
+            Ok(token) => token,
+            Err(bad) => {
+                exchange.outcome(bad.outcome());
+                return Ok(refused(
+                    bad.status(),
+                    "a form with exactly one `logout_token` is needed, small and in time",
+                ));
+            }
         };
         let ended = logout.back_channel(&token).await;
         match ended {
@@ -53,29 +61,57 @@ impl Gateway {
                 self.metrics.sessions.back_channel_refused.inc();
                 tracing::warn!(reason = error.reason(), error = %error, "logout.refused");
                 exchange.outcome(error.reason());
-                Ok(if error.is_unavailable() { later(&error) } else { refused(&error.to_string()) })
+                Ok(if error.is_unavailable() {
+                    later(&error)
+                } else {
+                    refused(StatusCode::BAD_REQUEST, &error.to_string())
+                })
             }
         }
     }
 }
 
-/// Other fields are passed over, as the specification says.
-async fn logout_token(head: &request::Parts, body: Incoming, limits: &Limits) -> Option<String> {
-    let media_type = head.headers.get(CONTENT_TYPE)?.to_str().ok()?.split(';').next()?.trim();
-    if !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        return None;
-    }
-    let form =
-        tokio::time::timeout(limits.deadlines.request_body, Limited::new(body, limits.body_size).collect());
-    let form = form.await.ok()?.ok()?.to_bytes();
-    let mut tokens = form_urlencoded::parse(&form).filter(|(name, _)| name == "logout_token");
-    let token = tokens.next()?.1.into_owned();
-    tokens.next().is_none().then_some(token)
+/// Why a body holds no logout token.
+enum BadForm {
+    Malformed,
+    Overdue,
 }
 
-fn refused(why: &str) -> Response<Body> {
-    let body = json!({"error": "invalid_request", "error_description": why});
-    respond::json(StatusCode::BAD_REQUEST, &body)
+impl BadForm {
+    fn outcome(&self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed-request",
+            Self::Overdue => "body-overdue",
+        }
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Malformed => StatusCode::BAD_REQUEST,
+            Self::Overdue => StatusCode::REQUEST_TIMEOUT,
+        }
+    }
+}
+
+/// Ignores other fields, as the specification says.
+async fn logout_token(head: &request::Parts, body: Incoming, limits: &Limits) -> Result<String, BadForm> {
+    let media_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let media_type = media_type.split(';').next().unwrap_or_default().trim();
+    if !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+        return Err(BadForm::Malformed);
+    }
+    let form = Limited::new(body, limits.body_size).collect();
+    let form = timeout(limits.deadlines.request_body, form).await.map_err(|_| BadForm::Overdue)?;
+    let form = form.map_err(|_| BadForm::Malformed)?.to_bytes();
+    let mut tokens = form_urlencoded::parse(&form).filter(|(name, _)| name == "logout_token");
+    match (tokens.next(), tokens.next()) {
+        (Some((_, token)), None) => Ok(token.into_owned()),
+        _ => Err(BadForm::Malformed),
+    }
+}
+
+fn refused(status: StatusCode, why: &str) -> Response<Body> {
+    respond::json(status, &json!({"error": "invalid_request", "error_description": why}))
 }
 
 fn later(error: &LogoutError) -> Response<Body> {

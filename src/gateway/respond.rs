@@ -4,7 +4,7 @@ use super::context::{Audience, RequestContext};
 use super::failure::Failure;
 use super::pages::Pages;
 use crate::presign::authorized_url::AuthorizedUrl;
-use http_body_util::Full;
+use crate::server::Body;
 use hyper::body::Bytes;
 use hyper::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, HeaderValue, LOCATION,
@@ -13,8 +13,6 @@ use hyper::header::{
 use hyper::{Response, StatusCode};
 use maud::Markup;
 use serde::Serialize;
-
-pub(crate) type Body = Full<Bytes>;
 
 /// What most answers carry fits without growing.
 const HEADERS: usize = 12;

@@ -11,9 +11,9 @@ use crate::config::{self, IssuerConfig, KeySource};
 use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
-use crate::policy::reads::Reads;
 use crate::presign::Presigner;
 use crate::provider::issuer::Issuer;
+use crate::provider::policy_inputs::PolicyInputs;
 use crate::provider::relying_party::RelyingParty;
 use crate::server::readiness::Readiness;
 use crate::sessions::seal::Sealer;
@@ -172,7 +172,7 @@ pub(crate) fn browser_sign_in(
     settings: &config::Gateway,
     issuers: &[Arc<Issuer>],
     sealer: Option<&Arc<Sealer>>,
-    reads: &Reads,
+    reads: &PolicyInputs,
     surroundings: Surroundings<'_>,
 ) -> Result<BrowserSignIn, String> {
     let Surroundings { http, clock, state, observers } = surroundings;

@@ -1,8 +1,8 @@
 //! Decisions for people and programs to read: which rule decided, and what it opens.
 
 use super::grant::{Effect, Outcome, Step, Trace};
-use super::reads::{Names, Reads};
 use super::{Destination, Policy, Question, Refusal};
+use crate::provider::policy_inputs::{Names, PolicyInputs};
 use crate::provider::principal::Groups;
 use crate::target::{Mint, Target};
 use serde::Serialize;
@@ -104,7 +104,7 @@ fn facts(
     ];
     let known =
         known.into_iter().filter(|(name, _)| asks(name)).map(|(name, value)| (name.to_owned(), value));
-    let mut reads = if all { policy.reads.clone() } else { Reads::default() };
+    let mut reads = if all { policy.reads.clone() } else { PolicyInputs::default() };
     tried.iter().for_each(|(rule, _)| rule.condition.gather(&mut reads));
     let claims: Vec<&String> = match &reads.claims {
         Names::All => principal.claims.keys().collect(),

@@ -14,7 +14,7 @@ mod text_list;
 
 use super::lookup::Table;
 use super::reach::Outline;
-use super::reads::Reads;
+use crate::provider::policy_inputs::PolicyInputs;
 use cel::common::ast::{Expr, LiteralValue};
 use cel::common::types::{CelBool, CelString};
 use cel::common::value::CowVal;
@@ -50,7 +50,7 @@ pub(super) struct Vocabulary<'a> {
 #[derive(Default)]
 pub(super) struct Gathered {
     pub(super) patterns: Patterns,
-    pub(super) reads: Reads,
+    pub(super) reads: PolicyInputs,
 }
 
 /// What is wrong with an expression.
@@ -119,7 +119,7 @@ impl Condition {
     }
 
     /// Adds what it can read.
-    pub(super) fn gather(&self, reads: &mut Reads) {
+    pub(super) fn gather(&self, reads: &mut PolicyInputs) {
         reads::gather(&self.expression, reads);
     }
 

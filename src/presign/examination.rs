@@ -1,7 +1,8 @@
 //! What `postern doctor` asks of presigning: whether it would work, with no URL as the answer.
 
+use super::Presigner;
 use super::error::PresignError;
-use super::{MintFacts, Presigner};
+use super::presigned::MintFacts;
 use crate::aws::Deadline;
 use crate::aws::session_name::LOOK_UP;
 use crate::policy::grant::Grant;

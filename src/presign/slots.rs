@@ -3,9 +3,10 @@
 //! The map owns its URLs and gives them away by value, so that nothing can be handed out twice is plain from the types.
 
 use super::authorized_url::AuthorizedUrl;
-use super::{MintFacts, Person, Presigned};
+use super::presigned::{MintFacts, Presigned};
 use crate::clock::Clock;
 use crate::metrics::series::Slots as Counted;
+use crate::policy::grant::Grant;
 use crate::target::{Mint, Target};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,8 +20,9 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// For whom, and with which input. Everything that changes the answer stands in it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct SlotKey {
-    pub(super) person: Person,
-    pub(super) mint: Mint,
+    realm: Arc<str>,
+    user: String,
+    mint: Mint,
 }
 
 #[derive(Debug)]
@@ -81,6 +83,13 @@ pub(super) fn life(target: &Target) -> Option<Duration> {
     Some(Duration::from_secs(seconds) / 2)
 }
 
+impl SlotKey {
+    pub(super) fn of(grant: &Grant) -> Self {
+        let person = grant.principal();
+        Self { realm: Arc::clone(&person.realm), user: person.user.clone(), mint: grant.mint().clone() }
+    }
+}
+
 impl Slots {
     /// Sweeps itself once a second for as long as someone holds it, so that no URL outlives its slot in memory.
     pub(super) fn new(clock: Clock, counted: Counted) -> Arc<Self> {
@@ -129,7 +138,7 @@ impl Slots {
     /// Drops every slot of a person, filled or being filled.
     pub(super) fn forget(&self, realm: &str, user: &str) {
         self.lock().slots.retain(|key, slot| {
-            let is_theirs = *key.person.realm == *realm && key.person.user == user;
+            let is_theirs = *key.realm == *realm && key.user == user;
             if is_theirs && matches!(slot, Slot::Filled(_)) {
                 self.counted.forgotten.inc();
             }

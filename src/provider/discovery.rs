@@ -1,11 +1,10 @@
 //! What a provider says of itself (OpenID Connect Discovery 1.0, section 4).
 
 use crate::clock::{Clock, UnixSeconds};
-use crate::http_client::{Answer, HttpClient, HttpError};
+use crate::http_client::HttpClient;
+use crate::http_client::document::{FetchError, fetch};
 use crate::provider::refresh::{Fetch, Refreshed};
-use hyper::StatusCode;
 use serde_json::{Map, Value};
-use std::fmt;
 use std::sync::Arc;
 use url::Url;
 
@@ -27,27 +26,6 @@ pub struct Provider {
     pub response_types: Vec<String>,
     /// `code_challenge_methods_supported` (RFC 8414, section 2). Providers that support PKCE may leave it out.
     pub code_challenge_methods: Vec<String>,
-}
-
-/// Why a provider's document cannot be had or used, for the admin.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum FetchError {
-    Http(HttpError),
-    /// It was answered by another status than 200.
-    Status {
-        host: String,
-        path: String,
-        status: u16,
-    },
-    /// The discovery document of `issuer` says that it is the one of `found`.
-    OtherIssuer {
-        issuer: String,
-        found: String,
-    },
-    /// What is wrong with it.
-    Unusable(String),
-    /// The provider has not answered within the time that a request waits for it.
-    Unfinished,
 }
 
 /// The metadata document as far as it is used. An issuer of bearer tokens may publish its keys and nothing else, so what
@@ -104,17 +82,6 @@ async fn load(
 ) -> Result<(Metadata, Option<UnixSeconds>), FetchError> {
     let answer = fetch(http, location).await?;
     Ok((parse(&answer.body, issuer)?, answer.date))
-}
-
-/// One document of an identity provider.
-pub(crate) async fn fetch(http: &HttpClient, url: &Url) -> Result<Answer, FetchError> {
-    let answer = http.get(url).await.map_err(FetchError::Http)?;
-    if answer.status == StatusCode::OK {
-        Ok(answer)
-    } else {
-        let host = url.host_str().unwrap_or_default().to_owned();
-        Err(FetchError::Status { host, path: url.path().to_owned(), status: answer.status.as_u16() })
-    }
 }
 
 /// `/.well-known/openid-configuration` below the issuer, whose own path comes first (section 4.1).
@@ -195,19 +162,3 @@ fn log_moves(issuer: &str, before: &Metadata, after: &Metadata) {
         warn("token_endpoint", &before.token_endpoint, &after.token_endpoint);
     }
 }
-
-impl fmt::Display for FetchError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Http(error) => error.fmt(f),
-            Self::Status { host, path, status } => write!(f, "{host} answered {status} to {path}"),
-            Self::OtherIssuer { issuer, found } => {
-                write!(f, "`issuer` in the discovery document of `{issuer}` is not exactly that: `{found}`")
-            }
-            Self::Unusable(why) => f.write_str(why),
-            Self::Unfinished => f.write_str("the identity provider has not answered yet"),
-        }
-    }
-}
-
-impl std::error::Error for FetchError {}

@@ -1,7 +1,7 @@
 //! Why a sign-in failed.
 
 use crate::http_client::HttpError;
-use crate::provider::discovery::FetchError;
+use crate::http_client::document::FetchError;
 use crate::sessions::SessionError;
 use crate::tokens::error::TokenError;
 use std::fmt;

@@ -2,18 +2,21 @@
 
 use crate::clock::{Clock, UnixSeconds};
 use crate::config::{Algorithm, IssuerConfig, KeySource};
+use crate::digest::{Sha256, sha256};
 use crate::http_client::HttpClient;
+use crate::http_client::document::{self, FetchError};
 use crate::metrics::Metrics;
 use crate::metrics::series::IssuerSeries;
-use crate::provider::discovery::{self, FetchError, Metadata, Provider};
+use crate::provider::discovery::{self, Metadata, Provider};
 use crate::provider::pem_keys::PemKeys;
 use crate::provider::principal::{self, Principal};
 use crate::provider::recognised::{Presentation, Recognised, Recognition, Seen};
-use crate::provider::refresh::{Current, Fetch, Refreshed};
+use crate::provider::refresh::{Current, Fetch, Refreshed, Search};
 use crate::tokens::claims::{self, Claims, Expected};
 use crate::tokens::error::TokenError;
 use crate::tokens::jwks::{KeySet, SignedToken, Unproven};
 use crate::tokens::jws::UnverifiedToken;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 use url::Url;
@@ -113,7 +116,7 @@ impl Issuer {
         expected: Expected<'_>,
     ) -> Result<Claims, TokenError> {
         let checked = async {
-            let keys = self.keys_for(token).await?;
+            let keys = self.keys_for(token, None).await?;
             let signed = self.prove(token, keys).await?;
             claims::check(&signed, expected, &self.config, self.clock.now())
         };
@@ -178,9 +181,9 @@ impl Issuer {
 
     /// The person that a token was found to stand for when it came before. Nothing of the token is looked at but its
     /// digest, so this is the first to ask; where it does not know, [`recognise`](Self::recognise) says.
-    pub(crate) async fn recall(&self, seen: &Seen) -> Option<Arc<Principal>> {
+    pub(crate) async fn recall(&self, seen: &Seen, asker: Option<IpAddr>) -> Option<Arc<Principal>> {
         let known = self.recognised.find(seen)?;
-        let keys = self.keys_named(known.key_id.as_deref()).await.ok()?;
+        let keys = self.keys_named(known.key_id.as_deref(), asker).await.ok()?;
         let counts = known.keys == *keys.document.fingerprint() && known.counts.contains(&self.clock.now());
         counts.then(|| {
             self.series.accepted();
@@ -193,12 +196,18 @@ impl Issuer {
         &self,
         token: &UnverifiedToken<'_>,
         seen: Seen,
+        asker: Option<IpAddr>,
     ) -> Result<Arc<Principal>, TokenError> {
-        self.series.token(self.person(token, seen).await, TokenError::reason)
+        self.series.token(self.person(token, seen, asker).await, TokenError::reason)
     }
 
-    async fn person(&self, token: &UnverifiedToken<'_>, seen: Seen) -> Result<Arc<Principal>, TokenError> {
-        let keys = self.keys_for(token).await?;
+    async fn person(
+        &self,
+        token: &UnverifiedToken<'_>,
+        seen: Seen,
+        asker: Option<IpAddr>,
+    ) -> Result<Arc<Principal>, TokenError> {
+        let keys = self.keys_for(token, asker).await?;
         let signed = self.prove(token, keys).await?;
         let expected = match seen.presented() {
             Presentation::Bearer => Expected::Bearer,
@@ -220,22 +229,30 @@ impl Issuer {
         Ok(principal)
     }
 
-    async fn keys_for(&self, token: &UnverifiedToken<'_>) -> Result<Current<KeySet>, TokenError> {
+    async fn keys_for(
+        &self,
+        token: &UnverifiedToken<'_>,
+        asker: Option<IpAddr>,
+    ) -> Result<Current<KeySet>, TokenError> {
         let jws = token.jws();
         if !self.config.algorithms.contains(&jws.algorithm) {
             return Err(TokenError::AlgorithmNotAllowed);
         }
-        self.keys_named(jws.key_id.as_deref()).await
+        self.keys_named(jws.key_id.as_deref(), asker).await
     }
 
     /// The set in force, or where keys are had one by one, the key of this `kid`.
-    async fn keys_named(&self, key_id: Option<&str>) -> Result<Current<KeySet>, TokenError> {
+    async fn keys_named(
+        &self,
+        key_id: Option<&str>,
+        asker: Option<IpAddr>,
+    ) -> Result<Current<KeySet>, TokenError> {
         match &self.keys {
             Keys::Fetched(keys) => keys.current().await.map_err(TokenError::KeysUnavailable),
             Keys::Fixed(keys) => Ok(Current { document: Arc::clone(keys), just_fetched: true }),
             Keys::OneByOne(keys) => {
                 let id = key_id.ok_or(TokenError::UnknownKey)?;
-                Ok(Current { document: keys.key(id).await?, just_fetched: true })
+                Ok(Current { document: keys.key(id, asker).await?, just_fetched: true })
             }
         }
     }
@@ -247,6 +264,7 @@ impl Issuer {
         keys: Current<KeySet>,
     ) -> Result<SignedToken<'t, 'a>, TokenError> {
         let mut set = keys.document;
+        let mut search = None;
         loop {
             let unproven = match set.prove(token) {
                 Ok(signed) => return Ok(signed),
@@ -255,13 +273,20 @@ impl Issuer {
             let newer_may_fit = unproven == Unproven::NoKey || token.jws().key_id.is_none();
             let newer = match &self.keys {
                 Keys::Fetched(fetched) if newer_may_fit && !keys.just_fetched => {
-                    fetched.newer_than(&set).await.map_err(TokenError::KeysUnavailable)?
+                    let search = search.get_or_insert_with(|| Search::of(sought_name(token)));
+                    fetched.search(search, &set).await.map_err(TokenError::KeysUnavailable)?
                 }
                 _ => None,
             };
             set = newer.ok_or(unproven)?;
         }
     }
+}
+
+/// What a token that no key proves is remembered by: its `kid`; or where it has none, itself.
+fn sought_name(token: &UnverifiedToken<'_>) -> Sha256 {
+    let jws = token.jws();
+    sha256(jws.key_id.as_ref().map_or(jws.signature.as_slice(), |id| id.as_bytes()))
 }
 
 fn keys_at(
@@ -279,7 +304,7 @@ fn keys_at(
                     Location::Known(location) => location.clone(),
                     Location::Discovered(metadata) => metadata.current().await?.document.jwks_uri.clone(),
                 };
-                KeySet::parse(&discovery::fetch(&http, &location).await?.body)
+                KeySet::parse(&document::fetch(&http, &location).await?.body)
             };
             series.keys_fetched(fetched.await)
         })

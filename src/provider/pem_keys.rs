@@ -2,21 +2,30 @@
 
 use crate::clock::{Clock, UnixSeconds};
 use crate::http_client::HttpClient;
+use crate::http_client::document::{self, FetchError};
 use crate::metrics::series::IssuerSeries;
-use crate::provider::discovery::{self, FetchError};
-use crate::provider::single_flight::{Flight, PATIENCE, SPACING, UnderWay, passed};
+use crate::provider::budget::{Budget, one_address};
+use crate::provider::single_flight::{Flight, PATIENCE, SPACING_AFTER_FAILURE, UnderWay, passed};
 use crate::tokens::error::TokenError;
 use crate::tokens::jwks::KeySet;
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::time::Instant;
 use url::Url;
 
 const MOST_KEYS: usize = 64;
 /// A key id names one key for good, so a key is kept; but not for ever.
 const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+/// Ids that are being fetched or wait for it: in all, and because of one address.
+const MOST_UNDER_WAY: usize = 4096;
+const MOST_OF_ONE_ADDRESS: usize = 256;
+/// Ids that are remembered because a fetch brought no key.
+const MOST_IN_VAIN: usize = 1024;
 
-/// At most one fetch at a time and one in vain per 30 seconds; a flood of invented ids costs no more.
+/// Each id is fetched by itself: one that brings nothing delays no other, and is asked for again after 3 seconds at the
+/// earliest. What invented ids may cost is bounded by a [`Budget`].
 #[derive(Clone, Debug)]
 pub(crate) struct PemKeys(Arc<Shared>);
 
@@ -26,28 +35,34 @@ struct Shared {
     clock: Clock,
     base: Url,
     series: IssuerSeries,
+    budget: Budget,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     keys: HashMap<String, (Arc<KeySet>, UnixSeconds)>,
-    /// The last fetch that brought no key: when, and what it says of every key not held.
-    in_vain: Option<(UnixSeconds, TokenError)>,
-    under_way: UnderWay,
+    /// By id, with the address that asked first.
+    under_way: HashMap<String, (UnderWay, Option<IpAddr>)>,
+    /// By id, the last fetch that brought no key: when it ended, and why.
+    in_vain: HashMap<String, (Instant, TokenError)>,
 }
 
 impl PemKeys {
     pub(crate) fn new(base: Url, http: HttpClient, clock: Clock, series: IssuerSeries) -> Self {
-        Self(Arc::new(Shared { http, clock, base, series, state: Mutex::default() }))
+        let (budget, state) = (Budget::new(), Mutex::default());
+        Self(Arc::new(Shared { http, clock, base, series, budget, state }))
     }
 
+    /// The key of this id, for a request of the client at `asker`.
+    ///
     /// # Errors
     ///
     /// [`TokenError::UnknownKey`] for an id that cannot be one or that the source does not have,
-    /// [`TokenError::KeysUnavailable`] where the source is out of reach.
-    pub(crate) async fn key(&self, id: &str) -> Result<Arc<KeySet>, TokenError> {
+    /// [`TokenError::KeysUnavailable`] where the source is out of reach or too many ids are being asked for.
+    pub(crate) async fn key(&self, id: &str, asker: Option<IpAddr>) -> Result<Arc<KeySet>, TokenError> {
         let location = self.0.location(id).ok_or(TokenError::UnknownKey)?;
+        let asker = asker.map(one_address);
         let found = async {
             loop {
                 let fetch = {
@@ -58,19 +73,19 @@ impl PemKeys {
                     {
                         return Ok(Arc::clone(key));
                     }
-                    match (state.under_way.flight(), &state.in_vain) {
+                    match (state.flight(id), state.in_vain.get(id)) {
                         (Some(fetch), _) => fetch,
-                        (None, Some((at, error))) if !passed(SPACING, Some(*at), now) => {
+                        (None, Some((at, error))) if at.elapsed() < SPACING_AFTER_FAILURE => {
                             return Err(error.clone());
                         }
-                        (None, _) => self.0.begin(&mut state, id.to_owned(), location.clone(), now),
+                        (None, _) if !state.has_room_for(asker) => return Err(unfinished()),
+                        (None, _) => self.0.begin(&mut state, id.to_owned(), location.clone(), asker),
                     }
                 };
                 fetch.ended().await;
             }
         };
-        let unfinished = TokenError::KeysUnavailable(FetchError::Unfinished);
-        tokio::time::timeout(PATIENCE, found).await.unwrap_or(Err(unfinished))
+        tokio::time::timeout(PATIENCE, found).await.unwrap_or_else(|_| Err(unfinished()))
     }
 }
 
@@ -82,31 +97,37 @@ impl Shared {
         safe.then(|| Url::parse(&format!("{base}/{id}")).ok()).flatten()
     }
 
-    fn begin(self: &Arc<Self>, state: &mut State, id: String, location: Url, now: UnixSeconds) -> Flight {
-        let (fetch, ends) = state.under_way.begin();
-        // Should the task die, its fetch was in vain.
-        state.in_vain = Some((now, TokenError::KeysUnavailable(FetchError::Unfinished)));
+    fn begin(
+        self: &Arc<Self>,
+        state: &mut State,
+        id: String,
+        location: Url,
+        asker: Option<IpAddr>,
+    ) -> Flight {
+        let mut under_way = UnderWay::default();
+        let (fetch, ends) = under_way.begin();
+        state.under_way.insert(id.clone(), (under_way, asker));
         let shared = Arc::clone(self);
         tokio::spawn(async move {
+            // Whoever waits gives up after the same time, so a fetch that begins later is of no use to them.
+            let place = tokio::time::timeout(PATIENCE, shared.budget.place(asker)).await.ok().flatten();
+            let Some(place) = place else {
+                shared.lock().under_way.remove(&id);
+                return;
+            };
             let fetched = shared.series.keys_fetched(shared.fetch(&id, &location).await);
-            let mut state = shared.lock();
-            match fetched {
-                Ok(key) => {
-                    state.in_vain = None;
-                    state.keep(id, Arc::new(key), now);
-                }
-                Err(error) => {
-                    tracing::warn!(id, %error, "key.not_fetched");
-                    state.in_vain = Some((now, error));
-                }
-            }
+            let is_in_vain = fetched.is_err();
+            shared.lock().ended(id, fetched, shared.clock.now());
             drop(ends);
+            if is_in_vain {
+                place.leave_late().await;
+            }
         });
         fetch
     }
 
     async fn fetch(&self, id: &str, location: &Url) -> Result<KeySet, TokenError> {
-        match discovery::fetch(&self.http, location).await {
+        match document::fetch(&self.http, location).await {
             Ok(answer) => KeySet::from_pem(id, &answer.body).map_err(TokenError::KeysUnavailable),
             Err(FetchError::Status { status: 403 | 404, .. }) => Err(TokenError::UnknownKey),
             Err(error) => Err(TokenError::KeysUnavailable(error)),
@@ -119,6 +140,39 @@ impl Shared {
 }
 
 impl State {
+    fn flight(&self, id: &str) -> Option<Flight> {
+        self.under_way.get(id).and_then(|(fetch, _)| fetch.flight())
+    }
+
+    fn has_room_for(&self, asker: Option<IpAddr>) -> bool {
+        let of_asker = || self.under_way.values().filter(|(_, address)| *address == asker).count();
+        self.under_way.len() < MOST_UNDER_WAY && of_asker() < MOST_OF_ONE_ADDRESS
+    }
+
+    fn ended(&mut self, id: String, fetched: Result<KeySet, TokenError>, now: UnixSeconds) {
+        self.under_way.remove(&id);
+        match fetched {
+            Ok(key) => {
+                self.in_vain.remove(&id);
+                self.keep(id, Arc::new(key), now);
+            }
+            Err(error) => {
+                // Anybody can invent an id, so one that the source does not know is no news.
+                match &error {
+                    TokenError::UnknownKey => tracing::debug!(id, %error, "key.not_fetched"),
+                    _ => tracing::warn!(id, %error, "key.not_fetched"),
+                }
+                if self.in_vain.len() >= MOST_IN_VAIN {
+                    self.in_vain.retain(|_, (at, _)| at.elapsed() < SPACING_AFTER_FAILURE);
+                }
+                // Beyond that, an id is asked for again sooner.
+                if self.in_vain.len() < MOST_IN_VAIN {
+                    self.in_vain.insert(id, (Instant::now(), error));
+                }
+            }
+        }
+    }
+
     /// Holds one more key; the oldest goes where there is no room.
     fn keep(&mut self, id: String, key: Arc<KeySet>, now: UnixSeconds) {
         if self.keys.len() >= MOST_KEYS
@@ -128,4 +182,8 @@ impl State {
         }
         self.keys.insert(id, (key, now));
     }
+}
+
+fn unfinished() -> TokenError {
+    TokenError::KeysUnavailable(FetchError::Unfinished)
 }

@@ -1,8 +1,8 @@
 //! A person, after every check of the token that named them.
 
 use crate::config::{ClaimPaths, IssuerConfig};
+use crate::tokens::error::MappingError;
 use serde_json::{Map, Value};
-use std::fmt;
 use std::sync::Arc;
 
 /// An authenticated person. A person *is* ([`realm`](Self::realm), [`user`](Self::user)): the same two mean the same
@@ -51,18 +51,6 @@ const LONGEST_USER: usize = 255;
 const LONGEST_NAME: usize = 256;
 const MOST_GROUPS: usize = 1000;
 const LONGEST_GROUP: usize = 256;
-
-/// Why verified claims name nobody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MappingError {
-    SubjectInvalid,
-    UserMissing,
-    UserInvalid,
-    EmailInvalid,
-    EmailUnverified,
-    EmailDomain,
-    GroupsInvalid,
-}
 
 /// Maps claims as the config says, whether verified or, for `explain` and the policy tests, straight from a file.
 ///
@@ -213,45 +201,36 @@ fn is_plain(text: &str) -> bool {
     (1..=LONGEST_USER).contains(&text.len()) && !text.contains(char::is_control)
 }
 
-impl MappingError {
-    /// The stable word for programs, logs and metrics.
-    pub fn reason(self) -> &'static str {
-        match self {
-            Self::SubjectInvalid => "subject-invalid",
-            Self::UserMissing => "user-missing",
-            Self::UserInvalid => "user-invalid",
-            Self::EmailInvalid => "email-invalid",
-            Self::EmailUnverified => "email-unverified",
-            Self::EmailDomain => "email-domain",
-            Self::GroupsInvalid => "groups-invalid",
+/// The error with the claim's path, its value and the key that asks for it. For claims that an admin wrote into a file:
+/// those of a real token are shown to nobody.
+pub fn mapping_error_with_claim(
+    error: MappingError,
+    config: &IssuerConfig,
+    claims: &Map<String, Value>,
+) -> String {
+    let ClaimPaths { user, groups, .. } = &config.claims;
+    let (path, key) = match error {
+        MappingError::SubjectInvalid => (vec!["sub".to_owned()], None),
+        MappingError::UserMissing | MappingError::UserInvalid | MappingError::EmailInvalid => {
+            (user.clone(), Some("claims.user"))
         }
-    }
-
-    /// The error with the claim's path, its value and the key that asks for it. For claims that an admin wrote into a file:
-    /// those of a real token are shown to nobody.
-    pub fn with_claim(self, config: &IssuerConfig, claims: &Map<String, Value>) -> String {
-        let ClaimPaths { user, groups, .. } = &config.claims;
-        let (path, key) = match self {
-            Self::SubjectInvalid => (vec!["sub".to_owned()], None),
-            Self::UserMissing | Self::UserInvalid | Self::EmailInvalid => (user.clone(), Some("claims.user")),
-            Self::EmailUnverified => {
-                let (last, above) = user.split_last().map_or(("", &[][..]), |(last, above)| (last, above));
-                // Where it is said of another address, that one is shown.
-                let holds = |name: &str| find(claims, &[above, &[name.to_owned()]].concat()).is_some();
-                let is_anothers = last != "email" && holds("email") && holds("email_verified");
-                let shown = if is_anothers { "email" } else { "email_verified" };
-                ([above, &[shown.to_owned()]].concat(), None)
-            }
-            Self::EmailDomain => (user.clone(), Some("user_domains")),
-            Self::GroupsInvalid => (groups.clone(), Some("claims.groups")),
-        };
-        let value = match find(claims, &path) {
-            Some((_, value)) => format!("is {}", shortened(&value.to_string())),
-            None => "is not there".to_owned(),
-        };
-        let key = key.map(|key| format!(" (`issuers.{}.{key}`)", config.name)).unwrap_or_default();
-        format!("{self}: the claim `{}` {value}{key}", path.join("."))
-    }
+        MappingError::EmailUnverified => {
+            let (last, above) = user.split_last().map_or(("", &[][..]), |(last, above)| (last, above));
+            // Where it is said of another address, that one is shown.
+            let holds = |name: &str| find(claims, &[above, &[name.to_owned()]].concat()).is_some();
+            let is_anothers = last != "email" && holds("email") && holds("email_verified");
+            let shown = if is_anothers { "email" } else { "email_verified" };
+            ([above, &[shown.to_owned()]].concat(), None)
+        }
+        MappingError::EmailDomain => (user.clone(), Some("user_domains")),
+        MappingError::GroupsInvalid => (groups.clone(), Some("claims.groups")),
+    };
+    let value = match find(claims, &path) {
+        Some((_, value)) => format!("is {}", shortened(&value.to_string())),
+        None => "is not there".to_owned(),
+    };
+    let key = key.map(|key| format!(" (`issuers.{}.{key}`)", config.name)).unwrap_or_default();
+    format!("{error}: the claim `{}` {value}{key}", path.join("."))
 }
 
 fn shortened(text: &str) -> String {
@@ -259,21 +238,3 @@ fn shortened(text: &str) -> String {
     let start: String = text.chars().take(LONGEST).collect();
     if start.len() < text.len() { format!("{start}…") } else { start }
 }
-
-impl fmt::Display for MappingError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::SubjectInvalid => "`sub` is missing, empty, too long or not plain text",
-            Self::UserMissing => "the claim that names the user is missing",
-            Self::UserInvalid => {
-                "the claim that names the user is not a string of 1 to 255 bytes without white space"
-            }
-            Self::EmailInvalid => "the user is not an e-mail address of printable ASCII with exactly one `@`",
-            Self::EmailUnverified => "the issuer does not say `email_verified: true` of the address",
-            Self::EmailDomain => "the address is not of a domain that this issuer may speak for",
-            Self::GroupsInvalid => "the groups are not at most 1000 strings of 1 to 256 bytes",
-        })
-    }
-}
-
-impl std::error::Error for MappingError {}

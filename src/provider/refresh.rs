@@ -1,20 +1,30 @@
 //! A document of an identity provider, kept in memory and asked for again in the background.
 
 use crate::clock::{Clock, UnixSeconds};
-use crate::provider::discovery::FetchError;
-use crate::provider::single_flight::{Flight, PATIENCE, SPACING, UnderWay, passed};
+use crate::digest::Sha256;
+use crate::http_client::document::FetchError;
+use crate::provider::single_flight::{Flight, PATIENCE, SPACING_AFTER_FAILURE, UnderWay, passed};
+use std::collections::HashMap;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep_until};
 
 /// Older than this, a document is asked for again while the old one still serves.
 const FRESH: Duration = Duration::from_secs(5 * 60);
 /// A provider may be out of reach this long before what it last said stops counting.
 const USABLE: Duration = Duration::from_secs(24 * 60 * 60);
-/// The least time between two fetches while there is no document at all: nobody can be let in, so a provider that comes up
-/// is noticed soon.
-const SPACING_WITHOUT_ANY: Duration = Duration::from_secs(3);
+/// The least time between two fetches in the background.
+const SPACING: Duration = Duration::from_secs(30);
+/// The least time between two fetches because something is missing. Requests wait for it.
+const SPACING_OF_SEARCHES: Duration = Duration::from_secs(2);
+/// How long a name causes no further fetch after a document has come without it.
+const KNOWN_MISSING: Duration = Duration::from_secs(30);
+const MOST_KNOWN_MISSING: usize = 1024;
+/// Requests that wait at one time because something is missing.
+const MOST_SEARCHING: usize = 1000;
 /// The end of a fetch itself, whatever it does. Longer than two exchanges of the HTTP client.
 const LONGEST_FETCH: Duration = Duration::from_secs(12);
 
@@ -22,8 +32,8 @@ const LONGEST_FETCH: Duration = Duration::from_secs(12);
 ///
 /// - Fetches run in a task of their own, one at a time: whoever waits may leave without harm to the others.
 /// - A document replaces the one before it only when it is complete; a failure replaces nothing.
-/// - [`Refreshed::newer_than`], for what is missing in the document, starts a fetch once per 30 seconds at most, also
-///   after failures.
+/// - [`Refreshed::search`], for a name that is missing in the document, starts a fetch once per 2 seconds at most, and for
+///   each name once per 30 seconds: names that somebody invents keep nobody else's from being found.
 pub(crate) struct Refreshed<T>(Arc<Shared<T>>);
 
 pub(crate) type Fetch<T> = Pin<Box<dyn Future<Output = Result<T, FetchError>> + Send>>;
@@ -35,6 +45,7 @@ struct Shared<T> {
     /// Is given the document before, to tell what changed.
     load: Box<dyn Fn(Option<Arc<T>>) -> Fetch<T> + Send + Sync>,
     state: Mutex<State<T>>,
+    searching: Semaphore,
 }
 
 struct State<T> {
@@ -43,10 +54,19 @@ struct State<T> {
     loaded: Option<UnixSeconds>,
     /// Of the last fetch, if it failed.
     failure: Option<FetchError>,
-    /// When the last fetch began, and the last that something missing caused.
+    /// When the last fetch began, by the provider's time and by ours, and the last that something missing caused.
     began: Option<UnixSeconds>,
-    sought: Option<UnixSeconds>,
+    started: Option<Instant>,
+    searched: Option<Instant>,
+    /// Names that the document is without, and since when that is known.
+    missing: HashMap<Sha256, UnixSeconds>,
     under_way: UnderWay,
+}
+
+/// A name that is looked for, by its digest, and since when.
+pub(crate) struct Search {
+    name: Sha256,
+    since: Instant,
 }
 
 /// A document, and whether it came while the caller waited.
@@ -61,10 +81,8 @@ impl<T: Send + Sync + 'static> Refreshed<T> {
         clock: Clock,
         load: impl Fn(Option<Arc<T>>) -> Fetch<T> + Send + Sync + 'static,
     ) -> Self {
-        let under_way = UnderWay::default();
-        let state =
-            State { document: None, loaded: None, failure: None, began: None, sought: None, under_way };
-        Self(Arc::new(Shared { name, clock, load: Box::new(load), state: Mutex::new(state) }))
+        let (load, searching) = (Box::new(load), Semaphore::new(MOST_SEARCHING));
+        Self(Arc::new(Shared { name, clock, load, state: Mutex::new(State::new()), searching }))
     }
 
     /// The document: without waiting where there is a usable one.
@@ -83,7 +101,7 @@ impl<T: Send + Sync + 'static> Refreshed<T> {
             }
             match state.under_way.flight() {
                 Some(fetch) => fetch,
-                None if passed(SPACING_WITHOUT_ANY, state.began, now) => self.0.begin(&mut state, now),
+                None if passed(SPACING_AFTER_FAILURE, state.began, now) => self.0.begin(&mut state, now),
                 None => return Err(state.failure()),
             }
         };
@@ -97,36 +115,77 @@ impl<T: Send + Sync + 'static> Refreshed<T> {
         Ok(Current { document, just_fetched: true })
     }
 
-    /// A document newer than `seen`, because something is missing there; `None` where the source was asked a moment ago.
-    pub(crate) async fn newer_than(&self, seen: &Arc<T>) -> Result<Option<Arc<T>>, FetchError> {
+    /// A document newer than `seen`, because a name is missing there; `None` where the name is not in the newest either.
+    ///
+    /// # Errors
+    ///
+    /// The source did not answer, or too many requests look for something already.
+    pub(crate) async fn search(&self, search: &Search, seen: &Arc<T>) -> Result<Option<Arc<T>>, FetchError> {
+        let Ok(_searching) = self.0.searching.try_acquire() else { return Err(FetchError::Unfinished) };
         within_patience(async {
             loop {
-                let fetch = {
-                    let mut state = self.0.lock();
-                    let now = self.0.clock.now();
-                    if let Some(document) = state.document.as_ref().filter(|it| !Arc::ptr_eq(it, seen)) {
-                        return Ok(Some(Arc::clone(document)));
-                    }
-                    match state.under_way.flight() {
-                        Some(fetch) => fetch,
-                        None if passed(SPACING, state.sought, now) => {
-                            state.sought = Some(now);
-                            self.0.begin(&mut state, now)
-                        }
-                        None => return state.failure.clone().map_or(Ok(None), Err),
-                    }
-                };
-                fetch.ended().await;
+                let next = self.0.next_step(search, seen)?;
+                match next {
+                    Next::Found(document) => return Ok(Some(document)),
+                    Next::Missing => return Ok(None),
+                    Next::Await(fetch) => fetch.ended().await,
+                    Next::Sleep(until) => sleep_until(until).await,
+                }
             }
         })
         .await
     }
 }
 
+impl Search {
+    pub(crate) fn of(name: Sha256) -> Self {
+        Self { name, since: Instant::now() }
+    }
+}
+
+/// What a search does next.
+enum Next<T> {
+    Found(Arc<T>),
+    Missing,
+    Await(Flight),
+    Sleep(Instant),
+}
+
 impl<T: Send + Sync + 'static> Shared<T> {
+    fn next_step(self: &Arc<Self>, search: &Search, seen: &Arc<T>) -> Result<Next<T>, FetchError> {
+        let mut state = self.lock();
+        let now = self.clock.now();
+        if let Some(document) = state.document.as_ref().filter(|document| !Arc::ptr_eq(document, seen)) {
+            return Ok(Next::Found(Arc::clone(document)));
+        }
+        if let Some(fetch) = state.under_way.flight() {
+            return Ok(Next::Await(fetch));
+        }
+        if state.is_missing(&search.name, now) {
+            return Ok(Next::Missing);
+        }
+        // Only a fetch that began after the search did can tell that the name is missing.
+        let is_newer = state.started.is_some_and(|started| started >= search.since);
+        let has_just_failed = state.started.is_some_and(|started| started.elapsed() < SPACING_AFTER_FAILURE);
+        match &state.failure {
+            Some(failure) if is_newer || has_just_failed => return Err(failure.clone()),
+            None if is_newer => {
+                state.note_missing(search.name, now);
+                return Ok(Next::Missing);
+            }
+            _ => {}
+        }
+        let allowed = state.searched.map(|searched| searched + SPACING_OF_SEARCHES);
+        if let Some(allowed) = allowed.filter(|allowed| *allowed > Instant::now()) {
+            return Ok(Next::Sleep(allowed));
+        }
+        state.searched = Some(Instant::now());
+        Ok(Next::Await(self.begin(&mut state, now)))
+    }
+
     fn begin(self: &Arc<Self>, state: &mut State<T>, now: UnixSeconds) -> Flight {
         let (fetch, ends) = state.under_way.begin();
-        state.began = Some(now);
+        (state.began, state.started) = (Some(now), Some(Instant::now()));
         let before = state.document.clone();
         let shared = Arc::clone(self);
         tokio::spawn(async move {
@@ -154,6 +213,26 @@ impl<T: Send + Sync + 'static> Shared<T> {
 }
 
 impl<T> State<T> {
+    fn new() -> Self {
+        let (missing, under_way) = (HashMap::new(), UnderWay::default());
+        let (document, loaded, failure) = (None, None, None);
+        Self { document, loaded, failure, began: None, started: None, searched: None, missing, under_way }
+    }
+
+    fn is_missing(&self, name: &Sha256, now: UnixSeconds) -> bool {
+        self.missing.get(name).is_some_and(|since| !passed(KNOWN_MISSING, Some(*since), now))
+    }
+
+    /// Where no more can be remembered, a name may cause another fetch sooner.
+    fn note_missing(&mut self, name: Sha256, now: UnixSeconds) {
+        if self.missing.len() >= MOST_KNOWN_MISSING {
+            self.missing.retain(|_, since| !passed(KNOWN_MISSING, Some(*since), now));
+        }
+        if self.missing.len() < MOST_KNOWN_MISSING {
+            self.missing.insert(name, now);
+        }
+    }
+
     fn usable(&self, now: UnixSeconds) -> Option<Arc<T>> {
         self.document.clone().filter(|_| !passed(USABLE, self.loaded, now))
     }

@@ -5,9 +5,9 @@ use super::error::SignInError;
 use crate::clock::Clock;
 use crate::config::SignInConfig;
 use crate::http_client::HttpClient;
-use crate::policy::reads::{Names, Reads};
 use crate::provider::discovery::Provider;
 use crate::provider::issuer::Issuer;
+use crate::provider::policy_inputs::{Names, PolicyInputs};
 use crate::provider::principal::{self, Lack, Principal};
 use crate::tokens::claims::{Claims, Expected};
 use crate::tokens::jws::UnverifiedToken;
@@ -40,7 +40,7 @@ impl RelyingParty {
     pub fn new(
         config: &SignInConfig,
         issuer: Arc<Issuer>,
-        reads: &Reads,
+        reads: &PolicyInputs,
         http: HttpClient,
         clock: Clock,
     ) -> Result<Self, String> {

@@ -6,8 +6,9 @@ use tokio::sync::watch;
 
 /// How long a request waits for a fetch.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(6);
-/// The least time between two fetches because something is missing, and between two in the background.
-pub(crate) const SPACING: Duration = Duration::from_secs(30);
+/// The least time between a fetch that failed and the next one for the same thing, so that a source that comes up is
+/// noticed soon.
+pub(crate) const SPACING_AFTER_FAILURE: Duration = Duration::from_secs(3);
 
 /// The fetch under way, if there is one.
 #[derive(Debug, Default)]

@@ -1,11 +1,10 @@
 //! One connection, step by step: accepted → \[PROXY header\] → \[TLS\] → HTTP.
 
-use super::ahead::Ahead;
 use super::drain::Ticket;
-use super::edge::Edge;
 use super::peer::Peer;
 use super::proxy_protocol::{self, Source};
-use super::{Answers, Serving, http, tls};
+use super::settings::ListenerSettings;
+use super::{Answers, Serving, http};
 use crate::metrics::series::GONE;
 use hyper::Version;
 use std::fmt;
@@ -18,7 +17,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// How long a connection that has said nothing is still listened to once the server is ending: its request may be on its way.
+/// How long a silent connection is kept once the server is ending: its request may be on its way.
 const LAST_WORD: Duration = Duration::from_secs(1);
 
 pub(super) struct Accepted {
@@ -26,14 +25,14 @@ pub(super) struct Accepted {
     pub(super) peer: SocketAddr,
 }
 
-/// Whom it is from is known; the next bytes are TLS or HTTP.
+/// The peer is known; the next bytes are TLS or HTTP.
 struct Introduced {
     stream: TcpStream,
     peer: Peer,
 }
 
 struct Secured {
-    stream: Box<TlsStream<Ahead<TcpStream>>>,
+    stream: Box<TlsStream<TcpStream>>,
     peer: Peer,
 }
 
@@ -42,7 +41,7 @@ struct Secured {
 pub(super) enum Refused {
     /// Not a byte came in time.
     Silent,
-    /// A PROXY header is required, and the TCP peer is none of `trusted_proxies`.
+    /// A PROXY header is required, and `trusted_proxies` does not list the TCP peer.
     PeerNotListed,
     HeaderOverdue,
     Header(io::Error),
@@ -55,27 +54,31 @@ impl Accepted {
     /// Serves the connection to its end.
     pub(super) async fn run<Handler: Answers>(
         self,
-        edge: &Edge,
+        settings: &ListenerSettings,
         serving: &Arc<Serving<Handler>>,
         ticket: &mut Ticket,
     ) -> Result<(), Refused> {
-        let introduced = self.introduce(edge, ticket).await?;
-        let Some(tls) = &edge.tls else {
+        let introduced = self.introduce(settings, ticket).await?;
+        let Some(tls) = &settings.tls else {
             let Introduced { stream, peer } = introduced;
-            Box::pin(http::serve(stream, peer, None, edge, serving, ticket)).await;
+            Box::pin(http::serve(stream, peer, None, settings, serving, ticket)).await;
             return Ok(());
         };
-        let deadline = edge.limits.deadlines.tls_handshake;
+        let deadline = settings.limits.deadlines.tls_handshake;
         let secured = Box::pin(introduced.secure(TlsAcceptor::from(tls.config()), deadline)).await?;
         let version = Some(secured.version());
-        Box::pin(http::serve(secured.stream, secured.peer, version, edge, serving, ticket)).await;
+        Box::pin(http::serve(secured.stream, secured.peer, version, settings, serving, ticket)).await;
         Ok(())
     }
 
-    async fn introduce(mut self, edge: &Edge, ticket: &mut Ticket) -> Result<Introduced, Refused> {
-        let deadlines = &edge.limits.deadlines;
+    async fn introduce(
+        mut self,
+        settings: &ListenerSettings,
+        ticket: &mut Ticket,
+    ) -> Result<Introduced, Refused> {
+        let deadlines = &settings.limits.deadlines;
         let mut peer = Peer::from(self.peer);
-        if let Some(listed) = &edge.proxy_protocol {
+        if let Some(listed) = &settings.proxy_protocol {
             let balancer = self.peer.ip().to_canonical();
             if !listed.iter().any(|network| network.contains(&balancer)) {
                 return Err(Refused::PeerNotListed);
@@ -88,7 +91,7 @@ impl Accepted {
                 Source::Nobody => peer.is_somebody = false,
             }
         }
-        // Until then it costs nothing but its socket.
+        // A silent connection costs no more than its socket.
         first_byte(&self.stream, deadlines.first_byte, ticket).await?;
         Ok(Introduced { stream: self.stream, peer })
     }
@@ -96,19 +99,14 @@ impl Accepted {
 
 impl Introduced {
     async fn secure(self, tls: TlsAcceptor, deadline: Duration) -> Result<Secured, Refused> {
-        let mut stream = Ahead::new(self.stream);
-        let handshake = timeout(deadline, async {
-            let hello = tls::record::receive(&mut stream).await?;
-            stream.put_back(hello);
-            tls.accept(stream).await
-        });
+        let handshake = timeout(deadline, tls.accept(self.stream));
         let stream = handshake.await.map_err(|_| Refused::HandshakeOverdue)?.map_err(Refused::Handshake)?;
         Ok(Secured { stream: Box::new(stream), peer: self.peer })
     }
 }
 
 impl Secured {
-    /// As ALPN has it (RFC 7301); a client that does not take part speaks HTTP/1.1.
+    /// As agreed by ALPN (RFC 7301); a client without ALPN speaks HTTP/1.1.
     fn version(&self) -> Version {
         let (_, session) = self.stream.get_ref();
         if session.alpn_protocol() == Some(b"h2") { Version::HTTP_2 } else { Version::HTTP_11 }
@@ -146,8 +144,8 @@ impl Refused {
         }
     }
 
-    /// Whether an admin should hear of it: a balancer that was not listed is refused whatever it does, and one that was but
-    /// sends no PROXY header loses every connection.
+    /// Whether an admin should hear of it: an unlisted balancer, and a listed one that sends no PROXY header, lose every
+    /// connection.
     pub(super) fn is_misconfigured(&self) -> bool {
         matches!(self, Self::PeerNotListed | Self::Header(_))
     }

@@ -1,4 +1,4 @@
-//! The PROXY protocol, versions 1 and 2: how a balancer that passes bytes on says whose bytes they are.
+//! The PROXY protocol, versions 1 and 2: a balancer that passes bytes on names the client that they come from.
 //! <https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>
 
 use std::io;
@@ -9,7 +9,7 @@ use tokio::net::TcpStream;
 
 /// "PROXY TCP6", two addresses, two ports and the line's end: the specification's own bound.
 const LONGEST_V1: usize = 107;
-/// A version 2 header with its TLVs, which balancers fill with names, certificates' subjects and ids.
+/// A version 2 header with its TLVs, in which balancers send names, subjects of certificates and ids.
 const LONGEST_V2: usize = 2048;
 const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 
@@ -24,11 +24,11 @@ pub enum Parsed {
     Invalid(&'static str),
 }
 
-/// For whom the balancer speaks.
+/// The client that the balancer speaks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     Client(SocketAddr),
-    /// For itself (`LOCAL`), or for somebody without an internet address (`UNKNOWN`, `AF_UNSPEC`, `AF_UNIX`).
+    /// The balancer itself (`LOCAL`), or a client without an internet address (`UNKNOWN`, `AF_UNSPEC`, `AF_UNIX`).
     Nobody,
 }
 
@@ -67,7 +67,7 @@ pub(super) async fn receive(stream: &mut TcpStream) -> io::Result<Source> {
             Parsed::NeedMore => (taken + seen, None),
             Parsed::Invalid(why) => return Err(io::Error::new(io::ErrorKind::InvalidData, why)),
         };
-        // What was looked at is there to be taken.
+        // The bytes that were peeked at can be read without waiting.
         stream.read_exact(bytes.get_mut(taken..end).unwrap_or_default()).await?;
         taken = end;
         if let Some(source) = source {
@@ -88,7 +88,7 @@ fn parse_v1(bytes: &[u8]) -> Parsed {
         return Parsed::Invalid("its line does not end in CR LF");
     };
     let source = match line.split(' ').collect::<Vec<_>>().as_slice() {
-        // What follows UNKNOWN on the line is to be passed over.
+        // The specification says to ignore the rest of an UNKNOWN line.
         ["PROXY", "UNKNOWN", ..] => Some(Source::Nobody),
         ["PROXY", "TCP4", rest @ ..] => addresses::<Ipv4Addr>(rest),
         ["PROXY", "TCP6", rest @ ..] => addresses::<Ipv6Addr>(rest),
@@ -130,7 +130,7 @@ fn parse_v2(bytes: &[u8]) -> Parsed {
     }
     let Some(body) = rest.get(..length) else { return Parsed::NeedMore };
     let (source, vectors) = match (command, family) {
-        // LOCAL: addresses, if there are any, mean nothing.
+        // LOCAL: the specification says to discard the rest, a checksum included.
         (0x20, _) => (Some(Source::Nobody), &[][..]),
         (_, 0x11) => v2_addresses::<4, 12>(body),
         (_, 0x21) => v2_addresses::<16, 36>(body),
@@ -141,10 +141,11 @@ fn parse_v2(bytes: &[u8]) -> Parsed {
         },
         _ => return Parsed::Invalid("it is not about a stream"),
     };
-    match source {
-        Some(source) if are_whole(vectors) => Parsed::Header { length: length + 16, source },
-        Some(_) => Parsed::Invalid("its TLVs are torn"),
-        None => Parsed::Invalid("it is too short for its addresses"),
+    let Some(source) = source else { return Parsed::Invalid("it is too short for its addresses") };
+    let header = bytes.get(..length + 16).unwrap_or_default();
+    match check_vectors(header, vectors) {
+        Ok(()) => Parsed::Header { length: length + 16, source },
+        Err(why) => Parsed::Invalid(why),
     }
 }
 
@@ -162,12 +163,31 @@ where
     (source, vectors)
 }
 
-/// Type, length in two bytes, value: none is looked into, and each must be there to its end.
-fn are_whole(mut vectors: &[u8]) -> bool {
+/// Type, length in two bytes, value, up to the header's end. The only value that is looked at is the header's checksum.
+fn check_vectors(header: &[u8], mut vectors: &[u8]) -> Result<(), &'static str> {
+    const CRC32C: u8 = 0x03;
     while !vectors.is_empty() {
-        let Some((&[_, high, low], rest)) = vectors.split_first_chunk::<3>() else { return false };
-        let Some(next) = rest.get(usize::from(u16::from_be_bytes([high, low]))..) else { return false };
+        let torn = "its TLVs are torn";
+        let (&[kind, high, low], rest) = vectors.split_first_chunk::<3>().ok_or(torn)?;
+        let (value, next) =
+            rest.split_at_checked(usize::from(u16::from_be_bytes([high, low]))).ok_or(torn)?;
+        if kind == CRC32C {
+            let before = header.get(..header.len() - rest.len()).unwrap_or_default();
+            // As if the checksum itself were zero.
+            let computed = crc32c(before.iter().chain(&[0; 4]).chain(next));
+            if value != computed.to_be_bytes() {
+                return Err("its checksum is wrong");
+            }
+        }
         vectors = next;
     }
-    true
+    Ok(())
+}
+
+/// RFC 9260, appendix A.
+fn crc32c<'a>(bytes: impl Iterator<Item = &'a u8>) -> u32 {
+    let polynomial = 0x82f6_3b78;
+    !bytes.fold(u32::MAX, |sum, byte| {
+        (0..8).fold(sum ^ u32::from(*byte), |sum, _| (sum >> 1) ^ if sum & 1 == 1 { polynomial } else { 0 })
+    })
 }

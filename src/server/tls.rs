@@ -1,6 +1,5 @@
 //! TLS 1.2 and 1.3 (RFC 5246, RFC 8446) for the listener: a certificate with its key, and what clients resume.
 
-pub(super) mod record;
 mod validity;
 
 pub use validity::Validity;

@@ -1,9 +1,9 @@
 //! Brings one server to what is declared. AWS is described before each step and after each refusal; only what AWS has
 //! then is acted on, so that a lost answer, a second operator or an interruption leads to the same end.
 
+use super::find::{ServersError, find, passes};
 use super::plan::{Action, DECLARED_TAG, Permits, ServerPlan, digest_of, new_tags, old_tags, plan, update};
 use super::standing::usual_time;
-use super::{ServersError, find, passes};
 use crate::aws::error::{AwsError, AwsErrorKind};
 use crate::aws::mlflow::Described;
 use crate::aws::operator::Operator;

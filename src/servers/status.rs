@@ -1,6 +1,6 @@
 //! What stands at AWS, server by server.
 
-use super::{ServersError, find};
+use super::find::{ServersError, find};
 use crate::aws::mlflow::{Described, Stamp};
 use crate::aws::operator::Operator;
 use crate::config::servers::{DeclaredServer, Field};

@@ -5,10 +5,9 @@
 //! authenticated with each text, so that a value opens only where it was meant to.
 
 use crate::config::SecretSource;
-use crate::secret::Secret;
+use crate::secret::{Secret, random};
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
-use aws_lc_rs::rand;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use std::collections::BTreeSet;
@@ -57,14 +56,6 @@ pub enum WeakKey {
 /// A fresh key as the configuration takes it: the base64 of 32 random bytes.
 pub fn generate_key() -> String {
     STANDARD.encode(random::<KEY_LEN>())
-}
-
-/// Bytes that nobody can guess.
-pub(crate) fn random<const N: usize>() -> [u8; N] {
-    let mut bytes = [0; N];
-    #[expect(clippy::expect_used, reason = "AWS-LC itself aborts where the system gives no randomness")]
-    rand::fill(&mut bytes).expect("the system gives random bytes");
-    bytes
 }
 
 impl SealingKey {

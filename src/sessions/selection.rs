@@ -4,7 +4,7 @@
 //! person is in the group. The rules know the names when the session is opened. Rules that read a name whose digest is not
 //! there ask for more than is known.
 
-use crate::policy::reads::{Names, Reads};
+use crate::provider::policy_inputs::{Names, PolicyInputs};
 use aws_lc_rs::digest::{SHA256, digest};
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
@@ -32,7 +32,7 @@ pub(super) struct Unanswered;
 struct Mark(u64);
 
 impl Questions {
-    pub(super) fn new(reads: &Reads) -> Self {
+    pub(super) fn new(reads: &PolicyInputs) -> Self {
         Self {
             groups: each(&reads.groups, |name| (Mark::new("group", name), name.into())),
             claims: each(&reads.claims, |name| (Mark::new("claim", name), name.to_owned())),

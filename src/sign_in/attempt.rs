@@ -3,7 +3,8 @@
 use super::binding::Binding;
 use crate::clock::UnixSeconds;
 use crate::digest::sha256;
-use crate::sessions::seal::{Purpose, Sealer, random};
+use crate::secret::random;
+use crate::sessions::seal::{Purpose, Sealer};
 use crate::sign_in::return_to::ReturnTo;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

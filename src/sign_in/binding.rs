@@ -5,8 +5,8 @@
 
 use super::attempt::{LIFETIME, base64url_of_sha256};
 use crate::clock::UnixSeconds;
+use crate::secret::random;
 use crate::sessions::cookie::{CookieFamily, Found};
-use crate::sessions::seal::random;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -7,7 +7,7 @@ pub use self::hint::Hints;
 
 use crate::clock::Clock;
 use crate::provider::issuer::Issuer;
-use crate::sessions::seal::random;
+use crate::secret::random;
 use crate::sessions::{Session, Sessions};
 use crate::state::{Away, Key, Room};
 use crate::tokens::claims::{Claims, Expected, LEEWAY};

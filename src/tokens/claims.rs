@@ -4,6 +4,7 @@
 
 use crate::clock::UnixSeconds;
 use crate::config::{Algorithm, IssuerConfig};
+use crate::tokens::date::date;
 use crate::tokens::error::TokenError;
 use crate::tokens::jwks::SignedToken;
 use crate::tokens::signed_header;
@@ -20,8 +21,6 @@ pub const LEEWAY: Duration = Duration::from_secs(30);
 /// The longest life of a bearer token or a logout token, and of a header token of an unknown kind: `exp` less `iat`, or less now.
 pub const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 const LONGEST_SUBJECT: usize = 255;
-/// 9999-12-31T23:59:59Z.
-const LATEST_DATE: u64 = 253_402_300_799;
 const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
 /// What a token is presented as, which decides what it must say.
@@ -87,7 +86,7 @@ pub(crate) fn check(
     }
     let longest_life = match expected {
         Expected::Bearer | Expected::LogoutToken { .. } => Some(LONGEST_LIFE),
-        Expected::SignedHeader => Some(signed_header::longest_life(issuer)),
+        Expected::SignedHeader => Some(signed_header::longest_life(issuer).unwrap_or(LONGEST_LIFE)),
         Expected::IdToken { .. } | Expected::RefreshedIdToken { .. } => None,
     };
     if longest_life.is_some_and(|longest| expires_at.since(issued_at.unwrap_or(now)) > longest) {
@@ -216,23 +215,6 @@ fn text<'c>(claims: &'c Map<String, Value>, name: &'static str) -> Result<&'c st
         Some(Value::String(text)) if !text.is_empty() => Ok(text),
         Some(_) => Err(TokenError::InvalidClaim(name)),
     }
-}
-
-/// A `NumericDate` (RFC 7519, section 2), cut to whole seconds.
-pub(crate) fn date(
-    claims: &Map<String, Value>,
-    name: &'static str,
-) -> Result<Option<UnixSeconds>, TokenError> {
-    let Some(value) = claims.get(name) else {
-        return Ok(None);
-    };
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked first")]
-    let cut = |seconds: f64| (0.0..1e12).contains(&seconds).then_some(seconds as u64);
-    let seconds = value.as_u64().or_else(|| value.as_f64().and_then(cut));
-    seconds
-        .filter(|seconds| *seconds <= LATEST_DATE)
-        .map(|seconds| Some(UnixSeconds(seconds)))
-        .ok_or(TokenError::InvalidClaim(name))
 }
 
 impl Claims {

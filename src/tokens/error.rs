@@ -1,7 +1,6 @@
 //! Why a token does not count.
 
-use crate::provider::discovery::FetchError;
-use crate::provider::principal::MappingError;
+use crate::http_client::document::FetchError;
 use std::fmt;
 
 /// Which check a token failed. Says nothing of what stood in the token.
@@ -28,6 +27,18 @@ pub enum TokenError {
     LifetimeTooLong,
     Mapping(MappingError),
     KeysUnavailable(FetchError),
+}
+
+/// Why verified claims name nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MappingError {
+    SubjectInvalid,
+    UserMissing,
+    UserInvalid,
+    EmailInvalid,
+    EmailUnverified,
+    EmailDomain,
+    GroupsInvalid,
 }
 
 impl TokenError {
@@ -69,6 +80,21 @@ impl TokenError {
     }
 }
 
+impl MappingError {
+    /// The stable word for programs, logs and metrics.
+    pub fn reason(self) -> &'static str {
+        match self {
+            Self::SubjectInvalid => "subject-invalid",
+            Self::UserMissing => "user-missing",
+            Self::UserInvalid => "user-invalid",
+            Self::EmailInvalid => "email-invalid",
+            Self::EmailUnverified => "email-unverified",
+            Self::EmailDomain => "email-domain",
+            Self::GroupsInvalid => "groups-invalid",
+        }
+    }
+}
+
 impl fmt::Display for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -106,3 +132,21 @@ impl fmt::Display for TokenError {
 }
 
 impl std::error::Error for TokenError {}
+
+impl fmt::Display for MappingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::SubjectInvalid => "`sub` is missing, empty, too long or not plain text",
+            Self::UserMissing => "the claim that names the user is missing",
+            Self::UserInvalid => {
+                "the claim that names the user is not a string of 1 to 255 bytes without white space"
+            }
+            Self::EmailInvalid => "the user is not an e-mail address of printable ASCII with exactly one `@`",
+            Self::EmailUnverified => "the issuer does not say `email_verified: true` of the address",
+            Self::EmailDomain => "the address is not of a domain that this issuer may speak for",
+            Self::GroupsInvalid => "the groups are not at most 1000 strings of 1 to 256 bytes",
+        })
+    }
+}
+
+impl std::error::Error for MappingError {}

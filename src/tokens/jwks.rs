@@ -2,7 +2,7 @@
 
 use crate::config::Algorithm;
 use crate::digest::{Sha256, sha256};
-use crate::provider::discovery::FetchError;
+use crate::http_client::document::FetchError;
 use crate::tokens::error::TokenError;
 use crate::tokens::jws::{Jws, UnverifiedToken};
 use crate::tokens::public_key::PublicKey;

@@ -4,7 +4,7 @@
 
 use crate::clock::UnixSeconds;
 use crate::config::{AwsAlb, IssuerConfig};
-use crate::tokens::claims;
+use crate::tokens::date::date;
 use crate::tokens::error::TokenError;
 use crate::tokens::jws::UnverifiedToken;
 use serde_json::{Map, Value};
@@ -39,7 +39,7 @@ pub(crate) fn parse<'a>(text: &'a str, issuer: &IssuerConfig) -> Result<Unverifi
 ///
 /// They stand in the JOSE header, which the signature covers. The balancers of every AWS account in a region share one
 /// place for their keys, so a proven signature says "some load balancer" and only `signer` says which.
-pub(crate) fn signed_by(
+pub(super) fn signed_by(
     balancer: &AwsAlb,
     issuer: &str,
     header: &Map<String, Value>,
@@ -52,14 +52,15 @@ pub(crate) fn signed_by(
     if stated("iss") != Some(issuer) || payload.get("iss").is_some_and(|inner| inner != issuer) {
         return Err(TokenError::WrongIssuer);
     }
-    let outer = claims::date(header, "exp")?.ok_or(TokenError::MissingClaim("exp"))?;
-    Ok(claims::date(payload, "exp")?.map_or(outer, |inner| inner.min(outer)))
+    let outer = date(header, "exp")?.ok_or(TokenError::MissingClaim("exp"))?;
+    Ok(date(payload, "exp")?.map_or(outer, |inner| inner.min(outer)))
 }
 
-pub(crate) fn longest_life(issuer: &IssuerConfig) -> Duration {
+/// How long a token of this issuer's proxy may live; `None` where nothing is known of such proxies.
+pub(super) fn longest_life(issuer: &IssuerConfig) -> Option<Duration> {
     match &issuer.signed_header {
-        Some(header) if header.aws_alb.is_some() => LONGEST_LIFE_OF_BALANCER,
-        Some(header) if header.header == IAP_HEADER => LONGEST_LIFE_OF_IAP,
-        _ => claims::LONGEST_LIFE,
+        Some(header) if header.aws_alb.is_some() => Some(LONGEST_LIFE_OF_BALANCER),
+        Some(header) if header.header == IAP_HEADER => Some(LONGEST_LIFE_OF_IAP),
+        _ => None,
     }
 }

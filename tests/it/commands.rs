@@ -36,22 +36,6 @@ fn every_example_passes_its_own_check() {
     assert!(examples >= 6);
 }
 
-/// The YAML of the README is what people copy.
-#[test]
-fn the_fragments_of_the_readme_pass_their_check() {
-    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
-    let fragments: Vec<&str> =
-        readme.split("```yaml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
-    assert!(!fragments.is_empty());
-    for fragment in fragments {
-        let folder = tempfile::tempdir().unwrap();
-        let config = written(&folder, "postern.yaml", fragment);
-        let checked = postern(&["check", "--config", &config]);
-        assert!(checked.status.success(), "{}\n{}", text(&checked.stdout), text(&checked.stderr));
-        assert!(text(&checked.stdout).contains("tests: 1 of 1 passed"), "{}", text(&checked.stdout));
-    }
-}
-
 #[test]
 fn errors_of_the_schema_and_of_the_policy_say_where_and_exit_with_2() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,8 @@
 //! What stands between the network and the pipeline: connections, client addresses, signed headers, sign-out.
 
+mod admin;
 mod deadlines;
+mod exact;
 mod http1;
 mod http2;
 mod proxy_protocol;

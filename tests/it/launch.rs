@@ -187,7 +187,13 @@ async fn hosts_that_are_not_ours_are_misdirected() {
             "{host}"
         );
         assert!(!answer.body.contains(host), "never reflected");
+        let ours = format!("This server answers as `localhost:{}` only.", stage.postern.url.port().unwrap());
+        assert!(answer.body.contains(&ours), "{}", answer.body);
+        stage.postern.wait_for_log(&format!("it names the host `{host}`"), 1).await;
     }
+    let mut visitor = Visitor::person().with("host", "evil.example");
+    let page = visitor.get(&stage.postern.at("/studio")).await.checked();
+    assert!(page.body.contains(&format!("href=\"{}\"", stage.postern.url)), "{}", page.body);
     let live = Visitor::program().with("host", "10.0.0.7").get(&stage.postern.at("/-/live")).await.checked();
     assert_eq!(live.status, 200, "health checks go by address");
 }

@@ -7,7 +7,7 @@ use crate::support::browser::Browser;
 use hyper::header::{COOKIE, HeaderMap, HeaderValue};
 use postern::clock::{Clock, UnixSeconds};
 use postern::config::{Algorithm, ClaimPaths, IssuerConfig, KeySource, SessionConfig};
-use postern::policy::reads::{Names, Reads};
+use postern::provider::policy_inputs::{Names, PolicyInputs};
 use postern::provider::principal::{Groups, Principal};
 use postern::sessions::seal::{Sealer, SealingKey};
 use postern::sessions::{Arrival, Opened, ProviderTokens, Session, SessionError, Sessions, Unusable};
@@ -33,7 +33,7 @@ struct World {
     issuer: IssuerConfig,
     lifetime: Duration,
     idle: Duration,
-    reads: Reads,
+    reads: PolicyInputs,
 }
 
 impl World {
@@ -52,7 +52,7 @@ impl World {
             issuer: issuer("corp", "staff"),
             lifetime: 8 * HOUR,
             idle: HOUR,
-            reads: Reads::default(),
+            reads: PolicyInputs::default(),
         }
     }
 
@@ -345,7 +345,7 @@ fn an_address_that_the_issuer_may_no_longer_speak_for_does_not_count() {
 
 #[test]
 fn a_session_that_no_browser_would_keep_is_an_error() {
-    let all = Reads { claims: Names::All, groups: Names::All };
+    let all = PolicyInputs { claims: Names::All, groups: Names::All };
     let world = World { reads: all, ..World::new() };
     let with_groups = |count: usize| {
         let groups: Vec<Arc<str>> = (0..count).map(|n| format!("group-{n:04}").into()).collect();

@@ -79,8 +79,9 @@ impl Reloader {
                         site.metrics.reloads.refused();
                         // A certificate has its time, whatever becomes of the rest.
                         let settings = current.gateway.load_full();
-                        let renewed = site.edge(settings.settings(), Some(&current.edge.load()));
-                        renewed.into_iter().for_each(|edge| current.meet(&site, edge));
+                        let renewed =
+                            site.listener_settings(settings.settings(), Some(&current.settings.load()));
+                        renewed.into_iter().for_each(|renewed| current.meet(&site, renewed));
                         // A retry that fails alike says nothing new.
                         if asked || refused.as_ref().is_none_or(|(_, before)| *before != reason) {
                             tracing::error!(%reason, "reload.refused: the configuration before it stays in force");
@@ -113,7 +114,7 @@ impl Reloader {
         }
         let watched = watched(&self.file, &loaded);
         let digest = loaded.digest;
-        let edge = site.edge(&loaded.gateway, Some(&current.edge.load()))?;
+        let listener = site.listener_settings(&loaded.gateway, Some(&current.settings.load()))?;
         let gateway = Box::pin(site.gateway(loaded.gateway, configuration.policy, &digest, Some(&before)));
         let gateway = gateway.await?;
         renewed?;
@@ -122,7 +123,7 @@ impl Reloader {
         }
         gateway.audit().record(&Record::new(Event::Reload));
         current.gateway.store(Arc::new(gateway));
-        current.meet(site, edge);
+        current.meet(site, listener);
         site.in_force(&digest);
         if watched != self.watched {
             self.read = look(&watched);

@@ -11,8 +11,8 @@ use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::presign::Presigner;
-use crate::server::edge::Edge;
 use crate::server::readiness::Readiness;
+use crate::server::settings::ListenerSettings;
 use crate::state::State;
 use crate::telemetry::Log;
 use std::fs::File;
@@ -94,15 +94,20 @@ impl Site {
         self.metrics.config_in_force(digest, self.clock.now());
     }
 
-    /// What connections are met with under a configuration.
-    pub(super) fn edge(&self, settings: &config::Gateway, before: Option<&Edge>) -> Result<Edge, String> {
-        Edge::load(settings, before, self.clock.now_system())
+    /// What new connections meet under a configuration.
+    pub(super) fn listener_settings(
+        &self,
+        settings: &config::Gateway,
+        before: Option<&ListenerSettings>,
+    ) -> Result<ListenerSettings, String> {
+        ListenerSettings::load(settings, before, self.clock.now_system())
     }
 
     /// Says which certificate is served from now on, where that is another one than before.
-    pub(super) fn announce(&self, edge: &Edge, before: Option<&Edge>) {
-        let known = before.and_then(Edge::tls);
-        let Some(tls) = edge.tls().filter(|tls| known.is_none_or(|known| !Arc::ptr_eq(known, tls))) else {
+    pub(super) fn announce(&self, settings: &ListenerSettings, before: Option<&ListenerSettings>) {
+        let known = before.and_then(ListenerSettings::tls);
+        let Some(tls) = settings.tls().filter(|tls| known.is_none_or(|known| !Arc::ptr_eq(known, tls)))
+        else {
             return;
         };
         let until = tls.validity().not_after;

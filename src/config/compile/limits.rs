@@ -25,7 +25,7 @@ pub(super) fn limits(written: Option<&file::Limits>, findings: &mut Findings) ->
     let deadlines = deadlines(written.deadlines.as_ref(), findings);
     Some(Limits {
         mints_per_minute: written.mints_per_minute.unwrap_or(30),
-        connections: written.connections.unwrap_or(10_000),
+        connections: written.connections.unwrap_or(4_000),
         streams: written.streams.unwrap_or(64),
         header_fields: written.header_fields.unwrap_or(100),
         head_size: head_size?,

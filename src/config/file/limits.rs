@@ -13,7 +13,7 @@ pub struct Limits {
     /// Calls to AWS under way at one time; by default 64.
     #[schemars(range(min = 1, max = 10_000))]
     pub aws_calls: Option<usize>,
-    /// Open at one time; by default 10000.
+    /// Open at one time; by default 4000.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub connections: Option<usize>,
     /// Requests under way at one time on one HTTP/2 connection; by default 64.

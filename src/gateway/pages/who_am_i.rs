@@ -3,7 +3,7 @@
 use super::Pages;
 use crate::gateway::listing::Access;
 use crate::policy::grant::DenialReason;
-use crate::policy::reads::Names;
+use crate::provider::policy_inputs::Names;
 use crate::provider::principal::{Groups, Principal};
 use maud::{Markup, html};
 use std::net::IpAddr;

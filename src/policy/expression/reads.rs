@@ -2,17 +2,17 @@
 //!
 //! What is not one of the forms known here reads everything: a form that is forgotten costs room, never a decision.
 
-use crate::policy::reads::{Names, Reads};
+use crate::provider::policy_inputs::{Names, PolicyInputs};
 use cel::IdedExpr;
 use cel::common::ast::{ComprehensionExpr, Expr, LiteralValue, operators};
 
 /// Adds what `expression` can read. No variable of a comprehension is called as one of ours: that is checked before.
-pub(super) fn gather(expression: &IdedExpr, reads: &mut Reads) {
+pub(super) fn gather(expression: &IdedExpr, reads: &mut PolicyInputs) {
     Walk { reads, bound: None }.expression(expression);
 }
 
 struct Walk<'e, 'r> {
-    reads: &'r mut Reads,
+    reads: &'r mut PolicyInputs,
     /// The variable of the comprehension around, and the constants that it stands for.
     bound: Option<(&'e str, Vec<&'e str>)>,
 }
@@ -42,7 +42,7 @@ impl<'e> Walk<'e, '_> {
             Expr::Ident(_) | Expr::Literal(_) => {}
             // Refused at load.
             Expr::Map(_) | Expr::Struct(_) | Expr::Unspecified => {
-                *self.reads = Reads { claims: Names::All, groups: Names::All };
+                *self.reads = PolicyInputs { claims: Names::All, groups: Names::All };
             }
         }
     }

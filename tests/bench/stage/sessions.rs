@@ -4,7 +4,7 @@ use super::{Outcome, tell};
 use postern::clock::{Clock, UnixSeconds};
 use postern::config::load;
 use postern::gateway::sealer;
-use postern::policy::reads::Reads;
+use postern::provider::policy_inputs::PolicyInputs;
 use postern::provider::principal::principal_from_claims;
 use postern::sessions::{Arrival, ProviderTokens, Seen, Sessions};
 use postern::state::State;
@@ -23,7 +23,7 @@ pub(super) async fn print(config: &Path, count: usize, age: Duration) -> Outcome
         &settings.session,
         &settings.public_url,
         issuer,
-        &Reads::default(),
+        &PolicyInputs::default(),
         State::in_memory(clock.clone()),
         clock,
     );

@@ -9,8 +9,8 @@ use postern::clock::{Clock, UnixSeconds};
 use postern::config::{ClientAuthentication, KeySource, SecretSource, SignInConfig};
 use postern::http_client::HttpClient;
 use postern::metrics::Metrics;
-use postern::policy::reads::Reads;
 use postern::provider::issuer::Issuer;
+use postern::provider::policy_inputs::PolicyInputs;
 use postern::provider::relying_party::RelyingParty;
 use postern::sessions::seal::{Sealer, SealingKey};
 use postern::sign_in::return_to::ReturnTo;
@@ -135,8 +135,9 @@ impl World {
                 &Metrics::default(),
             )
             .unwrap();
-            let party =
-                Arc::new(RelyingParty::new(&config, issuer, &Reads::default(), http, clock.clone()).unwrap());
+            let party = Arc::new(
+                RelyingParty::new(&config, issuer, &PolicyInputs::default(), http, clock.clone()).unwrap(),
+            );
             let sessions = sessions(&sealer, &url, &clock);
             let session = sealed(&runtime, &sessions, "ada");
             (SignIn::new(&config, &public_url, party, sessions, Arc::clone(&sealer), clock), session)

@@ -2,8 +2,8 @@
 
 use super::policy::{allow, compiled, deny, destination, notebook};
 use postern::policy::grant::DenialReason;
-use postern::policy::reads::Names;
 use postern::policy::{Policy, Question, Refusal};
+use postern::provider::policy_inputs::Names;
 use postern::provider::principal::{Groups, Principal};
 use serde_json::{Value, json};
 use std::net::IpAddr;

@@ -5,7 +5,7 @@ use super::token::{NOW, issuer};
 use hyper::header::{COOKIE, HeaderMap, HeaderValue};
 use postern::clock::{Clock, UnixSeconds};
 use postern::config::{KeySource, SessionConfig};
-use postern::policy::reads::{Names, Reads};
+use postern::provider::policy_inputs::{Names, PolicyInputs};
 use postern::provider::principal::{Groups, Principal};
 use postern::sessions::cookie::{Cookie, Found};
 use postern::sessions::seal::{Purpose, Sealer, SealingKey};
@@ -79,7 +79,7 @@ pub(super) fn person(user: &str) -> Principal {
 pub(super) fn sessions(sealer: &Arc<Sealer>, issuer_url: &str, clock: &Clock) -> Arc<Sessions> {
     let hour = Duration::from_secs(3600);
     let config = SessionConfig { keys: Vec::new(), lifetime: 8 * hour, idle: hour, revalidate: None };
-    let reads = Reads { claims: Names::All, groups: Names::All };
+    let reads = PolicyInputs { claims: Names::All, groups: Names::All };
     let (url, issuer) = (Url::parse(PUBLIC_URL).unwrap(), issuer(issuer_url, KeySource::Discovery));
     let state = State::in_memory(clock.clone());
     Arc::new(Sessions::new(Arc::clone(sealer), &config, &url, &issuer, &reads, state, clock.clone()))

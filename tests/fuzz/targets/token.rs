@@ -117,7 +117,7 @@ impl World {
         for field in fields {
             headers.append(AUTHORIZATION, HeaderValue::from_bytes(field).ok()?);
         }
-        let presented = Presented { headers: &headers, from_trusted_proxy: false };
+        let presented = Presented { headers: &headers, from_trusted_proxy: false, client_ip: None };
         let authenticated = self.runtime.block_on(self.authenticator.authenticate(&presented));
         Some(authenticated.map(|authenticated| authenticated.principal))
     }

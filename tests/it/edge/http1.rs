@@ -249,7 +249,9 @@ const HARMLESS_IN_GUNICORN: [&str; 14] = [
 ];
 
 /// What gunicorn takes, some of it only when told to, and we do not.
-const REFUSED_OF_GUNICORN: [&str; 9] = [
+const REFUSED_OF_GUNICORN: [&str; 10] = [
+    // A fragment in the target (RFC 9112, section 3.2).
+    "005",
     // A length and a coding at once; quotes in a path; a space before a colon; folded lines (RFC 9112, section 5.2); PROXY.
     "009",
     "014",
@@ -263,7 +265,7 @@ const REFUSED_OF_GUNICORN: [&str; 9] = [
 ];
 
 /// What llhttp refuses and we answer.
-const HARMLESS_IN_LLHTTP: [&str; 6] = [
+const HARMLESS_IN_LLHTTP: [&str; 5] = [
     // llhttp was asked to stop here.
     "connection: Setting a flag and pausing",
     // A method is any token (RFC 9110, section 9.1), and is answered by 405.
@@ -272,14 +274,14 @@ const HARMLESS_IN_LLHTTP: [&str; 6] = [
     "invalid: Missing CR between headers",
     "transfer-encoding: No extension after semicolon",
     "transfer-encoding: Space after chunk header",
-    "uri: Disallow UTF-8 in URI path in strict mode",
 ];
 
-/// What llhttp takes and we do not: other protocols than HTTP/1.1, and quotes in a path.
-const REFUSED_OF_LLHTTP: [&str; 5] = [
+/// What llhttp takes and we do not: other protocols than HTTP/1.1, a fragment, and quotes in a path.
+const REFUSED_OF_LLHTTP: [&str; 6] = [
     "method: ANNOUNCE request with RTSP",
     "method: OPTIONS request with RTSP",
     "method: SOURCE request with ICE",
     "sample: No HTTP version",
+    "uri: Fragment in URI",
     "uri: Quotes in URI",
 ];

@@ -173,3 +173,19 @@ async fn a_reload_changes_who_may_introduce() {
     let mut direct = Visitor::program();
     assert_eq!(direct.get(&stage.postern.at("/-/live")).await.checked().status, 200);
 }
+
+/// The address of the client is what the checksum covers.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_header_with_a_wrong_checksum_introduces_nobody() {
+    let stage = required("[127.0.0.1]").await;
+    let addresses = [10, 20, 3, 4, 127, 0, 0, 1, 0xc8, 0x22, 1, 0xbb];
+    let header =
+        |sum: [u8; 4]| [&b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x13"[..], &addresses, &[3, 0, 4], &sum].concat();
+    let right = 0x8e84_b2ec_u32.to_be_bytes();
+    let answer = ask(&stage, header(right), "").await;
+    assert_eq!(status(&answer), "302", "{answer}");
+    let mut wrong = right;
+    wrong[3] ^= 1;
+    assert_eq!(ask(&stage, header(wrong), "").await, "", "no byte is answered");
+    stage.postern.wait_for_log("its checksum is wrong", 1).await;
+}

@@ -1,12 +1,14 @@
 //! A stop that loses nothing.
 
+use crate::support::frames::{END_HEADERS, END_STREAM, HEADERS, PREFACE, frame, request};
 use crate::support::raw::{Raw, get};
 use crate::support::stage::Stage;
+use crate::support::visitor::Visitor;
 use hyper::Request;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use postern::sandbox::{Fault, SandboxOptions, Times};
 use serde_json::json;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 fn port(stage: &Stage) -> u16 {
     stage.postern.url.port().unwrap()
@@ -108,6 +110,66 @@ async fn http2_is_ended_by_goaway_and_what_runs_is_answered() {
     stage.postern.signal("TERM");
     assert_eq!(running.await.unwrap().expect("an answer").status(), 302);
     connection.await.unwrap().expect("an end by GOAWAY, without an error");
+    assert!(stage.postern.wait().success());
+}
+
+/// A graceful end of HTTP/2 waits for the answer to a PING. Clients that never give it are waited for as long as others.
+#[tokio::test(flavor = "multi_thread")]
+async fn clients_of_http2_that_ignore_pings_hold_up_no_stop() {
+    let mut stage =
+        Stage::with(SandboxOptions::default(), |text| text.replace("delay: 0s", "delay: 0s, grace: 30s"))
+            .await;
+    // One has been answered, one has asked nothing, one is still within the handshake.
+    let mut asked = Raw::http2(port(&stage), &[]).await;
+    let head = request("GET", "/-/live", port(&stage), &[]);
+    asked.send(frame(HEADERS, END_HEADERS | END_STREAM, 1, &head)).await;
+    while !asked.frame().await.expect("an answer").is_ok() {}
+    let silent = Raw::http2(port(&stage), &[]).await;
+    let mut begun = Raw::connect(port(&stage)).await;
+    begun.send(PREFACE).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    stage.postern.signal("TERM");
+    let began = Instant::now();
+    assert!(stage.postern.wait().success());
+    assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+    assert!(!stage.postern.log().contains("drain.incomplete"), "{}", stage.postern.log());
+    drop((asked, silent, begun));
+}
+
+/// Their default is to kill the process.
+#[tokio::test(flavor = "multi_thread")]
+async fn signals_without_a_meaning_do_nothing() {
+    let stage = Stage::new().await;
+    for signal in ["USR1", "USR2", "QUIT"] {
+        stage.postern.signal(signal);
+        let live = Visitor::program().get(&stage.postern.at("/-/live")).await.checked();
+        assert_eq!(live.status, 200, "{signal}");
+    }
+    assert!(!stage.postern.log().contains("reload."), "{}", stage.postern.log());
+}
+
+/// A request whose first bytes came before the stop is answered, also on a connection that has had answers.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_is_on_its_way_in_is_answered() {
+    let mut stage = Stage::new().await;
+    let request = get(port(&stage), "/-/live", "").replace("connection: close\r\n", "");
+    let (begin, end) = request.split_at(20);
+    let mut fresh = Raw::connect(port(&stage)).await;
+    let mut kept = Raw::connect(port(&stage)).await;
+    kept.send(&request).await;
+    assert!(kept.answer().await.starts_with("HTTP/1.1 200 "));
+    for raw in [&mut fresh, &mut kept] {
+        raw.send(begin).await;
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    stage.postern.signal("TERM");
+    stage.postern.wait_for_log("\"stopping\"", 1).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    for raw in [&mut fresh, &mut kept] {
+        raw.send(end).await;
+        let answer = raw.rest_as_text().await;
+        assert!(answer.starts_with("HTTP/1.1 200 ") && answer.contains("connection: close"), "{answer:?}");
+    }
     assert!(stage.postern.wait().success());
 }
 

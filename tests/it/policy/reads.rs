@@ -4,8 +4,8 @@ use super::{AROUND, notebook_with, studio_with};
 use hyper::header::{COOKIE, HeaderMap, HeaderValue};
 use postern::clock::{Clock, UnixSeconds};
 use postern::config::SessionConfig;
-use postern::policy::reads::{Names, Reads};
 use postern::policy::{Policy, Question};
+use postern::provider::policy_inputs::{Names, PolicyInputs};
 use postern::provider::principal::{Groups, Principal};
 use postern::sessions::seal::{Sealer, SealingKey};
 use postern::sessions::{Arrival, Opened, ProviderTokens, Seen, Sessions, Unusable};
@@ -18,7 +18,7 @@ use std::time::Duration;
 use url::Url;
 
 /// `groups: a b; claims: c`, with `*` for all.
-fn shown(reads: &Reads) -> String {
+fn shown(reads: &PolicyInputs) -> String {
     let names = |names: &Names| match names {
         Names::All => "*".to_owned(),
         Names::Only(names) => names.iter().map(String::as_str).collect::<Vec<_>>().join(" "),
@@ -84,7 +84,7 @@ static SEALER: LazyLock<Arc<Sealer>> = LazyLock::new(|| {
     Arc::new(Sealer::new(&SealingKey::random(), &[], &url, "https://sso.corp.example"))
 });
 
-fn sessions(reads: &Reads, now: UnixSeconds) -> Arc<Sessions> {
+fn sessions(reads: &PolicyInputs, now: UnixSeconds) -> Arc<Sessions> {
     let hour = Duration::from_secs(3600);
     let config = SessionConfig { keys: Vec::new(), lifetime: 8 * hour, idle: hour, revalidate: None };
     let (url, clock) = (Url::parse("https://ml.corp.example").unwrap(), Clock::manual(now));

@@ -3,7 +3,7 @@
 use super::{World, ada, now, refused, valid};
 use crate::support::browser::Browser;
 use hyper::header::COOKIE;
-use postern::policy::reads::{Names, Reads};
+use postern::provider::policy_inputs::{Names, PolicyInputs};
 use postern::provider::principal::{Groups, Principal};
 use postern::sessions::{Session, SessionError, Unusable};
 use serde_json::json;
@@ -34,7 +34,7 @@ fn names(names: &[String]) -> Names {
 /// A gateway whose rules ask for these groups and claims.
 fn asking(groups: &[String], claims: &[&str]) -> World {
     let claims: Vec<String> = claims.iter().map(ToString::to_string).collect();
-    World { reads: Reads { groups: names(groups), claims: names(&claims) }, ..World::new() }
+    World { reads: PolicyInputs { groups: names(groups), claims: names(&claims) }, ..World::new() }
 }
 
 fn signed_in(world: &World, person: &Principal) -> Browser {
@@ -77,7 +77,7 @@ fn many_rules_about_many_of_the_groups_fit_too() {
 fn what_fits_is_kept_whole_whatever_the_rules_ask() {
     let world = asking(&[], &[]);
     let browser = signed_in(&world, &ada());
-    let world = World { reads: Reads { groups: Names::All, claims: Names::All }, ..world };
+    let world = World { reads: PolicyInputs { groups: Names::All, claims: Names::All }, ..world };
     let session = opened(&world, &browser);
     assert_eq!((&session.principal.groups, session.principal.groups_total), (&ada().groups, None));
     assert_eq!(session.principal.claims["department"], "risk");
@@ -94,13 +94,13 @@ fn rules_that_ask_for_one_group_or_claim_more_do_not_count_it() {
         let world = asking(&[guid(1)], &["level"]);
         let browser = signed_in(&world, &crowded(500));
         let claims = claims.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let other = World { reads: Reads { groups: names(&asked), claims: names(&claims) }, ..world };
+        let other = World { reads: PolicyInputs { groups: names(&asked), claims: names(&claims) }, ..world };
         other.clock.advance(MINUTE);
         assert_eq!(refused(now(other.sessions().open(&browser.headers()))), Unusable::AsksForMore);
     }
     for reads in [
-        Reads { groups: Names::All, claims: Names::default() },
-        Reads { groups: Names::default(), claims: Names::All },
+        PolicyInputs { groups: Names::All, claims: Names::default() },
+        PolicyInputs { groups: Names::default(), claims: Names::All },
     ] {
         let world = asking(&[guid(1)], &["level"]);
         let browser = signed_in(&world, &crowded(500));
@@ -114,7 +114,8 @@ fn rules_that_ask_for_one_group_or_claim_more_do_not_count_it() {
 fn rules_that_ask_for_less_count_it() {
     let world = asking(&[guid(1), guid(2)], &["level", "department"]);
     let browser = signed_in(&world, &crowded(500));
-    let other = World { reads: Reads { groups: names(&[guid(2)]), claims: Names::default() }, ..world };
+    let other =
+        World { reads: PolicyInputs { groups: names(&[guid(2)]), claims: Names::default() }, ..world };
     assert_eq!(groups(&opened(&other, &browser)), [guid(2)]);
 }
 
@@ -122,8 +123,10 @@ fn rules_that_ask_for_less_count_it() {
 fn a_fresh_session_that_other_rules_refuse_is_not_sent_round_again() {
     let world = asking(&[guid(1)], &[]);
     let browser = signed_in(&world, &crowded(500));
-    let other =
-        World { reads: Reads { groups: names(&[guid(1), guid(2)]), claims: Names::default() }, ..world };
+    let other = World {
+        reads: PolicyInputs { groups: names(&[guid(1), guid(2)]), claims: Names::default() },
+        ..world
+    };
     other.clock.advance(MINUTE - Duration::from_secs(1));
     assert_eq!(refused(now(other.sessions().open(&browser.headers()))), Unusable::RulesDiffer);
     other.clock.advance(Duration::from_secs(1));

@@ -3,7 +3,7 @@
 use postern::clock::{Clock, UnixSeconds};
 use postern::config::load;
 use postern::gateway::sealer;
-use postern::policy::reads::Reads;
+use postern::provider::policy_inputs::PolicyInputs;
 use postern::provider::principal::principal_from_claims;
 use postern::sessions::{Arrival, ProviderTokens, Seen, Sessions};
 use postern::state::State;
@@ -20,7 +20,7 @@ pub(crate) fn aged_session(configuration: &Path, name: &str, age: Duration) -> S
         &settings.session,
         &settings.public_url,
         &settings.issuers[0],
-        &Reads::default(),
+        &PolicyInputs::default(),
         State::in_memory(clock.clone()),
         clock,
     );

@@ -11,6 +11,7 @@ use postern::http_client::HttpClient;
 use postern::metrics::Metrics;
 use postern::provider::issuer::Issuer;
 use serde_json::{Value, json};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
@@ -60,8 +61,19 @@ impl Believer {
         headers: &[(&str, &str)],
         from_trusted_proxy: bool,
     ) -> Result<Authenticated, AuthnError> {
+        self.request_from(None, headers, from_trusted_proxy).await
+    }
+
+    /// As [`request`](Self::request), from a client at an address.
+    pub(crate) async fn request_from(
+        &self,
+        client_ip: Option<IpAddr>,
+        headers: &[(&str, &str)],
+        from_trusted_proxy: bool,
+    ) -> Result<Authenticated, AuthnError> {
         let headers = header_map(headers);
-        self.authenticator.authenticate(&Presented { headers: &headers, from_trusted_proxy }).await
+        let presented = Presented { headers: &headers, from_trusted_proxy, client_ip };
+        self.authenticator.authenticate(&presented).await
     }
 }
 

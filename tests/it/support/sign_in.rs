@@ -11,9 +11,9 @@ use postern::config::{
 };
 use postern::http_client::HttpClient;
 use postern::metrics::Metrics;
-use postern::policy::reads::{Names, Reads};
 use postern::provider::error::SignInError;
 use postern::provider::issuer::Issuer;
+use postern::provider::policy_inputs::{Names, PolicyInputs};
 use postern::provider::relying_party::RelyingParty;
 use postern::sessions::seal::{Sealer, SealingKey};
 use postern::sessions::{Revalidation, Sessions};
@@ -91,7 +91,7 @@ impl Stack {
 pub(crate) struct Shared {
     pub(crate) sealer: Arc<Sealer>,
     pub(crate) state: State,
-    pub(crate) reads: Reads,
+    pub(crate) reads: PolicyInputs,
     pub(crate) revalidate: Option<(Duration, Audit)>,
     pub(crate) metrics: Arc<Metrics>,
 }
@@ -102,7 +102,7 @@ impl Shared {
         Self {
             sealer: Arc::new(Sealer::new(&SealingKey::random(), &[], &public_url, issuer)),
             state: State::in_memory(clock.clone()),
-            reads: Reads { claims: Names::All, groups: Names::All },
+            reads: PolicyInputs { claims: Names::All, groups: Names::All },
             revalidate: None,
             metrics: Arc::default(),
         }

@@ -31,6 +31,16 @@ impl Authority {
         authority
     }
 
+    /// An authority whose pair is for another name than `localhost`.
+    pub(crate) fn for_name(name: &str) -> Self {
+        let authority = Self::new();
+        fs::write(authority.folder.path().join("server.ext"), format!("subjectAltName=DNS:{name}"))
+            .expect("a file");
+        authority.issue(name, "-days 30");
+        authority.install(name);
+        authority
+    }
+
     /// Another pair of this authority's, by the name of its files.
     pub(crate) fn issue(&self, name: &str, valid: &str) {
         let script = format!(

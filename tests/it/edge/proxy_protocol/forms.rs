@@ -9,6 +9,57 @@ fn v2(command: u8, family: u8, body: &[u8]) -> Vec<u8> {
     [SIGNATURE, &[command, family], &length, body].concat()
 }
 
+/// The header with a checksum as its last TLV.
+fn checked(family: u8, body: &[u8]) -> Vec<u8> {
+    let mut header = v2(0x21, family, &[body, &[3, 0, 4, 0, 0, 0, 0]].concat());
+    let sum = crc32c(&header).to_be_bytes();
+    let at = header.len() - 4;
+    header[at..].copy_from_slice(&sum);
+    header
+}
+
+/// By polynomial division, bit by bit, over reflected bytes (RFC 3720, appendix B.4 has examples).
+fn crc32c(bytes: &[u8]) -> u32 {
+    let mut sum = u32::MAX;
+    for byte in bytes {
+        sum ^= u32::from(byte.reverse_bits()) << 24;
+        for _ in 0..8 {
+            sum = if sum >> 31 == 1 { sum << 1 ^ 0x1edc_6f41 } else { sum << 1 };
+        }
+    }
+    !sum.reverse_bits()
+}
+
+#[test]
+fn a_checksum_that_is_there_must_be_right() {
+    assert_eq!([crc32c(&[0; 32]), crc32c(&[0xff; 32])], [0x8a91_36aa, 0x62a8_ab43]);
+    for (family, body) in [(0x11, IPV4.to_vec()), (0x21, ipv6()), (0x00, vec![5, 0, 1, b'x'])] {
+        let header = checked(family, &body);
+        assert!(matches!(parse(&header), Parsed::Header { .. }), "{header:?}");
+        let behind = [&header[..], b"GET / HTTP/1.1\r\n"].concat();
+        assert_eq!(parse(&behind), parse(&header), "the checksum ends where the header does");
+        // One bit of the addresses, the ports or the sum itself is another.
+        for at in (16..16 + body.len().min(12)).chain(header.len() - 4..header.len()) {
+            let mut torn = header.clone();
+            torn[at] ^= 1;
+            assert!(matches!(parse(&torn), Parsed::Invalid(_)), "byte {at} of {header:?}");
+        }
+    }
+    // Of any other length than four bytes it is no checksum.
+    for vector in [&[3, 0, 0][..], &[3, 0, 3, 0, 0, 0], &[3, 0, 5, 0, 0, 0, 0, 0]] {
+        assert_eq!(
+            parse(&v2(0x21, 0x11, &[&IPV4[..], vector].concat())),
+            Parsed::Invalid("its checksum is wrong"),
+            "{vector:?}"
+        );
+    }
+    // What LOCAL brings is discarded unseen.
+    assert!(matches!(
+        parse(&v2(0x20, 0x11, &[&IPV4[..], &[3, 0, 4, 1, 2, 3, 4]].concat())),
+        Parsed::Header { .. }
+    ));
+}
+
 const IPV4: [u8; 12] = [10, 20, 3, 4, 127, 0, 0, 1, 0xc8, 0x22, 1, 0xbb];
 
 fn ipv6() -> Vec<u8> {
@@ -39,6 +90,7 @@ fn good() -> Vec<(Vec<u8>, Source)> {
         (v2(0x21, 0x21, &ipv6()), client("[2001:db8::7]:51234")),
         (v2(0x21, 0x11, &[&IPV4[..], &unique_id, &ssl].concat()), client("10.20.3.4:51234")),
         (v2(0x21, 0x21, &[ipv6(), ssl.to_vec()].concat()), client("[2001:db8::7]:51234")),
+        (checked(0x11, &[&IPV4[..], &unique_id].concat()), client("10.20.3.4:51234")),
         (v2(0x20, 0x00, &[]), Source::Nobody),
         (v2(0x20, 0x11, &IPV4), Source::Nobody),
         (v2(0x20, 0xff, b"anything"), Source::Nobody),

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 /// What the expressions of a policy can read, beside who the person is. Deciding by these alone decides alike.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Reads {
+pub struct PolicyInputs {
     /// Names of claims at the top level, each read as a whole.
     pub claims: Names,
     /// Groups of which only is asked whether the person is in them.
@@ -20,7 +20,7 @@ pub enum Names {
 }
 
 impl Names {
-    pub(super) fn add(&mut self, name: &str) {
+    pub(crate) fn add(&mut self, name: &str) {
         if let Self::Only(names) = self {
             names.insert(name.to_owned());
         }

@@ -1,4 +1,4 @@
-//! What a new connection is met with. A reload makes another one, which holds for the connections after it.
+//! What a new connection meets. A reload makes other settings, which hold for the connections after it.
 
 use super::tls::Tls;
 use crate::config::{self, Limits};
@@ -7,22 +7,22 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 #[derive(Debug)]
-pub struct Edge {
-    /// Where a PROXY header is required: who may send one.
+pub struct ListenerSettings {
+    /// The networks that may, and must, send a PROXY header; `None` where no header is taken.
     pub(super) proxy_protocol: Option<Vec<IpNet>>,
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) limits: Limits,
 }
 
-impl Edge {
-    /// Reads the certificate and its key. `before` goes on where both are what they were, and with it what its clients
-    /// resume.
+impl ListenerSettings {
+    /// Reads the certificate and its key. Unchanged files keep the TLS state of `before`, and with it the sessions that
+    /// clients resume.
     ///
     /// # Errors
     ///
     /// The pair is not usable, or has expired while the one before it has not, in words for the admin.
     pub fn load(settings: &config::Gateway, before: Option<&Self>, now: SystemTime) -> Result<Self, String> {
-        let before = before.and_then(|edge| edge.tls.as_ref());
+        let before = before.and_then(|before| before.tls.as_ref());
         let tls = settings.listen.tls.as_ref().map(|files| Tls::load(files, before)).transpose()?;
         if let (Some(fresh), Some(before)) = (&tls, before)
             && let Some(complaint) = fresh.validity().complaint(now)
@@ -40,9 +40,9 @@ impl Edge {
         Self { proxy_protocol: None, tls: None, limits }
     }
 
-    /// Whether a connection that was met with `self` would be introduced in the same way now.
-    pub(super) fn introduces_like(&self, now: &Self) -> bool {
-        std::ptr::eq(self, now) || self.proxy_protocol == now.proxy_protocol
+    /// Whether both take PROXY headers from the same networks.
+    pub(super) fn takes_headers_like(&self, other: &Self) -> bool {
+        std::ptr::eq(self, other) || self.proxy_protocol == other.proxy_protocol
     }
 
     pub fn tls(&self) -> Option<&Arc<Tls>> {

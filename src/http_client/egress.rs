@@ -1,0 +1,201 @@
+//! Which way a request leaves this machine: directly, or through the proxy that the environment names.
+//!
+//! The variables are those of curl and of the AWS SDK: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, each also
+//! in lower case. They are read once, at the start.
+
+use hyper::Uri;
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use std::fmt;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use url::{Host, Url};
+
+/// In upper case; the lower-case form of each counts where the upper-case one is not set.
+const PROXIES: [&str; 3] = ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"];
+
+/// Variables that name a place of AWS credentials, which may stand anywhere.
+///
+/// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-container-credentials.html>,
+/// <https://docs.aws.amazon.com/sdkref/latest/guide/feature-imds-credentials.html>
+const CREDENTIAL_PLACES: [&str; 2] =
+    ["AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_EC2_METADATA_SERVICE_ENDPOINT"];
+
+#[derive(Clone, Debug)]
+pub struct Egress(Arc<Rules>);
+
+#[derive(Debug)]
+struct Rules {
+    proxies: Matcher,
+    credential_hosts: Vec<Host>,
+}
+
+/// The way to one host.
+#[derive(Clone, Debug)]
+pub enum Way {
+    Direct,
+    Proxy(Intercept),
+}
+
+impl Egress {
+    /// # Errors
+    ///
+    /// A variable is set to something else than the URL of an HTTP proxy: requests would go past the proxy.
+    pub fn from_environment() -> Result<Self, String> {
+        for name in PROXIES {
+            understood(name)?;
+        }
+        let places = CREDENTIAL_PLACES.iter().filter_map(|name| std::env::var(name).ok());
+        let credential_hosts =
+            places.filter_map(|place| Url::parse(&place).ok()?.host().map(|host| host.to_owned()));
+        Ok(Self(Arc::new(Rules {
+            proxies: Matcher::from_env(),
+            credential_hosts: credential_hosts.collect(),
+        })))
+    }
+
+    /// The way to a URL with a scheme and a host.
+    ///
+    /// This machine, its link and the places of AWS credentials are asked directly, whatever the variables say: a request
+    /// there carries a token or brings credentials back, and a proxy would see both.
+    pub fn way(&self, url: &Uri) -> Way {
+        if url.host().is_some_and(|host| self.is_at_hand(host)) {
+            return Way::Direct;
+        }
+        self.0.proxies.intercept(url).map_or(Way::Direct, Way::Proxy)
+    }
+
+    fn is_at_hand(&self, host: &str) -> bool {
+        let Ok(host) = Host::parse(host.trim_end_matches('.')) else { return false };
+        let is_own = match &host {
+            Host::Domain(name) => name == "localhost" || name.ends_with(".localhost"),
+            Host::Ipv4(address) => is_own(*address),
+            Host::Ipv6(address) => match address.to_ipv4_mapped() {
+                Some(address) => is_own(address),
+                // `fd00:ec2::/32` holds the metadata and credential services of EC2 and EKS.
+                None => {
+                    let is_of_ec2 = matches!(address.segments(), [0xfd00, 0x0ec2, ..]);
+                    is_of_ec2
+                        || address.is_loopback()
+                        || address.is_unspecified()
+                        || address.is_unicast_link_local()
+                }
+            },
+        };
+        is_own || self.0.credential_hosts.contains(&host)
+    }
+}
+
+/// Loopback, and the link-local network, where EC2 and ECS have their metadata and credential services. What is sent to
+/// the unspecified address arrives on this machine, too.
+fn is_own(address: Ipv4Addr) -> bool {
+    address.is_loopback() || address.is_link_local() || address.is_unspecified()
+}
+
+/// The value may hold a password, so it is never shown.
+fn understood(name: &str) -> Result<(), String> {
+    let lower = name.to_ascii_lowercase();
+    let set = [name, &lower].into_iter().find_map(|name| Some((name, std::env::var_os(name)?)));
+    let Some((name, value)) = set else { return Ok(()) };
+    let probe = Uri::from_static("http://host.example/");
+    let proxy = value.to_str().and_then(|value| Matcher::builder().all(value).build().intercept(&probe));
+    if value.is_empty()
+        || proxy.is_some_and(|proxy| matches!(proxy.uri().scheme_str(), Some("http" | "https")))
+    {
+        return Ok(());
+    }
+    Err(format!(
+        "the environment variable {name} is not the URL of an HTTP proxy; allowed: `http://HOST:PORT` or \
+         `https://HOST:PORT`, with `USER:PASSWORD@` before the host where the proxy asks for it"
+    ))
+}
+
+impl fmt::Display for Way {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Direct => f.write_str("directly"),
+            Self::Proxy(proxy) => {
+                let authority = proxy.uri().authority().map_or("", |authority| authority.as_str());
+                write!(f, "through the proxy {authority}")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn way(url: &str) -> bool {
+        let credential_hosts =
+            vec![Host::parse("credentials.corp.example").unwrap(), Host::parse("10.9.8.7").unwrap()];
+        let proxies = Matcher::builder().all("http://u:p@proxy.example:3128").no("direct.example").build();
+        let egress = Egress(Arc::new(Rules { proxies, credential_hosts }));
+        matches!(egress.way(&url.parse().unwrap()), Way::Direct)
+    }
+
+    #[test]
+    fn this_machine_its_link_and_the_places_of_credentials_are_asked_directly() {
+        for host in [
+            "127.0.0.1",
+            "127.8.8.8",
+            "127.1",
+            "0x7f000001",
+            "0.0.0.0",
+            "localhost",
+            "LOCALHOST",
+            "a.localhost",
+            "localhost.",
+            "169.254.169.254",
+            "169.254.170.2",
+            "169.254.170.23",
+            "169.254.0.1",
+            "2852039166",
+            "[::1]",
+            "[::]",
+            "[::ffff:169.254.169.254]",
+            "[::ffff:7f00:1]",
+            "[fe80::1]",
+            "[febf::1]",
+            "[fd00:ec2::23]",
+            "[fd00:ec2::254]",
+            "credentials.corp.example",
+            "CREDENTIALS.corp.example.",
+            "10.9.8.7",
+        ] {
+            for (scheme, port) in [("http", ""), ("https", ""), ("http", ":1338"), ("https", ":8443")] {
+                assert!(way(&format!("{scheme}://{host}{port}/")), "{scheme} {host}{port}");
+            }
+        }
+    }
+
+    #[test]
+    fn everything_else_goes_to_the_proxy_unless_it_is_excepted() {
+        for host in [
+            "idp.corp.example",
+            "169.253.255.255",
+            "169.255.0.1",
+            "10.0.0.1",
+            "128.0.0.1",
+            "[fec0::1]",
+            "[fd00:ec3::1]",
+            "[2001:db8::1]",
+            "notlocalhost",
+            "localhost.example",
+            "x.credentials.corp.example",
+            "10.9.8.70",
+            "169.254.169.254.example",
+        ] {
+            assert!(!way(&format!("https://{host}/")), "{host}");
+        }
+        assert!(way("https://direct.example/") && way("https://below.direct.example/"));
+    }
+
+    #[test]
+    fn a_way_shows_no_password() {
+        let proxies = Matcher::builder().all("http://user:hidden@proxy.example:3128").build();
+        let egress = Egress(Arc::new(Rules { proxies, credential_hosts: Vec::new() }));
+        let way = egress.way(&Uri::from_static("https://idp.corp.example/"));
+        assert_eq!(way.to_string(), "through the proxy proxy.example:3128");
+        assert!(!format!("{way:?} {egress:?}").contains("hidden"));
+    }
+}

@@ -1,0 +1,221 @@
+//! Where a connection that speaks HTTP stands, and how long it may stand there.
+//!
+//! The stream and the service say what happens, and [`overdue`](Progress::overdue) resolves once a phase has taken too long.
+//! hyper's `header_read_timeout` cannot do this: it runs while a connection is idle, too, so `idle` could not be longer than
+//! `request_head`; and nothing in hyper ends a connection whose client does not read.
+
+use super::request_line::RequestLine;
+use crate::config::Deadlines;
+use crate::metrics::GaugeGuard;
+use hyper::Version;
+use prometheus_client::metrics::gauge::Gauge;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, ready};
+use std::time::Duration;
+use tokio::time::{Instant, Sleep};
+
+/// How long a client may take to close its side once ours is closed, and to ask once the connection is told to end.
+pub(super) const LINGER: Duration = Duration::from_secs(2);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// The first request's head is not complete.
+    FirstHead,
+    /// The head of a later request has begun.
+    NextHead,
+    /// Requests are under way.
+    Busy,
+    /// All requests are answered.
+    Idle,
+    /// Our side is closed.
+    Closed,
+}
+
+#[derive(Debug)]
+pub(super) struct Progress {
+    deadlines: Deadlines,
+    active: Gauge,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    since: Instant,
+    /// Requests under way.
+    requests: usize,
+    /// Those of them with an answer that was not yet handed over.
+    answers: usize,
+    /// Since when the client has not read what was to be sent.
+    blocked: Option<Instant>,
+    /// Since when the connection is told to end.
+    leaving: Option<Instant>,
+    /// Over HTTP/2, bytes say nothing of requests.
+    is_multiplexed: bool,
+    line: RequestLine,
+    line_after: RequestLine,
+    active: Option<GaugeGuard>,
+}
+
+impl Progress {
+    /// `active` counts the connections with requests under way.
+    pub(super) fn new(deadlines: Deadlines, active: Gauge) -> Arc<Self> {
+        let state = State {
+            phase: Phase::FirstHead,
+            since: Instant::now(),
+            requests: 0,
+            answers: 0,
+            blocked: None,
+            leaving: None,
+            is_multiplexed: false,
+            line: RequestLine::default(),
+            line_after: RequestLine::default(),
+            active: None,
+        };
+        Arc::new(Self { deadlines, active, state: Mutex::new(state) })
+    }
+
+    /// Bytes came from the client.
+    pub(super) fn received(&self, bytes: &[u8]) {
+        let mut state = self.state();
+        if state.is_multiplexed || matches!(state.phase, Phase::Busy | Phase::Closed) {
+            return;
+        }
+        // Empty lines before a request are ignored (RFC 9112, section 2.2).
+        if state.phase == Phase::Idle && bytes.iter().any(|byte| !matches!(byte, b'\r' | b'\n')) {
+            state.enter(Phase::NextHead);
+        }
+        state.line.read(bytes);
+        state.line_after = RequestLine::after(bytes);
+    }
+
+    /// The client takes what is sent to it, or does not.
+    pub(super) fn sent(&self, is_blocked: bool) {
+        let mut state = self.state();
+        if is_blocked != state.blocked.is_some() {
+            state.blocked = is_blocked.then(Instant::now);
+        }
+    }
+
+    /// Our side is closed.
+    pub(super) fn close(&self) {
+        self.state().enter(Phase::Closed);
+    }
+
+    /// The connection is told to end. False where a request is on its way in, whose answer will end it.
+    pub(super) fn leave(&self) -> bool {
+        let mut state = self.state();
+        state.leaving.get_or_insert_with(Instant::now);
+        state.phase != Phase::NextHead
+    }
+
+    /// Resolves with the phase that has taken longer than it may. Sets the timer only when it fires or a deadline has come
+    /// nearer, so a busy connection does not touch it.
+    pub(super) async fn overdue(&self, mut timer: Pin<&mut Sleep>) -> Phase {
+        poll_fn(|context| {
+            loop {
+                let (phase, due) = self.due();
+                if due < timer.deadline() {
+                    timer.as_mut().reset(due);
+                }
+                ready!(timer.as_mut().poll(context));
+                if due <= Instant::now() {
+                    return Poll::Ready(phase);
+                }
+                timer.as_mut().reset(due);
+            }
+        })
+        .await
+    }
+
+    pub(super) fn due(&self) -> (Phase, Instant) {
+        let state = self.state();
+        let deadlines = &self.deadlines;
+        let allowed = match state.phase {
+            Phase::FirstHead | Phase::NextHead => deadlines.request_head,
+            Phase::Busy if state.answers > 0 => deadlines.write,
+            // The handler answers in time; this is for what it cannot end.
+            Phase::Busy => deadlines.request + deadlines.write,
+            Phase::Idle => deadlines.idle,
+            // The stream ends by itself after `LINGER`.
+            Phase::Closed => 2 * LINGER,
+        };
+        let waits_for_request = matches!(state.phase, Phase::FirstHead | Phase::NextHead | Phase::Idle);
+        let leaving = state.leaving.filter(|_| waits_for_request);
+        let ends = [
+            Some(state.since + allowed),
+            state.blocked.map(|since| since + deadlines.write),
+            leaving.map(|since| since.max(state.since) + LINGER),
+        ];
+        let due = ends.into_iter().flatten().min().unwrap_or(state.since);
+        (state.phase, due)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn enter(&mut self, phase: Phase) {
+        if self.phase != Phase::Closed {
+            self.phase = phase;
+            self.since = Instant::now();
+        }
+    }
+}
+
+/// A request from its head until its answer was handed to the connection, or dropped.
+#[derive(Debug)]
+pub(super) struct UnderWay {
+    progress: Arc<Progress>,
+    is_answered: bool,
+    /// Its target had a fragment.
+    pub(super) has_fragment: bool,
+}
+
+impl UnderWay {
+    pub(super) fn begin(progress: &Arc<Progress>, version: Version) -> Self {
+        let mut state = progress.state();
+        state.requests += 1;
+        state.is_multiplexed = version == Version::HTTP_2;
+        let has_fragment = !state.is_multiplexed && state.line == RequestLine::Fragment;
+        state.line = state.line_after;
+        state.active.get_or_insert_with(|| GaugeGuard::of(&progress.active));
+        state.enter(Phase::Busy);
+        drop(state);
+        Self { progress: Arc::clone(progress), is_answered: false, has_fragment }
+    }
+
+    /// There is an answer, and the client may take it.
+    pub(super) fn answered(&mut self) {
+        let mut state = self.progress.state();
+        state.answers += 1;
+        state.enter(Phase::Busy);
+        drop(state);
+        self.is_answered = true;
+    }
+
+    /// A part of the answer was handed over.
+    pub(super) fn goes_on(&self) {
+        self.progress.state().enter(Phase::Busy);
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut state = self.progress.state();
+        state.requests = state.requests.saturating_sub(1);
+        if self.is_answered {
+            state.answers = state.answers.saturating_sub(1);
+        }
+        if state.requests == 0 {
+            state.active = None;
+            state.enter(Phase::Idle);
+        } else {
+            state.enter(Phase::Busy);
+        }
+    }
+}
