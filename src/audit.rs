@@ -37,6 +37,8 @@ pub enum Event {
     SignOut,
     /// The identity provider no longer stands by a session, which ended it.
     Withdraw,
+    /// A session goes on although the identity provider could not be asked about it in time.
+    Unchecked,
     Start,
     Reload,
     /// Records are missing here.
@@ -243,6 +245,7 @@ impl Event {
             Self::SignIn => "sign-in",
             Self::SignOut => "sign-out",
             Self::Withdraw => "withdraw",
+            Self::Unchecked => "unchecked",
             Self::Start => "start",
             Self::Reload => "reload",
             Self::Lost => "lost",

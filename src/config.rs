@@ -124,8 +124,16 @@ pub struct SessionConfig {
     pub keys: Vec<SecretSource>,
     pub lifetime: Duration,
     pub idle: Duration,
+    pub revalidate: Option<RevalidationConfig>,
+}
+
+/// Asking the provider again about a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RevalidationConfig {
     /// How long what the provider said of a person counts before it is asked again.
-    pub revalidate: Option<Duration>,
+    pub interval: Duration,
+    /// How long a session goes on without being confirmed where the provider refuses this gateway's client.
+    pub unconfirmed: Duration,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

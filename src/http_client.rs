@@ -7,7 +7,9 @@ use crate::clock::UnixSeconds;
 use crate::secret::Secret;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue};
+use hyper::header::{
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION,
+};
 use hyper::{Method, Request, StatusCode};
 use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
@@ -19,6 +21,8 @@ use url::Url;
 /// No answer of an identity provider needs more.
 const LARGEST_ANSWER: usize = 256 * 1024;
 const DEADLINE: Duration = Duration::from_secs(5);
+/// How much of a `Content-Type` is told.
+const LONGEST_CONTENT_TYPE: usize = 100;
 
 #[derive(Clone, Debug)]
 pub struct HttpClient(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
@@ -29,6 +33,10 @@ pub struct Answer {
     pub body: Bytes,
     /// What time it is there.
     pub date: Option<UnixSeconds>,
+    /// The `Content-Type` as it came, fit to be shown.
+    pub content_type: Option<String>,
+    /// Where the answer sends a browser.
+    pub location: Option<String>,
 }
 
 /// Why there is no answer. Carries the host asked, never a query or a body.
@@ -68,7 +76,7 @@ impl HttpClient {
         self.send(Method::GET, url, None, None, Bytes::new()).await
     }
 
-    /// Asks with a bearer token (`UserInfo`).
+    /// Asks with a bearer token (`UserInfo`, whose answer may be signed: OpenID Connect Core 1.0, section 5.3.2).
     ///
     /// # Errors
     ///
@@ -102,8 +110,9 @@ impl HttpClient {
     ) -> Result<Answer, HttpError> {
         let host = url.host_str().unwrap_or_default().to_owned();
         let unreachable = |cause: String| HttpError::Unreachable { host: host.clone(), cause };
-        let mut request =
-            Request::builder().method(method).uri(url.as_str()).header(ACCEPT, "application/json");
+        let asks_user_info = method == Method::GET && authorization.is_some();
+        let accept = if asks_user_info { "application/json, application/jwt" } else { "application/json" };
+        let mut request = Request::builder().method(method).uri(url.as_str()).header(ACCEPT, accept);
         if let Some(content_type) = content_type {
             request = request.header(CONTENT_TYPE, content_type);
         }
@@ -116,9 +125,15 @@ impl HttpClient {
         let request = request.body(Full::new(body)).map_err(|error| unreachable(error.to_string()))?;
         let exchange = async {
             let response = self.0.request(request).await.map_err(|error| unreachable(causes(&error)))?;
-            let (status, date) = (response.status(), date(response.headers()));
-            match Limited::new(response.into_body(), LARGEST_ANSWER).collect().await {
-                Ok(body) => Ok(Answer { status, body: body.to_bytes(), date }),
+            let (head, body) = response.into_parts();
+            match Limited::new(body, LARGEST_ANSWER).collect().await {
+                Ok(body) => Ok(Answer {
+                    status: head.status,
+                    body: body.to_bytes(),
+                    date: date(&head.headers),
+                    content_type: kind(&head.headers),
+                    location: text(&head.headers, &LOCATION).map(str::to_owned),
+                }),
                 Err(error) if error.is::<http_body_util::LengthLimitError>() => {
                     Err(HttpError::TooLarge { host: host.clone() })
                 }
@@ -134,7 +149,16 @@ impl HttpClient {
 
 /// RFC 9110, section 6.6.1.
 fn date(headers: &HeaderMap) -> Option<UnixSeconds> {
-    UnixSeconds::of_http_date(headers.get(DATE)?.to_str().ok()?)
+    UnixSeconds::of_http_date(text(headers, &DATE)?)
+}
+
+fn kind(headers: &HeaderMap) -> Option<String> {
+    Some(text(headers, &CONTENT_TYPE)?.chars().take(LONGEST_CONTENT_TYPE).collect())
+}
+
+/// A header that is visible ASCII.
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
 }
 
 /// An error with its causes: the outermost of hyper's says only that the client failed, and the AWS SDK's only that a
@@ -148,6 +172,16 @@ pub(crate) fn causes(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+impl HttpError {
+    /// The other side is out of reach or too slow. An answer that is too long is an answer.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::TimedOut { .. } | Self::Unreachable { .. } => true,
+            Self::TooLarge { .. } => false,
+        }
+    }
 }
 
 impl fmt::Display for HttpError {

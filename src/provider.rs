@@ -13,3 +13,5 @@ pub(crate) mod recognised;
 mod refresh;
 pub mod relying_party;
 mod single_flight;
+mod token_answer;
+mod user_info;

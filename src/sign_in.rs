@@ -242,7 +242,9 @@ impl SignIn {
         let exchange = self.party.exchange(&provider, &code, &self.redirect_uri, &attempt.verifier);
         let (id_token, tokens) = match exchange.await {
             // Another replica used the code, or it was left lying for too long.
-            Err(SignInError::TokenRefused { error }) if error == "invalid_grant" && !attempt.is_restart => {
+            Err(SignInError::TokenRefused { error, .. })
+                if error == "invalid_grant" && !attempt.is_restart =>
+            {
                 return Ok(None);
             }
             other => other?,
@@ -260,7 +262,7 @@ impl SignIn {
         }
         let expected = Expected::IdToken { client_id: self.party.client_id(), nonce: &attempt.nonce };
         let Identified { principal, provider_session } =
-            self.party.person(&id_token, &tokens.access_token, expected).await?;
+            self.party.person(&id_token, tokens.access_token.as_deref(), expected).await?;
         if let Some(hints) = &self.hints {
             hints.keep(&principal, provider_session.as_deref(), &id_token).await;
         }

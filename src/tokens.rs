@@ -6,7 +6,7 @@
 pub mod claims;
 mod date;
 pub mod error;
-mod json;
+pub(crate) mod json;
 pub mod jwks;
 pub mod jws;
 mod public_key;

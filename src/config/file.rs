@@ -212,6 +212,9 @@ pub struct Session {
     pub idle: Option<At<String>>,
     /// Asks the provider again, by refresh token; `1s` to `lifetime`. By default never.
     pub revalidate: Option<At<String>>,
+    /// How long a session goes on that cannot be asked about because the provider refuses this gateway's client;
+    /// `revalidate` to `lifetime`. By default four times `revalidate`.
+    pub unconfirmed: Option<At<String>>,
     /// Seals sessions by a random key in place of `keys`: they end with the process and no other replica opens them.
     pub insecure_ephemeral_session_key: Option<At<bool>>,
 }

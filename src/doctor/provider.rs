@@ -122,28 +122,33 @@ pub(super) async fn client(
     let id = &sign_in.client_id;
     match party.try_client(&redirect_uri(&settings.public_url)).await {
         Ok(()) => asking.ok("client", format!("the provider accepts the client `{id}` and its credential")),
-        Err(SignInError::TokenRefused { error }) if error == "invalid_client" => asking.failed(
+        Err(SignInError::TokenRefused { error, description }) if error == "invalid_client" => asking.failed(
             "client",
-            format!("the provider refuses the client `{id}` or its credential: invalid_client"),
+            format!("the provider refuses the client `{id}` or its credential: invalid_client{}", told(description)),
             format!(
                 "compare `sign_in.client_id` and `{key}` with the client's registration: its secret may have been \
                  renewed, or it may be registered for another way to authenticate"
             ),
         ),
-        Err(SignInError::TokenRefused { error }) if error == "unauthorized_client" => asking.failed(
+        Err(SignInError::TokenRefused { error, description }) if error == "unauthorized_client" => asking.failed(
             "client",
-            format!("the provider refuses the client `{id}`: unauthorized_client"),
+            format!("the provider refuses the client `{id}`: unauthorized_client{}", told(description)),
             "allow the authorization code flow in the client's registration",
         ),
         Err(SignInError::Provider(_)) => asking.skipped("client", "the provider's endpoints are not known"),
-        Err(SignInError::TokenRefused { error }) => asking.warning(
+        Err(error @ (SignInError::TokenRefused { .. } | SignInError::TokenStatus { .. })) => asking.warning(
             "client",
-            format!("the provider refuses a code that nobody issued, but by `{error}` instead of `invalid_grant`"),
+            format!("the provider refuses a code that nobody issued, but not by `invalid_grant`: {error}"),
             "whether it knows the client is not told by that: sign in once",
         ),
         Err(SignInError::Unreachable(error)) => asking.failed("client", error.to_string(), of_exchange(&error)),
         Err(error) => asking.failed("client", error.to_string(), UNUSABLE),
     }
+}
+
+/// What the provider says of an error, in its own words.
+fn told(description: Option<String>) -> String {
+    description.map(|description| format!(" ({description:?})")).unwrap_or_default()
 }
 
 /// What to do about a document that cannot be had or used: about a wrong status, to look at its `address`.

@@ -196,8 +196,8 @@ pub(crate) fn browser_sign_in(
         state.clone(),
         clock.clone(),
     );
-    if let (Some(interval), Some((metrics, audit))) = (settings.session.revalidate, observers) {
-        let revalidation = Revalidation::new(interval, Arc::clone(&party), metrics, audit);
+    if let (Some(config), Some((metrics, audit))) = (settings.session.revalidate, observers) {
+        let revalidation = Revalidation::new(config, Arc::clone(&party), metrics, audit);
         sessions = sessions.with_revalidation(revalidation);
     }
     let sessions = Arc::new(sessions);

@@ -37,6 +37,18 @@ pub(crate) async fn fetch(http: &HttpClient, url: &Url) -> Result<Answer, FetchE
     }
 }
 
+impl FetchError {
+    /// Whoever publishes the document is out of reach or out of order: no answer in time, 5xx or 429.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::Http(error) => error.is_outage(),
+            Self::Status { status, .. } => *status >= 500 || *status == 429,
+            Self::OtherIssuer { .. } | Self::Unusable(_) => false,
+            Self::Unfinished => true,
+        }
+    }
+}
+
 impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

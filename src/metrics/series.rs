@@ -141,7 +141,10 @@ pub struct Sessions {
     pub back_channel_logout: Counter,
     pub back_channel_refused: Counter,
     pub revalidated: Counter,
+    /// For whatever reason.
     pub revalidation_failed: Counter,
+    /// Of those: the provider refuses this gateway's client.
+    pub revalidation_refused: Counter,
     pub withdrawn: Counter,
 }
 
@@ -158,6 +161,7 @@ impl Sessions {
             back_channel_refused: of("back-channel-refused"),
             revalidated: of("revalidated"),
             revalidation_failed: of("revalidation-failed"),
+            revalidation_refused: of("revalidation-refused"),
             withdrawn: of("withdrawn"),
         }
     }

@@ -1,6 +1,8 @@
 //! This gateway as an OAuth client: what it asks of the token endpoint and of `UserInfo`, and how it says who it is.
 
-use super::error::{SignInError, error_code};
+use super::error::SignInError;
+use super::token_answer::Tokens;
+use super::user_info::UserInfo;
 use crate::clock::Clock;
 use crate::config::{ClientAuthentication, SignInConfig};
 use crate::http_client::HttpClient;
@@ -8,10 +10,8 @@ use crate::provider::discovery::Provider;
 use crate::secret::{Secret, random};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use hyper::StatusCode;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::Serialize;
 use std::fmt;
 use std::time::Duration;
 use url::{Url, form_urlencoded};
@@ -31,14 +31,6 @@ pub(super) struct Client {
 enum Authentication {
     Secret(Zeroizing<String>),
     PrivateKey { algorithm: Algorithm, key: EncodingKey },
-}
-
-/// What the token endpoint gives for a code or a refresh token. Not verified, and never shown.
-pub(crate) struct Tokens {
-    /// A refresh may go without (OpenID Connect Core 1.0, section 12.2).
-    pub(crate) id_token: Option<String>,
-    pub(crate) access_token: String,
-    pub(crate) refresh_token: Option<String>,
 }
 
 impl Client {
@@ -82,7 +74,7 @@ impl Client {
             ("code_verifier", verifier),
         ];
         let mut tokens = self.grant(provider, issuer, &form).await?;
-        let id_token = tokens.id_token.take().ok_or(SignInError::MalformedTokens("it has no id_token"))?;
+        let id_token = tokens.id_token.take().ok_or(SignInError::malformed("its `id_token` is missing"))?;
         Ok((id_token, tokens))
     }
 
@@ -110,29 +102,17 @@ impl Client {
             (self.authenticate(&mut form, provider, issuer)?, form.finish())
         };
         let answer = self.http.post_form(&provider.token_endpoint, authorization.as_ref(), form).await?;
-        if answer.status == StatusCode::OK {
-            return Tokens::parse(&answer.body);
-        }
-        check_working(answer.status)?;
-        let error = serde_json::from_slice::<TokenErrorBody>(&answer.body)
-            .map_or_else(|_| format!("status_{}", answer.status.as_u16()), |body| error_code(&body.error));
-        Err(SignInError::TokenRefused { error })
+        Tokens::of(&answer)
     }
 
-    /// OpenID Connect Core 1.0, section 5.3. Signed answers are not taken: they must be asked for.
+    /// OpenID Connect Core 1.0, section 5.3.
     pub(super) async fn user_info(
         &self,
         endpoint: &Url,
         access_token: &str,
-    ) -> Result<Map<String, Value>, SignInError> {
+    ) -> Result<UserInfo, SignInError> {
         let authorization = Secret::new(format!("Bearer {access_token}"));
-        let answer = self.http.get_authorized(endpoint, &authorization).await?;
-        check_working(answer.status)?;
-        let status = answer.status.as_u16();
-        match serde_json::from_slice(&answer.body) {
-            Ok(claims) if answer.status == StatusCode::OK => Ok(claims),
-            _ => Err(SignInError::UserInfo { status }),
-        }
+        UserInfo::of(&self.http.get_authorized(endpoint, &authorization).await?)
     }
 
     /// Says who we are, in the form or in the `Authorization` value that is returned.
@@ -184,18 +164,6 @@ impl Client {
     }
 }
 
-impl Tokens {
-    fn parse(body: &[u8]) -> Result<Self, SignInError> {
-        let body: TokenBody = serde_json::from_slice(body)
-            .map_err(|_| SignInError::MalformedTokens("it is not the JSON of a token response"))?;
-        if !body.token_type.eq_ignore_ascii_case("bearer") {
-            return Err(SignInError::MalformedTokens("its token_type is not Bearer"));
-        }
-        let TokenBody { access_token, id_token, refresh_token, .. } = body;
-        Ok(Self { id_token, access_token, refresh_token })
-    }
-}
-
 #[derive(Serialize)]
 struct Assertion<'a> {
     iss: &'a str,
@@ -204,19 +172,6 @@ struct Assertion<'a> {
     jti: String,
     iat: u64,
     exp: u64,
-}
-
-#[derive(Deserialize)]
-struct TokenBody {
-    access_token: String,
-    token_type: String,
-    id_token: Option<String>,
-    refresh_token: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct TokenErrorBody {
-    error: String,
 }
 
 /// RFC 6749, section 2.3.1: both parts are form-encoded before they are joined.
@@ -248,12 +203,4 @@ impl fmt::Debug for Authentication {
             Self::PrivateKey { .. } => "PrivateKey(..)",
         })
     }
-}
-
-/// A provider that is out of order says nothing about the person.
-fn check_working(status: StatusCode) -> Result<(), SignInError> {
-    if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-        return Err(SignInError::ProviderFailed { status: status.as_u16() });
-    }
-    Ok(())
 }

@@ -38,21 +38,41 @@ pub enum SignInError {
     /// The token endpoint answered with an error: its code (RFC 6749, section 5.2).
     TokenRefused {
         error: String,
+        /// Its own words, for operators.
+        description: Option<String>,
     },
-    /// The token endpoint's answer is not one: what is wrong with it.
-    MalformedTokens(&'static str),
+    /// The token endpoint answered by another status than 200 and without an error code.
+    TokenStatus {
+        status: u16,
+        content_type: Option<String>,
+    },
+    /// The token endpoint's answer holds no tokens that can be used: what is wrong with it.
+    MalformedTokens(String),
+    /// `UserInfo` is needed, and the token endpoint gave no access token to ask it with.
+    NoAccessToken,
+    /// A refresh brought no ID token, and `UserInfo` cannot be asked instead: for want of what.
+    NothingSaid(&'static str),
     /// The ID token fails a check, or does not name a person of the issuer.
     Token(TokenError),
     /// `at_hash` of the ID token is another access token's.
     WrongAccessToken,
-    /// `UserInfo` did not answer with claims: the status.
+    /// `UserInfo` did not answer with claims.
     UserInfo {
         status: u16,
+        content_type: Option<String>,
     },
+    /// A signed answer of `UserInfo` fails a check, or one that stands for an ID token does not name a person of the issuer.
+    UserInfoToken(TokenError),
+    /// `UserInfo` names no `sub`, or another one than was asked about (OpenID Connect Core 1.0, section 5.3.2).
+    UserInfoSubject,
     Session(SessionError),
 }
 
 impl SignInError {
+    pub(super) fn malformed(what: impl Into<String>) -> Self {
+        Self::MalformedTokens(what.into())
+    }
+
     /// The stable word for programs, logs and metrics.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -66,10 +86,13 @@ impl SignInError {
             Self::UnusableEndpoint => "unusable-endpoint",
             Self::NoClientAuthentication => "no-client-authentication",
             Self::UnusableClientKey => "unusable-client-key",
-            Self::TokenRefused { .. } => "token-refused",
+            Self::TokenRefused { .. } | Self::TokenStatus { .. } => "token-refused",
             Self::MalformedTokens(_) => "malformed-tokens",
-            Self::Token(error) => error.reason(),
+            Self::NoAccessToken => "no-access-token",
+            Self::NothingSaid(_) => "nothing-said",
+            Self::Token(error) | Self::UserInfoToken(error) => error.reason(),
             Self::WrongAccessToken => "wrong-access-token",
+            Self::UserInfoSubject => "wrong-subject",
             Self::UserInfo { .. } => "user-info-refused",
             Self::Session(SessionError::TooBig { .. }) => "session-too-big",
         }
@@ -80,10 +103,44 @@ impl SignInError {
         match self {
             Self::Provider(_) | Self::Unreachable(_) | Self::Crowded | Self::ProviderFailed { .. } => true,
             Self::Refused { error, .. } => error == "temporarily_unavailable",
-            Self::Token(error) => error.is_unavailable(),
+            Self::Token(error) | Self::UserInfoToken(error) => error.is_unavailable(),
             _ => false,
         }
     }
+
+    /// The provider is out of reach or out of order: no connection, no answer in time, 5xx or 429. Every other answer is one.
+    pub(crate) fn is_outage(&self) -> bool {
+        match self {
+            Self::Unreachable(error) => error.is_outage(),
+            Self::ProviderFailed { .. } | Self::Crowded => true,
+            Self::Provider(error)
+            | Self::Token(TokenError::KeysUnavailable(error))
+            | Self::UserInfoToken(TokenError::KeysUnavailable(error)) => error.is_outage(),
+            _ => false,
+        }
+    }
+
+    /// It says something about this gateway or about the provider's documents, and nothing about the person.
+    pub(crate) fn is_about_the_client(&self) -> bool {
+        match self {
+            Self::TokenRefused { error, .. } => matches!(
+                error.as_str(),
+                "invalid_client" | "unauthorized_client" | "unsupported_grant_type" | "invalid_scope"
+            ),
+            Self::NoClientAuthentication | Self::UnusableClientKey | Self::Provider(_) => true,
+            Self::Token(error) | Self::UserInfoToken(error) => {
+                // One replica's clock that is behind must not end everybody's sessions at once.
+                error.is_unavailable() || error.is_from_the_future()
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Words that someone else sent, fit for the log: bounded, and without control characters.
+pub(crate) fn described(text: &str) -> String {
+    const LONGEST: usize = 300;
+    text.chars().take(LONGEST).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// An error code that someone else sent, fit to be shown: the characters and length of the registered ones, or `other`.
@@ -102,7 +159,7 @@ impl fmt::Display for SignInError {
             Self::WrongIssuer => f.write_str("the callback does not come from the configured issuer"),
             Self::Refused { error, description } => {
                 write!(f, "the provider refused the sign-in: {error}")?;
-                description.as_ref().map_or(Ok(()), |description| write!(f, " ({description:?})"))
+                write_description(f, description.as_deref())
             }
             Self::Provider(error) => write!(f, "the provider's metadata cannot be had: {error}"),
             Self::UnusableEndpoint => f.write_str("the provider's authorization endpoint is not a plain URL"),
@@ -113,14 +170,37 @@ impl fmt::Display for SignInError {
             Self::Unreachable(error) => error.fmt(f),
             Self::Crowded => f.write_str("too many sign-ins wait for the provider"),
             Self::ProviderFailed { status } => write!(f, "the provider answered {status}"),
-            Self::TokenRefused { error } => write!(f, "the token endpoint refused the code: {error}"),
+            Self::TokenRefused { error, description } => {
+                write!(f, "the token endpoint refused: {error}")?;
+                write_description(f, description.as_deref())
+            }
+            Self::TokenStatus { status, content_type } => {
+                let kind = content_type.as_deref().unwrap_or("none");
+                write!(f, "the token endpoint answered {status} without an error code (content type: {kind})")
+            }
             Self::MalformedTokens(what) => write!(f, "the token endpoint's answer is unusable: {what}"),
+            Self::NoAccessToken => f.write_str(
+                "the ID token leaves out claims that UserInfo is asked for, and the token endpoint gave no access_token \
+                 to ask with",
+            ),
+            Self::NothingSaid(want) => {
+                write!(f, "the token endpoint gave no id_token, and UserInfo cannot be asked instead: {want}")
+            }
             Self::Token(error) => write!(f, "the ID token is refused: {error}"),
             Self::WrongAccessToken => f.write_str("the ID token belongs to another access token"),
-            Self::UserInfo { status } => write!(f, "the UserInfo endpoint answered {status} without claims"),
+            Self::UserInfo { status, content_type } => {
+                let kind = content_type.as_deref().unwrap_or("none");
+                write!(f, "the UserInfo endpoint answered {status} without claims (content type: {kind})")
+            }
+            Self::UserInfoToken(error) => write!(f, "the UserInfo endpoint's answer is refused: {error}"),
+            Self::UserInfoSubject => f.write_str("the UserInfo endpoint's `sub` is missing or another one"),
             Self::Session(error) => error.fmt(f),
         }
     }
+}
+
+fn write_description(f: &mut fmt::Formatter<'_>, description: Option<&str>) -> fmt::Result {
+    description.map_or(Ok(()), |description| write!(f, " ({description:?})"))
 }
 
 impl std::error::Error for SignInError {}

@@ -1,7 +1,9 @@
 //! This gateway as the relying party of an OpenID provider: what it is told of a person, at the sign-in and after it.
 
-use super::client::{Client, Tokens};
+use super::client::Client;
 use super::error::SignInError;
+use super::token_answer::Tokens;
+use super::user_info::UserInfo;
 use crate::clock::Clock;
 use crate::config::SignInConfig;
 use crate::http_client::HttpClient;
@@ -10,8 +12,9 @@ use crate::provider::issuer::Issuer;
 use crate::provider::policy_inputs::{Names, PolicyInputs};
 use crate::provider::principal::{self, Lack, Principal};
 use crate::tokens::claims::{Claims, Expected};
+use crate::tokens::error::TokenError;
 use crate::tokens::jws::UnverifiedToken;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::sync::Arc;
 use url::Url;
 
@@ -76,9 +79,9 @@ impl RelyingParty {
         const NO_VERIFIER: &str = "a-verifier-of-forty-three-characters-or-more";
         let provider = self.issuer.provider().await?;
         match self.exchange(&provider, NO_CODE, redirect_uri, NO_VERIFIER).await {
-            Err(SignInError::TokenRefused { error }) if error == "invalid_grant" => Ok(()),
+            Err(SignInError::TokenRefused { error, .. }) if error == "invalid_grant" => Ok(()),
             Err(error) => Err(error),
-            Ok(_) => Err(SignInError::MalformedTokens("it is for a code that nobody issued")),
+            Ok(_) => Err(SignInError::malformed("it is for a code that nobody issued")),
         }
     }
 
@@ -91,45 +94,84 @@ impl RelyingParty {
     pub(crate) async fn person(
         &self,
         id_token: &str,
-        access_token: &str,
+        access_token: Option<&str>,
         expected: Expected<'_>,
     ) -> Result<Identified, SignInError> {
         let claims = self.verified_claims(id_token, access_token, expected).await?;
         let provider_session = claims.get("sid").and_then(Value::as_str).map(str::to_owned);
         let subject = claims.subject().unwrap_or_default().to_owned();
-        let principal = self.issuer.principal(claims).inspect_err(|error| {
-            tracing::warn!(issuer = %self.issuer.name(), subject, %error, "sign-in.names-nobody");
-        })?;
+        let principal =
+            self.issuer.principal(claims).inspect_err(|error| self.log_nobody(&subject, error))?;
         Ok(Identified { principal, provider_session })
+    }
+
+    /// The same where a refresh brought no ID token (OpenID Connect Core 1.0, section 12.2): `UserInfo` says it of the same
+    /// `subject`. `sign_in` are the claims about the sign-in itself, which no refresh changes.
+    pub(crate) async fn person_without_id_token(
+        &self,
+        access_token: Option<&str>,
+        subject: &str,
+        sign_in: Map<String, Value>,
+    ) -> Result<Identified, SignInError> {
+        let provider = self.issuer.provider().await?;
+        let endpoint = provider.userinfo_endpoint.as_ref();
+        let endpoint = endpoint.ok_or(SignInError::NothingSaid("the provider has no such endpoint"))?;
+        let access_token = access_token.ok_or(SignInError::NothingSaid("there is no access_token"))?;
+        let mut claims = self.user_info(endpoint, access_token).await?;
+        if claims.get("sub").and_then(Value::as_str) != Some(subject) {
+            return Err(SignInError::UserInfoSubject);
+        }
+        claims.extend(sign_in);
+        let principal = principal::map(self.issuer.config(), Arc::new(claims)).map_err(TokenError::Mapping);
+        let principal = principal.inspect_err(|error| self.log_nobody(subject, error));
+        Ok(Identified { principal: principal.map_err(SignInError::UserInfoToken)?, provider_session: None })
     }
 
     /// The ID token's claims, and those of `UserInfo` where the ID token leaves out one that we are to read.
     async fn verified_claims(
         &self,
         id_token: &str,
-        access_token: &str,
+        access_token: Option<&str>,
         expected: Expected<'_>,
     ) -> Result<Claims, SignInError> {
         let token = UnverifiedToken::parse_id_token(id_token)?;
         let claims = self.issuer.verify(&token, expected).await?;
-        if !claims.fits_access_token(access_token) {
+        if access_token.is_some_and(|access_token| !claims.fits_access_token(access_token)) {
             return Err(SignInError::WrongAccessToken);
         }
         let provider = self.issuer.provider().await?;
         let Some(endpoint) = &provider.userinfo_endpoint else { return Ok(claims) };
-        match principal::lack(self.issuer.config(), claims.all()) {
-            Lack::Nothing => Ok(claims),
+        let lack = principal::lack(self.issuer.config(), claims.all());
+        if lack == Lack::Nothing {
+            return Ok(claims);
+        }
+        let user_info = match access_token {
+            Some(access_token) => self.user_info(endpoint, access_token).await,
+            None => Err(SignInError::NoAccessToken),
+        };
+        match user_info {
+            Ok(user_info) => claims.with_user_info(user_info).map_err(|_| SignInError::UserInfoSubject),
             // For pages only: `UserInfo` may fail, unless it may say what a rule asks for.
-            Lack::Name => match self.client.user_info(endpoint, access_token).await {
-                Ok(user_info) => Ok(claims.with_user_info(user_info)?),
-                Err(_) if self.asked.are_all_in(claims.all()) => Ok(claims),
-                Err(error) => Err(error),
-            },
+            Err(_) if lack == Lack::Name && self.asked.are_all_in(claims.all()) => Ok(claims),
             // Without an answer the person would seem to be in no group at all, and pass every rule that denies one.
-            Lack::UserOrGroups => {
-                let user_info = self.client.user_info(endpoint, access_token).await?;
-                Ok(claims.with_user_info(user_info)?)
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What `UserInfo` says, of whomever.
+    async fn user_info(&self, endpoint: &Url, access_token: &str) -> Result<Map<String, Value>, SignInError> {
+        match self.client.user_info(endpoint, access_token).await? {
+            UserInfo::Plain(claims) => Ok(claims),
+            UserInfo::Signed(token) => {
+                let token = UnverifiedToken::parse_id_token(&token).map_err(SignInError::UserInfoToken)?;
+                let expected = Expected::UserInfo { client_id: self.client.id() };
+                let claims = self.issuer.verify(&token, expected).await;
+                Ok(Arc::unwrap_or_clone(claims.map_err(SignInError::UserInfoToken)?.into_all()))
             }
         }
+    }
+
+    fn log_nobody(&self, subject: &str, error: &TokenError) {
+        tracing::warn!(issuer = %self.issuer.name(), subject, %error, "sign-in.names-nobody");
     }
 }

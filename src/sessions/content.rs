@@ -13,6 +13,9 @@ use std::sync::Arc;
 /// What an ID token says about itself and not about a person.
 const PROTOCOL_CLAIMS: [&str; 8] = ["nonce", "at_hash", "c_hash", "s_hash", "iat", "nbf", "exp", "jti"];
 
+/// What an ID token says about the sign-in, which no refresh changes (OpenID Connect Core 1.0, sections 2 and 12.2).
+const SIGN_IN_CLAIMS: [&str; 7] = ["iss", "aud", "azp", "sid", "auth_time", "acr", "amr"];
+
 /// Short names: every byte is sent with every request.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Content {
@@ -127,6 +130,12 @@ impl Content {
     /// The claims that are kept, beside the one that holds the groups.
     pub(super) fn claim_names(&self) -> impl Iterator<Item = &str> {
         self.claims.keys().map(String::as_str)
+    }
+
+    /// The claims about the sign-in, as far as they are kept.
+    pub(super) fn sign_in_claims(&self) -> Map<String, Value> {
+        let about_it = self.claims.iter().filter(|(name, _)| SIGN_IN_CLAIMS.contains(&name.as_str()));
+        about_it.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
     pub(super) fn seen_at(&self, now: UnixSeconds) -> Self {

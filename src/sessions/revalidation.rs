@@ -1,21 +1,23 @@
 //! Asking the provider again whether it still stands by a session, and what it says of the person now.
 //!
 //! OpenID Connect Core 1.0, section 12; RFC 6749, section 6. The refresh token is in the session's [`Record`]; each
-//! session is asked for by one task of one replica at a time. Where the provider does not answer, sessions go on; where it
-//! refuses, they end everywhere.
+//! session is asked for by one task of one replica at a time. Whoever is not confirmed goes through sign-in: an outage alone
+//! lets sessions go on until it is over, and what is wrong with this gateway's client lets them go on for
+//! `session.unconfirmed` at most.
 
 mod turn;
 
-use self::turn::Refusal;
 use super::content::Content;
 use super::{SessionId, Sessions, Unusable};
-use crate::audit::Audit;
+use crate::audit::{Audit, Event, Record as AuditRecord};
 use crate::clock::UnixSeconds;
+use crate::config::RevalidationConfig;
 use crate::metrics::Metrics;
+use crate::provider::error::SignInError;
 use crate::provider::relying_party::RelyingParty;
 use crate::state::Away;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
@@ -24,6 +26,8 @@ use tokio::sync::{Semaphore, watch};
 const PATIENCE: Duration = Duration::from_secs(5);
 /// The least time between two tries for one session.
 const RETRY: Duration = Duration::from_secs(30);
+/// The least time between two lines in the log about what is wrong with our client.
+const REMINDER: Duration = Duration::from_secs(60);
 /// Sessions that the provider is asked about at once.
 const MOST_ASKED: usize = 32;
 /// Sessions that are remembered as under way or failed. Beyond, they wait for their turn.
@@ -32,20 +36,31 @@ const MOST_ATTEMPTS: usize = 16_384;
 #[derive(Debug)]
 pub struct Revalidation {
     interval: Duration,
+    unconfirmed: Duration,
     party: Arc<RelyingParty>,
     asking: Semaphore,
     attempts: Mutex<HashMap<SessionId, Attempt>>,
     /// The provider did not answer the last time: nobody waits for it, and it was logged.
     dark: AtomicBool,
-    told_of_none: AtomicBool,
+    /// When the log last told what is wrong with our client, in Unix time.
+    reminded: AtomicU64,
+    told_of_no_refresh_token: AtomicBool,
+    told_of_nothing_said: AtomicBool,
     metrics: Arc<Metrics>,
     audit: Audit,
 }
 
 #[derive(Debug)]
-enum Attempt {
+struct Attempt {
+    stage: Stage,
+    /// The audit trail says that the session goes on unchecked.
+    told: bool,
+}
+
+#[derive(Debug)]
+enum Stage {
     UnderWay(watch::Receiver<Option<Outcome>>),
-    Failed { again: UnixSeconds },
+    Failed { again: UnixSeconds, cause: Cause },
 }
 
 #[derive(Clone, Debug)]
@@ -54,7 +69,18 @@ enum Outcome {
     Confirmed(Arc<[u8]>),
     Withdrawn,
     /// Nobody can tell now.
-    Failed,
+    Failed(Cause),
+}
+
+/// Why a session was neither confirmed nor ended, with the word for the audit trail.
+#[derive(Clone, Copy, Debug)]
+enum Cause {
+    /// The provider or the shared state is away.
+    Outage(&'static str),
+    /// The provider is there, and refuses this gateway or cannot be used by it.
+    Ours(&'static str),
+    /// Another replica asks, and has not told yet.
+    Untold,
 }
 
 /// What became of a session that is due.
@@ -68,20 +94,48 @@ pub(super) enum Current {
 }
 
 impl Revalidation {
-    /// What a provider said counts for `interval`; then it is asked again.
-    pub fn new(interval: Duration, party: Arc<RelyingParty>, metrics: Arc<Metrics>, audit: Audit) -> Self {
-        let asking = Semaphore::new(MOST_ASKED);
-        let attempts = Mutex::default();
-        let (dark, told_of_none) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { interval, party, asking, attempts, dark, told_of_none, metrics, audit }
+    /// What a provider said counts for the interval; then it is asked again.
+    pub fn new(
+        config: RevalidationConfig,
+        party: Arc<RelyingParty>,
+        metrics: Arc<Metrics>,
+        audit: Audit,
+    ) -> Self {
+        let RevalidationConfig { interval, unconfirmed } = config;
+        Self {
+            interval,
+            unconfirmed,
+            party,
+            asking: Semaphore::new(MOST_ASKED),
+            attempts: Mutex::default(),
+            dark: AtomicBool::new(false),
+            reminded: AtomicU64::new(0),
+            told_of_no_refresh_token: AtomicBool::new(false),
+            told_of_nothing_said: AtomicBool::new(false),
+            metrics,
+            audit,
+        }
     }
 
     /// Says once that the provider gives no refresh tokens.
     pub(super) fn expects(&self, has_refresh_token: bool) {
-        if !has_refresh_token && !self.told_of_none.swap(true, Ordering::Relaxed) {
+        if !has_refresh_token && !self.told_of_no_refresh_token.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 "revalidation.no-refresh-token: the provider gave none, so sessions end after `session.revalidate` and \
                  go through sign-in; it may ask for the scope offline_access"
+            );
+        }
+    }
+
+    /// Says once that the provider's refreshes say nothing of people.
+    fn tell_of(&self, error: Option<&SignInError>) {
+        if let Some(error @ SignInError::NothingSaid(_)) = error
+            && !self.told_of_nothing_said.swap(true, Ordering::Relaxed)
+        {
+            tracing::warn!(
+                %error,
+                "revalidation.nothing-said: a refresh says nothing of the person, so sessions end after \
+                 `session.revalidate` and go through sign-in"
             );
         }
     }
@@ -94,27 +148,49 @@ impl Revalidation {
         now.since(content.validated) >= self.interval * 2
     }
 
+    /// What is wrong with our client keeps a session no longer.
+    fn is_unconfirmed(&self, content: &Content, now: UnixSeconds) -> bool {
+        now.since(content.validated) >= self.unconfirmed
+    }
+
     fn attempts(&self) -> MutexGuard<'_, HashMap<SessionId, Attempt>> {
         self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn failed(&self, refusal: &Refusal) {
+    /// The provider, or what replicas share, is away.
+    fn unanswered(&self, cause: &str) {
         self.metrics.sessions.revalidation_failed.inc();
-        let was_dark = self.dark.swap(true, Ordering::Relaxed);
-        match refusal {
-            Refusal::Misconfigured(error) if !was_dark => {
-                tracing::error!(%error, "revalidation.refused: the provider refuses this client; sessions go on unchecked");
-            }
-            Refusal::Unavailable(error) if !was_dark => {
-                tracing::warn!(%error, "revalidation.failed: sessions go on until the provider answers again");
-            }
-            Refusal::StateAway if !was_dark => {
-                tracing::warn!(
-                    "revalidation.failed: the shared state is away; sessions go on until it is back"
-                );
-            }
-            _ => {}
+        if !self.dark.swap(true, Ordering::Relaxed) {
+            tracing::warn!(cause, "revalidation.failed: sessions go on until the provider answers again");
         }
+    }
+
+    /// The provider is there, and the fault is with this gateway's client.
+    fn refused(&self, error: &SignInError, now: UnixSeconds) {
+        self.metrics.sessions.revalidation_failed.inc();
+        self.metrics.sessions.revalidation_refused.inc();
+        let last = self.reminded.load(Ordering::Relaxed);
+        if now.0.abs_diff(last) < REMINDER.as_secs() || self.reminded.swap(now.0, Ordering::Relaxed) != last {
+            return;
+        }
+        let unconfirmed_seconds = self.unconfirmed.as_secs();
+        tracing::error!(
+            %error,
+            unconfirmed_seconds,
+            "revalidation.refused: the provider refuses this client, not the person; sessions end where that lasts for \
+             `session.unconfirmed`"
+        );
+    }
+
+    /// Names the person of a session that ended or goes on unchecked.
+    fn record(&self, event: Event, content: &Content, reason: &'static str) {
+        self.audit.record(&AuditRecord {
+            issuer: Some(&content.issuer),
+            subject: Some(&content.subject),
+            user: Some(&content.user),
+            reason: Some(reason),
+            ..AuditRecord::new(event)
+        });
     }
 
     fn answered(&self) {
@@ -161,15 +237,16 @@ impl Sessions {
             return Current::Unusable(Unusable::Unconfirmed);
         }
         let waits = revalidation.is_overdue(content, now) && !revalidation.dark.load(Ordering::Relaxed);
-        let Some(mut attempt) = self.attempt(revalidation, content) else {
-            return as_it_is(newer);
+        let mut attempt = match self.attempt(revalidation, content) {
+            Ok(attempt) if waits => attempt,
+            Ok(_) => return as_it_is(newer),
+            Err(cause) => return self.goes_on(revalidation, content, as_it_is(newer.clone()), cause).await,
         };
-        if !waits {
-            return as_it_is(newer);
-        }
         let outcome = match tokio::time::timeout(PATIENCE, attempt.wait_for(Option::is_some)).await {
             Ok(Ok(outcome)) => outcome.clone(),
-            Ok(Err(_)) | Err(_) => None,
+            // The task died.
+            Ok(Err(_)) => Some(Outcome::Failed(Cause::Ours("failed"))),
+            Err(_) => None,
         };
         match outcome {
             Some(Outcome::Confirmed(text)) => match Content::parse(&text) {
@@ -177,52 +254,89 @@ impl Sessions {
                 None => as_it_is(newer),
             },
             Some(Outcome::Withdrawn) => Current::Unusable(Unusable::Withdrawn),
-            Some(Outcome::Failed) | None => as_it_is(newer),
+            Some(Outcome::Failed(cause)) => {
+                self.goes_on(revalidation, content, as_it_is(newer.clone()), cause).await
+            }
+            None => as_it_is(newer),
         }
     }
 
-    /// The attempt under way for a session, or a new one; none where one has just failed.
+    /// `current`, unless the fault is ours and has lasted for too long.
+    async fn goes_on(
+        &self,
+        revalidation: &Revalidation,
+        content: &Content,
+        current: Current,
+        cause: Cause,
+    ) -> Current {
+        match cause {
+            Cause::Ours(_) if revalidation.is_unconfirmed(content, self.clock.now()) => {
+                self.withdraw(revalidation, content, "unconfirmed", None).await;
+                Current::Unusable(Unusable::Withdrawn)
+            }
+            Cause::Ours(_) | Cause::Outage(_) | Cause::Untold => current,
+        }
+    }
+
+    /// The attempt under way for a session, or a new one.
+    ///
+    /// # Errors
+    ///
+    /// Why none is made now: one has just failed, or too many did.
     fn attempt(
         self: &Arc<Self>,
         revalidation: &Revalidation,
         content: &Content,
-    ) -> Option<watch::Receiver<Option<Outcome>>> {
+    ) -> Result<watch::Receiver<Option<Outcome>>, Cause> {
         let now = self.clock.now();
         let mut attempts = revalidation.attempts();
-        match attempts.get(&content.id) {
+        let before = attempts.get(&content.id);
+        match before.map(|attempt| &attempt.stage) {
             // One whose task died counts as none.
-            Some(Attempt::UnderWay(attempt)) if attempt.has_changed().is_ok() => {
-                return Some(attempt.clone());
-            }
-            Some(Attempt::Failed { again }) if now < *again => return None,
+            Some(Stage::UnderWay(attempt)) if attempt.has_changed().is_ok() => return Ok(attempt.clone()),
+            Some(Stage::Failed { again, cause }) if now < *again => return Err(*cause),
             _ => {}
         }
+        let told = before.is_some_and(|attempt| attempt.told);
         if attempts.len() >= MOST_ATTEMPTS {
-            attempts.retain(|_, attempt| match attempt {
-                Attempt::UnderWay(attempt) => attempt.has_changed().is_ok(),
-                Attempt::Failed { again } => now < *again,
+            attempts.retain(|_, attempt| match &attempt.stage {
+                Stage::UnderWay(attempt) => attempt.has_changed().is_ok(),
+                Stage::Failed { again, .. } => now < *again,
             });
             if attempts.len() >= MOST_ATTEMPTS {
-                return None;
+                let is_outage = revalidation.dark.load(Ordering::Relaxed);
+                return Err(if is_outage { Cause::Outage("crowded") } else { Cause::Ours("crowded") });
             }
         }
         let (tell, attempt) = watch::channel(None);
-        attempts.insert(content.id.clone(), Attempt::UnderWay(attempt.clone()));
+        let stage = Stage::UnderWay(attempt.clone());
+        attempts.insert(content.id.clone(), Attempt { stage, told });
         drop(attempts);
         let (sessions, content) = (Arc::clone(self), content.clone());
         tokio::spawn(async move {
             let Some(revalidation) = &sessions.revalidation else { return };
             let outcome = sessions.take_turn(revalidation, &content).await;
-            let mut attempts = revalidation.attempts();
-            if let Outcome::Failed = outcome {
-                let again = sessions.clock.now().plus(RETRY.min(revalidation.interval));
-                attempts.insert(content.id.clone(), Attempt::Failed { again });
-            } else {
-                attempts.remove(&content.id);
-            }
-            drop(attempts);
+            sessions.note(revalidation, &content, &outcome, told);
             tell.send_replace(Some(outcome));
         });
-        Some(attempt)
+        Ok(attempt)
+    }
+
+    /// Keeps in mind that an attempt failed. That a session goes on unchecked is on record once.
+    fn note(&self, revalidation: &Revalidation, content: &Content, outcome: &Outcome, told: bool) {
+        let Outcome::Failed(cause) = *outcome else {
+            revalidation.attempts().remove(&content.id);
+            return;
+        };
+        let now = self.clock.now();
+        let tells = match cause {
+            Cause::Outage(reason) | Cause::Ours(reason) if !told && revalidation.is_overdue(content, now) => {
+                revalidation.record(Event::Unchecked, content, reason);
+                true
+            }
+            _ => told,
+        };
+        let stage = Stage::Failed { again: now.plus(RETRY.min(revalidation.interval)), cause };
+        revalidation.attempts().insert(content.id.clone(), Attempt { stage, told: tells });
     }
 }

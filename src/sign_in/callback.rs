@@ -1,11 +1,9 @@
 //! The query of the callback, as a provider or anyone else made it.
 
-use crate::provider::error::error_code;
+use crate::provider::error::{described, error_code};
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use url::form_urlencoded;
-
-const LONGEST_DESCRIPTION: usize = 300;
 
 /// `code` and `state` are opaque: no `Debug`.
 #[derive(Default)]
@@ -43,10 +41,6 @@ impl Callback {
         let contradicts_itself = callback.code.is_some() && callback.error.is_some();
         (!contradicts_itself).then_some(callback)
     }
-}
-
-fn described(text: &str) -> String {
-    text.chars().take(LONGEST_DESCRIPTION).map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
 /// Whether the provider would have had to ask the person something, and was not allowed to (OpenID Connect Core 1.0,

@@ -32,6 +32,8 @@ pub enum Expected<'a> {
     IdToken { client_id: &'a str, nonce: &'a str },
     /// An ID token for a refresh token (section 12.2): of the person and, if it has a nonce, of the sign-in before.
     RefreshedIdToken { client_id: &'a str, subject: &'a str, nonce: Option<&'a str> },
+    /// A signed answer of `UserInfo` (section 5.3.2): `iss`, our `aud`, and a person.
+    UserInfo { client_id: &'a str },
     /// A token that a trusted proxy put into its header.
     SignedHeader,
     /// A logout token (OpenID Connect Back-Channel Logout 1.0, section 2.6).
@@ -71,7 +73,12 @@ pub(crate) fn check(
                 return Err(TokenError::WrongIssuer);
             }
             meant_for(claims, expected, issuer)?;
-            date(claims, "exp")?.ok_or(TokenError::MissingClaim("exp"))?
+            match (date(claims, "exp")?, expected) {
+                (Some(expires_at), _) => expires_at,
+                // It is an answer of this moment, not a token that is kept.
+                (None, Expected::UserInfo { .. }) => now,
+                (None, _) => return Err(TokenError::MissingClaim("exp")),
+            }
         }
     };
     if now >= expires_at.plus(LEEWAY) {
@@ -87,13 +94,13 @@ pub(crate) fn check(
     let longest_life = match expected {
         Expected::Bearer | Expected::LogoutToken { .. } => Some(LONGEST_LIFE),
         Expected::SignedHeader => Some(signed_header::longest_life(issuer).unwrap_or(LONGEST_LIFE)),
-        Expected::IdToken { .. } | Expected::RefreshedIdToken { .. } => None,
+        Expected::IdToken { .. } | Expected::RefreshedIdToken { .. } | Expected::UserInfo { .. } => None,
     };
     if longest_life.is_some_and(|longest| expires_at.since(issued_at.unwrap_or(now)) > longest) {
         return Err(TokenError::LifetimeTooLong);
     }
     match expected {
-        Expected::Bearer | Expected::SignedHeader => {
+        Expected::Bearer | Expected::SignedHeader | Expected::UserInfo { .. } => {
             subject(claims)?;
         }
         Expected::IdToken { nonce, .. } => {
@@ -129,7 +136,10 @@ fn type_fits(
 ) -> Result<(), TokenError> {
     let right_type = match expected {
         Expected::Bearer => matches!(typ, None | Some("jwt" | "at+jwt")),
-        Expected::IdToken { .. } | Expected::RefreshedIdToken { .. } | Expected::SignedHeader => {
+        Expected::IdToken { .. }
+        | Expected::RefreshedIdToken { .. }
+        | Expected::UserInfo { .. }
+        | Expected::SignedHeader => {
             matches!(typ, None | Some("jwt"))
         }
         Expected::LogoutToken { .. } => matches!(typ, None | Some("jwt" | "logout+jwt")),
@@ -164,6 +174,10 @@ fn meant_for(
         Expected::Bearer | Expected::SignedHeader => {
             let accepted = |audience: &&str| issuer.audience.iter().any(|ours| ours == audience);
             audiences.iter().any(accepted).then_some(()).ok_or(TokenError::WrongAudience)
+        }
+        // The owner of the access token asks, so it is for us where we are one of those that it names.
+        Expected::UserInfo { client_id } => {
+            audiences.contains(&client_id).then_some(()).ok_or(TokenError::WrongAudience)
         }
         Expected::IdToken { client_id, .. }
         | Expected::RefreshedIdToken { client_id, .. }

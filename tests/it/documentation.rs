@@ -20,7 +20,7 @@ const RUN_ELSEWHERE: &[(&str, &str, &str)] = &[
     ("tests/run", ".ci/run", "tests/run"),
     ("postern doctor --config postern.yaml --as ada.json", "tests/it/doctor.rs", "\"doctor\""),
     ("postern serve --config postern.yaml", "tests/it/support/postern.rs", "\"serve\""),
-    ("deploy/container/build postern", "tests/run", "deploy/container/build"),
+    ("deploy/container/build postern dev", "tests/run", "deploy/container/build postern dev"),
     ("haproxy -c -f deploy/haproxy/haproxy.cfg", "tests/it/deploy/balanced.rs", "&[\"-c\", \"-dW\", \"-f\"]"),
     ("nginx -t -c deploy/nginx/nginx.conf", "tests/it/deploy/balanced.rs", "\"-t\", \"-c\""),
     (

@@ -215,7 +215,8 @@ async fn a_code_that_was_used_elsewhere_leads_to_one_more_sign_in() {
     browser.keep_all(&started.cookies);
     let query = world.provider.sign_in(&Url::parse(started.location.to_str().unwrap()).unwrap());
     let refused = world.finish(&browser, &query).await.unwrap_err();
-    assert_eq!(refused, SignInError::TokenRefused { error: "invalid_grant".to_owned() });
+    let (error, description) = ("invalid_grant".to_owned(), None);
+    assert_eq!(refused, SignInError::TokenRefused { error, description });
 }
 
 #[tokio::test]

@@ -84,7 +84,6 @@ async fn a_token_answer_that_is_none_signs_nobody_in() {
         ("a redirect", TokenAnswer::Raw(302, String::new()), "token-refused"),
         ("300 KiB", TokenAnswer::Raw(200, " ".repeat(300 * 1024)), "provider-unavailable"),
         ("no id_token", TokenAnswer::Altered(json!({"id_token": null})), "malformed-tokens"),
-        ("no access_token", TokenAnswer::Altered(json!({"access_token": null})), "malformed-tokens"),
         ("no token_type", TokenAnswer::Altered(json!({"token_type": null})), "malformed-tokens"),
         ("another token_type", TokenAnswer::Altered(json!({"token_type": "DPoP"})), "malformed-tokens"),
         ("another access token", TokenAnswer::Altered(json!({"access_token": "x"})), "wrong-access-token"),
@@ -96,7 +95,8 @@ async fn a_token_answer_that_is_none_signs_nobody_in() {
         assert!(!refused.to_string().contains('<'), "{what}");
     }
     let refused = World::with(|setup| setup.secret = "wrong".to_owned()).await.sign_in().await.unwrap_err();
-    assert_eq!(refused, SignInError::TokenRefused { error: "invalid_client".to_owned() });
+    let (error, description) = ("invalid_client".to_owned(), Some("no".to_owned()));
+    assert_eq!(refused, SignInError::TokenRefused { error, description });
 }
 
 #[tokio::test]
@@ -121,7 +121,28 @@ async fn user_info_fills_in_what_the_id_token_leaves_out() {
         assert!(world.sign_in().await.is_err(), "{wrong}");
     }
     world.provider.now_says().user_info = None;
-    assert_eq!(world.sign_in().await.unwrap_err(), SignInError::UserInfo { status: 401 });
+    assert_eq!(world.sign_in().await.unwrap_err(), refused_by_user_info());
+}
+
+/// Azure AD B2C gives none for the scope `openid` alone.
+#[tokio::test]
+async fn an_access_token_is_needed_where_user_info_is() {
+    let world = World::new().await;
+    world.provider.now_says().token = TokenAnswer::Altered(
+        json!({"access_token": null, "not_before": 1, "profile_info": "eyJ", "scope": "openid"}),
+    );
+    assert!(matches!(world.sign_in().await, Ok(Finished::SignedIn { .. })));
+    world.provider.now_says().claims = json!({"groups": null});
+    world.provider.now_says().user_info = Some(json!({"sub": "u1", "groups": ["ml-risk"]}));
+    let refused = world.sign_in().await.unwrap_err();
+    assert_eq!((refused.reason(), world.provider.now_says().user_info_calls), ("no-access-token", 0));
+    assert!(refused.to_string().contains("no access_token"), "{refused}");
+    // A name is for pages only.
+    let asked = Names::Only(["email", "groups"].map(str::to_owned).into());
+    let world = World::with(|setup| setup.asked = asked).await;
+    world.provider.now_says().claims = json!({"name": null});
+    world.provider.now_says().token = TokenAnswer::Altered(json!({"access_token": null}));
+    assert!(matches!(world.sign_in().await, Ok(Finished::SignedIn { .. })));
 }
 
 /// A name is for pages only. What a rule asks for is not: without an answer, whoever has the claim would pass as one who has
@@ -140,7 +161,7 @@ async fn user_info_may_fail_where_no_rule_can_miss_it() {
     }
     let world = asking(&["email", "contractor"]).await;
     world.provider.now_says().claims = json!({"name": null});
-    assert_eq!(world.sign_in().await.unwrap_err(), SignInError::UserInfo { status: 401 });
+    assert_eq!(world.sign_in().await.unwrap_err(), refused_by_user_info());
     world.provider.now_says().user_info = Some(json!({"sub": "u1"}));
     assert!(matches!(world.sign_in().await, Ok(Finished::SignedIn { .. })));
 }
@@ -156,7 +177,7 @@ async fn user_info_is_not_asked_for_a_mark_that_the_id_token_has() {
 
     let unmarked = json!({"email": "ada@corp.example"});
     world.provider.now_says().claims = json!({"email_verified": true, "identity": unmarked});
-    assert_eq!(world.sign_in().await.unwrap_err(), SignInError::UserInfo { status: 401 });
+    assert_eq!(world.sign_in().await.unwrap_err(), refused_by_user_info());
     assert_eq!(world.provider.now_says().user_info_calls, 1);
 }
 
@@ -238,6 +259,10 @@ async fn more_groups_than_a_cookie_holds_is_a_clear_error() {
     let groups: Vec<String> = (0..400).map(|n| format!("group-{n}")).collect();
     world.provider.now_says().claims = json!({"groups": groups});
     assert_eq!(world.sign_in().await.unwrap_err().reason(), "session-too-big");
+}
+
+fn refused_by_user_info() -> SignInError {
+    SignInError::UserInfo { status: 401, content_type: None }
 }
 
 fn claims_of(token: &str) -> Value {

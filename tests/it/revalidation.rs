@@ -8,7 +8,7 @@ use crate::support::provider::{CLIENT_SECRET, Provider, TokenAnswer};
 use crate::support::sign_in::{Shared, Stack, issuer};
 use postern::audit::Audit;
 use postern::clock::{Clock, UnixSeconds};
-use postern::config::{ClientAuthentication, SecretSource};
+use postern::config::{ClientAuthentication, RevalidationConfig, SecretSource};
 use postern::metrics::Exposition;
 use postern::provider::principal::Groups;
 use postern::sessions::{Opened, Session, Unusable};
@@ -25,6 +25,9 @@ use url::Url;
 
 /// How long the provider's word counts here.
 pub(crate) const INTERVAL: Duration = Duration::from_secs(15 * 60);
+
+/// How long it is done without where our client is refused.
+pub(crate) const UNCONFIRMED: Duration = Duration::from_secs(60 * 60);
 
 pub(crate) struct World {
     pub(crate) provider: Provider,
@@ -62,7 +65,8 @@ impl World {
         let audit = Written::default();
         let mut shared = Shared::new(&provider.issuer, &clock);
         let trail = Audit::start(audit.clone(), Counter::default(), clock.clone(), "digest".into()).unwrap();
-        shared.revalidate = Some((INTERVAL, trail));
+        shared.revalidate =
+            Some((RevalidationConfig { interval: INTERVAL, unconfirmed: UNCONFIRMED }, trail));
         let mut secret = NamedTempFile::new().unwrap();
         secret.write_all(CLIENT_SECRET.as_bytes()).unwrap();
         let replica = replica(&shared, &provider, &clock, &secret);
@@ -123,7 +127,7 @@ impl World {
         }
     }
 
-    fn audited(&self) -> Vec<Value> {
+    pub(crate) fn audited(&self) -> Vec<Value> {
         let (_, trail) = self.shared.revalidate.as_ref().unwrap();
         trail.flush(Duration::from_secs(5));
         let text = self.audit.0.lock().unwrap().clone();
@@ -210,36 +214,6 @@ async fn a_refusal_off_the_requests_way_ends_the_session_for_the_next_one() {
     valid(world.open().await);
     world.until(|world| world.counted("withdrawn")).await;
     assert_eq!(refused(world.open().await), Unusable::Revoked);
-}
-
-#[tokio::test]
-async fn only_an_answer_about_the_person_ends_a_session() {
-    for (status, body, ends) in [
-        (400, json!({"error": "invalid_grant"}).to_string(), true),
-        (400, json!({"error": "access_denied"}).to_string(), true),
-        (400, json!({"error": "interaction_required"}).to_string(), true),
-        (400, json!({"error": "something_new"}).to_string(), true),
-        (401, json!({"error": "invalid_client"}).to_string(), false),
-        (400, json!({"error": "unauthorized_client"}).to_string(), false),
-        (400, json!({"error": "unsupported_grant_type"}).to_string(), false),
-        (400, json!({"error": "temporarily_unavailable"}).to_string(), false),
-        (403, "<html>blocked</html>".to_owned(), false),
-        (404, String::new(), false),
-        (429, String::new(), false),
-        (500, json!({"error": "invalid_grant"}).to_string(), false),
-        (503, String::new(), false),
-        (200, "<html>welcome</html>".to_owned(), false),
-    ] {
-        let world = World::new().await;
-        world.provider.now_says().refresh = TokenAnswer::Raw(status, body.clone());
-        world.clock.advance(INTERVAL * 2);
-        let opened = world.open().await;
-        if ends {
-            assert_eq!(refused(opened), Unusable::Withdrawn, "{status} {body}");
-        } else {
-            assert_eq!(groups(&valid(opened)), ["ml-users"], "{status} {body}");
-        }
-    }
 }
 
 #[tokio::test]

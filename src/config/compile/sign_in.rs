@@ -6,8 +6,8 @@ use crate::config::diagnostics::{Diagnostic, did_you_mean, listed};
 use crate::config::file::{self, Credential, Document, SecretReference, SignIn};
 use crate::config::located::{At, Location};
 use crate::config::{
-    ClientAuthentication, Credentials, IssuerConfig, KeySource, LONGEST_SESSION, SecretSource, SessionConfig,
-    SignInConfig,
+    ClientAuthentication, Credentials, IssuerConfig, KeySource, LONGEST_SESSION, RevalidationConfig,
+    SecretSource, SessionConfig, SignInConfig,
 };
 use std::path::Path;
 use std::time::Duration;
@@ -207,9 +207,7 @@ pub(super) fn session(
     let longest = lifetime.flatten().unwrap_or(if lifetime.is_some() { 8 * HOUR } else { LONGEST_SESSION });
     let idle = findings
         .check_optional("session.idle", written.idle.as_ref(), |text| texts::duration(text, SECOND, longest));
-    let revalidate = findings.check_optional("session.revalidate", written.revalidate.as_ref(), |text| {
-        texts::duration(text, SECOND, longest)
-    });
+    let revalidate = revalidation(written, longest, findings);
     match (&written.keys, ephemeral) {
         (Some(keys), true) => {
             let message = "`session.keys` are given: one of the two must go";
@@ -234,6 +232,32 @@ pub(super) fn session(
         idle: idle?.unwrap_or(HOUR.min(longest)),
         revalidate: revalidate?,
     })
+}
+
+fn revalidation(
+    written: &file::Session,
+    lifetime: Duration,
+    findings: &mut Findings,
+) -> Option<Option<RevalidationConfig>> {
+    let interval = findings.check_optional("session.revalidate", written.revalidate.as_ref(), |text| {
+        texts::duration(text, SECOND, lifetime)
+    })?;
+    let path = "session.unconfirmed";
+    match (interval, &written.unconfirmed) {
+        (None, None) => Some(None),
+        (None, Some(unconfirmed)) => {
+            let message = "`revalidate` is missing: without it no session is ever to be confirmed";
+            findings.refuse(path, unconfirmed, message);
+            None
+        }
+        (Some(interval), unconfirmed) => {
+            let unconfirmed = findings.check_optional(path, unconfirmed.as_ref(), |text| {
+                texts::duration(text, interval, lifetime)
+            })?;
+            let unconfirmed = unconfirmed.unwrap_or((interval * 4).min(lifetime));
+            Some(Some(RevalidationConfig { interval, unconfirmed }))
+        }
+    }
 }
 
 fn keys(written: &file::Session, directory: &Path, findings: &mut Findings) -> Option<Vec<SecretSource>> {

@@ -1,7 +1,7 @@
 //! One turn: asking the provider about one session, and what follows from its answer.
 
-use super::{Outcome, PATIENCE, Revalidation};
-use crate::audit::{Event, Record as AuditRecord};
+use super::{Cause, Outcome, PATIENCE, Revalidation};
+use crate::audit::Event;
 use crate::provider::error::SignInError;
 use crate::provider::principal::{Groups, Principal, states};
 use crate::sessions::Sessions;
@@ -19,9 +19,9 @@ const LONGEST_TURN: Duration = Duration::from_secs(45);
 
 /// Why asking again gave nothing.
 pub(super) enum Refusal {
-    /// The provider does not stand by the session: the word for the audit trail.
-    Withdrawn(&'static str),
-    /// It is about us, not the person. Ending sessions would lock everybody out for a mistake of ours.
+    /// The provider does not stand by the session: the word for the audit trail, and what it answered.
+    Withdrawn(&'static str, Option<SignInError>),
+    /// It is about us, not the person. Ending sessions at once would lock everybody out for a mistake of ours.
     Misconfigured(SignInError),
     Unavailable(SignInError),
     StateAway,
@@ -30,7 +30,7 @@ pub(super) enum Refusal {
 impl Sessions {
     /// Asks the provider, unless another replica does: then its answer is waited for.
     pub(super) async fn take_turn(&self, revalidation: &Revalidation, content: &Content) -> Outcome {
-        let Ok(_permit) = revalidation.asking.acquire().await else { return Outcome::Failed };
+        let Ok(_permit) = revalidation.asking.acquire().await else { return Outcome::Failed(Cause::Untold) };
         let turn = Key::new(Room::Lock, &["revalidation", content.id.as_str()]);
         match self.state.put_new(&turn, b"", LONGEST_TURN).await {
             Ok(true) => {
@@ -40,10 +40,7 @@ impl Sessions {
                 outcome
             }
             Ok(false) => self.wait_for_other(revalidation, content).await,
-            Err(Away) => {
-                revalidation.failed(&Refusal::StateAway);
-                Outcome::Failed
-            }
+            Err(Away) => self.not_confirmed(revalidation, content, Refusal::StateAway).await,
         }
     }
 
@@ -63,14 +60,15 @@ impl Sessions {
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, look).await.unwrap_or(Outcome::Failed)
+        tokio::time::timeout(PATIENCE, look).await.unwrap_or(Outcome::Failed(Cause::Untold))
     }
 
     async fn ask(&self, revalidation: &Revalidation, content: &Content) -> Outcome {
         // Another replica may have been here a moment ago, and a refresh token is good for one use.
         let mut record = match self.records.load(&content.id).await {
             Ok(Some(record)) => record,
-            Ok(None) | Err(Away) => return Outcome::Failed,
+            Ok(None) => return Outcome::Failed(Cause::Untold),
+            Err(Away) => return self.not_confirmed(revalidation, content, Refusal::StateAway).await,
         };
         if let Some(text) = &record.content
             && let Some(noted) = Content::parse(text)
@@ -84,14 +82,41 @@ impl Sessions {
                 revalidation.metrics.sessions.revalidated.inc();
                 Outcome::Confirmed(text.into())
             }
-            Err(Refusal::Withdrawn(reason)) => {
+            Err(refusal) => self.not_confirmed(revalidation, content, refusal).await,
+        }
+    }
+
+    /// Only an outage lets a session go on without an end in sight. What is about us lets it go on for a while.
+    async fn not_confirmed(
+        &self,
+        revalidation: &Revalidation,
+        content: &Content,
+        refusal: Refusal,
+    ) -> Outcome {
+        let now = self.clock.now();
+        match refusal {
+            Refusal::Withdrawn(reason, error) => {
                 revalidation.answered();
-                self.withdraw(revalidation, content, reason).await;
+                revalidation.tell_of(error.as_ref());
+                self.withdraw(revalidation, content, reason, error.as_ref()).await;
                 Outcome::Withdrawn
             }
-            Err(refusal) => {
-                revalidation.failed(&refusal);
-                Outcome::Failed
+            Refusal::Misconfigured(error) => {
+                revalidation.answered();
+                revalidation.refused(&error, now);
+                if revalidation.is_unconfirmed(content, now) {
+                    self.withdraw(revalidation, content, "unconfirmed", Some(&error)).await;
+                    return Outcome::Withdrawn;
+                }
+                Outcome::Failed(Cause::Ours(error.reason()))
+            }
+            Refusal::Unavailable(error) => {
+                revalidation.unanswered(&error.to_string());
+                Outcome::Failed(Cause::Outage(error.reason()))
+            }
+            Refusal::StateAway => {
+                revalidation.unanswered(&Away.to_string());
+                Outcome::Failed(Cause::Outage("state-away"))
             }
         }
     }
@@ -104,7 +129,8 @@ impl Sessions {
         record: &mut Record,
     ) -> Result<Vec<u8>, Refusal> {
         let party = &revalidation.party;
-        let refresh_token = record.refresh_token.as_deref().ok_or(Refusal::Withdrawn("no-refresh-token"))?;
+        let refresh_token = record.refresh_token.as_deref();
+        let refresh_token = refresh_token.ok_or(Refusal::Withdrawn("no-refresh-token", None))?;
         let tokens = party.refresh(refresh_token).await?;
         let rotated = tokens.refresh_token.clone().filter(|new| *new != refresh_token);
         if let Some(new) = &rotated {
@@ -117,21 +143,23 @@ impl Sessions {
         };
         let now = self.clock.now();
         let until = content.established.plus(self.lifetime);
+        let access_token = tokens.access_token.as_deref();
         let person = match &tokens.id_token {
-            Some(id_token) => party.person(id_token, &tokens.access_token, expected).await.map(Some),
-            None => Ok(None),
+            Some(id_token) => party.person(id_token, access_token, expected).await,
+            None => {
+                let (subject, sign_in) = (&content.subject, content.sign_in_claims());
+                party.person_without_id_token(access_token, subject, sign_in).await
+            }
         };
+        let withdrawn = |reason| Err(Refusal::Withdrawn(reason, None));
         let confirmed = match person.map_err(Refusal::from) {
-            Ok(None) => Ok(content.clone()),
-            Ok(Some(person)) if person.principal.user != content.user => {
-                Err(Refusal::Withdrawn("user-changed"))
+            Ok(person) if person.principal.user != content.user => withdrawn("user-changed"),
+            Ok(person) if self.is_incomplete(revalidation, content, &person.principal) => {
+                withdrawn("answer-incomplete")
             }
-            Ok(Some(person)) if self.is_incomplete(revalidation, content, &person.principal) => {
-                Err(Refusal::Withdrawn("answer-incomplete"))
-            }
-            Ok(Some(person)) => match self.fit(content.told_anew(&person)) {
+            Ok(person) => match self.fit(content.told_anew(&person)) {
                 Ok((content, _)) => Ok(content),
-                Err(_) => Err(Refusal::Withdrawn("session-too-big")),
+                Err(_) => withdrawn("session-too-big"),
             },
             Err(refusal) => Err(refusal),
         };
@@ -144,7 +172,7 @@ impl Sessions {
                 Ok(text)
             }
             Err(refusal) => {
-                if rotated.is_some() && !matches!(refusal, Refusal::Withdrawn(_)) {
+                if rotated.is_some() && !matches!(refusal, Refusal::Withdrawn(..)) {
                     let _ = self.records.store(record, until, now).await;
                 }
                 Err(refusal)
@@ -163,49 +191,32 @@ impl Sessions {
                 .any(|name| self.questions.ask_for_claim(name) && !told.claims.contains_key(name))
     }
 
-    async fn withdraw(&self, revalidation: &Revalidation, content: &Content, reason: &'static str) {
+    /// Ends a session everywhere.
+    pub(super) async fn withdraw(
+        &self,
+        revalidation: &Revalidation,
+        content: &Content,
+        reason: &'static str,
+        error: Option<&SignInError>,
+    ) {
         // Where the state is away, this replica at least knows, and the record's refresh token is void for the others.
         let everywhere = self.end(Ended::Session(content.id.as_str())).await.is_ok();
         let _ = self.records.remove(&content.id).await;
-        tracing::info!(reason, everywhere, "session.withdrawn");
+        let cause = error.map(tracing::field::display);
+        tracing::info!(reason, cause, everywhere, "session.withdrawn");
         revalidation.metrics.sessions.withdrawn.inc();
-        revalidation.audit.record(&AuditRecord {
-            issuer: Some(&content.issuer),
-            subject: Some(&content.subject),
-            user: Some(&content.user),
-            reason: Some(reason),
-            ..AuditRecord::new(Event::Withdraw)
-        });
+        revalidation.record(Event::Withdraw, content, reason);
     }
 }
 
 impl From<SignInError> for Refusal {
     fn from(error: SignInError) -> Self {
-        match &error {
-            SignInError::TokenRefused { error: code } => match code.as_str() {
-                // RFC 6749, section 5.2: what is wrong is the client or its request.
-                "invalid_client"
-                | "unauthorized_client"
-                | "unsupported_grant_type"
-                | "invalid_request"
-                | "invalid_scope" => Self::Misconfigured(error),
-                "temporarily_unavailable" | "server_error" | "slow_down" => Self::Unavailable(error),
-                // Not an answer of the protocol, but of something in between.
-                code if code.starts_with("status_") => Self::Unavailable(error),
-                _ => Self::Withdrawn("token-refused"),
-            },
-            SignInError::NoClientAuthentication | SignInError::UnusableClientKey => {
-                Self::Misconfigured(error)
-            }
-            // To an access token that it has just given (RFC 6750, section 3.1): it no longer speaks of this person.
-            SignInError::UserInfo { status: 401 } => Self::Withdrawn(error.reason()),
-            SignInError::UserInfo { status: 403 } => Self::Misconfigured(error),
-            // One replica's clock that is behind must not end everybody's sessions.
-            SignInError::Token(token) if token.is_from_the_future() => Self::Misconfigured(error),
-            SignInError::Token(_) | SignInError::WrongAccessToken if !error.is_unavailable() => {
-                Self::Withdrawn(error.reason())
-            }
-            _ => Self::Unavailable(error),
+        if error.is_outage() {
+            Self::Unavailable(error)
+        } else if error.is_about_the_client() {
+            Self::Misconfigured(error)
+        } else {
+            Self::Withdrawn(error.reason(), Some(error))
         }
     }
 }

@@ -63,6 +63,7 @@ fn defaults_are_filled_in() {
     );
     assert_eq!(gateway.session.lifetime, Duration::from_secs(8 * 3600));
     assert_eq!(gateway.session.idle, Duration::from_secs(3600));
+    assert!(gateway.session.revalidate.is_none());
     assert_eq!(gateway.aws.timeout, Duration::from_secs(5));
     assert!(gateway.aws.source_identity && gateway.aws.scoped_session_policy);
     assert_eq!((gateway.limits.mints_per_minute, gateway.limits.connections), (30, 4_000));
@@ -93,6 +94,9 @@ fn everything_written_arrives() {
         SecretSource::Env("POSTERN_OLD_SESSION_KEY".into()),
     ];
     assert_eq!(gateway.session.keys, session_keys);
+    let revalidation = gateway.session.revalidate.expect("it is configured");
+    let minutes = |count: u64| Duration::from_secs(count * 60);
+    assert_eq!((revalidation.interval, revalidation.unconfirmed), (minutes(15), minutes(60)));
     assert_eq!(gateway.aws.session_tags[1], ("cost-center".to_owned(), "0042".to_owned()));
     let host = AuthorizedHost { host: ".sagemaker.corp.example".to_owned(), port: None };
     assert_eq!(gateway.aws.authorized_url_hosts, [host]);
@@ -364,4 +368,19 @@ fn someone_must_be_able_to_prove_who_they_are() {
             "7:3 credentials: nobody can prove who they are: there is no `sign_in`, no issuer has an `audience`, and `credentials` does not name `signed_header`"
         ]
     );
+}
+
+/// Four times, and never to the end of a lifetime.
+#[test]
+fn how_long_a_session_goes_on_unconfirmed_follows_how_often_it_is_confirmed() {
+    for (written, seconds) in [
+        ("revalidate: 15m", 3600),
+        ("revalidate: 3h", 8 * 3600),
+        ("revalidate: 15m\n  unconfirmed: 15m", 900),
+        ("revalidate: 15m\n  unconfirmed: 8h", 8 * 3600),
+    ] {
+        let loaded = accepted(&changed("idle: 1h", written));
+        let revalidation = loaded.gateway.session.revalidate.expect("it is configured");
+        assert_eq!(revalidation.unconfirmed, Duration::from_secs(seconds), "{written}");
+    }
 }

@@ -225,6 +225,20 @@ const CASES: &[Case] = &[
     ),
     (
         "idle: 1h",
+        "unconfirmed: 1h",
+        &[
+            "28:16 session.unconfirmed: `revalidate` is missing: without it no session is ever to be confirmed",
+        ],
+    ),
+    (
+        "idle: 1h",
+        "revalidate: 15m\n  unconfirmed: 10m",
+        &[
+            "29:16 session.unconfirmed: found `10m`; allowed: a time with its unit, such as `90s`, `15m` or `8h`, from 15m to 8h",
+        ],
+    ),
+    (
+        "idle: 1h",
         "idle: 0s",
         &[
             "28:9 session.idle: found `0s`; allowed: a time with its unit, such as `90s`, `15m` or `8h`, from 1s to 8h",
@@ -234,7 +248,7 @@ const CASES: &[Case] = &[
         "idle: 1h",
         "idle: 1h\n  renew: 15m",
         &[
-            "29:3 session.renew: unknown key `renew`; allowed: `idle`, `insecure_ephemeral_session_key`, `keys`, `lifetime`, `revalidate`",
+            "29:3 session.renew: unknown key `renew`; allowed: `idle`, `insecure_ephemeral_session_key`, `keys`, `lifetime`, `revalidate`, `unconfirmed`",
         ],
     ),
     (

@@ -51,6 +51,8 @@ pub(crate) struct State {
     pub(crate) user_info: Option<Value>,
     /// The status of that, and of a wrong access token.
     pub(crate) user_info_refusal: u16,
+    /// Made of what `user_info` says and the issuer, in place of it.
+    pub(crate) user_info_made: Option<Maker>,
     /// Put over the discovery document.
     pub(crate) discovery: Value,
     /// `iss` of the callback.
@@ -82,15 +84,34 @@ pub(crate) enum TokenAnswer {
     /// Put over the token response.
     Altered(Value),
     Raw(u16, String),
+    /// Made of the token response.
+    Made(Maker),
     Never,
 }
 
+/// An answer as it goes over the wire.
+#[derive(Clone, Debug)]
+pub(crate) struct Given {
+    pub(crate) status: u16,
+    pub(crate) content_type: Option<&'static str>,
+    pub(crate) body: Vec<u8>,
+}
+
+pub(crate) type Maker = Arc<dyn Fn(&State, Value) -> Given + Send + Sync>;
+
+impl Given {
+    pub(crate) fn new(status: u16, body: impl Into<Vec<u8>>) -> Self {
+        Self { status, content_type: None, body: body.into() }
+    }
+}
+
 impl TokenAnswer {
-    fn given(self, response: Value) -> Option<(u16, String)> {
+    fn given(self, state: &State, response: Value) -> Option<Given> {
         match self {
-            Self::Good => Some((200, response.to_string())),
-            Self::Altered(over) => Some((200, altered(response, &over).to_string())),
-            Self::Raw(status, text) => Some((status, text)),
+            Self::Good => Some(Given::new(200, response.to_string())),
+            Self::Altered(over) => Some(Given::new(200, altered(response, &over).to_string())),
+            Self::Raw(status, text) => Some(Given::new(status, text)),
+            Self::Made(make) => Some(make(state, response)),
             Self::Never => None,
         }
     }
@@ -120,6 +141,7 @@ impl Provider {
             refresh_claims: json!({}),
             user_info: None,
             user_info_refusal: 401,
+            user_info_made: None,
             discovery: json!({}),
             callback_issuer: Some(issuer.clone()),
             token_calls: Vec::new(),
@@ -179,11 +201,14 @@ async fn answer(state: Arc<Mutex<State>>, issuer: String, request: Request<Incom
     let authorization =
         head.headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default().to_owned());
     // Below whatever path the discovery document names.
-    let (status, text) = match head.uri.path().rsplit('/').next().unwrap() {
+    let given = match head.uri.path().rsplit('/').next().unwrap() {
         "openid-configuration" => {
-            (200, state.lock().unwrap().fetch(&head.uri, |state| state.discovery(&issuer)))
+            Given::new(200, state.lock().unwrap().fetch(&head.uri, |state| state.discovery(&issuer)))
         }
-        "jwks" => (200, state.lock().unwrap().fetch(&head.uri, |state| json!({"keys": state.published}))),
+        "jwks" => {
+            let set = |state: &State| json!({"keys": state.published});
+            Given::new(200, state.lock().unwrap().fetch(&head.uri, set))
+        }
         "token" => {
             let form = form_urlencoded::parse(&body).into_owned().collect();
             let answer = state.lock().unwrap().token(&issuer, &TokenCall { authorization, form });
@@ -191,14 +216,18 @@ async fn answer(state: Arc<Mutex<State>>, issuer: String, request: Request<Incom
                 Some(answer) => answer,
                 None => {
                     tokio::time::sleep(Duration::from_secs(60)).await;
-                    (500, String::new())
+                    Given::new(500, "")
                 }
             }
         }
         "userinfo" => state.lock().unwrap().user_info(authorization.as_deref()),
-        _ => (404, String::new()),
+        _ => Given::new(404, ""),
     };
-    Ok(Response::builder().status(status).body(Full::from(text)).unwrap())
+    let mut response = Response::builder().status(given.status);
+    if let Some(kind) = given.content_type {
+        response = response.header("content-type", kind);
+    }
+    Ok(response.body(Full::from(given.body)).unwrap())
 }
 
 impl State {
@@ -229,14 +258,15 @@ impl State {
         self.signer = signer;
     }
 
-    fn token(&mut self, issuer: &str, call: &TokenCall) -> Option<(u16, String)> {
+    fn token(&mut self, issuer: &str, call: &TokenCall) -> Option<Given> {
         let asked = call.form.get("code").and_then(|code| self.codes.remove(code));
         self.token_calls.push(call.clone());
         if let Some(signer) = self.next_signer.take() {
             self.rotate(signer);
         }
-        let refused =
-            |error: &str| Some((400, json!({"error": error, "error_description": "no"}).to_string()));
+        let refused = |error: &str| {
+            Some(Given::new(400, json!({"error": error, "error_description": "no"}).to_string()))
+        };
         if !authenticated(call) {
             return refused("invalid_client");
         }
@@ -254,12 +284,12 @@ impl State {
         }
         let id_token = self.id_token(issuer, &json!({"nonce": asked["nonce"]}));
         let response = self.tokens(&id_token);
-        self.token.clone().given(response)
+        self.token.clone().given(self, response)
     }
 
-    fn refreshed(&mut self, issuer: &str, refresh_token: &str) -> Option<(u16, String)> {
+    fn refreshed(&mut self, issuer: &str, refresh_token: &str) -> Option<Given> {
         if !self.good_refresh_tokens.contains(refresh_token) {
-            return Some((400, json!({"error": "invalid_grant"}).to_string()));
+            return Some(Given::new(400, json!({"error": "invalid_grant"}).to_string()));
         }
         let answer = self.refresh.clone();
         if let TokenAnswer::Good | TokenAnswer::Altered(_) = answer {
@@ -267,7 +297,7 @@ impl State {
         }
         let id_token = self.id_token(issuer, &self.refresh_claims.clone());
         let response = self.tokens(&id_token);
-        answer.given(response)
+        answer.given(self, response)
     }
 
     fn tokens(&mut self, id_token: &str) -> Value {
@@ -293,15 +323,20 @@ impl State {
             "sid": "provider-session", "at_hash": at_hash(ACCESS_TOKEN),
         });
         let claims = altered(altered(claims, over), &self.claims);
-        let algorithm = match self.signature {
+        self.signed(&self.header, self.signature, &claims)
+    }
+
+    /// A token with these claims.
+    pub(crate) fn signed(&self, header: &Value, signature: Signature, claims: &Value) -> String {
+        let algorithm = match signature {
             Signature::Good | Signature::OtherKey | Signature::Damaged => self.signer.alg,
             Signature::None => "none",
             Signature::ClientSecret => "HS256",
         };
-        let header = altered(json!({"alg": algorithm, "kid": self.signer.kid, "typ": "JWT"}), &self.header);
+        let header = altered(json!({"alg": algorithm, "kid": self.signer.kid, "typ": "JWT"}), header);
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let message = format!("{}.{}", part(&header), part(&claims));
-        let signature = match self.signature {
+        let message = format!("{}.{}", part(&header), part(claims));
+        let signature = match signature {
             Signature::Good => self.signer.sign(message.as_bytes()),
             Signature::None => Vec::new(),
             Signature::ClientSecret => {
@@ -320,11 +355,14 @@ impl State {
         format!("{message}.{signature}")
     }
 
-    fn user_info(&mut self, authorization: Option<&str>) -> (u16, String) {
+    fn user_info(&mut self, authorization: Option<&str>) -> Given {
         self.user_info_calls += 1;
-        match &self.user_info {
-            Some(claims) if authorization == Some("Bearer opaque-access-token") => (200, claims.to_string()),
-            _ => (self.user_info_refusal, String::new()),
+        match (&self.user_info, &self.user_info_made) {
+            (Some(claims), make) if authorization == Some("Bearer opaque-access-token") => match make {
+                Some(make) => make(self, claims.clone()),
+                None => Given::new(200, claims.to_string()),
+            },
+            _ => Given::new(self.user_info_refusal, ""),
         }
     }
 }
@@ -347,7 +385,7 @@ fn at_hash(access_token: &str) -> String {
     URL_SAFE_NO_PAD.encode(&digest.as_ref()[..16])
 }
 
-fn altered(mut base: Value, over: &Value) -> Value {
+pub(crate) fn altered(mut base: Value, over: &Value) -> Value {
     let members = base.as_object_mut().unwrap();
     for (name, value) in over.as_object().unwrap() {
         if value.is_null() {

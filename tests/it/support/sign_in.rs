@@ -6,8 +6,8 @@ use super::signer::Signer;
 use postern::audit::Audit;
 use postern::clock::{Clock, UnixSeconds};
 use postern::config::{
-    Algorithm, ClaimPaths, ClientAuthentication, IssuerConfig, KeySource, SecretSource, SessionConfig,
-    SignInConfig,
+    Algorithm, ClaimPaths, ClientAuthentication, IssuerConfig, KeySource, RevalidationConfig, SecretSource,
+    SessionConfig, SignInConfig,
 };
 use postern::http_client::HttpClient;
 use postern::metrics::Metrics;
@@ -55,7 +55,7 @@ impl Stack {
         let public_url = Url::parse(PUBLIC_URL).unwrap();
         let sealer = shared.sealer.clone();
         let hour = Duration::from_secs(3600);
-        let revalidate = shared.revalidate.as_ref().map(|(interval, _)| *interval);
+        let revalidate = shared.revalidate.as_ref().map(|(config, _)| *config);
         let mut sessions = Sessions::new(
             sealer.clone(),
             &SessionConfig { keys: Vec::new(), lifetime: 8 * hour, idle: hour, revalidate },
@@ -76,9 +76,9 @@ impl Stack {
         let http = HttpClient::new()?;
         let issuer = Issuer::new(issuer, http.clone(), clock.clone(), &shared.metrics)?;
         let party = Arc::new(RelyingParty::new(&config, issuer, &shared.reads, http, clock.clone())?);
-        if let Some((interval, audit)) = &shared.revalidate {
+        if let Some((config, audit)) = &shared.revalidate {
             let metrics = shared.metrics.clone();
-            let revalidation = Revalidation::new(*interval, party.clone(), metrics, audit.clone());
+            let revalidation = Revalidation::new(*config, party.clone(), metrics, audit.clone());
             sessions = sessions.with_revalidation(revalidation);
         }
         let sessions = Arc::new(sessions);
@@ -92,7 +92,7 @@ pub(crate) struct Shared {
     pub(crate) sealer: Arc<Sealer>,
     pub(crate) state: State,
     pub(crate) reads: PolicyInputs,
-    pub(crate) revalidate: Option<(Duration, Audit)>,
+    pub(crate) revalidate: Option<(RevalidationConfig, Audit)>,
     pub(crate) metrics: Arc<Metrics>,
 }
 

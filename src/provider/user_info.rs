@@ -1,0 +1,41 @@
+//! What `UserInfo` answers: claims in JSON, or a token that carries them (OpenID Connect Core 1.0, section 5.3).
+
+use super::error::SignInError;
+use super::token_answer::check_working;
+use crate::http_client::Answer;
+use crate::tokens::json;
+use hyper::StatusCode;
+use serde_json::{Map, Value};
+
+pub(super) enum UserInfo {
+    /// TLS says from whom they are.
+    Plain(Map<String, Value>),
+    /// Not verified yet. What the client's registration asks for with `userinfo_signed_response_alg`.
+    Signed(String),
+}
+
+impl UserInfo {
+    /// # Errors
+    ///
+    /// [`SignInError::ProviderFailed`] where the provider is out of order, [`SignInError::UserInfo`] where there are no claims.
+    pub(super) fn of(answer: &Answer) -> Result<Self, SignInError> {
+        check_working(answer.status)?;
+        let refused = || SignInError::UserInfo {
+            status: answer.status.as_u16(),
+            content_type: answer.content_type.clone(),
+        };
+        if answer.status != StatusCode::OK {
+            return Err(refused());
+        }
+        if is_jwt(answer.content_type.as_deref()) {
+            let token = String::from_utf8(answer.body.to_vec()).map_err(|_| refused())?;
+            return Ok(Self::Signed(token.trim().to_owned()));
+        }
+        json::object(&answer.body).map(Self::Plain).ok_or_else(refused)
+    }
+}
+
+fn is_jwt(content_type: Option<&str>) -> bool {
+    let kind = content_type.and_then(|kind| kind.split(';').next());
+    kind.is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/jwt"))
+}
