@@ -91,3 +91,41 @@ async fn a_name_that_is_not_declared_is_refused() {
     assert_eq!(run.status, 2);
     assert!(run.err.contains("declares no `mlflow_tracking_servers`"), "{}", run.err);
 }
+
+/// What the operator gets, and that the gateway gets none of it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_operators_policy_is_apart_from_the_gateways() {
+    let workshop = Workshop::new().await;
+    let apps = format!("\n  research:\n    artifact_store_uri: s3://corp-ml/research\n    role_arn: {ROLE}");
+    workshop.declare(super::RISK, &apps);
+    let iam = |arguments: &[&str]| {
+        let mut command = Command::new(BINARY);
+        let output = command.args(["iam", "--config"]).arg(workshop.config()).args(arguments).output();
+        let output = output.expect("it runs");
+        (
+            output.status.code().expect("a status"),
+            String::from_utf8([output.stdout, output.stderr].concat()).unwrap(),
+        )
+    };
+    let (status, text) = iam(&["--for", "operator", "--format", "json"]);
+    assert_eq!(status, 0, "{text}");
+    let policy: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let statements = policy["Statement"].as_array().expect("statements");
+    let by_sid = |sid: &str| statements.iter().find(|statement| statement["Sid"] == sid).expect(sid);
+    let servers = "arn:aws:sagemaker:eu-west-1:111122223333:mlflow-tracking-server/analysis";
+    assert_eq!(by_sid("KeepTrackingServers")["Resource"], serde_json::json!([servers]));
+    assert_eq!(by_sid("PassRoles")["Resource"], serde_json::json!([ROLE]));
+    assert_eq!(
+        by_sid("PassRoles")["Condition"]["StringEquals"]["iam:PassedToService"],
+        "sagemaker.amazonaws.com"
+    );
+    for never in ["Delete", "Presigned", "\"sagemaker:*\""] {
+        assert!(!text.replace("sagemaker:DeleteTags", "").contains(never), "{never}: {text}");
+    }
+    let (_, gateway) = iam(&["--format", "json"]);
+    for never in ["sagemaker:CreateMlflow", "sagemaker:UpdateMlflow", "iam:PassRole", "AddTags"] {
+        assert!(!gateway.contains(never), "the gateway has no {never}: {gateway}");
+    }
+    let (status, text) = iam(&["--for", "operator", "--format", "cloudformation"]);
+    assert_eq!(status, 2, "{text}");
+}

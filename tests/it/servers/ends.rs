@@ -109,7 +109,11 @@ async fn what_describe_does_not_know_yet_is_not_created_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn throttling_is_waited_out() {
     let workshop = Workshop::with_servers(RISK).await;
-    workshop.sandbox.faults().inject(None, Fault::Throttle, Times::Every(2));
+    for operation in
+        ["GetCallerIdentity", "DescribeMlflowTrackingServer", "CreateMlflowTrackingServer", "ListTags"]
+    {
+        workshop.sandbox.faults().inject(Some(operation), Fault::Throttle, Times::Next(2));
+    }
     let run = workshop.apply(&[]);
     assert_eq!(run.status, 0, "{}{}", run.out, run.err);
     assert_eq!(workshop.sandbox.created_servers(), ["analysis"]);
