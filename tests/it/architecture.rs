@@ -1,5 +1,6 @@
-//! The invariants of `src/lib.rs` that the compiler does not hold.
+//! The invariants of `src/lib.rs`: what the compiler holds (`compile_fail`), the walls between rooms (`rooms`), and the rest.
 
+mod compile_fail;
 mod imports;
 mod rooms;
 
@@ -57,6 +58,13 @@ fn known_only_to(word: &str, places: &[&str]) {
 }
 
 /// The log names the SDK's targets, to cap them.
+/// `word` stands once, in the file `place`.
+#[track_caller]
+fn known_once(word: &str, place: &str) {
+    let found: Vec<_> = code().filter(|(_, line)| line.contains(word)).map(|(place, _)| place).collect();
+    assert!(matches!(&found[..], [one] if one.starts_with(place)), "`{word}` stands in {found:#?}");
+}
+
 #[test]
 fn the_sdk_is_known_to_the_room_of_aws_alone() {
     for word in ["aws_sdk_", "aws_config", "aws_credential_types", "aws_smithy"] {
@@ -76,10 +84,28 @@ fn aws_is_asked_for_urls_by_presigning_alone() {
     known_only_to("presigned_url(", &["src/aws.rs", "src/aws/sagemaker.rs", "src/presign.rs"]);
 }
 
+/// `PublicKey::proves` asks AWS-LC, and one place asks it. `jsonwebtoken` reads PEM there; elsewhere it only signs.
 #[test]
-fn tokens_are_verified_in_tokens_alone() {
-    // `provider/client.rs` signs with it: how this gateway authenticates to the token endpoint (RFC 7523).
-    known_only_to("jsonwebtoken", &["src/tokens/", "src/provider/client.rs", "src/sandbox/"]);
+fn one_function_proves_signatures() {
+    known_only_to("aws_lc_rs::signature", &["src/tokens/public_key.rs", "src/sandbox/keys.rs"]);
+    known_once(".verify_sig(", "src/tokens/public_key.rs");
+    known_once(".proves(", "src/tokens/jwks.rs");
+    known_once("SignedToken {", "src/tokens/jwks.rs");
+    // `provider/client.rs` signs: how this gateway authenticates to the token endpoint (RFC 7523).
+    known_only_to("jsonwebtoken", &["src/tokens/jwks.rs", "src/provider/client.rs", "src/sandbox/"]);
+    known_only_to("DecodingKey", &["src/tokens/jwks.rs", "src/sandbox/"]);
+    for (place, line) in code() {
+        for word in ["jsonwebtoken::decode", "jsonwebtoken::crypto", "jsonwebtoken::dangerous"] {
+            assert!(!line.contains(word), "{place}: `{word}` is another way to believe a token");
+        }
+    }
+}
+
+/// Claims are checked by one function, of a token that a key of its issuer proved.
+#[test]
+fn one_function_checks_claims() {
+    known_once("Ok(Claims {", "src/tokens/claims.rs");
+    known_only_to("claims::check(", &["src/provider/issuer.rs"]);
 }
 
 #[test]
@@ -87,9 +113,9 @@ fn time_is_asked_in_one_file() {
     known_only_to("SystemTime::now", &["src/clock.rs"]);
 }
 
+/// What outsiders cannot do is held by `compile_fail`; this holds who is inside.
 #[test]
 fn only_the_policy_makes_a_grant() {
-    known_only_to("Grant::new(", &["src/policy.rs", "src/policy/"]);
     let (_, grant) = sources().into_iter().find(|(file, _)| file == "policy/grant.rs").expect("grant.rs");
     assert!(grant.contains("pub(super) fn new("), "the constructor is private to the policy");
     let fields =
@@ -98,33 +124,16 @@ fn only_the_policy_makes_a_grant() {
     assert_eq!(grant.matches("Self { principal").count(), 1, "a grant is written down in one place");
 }
 
+/// What is no grant may be minted by way of trial, by the doctor.
 #[test]
-fn presigning_takes_a_grant_and_nothing_less() {
-    let (_, presign) = sources().into_iter().find(|(file, _)| file == "presign.rs").expect("presign.rs");
-    for door in ["pub async fn presign(", "pub fn prewarm(", "pub async fn describe("] {
-        let parameters =
-            presign.split(door).nth(1).and_then(|rest| rest.split(')').next()).expect("the function");
-        assert!(parameters.contains("grant: &Grant") || parameters.contains("grant: Grant"), "{parameters}");
-        assert!(!parameters.contains("Mint"), "{parameters}");
-    }
-}
-
-/// What is no grant may be minted by way of trial, and then nothing comes out but that it can be done.
-#[test]
-fn a_rehearsed_url_ends_where_it_was_minted() {
-    let (_, text) =
-        sources().into_iter().find(|(file, _)| file == "presign/examination.rs").expect("examination.rs");
-    let signature = text.split("pub async fn rehearse(").nth(1).and_then(|rest| rest.split('{').next());
-    assert!(signature.expect("the function").contains("-> Result<MintFacts, PresignError>"));
-    let facts = sources().into_iter().find(|(file, _)| file == "presign/presigned.rs").expect("facts").1;
-    let facts =
-        facts.split("pub struct MintFacts {").nth(1).and_then(|rest| rest.split('}').next()).expect("facts");
-    assert!(!facts.contains("Url"), "{facts}");
+fn rehearsing_is_for_the_doctor() {
     known_only_to(".rehearse(", &["src/doctor/"]);
 }
 
+/// What outsiders cannot do is held by `compile_fail`; this holds that the room's own functions consume the URL, and that
+/// nothing serializes it.
 #[test]
-fn an_authorized_url_cannot_be_shown() {
+fn an_authorized_url_is_only_consumed() {
     let (_, text) = sources()
         .into_iter()
         .find(|(file, _)| file == "presign/authorized_url.rs")
@@ -132,12 +141,14 @@ fn an_authorized_url_cannot_be_shown() {
     let declaration = text.split("pub struct AuthorizedUrl").next().expect("the declaration");
     let last_lines: Vec<_> = declaration.lines().rev().take(3).collect();
     assert!(!last_lines.join("\n").contains("derive"), "nothing is derived: {last_lines:?}");
-    assert!(!text.contains("Display for AuthorizedUrl"));
-    assert!(!text.contains("Clone for AuthorizedUrl"));
+    assert!(text.contains("pub struct AuthorizedUrl(Zeroizing<String>);"), "its text is private to the file");
     assert!(!text.contains("Serialize for") && !text.contains("derive(Serialize"));
+    let functions = text.split("impl AuthorizedUrl {").nth(1).and_then(|rest| rest.split("\n}").next());
+    let functions = functions.expect("its functions");
     for way_out in ["fn into_location(self)", "fn into_api_answer(self)"] {
-        assert!(text.contains(way_out), "{way_out} consumes the URL");
+        assert!(functions.contains(way_out), "{way_out} consumes the URL");
     }
+    assert!(!["(&self)", "(&self,", "(&mut self"].iter().any(|by| functions.contains(by)), "{functions}");
 }
 
 #[test]

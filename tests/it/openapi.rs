@@ -39,14 +39,19 @@ fn reasons_in_the_source() -> BTreeSet<String> {
         ("sessions/error.rs", "impl Unusable {", &arm),
         ("policy/grant.rs", "impl DenialReason {", &arm),
         ("presign/error.rs", "pub fn as_str(&self)", &arm),
+        ("aws/error.rs", "pub fn as_str(&self)", &arm),
         ("gateway/error.rs", "fn failure(self", &literal),
     ] {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join(file);
-        let text = std::fs::read_to_string(path).unwrap();
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let read = |file: &str| std::fs::read_to_string(source.join(file)).unwrap();
+        let text = match file {
+            "gateway/error.rs" => read(file) + &read("gateway/error/sign_in.rs"),
+            _ => read(file),
+        };
         let text = text.split_once(table).unwrap_or_else(|| panic!("{file} has lost `{table}`")).1;
         let text = if file == "gateway/error.rs" { text } else { text.split_once("\n    }\n").unwrap().0 };
         let found: BTreeSet<_> = pattern.captures_iter(text).map(|found| found[1].to_owned()).collect();
-        assert!(found.len() >= 4, "{file}: {found:?}");
+        assert!(found.len() >= 2, "{file}: {found:?}");
         words.extend(found);
     }
     words
