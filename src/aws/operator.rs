@@ -1,10 +1,11 @@
 //! AWS with the credentials of the person who runs a command, never with those of the gateway.
 
 use super::error::AwsError;
+use super::http;
 use super::mlflow::ControlPlane;
 use super::sdk::{self, fault};
 use crate::config::AwsConfig;
-use crate::http_client::egress::Egress;
+use crate::http_client::HttpClient;
 use crate::target::{Region, RoleArn};
 use aws_config::SdkConfig;
 use aws_config::sts::AssumeRoleProvider;
@@ -29,10 +30,13 @@ impl Operator {
     ///
     /// # Errors
     ///
-    /// A variable that should name a proxy does not.
-    pub(crate) async fn new(config: &AwsConfig, source: &OperatorSource) -> Result<Self, String> {
-        let sdk =
-            sdk::operator_settings(config, Egress::from_environment()?, source.profile.as_deref()).await;
+    /// The certificate authorities cannot be read.
+    pub(crate) async fn new(
+        config: &AwsConfig,
+        http: &HttpClient,
+        source: &OperatorSource,
+    ) -> Result<Self, String> {
+        let sdk = sdk::operator_settings(config, http::client(http)?, source.profile.as_deref()).await;
         let sdk = match &source.role_arn {
             None => sdk,
             Some(role_arn) => {

@@ -1,11 +1,9 @@
 //! What both SDK clients share: how they are set up, and what their errors mean.
 
 use super::error::{AwsError, AwsErrorKind, BadAnswer, for_log};
-use super::http;
 use crate::clock::UnixSeconds;
 use crate::config::AwsConfig;
 use crate::http_client::causes;
-use crate::http_client::egress::Egress;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -17,6 +15,7 @@ use aws_sdk_sagemaker::config::interceptors::{
 };
 use aws_sdk_sagemaker::config::{
     ConfigBag, Credentials, Intercept, ProvideCredentials, RuntimeComponents, SharedCredentialsProvider,
+    SharedHttpClient,
 };
 use aws_sdk_sagemaker::error::{BoxError, ProvideErrorMetadata, SdkError};
 use aws_sdk_sagemaker::operation::RequestId;
@@ -38,11 +37,11 @@ const OPERATOR_CALL_WITHIN: Duration = Duration::from_secs(30);
 /// Signatures are made by the machine's clock, for AWS judges them by its own.
 pub(super) async fn settings(
     config: &AwsConfig,
-    egress: Egress,
+    http: SharedHttpClient,
     credentials: Option<SharedCredentialsProvider>,
 ) -> SdkConfig {
     let connect = TimeoutConfig::builder().connect_timeout(CONNECT_WITHIN);
-    let loader = loader(config, egress).timeout_config(connect.build());
+    let loader = loader(config, http).timeout_config(connect.build());
     match credentials {
         Some(credentials) => loader.credentials_provider(credentials),
         None => loader,
@@ -55,12 +54,12 @@ pub(super) async fn settings(
 /// for each call.
 pub(super) async fn operator_settings(
     config: &AwsConfig,
-    egress: Egress,
+    http: SharedHttpClient,
     profile: Option<&str>,
 ) -> SdkConfig {
     let within =
         TimeoutConfig::builder().connect_timeout(CONNECT_WITHIN).operation_timeout(OPERATOR_CALL_WITHIN);
-    let loader = loader(config, egress).timeout_config(within.build());
+    let loader = loader(config, http).timeout_config(within.build());
     match profile {
         Some(profile) => loader.profile_name(profile),
         None => loader,
@@ -69,9 +68,9 @@ pub(super) async fn operator_settings(
     .await
 }
 
-fn loader(config: &AwsConfig, egress: Egress) -> ConfigLoader {
+fn loader(config: &AwsConfig, http: SharedHttpClient) -> ConfigLoader {
     let loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http::client(egress))
+        .http_client(http)
         .region(Region::new(config.region.to_string()))
         .retry_config(RetryConfig::disabled())
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());

@@ -7,6 +7,7 @@ use super::{
 use crate::aws::operator::{Operator, OperatorSource};
 use crate::config::AwsConfig;
 use crate::config::servers::DeclaredServer;
+use crate::http_client::HttpClient;
 use crate::servers::{
     Action, Applied, Apply, Permits, Progress, ServerPlan, Style, apply, caller, find, plan, plans, statuses,
 };
@@ -37,7 +38,8 @@ impl Scope {
         let role_arn = role_arn.map_err(|error| Failed::Usage(format!("--role-arn: {error}")))?;
         let source = OperatorSource { profile: args.profile.clone(), role_arn };
         let aws = &configuration.loaded.gateway.aws;
-        let operator = Operator::new(aws, &source).await.map_err(Failed::Usage)?;
+        let http = HttpClient::new().map_err(Failed::Usage)?;
+        let operator = Operator::new(aws, &http, &source).await.map_err(Failed::Usage)?;
         refuse_gateway(&operator, aws).await?;
         Ok(Self { servers, operator })
     }
