@@ -52,7 +52,7 @@ mod tests {
     use crate::target::{DomainId, NotebookInstanceName, TrackingServerName, UserProfileName};
 
     fn state(resource: &Resource, status: &str, is_active: Option<bool>) -> TargetState {
-        state_of(resource, &Described { status: status.to_owned(), is_active })
+        state_of(resource, &Described { status: status.to_owned(), is_active, store: None })
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::credentials::CredentialStore;
 use super::error::{AwsError, AwsErrorKind};
 use super::resource::Resource;
 use super::retry::{Calls, Deadline};
-use super::sagemaker::{At, SageMaker};
+use super::sagemaker::{At, Described, SageMaker};
 use super::session_policy::Scope;
 use super::share::Share;
 use super::state::{TargetState, state_of};
@@ -139,7 +139,25 @@ impl States {
         looked_up.await.map_or(TargetState::Unknown, |known| known.state)
     }
 
+    /// What AWS answers now, again where it is throttled; nothing of it is kept.
+    ///
+    /// # Errors
+    ///
+    /// [`AwsError`], also where there is no such target.
+    pub(super) async fn described(&self, mint: &Mint) -> Result<Described, AwsError> {
+        self.ask(&StateKey::of(mint), true).await
+    }
+
     async fn describe(&self, key: &StateKey, retrying: bool) -> Result<TargetState, AwsError> {
+        match self.ask(key, retrying).await {
+            Ok(described) => Ok(state_of(&key.resource, &described)),
+            // That there is nothing is an answer too.
+            Err(error) if error.kind == AwsErrorKind::NotFound => Ok(TargetState::Missing),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn ask(&self, key: &StateKey, retrying: bool) -> Result<Described, AwsError> {
         let (operation, share) = (key.resource.describe_operation(), &key.share());
         let deadline = Deadline::after(self.config.timeout);
         let session = self.session(key);
@@ -151,12 +169,7 @@ impl States {
                 self.calls.once(operation, Some(share), deadline.at, ask()).await
             }
         });
-        match described.await {
-            Ok(described) => Ok(state_of(&key.resource, &described)),
-            // That there is nothing is an answer too.
-            Err(error) if error.kind == AwsErrorKind::NotFound => Ok(TargetState::Missing),
-            Err(error) => Err(error),
-        }
+        described.await
     }
 
     fn session(&self, key: &StateKey) -> Option<Arc<AssumeRole>> {
