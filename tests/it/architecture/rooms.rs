@@ -30,7 +30,6 @@ const CIRCLES: &[(&str, &str)] = &[
     ("sandbox.rs", "the peers still take their types from the file that starts them"),
     ("server.rs", "connections still take their types from the file that accepts them"),
     ("sessions.rs", "revalidation is still a part of the sessions that it asks about"),
-    ("state.rs", "both stores still take their types from the file that chooses one"),
 ];
 
 /// The rooms from the top floor down: the order of `mod` in `src/lib.rs`.
