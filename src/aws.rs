@@ -25,7 +25,7 @@ pub(crate) use sts::AssumeRole;
 
 use crate::clock::Clock;
 use crate::config::AwsConfig;
-use crate::http_client::egress::Egress;
+use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
 use crate::target::Mint;
 use credentials::CredentialStore;
@@ -50,18 +50,19 @@ pub struct Aws {
 
 impl Aws {
     /// Reads the environment and profile files as AWS's tools do; asks no network, so credentials are first looked for
-    /// by the first call. `credentials` stand in for the default chain.
+    /// by the first call. `credentials` stand in for the default chain. Requests leave by the way of `http`.
     ///
     /// # Errors
     ///
-    /// There is no source of credentials, or a variable that should name a proxy does not.
+    /// There is no source of credentials.
     pub async fn new(
         config: &AwsConfig,
         clock: Clock,
         metrics: Arc<Metrics>,
+        http: &HttpClient,
         credentials: Option<SharedCredentialsProvider>,
     ) -> Result<Arc<Self>, String> {
-        let sdk = sdk::settings(config, Egress::from_environment()?, credentials).await;
+        let sdk = sdk::settings(config, http::client(http)?, credentials).await;
         let provider = sdk.credentials_provider().ok_or("no source of AWS credentials is configured")?;
         let sagemaker = Arc::new(SageMaker::new(&sdk, config.endpoint_url.as_ref().map(ToString::to_string)));
         let sts = Sts::new(&sdk, config.sts_endpoint_url.as_ref().map(ToString::to_string));

@@ -43,7 +43,7 @@ pub(crate) async fn examine(
     let http = HttpClient::new()?;
     // Counted and never asked for: nobody scrapes a command.
     let metrics = Arc::new(Metrics::default());
-    let aws = Aws::new(&settings.aws, clock.clone(), Arc::clone(&metrics), None).await?;
+    let aws = Aws::new(&settings.aws, clock.clone(), Arc::clone(&metrics), &http, None).await?;
     let presigner = Presigner::new(
         aws,
         &settings.aws.authorized_url_hosts,
@@ -77,7 +77,14 @@ pub(crate) async fn examine(
     tasks.push(tokio::spawn(state(Arc::clone(&settings))));
     tasks.push(tokio::spawn(aws::examine(Arc::new(presigner), places, openings, clock)));
     checks.extend(in_order(tasks).await);
+    checks.extend(ways(&http));
     Ok(Report { checks })
+}
+
+/// Which way each host was asked that was asked at all.
+fn ways(http: &HttpClient) -> impl Iterator<Item = Check> {
+    let taken = http.egress().ways_taken().into_iter();
+    taken.map(|(host, way)| Asking::about(format!("host {host}")).ok("way", format!("asked {way}")))
 }
 
 async fn state(settings: Arc<config::Gateway>) -> Vec<Check> {

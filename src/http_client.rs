@@ -1,20 +1,32 @@
-//! The client for identity providers: bounded in time and size, follows no redirect, speaks TLS unless the URL is `http`.
+//! The client for identity providers: bounded in time and size, follows no redirect, speaks TLS unless the URL is `http`,
+//! and goes through a proxy where the environment names one.
 
+mod authorities;
+mod connect;
 pub mod document;
 pub mod egress;
+mod error;
+
+pub use authorities::Authorities;
+pub(crate) use authorities::client_tls;
+pub(crate) use error::causes;
+pub use error::{Cause, HttpError, HttpErrorKind};
 
 use crate::clock::UnixSeconds;
 use crate::secret::Secret;
+use connect::{Direct, ToProxy, Tunnelled};
+use egress::{Egress, Way};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Bytes;
+use hyper::body::{Bytes, Incoming};
 use hyper::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION,
+    PROXY_AUTHORIZATION, USER_AGENT,
 };
-use hyper::{Method, Request, StatusCode};
-use hyper_rustls::{ConfigBuilderExt, HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper::{Method, Request, Response, StatusCode, Uri};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::Connect;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
@@ -23,9 +35,24 @@ const LARGEST_ANSWER: usize = 256 * 1024;
 const DEADLINE: Duration = Duration::from_secs(5);
 /// How much of a `Content-Type` is told.
 const LONGEST_CONTENT_TYPE: usize = 100;
+/// RFC 9110, section 10.1.5. Firewalls in front of providers refuse requests without it.
+const USER_AGENT_VALUE: HeaderValue =
+    HeaderValue::from_static(concat!("postern/", env!("CARGO_PKG_VERSION")));
 
+/// Asks each host in the way that [`Egress`] says. TLS is with the server itself, by this machine's [`Authorities`].
 #[derive(Clone, Debug)]
-pub struct HttpClient(Client<HttpsConnector<HttpConnector>, Full<Bytes>>);
+pub struct HttpClient(Arc<Clients>);
+
+#[derive(Debug)]
+struct Clients {
+    egress: Egress,
+    authorities: Authorities,
+    direct: Client<Direct, Full<Bytes>>,
+    /// Where there is a proxy for `https`.
+    tunnelled: Option<Client<Tunnelled, Full<Bytes>>>,
+    /// Where there is a proxy for `http`.
+    forwarded: Option<Client<ToProxy, Full<Bytes>>>,
+}
 
 #[derive(Debug)]
 pub struct Answer {
@@ -39,34 +66,28 @@ pub struct Answer {
     pub location: Option<String>,
 }
 
-/// Why there is no answer. Carries the host asked, never a query or a body.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum HttpError {
-    TimedOut { host: String },
-    Unreachable { host: String, cause: String },
-    TooLarge { host: String },
-}
-
 impl HttpClient {
+    /// Reads the environment and this machine's certificate authorities.
+    ///
     /// # Errors
     ///
-    /// The machine's certificate store cannot be read.
+    /// There are no authorities, or a variable that should name a proxy does not.
     pub fn new() -> Result<Self, String> {
-        let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_native_roots()
-            .map_err(|error| format!("no certificate authorities on this machine: {error}"))?
-            .with_no_client_auth();
-        let connector =
-            HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(60))
-            .pool_max_idle_per_host(8)
-            .build(connector);
-        Ok(Self(client))
+        let (egress, authorities) = (Egress::from_environment()?, Authorities::load()?);
+        let tls = client_tls(authorities.roots())?;
+        let [https, http] = egress.proxies();
+        let tunnelled = https.map(|proxy| pooled(connect::tunnelled(proxy, &USER_AGENT_VALUE, &tls)));
+        let forwarded = http.map(|proxy| pooled(ToProxy::new(proxy, &tls)));
+        let direct = pooled(connect::direct(&tls));
+        Ok(Self(Arc::new(Clients { egress, authorities, direct, tunnelled, forwarded })))
+    }
+
+    pub fn egress(&self) -> &Egress {
+        &self.0.egress
+    }
+
+    pub fn authorities(&self) -> &Authorities {
+        &self.0.authorities
     }
 
     /// # Errors
@@ -108,23 +129,32 @@ impl HttpClient {
         content_type: Option<&'static str>,
         body: Bytes,
     ) -> Result<Answer, HttpError> {
-        let host = url.host_str().unwrap_or_default().to_owned();
-        let unreachable = |cause: String| HttpError::Unreachable { host: host.clone(), cause };
+        let uri: Uri =
+            url.as_str().parse().map_err(|_| HttpError::unsendable(url, "the URL cannot be asked for"))?;
+        let way = self.0.egress.way(&uri);
+        let failed = |kind| HttpError::new(&uri, &way, kind);
         let asks_user_info = method == Method::GET && authorization.is_some();
         let accept = if asks_user_info { "application/json, application/jwt" } else { "application/json" };
-        let mut request = Request::builder().method(method).uri(url.as_str()).header(ACCEPT, accept);
+        let mut request = Request::builder().method(method).uri(uri.clone());
+        request = request.header(ACCEPT, accept).header(USER_AGENT, USER_AGENT_VALUE);
         if let Some(content_type) = content_type {
             request = request.header(CONTENT_TYPE, content_type);
         }
         if let Some(authorization) = authorization {
             let mut value = HeaderValue::from_bytes(authorization.expose())
-                .map_err(|_| unreachable("the credential cannot stand in a header".to_owned()))?;
+                .map_err(|_| HttpError::unsendable(url, "the credential cannot stand in a header"))?;
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
         }
-        let request = request.body(Full::new(body)).map_err(|error| unreachable(error.to_string()))?;
+        let request = request
+            .body(Full::new(body))
+            .map_err(|_| HttpError::unsendable(url, "the request cannot be written"))?;
         let exchange = async {
-            let response = self.0.request(request).await.map_err(|error| unreachable(causes(&error)))?;
+            let response = self
+                .0
+                .exchange(request, &way)
+                .await
+                .map_err(|cause| failed(HttpErrorKind::Unreachable(cause)))?;
             let (head, body) = response.into_parts();
             match Limited::new(body, LARGEST_ANSWER).collect().await {
                 Ok(body) => Ok(Answer {
@@ -135,16 +165,54 @@ impl HttpClient {
                     location: text(&head.headers, &LOCATION).map(str::to_owned),
                 }),
                 Err(error) if error.is::<http_body_util::LengthLimitError>() => {
-                    Err(HttpError::TooLarge { host: host.clone() })
+                    Err(failed(HttpErrorKind::TooLarge(LARGEST_ANSWER)))
                 }
-                Err(error) => Err(unreachable(error.to_string())),
+                Err(error) => Err(failed(HttpErrorKind::Unreachable(Cause::of(&*error, false)))),
             }
         };
         match tokio::time::timeout(DEADLINE, exchange).await {
             Ok(result) => result,
-            Err(_) => Err(HttpError::TimedOut { host: host.clone() }),
+            Err(_) => Err(failed(HttpErrorKind::TimedOut(DEADLINE))),
         }
     }
+}
+
+impl Clients {
+    async fn exchange(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        way: &Way,
+    ) -> Result<Response<Incoming>, Cause> {
+        let is_https = request.uri().scheme_str() == Some("https");
+        let (response, is_forwarded) = match (way, &self.tunnelled, &self.forwarded) {
+            (Way::Proxy(_), Some(tunnelled), _) if is_https => (tunnelled.request(request).await, false),
+            (Way::Proxy(proxy), _, Some(forwarded)) if !is_https => {
+                if let Some(credentials) = proxy.basic_auth() {
+                    request.headers_mut().insert(PROXY_AUTHORIZATION, credentials.clone());
+                }
+                (forwarded.request(request).await, true)
+            }
+            (Way::Proxy(_), ..) => return Err(Cause::Other("the proxy is not known".to_owned())),
+            (Way::Direct, ..) => (self.direct.request(request).await, false),
+        };
+        match response {
+            Ok(response)
+                if is_forwarded && response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED =>
+            {
+                Err(Cause::ProxyCredentials)
+            }
+            Ok(response) => Ok(response),
+            Err(error) => Err(Cause::of(&error, is_forwarded && error.is_connect())),
+        }
+    }
+}
+
+fn pooled<C: Connect + Clone>(connector: C) -> Client<C, Full<Bytes>> {
+    Client::builder(TokioExecutor::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(Duration::from_secs(60))
+        .pool_max_idle_per_host(8)
+        .build(connector)
 }
 
 /// RFC 9110, section 6.6.1.
@@ -160,40 +228,3 @@ fn kind(headers: &HeaderMap) -> Option<String> {
 fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
-
-/// An error with its causes: the outermost of hyper's says only that the client failed, and the AWS SDK's only that a
-/// dispatch did.
-pub(crate) fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
-}
-
-impl HttpError {
-    /// The other side is out of reach or too slow. An answer that is too long is an answer.
-    pub fn is_outage(&self) -> bool {
-        match self {
-            Self::TimedOut { .. } | Self::Unreachable { .. } => true,
-            Self::TooLarge { .. } => false,
-        }
-    }
-}
-
-impl fmt::Display for HttpError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TimedOut { host } => write!(f, "{host} did not answer within {} s", DEADLINE.as_secs()),
-            Self::Unreachable { host, cause } => write!(f, "{host} cannot be reached: {cause}"),
-            Self::TooLarge { host } => {
-                write!(f, "{host} answered with more than {} KiB", LARGEST_ANSWER / 1024)
-            }
-        }
-    }
-}
-
-impl std::error::Error for HttpError {}

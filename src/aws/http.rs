@@ -1,33 +1,48 @@
-//! The SDK's HTTP client, and which of its requests may go to a proxy.
+//! The SDK's HTTP client: which of its requests go to a proxy, whose certificates it accepts, and what its failures mean.
 
 use crate::http_client::egress::{Egress, Way};
+use crate::http_client::{self, Authorities, Cause, HttpError, HttpErrorKind};
 use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::{Builder, Connector, tls};
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_http_client::{Builder, Connector};
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
     SharedHttpConnector,
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hyper::Uri;
 
 /// Each request to the metadata service carries one of these, wherever a profile says that the service is.
 const METADATA_TOKENS: [&str; 2] = ["x-aws-ec2-metadata-token", "x-aws-ec2-metadata-token-ttl-seconds"];
 
-/// The SDK's default client, but that it asks directly where [`Egress`] says so: by itself it sends even the requests for
-/// a pod's credentials to the proxy, unless `NO_PROXY` excepts their addresses.
-pub(super) fn client(egress: Egress) -> SharedHttpClient {
-    SharedHttpClient::new(ByWay {
-        egress,
-        direct: by(ProxyConfig::disabled),
-        proxied: by(ProxyConfig::from_env),
-    })
+/// The SDK's default client, but that it asks directly where [`Egress`] says so, and shares the certificate authorities of
+/// `http`. By itself it sends even the requests for a pod's credentials to the proxy, unless `NO_PROXY` excepts them.
+///
+/// # Errors
+///
+/// The SDK does not accept the certificate authorities.
+pub(super) fn client(http: &http_client::HttpClient) -> Result<SharedHttpClient, String> {
+    let trust = TrustStore::empty().with_pem_certificate(pem(http.authorities()));
+    let tls = TlsContext::builder().with_trust_store(trust).build();
+    let tls =
+        tls.map_err(|error| format!("the AWS SDK does not accept the certificate authorities: {error}"))?;
+    let egress = http.egress().clone();
+    let direct = by(ProxyConfig::disabled(), tls.clone());
+    let proxied = egress.has_proxies().then(|| by(ProxyConfig::from_env(), tls));
+    Ok(SharedHttpClient::new(ByWay { egress, direct, proxied }))
 }
 
-fn by(proxies: fn() -> ProxyConfig) -> SharedHttpClient {
+fn by(proxies: ProxyConfig, tls: TlsContext) -> SharedHttpClient {
     Builder::new().build_with_connector_fn(move |settings, components| {
-        let crypto = tls::rustls_provider::CryptoMode::AwsLc;
-        let mut builder =
-            Connector::builder().tls_provider(tls::Provider::Rustls(crypto)).proxy_config(proxies());
+        let mut builder = Connector::builder()
+            .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+            .tls_context(tls.clone())
+            .proxy_config(proxies.clone());
         builder.set_connector_settings(settings.cloned());
         if let Some(components) = components {
             builder.set_sleep_impl(components.sleep_impl());
@@ -36,11 +51,21 @@ fn by(proxies: fn() -> ProxyConfig) -> SharedHttpClient {
     })
 }
 
+/// RFC 7468, which is the only form that the SDK takes.
+fn pem(authorities: &Authorities) -> String {
+    let bundle = authorities.certificates().iter().map(|certificate| {
+        let text = STANDARD.encode(certificate);
+        format!("-----BEGIN CERTIFICATE-----\n{text}\n-----END CERTIFICATE-----\n")
+    });
+    bundle.collect()
+}
+
 #[derive(Debug)]
 struct ByWay<T> {
     egress: Egress,
     direct: T,
-    proxied: T,
+    /// Where there is a proxy at all.
+    proxied: Option<T>,
 }
 
 impl HttpClient for ByWay<SharedHttpClient> {
@@ -52,18 +77,36 @@ impl HttpClient for ByWay<SharedHttpClient> {
         SharedHttpConnector::new(ByWay {
             egress: self.egress.clone(),
             direct: self.direct.http_connector(settings, components),
-            proxied: self.proxied.http_connector(settings, components),
+            proxied: self.proxied.as_ref().map(|proxied| proxied.http_connector(settings, components)),
         })
     }
 }
 
 impl HttpConnector for ByWay<SharedHttpConnector> {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let Ok(url) = request.uri().parse::<Uri>() else { return self.direct.call(request) };
         let asks_for_credentials = METADATA_TOKENS.iter().any(|name| request.headers().contains_key(name));
-        let way = request.uri().parse().map(|url| self.egress.way(&url));
-        match way {
-            Ok(Way::Proxy(_)) if !asks_for_credentials => self.proxied.call(request),
+        let way = if asks_for_credentials { Way::Direct } else { self.egress.way(&url) };
+        let answer = match (&way, &self.proxied) {
+            (Way::Proxy(_), Some(proxied)) => proxied.call(request),
             _ => self.direct.call(request),
-        }
+        };
+        HttpConnectorFuture::new(async move { answer.await.map_err(|error| named(error, &url, &way)) })
+    }
+}
+
+/// The same error, which says in our words which host it is about and what happened.
+fn named(error: ConnectorError, url: &Uri, way: &Way) -> ConnectorError {
+    let is_plain = url.scheme_str() == Some("http");
+    let cause = match error.is_timeout() {
+        true => Cause::Other("it took no connection in time".to_owned()),
+        false => Cause::of(&error, is_plain && way.proxy().is_some()),
+    };
+    let source = Box::new(HttpError::new(url, way, HttpErrorKind::Unreachable(cause)));
+    match (error.is_timeout(), error.is_user(), error.is_io()) {
+        (true, ..) => ConnectorError::timeout(source),
+        (_, true, _) => ConnectorError::user(source),
+        (.., true) => ConnectorError::io(source),
+        _ => ConnectorError::other(source, error.as_other()),
     }
 }

@@ -1,11 +1,9 @@
 //! What both SDK clients share: how they are set up, and what their errors mean.
 
 use super::error::{AwsError, AwsErrorKind, BadAnswer, for_log};
-use super::http;
 use crate::clock::UnixSeconds;
 use crate::config::AwsConfig;
 use crate::http_client::causes;
-use crate::http_client::egress::Egress;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -17,6 +15,7 @@ use aws_sdk_sagemaker::config::interceptors::{
 };
 use aws_sdk_sagemaker::config::{
     ConfigBag, Credentials, Intercept, ProvideCredentials, RuntimeComponents, SharedCredentialsProvider,
+    SharedHttpClient,
 };
 use aws_sdk_sagemaker::error::{BoxError, ProvideErrorMetadata, SdkError};
 use aws_sdk_sagemaker::operation::RequestId;
@@ -36,11 +35,11 @@ const CONNECT_WITHIN: Duration = Duration::from_millis(1500);
 /// Signatures are made by the machine's clock, for AWS judges them by its own.
 pub(super) async fn settings(
     config: &AwsConfig,
-    egress: Egress,
+    http: SharedHttpClient,
     credentials: Option<SharedCredentialsProvider>,
 ) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::latest())
-        .http_client(http::client(egress))
+        .http_client(http)
         .region(Region::new(config.region.to_string()))
         .retry_config(RetryConfig::disabled())
         .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_WITHIN).build())

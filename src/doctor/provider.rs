@@ -6,7 +6,7 @@ use super::report::{Asking, Check};
 use crate::clock::Clock;
 use crate::config::{self, Algorithm, SignInConfig};
 use crate::http_client::document::FetchError;
-use crate::http_client::{HttpClient, HttpError};
+use crate::http_client::{Cause, HttpClient, HttpError, HttpErrorKind};
 use crate::provider::discovery::Provider;
 use crate::provider::error::SignInError;
 use crate::provider::issuer::{Discovered, Issuer, KeysFound};
@@ -15,8 +15,8 @@ use crate::provider::relying_party::RelyingParty;
 use crate::sign_in::redirect_uri;
 use std::sync::Arc;
 
-const UNREACHED: &str =
-    "check that this machine reaches the provider: its name in DNS, the route, a firewall on the way";
+const UNREACHED: &str = "check that this machine reaches the provider: its name in DNS, the route, a firewall on the way, or a proxy that \
+     HTTPS_PROXY must name";
 const UNUSABLE: &str = "what the provider answers cannot be used: ask who runs it";
 
 /// One issuer: its discovery document, its keys, its clock.
@@ -167,11 +167,26 @@ fn of_fetch(error: &FetchError, address: &str) -> String {
 }
 
 fn of_exchange(error: &HttpError) -> String {
-    match error {
-        HttpError::Unreachable { cause, .. } if remedy::is_about_certificate(cause) => {
-            remedy::of_certificate("the provider's")
+    let proxy = error.proxy.as_deref().unwrap_or_default();
+    match &error.kind {
+        HttpErrorKind::Unreachable(Cause::Certificate(_)) => remedy::of_certificate("the provider's"),
+        HttpErrorKind::Unreachable(Cause::AuthorityAsServer) => remedy::OF_AUTHORITY_AS_SERVER.to_owned(),
+        HttpErrorKind::Unreachable(Cause::NotTls | Cause::NotHttp) => {
+            "correct the scheme or the port of the URL: `https` with the port that speaks TLS".to_owned()
         }
-        HttpError::Unreachable { .. } | HttpError::TimedOut { .. } => UNREACHED.to_owned(),
-        HttpError::TooLarge { .. } => UNUSABLE.to_owned(),
+        HttpErrorKind::Unreachable(Cause::ProxyCredentials) => {
+            "give the proxy's user and password in HTTPS_PROXY and HTTP_PROXY (`http://USER:PASSWORD@HOST:PORT`)".to_owned()
+        }
+        HttpErrorKind::Unreachable(Cause::ProxyRefused) => {
+            format!("allow {} at the proxy {proxy}, or except it by NO_PROXY if this machine reaches it directly", error.host)
+        }
+        HttpErrorKind::Unreachable(Cause::ProxyUnreachable(_)) => {
+            format!("check HTTPS_PROXY and HTTP_PROXY, and that this machine reaches the proxy {proxy}")
+        }
+        HttpErrorKind::Unreachable(_) | HttpErrorKind::TimedOut(_) if error.proxy.is_some() => {
+            format!("ask who runs the proxy {proxy} whether it reaches {}", error.host)
+        }
+        HttpErrorKind::Unreachable(_) | HttpErrorKind::TimedOut(_) => UNREACHED.to_owned(),
+        HttpErrorKind::TooLarge(_) | HttpErrorKind::Unsendable(_) => UNUSABLE.to_owned(),
     }
 }

@@ -52,6 +52,9 @@ pub(super) fn of(error: &AwsError, asked: Asked<'_>) -> String {
             "AWS asks to slow down: try again in a minute; if it goes on, ask for a higher quota of {action} in Service \
              Quotas"
         ),
+        AwsErrorKind::Unavailable if error.message.contains("CaUsedAsEndEntity") => {
+            OF_AUTHORITY_AS_SERVER.to_owned()
+        }
         AwsErrorKind::Unavailable if is_about_certificate(&error.message) => of_certificate("the endpoint's"),
         AwsErrorKind::Unavailable | AwsErrorKind::OutOfTime => {
             let key = match endpoint {
@@ -94,10 +97,14 @@ pub(super) fn is_about_certificate(error: &str) -> bool {
     error.contains("certificate")
 }
 
+/// What the error's text says, whoever asked.
+pub(super) const OF_AUTHORITY_AS_SERVER: &str = "have a certificate for the server issued from that authority (`basicConstraints=CA:FALSE`, with the host under \
+     `subjectAltName`), and serve that one";
+
 pub(super) fn of_certificate(whose: &str) -> String {
     format!(
         "{whose} TLS certificate is not accepted: renew it, or add its authority to this machine's certificate authorities \
-         (SSL_CERT_FILE names a bundle)"
+         (or name a bundle by SSL_CERT_FILE, which then counts in their place)"
     )
 }
 

@@ -5,13 +5,17 @@
 
 use hyper::Uri;
 use hyper_util::client::proxy::matcher::{Intercept, Matcher};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use url::{Host, Url};
 
 /// In upper case; the lower-case form of each counts where the upper-case one is not set.
 const PROXIES: [&str; 3] = ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"];
+
+/// Hosts whose way is noted. A configuration names fewer.
+const MOST_NOTED: usize = 256;
 
 /// Variables that name a place of AWS credentials, which may stand anywhere.
 ///
@@ -26,7 +30,12 @@ pub struct Egress(Arc<Rules>);
 #[derive(Debug)]
 struct Rules {
     proxies: Matcher,
+    /// For `https` and for `http`, whatever is excepted.
+    https: Option<Intercept>,
+    http: Option<Intercept>,
     credential_hosts: Vec<Host>,
+    /// Which way each host went, by host and port.
+    taken: Mutex<BTreeMap<String, String>>,
 }
 
 /// The way to one host.
@@ -41,27 +50,54 @@ impl Egress {
     ///
     /// A variable is set to something else than the URL of an HTTP proxy: requests would go past the proxy.
     pub fn from_environment() -> Result<Self, String> {
-        for name in PROXIES {
-            understood(name)?;
-        }
+        let [https, http, all] = PROXIES.map(proxy_variable);
+        let whatever_is_excepted = Matcher::builder().https(https?).http(http?).all(all?).build();
         let places = CREDENTIAL_PLACES.iter().filter_map(|name| std::env::var(name).ok());
         let credential_hosts =
             places.filter_map(|place| Url::parse(&place).ok()?.host().map(|host| host.to_owned()));
         Ok(Self(Arc::new(Rules {
             proxies: Matcher::from_env(),
+            https: whatever_is_excepted.intercept(&Uri::from_static("https://host.example/")),
+            http: whatever_is_excepted.intercept(&Uri::from_static("http://host.example/")),
             credential_hosts: credential_hosts.collect(),
+            taken: Mutex::default(),
         })))
     }
 
-    /// The way to a URL with a scheme and a host.
+    /// The way to a URL with a scheme and a host, which is noted.
     ///
     /// This machine, its link and the places of AWS credentials are asked directly, whatever the variables say: a request
     /// there carries a token or brings credentials back, and a proxy would see both.
     pub fn way(&self, url: &Uri) -> Way {
-        if url.host().is_some_and(|host| self.is_at_hand(host)) {
-            return Way::Direct;
+        let is_at_hand = url.host().is_some_and(|host| self.is_at_hand(host));
+        let proxy = if is_at_hand { None } else { self.0.proxies.intercept(url) };
+        let way = proxy.map_or(Way::Direct, Way::Proxy);
+        self.note(url, &way);
+        way
+    }
+
+    pub(crate) fn has_proxies(&self) -> bool {
+        self.0.https.is_some() || self.0.http.is_some()
+    }
+
+    /// The proxies for `https` and for `http`, as far as there are any.
+    pub(super) fn proxies(&self) -> [Option<&Intercept>; 2] {
+        [self.0.https.as_ref(), self.0.http.as_ref()]
+    }
+
+    /// The hosts that were asked so far, and which way each went, in the order of their names.
+    pub fn ways_taken(&self) -> Vec<(String, String)> {
+        let taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.iter().map(|(host, way)| (host.clone(), way.clone())).collect()
+    }
+
+    fn note(&self, url: &Uri, way: &Way) {
+        let mut taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let host = host_of(url);
+        if taken.len() < MOST_NOTED && !taken.contains_key(host) {
+            tracing::info!(host, %way, "egress");
+            taken.insert(host.to_owned(), way.to_string());
         }
-        self.0.proxies.intercept(url).map_or(Way::Direct, Way::Proxy)
     }
 
     fn is_at_hand(&self, host: &str) -> bool {
@@ -91,32 +127,46 @@ fn is_own(address: Ipv4Addr) -> bool {
     address.is_loopback() || address.is_link_local() || address.is_unspecified()
 }
 
-/// The value may hold a password, so it is never shown.
-fn understood(name: &str) -> Result<(), String> {
+/// What a variable is set to; empty where it is not. The value may hold a password, so it is never shown.
+fn proxy_variable(name: &str) -> Result<String, String> {
     let lower = name.to_ascii_lowercase();
     let set = [name, &lower].into_iter().find_map(|name| Some((name, std::env::var_os(name)?)));
-    let Some((name, value)) = set else { return Ok(()) };
-    let probe = Uri::from_static("http://host.example/");
-    let proxy = value.to_str().and_then(|value| Matcher::builder().all(value).build().intercept(&probe));
-    if value.is_empty()
-        || proxy.is_some_and(|proxy| matches!(proxy.uri().scheme_str(), Some("http" | "https")))
-    {
-        return Ok(());
+    let Some((name, value)) = set else { return Ok(String::new()) };
+    let is_proxy = |value: &str| {
+        let proxy =
+            Matcher::builder().all(value).build().intercept(&Uri::from_static("http://host.example/"));
+        proxy.is_some_and(|proxy| matches!(proxy.uri().scheme_str(), Some("http" | "https")))
+    };
+    match value.into_string() {
+        Ok(value) if value.is_empty() || is_proxy(&value) => Ok(value),
+        _ => Err(format!(
+            "the environment variable {name} is not the URL of an HTTP proxy; allowed: `http://HOST:PORT` or \
+             `https://HOST:PORT`, with `USER:PASSWORD@` before the host where the proxy asks for it"
+        )),
     }
-    Err(format!(
-        "the environment variable {name} is not the URL of an HTTP proxy; allowed: `http://HOST:PORT` or \
-         `https://HOST:PORT`, with `USER:PASSWORD@` before the host where the proxy asks for it"
-    ))
+}
+
+/// The host of a URL, with its port where the URL names one.
+pub(crate) fn host_of(url: &Uri) -> &str {
+    let authority = url.authority().map_or("", |authority| authority.as_str());
+    authority.rsplit('@').next().unwrap_or_default()
+}
+
+impl Way {
+    /// The host and port of the proxy.
+    pub(crate) fn proxy(&self) -> Option<&str> {
+        match self {
+            Self::Direct => None,
+            Self::Proxy(proxy) => Some(host_of(proxy.uri())),
+        }
+    }
 }
 
 impl fmt::Display for Way {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Direct => f.write_str("directly"),
-            Self::Proxy(proxy) => {
-                let authority = proxy.uri().authority().map_or("", |authority| authority.as_str());
-                write!(f, "through the proxy {authority}")
-            }
+        match self.proxy() {
+            None => f.write_str("directly"),
+            Some(proxy) => write!(f, "through the proxy {proxy}"),
         }
     }
 }
@@ -125,12 +175,16 @@ impl fmt::Display for Way {
 mod tests {
     use super::*;
 
-    fn way(url: &str) -> bool {
+    fn egress(proxies: Matcher) -> Egress {
         let credential_hosts =
-            vec![Host::parse("credentials.corp.example").unwrap(), Host::parse("10.9.8.7").unwrap()];
+            ["credentials.corp.example", "10.9.8.7"].map(|host| Host::parse(host).unwrap()).to_vec();
+        let taken = Mutex::default();
+        Egress(Arc::new(Rules { proxies, https: None, http: None, credential_hosts, taken }))
+    }
+
+    fn is_direct(url: &str) -> bool {
         let proxies = Matcher::builder().all("http://u:p@proxy.example:3128").no("direct.example").build();
-        let egress = Egress(Arc::new(Rules { proxies, credential_hosts }));
-        matches!(egress.way(&url.parse().unwrap()), Way::Direct)
+        matches!(egress(proxies).way(&url.parse().unwrap()), Way::Direct)
     }
 
     #[test]
@@ -163,7 +217,7 @@ mod tests {
             "10.9.8.7",
         ] {
             for (scheme, port) in [("http", ""), ("https", ""), ("http", ":1338"), ("https", ":8443")] {
-                assert!(way(&format!("{scheme}://{host}{port}/")), "{scheme} {host}{port}");
+                assert!(is_direct(&format!("{scheme}://{host}{port}/")), "{scheme} {host}{port}");
             }
         }
     }
@@ -185,17 +239,17 @@ mod tests {
             "10.9.8.70",
             "169.254.169.254.example",
         ] {
-            assert!(!way(&format!("https://{host}/")), "{host}");
+            assert!(!is_direct(&format!("https://{host}/")), "{host}");
         }
-        assert!(way("https://direct.example/") && way("https://below.direct.example/"));
+        assert!(is_direct("https://direct.example/") && is_direct("https://below.direct.example/"));
     }
 
     #[test]
     fn a_way_shows_no_password() {
-        let proxies = Matcher::builder().all("http://user:hidden@proxy.example:3128").build();
-        let egress = Egress(Arc::new(Rules { proxies, credential_hosts: Vec::new() }));
-        let way = egress.way(&Uri::from_static("https://idp.corp.example/"));
+        let egress = egress(Matcher::builder().all("http://user:hidden@proxy.example:3128").build());
+        let way = egress.way(&Uri::from_static("https://idp.corp.example:8443/path?query"));
         assert_eq!(way.to_string(), "through the proxy proxy.example:3128");
+        assert_eq!(egress.ways_taken(), [("idp.corp.example:8443".to_owned(), way.to_string())]);
         assert!(!format!("{way:?} {egress:?}").contains("hidden"));
     }
 }

@@ -17,6 +17,7 @@ use crate::aws::state::TargetState;
 use crate::aws::{Aws, Credentials, SharedCredentialsProvider};
 use crate::clock::{Clock, UnixSeconds};
 use crate::config::AwsConfig;
+use crate::http_client::HttpClient;
 use crate::policy::grant::Grant;
 use crate::target::{
     DomainId, ExpiresInSeconds, Mint, Region, RoleArn, SessionExpirationSeconds, Target, UserProfileName,
@@ -69,7 +70,15 @@ impl Setup {
     async fn presigner(self) -> Arc<Presigner> {
         let Self { config, clock, sole_realm, credentials } = self;
         let metrics = Arc::default();
-        let aws = Aws::new(&config, clock.clone(), Arc::clone(&metrics), Some(credentials)).await.unwrap();
+        let aws = Aws::new(
+            &config,
+            clock.clone(),
+            Arc::clone(&metrics),
+            &HttpClient::new().unwrap(),
+            Some(credentials),
+        )
+        .await
+        .unwrap();
         Arc::new(Presigner::new(aws, &config.authorized_url_hosts, sole_realm, clock, metrics))
     }
 

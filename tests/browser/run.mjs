@@ -17,7 +17,7 @@ try {
 } catch (error) {
   failure = error;
   console.log(error.stack ?? String(error));
-  for (const [index, profile] of Profile.opened.entries()) await profile.record(`${name}-${index}`);
+  for (const [index, profile] of Profile.opened.entries()) await profile.record(`${stage.label}-${index}`);
 }
 for (const profile of Profile.opened) await profile.close();
 process.exit(failure ? 1 : 0);

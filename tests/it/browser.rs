@@ -5,10 +5,7 @@
 mod stage;
 
 use self::stage::Stage;
-use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
-use std::process::{Command, Stdio};
+use crate::support::player::play;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// For scenarios that disturb nobody.
@@ -66,7 +63,7 @@ scenarios!(disturbed "replicas.mjs": a_replica_that_dies_costs_nobody_a_bookmark
 
 fn steady(script: &str, name: &str) {
     if let Some(stage) = STEADY.get_or_init(Stage::set) {
-        play(stage, script, name);
+        play(stage, script, name, name);
     }
 }
 
@@ -74,44 +71,6 @@ fn disturbed(script: &str, name: &str) {
     let _alone = DISTURBANCE.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(stage) = DISTURBED.get_or_init(Stage::set) {
         stage.mend();
-        play(stage, script, name);
-    }
-}
-
-/// Runs one scenario and answers what it asks, line by line.
-fn play(stage: &Stage, script: &str, name: &str) {
-    let scripts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/browser");
-    let mut told = stage.description.clone();
-    told["peers"] = json!(stage.peers());
-    told["failures"] = json!(env!("CARGO_TARGET_TMPDIR"));
-    let mut player = Command::new("node")
-        .arg(scripts.join("run.mjs"))
-        .args([script, name, &told.to_string()])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("node starts");
-    let mut answers = player.stdin.take().expect("standard input");
-    let mut printed = String::new();
-    for line in BufReader::new(player.stdout.take().expect("standard output")).lines() {
-        let line = line.expect("a line");
-        let Some(question) = line.strip_prefix("ASK ") else {
-            printed.push_str(&line);
-            printed.push('\n');
-            continue;
-        };
-        let question: Value = serde_json::from_str(question).expect("a question in JSON");
-        let answer = match stage.answer(&question) {
-            Ok(answer) => json!({ "answer": answer }),
-            Err(error) => json!({ "error": error }),
-        };
-        writeln!(answers, "{answer}").expect("the script listens");
-    }
-    println!("{printed}");
-    let status = player.wait().expect("the end of the script");
-    if !status.success() {
-        let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.log"));
-        std::fs::write(&log, stage.printed()).expect("the log");
-        panic!("{name} failed; what the peers printed is in {}", log.display());
+        play(stage, script, name, name);
     }
 }

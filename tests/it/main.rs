@@ -47,6 +47,7 @@ mod pages;
 mod policy;
 mod presign;
 mod previews;
+mod providers;
 mod reload;
 mod return_to;
 mod revalidation;
@@ -75,6 +76,7 @@ mod support {
     pub(crate) mod elsewhere;
     pub(crate) mod frames;
     pub(crate) mod jwks_server;
+    pub(crate) mod player;
     pub(crate) mod postern;
     pub(crate) mod program;
     pub(crate) mod provider;

@@ -3,6 +3,7 @@
 use postern::aws::Aws;
 use postern::clock::Clock;
 use postern::config::AwsConfig;
+use postern::http_client::HttpClient;
 use postern::target::Region;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -26,6 +27,6 @@ fn config() -> AwsConfig {
 #[tokio::test]
 async fn starting_asks_nobody_for_credentials() {
     let started = Instant::now();
-    Aws::new(&config(), Clock::system(), Arc::default(), None).await.unwrap();
+    Aws::new(&config(), Clock::system(), Arc::default(), &HttpClient::new().unwrap(), None).await.unwrap();
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
 }

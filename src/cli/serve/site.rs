@@ -121,7 +121,8 @@ impl Site {
 
     async fn presigner(&self, settings: &config::Gateway) -> Result<Arc<Presigner>, String> {
         let (clock, metrics) = (self.clock.clone(), Arc::clone(&self.metrics));
-        let aws = Aws::new(&settings.aws, clock.clone(), Arc::clone(&metrics), self.credentials.clone());
+        let credentials = self.credentials.clone();
+        let aws = Aws::new(&settings.aws, clock.clone(), Arc::clone(&metrics), &self.http, credentials);
         let further_hosts = &settings.aws.authorized_url_hosts;
         let presigner = Presigner::new(aws.await?, further_hosts, settings.sole_realm(), clock, metrics);
         Ok(Arc::new(presigner))

@@ -2,6 +2,7 @@
 
 use crate::support::aged_session::aged_session;
 use crate::support::elsewhere::peers;
+use crate::support::player::Scene;
 use crate::support::postern::{BINARY, free_port};
 use crate::support::program::Process;
 use postern::sandbox::{Addresses, AwsCredentials, Fault, Sandbox, SandboxOptions, Times};
@@ -20,10 +21,9 @@ const POSTERN: &str = include_str!("postern.yaml");
 const HAPROXY: &str = include_str!("haproxy.cfg");
 
 pub(super) struct Stage {
-    peers: PathBuf,
     folder: PathBuf,
     /// What scripts are told.
-    pub(super) description: Value,
+    description: Value,
     aws: AwsCredentials,
     replicas: [Mutex<Option<Process>>; 2],
     valkey: Process,
@@ -70,6 +70,7 @@ impl Stage {
         let valkey = valkey(peers, ports.valkey)?;
         let balancer = balancer(peers, &folder, &ports)?;
         let description = json!({
+            "peers": peers,
             "public_url": public_url,
             "public_port": ports.public,
             "certificate": folder.join("balancer.pem"),
@@ -79,7 +80,6 @@ impl Stage {
         });
         let aws = sandbox.credentials().clone();
         let stage = Self {
-            peers: peers.to_owned(),
             replicas: [Mutex::default(), Mutex::default()],
             handed_out: Mutex::default(),
             _runtime: runtime,
@@ -97,34 +97,6 @@ impl Stage {
         Ok(stage)
     }
 
-    pub(super) fn peers(&self) -> &Path {
-        &self.peers
-    }
-
-    /// What a script may ask for.
-    pub(super) fn answer(&self, question: &Value) -> Result<Value, String> {
-        let text = |name: &str| question[name].as_str().ok_or(format!("no {name}: {question}"));
-        let index = || match question["index"].as_u64() {
-            Some(0) => Ok(0),
-            Some(1) => Ok(1),
-            _ => Err(format!("no such replica: {question}")),
-        };
-        match text("ask")? {
-            "mints" => Ok(json!(self.mints(text("user")?))),
-            "came" => Ok(json!(self.came(text("request")?))),
-            "handed out" => self.note_handed_out(&question["urls"]).map(|()| Value::Null),
-            "aged session" => {
-                Ok(json!(aged_session(&self.configuration(0), text("user")?, Duration::from_secs(9 * 3600))))
-            }
-            "stop replica" => {
-                drop(lock(&self.replicas[index()?]).take());
-                Ok(Value::Null)
-            }
-            "start replica" => self.start_replica(index()?).map(|()| Value::Null),
-            other => Err(format!("nobody knows {other}")),
-        }
-    }
-
     /// Replicas that a scenario stopped and did not start again.
     pub(super) fn mend(&self) {
         for index in 0..2 {
@@ -132,16 +104,6 @@ impl Stage {
                 self.start_replica(index).expect("a replica");
             }
         }
-    }
-
-    pub(super) fn printed(&self) -> String {
-        let replicas = self.replicas.iter().enumerate().map(|(index, replica)| {
-            let printed = lock(replica).as_ref().map(Process::printed);
-            format!("--- replica {index}\n{}", printed.unwrap_or_default())
-        });
-        let peers = [("provider", &self.provider), ("balancer", &self.balancer), ("valkey", &self.valkey)];
-        let peers = peers.iter().map(|(name, peer)| format!("--- {name}\n{}", peer.printed()));
-        replicas.chain(peers).collect()
     }
 
     /// Presigned URLs that AWS made for this person.
@@ -202,6 +164,45 @@ impl Stage {
 
     fn configuration(&self, index: usize) -> PathBuf {
         self.folder.join(format!("postern-{index}.yaml"))
+    }
+}
+
+impl Scene for Stage {
+    fn description(&self) -> Value {
+        self.description.clone()
+    }
+
+    fn answer(&self, question: &Value) -> Result<Value, String> {
+        let text = |name: &str| question[name].as_str().ok_or(format!("no {name}: {question}"));
+        let index = || match question["index"].as_u64() {
+            Some(0) => Ok(0),
+            Some(1) => Ok(1),
+            _ => Err(format!("no such replica: {question}")),
+        };
+        match text("ask")? {
+            "mints" => Ok(json!(self.mints(text("user")?))),
+            "came" => Ok(json!(self.came(text("request")?))),
+            "handed out" => self.note_handed_out(&question["urls"]).map(|()| Value::Null),
+            "aged session" => {
+                Ok(json!(aged_session(&self.configuration(0), text("user")?, Duration::from_secs(9 * 3600))))
+            }
+            "stop replica" => {
+                drop(lock(&self.replicas[index()?]).take());
+                Ok(Value::Null)
+            }
+            "start replica" => self.start_replica(index()?).map(|()| Value::Null),
+            other => Err(format!("nobody knows {other}")),
+        }
+    }
+
+    fn printed(&self) -> String {
+        let replicas = self.replicas.iter().enumerate().map(|(index, replica)| {
+            let printed = lock(replica).as_ref().map(Process::printed);
+            format!("--- replica {index}\n{}", printed.unwrap_or_default())
+        });
+        let peers = [("provider", &self.provider), ("balancer", &self.balancer), ("valkey", &self.valkey)];
+        let peers = peers.iter().map(|(name, peer)| format!("--- {name}\n{}", peer.printed()));
+        replicas.chain(peers).collect()
     }
 }
 

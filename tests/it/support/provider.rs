@@ -5,7 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Bytes, Incoming};
-use hyper::header::AUTHORIZATION;
+use hyper::header::{AUTHORIZATION, USER_AGENT};
 use hyper::service::service_fn;
 use hyper::{Request, Response, Uri};
 use hyper_util::rt::TokioIo;
@@ -13,6 +13,7 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use postern::clock::Clock;
 use serde_json::{Value, json};
 use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -24,6 +25,7 @@ pub(crate) const ACCESS_TOKEN: &str = "opaque-access-token";
 
 pub(crate) struct Provider {
     pub(crate) issuer: String,
+    pub(crate) address: SocketAddr,
     state: Arc<Mutex<State>>,
 }
 
@@ -61,6 +63,10 @@ pub(crate) struct State {
     pub(crate) user_info_calls: usize,
     /// By path, for the documents.
     pub(crate) fetched: HashMap<String, usize>,
+    /// The `User-Agent` of each request, with its path.
+    pub(crate) agents: Vec<(String, String)>,
+    /// The client that it knows.
+    pub(crate) client_id: String,
     codes: HashMap<String, HashMap<String, String>>,
     good_refresh_tokens: HashSet<String>,
     clock: Clock,
@@ -127,6 +133,16 @@ impl Provider {
     pub(crate) async fn start(clock: Clock) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let issuer = format!("http://{}", listener.local_addr().unwrap());
+        Self::at(listener, issuer, clock)
+    }
+
+    /// It calls itself `issuer`, wherever it can be reached.
+    pub(crate) async fn named(issuer: &str, clock: Clock) -> Self {
+        Self::at(TcpListener::bind("127.0.0.1:0").await.unwrap(), issuer.to_owned(), clock)
+    }
+
+    fn at(listener: TcpListener, issuer: String, clock: Clock) -> Self {
+        let address = listener.local_addr().unwrap();
         let signer = Signer::es256("k1");
         let state = Arc::new(Mutex::new(State {
             claims: json!({}),
@@ -147,6 +163,8 @@ impl Provider {
             token_calls: Vec::new(),
             user_info_calls: 0,
             fetched: HashMap::new(),
+            agents: Vec::new(),
+            client_id: CLIENT_ID.to_owned(),
             codes: HashMap::new(),
             good_refresh_tokens: HashSet::new(),
             clock,
@@ -162,7 +180,7 @@ impl Provider {
                 );
             }
         });
-        Self { issuer, state }
+        Self { issuer, address, state }
     }
 
     pub(crate) fn now_says(&self) -> MutexGuard<'_, State> {
@@ -200,6 +218,8 @@ async fn answer(state: Arc<Mutex<State>>, issuer: String, request: Request<Incom
     let body = body.collect().await.unwrap().to_bytes();
     let authorization =
         head.headers.get(AUTHORIZATION).map(|value| value.to_str().unwrap_or_default().to_owned());
+    let agent = head.headers.get(USER_AGENT).map(|value| value.to_str().unwrap_or_default().to_owned());
+    state.lock().unwrap().agents.push((head.uri.path().to_owned(), agent.unwrap_or_default()));
     // Below whatever path the discovery document names.
     let given = match head.uri.path().rsplit('/').next().unwrap() {
         "openid-configuration" => {
@@ -267,7 +287,7 @@ impl State {
         let refused = |error: &str| {
             Some(Given::new(400, json!({"error": error, "error_description": "no"}).to_string()))
         };
-        if !authenticated(call) {
+        if !authenticated(call, &self.client_id) {
             return refused("invalid_client");
         }
         if call.form["grant_type"] == "refresh_token" {
@@ -318,7 +338,7 @@ impl State {
     fn id_token(&self, issuer: &str, over: &Value) -> String {
         let now = self.clock.now().0;
         let claims = json!({
-            "iss": issuer, "sub": "u1", "aud": CLIENT_ID, "iat": now, "exp": now + 300,
+            "iss": issuer, "sub": "u1", "aud": self.client_id, "iat": now, "exp": now + 300,
             "email": "ada@corp.example", "email_verified": true, "name": "Ada", "groups": ["ml-users"],
             "sid": "provider-session", "at_hash": at_hash(ACCESS_TOKEN),
         });
@@ -368,11 +388,11 @@ impl State {
 }
 
 /// By RFC 6749, section 2.3.1, in the header or in the form, but not both; assertions are left to the tests.
-fn authenticated(call: &TokenCall) -> bool {
+fn authenticated(call: &TokenCall, client_id: &str) -> bool {
     let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
     let basic =
-        format!("Basic {}", STANDARD.encode(format!("{}:{}", encoded(CLIENT_ID), encoded(CLIENT_SECRET))));
-    let in_form = call.form.get("client_id").map(String::as_str) == Some(CLIENT_ID)
+        format!("Basic {}", STANDARD.encode(format!("{}:{}", encoded(client_id), encoded(CLIENT_SECRET))));
+    let in_form = call.form.get("client_id").map(String::as_str) == Some(client_id)
         && call.form.get("client_secret").map(String::as_str) == Some(CLIENT_SECRET);
     match &call.authorization {
         Some(authorization) => *authorization == basic && !call.form.contains_key("client_secret"),

@@ -16,6 +16,8 @@ struct State {
     names: HashMap<String, SocketAddr>,
     /// Heads of requests, as they came.
     asked: Vec<String>,
+    /// What it answers to every request, in place of doing what it is asked.
+    refusal: Option<String>,
 }
 
 impl Proxy {
@@ -41,6 +43,10 @@ impl Proxy {
         self.state.lock().expect("state").names.insert(name.to_owned(), address);
     }
 
+    pub(crate) fn refuses_with(&self, answer: &str) {
+        self.state.lock().expect("state").refusal = Some(answer.to_owned());
+    }
+
     /// The heads of all requests so far.
     pub(crate) fn asked(&self) -> Vec<String> {
         self.state.lock().expect("state").asked.clone()
@@ -59,8 +65,15 @@ async fn serve(mut client: TcpStream, state: Arc<Mutex<State>>) -> Option<()> {
         head.push(client.read_u8().await.ok()?);
     }
     let head = String::from_utf8(head).ok()?;
-    state.lock().ok()?.asked.push(head.clone());
-    let target = head.split(' ').nth(1)?.to_owned();
+    let (target, refusal) = {
+        let mut state = state.lock().ok()?;
+        state.asked.push(head.clone());
+        (head.split(' ').nth(1)?.to_owned(), state.refusal.clone())
+    };
+    if let Some(refusal) = refusal {
+        client.write_all(refusal.as_bytes()).await.ok()?;
+        return client.shutdown().await.ok();
+    }
     let is_tunnel = head.starts_with("CONNECT ");
     let name = target.split("://").last()?.split('/').next()?.to_owned();
     let address = state.lock().ok()?.names.get(&name).copied();

@@ -41,6 +41,16 @@ impl Authority {
         authority
     }
 
+    /// Its own certificate is the server's from now on.
+    pub(crate) fn serve_itself(&self) {
+        let script = "set -e
+            openssl req -x509 -new -key ca.key -days 2 -subj '/CN=a test authority' -addext subjectAltName=DNS:localhost -out itself.pem
+            cp ca.key itself.key; cp itself.pem ca.pem";
+        let made = Command::new("sh").args(["-c", script]).current_dir(self.folder.path()).output().unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        self.install("itself");
+    }
+
     /// Another pair of this authority's, by the name of its files.
     pub(crate) fn issue(&self, name: &str, valid: &str) {
         let script = format!(

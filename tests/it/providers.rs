@@ -1,0 +1,57 @@
+//! Identity providers that others wrote, each with the real binary, SageMaker's sandbox and Chromium.
+//!
+//! A provider is started once by `tests/peers/NAME/server.py` (`tests/peers/provider.py` says what all of them can be told);
+//! scenarios are functions of `tests/browser/providers.mjs`, each with a person of its own.
+
+mod stage;
+
+use self::stage::Stage;
+use crate::support::player::play;
+use std::sync::OnceLock;
+
+/// A provider and what its documentation makes an admin write.
+#[derive(Clone, Copy)]
+struct Provider {
+    /// Its folder in `tests/peers`, and in `tests/browser/providers.mjs`.
+    name: &'static str,
+    /// Below `issuers`, beside what all of them have.
+    issuer_keys: &'static str,
+    scopes: &'static str,
+}
+
+macro_rules! providers {
+    ($($module:ident $provider:expr => $($scenario:ident),+;)+) => {
+        $(mod $module {
+            use super::*;
+
+            static STAGE: OnceLock<Option<Stage>> = OnceLock::new();
+            const PROVIDER: Provider = $provider;
+
+            $(#[test]
+            fn $scenario() {
+                let Some(stage) = STAGE.get_or_init(|| Stage::set(PROVIDER)) else { return };
+                let label = format!("{}-{}", PROVIDER.name, stringify!($scenario));
+                play(stage, "providers.mjs", stringify!($scenario), &label);
+            })+
+        })+
+    };
+}
+
+providers! {
+    canaille Provider {
+        name: "canaille",
+        issuer_keys: "insecure_unmarked_email: true",
+        scopes: "openid, profile, email, groups",
+    } =>
+        a_person_signs_in_and_out,
+        new_keys_sign_in_the_next_person;
+    django Provider {
+        name: "django",
+        issuer_keys: "",
+        scopes: "openid, profile, email, groups",
+    } =>
+        a_person_signs_in_and_out,
+        new_keys_sign_in_the_next_person,
+        a_removed_group_is_noticed,
+        a_locked_person_loses_the_session;
+}
