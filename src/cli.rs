@@ -12,9 +12,9 @@ mod serve;
 
 use crate::config::diagnostics::Diagnostics;
 use crate::config::{self, Loaded};
-use crate::policy::Policy;
 use crate::policy::compile::{CompileContext, compile};
 use crate::policy::trial::PolicyTest;
+use crate::policy::{Issuer, Policy};
 use crate::sessions::seal;
 use crate::telemetry::{self, Log, LogFormat};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -23,7 +23,6 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 /// An authenticating gateway to Amazon SageMaker: one bookmark, the right person, a fresh one-time URL.
 #[derive(Debug, Parser)]
@@ -217,13 +216,12 @@ fn load(path: &Path) -> Result<Configuration, Box<Diagnostics>> {
 /// Compiles the rules, or says every error at once.
 fn compiled(loaded: Loaded) -> Result<Configuration, Box<Diagnostics>> {
     let gateway = &loaded.gateway;
-    let issuers: Vec<_> = gateway.issuers.iter().map(|issuer| Arc::clone(&issuer.name)).collect();
+    let issuers: Vec<Issuer> = gateway.issuers.iter().map(Issuer::from).collect();
     let context = CompileContext {
         region: &gateway.aws.region,
         role_arn: gateway.aws.role_arn.as_ref(),
         endpoint_url: gateway.aws.endpoint_url.as_ref(),
         trusted_proxies: &gateway.trusted_proxies,
-        several_realms: gateway.sole_realm().is_none(),
         client_ip_known: gateway.knows_clients(),
         issuers: &issuers,
         default_issuer: gateway.sign_in.as_ref().map(|sign_in| &sign_in.issuer),

@@ -14,7 +14,8 @@ pub(crate) use statement::Document;
 use crate::aws::permissions::{self, Place};
 use crate::config;
 use crate::policy::Policy;
-use crate::policy::reach::{MOST_OUTLINES, MOST_REACHES, Reach};
+use crate::policy::name_pattern::MOST_PATTERNS;
+use crate::policy::reach::{MOST_REACHES, Reach};
 use crate::target::{Kind, Region, RoleArn, arn};
 use serde::Serialize;
 use statement::{Resources, Statement};
@@ -154,12 +155,12 @@ fn notes(reaches: &[Reach], roles: &BTreeSet<String>, settings: &config::Gateway
     let mut abridged = BTreeSet::new();
     for reach in reaches {
         let (destination, rule) = (&reach.destination, &reach.rule);
-        abridged.extend(reach.abridged().map(|outline| (destination, rule, outline.to_iam())));
+        abridged.extend(reach.abridged().map(|pattern| (destination, rule, pattern.to_iam())));
     }
     for (destination, rule, pattern) in abridged {
         notes.push(format!(
             "`{pattern}` stands for all that the rule `{rule}` of `{destination}` can name: too many to list (at most \
-             {MOST_OUTLINES} values of a field, {MOST_REACHES} combinations of a rule). Write the values yourself, or divide \
+             {MOST_PATTERNS} values of a field, {MOST_REACHES} combinations of a rule). Write the values yourself, or divide \
              them among several rules."
         ));
     }

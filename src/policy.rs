@@ -3,14 +3,18 @@
 //! [`compile`](compile::compile) turns what an admin wrote into a [`Policy`], or says everything that is wrong with it.
 //! [`Policy::authorize`] is the only way to a [`Grant`].
 
+mod apart;
 mod blueprint;
 pub mod compile;
 pub mod explain;
 mod expression;
 pub mod file;
+mod forms;
 pub mod grant;
+mod join;
 pub mod link;
 pub mod lookup;
+pub mod name_pattern;
 mod paths;
 pub mod profile_name;
 pub mod reach;
@@ -18,6 +22,7 @@ mod template;
 pub mod trial;
 
 pub use crate::target::Kind;
+pub use forms::Issuer;
 
 use crate::provider::policy_inputs::PolicyInputs;
 use crate::provider::principal::Principal;

@@ -1,17 +1,16 @@
 //! From what an admin wrote to a [`Policy`], or to everything that is wrong with it.
 
-mod apart;
 mod fields;
 mod trials;
 
-use self::apart::Home;
+use super::apart::Places;
 use super::expression::functions::Library;
 use super::expression::{Condition, Gathered, Problem, Vocabulary};
 use super::file::{self, PolicyFile};
 use super::lookup::{Fault, Table};
 use super::paths::Glob;
 use super::trial::PolicyTest;
-use super::{Destination, Kind, Policy, Rule, Verdict, is_destination_name};
+use super::{Destination, Issuer, Kind, Policy, Rule, Verdict, is_destination_name};
 use crate::config::diagnostics::Diagnostic;
 use crate::config::located::{At, Location};
 use crate::target::{Region, RoleArn};
@@ -30,10 +29,8 @@ pub struct CompileContext<'a> {
     pub trusted_proxies: &'a [IpNet],
     /// Whether a client's address can be known at all: `trusted_proxies` or `direct_clients` say so.
     pub client_ip_known: bool,
-    /// The issuers are of more than one realm, so the same user may be several people.
-    pub several_realms: bool,
-    /// The names of all issuers.
-    pub issuers: &'a [Arc<str>],
+    /// Whose people may ask.
+    pub issuers: &'a [Issuer],
     /// Whose claims a test's are where it names no issuer and there are several: the one that people sign in at.
     pub default_issuer: Option<&'a Arc<str>>,
     /// The text of every file of `lookups`, by the name that is written. The policy itself performs no I/O.
@@ -56,8 +53,8 @@ pub fn compile(
         trusted_proxies: context.trusted_proxies,
         tables: &tables,
     };
-    let mut compiler =
-        Compiler { context, vocabulary, gathered: Gathered::default(), homes: Vec::new(), diagnostics };
+    let places = Places::new(context.issuers, &tables);
+    let mut compiler = Compiler { context, vocabulary, gathered: Gathered::default(), places, diagnostics };
     let mut names = Names::default();
     let deny: Vec<Option<Rule>> =
         file.deny.iter().enumerate().map(|(index, rule)| compiler.global(index, rule, &mut names)).collect();
@@ -88,7 +85,7 @@ struct Compiler<'a> {
     vocabulary: Vocabulary<'a>,
     gathered: Gathered,
     /// Where the rules so far lead.
-    homes: Vec<Home>,
+    places: Places<'a>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -188,12 +185,12 @@ impl Compiler<'_> {
             (None, "deny") => Some(Verdict::Deny),
             (Some(written), _) => {
                 let fields = self.set_fields(&set, written, kind).or(base);
-                self.keep_people_apart(path, rule, condition.as_ref(), &fields);
+                self.keep_people_apart(path, rule, kind, condition.as_ref(), &fields);
                 self.keep_to_partition(path, rule, &fields);
                 fields.plan(kind).map(|blueprint| Verdict::Allow(Arc::new(blueprint)))
             }
             (None, _) => {
-                self.keep_people_apart(path, rule, condition.as_ref(), base);
+                self.keep_people_apart(path, rule, kind, condition.as_ref(), base);
                 self.keep_to_partition(path, rule, base);
                 base.plan(kind).map(|blueprint| Verdict::Allow(Arc::new(blueprint)))
             }
@@ -205,6 +202,20 @@ impl Compiler<'_> {
             verdict: verdict?,
             remedy: rule.remedy.as_deref().map(Arc::from),
         })
+    }
+
+    fn keep_people_apart(
+        &mut self,
+        path: &str,
+        rule: &At<file::Rule>,
+        kind: Kind,
+        condition: Option<&Condition>,
+        fields: &Fields,
+    ) {
+        let Some(condition) = condition else { return };
+        if let Err(problem) = self.places.add(&fields.opened(kind, condition, rule.location.line)) {
+            self.problems(path, rule.location, vec![problem]);
+        }
     }
 
     fn keep_to_partition(&mut self, path: &str, rule: &At<file::Rule>, fields: &Fields) {

@@ -76,6 +76,7 @@ mod support {
     pub(crate) mod elsewhere;
     pub(crate) mod frames;
     pub(crate) mod jwks_server;
+    pub(crate) mod lookalikes;
     pub(crate) mod player;
     pub(crate) mod postern;
     pub(crate) mod program;

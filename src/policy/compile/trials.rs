@@ -73,14 +73,16 @@ impl Compiler<'_> {
     }
 
     fn issuer(&mut self, path: &str, test: &file::Test) -> Option<Arc<str>> {
-        let issuers = self.context.issuers;
-        let (location, found) = match (&test.issuer, issuers) {
-            (Some(written), _) => (written.location, issuers.iter().find(|issuer| ***issuer == **written)),
-            (None, [only]) => (test.name.location, Some(only)),
+        let issuers: Vec<&Arc<str>> = self.context.issuers.iter().map(|issuer| &issuer.name).collect();
+        let (location, found) = match (&test.issuer, issuers.as_slice()) {
+            (Some(written), _) => {
+                (written.location, issuers.iter().find(|issuer| ****issuer == **written).copied())
+            }
+            (None, [only]) => (test.name.location, Some(*only)),
             (None, _) => (test.name.location, self.context.default_issuer),
         };
         if found.is_none() {
-            let message = format!("`issuer` is one of {}", listed(issuers.iter().map(AsRef::as_ref)));
+            let message = format!("`issuer` is one of {}", listed(issuers.iter().map(|issuer| &***issuer)));
             self.problem(&format!("{path}.issuer"), location, message);
         }
         found.cloned()

@@ -88,10 +88,8 @@ impl Check<'_> {
                         format!("`{written}` is not a domain: write what follows the `@`"),
                     );
                 }
-                self.domains.push(written.to_owned());
             }
             Parameter::Prefix => {
-                self.prefixes += 1;
                 if Prefix::parse(written).is_none() {
                     self.problem(
                         argument,

@@ -26,7 +26,6 @@ const CIRCLES: &[(&str, &str)] = &[
     ("gateway.rs", "routes are still methods of the one pipeline type"),
     ("iam.rs", "the parts of a role's policies still take their types from the file that joins them"),
     ("policy.rs", "expressions still take their types from the file that decides"),
-    ("policy/compile.rs", "the parts of the compiler still take their types from the file that runs them"),
     ("server.rs", "connections still take their types from the file that accepts them"),
     ("sessions.rs", "revalidation is still a part of the sessions that it asks about"),
 ];
