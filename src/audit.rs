@@ -6,11 +6,11 @@
 pub mod file;
 
 use crate::clock::Clock;
-use crate::policy::explain::ExplainedStep;
 use crate::sink::Sink;
 use crate::sink::object::Object;
 use humantime::Rfc3339Timestamp;
 use prometheus_client::metrics::counter::Counter;
+use serde::Serialize;
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -45,6 +45,19 @@ pub enum Event {
     Lost,
 }
 
+/// What one rule said, as a record and `postern explain` show it.
+#[derive(Clone, Debug, Serialize)]
+pub struct RuleStep {
+    pub rule: Arc<str>,
+    /// `allow` or `deny`.
+    pub effect: &'static str,
+    pub expression: Arc<str>,
+    /// `matched`, `not-matched` or `failed`.
+    pub outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
 /// What happened. Fields that do not apply are left out. There is no field for a URL, a token or a cookie.
 #[derive(Debug)]
 pub struct Record<'a> {
@@ -63,7 +76,7 @@ pub struct Record<'a> {
     pub outcome: Option<&'static str>,
     pub target: Option<serde_json::Map<String, serde_json::Value>>,
     /// The rules that were tried, in order, and what each said.
-    pub trace: Option<Vec<ExplainedStep>>,
+    pub trace: Option<Vec<RuleStep>>,
     pub role_session_name: Option<&'a str>,
     pub aws_request_id: Option<&'a str>,
     pub client_ip: Option<IpAddr>,
@@ -228,8 +241,8 @@ fn append_texts<const COUNT: usize>(line: &mut Object<'_>, texts: [(&str, Option
     }
 }
 
-fn append_step(line: &mut Object<'_>, step: &ExplainedStep) {
-    let ExplainedStep { rule, effect, expression, outcome, detail } = step;
+fn append_step(line: &mut Object<'_>, step: &RuleStep) {
+    let RuleStep { rule, effect, expression, outcome, detail } = step;
     line.string("rule", rule);
     line.string("effect", effect);
     line.string("expression", expression);
