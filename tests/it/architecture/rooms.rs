@@ -17,10 +17,8 @@ const CIRCLES: &[(&str, &str)] = &[
     ("config.rs", "the final form still stands in the file that loads it"),
     ("gateway.rs", "routes are still methods of the one pipeline type"),
     ("iam.rs", "the parts of a role's policies still take their types from the file that joins them"),
-    ("sandbox.rs", "the peers still take their types from the file that starts them"),
     ("server.rs", "connections still take their types from the file that accepts them"),
     ("sessions.rs", "revalidation is still a part of the sessions that it asks about"),
-    ("state.rs", "both stores still take their types from the file that chooses one"),
 ];
 
 /// The rooms from the top floor down: the order of `mod` in `src/lib.rs`.
@@ -86,9 +84,9 @@ fn imports_are_found_however_they_are_written() {
     of("pub(crate) use super::c::Thing as Other;", &["a/c.rs"]);
     of("use super::super::e::Thing;", &["e.rs"]);
     of("use super::Thing;", &["a.rs"]);
-    of("pub(in crate::a) fn x() {}", &[]);
     of("mod d;\nuse d::Thing;", &["a/b/d.rs"]);
     of("fn x() -> crate::e::Thing { self::d::y(super::z()) }", &["a.rs", "a/b/d.rs", "e.rs"]);
+    of("pub(in crate::e) fn x() {}", &[]);
     of("use std::e::Thing; use other::crate_like::c; mod d;", &[]);
     of("// use crate::e::Thing;\n/// See [`crate::e`].", &[]);
     of("const A: &str = \"crate::e\"; const B: char = '\"'; use crate::a::Thing;", &["a.rs"]);
