@@ -12,6 +12,7 @@ mod lint;
 mod load;
 pub mod located;
 mod schema;
+pub mod servers;
 mod tree;
 
 pub use algorithm::Algorithm;

@@ -18,7 +18,7 @@ pub(crate) use report::{Check, Report};
 
 use crate::aws::Aws;
 use crate::clock::Clock;
-use crate::config;
+use crate::config::{self, servers::DeclaredServer};
 use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
@@ -36,6 +36,7 @@ use tokio::task::JoinHandle;
 /// This machine has no certificate authorities, or AWS's settings cannot be read, in words for the admin.
 pub(crate) async fn examine(
     settings: config::Gateway,
+    servers: &[DeclaredServer],
     policy: &Policy,
     person: Option<&Person>,
     clock: Clock,
@@ -75,7 +76,7 @@ pub(crate) async fn examine(
         }
     }
     tasks.push(tokio::spawn(state(Arc::clone(&settings))));
-    tasks.push(tokio::spawn(aws::examine(Arc::new(presigner), places, openings, clock)));
+    tasks.push(tokio::spawn(aws::examine(Arc::new(presigner), places, openings, servers.into(), clock)));
     checks.extend(in_order(tasks).await);
     checks.extend(ways(&http));
     Ok(Report { checks })

@@ -6,6 +6,7 @@
 
 pub(crate) mod cloudformation;
 mod endpoint;
+pub(crate) mod operator;
 mod statement;
 mod trust;
 

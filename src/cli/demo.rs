@@ -11,7 +11,7 @@ use std::fs::{self, DirBuilder};
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use url::Url;
 
 pub(super) fn run(args: &DemoArgs) -> Result<(), Failed> {
@@ -42,12 +42,14 @@ async fn demo(args: &DemoArgs, log: &Log) -> Result<(), Failed> {
     let file = folder.0.join("sandbox-client-secret");
     fs::write(&file, secret.expose()).map_err(|error| Failed::ran(format!("{}: {error}", file.display())))?;
     let text = sandbox.configuration(&gateway, &format!("127.0.0.1:{port}"));
+    let written = folder.0.join("postern.yaml");
+    fs::write(&written, &text).map_err(|error| Failed::ran(format!("{}: {error}", written.display())))?;
     let loaded = config::load_text("config/sandbox.yaml", &text, &folder.0).map_err(Box::new)?;
     let configuration = compiled(loaded)?;
     let key = sandbox.credentials();
     let credentials = Credentials::new(&key.access_key_id, &key.secret_access_key, None, None, "sandbox");
     let credentials = Some(SharedCredentialsProvider::new(credentials));
-    let greet = |_| _ = greet(&gateway, &sandbox);
+    let greet = |_| _ = greet(&gateway, &sandbox, &written);
     let sockets = Sockets { main: Some(listener), ..Sockets::default() };
     let audit = serve(configuration, None, sockets, credentials, log, greet).await?;
     audit.flush(FLUSH);
@@ -55,7 +57,7 @@ async fn demo(args: &DemoArgs, log: &Log) -> Result<(), Failed> {
     Ok(())
 }
 
-fn greet(gateway: &str, sandbox: &Sandbox) -> io::Result<()> {
+fn greet(gateway: &str, sandbox: &Sandbox, config: &Path) -> io::Result<()> {
     let mut out = io::stderr().lock();
     writeln!(out)?;
     writeln!(out, "  Open {gateway}/studio in a browser and choose who you are.")?;
@@ -68,6 +70,13 @@ fn greet(gateway: &str, sandbox: &Sandbox) -> io::Result<()> {
         sandbox.sagemaker_url(),
         sandbox.sts_url()
     )?;
+    let key = sandbox.credentials();
+    writeln!(out)?;
+    writeln!(out, "  Tracking servers as code, in another terminal (plan, apply or status):")?;
+    writeln!(out, "    export AWS_ACCESS_KEY_ID={}", key.access_key_id)?;
+    writeln!(out, "    export AWS_SECRET_ACCESS_KEY={}", key.secret_access_key)?;
+    writeln!(out, "    postern servers plan --config {}", config.display())?;
+    writeln!(out)?;
     writeln!(
         out,
         "  All of it runs on this machine and ends with Ctrl-C. Audit records go to standard output."

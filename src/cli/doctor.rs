@@ -12,8 +12,14 @@ pub(super) fn run(args: &DoctorArgs) -> Result<(), Failed> {
     let person = person.transpose()?;
     block_on(async {
         let settings = configuration.loaded.gateway.clone();
-        let examined =
-            Box::pin(examine(settings, &configuration.policy, person.as_ref(), Clock::system())).await;
+        let examined = Box::pin(examine(
+            settings,
+            &configuration.loaded.servers,
+            &configuration.policy,
+            person.as_ref(),
+            Clock::system(),
+        ))
+        .await;
         let report = examined.map_err(|error| Failed::Ran(Some(error)))?;
         match args.format {
             Format::Text => print(&report.to_string())?,

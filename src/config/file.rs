@@ -2,6 +2,7 @@
 //! by and that loading checks a file against is generated from these types.
 
 mod limits;
+pub mod servers;
 
 pub use limits::{Deadlines, Limits};
 
@@ -46,6 +47,12 @@ pub struct Document {
     /// Tables for `lookup('name', key)`.
     #[serde(default)]
     pub lookups: Named<Lookup>,
+    /// Tracking servers that `postern servers` creates and keeps as declared, by name.
+    #[serde(default)]
+    pub mlflow_tracking_servers: Named<At<servers::TrackingServer>>,
+    /// MLflow Apps that `postern servers` creates and keeps as declared, by name.
+    #[serde(default)]
+    pub mlflow_apps: Named<At<servers::MlflowApp>>,
     /// Rules that deny, tried before every destination's own.
     #[serde(default)]
     pub deny: Vec<DenyRule>,

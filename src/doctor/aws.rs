@@ -8,6 +8,7 @@ use crate::aws::Aws;
 use crate::aws::error::{AwsError, AwsErrorKind};
 use crate::aws::state::TargetState;
 use crate::clock::Clock;
+use crate::config::servers::{DeclaredServer, Field, ServerKind};
 use crate::policy::Policy;
 use crate::policy::reach::Reach;
 use crate::presign::Presigner;
@@ -102,6 +103,7 @@ pub(super) async fn examine(
     presigner: Arc<Presigner>,
     places: Places,
     openings: Vec<Opening>,
+    servers: Arc<[DeclaredServer]>,
     clock: Clock,
 ) -> Vec<Check> {
     let asking = Asking::about("aws");
@@ -135,8 +137,8 @@ pub(super) async fn examine(
             mint.role_arn.as_ref().is_some_and(|role| closed_roles.contains(role))
                 || Domain::of(mint).is_some_and(|domain| closed_domains.contains(&domain))
         });
-        let (presigner, own) = (Arc::clone(&presigner), Arc::clone(&own));
-        async move { target(&presigner, opening, closed, &own).await }
+        let (presigner, own, servers) = (Arc::clone(&presigner), Arc::clone(&own), Arc::clone(&servers));
+        async move { target(&presigner, opening, closed, &own, &servers).await }
     });
     checks.extend(a_few_at_a_time(looks).await);
     checks
@@ -242,7 +244,13 @@ async fn domain_check(aws: &Aws, domain: &Domain, own: &str) -> Check {
     asking.failed("auth-mode", error.message, remedy)
 }
 
-async fn target(presigner: &Presigner, opening: Opening, closed: bool, own: &str) -> Vec<Check> {
+async fn target(
+    presigner: &Presigner,
+    opening: Opening,
+    closed: bool,
+    own: &str,
+    servers: &[DeclaredServer],
+) -> Vec<Check> {
     let Opening { destination, target } = opening;
     let subject = match &target {
         Opened::Constant { rule, .. } => format!("destinations.{destination} ({rule})"),
@@ -260,6 +268,9 @@ async fn target(presigner: &Presigner, opening: Opening, closed: bool, own: &str
     let caller = mint.role_arn.as_ref().map_or(own, RoleArn::as_str).to_owned();
     let state = presigner.aws().state_of(mint).await;
     let mut checks = vec![state_check(&asking, mint, &state, &caller)];
+    if matches!(&state, Ok(state) if *state != TargetState::Missing) {
+        checks.extend(store_check(&asking, presigner.aws(), mint, servers).await);
+    }
     if state.is_ok_and(|state| !state.may_open()) {
         checks.push(asking.skipped("presign", "it cannot be opened in this state"));
         return checks;
@@ -305,6 +316,32 @@ fn state_check(asking: &Asking, mint: &Mint, state: &Result<TargetState, AwsErro
             }
         }
     }
+}
+
+/// What a tracking server's bucket is guarded by. A bucket that is deleted can be made anew by anybody.
+async fn store_check(asking: &Asking, aws: &Aws, mint: &Mint, servers: &[DeclaredServer]) -> Option<Check> {
+    let Target::MlflowTrackingServer { tracking_server_name: name, .. } = &mint.target else { return None };
+    let ownership = aws.store_ownership(mint).await.ok()??;
+    let declared = servers.iter().find(|server| {
+        server.kind == ServerKind::TrackingServer
+            && server.name == name.as_str()
+            && server.region == mint.region
+    });
+    let owner = declared.and_then(|server| server.fields.text(Field::S3BucketOwnerAccountId));
+    Some(match (ownership.is_verified, ownership.account_id.as_deref(), owner) {
+        (Some(false), ..) => asking.warning(
+            "store-ownership",
+            "AWS does not check who owns the bucket: if it is deleted, whoever makes one of its name gets the artifacts",
+            "set `s3_bucket_owner_verification: true` for it and run `postern servers apply`, or update the server by hand",
+        ),
+        (_, Some(found), Some(owner)) if found != owner => asking.warning(
+            "store-ownership",
+            format!("AWS takes account {found} for the bucket's owner, and {owner} is declared"),
+            "look at `postern servers plan`",
+        ),
+        (Some(true), Some(found), _) => asking.ok("store-ownership", format!("AWS checks that account {found} owns the bucket")),
+        _ => return None,
+    })
 }
 
 fn in_words(state: &TargetState) -> String {

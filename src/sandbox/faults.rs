@@ -34,6 +34,8 @@ pub enum Fault {
     NotAws,
     /// Servers and notebooks are stopped.
     Stopped,
+    /// What a Create makes is not known to Describe and to lists for this long.
+    Lag(Duration),
     /// `ExpiredTokenException`, as if the credentials were too old.
     ExpiredToken,
 }

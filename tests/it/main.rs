@@ -54,6 +54,7 @@ mod revalidation;
 mod sandbox;
 mod sandbox_peers;
 mod seal;
+mod servers;
 mod session;
 mod sinks;
 mod soak;
