@@ -24,7 +24,7 @@ use crate::state::State;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-/// What a gateway is made of beside its configuration.
+/// The parts of a gateway beside its configuration.
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub presigner: Arc<Presigner>,
@@ -37,14 +37,14 @@ pub(crate) struct Parts {
 }
 
 impl Gateway {
-    /// Reads the secrets and key files that the configuration names. Asks no network.
+    /// Reads the secrets and key files that the configuration names, without network access.
     ///
-    /// Takes over from `before` what its own configuration leaves as it was: keys of issuers, what people have used of
-    /// their rates, a session key that was made at the start.
+    /// Takes over from `before` whatever the configuration leaves unchanged: keys of issuers, people's mint rates, a session key
+    /// that was made at the start.
     ///
     /// # Errors
     ///
-    /// What cannot be read or is not usable, in words for the admin.
+    /// A secret or a file cannot be read or used; in words for the admin.
     pub(crate) fn new(
         settings: config::Gateway,
         policy: Policy,
@@ -109,14 +109,14 @@ impl Gateway {
         &self.settings
     }
 
-    /// What mints for this configuration, where it would do so in the same way for `settings`.
+    /// The presigner, if `settings` need the same one.
     pub(crate) fn presigner_for(&self, settings: &config::Gateway) -> Option<Arc<Presigner>> {
         let is_same =
             self.settings.aws == settings.aws && self.settings.sole_realm() == settings.sole_realm();
         is_same.then(|| Arc::clone(&self.presigner))
     }
 
-    /// The issuer with its keys, where it is configured alike. A key file is read anew each time.
+    /// The issuer with its keys, if its configuration is the same. A key file is read again each time.
     fn issuer(&self, config: &IssuerConfig) -> Option<Arc<Issuer>> {
         let is_fetched = !matches!(config.keys, KeySource::JwksFile(_));
         self.issuers.iter().find(|issuer| is_fetched && issuer.config() == config).cloned()
@@ -131,7 +131,7 @@ impl config::Gateway {
     }
 }
 
-/// What seals sessions and sign-ins, where people sign in here.
+/// The sealer of sessions and sign-ins, if people sign in here.
 ///
 /// # Errors
 ///
@@ -145,7 +145,7 @@ pub fn sealer(settings: &config::Gateway) -> Result<Option<Arc<Sealer>>, String>
     Ok(Some(Arc::new(sealer)))
 }
 
-/// What a browser needs, from sign-in to logout.
+/// Sign-in, sessions and logout of browsers.
 #[derive(Debug, Default)]
 pub(crate) struct BrowserSignIn {
     sessions: Option<Arc<Sessions>>,
@@ -153,17 +153,17 @@ pub(crate) struct BrowserSignIn {
     logout: Option<Logout>,
 }
 
-/// What sign-in works with beside its configuration.
+/// The parts of sign-in beside its configuration.
 #[derive(Debug)]
 pub(crate) struct Surroundings<'a> {
     pub http: &'a HttpClient,
     pub clock: &'a Clock,
     pub state: &'a State,
-    /// Where it is told what becomes of sessions that the provider is asked about again; without, it is not asked.
+    /// Where revalidation counts and records; without it, sessions are not revalidated.
     pub observers: Option<(Arc<Metrics>, Audit)>,
 }
 
-/// What a browser needs to sign in, where the configuration has it.
+/// Sign-in for browsers, if the configuration has it.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! What stays while configurations come and go.
+//! The parts of the process that outlive a configuration.
 
 use crate::audit::Audit;
 use crate::audit::file::AuditFile;
@@ -22,7 +22,7 @@ use std::sync::Arc;
 use url::Url;
 
 #[derive(Debug)]
-pub(super) struct Site {
+pub(super) struct Process {
     pub(super) metrics: Arc<Metrics>,
     pub(super) audit: Audit,
     pub(super) readiness: Readiness,
@@ -34,10 +34,10 @@ pub(super) struct Site {
     credentials: Option<SharedCredentialsProvider>,
 }
 
-impl Site {
+impl Process {
     /// # Errors
     ///
-    /// In words for the admin, such as an address of the shared state that is none.
+    /// A part cannot be set up; in words for the admin.
     pub(super) fn open(
         settings: &config::Gateway,
         credentials: Option<SharedCredentialsProvider>,
@@ -60,7 +60,7 @@ impl Site {
         })
     }
 
-    /// The gateway of a configuration. What `before` has learnt, and what it still answers, goes on.
+    /// The gateway of a configuration. It takes over what `before` has learnt.
     pub(super) async fn gateway(
         &self,
         settings: config::Gateway,
@@ -84,7 +84,7 @@ impl Site {
         Gateway::new(settings, policy, parts, before)
     }
 
-    /// The state that replicas share is reached by what its secret is now.
+    /// Connects to the shared state with its current secret.
     pub(super) async fn renew_state(&self, settings: &config::Gateway) -> Result<(), String> {
         self.state.renew(&settings.state).await
     }
@@ -103,7 +103,7 @@ impl Site {
         ListenerSettings::load(settings, before, self.clock.now_system())
     }
 
-    /// Says which certificate is served from now on, where that is another one than before.
+    /// Logs which certificate is served from now on, if it has changed.
     pub(super) fn announce(&self, settings: &ListenerSettings, before: Option<&ListenerSettings>) {
         let known = before.and_then(ListenerSettings::tls);
         let Some(tls) = settings.tls().filter(|tls| known.is_none_or(|known| !Arc::ptr_eq(known, tls)))
@@ -137,7 +137,7 @@ fn audit(file: Option<&Path>, metrics: &Metrics, clock: Clock) -> Result<Audit, 
                 .map_err(|error| format!("audit.file: cannot write `{}`: {error}", path.display()))?;
             Audit::start(file, lost, clock, digest)
         }
-        // Past the standard library's buffer: what the stream takes, and what not, is then known.
+        // Without the standard library's buffer, each write tells what the stream took.
         None => {
             let stdout = std::io::stdout().as_fd().try_clone_to_owned();
             stdout.and_then(|stdout| Audit::start(File::from(stdout), lost, clock, digest))
