@@ -24,7 +24,7 @@ use crate::sessions::seal::Sealer;
 use crate::sessions::{Arrival, Opened, ProviderTokens, Sessions};
 use crate::sign_in::logout::Hints;
 use crate::sign_in::return_to::ReturnTo;
-use crate::state::{Key, Room};
+use crate::state::{Key, Namespace};
 use crate::tokens::claims::Expected;
 use crate::tokens::jws::UnverifiedToken;
 use hyper::header::{HeaderMap, HeaderValue};
@@ -233,7 +233,7 @@ impl SignIn {
             };
         }
         let code = callback.code.ok_or(SignInError::MalformedCallback)?;
-        let key = Key::new(Room::Once, &["attempt", &attempt.nonce]);
+        let key = Key::new(Namespace::Once, &["attempt", &attempt.nonce]);
         if self.was_used(&key).await {
             return Ok(None);
         }

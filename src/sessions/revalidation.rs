@@ -15,7 +15,7 @@ use crate::config::RevalidationConfig;
 use crate::metrics::Metrics;
 use crate::provider::error::SignInError;
 use crate::provider::relying_party::RelyingParty;
-use crate::state::Away;
+use crate::state::Unavailable;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -220,7 +220,7 @@ impl Sessions {
         let record = match self.records.load(&content.id).await {
             Ok(Some(record)) => record,
             Ok(None) => return Current::Unusable(Unusable::Unconfirmed),
-            Err(Away) => return Current::Away,
+            Err(Unavailable) => return Current::Away,
         };
         let noted = record.content.as_deref().and_then(Content::parse);
         let newer = noted.filter(|noted| noted.validated > content.validated);

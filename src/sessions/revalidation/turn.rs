@@ -8,7 +8,7 @@ use crate::sessions::Sessions;
 use crate::sessions::content::Content;
 use crate::sessions::record::Record;
 use crate::sessions::revocation::Ended;
-use crate::state::{Away, Key, Room};
+use crate::state::{Key, Namespace, Unavailable};
 use crate::tokens::claims::Expected;
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ impl Sessions {
     /// Asks the provider, unless another replica does: then its answer is waited for.
     pub(super) async fn take_turn(&self, revalidation: &Revalidation, content: &Content) -> Outcome {
         let Ok(_permit) = revalidation.asking.acquire().await else { return Outcome::Failed(Cause::Untold) };
-        let turn = Key::new(Room::Lock, &["revalidation", content.id.as_str()]);
+        let turn = Key::new(Namespace::Lock, &["revalidation", content.id.as_str()]);
         match self.state.put_new(&turn, b"", LONGEST_TURN).await {
             Ok(true) => {
                 let outcome = self.ask(revalidation, content).await;
@@ -40,7 +40,7 @@ impl Sessions {
                 outcome
             }
             Ok(false) => self.wait_for_other(revalidation, content).await,
-            Err(Away) => self.not_confirmed(revalidation, content, Refusal::StateAway).await,
+            Err(Unavailable) => self.not_confirmed(revalidation, content, Refusal::StateAway).await,
         }
     }
 
@@ -68,7 +68,7 @@ impl Sessions {
         let mut record = match self.records.load(&content.id).await {
             Ok(Some(record)) => record,
             Ok(None) => return Outcome::Failed(Cause::Untold),
-            Err(Away) => return self.not_confirmed(revalidation, content, Refusal::StateAway).await,
+            Err(Unavailable) => return self.not_confirmed(revalidation, content, Refusal::StateAway).await,
         };
         if let Some(text) = &record.content
             && let Some(noted) = Content::parse(text)
@@ -115,7 +115,7 @@ impl Sessions {
                 Outcome::Failed(Cause::Outage(error.reason()))
             }
             Refusal::StateAway => {
-                revalidation.unanswered(&Away.to_string());
+                revalidation.unanswered(&Unavailable.to_string());
                 Outcome::Failed(Cause::Outage("state-away"))
             }
         }
@@ -168,7 +168,7 @@ impl Sessions {
                 confirmed.validated = now;
                 let text = confirmed.to_text();
                 record.content = Some(text.clone());
-                self.records.store(record, until, now).await.map_err(|Away| Refusal::StateAway)?;
+                self.records.store(record, until, now).await.map_err(|Unavailable| Refusal::StateAway)?;
                 Ok(text)
             }
             Err(refusal) => {

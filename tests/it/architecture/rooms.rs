@@ -26,10 +26,8 @@ const CIRCLES: &[(&str, &str)] = &[
     ("gateway.rs", "routes are still methods of the one pipeline type"),
     ("iam.rs", "the parts of a role's policies still take their types from the file that joins them"),
     ("policy.rs", "expressions still take their types from the file that decides"),
-    ("sandbox.rs", "the peers still take their types from the file that starts them"),
     ("server.rs", "connections still take their types from the file that accepts them"),
     ("sessions.rs", "revalidation is still a part of the sessions that it asks about"),
-    ("state.rs", "both stores still take their types from the file that chooses one"),
 ];
 
 /// The rooms from the top floor down: the order of `mod` in `src/lib.rs`.
@@ -97,6 +95,7 @@ fn imports_are_found_however_they_are_written() {
     of("use super::Thing;", &["a.rs"]);
     of("mod d;\nuse d::Thing;", &["a/b/d.rs"]);
     of("fn x() -> crate::e::Thing { self::d::y(super::z()) }", &["a.rs", "a/b/d.rs", "e.rs"]);
+    of("pub(in crate::e) fn x() {}", &[]);
     of("use std::e::Thing; use other::crate_like::c; mod d;", &[]);
     of("// use crate::e::Thing;\n/// See [`crate::e`].", &[]);
     of("const A: &str = \"crate::e\"; const B: char = '\"'; use crate::a::Thing;", &["a.rs"]);
