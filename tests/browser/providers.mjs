@@ -24,6 +24,13 @@ const PAGES = {
     consent: 'input[name=allow]',
     leave: 'input[name=allow]',
   },
+  lemonldap: {
+    user: 'input[name=user]',
+    password: 'input[name=password]',
+    send: 'button[type=submit]',
+    consent: '#form input[name=confirm] ~ * button.btn-success, .oidc_consent_message ~ * button.btn-success',
+    leave: 'button.btn-success',
+  },
 };
 
 export async function a_person_signs_in_and_out(stage) {

@@ -139,7 +139,8 @@ fn start(provider: Provider, peers: &Path, folder: &Path, public_url: &str) -> R
     });
     let python = peers.join(provider.name).join("bin/python");
     let script = format!("{}/tests/peers/{}/server.py", env!("CARGO_MANIFEST_DIR"), provider.name);
-    let environment = [("REMOVE_AFTERWARDS", folder.to_str().expect("UTF-8"))];
+    let folder = folder.to_str().expect("UTF-8");
+    let environment = [("REMOVE_AFTERWARDS", folder), ("PYTHONDONTWRITEBYTECODE", "1")];
     let arguments = [script.as_str(), &options.to_string()];
     Process::start(python.to_str().expect("UTF-8"), &arguments, &environment, |said| said.contains("READY "))
 }
