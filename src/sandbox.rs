@@ -17,6 +17,7 @@ mod http;
 mod identity_provider;
 mod keys;
 mod landing;
+mod lock;
 mod pages;
 mod people;
 mod random;
@@ -25,7 +26,7 @@ mod session_policy;
 mod sigv4;
 mod sts;
 
-pub use self::callers::{AwsCredentials, Caller};
+pub use self::callers::{ACCOUNT, AwsCredentials, Caller};
 pub use self::calls::Call;
 pub use self::faults::{Fault, Faults, IdentityProviderFaults, Times};
 pub use self::keys::{Token, TokenKey};
@@ -34,9 +35,10 @@ pub use self::people::{Person, PersonGroups};
 
 use self::callers::Callers;
 use self::calls::Calls;
-use self::identity_provider::{Client, IdentityProvider};
+use self::identity_provider::provider::{Client, IdentityProvider};
 use self::keys::Keys;
 use self::landing::Landing;
+use self::lock::lock;
 use self::people::People;
 use self::sagemaker::SageMaker;
 use self::sagemaker::mlflow::MlflowServers;
@@ -48,15 +50,13 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use url::Url;
 
-/// The account of the sandbox's own access key.
-pub const ACCOUNT: &str = "111122223333";
 /// The region that the demo uses; any other works as well.
 pub const REGION: &str = "eu-west-1";
 
@@ -392,9 +392,4 @@ async fn bind(address: SocketAddr) -> io::Result<(TcpListener, Url)> {
     let listener = TcpListener::bind(address).await?;
     let url = Url::parse(&format!("http://{}", listener.local_addr()?)).map_err(io::Error::other)?;
     Ok((listener, url))
-}
-
-/// A poisoned lock is taken all the same: what it guards is changed in single steps.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

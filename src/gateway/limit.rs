@@ -4,7 +4,7 @@
 //! Replicas that share state count together; while the state is unavailable, each counts for itself.
 
 use crate::provider::principal::Principal;
-use crate::state::{Key, Room, State};
+use crate::state::{Key, Namespace, State};
 use moka::sync::Cache;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -39,7 +39,7 @@ impl MintRate {
     ///
     /// The rate is exceeded; the wait until the next mint is allowed.
     pub(super) async fn take(&self, principal: &Principal) -> Result<(), Duration> {
-        let key = || Key::new(Room::Rate, &["mint", &principal.realm, &principal.user]);
+        let key = || Key::new(Namespace::Rate, &["mint", &principal.realm, &principal.user]);
         match self.state.take(key, self.interval, WINDOW).await {
             Some(taken) => taken,
             None => self.take_here(principal),

@@ -1,6 +1,7 @@
 //! What goes wrong on purpose, switched at run time by the program that holds the sandbox and by nobody else.
 
-use super::{lock, random};
+use super::lock::lock;
+use super::random;
 use serde_json::{Map, Value};
 use std::sync::Mutex;
 use std::time::Duration;

@@ -15,7 +15,7 @@ use super::error::Error;
 use super::input::{Input, Patterns, Text};
 use crate::clock::Clock;
 use crate::sandbox::callers::Caller;
-use crate::sandbox::lock;
+use crate::sandbox::lock::lock;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::sync::Mutex;

@@ -5,7 +5,7 @@
 use super::address::Address;
 use crate::config::ValkeyConfig;
 use crate::digest::{Sha256, of_parts};
-use crate::state::Away;
+use crate::state::unavailable::Unavailable;
 use hyper_rustls::ConfigBuilderExt;
 use prometheus_client::metrics::gauge::Gauge;
 use redis::aio::MultiplexedConnection;
@@ -149,9 +149,9 @@ impl Link {
 
     /// One command, in its time. Whatever goes wrong with it, the connection is not trusted any more,
     /// unless the server says itself what it lacks.
-    pub(super) async fn ask<T: FromRedisValue>(&self, command: Cmd) -> Result<T, Away> {
+    pub(super) async fn ask<T: FromRedisValue>(&self, command: Cmd) -> Result<T, Unavailable> {
         let connection = self.current.borrow().clone();
-        let Some(mut connection) = connection else { return Err(Away) };
+        let Some(mut connection) = connection else { return Err(Unavailable) };
         let answer = in_time(self.timeout, async {
             let _slot = self.slots.acquire().await;
             command.query_async(&mut connection.redis).await
@@ -161,12 +161,12 @@ impl Link {
             // It takes no writes for want of memory, and still answers.
             Err(Cause::Refused(code)) if code == OUT_OF_MEMORY => {
                 tracing::warn!("state.full: the server has no memory left");
-                Err(Away)
+                Err(Unavailable)
             }
             Err(cause) => {
                 // Of several, the first is told.
                 _ = connection.broken.try_send(cause);
-                Err(Away)
+                Err(Unavailable)
             }
         }
     }
