@@ -1,12 +1,13 @@
 //! `postern iam`
 
 use super::{Failed, IamArgs, IamFormat, load, print, print_json};
+use crate::files::Files;
 use crate::iam::{Document, Own, Policies, cloudformation, policies};
 use crate::target::RoleArn;
 use serde::Serialize;
 
 pub(super) fn run(args: &IamArgs) -> Result<(), Failed> {
-    let configuration = load(&args.config)?;
+    let configuration = load(&args.config, &Files::default())?;
     let settings = &configuration.loaded.gateway;
     let principal = args.principal.as_deref().map(RoleArn::parse).transpose();
     let principal = principal.map_err(|error| Failed::Usage(format!("--principal: {error}")))?;

@@ -7,12 +7,11 @@ use super::lint::lint;
 use super::located::{At, Location};
 use super::schema::schema;
 use super::{Gateway, tree};
+use crate::files::Files;
 use crate::policy::file::PolicyFile;
 use aws_lc_rs::digest;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 
 /// A configuration that is legal as far as it can be judged without evaluating the policy.
@@ -34,19 +33,28 @@ pub struct Loaded {
 const LARGEST_FILE: usize = 4 * 1024 * 1024;
 const LARGEST_LOOKUP: usize = 32 * 1024 * 1024;
 
-/// Reads and checks a configuration file; relative paths in it start at its folder.
+/// Reads and checks a configuration file; relative paths in it start at its folder. Blocks while files are read.
 ///
 /// # Errors
 ///
 /// Everything that is wrong, not only the first.
 pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
+    load_by(path, &Files::default())
+}
+
+/// As [`load`], with what is known already of files that hang.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_by(path: &Path, files: &Files) -> Result<Loaded, Diagnostics> {
     let name = path.display().to_string();
     let refuse = |message: String| {
-        let source = Source { name: name.clone(), text: String::new() };
+        let source = Source { name: name.clone(), ..Source::default() };
         Diagnostics::new(source, vec![Diagnostic::new("", Location::default(), message)])
     };
-    let text = read_text(path, LARGEST_FILE).map_err(|cause| refuse(format!("the file {cause}")))?;
-    load_text(&name, &text, path.parent().unwrap_or(Path::new("")))
+    let text = read_text(path, LARGEST_FILE, files).map_err(|cause| refuse(format!("the file {cause}")))?;
+    of_text(&name, &text, path.parent().unwrap_or(Path::new("")), files)
 }
 
 /// Checks a configuration's text; relative paths in it start at `directory`.
@@ -55,6 +63,10 @@ pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
 ///
 /// As [`load`].
 pub fn load_text(name: &str, text: &str, directory: &Path) -> Result<Loaded, Diagnostics> {
+    of_text(name, text, directory, &Files::default())
+}
+
+fn of_text(name: &str, text: &str, directory: &Path, files: &Files) -> Result<Loaded, Diagnostics> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let source = Source { name: name.to_owned(), text: text.to_owned() };
     let document = match written(text) {
@@ -62,12 +74,12 @@ pub fn load_text(name: &str, text: &str, directory: &Path) -> Result<Loaded, Dia
         Err(errors) => return Err(Diagnostics::new(source, errors)),
     };
     let mut findings = compile::Findings::default();
-    let gateway = compile::gateway(&document, directory, &mut findings);
+    let gateway = compile::gateway(&document, directory, files, &mut findings);
     let mut digest = digest::Context::new(&digest::SHA256);
     digest.update(text.as_bytes());
     let mut tables = BTreeMap::new();
     for (name, lookup) in &document.lookups {
-        match read_text(&directory.join(&*lookup.file), LARGEST_LOOKUP) {
+        match read_text(&directory.join(&*lookup.file), LARGEST_LOOKUP, files) {
             Ok(table) => {
                 digest.update(&(table.len() as u64).to_be_bytes());
                 digest.update(table.as_bytes());
@@ -117,14 +129,8 @@ fn written(text: &str) -> Result<Document, Vec<Diagnostic>> {
     })
 }
 
-fn read_text(path: &Path, largest: usize) -> Result<String, String> {
-    let cannot = |error: std::io::Error| format!("cannot be read: {error}");
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(cannot)?;
-    file.take(largest as u64 + 1).read_to_end(&mut bytes).map_err(cannot)?;
-    if bytes.len() > largest {
-        return Err(format!("is larger than {} MiB", largest / 1024 / 1024));
-    }
+fn read_text(path: &Path, largest: usize, files: &Files) -> Result<String, String> {
+    let bytes = files.read(path, largest).map_err(|error| error.to_string())?;
     String::from_utf8(bytes).map_err(|error| {
         let text = error.as_bytes().utf8_chunks().next().map_or("", |chunk| chunk.valid());
         let line = text.matches('\n').count() + 1;
