@@ -6,6 +6,7 @@
 mod algorithm;
 pub mod branding;
 mod compile;
+mod concealed;
 pub mod diagnostics;
 pub mod file;
 mod lint;

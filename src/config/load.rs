@@ -1,6 +1,7 @@
 //! From a file to the final configuration, or to everything that is wrong with it.
 
 use super::compile;
+use super::concealed::concealed;
 use super::diagnostics::{Diagnostic, Diagnostics, Source};
 use super::file::Document;
 use super::lint::lint;
@@ -12,6 +13,7 @@ use crate::policy::file::PolicyFile;
 use aws_lc_rs::digest;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::path::Path;
 
 /// A configuration that is legal as far as it can be judged without evaluating the policy.
@@ -68,8 +70,8 @@ pub fn load_text(name: &str, text: &str, directory: &Path) -> Result<Loaded, Dia
 
 fn of_text(name: &str, text: &str, directory: &Path, files: &Files) -> Result<Loaded, Diagnostics> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let source = Source { name: name.to_owned(), text: text.to_owned() };
-    let document = match written(text) {
+    let mut source = Source { name: name.to_owned(), text: text.to_owned(), concealed: Vec::new() };
+    let document = match written(text, &mut source.concealed) {
         Ok(document) => document,
         Err(errors) => return Err(Diagnostics::new(source, errors)),
     };
@@ -107,8 +109,8 @@ fn of_text(name: &str, text: &str, directory: &Path, files: &Files) -> Result<Lo
 }
 
 /// The text as the types of the written form. What the check of the tree finds stands in one list; the typed reading
-/// comes after it and has nothing left to find.
-fn written(text: &str) -> Result<Document, Vec<Diagnostic>> {
+/// comes after it and has nothing left to find. What stands where a secret belongs is added to `secrets`.
+fn written(text: &str, secrets: &mut Vec<Range<usize>>) -> Result<Document, Vec<Diagnostic>> {
     if text.len() > LARGEST_FILE {
         let message = format!("the file is larger than {} MiB", LARGEST_FILE / 1024 / 1024);
         return Err(vec![Diagnostic::new("", Location::default(), message)]);
@@ -118,14 +120,17 @@ fn written(text: &str) -> Result<Document, Vec<Diagnostic>> {
         return Err(vec![Diagnostic::new("", Location::default(), message)]);
     }
     let (root, mut errors) = tree::parse(text).map_err(|error| vec![error])?;
-    errors.extend(lint(&root, &schema()));
+    let schema = schema();
+    *secrets = concealed(&root, &schema);
+    errors.extend(lint(&root, &schema));
     if !errors.is_empty() {
         return Err(errors);
     }
     let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-        let location = error.location().map(Location::from).unwrap_or_default();
-        vec![Diagnostic::new("", location, error.to_string())]
+        // The library's words may quote a value.
+        let location = error.location().map(Location::from).unwrap_or_default().hidden();
+        vec![Diagnostic::new("", location, "the configuration cannot be read from here on")]
     })
 }
 
