@@ -1,4 +1,4 @@
-//! The listener for the platform: metrics and health, never a person.
+//! The listener for the platform: metrics and health, nothing for people.
 
 use crate::config::Limits;
 use crate::gateway::respond;
@@ -17,7 +17,7 @@ use std::future::pending;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 
-/// More than scrapers and probers need. Silent connections beyond them close one another, so a probe is always answered.
+/// More than scrapers and probers need. A further connection closes the oldest, so silent ones cannot keep a probe out.
 const MOST_CONNECTIONS: usize = 64;
 
 /// Serves for as long as the process lives: a draining gateway is still measured.
@@ -31,7 +31,7 @@ pub(crate) async fn serve(
     let serving = Serving {
         settings: Arc::new(ArcSwap::from_pointee(ListenerSettings::plain(limits))),
         when_full: WhenFull::CloseOldest,
-        // Its connections stay while the gateway's drain.
+        // This listener's connections stay open while the gateway's drain.
         readiness: Readiness::default(),
         open: Gauge::default(),
         refused: Refusals::default(),

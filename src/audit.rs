@@ -6,11 +6,9 @@
 pub mod file;
 
 use crate::clock::Clock;
-use crate::policy::explain::ExplainedStep;
 use crate::sink::Sink;
-use crate::sink::object::Object;
-use humantime::Rfc3339Timestamp;
 use prometheus_client::metrics::counter::Counter;
+use serde::Serialize;
 use std::io::{self, Write};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -29,7 +27,8 @@ pub struct Audit {
     config_digest: Arc<str>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Event {
     Grant,
     Deny,
@@ -42,64 +41,80 @@ pub enum Event {
     Start,
     Reload,
     /// Records are missing here.
+    #[default]
     Lost,
 }
 
+/// What one rule said, as a record and `postern explain` show it.
+#[derive(Clone, Debug, Serialize)]
+pub struct RuleStep {
+    pub rule: Arc<str>,
+    /// `allow` or `deny`.
+    pub effect: &'static str,
+    pub expression: Arc<str>,
+    /// `matched`, `not-matched` or `failed`.
+    pub outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
 /// What happened. Fields that do not apply are left out. There is no field for a URL, a token or a cookie.
-#[derive(Debug)]
+#[derive(Debug, Default, Serialize)]
 pub struct Record<'a> {
     pub event: Event,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<&'a str>,
     /// The trace that the request is part of, by W3C Trace Context.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub issuer: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub destination: Option<&'a str>,
     /// The name of the rule that decided.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'a str>,
     /// `opened`; `refused` by us or the provider; or `failed`: granted, but no URL was handed out, for the `reason` given.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<serde_json::Map<String, serde_json::Value>>,
     /// The rules that were tried, in order, and what each said.
-    pub trace: Option<Vec<ExplainedStep>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Vec<RuleStep>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub role_session_name: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub aws_request_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub client_ip: Option<IpAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub from_slot: Option<bool>,
 }
 
-impl<'a> Record<'a> {
+impl Record<'_> {
     pub fn new(event: Event) -> Self {
-        Self {
-            event,
-            request_id: None,
-            trace_id: None,
-            issuer: None,
-            subject: None,
-            user: None,
-            destination: None,
-            rule: None,
-            reason: None,
-            outcome: None,
-            target: None,
-            trace: None,
-            role_session_name: None,
-            aws_request_id: None,
-            client_ip: None,
-            user_agent: None,
-            from_slot: None,
-        }
+        Self { event, ..Self::default() }
     }
 }
 
+#[derive(Serialize)]
 struct Line<'a> {
-    time: Rfc3339Timestamp,
+    time: String,
+    #[serde(flatten)]
     record: &'a Record<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     config_digest: Option<&'a str>,
     /// How many records are missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
     lost: Option<u64>,
 }
 
@@ -156,103 +171,13 @@ impl Audit {
 }
 
 impl Line<'_> {
-    /// Field by field, so that one which is new has to be thought of here.
+    /// Writing to memory does not fail.
     fn append_to(&self, text: &mut Vec<u8>) {
-        let Record {
-            event,
-            request_id,
-            trace_id,
-            issuer,
-            subject,
-            user,
-            destination,
-            rule,
-            reason,
-            outcome,
-            ref target,
-            ref trace,
-            role_session_name,
-            aws_request_id,
-            client_ip,
-            user_agent,
-            from_slot,
-        } = *self.record;
-        let mut line = Object::begin(text);
-        line.shown("time", &self.time);
-        line.string("event", event.as_str());
-        append_texts(
-            &mut line,
-            [
-                ("request_id", request_id),
-                ("trace_id", trace_id),
-                ("issuer", issuer),
-                ("subject", subject),
-                ("user", user),
-                ("destination", destination),
-                ("rule", rule),
-                ("reason", reason),
-                ("outcome", outcome),
-            ],
-        );
-        if let Some(target) = target {
-            line.value("target", target);
-        }
-        if let Some(trace) = trace {
-            line.list("trace", trace, append_step);
-        }
-        append_texts(
-            &mut line,
-            [("role_session_name", role_session_name), ("aws_request_id", aws_request_id)],
-        );
-        if let Some(client_ip) = client_ip {
-            line.shown("client_ip", client_ip);
-        }
-        append_texts(&mut line, [("user_agent", user_agent)]);
-        if let Some(from_slot) = from_slot {
-            line.value("from_slot", &from_slot);
-        }
-        append_texts(&mut line, [("config_digest", self.config_digest)]);
-        if let Some(lost) = self.lost {
-            line.value("lost", &lost);
-        }
-        line.end().push(b'\n');
+        _ = serde_json::to_writer(&mut *text, self);
+        text.push(b'\n');
     }
 }
 
-/// Those that there are.
-fn append_texts<const COUNT: usize>(line: &mut Object<'_>, texts: [(&str, Option<&str>); COUNT]) {
-    for (name, text) in texts {
-        if let Some(text) = text {
-            line.string(name, text);
-        }
-    }
-}
-
-fn append_step(line: &mut Object<'_>, step: &ExplainedStep) {
-    let ExplainedStep { rule, effect, expression, outcome, detail } = step;
-    line.string("rule", rule);
-    line.string("effect", effect);
-    line.string("expression", expression);
-    line.string("outcome", outcome);
-    append_texts(line, [("detail", detail.as_deref())]);
-}
-
-impl Event {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Grant => "grant",
-            Self::Deny => "deny",
-            Self::SignIn => "sign-in",
-            Self::SignOut => "sign-out",
-            Self::Withdraw => "withdraw",
-            Self::Unchecked => "unchecked",
-            Self::Start => "start",
-            Self::Reload => "reload",
-            Self::Lost => "lost",
-        }
-    }
-}
-
-fn time(clock: &Clock) -> Rfc3339Timestamp {
-    humantime::format_rfc3339_millis(clock.now_system())
+fn time(clock: &Clock) -> String {
+    humantime::format_rfc3339_millis(clock.now_system()).to_string()
 }

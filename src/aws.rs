@@ -6,6 +6,8 @@ mod credentials;
 pub mod error;
 mod examination;
 mod http;
+pub(crate) mod mlflow;
+pub(crate) mod operator;
 pub(crate) mod permissions;
 mod resource;
 mod retry;

@@ -10,13 +10,14 @@ mod explain;
 mod iam;
 mod prepared;
 mod serve;
+mod servers;
 
 use crate::config::diagnostics::Diagnostics;
 use crate::config::{self, Loaded};
 use crate::files::Files;
-use crate::policy::Policy;
 use crate::policy::compile::{CompileContext, compile};
-use crate::policy::trial::PolicyTest;
+use crate::policy::policy_test::PolicyTest;
+use crate::policy::{Issuer, Policy};
 use crate::sessions::seal;
 use crate::telemetry::{self, Log, LogFormat};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -25,7 +26,7 @@ use std::io::{self, Write};
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::time::Duration;
 
 /// An authenticating gateway to Amazon SageMaker: one bookmark, the right person, a fresh one-time URL.
 #[derive(Debug, Parser)]
@@ -48,6 +49,10 @@ enum Command {
     Doctor(DoctorArgs),
     /// Print the least IAM, trust and VPC endpoint policies that a configuration needs, offline.
     Iam(IamArgs),
+    /// Create and keep MLflow tracking servers and Apps as the configuration declares them, with your own AWS
+    /// credentials. Never deletes or replaces one.
+    #[command(subcommand)]
+    Servers(ServersCommand),
     /// Print the JSON Schema of the configuration, for editors.
     Schema,
     /// Print a fresh session key.
@@ -124,11 +129,86 @@ struct IamArgs {
     /// The configuration file (YAML).
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
+    /// Whose policies are printed: the gateway's, or those of the one who runs `postern servers`.
+    #[arg(long = "for", value_enum, default_value_t = IamFor::Gateway)]
+    whose: IamFor,
     /// The ARN of the role that Postern runs as; a placeholder stands in the policies where it is left out.
     #[arg(long, value_name = "ROLE_ARN")]
     principal: Option<String>,
     #[arg(long, value_enum, default_value_t = IamFormat::Text)]
     format: IamFormat,
+}
+
+#[derive(Debug, Subcommand)]
+enum ServersCommand {
+    /// Show what is to be done, by field. Changes nothing.
+    Plan(PlanArgs),
+    /// Show the plan, ask, and bring the servers to what is declared. May be stopped and run again.
+    Apply(ApplyArgs),
+    /// Show the state of the declared servers.
+    Status(StatusArgs),
+}
+
+/// Which servers are meant, and as whom AWS is asked.
+#[derive(Debug, Args)]
+struct OperatorArgs {
+    /// The configuration file (YAML).
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// The profile of your AWS configuration files; by default the SDK's usual chain.
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    /// A role that your credentials assume. Not the gateway's.
+    #[arg(long, value_name = "ROLE_ARN")]
+    role_arn: Option<String>,
+    /// The declared servers that are meant; by default all.
+    #[arg(value_name = "NAME")]
+    names: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+struct PlanArgs {
+    #[command(flatten)]
+    operator: OperatorArgs,
+    /// Exit with 1 where something is to be done.
+    #[arg(long)]
+    check: bool,
+    /// Plan a changed artifact store as an update.
+    #[arg(long)]
+    accept_new_artifact_store: bool,
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Debug, Args)]
+struct ApplyArgs {
+    #[command(flatten)]
+    operator: OperatorArgs,
+    /// Do not ask.
+    #[arg(long)]
+    yes: bool,
+    /// Do not wait until AWS is done.
+    #[arg(long)]
+    no_wait: bool,
+    /// How long to wait for one server.
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = humantime::parse_duration)]
+    timeout: Duration,
+    /// How many servers this run may create.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    max_creates: usize,
+    /// Send a changed artifact store to AWS.
+    #[arg(long)]
+    accept_new_artifact_store: bool,
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+#[derive(Debug, Args)]
+struct StatusArgs {
+    #[command(flatten)]
+    operator: OperatorArgs,
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
 }
 
 #[cfg(feature = "sandbox")]
@@ -146,6 +226,12 @@ struct DemoArgs {
 enum Format {
     Text,
     Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum IamFor {
+    Gateway,
+    Operator,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -187,6 +273,7 @@ pub fn run() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Iam(args) => iam::run(&args),
+        Command::Servers(command) => servers::run(&command),
         Command::Schema => print_json(&config::schema()),
         Command::Keygen => print(&seal::generate_key()),
         #[cfg(feature = "sandbox")]
@@ -220,13 +307,12 @@ fn load(path: &Path, files: &Files) -> Result<Configuration, Box<Diagnostics>> {
 /// Compiles the rules, or says every error at once.
 fn compiled(loaded: Loaded) -> Result<Configuration, Box<Diagnostics>> {
     let gateway = &loaded.gateway;
-    let issuers: Vec<_> = gateway.issuers.iter().map(|issuer| Arc::clone(&issuer.name)).collect();
+    let issuers: Vec<Issuer> = gateway.issuers.iter().map(Issuer::from).collect();
     let context = CompileContext {
         region: &gateway.aws.region,
         role_arn: gateway.aws.role_arn.as_ref(),
         endpoint_url: gateway.aws.endpoint_url.as_ref(),
         trusted_proxies: &gateway.trusted_proxies,
-        several_realms: gateway.sole_realm().is_none(),
         client_ip_known: gateway.knows_clients(),
         issuers: &issuers,
         default_issuer: gateway.sign_in.as_ref().map(|sign_in| &sign_in.issuer),

@@ -14,6 +14,7 @@ mod load;
 pub mod located;
 mod schema;
 pub mod secrets;
+pub mod servers;
 mod tree;
 
 pub use algorithm::Algorithm;

@@ -18,8 +18,8 @@ pub(crate) use report::{Check, Report};
 
 use crate::aws::Aws;
 use crate::clock::Clock;
-use crate::config;
 use crate::config::secrets::Secrets;
+use crate::config::{self, servers::DeclaredServer};
 use crate::files::Files;
 use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
@@ -49,6 +49,7 @@ pub(crate) struct Own {
 pub(crate) async fn examine(
     settings: config::Gateway,
     own: Own,
+    servers: &[DeclaredServer],
     policy: &Policy,
     person: Option<&Person>,
     clock: Clock,
@@ -92,7 +93,7 @@ pub(crate) async fn examine(
         }
     }
     tasks.push(tokio::spawn(state(Arc::clone(&settings), Arc::clone(&secrets), http.clone())));
-    tasks.push(tokio::spawn(aws::examine(Arc::new(presigner), places, openings, clock)));
+    tasks.push(tokio::spawn(aws::examine(Arc::new(presigner), places, openings, servers.into(), clock)));
     checks.extend(in_order(tasks).await);
     checks.extend(ways(&http));
     Ok(Report { checks })

@@ -17,6 +17,7 @@ mod http;
 mod identity_provider;
 mod keys;
 mod landing;
+mod lock;
 mod pages;
 mod people;
 mod random;
@@ -25,7 +26,7 @@ mod session_policy;
 mod sigv4;
 mod sts;
 
-pub use self::callers::{AwsCredentials, Caller};
+pub use self::callers::{ACCOUNT, AwsCredentials, Caller};
 pub use self::calls::Call;
 pub use self::faults::{Fault, Faults, IdentityProviderFaults, Times};
 pub use self::keys::{Token, TokenKey};
@@ -34,11 +35,13 @@ pub use self::people::{Person, PersonGroups};
 
 use self::callers::Callers;
 use self::calls::Calls;
-use self::identity_provider::{Client, IdentityProvider};
+use self::identity_provider::provider::{Client, IdentityProvider};
 use self::keys::Keys;
 use self::landing::Landing;
+use self::lock::lock;
 use self::people::People;
 use self::sagemaker::SageMaker;
+use self::sagemaker::mlflow::MlflowServers;
 use self::sts::Sts;
 use crate::clock::Clock;
 use crate::secret::Secret;
@@ -47,14 +50,13 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use url::Url;
 
-/// The account of the sandbox's own access key.
-pub const ACCOUNT: &str = "111122223333";
 /// The region that the demo uses; any other works as well.
 pub const REGION: &str = "eu-west-1";
 
@@ -79,6 +81,8 @@ pub struct SandboxOptions {
     /// Every user profile and space exists, whatever its name.
     pub any_profile: bool,
     pub urls: UrlStyle,
+    /// How long a tracking server or App takes to be created, updated, started or stopped; minutes at AWS.
+    pub pace: Duration,
     /// Roles are assumed with this ExternalId only.
     pub external_id: Option<String>,
 }
@@ -104,6 +108,7 @@ impl Default for SandboxOptions {
             id_token_key: TokenKey::Rs256,
             any_profile: false,
             urls: UrlStyle::default(),
+            pace: Duration::from_secs(3),
             external_id: None,
         }
     }
@@ -127,6 +132,7 @@ pub struct Sandbox {
     landing: Arc<Landing>,
     callers: Arc<Callers>,
     calls: Arc<Calls>,
+    sagemaker: Arc<SageMaker>,
     stop: watch::Sender<()>,
     servers: JoinSet<()>,
 }
@@ -174,6 +180,7 @@ impl Sandbox {
             clock: clock.clone(),
             any_profile: options.any_profile,
             patterns: sagemaker::patterns().map_err(io::Error::other)?,
+            mlflow: MlflowServers::new(clock.clone(), options.pace),
         });
         let (time, aws_time) = (clock.clone(), options.signature_clock);
         let sts = Arc::new(Sts {
@@ -193,8 +200,9 @@ impl Sandbox {
             time.clone(),
             move |request| Arc::clone(&provider).answer(request),
         ));
+        let aws = Arc::clone(&sagemaker);
         servers.spawn(http::serve(sagemaker_listener, stopped.clone(), aws_time.clone(), move |request| {
-            Arc::clone(&sagemaker).answer(request)
+            Arc::clone(&aws).answer(request)
         }));
         servers.spawn(http::serve(sts_listener, stopped.clone(), aws_time, move |request| {
             Arc::clone(&sts).answer(request)
@@ -212,6 +220,7 @@ impl Sandbox {
             landing,
             callers,
             calls,
+            sagemaker,
             stop,
             servers,
         })
@@ -272,6 +281,17 @@ impl Sandbox {
     /// How many such calls there were in all.
     pub fn call_count(&self) -> u64 {
         self.calls.count()
+    }
+
+    /// Changes a tracking server of [`ACCOUNT`] as another administrator would: a member of Describe, such as
+    /// `TrackingServerSize` or `TrackingServerStatus`. False where there is no such server.
+    pub fn drift(&self, region: &str, server: &str, member: &str, value: Value) -> bool {
+        self.sagemaker.mlflow.drift(ACCOUNT, region, server, member, value)
+    }
+
+    /// The names of the tracking servers and Apps that were created since the start, deleted ones included.
+    pub fn created_servers(&self) -> Vec<String> {
+        self.sagemaker.mlflow.created_names()
     }
 
     /// Lets sign-in return to this URI, character by character.
@@ -372,9 +392,4 @@ async fn bind(address: SocketAddr) -> io::Result<(TcpListener, Url)> {
     let listener = TcpListener::bind(address).await?;
     let url = Url::parse(&format!("http://{}", listener.local_addr()?)).map_err(io::Error::other)?;
     Ok((listener, url))
-}
-
-/// A poisoned lock is taken all the same: what it guards is changed in single steps.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

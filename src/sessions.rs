@@ -29,7 +29,7 @@ use crate::sessions::cookie::{Cookie, Found};
 pub use crate::sessions::revocation::Seen;
 use crate::sessions::revocation::{Ended, Revocations};
 use crate::sessions::seal::{Purpose, Sealer};
-use crate::state::{Away, State};
+use crate::state::{State, Unavailable};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hyper::header::{HeaderMap, HeaderValue};
@@ -209,7 +209,7 @@ impl Sessions {
         match self.revocations.is_revoked(&reading.watched).await {
             Ok(false) => {}
             Ok(true) => return self.invalid(Unusable::Revoked),
-            Err(Away) => return Opened::Unknown,
+            Err(Unavailable) => return Opened::Unknown,
         }
         let resumed = match self.current(&reading.content).await {
             Current::AsItIs => self.resume(&reading, false),
@@ -219,7 +219,7 @@ impl Sessions {
                 match self.revocations.is_revoked(&newer.watched).await {
                     Ok(false) => self.resume(&newer, true),
                     Ok(true) => Err(Unusable::Revoked),
-                    Err(Away) => return Opened::Unknown,
+                    Err(Unavailable) => return Opened::Unknown,
                 }
             }
             Current::Unusable(reason) => Err(reason),
@@ -240,23 +240,23 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`Away`]: it may not have ended everywhere. The same holds for the two that follow.
-    pub async fn revoke(&self, session: &SessionId) -> Result<(), Away> {
+    /// [`Unavailable`]: it may not have ended everywhere. The same holds for the two that follow.
+    pub async fn revoke(&self, session: &SessionId) -> Result<(), Unavailable> {
         self.end(Ended::Session(session.as_str())).await
     }
 
     /// Ends the sessions that came from one session at the provider (`sid` of a logout token).
-    pub async fn revoke_provider_session(&self, issuer: &str, sid: &str) -> Result<(), Away> {
+    pub async fn revoke_provider_session(&self, issuer: &str, sid: &str) -> Result<(), Unavailable> {
         self.end(Ended::ProviderSession { issuer, sid }).await
     }
 
     /// Ends all sessions that a subject has now (`sub` of a logout token without `sid`).
-    pub async fn revoke_subject(&self, issuer: &str, subject: &str) -> Result<(), Away> {
+    pub async fn revoke_subject(&self, issuer: &str, subject: &str) -> Result<(), Unavailable> {
         self.end(Ended::Subject { issuer, subject }).await
     }
 
     /// Ends all sessions that a subject has now of which is not known from which session at the provider they came.
-    pub async fn revoke_unattributed(&self, issuer: &str, subject: &str) -> Result<(), Away> {
+    pub async fn revoke_unattributed(&self, issuer: &str, subject: &str) -> Result<(), Unavailable> {
         self.end(Ended::Unattributed { issuer, subject }).await
     }
 
@@ -287,7 +287,7 @@ impl Sessions {
         Some(SignedOut { session: Session::new(content, principal, None), everywhere, until })
     }
 
-    async fn end(&self, ended: Ended<'_>) -> Result<(), Away> {
+    async fn end(&self, ended: Ended<'_>) -> Result<(), Unavailable> {
         self.revocations.end(ended, self.clock.now()).await
     }
 

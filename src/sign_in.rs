@@ -8,8 +8,11 @@
 mod attempt;
 mod binding;
 mod callback;
+mod error;
 pub mod logout;
 pub mod return_to;
+
+pub use self::error::SignInError;
 
 use self::attempt::{Attempt, LIFETIME};
 use self::binding::Bindings;
@@ -17,14 +20,14 @@ use self::callback::Callback;
 use crate::clock::Clock;
 use crate::config::SignInConfig;
 use crate::provider::discovery::Provider;
-use crate::provider::error::SignInError;
+use crate::provider::error::ProviderError;
 use crate::provider::principal::Principal;
 use crate::provider::relying_party::{Identified, RelyingParty};
 use crate::sessions::seal::Sealer;
 use crate::sessions::{Arrival, Opened, ProviderTokens, Sessions};
 use crate::sign_in::logout::Hints;
 use crate::sign_in::return_to::ReturnTo;
-use crate::state::{Key, Room};
+use crate::state::{Key, Namespace};
 use crate::tokens::claims::Expected;
 use crate::tokens::jws::UnverifiedToken;
 use hyper::header::{HeaderMap, HeaderValue};
@@ -233,7 +236,7 @@ impl SignIn {
             };
         }
         let code = callback.code.ok_or(SignInError::MalformedCallback)?;
-        let key = Key::new(Room::Once, &["attempt", &attempt.nonce]);
+        let key = Key::new(Namespace::Once, &["attempt", &attempt.nonce]);
         if self.was_used(&key).await {
             return Ok(None);
         }
@@ -242,7 +245,7 @@ impl SignIn {
         let exchange = self.party.exchange(&provider, &code, &self.redirect_uri, &attempt.verifier);
         let (id_token, tokens) = match exchange.await {
             // Another replica used the code, or it was left lying for too long.
-            Err(SignInError::TokenRefused { error, .. })
+            Err(ProviderError::TokenRefused { error, .. })
                 if error == "invalid_grant" && !attempt.is_restart =>
             {
                 return Ok(None);

@@ -3,20 +3,23 @@
 //! Without shared state it is this process's memory: what is noted there ends with the process, and other replicas do not
 //! know it. With it, it is a Valkey (or Redis) server, which may be away for a while.
 
+mod key;
+mod means;
 mod memory;
+mod unavailable;
 mod valkey;
+
+pub use self::key::{Key, Namespace};
+pub use self::means::Means;
+pub use self::unavailable::Unavailable;
+pub use self::valkey::ServerFound;
 
 use self::memory::Memory;
 use self::valkey::Valkey;
 use crate::clock::{Clock, UnixSeconds};
 use crate::config::StateConfig;
-use crate::config::secrets::{SecretError, Secrets};
-use crate::digest::of_parts;
-use crate::http_client::Authorities;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use crate::config::secrets::SecretError;
 use prometheus_client::metrics::gauge::Gauge;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
@@ -30,51 +33,6 @@ enum Backend {
     Memory(Box<Memory>),
     Valkey(Valkey),
 }
-
-/// What a value is about. Each use has a room of its own, so that none can crowd out another.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Room {
-    /// When something ended: sessions, before their time. Only [`State::end`] writes here, only [`State::ends`] reads.
-    Revocation,
-    /// What counts once: sign-in attempts, logout tokens.
-    Once,
-    /// What is kept of a session beside its cookie, sealed.
-    Session,
-    /// The ID token of a sign-in, for its sign-out, sealed.
-    IdToken,
-    /// Who is at work on something.
-    Lock,
-    /// How often something was done. Only [`State::take`] uses it.
-    Rate,
-}
-
-/// Names a value. It holds a digest, so that neither people nor sessions can be read from the state's keys.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Key {
-    room: Room,
-    name: String,
-}
-
-/// A server of shared state, for who examines it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ServerFound {
-    /// Host and port.
-    pub server: String,
-    /// What it does where memory runs out; `None` where it does not tell.
-    pub maxmemory_policy: Option<String>,
-}
-
-/// What a server is reached by.
-#[derive(Clone, Copy, Debug)]
-pub struct Means<'a> {
-    pub secrets: &'a Secrets,
-    /// Unless the configuration names others.
-    pub authorities: &'a Authorities,
-}
-
-/// The shared state did not answer, or not in time. What it would have said is not known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Away;
 
 impl State {
     pub fn in_memory(clock: Clock) -> Self {
@@ -150,8 +108,8 @@ impl State {
     ///
     /// # Errors
     ///
-    /// [`Away`]; the same holds for all that follow.
-    pub async fn value(&self, key: &Key) -> Result<Option<Vec<u8>>, Away> {
+    /// [`Unavailable`]; the same holds for all that follow.
+    pub async fn value(&self, key: &Key) -> Result<Option<Vec<u8>>, Unavailable> {
         match &*self.0 {
             Backend::Memory(memory) => Ok(memory.value(key)),
             Backend::Valkey(valkey) => valkey.value(key).await,
@@ -159,7 +117,7 @@ impl State {
     }
 
     /// Keeps `value`, for `keep`, in place of what was there.
-    pub async fn put(&self, key: &Key, value: &[u8], keep: Duration) -> Result<(), Away> {
+    pub async fn put(&self, key: &Key, value: &[u8], keep: Duration) -> Result<(), Unavailable> {
         match &*self.0 {
             Backend::Memory(memory) => {
                 memory.put(key, value, keep);
@@ -170,14 +128,14 @@ impl State {
     }
 
     /// Keeps `value` unless there is one, and tells whether it did: of any number of callers, one is told so.
-    pub async fn put_new(&self, key: &Key, value: &[u8], keep: Duration) -> Result<bool, Away> {
+    pub async fn put_new(&self, key: &Key, value: &[u8], keep: Duration) -> Result<bool, Unavailable> {
         match &*self.0 {
             Backend::Memory(memory) => Ok(memory.put_new(key, value, keep)),
             Backend::Valkey(valkey) => valkey.put_new(key, value, keep).await,
         }
     }
 
-    pub async fn remove(&self, key: &Key) -> Result<(), Away> {
+    pub async fn remove(&self, key: &Key) -> Result<(), Unavailable> {
         match &*self.0 {
             Backend::Memory(memory) => {
                 memory.remove(key);
@@ -190,7 +148,7 @@ impl State {
     /// Notes that what `key` names ended at `at`, or a second after the end that is known where that is later: no end is noted
     /// like one before. Where the state is away, it has ended for this process, and for the others once the state is back and
     /// this process still runs.
-    pub async fn end(&self, key: &Key, at: UnixSeconds, keep: Duration) -> Result<(), Away> {
+    pub async fn end(&self, key: &Key, at: UnixSeconds, keep: Duration) -> Result<(), Unavailable> {
         match &*self.0 {
             Backend::Memory(memory) => {
                 memory.end(key, at, keep);
@@ -201,7 +159,10 @@ impl State {
     }
 
     /// When what `keys` name ended, as far as it did.
-    pub async fn ends<const N: usize>(&self, keys: [&Key; N]) -> Result<[Option<UnixSeconds>; N], Away> {
+    pub async fn ends<const N: usize>(
+        &self,
+        keys: [&Key; N],
+    ) -> Result<[Option<UnixSeconds>; N], Unavailable> {
         match &*self.0 {
             Backend::Memory(memory) => Ok(memory.ended(keys)),
             Backend::Valkey(valkey) => valkey.ends(keys).await,
@@ -222,22 +183,3 @@ impl State {
         }
     }
 }
-
-impl Key {
-    /// The key for what `parts` name together.
-    pub fn new(room: Room, parts: &[&str]) -> Self {
-        Self { room, name: digest(parts) }
-    }
-}
-
-fn digest(parts: &[&str]) -> String {
-    URL_SAFE_NO_PAD.encode(of_parts(parts.iter().map(|part| part.as_bytes())))
-}
-
-impl fmt::Display for Away {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the shared state does not answer")
-    }
-}
-
-impl std::error::Error for Away {}

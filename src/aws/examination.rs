@@ -2,7 +2,7 @@
 
 use super::error::AwsError;
 use super::retry::Deadline;
-use super::sagemaker::At;
+use super::sagemaker::{At, StoreOwnership};
 use super::sdk::DateSeen;
 use super::session_name::LOOK_UP;
 use super::session_policy::Scope;
@@ -75,6 +75,15 @@ impl Aws {
     /// Why that cannot be found out, within `aws.timeout`.
     pub async fn state_of(&self, mint: &Mint) -> Result<TargetState, AwsError> {
         self.in_time("look-up", self.states.describe_retrying(mint)).await
+    }
+
+    /// Who owns the bucket of a tracking server, as AWS has it; `None` for other targets.
+    ///
+    /// # Errors
+    ///
+    /// [`AwsError`], within `aws.timeout`.
+    pub(crate) async fn store_ownership(&self, mint: &Mint) -> Result<Option<StoreOwnership>, AwsError> {
+        Ok(self.in_time("look-up", self.states.described(mint)).await?.store)
     }
 
     /// What goes along with each AssumeRole, in words.

@@ -44,12 +44,21 @@ pub(crate) struct Minted {
     pub(crate) aws_request_id: Option<String>,
 }
 
+/// Whom AWS takes for the owner of a tracking server's bucket, and whether it looks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct StoreOwnership {
+    pub(crate) account_id: Option<String>,
+    pub(crate) is_verified: Option<bool>,
+}
+
 /// A resource's state in AWS's own words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Described {
     pub(super) status: String,
     /// MLflow tracking servers have it beside the status.
     pub(super) is_active: Option<bool>,
+    /// Of a tracking server.
+    pub(super) store: Option<StoreOwnership>,
 }
 
 /// Sends one operation and turns its error into ours.
@@ -163,6 +172,7 @@ impl SageMaker {
     ) -> Result<Described, AwsError> {
         let operation = resource.describe_operation();
         let client = self.client(at);
+        let mut store = None;
         let (status, is_active) = match resource {
             Resource::UserProfile { domain_id, user_profile_name } => {
                 let request = client
@@ -176,6 +186,10 @@ impl SageMaker {
                 let request = client.describe_mlflow_tracking_server().tracking_server_name(name.as_str());
                 let output = send!(operation, request, credentials);
                 let is_active = output.is_active.map(|active| active.as_str() == "Active");
+                store = Some(StoreOwnership {
+                    account_id: output.s3_bucket_owner_account_id,
+                    is_verified: output.s3_bucket_owner_verification,
+                });
                 (output.tracking_server_status.map(|status| status.as_str().to_owned()), is_active)
             }
             Resource::MlflowApp(arn) => {
@@ -194,7 +208,7 @@ impl SageMaker {
                 (output.status.map(|status| status.as_str().to_owned()), None)
             }
         };
-        Ok(Described { status: status.unwrap_or_default(), is_active })
+        Ok(Described { status: status.unwrap_or_default(), is_active, store })
     }
 
     /// How people sign in to a domain, in AWS's word: `IAM` or `SSO`.

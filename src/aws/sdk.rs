@@ -7,7 +7,7 @@ use crate::http_client::causes;
 use aws_config::retry::RetryConfig;
 use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_config::{AppName, BehaviorVersion, ConfigLoader, Region, SdkConfig};
 use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::future;
 use aws_sdk_sagemaker::config::interceptors::{
@@ -28,6 +28,8 @@ use std::time::Duration;
 /// No answer that we ask for is longer: the longest URL that is handed on has 16 KiB.
 const LONGEST_ANSWER: usize = 64 * 1024;
 const CONNECT_WITHIN: Duration = Duration::from_millis(1500);
+/// One call of an operator's command.
+const OPERATOR_CALL_WITHIN: Duration = Duration::from_secs(30);
 
 /// The settings for all clients: the SDK's default chains, but our region, and no retries or deadlines of the SDK's, for
 /// those are ours (`retry`). Reads the environment and profile files; asks no network.
@@ -38,19 +40,44 @@ pub(super) async fn settings(
     http: SharedHttpClient,
     credentials: Option<SharedCredentialsProvider>,
 ) -> SdkConfig {
-    let mut loader = aws_config::defaults(BehaviorVersion::latest())
+    let connect = TimeoutConfig::builder().connect_timeout(CONNECT_WITHIN);
+    let loader = loader(config, http).timeout_config(connect.build());
+    match credentials {
+        Some(credentials) => loader.credentials_provider(credentials),
+        None => loader,
+    }
+    .load()
+    .await
+}
+
+/// The settings for an operator's commands: the same, with a profile in place of the usual one and a deadline of the SDK's
+/// for each call.
+pub(super) async fn operator_settings(
+    config: &AwsConfig,
+    http: SharedHttpClient,
+    profile: Option<&str>,
+) -> SdkConfig {
+    let within =
+        TimeoutConfig::builder().connect_timeout(CONNECT_WITHIN).operation_timeout(OPERATOR_CALL_WITHIN);
+    let loader = loader(config, http).timeout_config(within.build());
+    match profile {
+        Some(profile) => loader.profile_name(profile),
+        None => loader,
+    }
+    .load()
+    .await
+}
+
+fn loader(config: &AwsConfig, http: SharedHttpClient) -> ConfigLoader {
+    let loader = aws_config::defaults(BehaviorVersion::latest())
         .http_client(http)
         .region(Region::new(config.region.to_string()))
         .retry_config(RetryConfig::disabled())
-        .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_WITHIN).build())
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled());
-    if let Ok(name) = AppName::new("postern") {
-        loader = loader.app_name(name);
+    match AppName::new("postern") {
+        Ok(name) => loader.app_name(name),
+        Err(_) => loader,
     }
-    if let Some(credentials) = credentials {
-        loader = loader.credentials_provider(credentials);
-    }
-    loader.load().await
 }
 
 tokio::task_local! {

@@ -116,12 +116,20 @@ impl States {
     ///
     /// Why it could not be found out.
     pub(super) async fn describe_retrying(&self, mint: &Mint) -> Result<TargetState, AwsError> {
+        read(&Resource::of(&mint.target), self.described(mint).await)
+    }
+
+    /// The answer itself.
+    ///
+    /// # Errors
+    ///
+    /// [`AwsError`], also where there is no such target.
+    pub(super) async fn described(&self, mint: &Mint) -> Result<Described, AwsError> {
         let key = StateKey::of(mint);
         let credentials = self.credentials.acquire(self.session(&key)).await?;
         let call = || self.sagemaker.describe(&key.resource, key.at(), &credentials);
         let operation = key.resource.describe_operation();
-        let described = self.calls.retrying(operation, Deadline::after(self.config.timeout), call).await;
-        read(&key.resource, described)
+        self.calls.retrying(operation, Deadline::after(self.config.timeout), call).await
     }
 
     async fn describe_once(&self, key: &StateKey) -> Result<TargetState, AwsError> {
@@ -200,7 +208,7 @@ mod tests {
     use crate::target::{DomainId, NotebookInstanceName, TrackingServerName, UserProfileName};
 
     fn state(resource: &Resource, status: &str, is_active: Option<bool>) -> TargetState {
-        state_of(resource, &Described { status: status.to_owned(), is_active })
+        state_of(resource, &Described { status: status.to_owned(), is_active, store: None })
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::config::diagnostics::{Diagnostic, Severity};
 use crate::config::located::{At, Location};
 use crate::files::Files;
 use crate::policy::explain;
-use crate::policy::trial::{TestOutcome, run_tests};
+use crate::policy::policy_test::{TestOutcome, run_tests};
 use serde_json::json;
 
 pub(super) fn run(args: &CheckArgs) -> Result<(), Failed> {

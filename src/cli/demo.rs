@@ -44,12 +44,14 @@ async fn demo(args: &DemoArgs, log: &Log) -> Result<(), Failed> {
     write_secret(&file, secret.expose())
         .map_err(|error| Failed::ran(format!("{}: {error}", file.display())))?;
     let text = sandbox.configuration(&gateway, &format!("127.0.0.1:{port}"));
+    let written = folder.0.join("postern.yaml");
+    fs::write(&written, &text).map_err(|error| Failed::ran(format!("{}: {error}", written.display())))?;
     let loaded = config::load_text("config/sandbox.yaml", &text, &folder.0).map_err(Box::new)?;
     let configuration = compiled(loaded)?;
     let key = sandbox.credentials();
     let credentials = Credentials::new(&key.access_key_id, &key.secret_access_key, None, None, "sandbox");
     let credentials = Some(SharedCredentialsProvider::new(credentials));
-    let greet = |_| _ = greet(&gateway, &sandbox);
+    let greet = |_| _ = greet(&gateway, &sandbox, &written);
     let sockets = Sockets { main: Some(listener), ..Sockets::default() };
     let prepared = off_runtime(move || prepare(configuration, &Files::default())).await;
     let prepared = prepared.ok_or_else(|| Failed::ran("the sandbox's secret could not be read"))??;
@@ -64,7 +66,7 @@ fn write_secret(file: &Path, secret: &[u8]) -> io::Result<()> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?.write_all(secret)
 }
 
-fn greet(gateway: &str, sandbox: &Sandbox) -> io::Result<()> {
+fn greet(gateway: &str, sandbox: &Sandbox, config: &Path) -> io::Result<()> {
     let mut out = io::stderr().lock();
     writeln!(out)?;
     writeln!(out, "  Open {gateway}/studio in a browser and choose who you are.")?;
@@ -77,6 +79,13 @@ fn greet(gateway: &str, sandbox: &Sandbox) -> io::Result<()> {
         sandbox.sagemaker_url(),
         sandbox.sts_url()
     )?;
+    let key = sandbox.credentials();
+    writeln!(out)?;
+    writeln!(out, "  Tracking servers as code, in another terminal (plan, apply or status):")?;
+    writeln!(out, "    export AWS_ACCESS_KEY_ID={}", key.access_key_id)?;
+    writeln!(out, "    export AWS_SECRET_ACCESS_KEY={}", key.secret_access_key)?;
+    writeln!(out, "    postern servers plan --config {}", config.display())?;
+    writeln!(out)?;
     writeln!(
         out,
         "  All of it runs on this machine and ends with Ctrl-C. Audit records go to standard output."

@@ -19,8 +19,15 @@ pub(super) fn run(args: &DoctorArgs) -> Result<(), Failed> {
     block_on(async {
         let settings = configuration.loaded.gateway.clone();
         let own = Own { secrets: Arc::new(secrets), http, files };
-        let examined =
-            Box::pin(examine(settings, own, &configuration.policy, person.as_ref(), Clock::system())).await;
+        let examined = Box::pin(examine(
+            settings,
+            own,
+            &configuration.loaded.servers,
+            &configuration.policy,
+            person.as_ref(),
+            Clock::system(),
+        ))
+        .await;
         let report = examined.map_err(|error| Failed::Ran(Some(error)))?;
         match args.format {
             Format::Text => print(&report.to_string())?,

@@ -1,13 +1,17 @@
 //! `postern iam`
 
-use super::{Failed, IamArgs, IamFormat, load, print, print_json};
+use super::{Failed, IamArgs, IamFor, IamFormat, load, print, print_json};
+use crate::config::servers::DeclaredServer;
 use crate::files::Files;
-use crate::iam::{Document, Own, Policies, cloudformation, policies};
+use crate::iam::{Document, Own, Policies, cloudformation, operator, policies};
 use crate::target::RoleArn;
 use serde::Serialize;
 
 pub(super) fn run(args: &IamArgs) -> Result<(), Failed> {
     let configuration = load(&args.config, &Files::default())?;
+    if args.whose == IamFor::Operator {
+        return for_operator(args, &configuration.loaded.servers);
+    }
     let settings = &configuration.loaded.gateway;
     let principal = args.principal.as_deref().map(RoleArn::parse).transpose();
     let principal = principal.map_err(|error| Failed::Usage(format!("--principal: {error}")))?;
@@ -23,6 +27,26 @@ pub(super) fn run(args: &IamArgs) -> Result<(), Failed> {
     match args.format {
         IamFormat::Json => print(&pretty(&policies)),
         _ => print(as_text(&policies, principal.is_none()).trim_end()),
+    }
+}
+
+/// For the one who applies what is declared.
+fn for_operator(args: &IamArgs, declared: &[DeclaredServer]) -> Result<(), Failed> {
+    if declared.is_empty() {
+        let message = "the configuration declares no `mlflow_tracking_servers` and no `mlflow_apps`";
+        return Err(Failed::Usage(message.to_owned()));
+    }
+    let document = pretty(&operator::policy(declared));
+    match args.format {
+        IamFormat::Json => print(&document),
+        IamFormat::Text => {
+            print(&format!("# Identity policy of the one who runs `postern servers`\n\n{document}"))
+        }
+        IamFormat::Cloudformation => Err(Failed::Usage(
+            "--for operator has the formats text and json: a person's own policy is no part of the \
+                               gateway's template"
+                .to_owned(),
+        )),
     }
 }
 

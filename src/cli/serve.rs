@@ -1,10 +1,11 @@
 //! `postern serve`
 
 mod reload;
-mod site;
+mod process;
 
+use self::process::Own;
+use self::process::Process;
 use self::reload::Reloader;
-use self::site::{Own, Site};
 use super::prepared::{Examined, Prepared};
 use super::{Configuration, Failed, ServeArgs, install_logger, load};
 use crate::admin;
@@ -33,9 +34,9 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// How long the end of the program waits for what is still to be written.
+/// How long the program waits at its end for logs and audit records.
 pub(super) const FLUSH: Duration = Duration::from_secs(5);
-/// The same where a second signal asks for the end at once.
+/// The same after a second signal, which ends the program at once.
 const LAST_FLUSH: Duration = Duration::from_secs(1);
 
 pub(super) fn run(args: &ServeArgs) -> Result<(), Failed> {
@@ -44,7 +45,7 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), Failed> {
     if let Some(message) = configuration.failing_test() {
         return Err(Failed::Usage(message));
     }
-    // While there is one thread.
+    // Before there is a second thread.
     let sockets = Sockets::from_environment().map_err(Failed::ran)?;
     let log = install_logger(args.log_format)?;
     let prepared = prepare(configuration, &files);
@@ -84,7 +85,7 @@ pub(super) fn block_on<Done>(task: impl Future<Output = Result<Done, Failed>>) -
 /// Runs until a signal asks to stop, and leaves the audit trail to be flushed. `ready` is told the address once requests are
 /// answered.
 ///
-/// `file` is where the configuration is read again from; `credentials` stand in for AWS's default chain.
+/// `file` is the configuration's, for reloads; `credentials` replace AWS's default chain.
 pub(super) async fn serve(
     prepared: Prepared,
     file: Option<&Path>,
@@ -106,47 +107,47 @@ pub(super) async fn serve(
         tracing::warn!(warning = %warning.message, path = %warning.path, "config.insecure");
     }
     let own = Own { secrets: &secrets, http: &http, files: &files };
-    let site = Site::open(&loaded.gateway, own, credentials, log).map_err(Failed::ran)?;
-    let settings = site.listener_settings(&loaded.gateway, &secrets, None).map_err(Failed::ran)?;
+    let process = Process::open(&loaded.gateway, own, credentials, log).map_err(Failed::ran)?;
+    let settings = process.listener_settings(&loaded.gateway, &secrets, None).map_err(Failed::ran)?;
     let listen = listener("listen.address", sockets.main, loaded.gateway.listen.address).await?;
     let admin = listener("admin.address", sockets.admin, loaded.gateway.admin).await?;
     let limits = loaded.gateway.limits.clone();
-    let gateway = Box::pin(site.gateway(loaded.gateway, &secrets, policy, &loaded.digest, None));
+    let gateway = Box::pin(process.gateway(loaded.gateway, &secrets, policy, &loaded.digest, None));
     let gateway = gateway.await.map_err(Failed::ran)?;
 
     let address = listen.local_addr().map_err(Failed::ran)?;
     let admin_address = admin.local_addr().map_err(Failed::ran)?;
     gateway.audit().record(&Record::new(Event::Start));
     tracing::info!(address = %address, admin = %admin_address, version = env!("CARGO_PKG_VERSION"), config_digest = %loaded.digest, "started");
-    site.announce(&settings, None);
-    site.in_force(&loaded.digest);
-    let (metrics, readiness) = (Arc::clone(&site.metrics), site.readiness.clone());
+    process.announce(&settings, None);
+    process.in_force(&loaded.digest);
+    let (metrics, readiness) = (Arc::clone(&process.metrics), process.readiness.clone());
     tokio::spawn(async move { admin::serve(admin, &limits, metrics, readiness).await });
     ready(address);
 
-    let site = Arc::new(site);
+    let process = Arc::new(process);
     let current = Arc::new(Current {
         gateway: ArcSwap::from_pointee(gateway),
         settings: Arc::new(ArcSwap::from_pointee(settings)),
     });
     if let Some(reloader) = reloader {
-        tokio::spawn(reloader.run(Arc::clone(&site), Arc::clone(&current)));
+        tokio::spawn(reloader.run(Arc::clone(&process), Arc::clone(&current)));
     }
-    let stop = stop.asked(site.readiness.clone(), Arc::clone(&current), log.clone());
+    let stop = stop.asked(process.readiness.clone(), Arc::clone(&current), log.clone());
     let serving = Serving {
         settings: Arc::clone(&current.settings),
         when_full: WhenFull::Wait,
-        readiness: site.readiness.clone(),
-        open: site.metrics.connections.clone(),
-        refused: site.metrics.connections_refused.clone(),
-        active: site.metrics.connections_active.clone(),
-        handler: Handler { current, metrics: Arc::clone(&site.metrics) },
+        readiness: process.readiness.clone(),
+        open: process.metrics.connections.clone(),
+        refused: process.metrics.connections_refused.clone(),
+        active: process.metrics.connections_active.clone(),
+        handler: Handler { current, metrics: Arc::clone(&process.metrics) },
     };
     systemd::ready();
     tokio::spawn(systemd::keep_telling());
     server::serve(listen, serving, stop).await.map_err(Failed::ran)?;
     tracing::info!("stopped");
-    Ok(site.audit.clone())
+    Ok(process.audit.clone())
 }
 
 /// The configuration in force.
@@ -158,10 +159,10 @@ struct Current {
 
 impl Current {
     /// New connections meet these settings from now on.
-    fn meet(&self, site: &Site, settings: ListenerSettings) {
+    fn meet(&self, process: &Process, settings: ListenerSettings) {
         let settings = Arc::new(settings);
         let before = self.settings.swap(Arc::clone(&settings));
-        site.announce(&settings, Some(&before));
+        process.announce(&settings, Some(&before));
     }
 }
 
@@ -172,7 +173,7 @@ struct Handler {
 
 impl Answers for Handler {
     async fn answer(&self, request: Request<Incoming>, peer: Peer) -> Response<Body> {
-        // A request is answered by one configuration from its beginning to its end.
+        // One configuration answers a request from its beginning to its end.
         self.current.gateway.load_full().handle(request, peer).await
     }
 
@@ -205,8 +206,8 @@ async fn listener(
     listener.map_err(|error| Failed::ran(format!("{key}: cannot listen on {address}: {error}")))
 }
 
-/// SIGTERM asks for a stop that no client notices: readiness fails first, and new connections are taken for a while yet.
-/// SIGINT comes from a terminal, where nobody balances. A second signal ends the process at once.
+/// SIGTERM asks for a stop that no client notices: readiness fails first, and new connections are accepted for `drain.delay`.
+/// SIGINT comes from a terminal, without a balancer, and skips the delay. A second signal ends the process at once.
 struct Stop {
     terminate: Signal,
     interrupt: Signal,
@@ -216,7 +217,7 @@ impl Stop {
     /// Signals count from here on. Three of them, whose default is to kill the process, do nothing.
     fn listen() -> Result<Self, Failed> {
         for ignored in [SignalKind::user_defined1(), SignalKind::user_defined2(), SignalKind::quit()] {
-            // A handler that was installed once stays.
+            // tokio never removes a handler that was installed once.
             drop(signal(ignored).map_err(Failed::ran)?);
         }
         Ok(Self {

@@ -6,11 +6,13 @@ mod branding;
 mod edge;
 mod issuers;
 mod limits;
+mod servers;
 mod sign_in;
 mod state;
 mod texts;
 
 pub(crate) use aws::endpoint_url;
+pub(super) use servers::servers;
 pub(crate) use texts::is_loopback;
 
 use super::Gateway;

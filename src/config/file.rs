@@ -2,11 +2,13 @@
 //! by and that loading checks a file against is generated from these types.
 
 mod limits;
+pub mod policy;
+pub mod servers;
 
 pub use limits::{Deadlines, Limits};
 
 use super::located::{At, Named};
-use crate::policy::file::{DenyRule, Destination, Lookup, Test};
+use policy::{DenyRule, Destination, Lookup, Test};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -46,6 +48,12 @@ pub struct Document {
     /// Tables for `lookup('name', key)`.
     #[serde(default)]
     pub lookups: Named<Lookup>,
+    /// Tracking servers that `postern servers` creates and keeps as declared, by name.
+    #[serde(default)]
+    pub mlflow_tracking_servers: Named<At<servers::TrackingServer>>,
+    /// MLflow Apps that `postern servers` creates and keeps as declared, by name.
+    #[serde(default)]
+    pub mlflow_apps: Named<At<servers::MlflowApp>>,
     /// Rules that deny, tried before every destination's own.
     #[serde(default)]
     pub deny: Vec<DenyRule>,

@@ -4,12 +4,13 @@ use super::compile;
 use super::concealed::concealed;
 use super::diagnostics::{Diagnostic, Diagnostics, Source};
 use super::file::Document;
+use super::file::policy::PolicyFile;
 use super::lint::lint;
 use super::located::{At, Location};
 use super::schema::schema;
+use super::servers::DeclaredServer;
 use super::{Gateway, tree};
 use crate::files::Files;
-use crate::policy::file::PolicyFile;
 use aws_lc_rs::digest;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -22,6 +23,8 @@ pub struct Loaded {
     pub gateway: Gateway,
     /// The policy as written, for `policy::compile`.
     pub policy: PolicyFile,
+    /// The tracking servers and Apps of `postern servers`.
+    pub servers: Vec<DeclaredServer>,
     /// The lookup files by their paths as written: what `digest` covers and `policy::compile` reads.
     pub tables: BTreeMap<String, String>,
     /// SHA-256 over the file, its lookup files and its logo, in hexadecimal digits.
@@ -77,6 +80,8 @@ fn of_text(name: &str, text: &str, directory: &Path, files: &Files) -> Result<Lo
     };
     let mut findings = compile::Findings::default();
     let gateway = compile::gateway(&document, directory, files, &mut findings);
+    let region = gateway.as_ref().map(|gateway| &gateway.aws.region);
+    let servers = compile::servers(&document, region, &mut findings);
     let mut digest = digest::Context::new(&digest::SHA256);
     digest.update(text.as_bytes());
     let mut tables = BTreeMap::new();
@@ -97,12 +102,12 @@ fn of_text(name: &str, text: &str, directory: &Path, files: &Files) -> Result<Lo
     if let Some(logo) = gateway.as_ref().and_then(|gateway| gateway.branding.logo.as_ref()) {
         digest.update(logo.data_url().as_bytes());
     }
-    match gateway {
-        Some(gateway) if findings.errors.is_empty() => {
+    match (gateway, servers) {
+        (Some(gateway), Some(servers)) if findings.errors.is_empty() => {
             let Document { lookups, deny, destinations, tests, .. } = document;
             let policy = PolicyFile { lookups, deny, destinations, tests };
             let digest = hexadecimal(digest.finish().as_ref());
-            Ok(Loaded { gateway, policy, tables, digest, warnings: findings.warnings, source })
+            Ok(Loaded { gateway, policy, servers, tables, digest, warnings: findings.warnings, source })
         }
         _ => Err(Diagnostics::new(source, findings.errors)),
     }

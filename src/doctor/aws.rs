@@ -8,8 +8,9 @@ use crate::aws::Aws;
 use crate::aws::error::{AwsError, AwsErrorKind};
 use crate::aws::state::TargetState;
 use crate::clock::Clock;
+use crate::config::servers::{DeclaredServer, Field, ServerKind};
 use crate::policy::Policy;
-use crate::policy::reach::Reach;
+use crate::policy::possible::PossibleTarget;
 use crate::presign::Presigner;
 use crate::target::{DomainId, Kind, Mint, Region, RoleArn, Target};
 use std::collections::HashSet;
@@ -39,9 +40,9 @@ struct Domain {
 impl Places {
     pub(super) fn of(policy: &Policy, person: Option<&Person>) -> Self {
         let mut places = Self::default();
-        let reaches = policy.reach();
-        for reach in &reaches {
-            let role_arn = match reach.role_arn.as_ref().map(|role| (role.constant(), role)) {
+        let possible = policy.possible_targets();
+        for possible_target in &possible {
+            let role_arn = match possible_target.role_arn.as_ref().map(|role| (role.constant(), role)) {
                 None => None,
                 Some((Some(role), _)) => RoleArn::parse(role).ok(),
                 Some((None, role)) => {
@@ -50,11 +51,12 @@ impl Places {
                 }
             };
             role_arn.iter().for_each(|role| add(&mut places.roles, role.clone()));
-            let id = reach.names.first().filter(|_| reach.kind == Kind::StudioDomain);
+            let id = possible_target.names.first().filter(|_| possible_target.kind == Kind::StudioDomain);
             let id = id.and_then(|id| DomainId::parse(id.constant()?).ok());
-            let region = reach.region.constant().and_then(|region| Region::parse(region).ok());
-            if let (Some(id), Some(region), true) = (id, region, belong_together(reach, &reaches)) {
-                let endpoint_url = reach.endpoint_url.clone();
+            let region = possible_target.region.constant().and_then(|region| Region::parse(region).ok());
+            if let (Some(id), Some(region), true) = (id, region, belong_together(possible_target, &possible))
+            {
+                let endpoint_url = possible_target.endpoint_url.clone();
                 add(&mut places.domains, Domain { id, region, role_arn, endpoint_url });
             }
         }
@@ -84,11 +86,13 @@ impl Domain {
 }
 
 /// False where a rule can name several roles and several domains: which go together depends on the person.
-fn belong_together(reach: &Reach, reaches: &[Reach]) -> bool {
-    let of_rule = |other: &&Reach| (&other.destination, &other.rule) == (&reach.destination, &reach.rule);
-    let others = || reaches.iter().filter(of_rule);
-    others().all(|other| other.role_arn == reach.role_arn)
-        || others().all(|other| other.names.first() == reach.names.first())
+fn belong_together(possible_target: &PossibleTarget, possible: &[PossibleTarget]) -> bool {
+    let of_rule = |other: &&PossibleTarget| {
+        (&other.destination, &other.rule) == (&possible_target.destination, &possible_target.rule)
+    };
+    let others = || possible.iter().filter(of_rule);
+    others().all(|other| other.role_arn == possible_target.role_arn)
+        || others().all(|other| other.names.first() == possible_target.names.first())
 }
 
 fn add<T: PartialEq>(list: &mut Vec<T>, item: T) {
@@ -102,6 +106,7 @@ pub(super) async fn examine(
     presigner: Arc<Presigner>,
     places: Places,
     openings: Vec<Opening>,
+    servers: Arc<[DeclaredServer]>,
     clock: Clock,
 ) -> Vec<Check> {
     let asking = Asking::about("aws");
@@ -135,8 +140,8 @@ pub(super) async fn examine(
             mint.role_arn.as_ref().is_some_and(|role| closed_roles.contains(role))
                 || Domain::of(mint).is_some_and(|domain| closed_domains.contains(&domain))
         });
-        let (presigner, own) = (Arc::clone(&presigner), Arc::clone(&own));
-        async move { target(&presigner, opening, closed, &own).await }
+        let (presigner, own, servers) = (Arc::clone(&presigner), Arc::clone(&own), Arc::clone(&servers));
+        async move { target(&presigner, opening, closed, &own, &servers).await }
     });
     checks.extend(a_few_at_a_time(looks).await);
     checks
@@ -242,7 +247,13 @@ async fn domain_check(aws: &Aws, domain: &Domain, own: &str) -> Check {
     asking.failed("auth-mode", error.message, remedy)
 }
 
-async fn target(presigner: &Presigner, opening: Opening, closed: bool, own: &str) -> Vec<Check> {
+async fn target(
+    presigner: &Presigner,
+    opening: Opening,
+    closed: bool,
+    own: &str,
+    servers: &[DeclaredServer],
+) -> Vec<Check> {
     let Opening { destination, target } = opening;
     let subject = match &target {
         Opened::Constant { rule, .. } => format!("destinations.{destination} ({rule})"),
@@ -260,6 +271,9 @@ async fn target(presigner: &Presigner, opening: Opening, closed: bool, own: &str
     let caller = mint.role_arn.as_ref().map_or(own, RoleArn::as_str).to_owned();
     let state = presigner.aws().state_of(mint).await;
     let mut checks = vec![state_check(&asking, mint, &state, &caller)];
+    if matches!(&state, Ok(state) if *state != TargetState::Missing) {
+        checks.extend(store_check(&asking, presigner.aws(), mint, servers).await);
+    }
     if state.is_ok_and(|state| !state.may_open()) {
         checks.push(asking.skipped("presign", "it cannot be opened in this state"));
         return checks;
@@ -305,6 +319,32 @@ fn state_check(asking: &Asking, mint: &Mint, state: &Result<TargetState, AwsErro
             }
         }
     }
+}
+
+/// What a tracking server's bucket is guarded by. A bucket that is deleted can be made anew by anybody.
+async fn store_check(asking: &Asking, aws: &Aws, mint: &Mint, servers: &[DeclaredServer]) -> Option<Check> {
+    let Target::MlflowTrackingServer { tracking_server_name: name, .. } = &mint.target else { return None };
+    let ownership = aws.store_ownership(mint).await.ok()??;
+    let declared = servers.iter().find(|server| {
+        server.kind == ServerKind::TrackingServer
+            && server.name == name.as_str()
+            && server.region == mint.region
+    });
+    let owner = declared.and_then(|server| server.fields.text(Field::S3BucketOwnerAccountId));
+    Some(match (ownership.is_verified, ownership.account_id.as_deref(), owner) {
+        (Some(false), ..) => asking.warning(
+            "store-ownership",
+            "AWS does not check who owns the bucket: if it is deleted, whoever makes one of its name gets the artifacts",
+            "set `s3_bucket_owner_verification: true` for it and run `postern servers apply`, or update the server by hand",
+        ),
+        (_, Some(found), Some(owner)) if found != owner => asking.warning(
+            "store-ownership",
+            format!("AWS takes account {found} for the bucket's owner, and {owner} is declared"),
+            "look at `postern servers plan`",
+        ),
+        (Some(true), Some(found), _) => asking.ok("store-ownership", format!("AWS checks that account {found} owns the bucket")),
+        _ => return None,
+    })
 }
 
 fn in_words(state: &TargetState) -> String {

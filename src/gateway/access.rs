@@ -12,8 +12,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use tokio::time::Instant;
 
-/// A request under way. It is logged when it is dropped, so a client that hangs up is logged too. The path is not:
-/// it may hold what a person works on, and a callback's query holds a code.
+/// A request under way. It is logged when it is dropped, so a request that is cut off is logged too. The path is not logged: it
+/// may show what a person works on, and a callback's query holds a code.
 #[derive(Debug)]
 pub(crate) struct Exchange<'a> {
     started: Instant,
@@ -23,7 +23,7 @@ pub(crate) struct Exchange<'a> {
     version: &'static str,
     destination: Option<Arc<str>>,
     person: Option<Arc<Principal>>,
-    /// The failure's reason, or another word for how it went.
+    /// The failure's reason, or another stable word.
     outcome: Option<&'static str>,
     status: Option<u16>,
     bytes: Option<u64>,
@@ -52,13 +52,13 @@ impl<'a> Exchange<'a> {
         }
     }
 
-    /// A configured destination, never a name that merely stood in the path: it becomes a metric's label.
+    /// Takes configured destinations only, never a name from the path: it becomes a metric's label.
     pub(crate) fn opens(&mut self, destination: &Arc<str>, person: &Arc<Principal>) {
         self.destination = Some(Arc::clone(destination));
         self.person = Some(Arc::clone(person));
     }
 
-    /// Who asked, for the page that answers them.
+    /// The person's user name, for the page that answers them.
     pub(crate) fn person(&self) -> Option<&str> {
         self.person.as_ref().map(|person| person.user.as_str())
     }
@@ -71,7 +71,7 @@ impl<'a> Exchange<'a> {
         self.outcome = Some(outcome);
     }
 
-    /// The answer to a question for health.
+    /// The answer to a health check.
     pub(crate) fn probed(&mut self, answer: Response<Body>) -> Response<Body> {
         self.outcome = Some(PROBE);
         answer
@@ -127,7 +127,7 @@ pub(crate) async fn refused(peer: SocketAddr, status: StatusCode, metrics: &Metr
     telemetry::within(RequestIds::of(&HeaderMap::new()), event).await;
 }
 
-/// A client chooses its methods, and their length; a log wants the registered ones.
+/// Clients may invent methods of any length; the log names the registered ones.
 fn known(method: &Method) -> &'static str {
     const KNOWN: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
     KNOWN.into_iter().find(|known| method == known).unwrap_or("other")

@@ -1,4 +1,4 @@
-//! What is known of a request before anybody is authenticated.
+//! The facts about a request that are known before authentication.
 
 use super::error::Error;
 use crate::config;
@@ -14,7 +14,7 @@ const FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 const FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 const FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 const FETCH_USER: HeaderName = HeaderName::from_static("sec-fetch-user");
-/// `Sec-Purpose: prefetch;prerender` today; the others are what older browsers send.
+/// Browsers send `Sec-Purpose: prefetch;prerender` today; older ones send the others.
 const PURPOSES: [HeaderName; 4] = [
     HeaderName::from_static("sec-purpose"),
     HeaderName::from_static("purpose"),
@@ -28,13 +28,13 @@ pub(crate) struct RequestContext {
     pub ids: RequestIds,
     /// When the request as a whole must be answered.
     pub deadline: Instant,
-    /// The person's own address, or `None` where nobody trusted has told it.
+    /// The person's own address, or `None` if no trusted source named it.
     pub client_ip: Option<IpAddr>,
     /// A trusted proxy sent an `X-Forwarded-For` that is not a list of addresses.
     malformed_addresses: bool,
-    /// The effective peer is one of `trusted_proxies`: only then do its headers count, those with a signature included.
-    /// With the PROXY protocol, that is the hop which the header names, not the balancer that sent it: what a client wrote
-    /// passes through a balancer of bytes untouched.
+    /// The effective peer is one of `trusted_proxies`. Only then its headers count, signed ones included. With the PROXY
+    /// protocol the peer is the address in that header, not the balancer: a balancer of bytes passes a client's headers on
+    /// unchanged.
     pub from_trusted_proxy: bool,
     /// For the audit trail, cut to a bounded length.
     pub user_agent: Option<String>,
@@ -42,7 +42,7 @@ pub(crate) struct RequestContext {
     pub navigation: Navigation,
 }
 
-/// Who reads the answer.
+/// The reader of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Audience {
     /// A person with a browser: HTML, and redirects to sign in.
@@ -51,8 +51,8 @@ pub(crate) enum Audience {
     Program,
 }
 
-/// What the browser says of a request by Fetch Metadata (<https://www.w3.org/TR/fetch-metadata/>) and `Sec-Purpose`.
-/// A client that sends none of these headers is taken at its word: the headers cannot be forged from a web page.
+/// The kind of request by Fetch Metadata (<https://www.w3.org/TR/fetch-metadata/>) and `Sec-Purpose`. A request without these
+/// headers counts as deliberate: a web page can neither forge nor remove them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Navigation {
     /// A person opened this page: a click, a bookmark, a typed address, a restored tab.
@@ -73,8 +73,8 @@ impl RequestContext {
         let client_ip = if from_trusted_proxy {
             forwarded_client(headers, trusted_proxies)
         } else {
-            // Where proxies are listed, a peer that is none of them is the client itself, unless it speaks for others: then
-            // it is a balancer that nobody has listed, and its own address would be everybody's.
+            // If proxies are listed, an unlisted peer is the client itself. If it speaks for others, it is a forgotten
+            // balancer, and its address would stand for everybody.
             let is_client = is_alone(settings) || !speaks_for_others(headers);
             Ok((peer.is_somebody && settings.knows_clients() && is_client).then_some(address))
         };
@@ -93,7 +93,7 @@ impl RequestContext {
 
     /// # Errors
     ///
-    /// Nobody can tell from where the request comes: a trusted proxy said something that is no list of addresses.
+    /// The client's address cannot be known: a trusted proxy sent something other than a list of addresses.
     pub(crate) fn check_addresses(&self) -> Result<(), Error> {
         if self.malformed_addresses { Err(Error::Malformed) } else { Ok(()) }
     }
@@ -112,7 +112,7 @@ fn is_listed(networks: &[IpNet], address: IpAddr) -> bool {
     networks.iter().any(|network| network.contains(&address))
 }
 
-/// The right-most hop of `X-Forwarded-For` that is not a trusted proxy. Everything left of it is hearsay.
+/// The right-most hop of `X-Forwarded-For` that is not a trusted proxy. Clients can write everything left of it.
 fn forwarded_client(
     headers: &HeaderMap,
     trusted_proxies: &[IpNet],
@@ -130,7 +130,7 @@ fn forwarded_client(
     Ok(None)
 }
 
-/// An address, with or without a port: load balancers can be set to add it.
+/// An address, with or without a port: some load balancers add one.
 fn hop_address(hop: &str) -> Option<IpAddr> {
     let bare = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']')).unwrap_or(hop);
     let address = bare.parse().or_else(|_| hop.parse::<SocketAddr>().map(|socket| socket.ip())).ok()?;
@@ -170,7 +170,7 @@ fn navigation(headers: &HeaderMap) -> Navigation {
     if is_cross_site && !is_asked_for { Navigation::Unasked } else { Navigation::Deliberate }
 }
 
-/// A header's text. One that is repeated or not ASCII counts as present and equal to nothing that is looked for.
+/// A header's text. A repeated or non-ASCII header counts as present with an empty value.
 fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let mut values = headers.get_all(name).iter();
     let first = values.next()?;

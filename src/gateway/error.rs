@@ -1,17 +1,16 @@
-//! Everything that can go wrong with a request, and the one table that gives it a status, a word and a sentence.
+//! Everything that can go wrong with a request, and the table that gives it a status, a word and a sentence.
 
+mod aws;
 mod sign_in;
 
-use self::sign_in::{provider_unavailable, sign_in};
+use self::aws::{out_of_time, presign};
+use self::sign_in::{authn, sign_in};
 use super::failure::Failure;
 use crate::authn::AuthnError;
-use crate::aws::error::AwsErrorKind;
-use crate::aws::state::TargetState;
 use crate::policy::NO_SUCH_PATH;
 use crate::policy::grant::{Denial, DenialReason, Outcome};
 use crate::presign::error::PresignError;
-use crate::provider::error::SignInError;
-use crate::sessions::Unusable;
+use crate::sign_in::SignInError;
 use crate::sign_in::return_to::ReturnTo;
 use hyper::StatusCode;
 use hyper::http::request;
@@ -39,8 +38,8 @@ pub(crate) enum Error {
         public_url: Url,
     },
     TooManyHeaders,
-    /// A look, not a visit. Never told by a success, an empty one neither: Chromium takes what a prefetch was answered with
-    /// for the visit itself where the status is 2xx, and asks again otherwise.
+    /// A preview, not a visit. The answer is never a 2xx, not even an empty one: Chromium takes a successful answer to a
+    /// prefetch for the visit itself, and asks again otherwise.
     /// <https://wicg.github.io/nav-speculation/prefetch.html>
     NotANavigation,
     /// A form came from another site.
@@ -63,7 +62,7 @@ pub(crate) enum Error {
 }
 
 impl Error {
-    /// Of the host, no more is told than a name may have (RFC 1035, section 2.3.4).
+    /// Keeps as much of the host as a name may have (RFC 1035, section 2.3.4).
     pub(crate) fn misdirected(host: &str, public_url: &Url) -> Self {
         Self::Misdirected { host: host.chars().take(255).collect(), public_url: public_url.clone() }
     }
@@ -182,42 +181,12 @@ impl Error {
             || failure.status.is_server_error()
             || failure.status == S::CONFLICT;
         if failure.again.is_none() && (may_change || failure.anew.is_some()) {
-            // A callback's address holds a code and is good only once: what helps there is to start over.
+            // A callback's address holds a code and works once: there, only starting over helps.
             let here = head.uri.path_and_query().filter(|here| !here.path().starts_with("/-/"));
             failure.again = Some(here.map_or("/", |here| here.as_str()).to_owned());
         }
         failure
     }
-}
-
-fn authn(error: &AuthnError) -> Failure {
-    if matches!(error, AuthnError::Session { reason: Unusable::RulesDiffer, .. }) {
-        return Failure::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            error.reason(),
-            "The rules here are being changed",
-            "You are signed in, but for some minutes not every server here has the same rules.",
-        )
-        .retry(Duration::from_secs(30))
-        .because(error);
-    }
-    if *error == AuthnError::StateAway {
-        return Failure::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            error.reason(),
-            "Your session cannot be checked right now",
-            "We cannot tell right now whether your session still counts, so nothing was opened.",
-        )
-        .retry(Duration::from_secs(5));
-    }
-    if error.is_unavailable() {
-        return provider_unavailable(error.reason(), error);
-    }
-    Failure {
-        set_cookie: error.clear_cookie().cloned(),
-        ..Failure::new(StatusCode::UNAUTHORIZED, error.reason(), "You are not signed in", format!("{error}."))
-    }
-    .advise("Sign in, or send a valid token.")
 }
 
 fn denied(denial: Denial) -> Failure {
@@ -254,83 +223,13 @@ fn denied(denial: Denial) -> Failure {
     .advise(advice)
 }
 
-/// The person sees which rule failed, not on what: that is in the audit record.
+/// The person sees which rule failed; the audit record has the reason.
 fn told(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Matched => "matched",
         Outcome::NotMatched => "did not match",
         Outcome::Failed(_) => "could not be applied",
     }
-}
-
-fn presign(error: &PresignError) -> Failure {
-    let failure = match error {
-        PresignError::NotReady { state, .. } => not_ready(state),
-        PresignError::BadUrl { .. } => refused_by_aws(error.as_str()),
-        PresignError::Aws(error) => aws(&error.kind),
-    };
-    failure.because(error)
-}
-
-fn aws(error: &AwsErrorKind) -> Failure {
-    use AwsErrorKind as K;
-    match error {
-        K::NotFound => not_ready(&TargetState::Missing),
-        K::Refused | K::Credentials | K::BadAnswer(_) => refused_by_aws(error.as_str()),
-        K::Throttled { retry_after } => Failure::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "throttled",
-            "AWS is busy",
-            "SageMaker is getting more requests than it takes at the moment.",
-        )
-        .retry(*retry_after),
-        K::Unavailable => Failure::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "aws-unavailable",
-            "AWS does not answer",
-            "SageMaker cannot be reached or is out of order at the moment.",
-        )
-        .retry(Duration::from_secs(5)),
-        K::OutOfTime => out_of_time(),
-    }
-}
-
-fn not_ready(state: &TargetState) -> Failure {
-    let detail = match state {
-        TargetState::Missing => "It does not exist, or not yet: nobody has created it for you.",
-        TargetState::Stopped => "It is stopped. Opening the link starts nothing.",
-        TargetState::Starting | TargetState::Pending(_) => "It is being prepared and not usable yet.",
-        TargetState::Failed(_) => "It is in a failed state.",
-        TargetState::Ready | TargetState::Unknown => "It cannot be opened at the moment.",
-    };
-    let failure = Failure::new(StatusCode::CONFLICT, "not-ready", "This is not ready to be opened", detail);
-    match state {
-        TargetState::Starting | TargetState::Pending(_) => {
-            failure.retry(Duration::from_secs(20)).advise("It usually takes a few minutes.")
-        }
-        TargetState::Stopped => failure.advise("Ask whoever runs it to start it, then open the link again."),
-        _ => failure.advise("Your platform team can create or mend it: send them the details below."),
-    }
-}
-
-fn refused_by_aws(reason: &'static str) -> Failure {
-    Failure::new(
-        StatusCode::BAD_GATEWAY,
-        reason,
-        "AWS did not let us open this",
-        "You were let through here, but SageMaker gave no usable answer. It is not something you did.",
-    )
-    .advise("Send the request number below to your platform team; the cause is in their log.")
-}
-
-fn out_of_time() -> Failure {
-    Failure::new(
-        StatusCode::GATEWAY_TIMEOUT,
-        "out-of-time",
-        "This took too long",
-        "The answer did not come in time. Nothing was opened.",
-    )
-    .retry(Duration::from_secs(5))
 }
 
 impl From<AuthnError> for Error {

@@ -1,33 +1,43 @@
-//! An error as it is told: what the person reads, what the program reads, and what only the operator may see.
+//! An error as an answer: what the person reads, what the program reads, and what only the operator may see.
 
+use super::Gateway;
+use super::access::Exchange;
+use super::context::{Audience, Navigation, RequestContext};
+use super::error::Error;
+use super::respond;
 use super::try_again::{self, Attempt};
-use hyper::StatusCode;
+use crate::policy::NO_SUCH_PATH;
+use crate::server::Body;
+use crate::sign_in::Prompt;
+use crate::sign_in::return_to::ReturnTo;
 use hyper::header::HeaderValue;
+use hyper::http::request;
+use hyper::{Method, Response, StatusCode};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 const PLATFORM: &str = "If it stays like this, send the details below to your platform team.";
 
-/// An error as it is told.
+/// An error in words.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub status: StatusCode,
     /// The stable word for programs.
     pub reason: &'static str,
     pub title: &'static str,
-    /// What happened, in a sentence for the one who asked.
+    /// The event, in a sentence for the reader.
     pub detail: Cow<'static, str>,
-    /// What that person can do.
+    /// The reader's next step.
     pub advice: &'static str,
-    /// What the rule's author says to do.
+    /// The rule author's advice.
     pub remedy: Option<Arc<str>>,
     pub retry_after: Option<Duration>,
     pub allow: Option<&'static str>,
     pub set_cookie: Option<HeaderValue>,
-    /// The same address again, where another try may help.
+    /// The address to try again, if that may help.
     pub again: Option<String>,
-    /// Where signing in anew may help: what the link to that says.
+    /// The text of a link to a new sign-in, if that may help.
     pub anew: Option<&'static str>,
     /// How often the page has tried again by itself already.
     pub tries: u32,
@@ -38,8 +48,66 @@ pub(crate) struct Failure {
     pub person: Option<String>,
     /// Rule and outcome, in order.
     pub trace: Option<Vec<(Arc<str>, &'static str)>>,
-    /// What the operator needs and the person must not see.
+    /// The cause, for the operator only.
     pub(super) internal: Option<String>,
+}
+
+impl Gateway {
+    /// Turns an error into an answer: a person without a usable session is sent to sign in and comes back.
+    pub(super) async fn recover(
+        &self,
+        mut error: Error,
+        head: &request::Parts,
+        context: &RequestContext,
+        exchange: &mut Exchange<'_>,
+    ) -> Response<Body> {
+        if error.asks_to_sign_in() && context.audience == Audience::Person && head.method == Method::GET {
+            let here = head.uri.path_and_query();
+            let return_to = here.map(|here| ReturnTo::parse(here.as_str())).unwrap_or_default();
+            match self.send_to_sign_in(&return_to, Prompt::Default, head, context).await {
+                Ok(response) => {
+                    exchange.outcome("sign-in");
+                    return response;
+                }
+                Err(cause) => error = cause,
+            }
+        }
+        let failure = self.assemble(error, head, context, exchange).await;
+        failure.log();
+        exchange.outcome(failure.reason);
+        respond::failure(&failure, context, &self.pages)
+    }
+
+    /// The error, with what is known of the person and of the destination that was asked for.
+    async fn assemble(
+        &self,
+        error: Error,
+        head: &request::Parts,
+        context: &RequestContext,
+        exchange: &Exchange<'_>,
+    ) -> Failure {
+        let mut failure = error.failure(head).counting_tries();
+        if context.navigation == Navigation::Unasked {
+            // A page of ours that tries again by itself counts as asked for by a person.
+            failure = failure.only_asked();
+        }
+        let opens = exchange.destination().and_then(|name| self.policy.destination(name));
+        failure.opens = opens.map(|destination| destination.title().to_owned());
+        failure.person = exchange.person().map(str::to_owned);
+        if let (NO_SUCH_PATH, Some(name)) = (failure.reason, exchange.destination()) {
+            failure.again = Some(format!("/{name}"));
+        }
+        let may_be_mistyped = failure.status == StatusCode::NOT_FOUND && failure.again.is_none();
+        // A person who is signed in is told which address they may have meant.
+        if may_be_mistyped
+            && context.audience == Audience::Person
+            && let Ok(caller) = self.authenticate(head, context).await
+        {
+            failure.meant = self.meant(head.uri.path(), &caller.principal, context).map(str::to_owned);
+            failure.person.get_or_insert_with(|| caller.principal.user.clone());
+        }
+        failure
+    }
 }
 
 impl Failure {
@@ -101,15 +169,15 @@ impl Failure {
         try_again::next(self.again.as_deref()?, self.tries, self.retry_seconds()?)
     }
 
-    /// Whole seconds, never less than what is to be waited for.
+    /// The wait in whole seconds, rounded up.
     pub(crate) fn retry_seconds(&self) -> Option<u64> {
         self.retry_after
             .map(|wait| wait.as_millis().div_ceil(1000).max(1))
             .and_then(|seconds| seconds.try_into().ok())
     }
 
-    /// Says once, where operators look, what the person was not told.
-    pub(crate) fn log(&self) {
+    /// Logs what the person was not told.
+    pub(super) fn log(&self) {
         let reason = self.reason;
         match &self.internal {
             Some(cause) if self.status.is_server_error() => {

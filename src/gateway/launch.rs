@@ -21,7 +21,7 @@ use hyper::{Response, StatusCode};
 use std::sync::Arc;
 use tokio::time::Instant;
 
-/// What stands below a destination in a URL, as it came.
+/// The part of a URL below a destination, as it came.
 #[derive(Clone, Copy)]
 pub(super) struct DeepLink<'a> {
     pub(super) path: &'a str,
@@ -101,16 +101,15 @@ impl Gateway {
     }
 }
 
-/// A grant on its way to a URL. The record is written when this is dropped, so that a client that hangs up in the
-/// middle leaves one too.
+/// A grant on its way to a URL. The record is written when this is dropped, so that a request that is cut off leaves one, too.
 struct Decision<'a> {
     audit: &'a Audit,
     grant: &'a Grant,
     context: &'a RequestContext,
     facts: Option<MintFacts>,
-    /// Of AWS's refusal.
+    /// The request id of AWS's refusal.
     aws_request_id: Option<String>,
-    /// `None` where it was dropped before its end.
+    /// `None` if the request was cut off.
     reason: Option<&'static str>,
 }
 
@@ -142,7 +141,7 @@ impl Drop for Decision<'_> {
     }
 }
 
-/// The part of a record that says who asked.
+/// The part of a record about the person.
 pub(super) fn person<'a>(event: Event, principal: &'a Principal, context: &'a RequestContext) -> Record<'a> {
     Record {
         issuer: Some(&principal.issuer),
@@ -152,7 +151,7 @@ pub(super) fn person<'a>(event: Event, principal: &'a Principal, context: &'a Re
     }
 }
 
-/// The part of a record that says of a request what is known before anybody is.
+/// The part of a record about the request.
 pub(super) fn asked(event: Event, context: &RequestContext) -> Record<'_> {
     Record {
         request_id: Some(&context.ids.request_id),

@@ -1,16 +1,16 @@
-//! How often one person may mint: the generic cell rate algorithm, which needs one instant per person. A person who has
-//! been away may use a whole minute's allowance at once, and goes on at the even rate.
+//! The rate at which one person may mint, by the generic cell rate algorithm, which needs one instant per person. After a
+//! pause, a person may use a whole minute's allowance at once, and continues at the even rate.
 //!
-//! Replicas that share state count together; while it is away, each counts for itself.
+//! Replicas that share state count together; while the state is unavailable, each counts for itself.
 
 use crate::provider::principal::Principal;
-use crate::state::{Key, Room, State};
+use crate::state::{Key, Namespace, State};
 use moka::sync::Cache;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// People counted at once. One who is forgotten starts with a full allowance.
+/// People counted at once. A forgotten person starts with a full allowance.
 const MOST_PEOPLE: u64 = 100_000;
 const WINDOW: Duration = Duration::from_secs(60);
 
@@ -25,21 +25,21 @@ pub(super) struct MintRate {
 impl MintRate {
     /// At most `per_minute` in any burst, refilled evenly.
     pub(super) fn new(per_minute: u32, state: State) -> Self {
-        // Whoever asks for nothing for so long has their whole allowance again, and may be forgotten.
+        // After this pause the allowance is whole again, so the entry says nothing any more.
         let whole_again = Cache::builder().max_capacity(MOST_PEOPLE).time_to_idle(WINDOW).build();
         Self { state, whole_again, interval: WINDOW / per_minute.max(1) }
     }
 
-    /// Whether it is the one that [`new`](Self::new) makes of this number.
+    /// Whether [`new`](Self::new) would make the same of this number.
     pub(super) fn is_at(&self, per_minute: u32) -> bool {
         self.interval == WINDOW / per_minute.max(1)
     }
 
     /// # Errors
     ///
-    /// How long to wait until the next mint is allowed.
+    /// The rate is exceeded; the wait until the next mint is allowed.
     pub(super) async fn take(&self, principal: &Principal) -> Result<(), Duration> {
-        let key = || Key::new(Room::Rate, &["mint", &principal.realm, &principal.user]);
+        let key = || Key::new(Namespace::Rate, &["mint", &principal.realm, &principal.user]);
         match self.state.take(key, self.interval, WINDOW).await {
             Some(taken) => taken,
             None => self.take_here(principal),
@@ -50,7 +50,7 @@ impl MintRate {
         let key = (Arc::clone(&principal.realm), principal.user.clone());
         let now = Instant::now();
         let whole_again = self.whole_again.get_with(key, || Arc::new(Mutex::new(now)));
-        // Held from the look to the change, so that two requests never use up the same allowance.
+        // Held from the check to the change, so that two requests never use the same allowance.
         let mut whole_again = whole_again.lock().unwrap_or_else(PoisonError::into_inner);
         let then = now.max(*whole_again) + self.interval;
         match then.duration_since(now).checked_sub(WINDOW) {

@@ -1,4 +1,4 @@
-//! What a person may open, and in which state it is.
+//! The destinations that a person may open, and their states.
 
 use super::Gateway;
 use super::context::RequestContext;
@@ -11,9 +11,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
-/// A list of destinations is not worth more waiting than this. What AWS answers later is there for the next visit.
+/// The longest wait for states. A later answer of AWS is cached for the next visit.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Look-ups for lists, of all people. Those who open something have the other places among the calls to AWS.
+/// Look-ups for lists at once, for all people together. Launches have the rest of the calls to AWS.
 pub(super) const LOOK_UPS_AT_ONCE: usize = 16;
 
 /// One destination, and whether a person may open it.
@@ -28,7 +28,7 @@ pub(crate) struct Access<'a> {
     pub rule: Option<Arc<str>>,
     pub reason: Option<DenialReason>,
     pub remedy: Option<Arc<str>>,
-    /// As far as it was looked up and is known.
+    /// `None` if it was not looked up, or is not known.
     pub state: Option<TargetState>,
 }
 
@@ -110,7 +110,7 @@ impl Gateway {
     ) -> Option<&str> {
         let written = percent_encoding::percent_decode_str(path.trim_start_matches('/')).decode_utf8_lossy();
         let written = written.split('/').next().unwrap_or_default();
-        // A sentence around an address leaves its punctuation behind.
+        // An address that was copied from a sentence may have punctuation around it.
         let written = written.trim_matches(|c: char| !c.is_alphanumeric()).to_ascii_lowercase();
         let open = self.access(principal, context).into_iter().filter(Access::allowed).map(|row| row.name);
         if written.is_empty() { None } else { nearest(&written, open) }

@@ -22,7 +22,8 @@ use url::form_urlencoded;
 const RETRY_SECONDS: u64 = 5;
 
 impl Gateway {
-    /// Answers as section 2.8 says: 200, or 400 with the reason; and 503 where the provider should send it again.
+    /// Answers by OpenID Connect Back-Channel Logout 1.0, section 2.8: 200, or 400 with the reason; 408 for a body that does not
+    /// come, and 503 if the provider should send it again.
     pub(super) async fn back_channel_logout(
         &self,
         head: &request::Parts,

@@ -1,4 +1,4 @@
-//! Answers: every one leaves through here, with the headers that all of them carry.
+//! Answers, and the headers that every answer carries.
 
 use super::context::{Audience, RequestContext};
 use super::failure::Failure;
@@ -14,26 +14,20 @@ use hyper::{Response, StatusCode};
 use maud::Markup;
 use serde::Serialize;
 
-/// What most answers carry fits without growing.
-const HEADERS: usize = 12;
-
-/// What most documents need.
-const USUAL_LENGTH: usize = 512;
-
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const HTML: HeaderValue = HeaderValue::from_static("text/html; charset=utf-8");
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 const TEXT: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
 
-/// An answer without a body that sends the browser on. 302, as the contract says: the method is `GET` before and after.
+/// A redirect without a body. 302, because the method is `GET` before and after.
 pub(crate) fn redirect(location: HeaderValue) -> Response<Body> {
     let mut response = new(StatusCode::FOUND, Body::default());
     response.headers_mut().insert(LOCATION, location);
     response
 }
 
-/// Ends a form: what follows is a `GET` (RFC 9110, section 15.4.4).
+/// A redirect after a form, followed by `GET` (RFC 9110, section 15.4.4).
 pub(crate) fn see_other(location: HeaderValue) -> Response<Body> {
     let mut response = redirect(location);
     *response.status_mut() = StatusCode::SEE_OTHER;
@@ -52,9 +46,8 @@ pub(crate) fn html(status: StatusCode, page: Markup, pages: &Pages) -> Response<
 }
 
 pub(crate) fn json(status: StatusCode, value: &impl Serialize) -> Response<Body> {
-    let mut body = Vec::with_capacity(USUAL_LENGTH);
-    match serde_json::to_writer(&mut body, value) {
-        Ok(()) => with_body(status, JSON, body),
+    match serde_json::to_vec(value) {
+        Ok(body) => with_body(status, JSON, body),
         Err(_) => with_body(StatusCode::INTERNAL_SERVER_ERROR, JSON, "{}"),
     }
 }
@@ -73,7 +66,7 @@ pub(crate) fn ready(ready: bool) -> Response<Body> {
     if ready { text(StatusCode::OK, "ready\n") } else { text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n") }
 }
 
-/// A failure as the one who asked can read it: a page, or problem details (RFC 9457).
+/// A failure for its reader: a page for a person, problem details (RFC 9457) for a program.
 pub(crate) fn failure(failure: &Failure, context: &RequestContext, pages: &Pages) -> Response<Body> {
     let mut response = match context.audience {
         Audience::Person => {
@@ -121,7 +114,7 @@ pub(crate) fn with_cookies(
     response
 }
 
-/// How a page tries again by itself.
+/// The header with which a page tries again by itself.
 fn refresh(failure: &Failure) -> Option<HeaderValue> {
     let attempt = failure.next_attempt()?;
     HeaderValue::try_from(format!("{};url={}", attempt.seconds, attempt.address)).ok()
@@ -150,8 +143,8 @@ fn challenge(failure: &Failure) -> HeaderValue {
     }
 }
 
-/// What every answer carries. A page that sets its own policy keeps it.
-pub(crate) fn finish(mut response: Response<Body>, request_id: &str, secure: bool) -> Response<Body> {
+/// Adds the headers of every answer. A page that sets its own content security policy keeps it.
+pub(super) fn finish(mut response: Response<Body>, request_id: &str, scheme: &str) -> Response<Body> {
     const FRAMES: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
     const OPENER: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
     const RESOURCE: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
@@ -163,7 +156,7 @@ pub(crate) fn finish(mut response: Response<Body>, request_id: &str, secure: boo
     headers.entry(CONTENT_SECURITY_POLICY).or_insert(FRAMES);
     headers.insert(OPENER, HeaderValue::from_static("same-origin"));
     headers.insert(RESOURCE, HeaderValue::from_static("same-origin"));
-    if secure {
+    if scheme == "https" {
         headers.insert(HSTS, HeaderValue::from_static("max-age=31536000"));
     }
     if let Ok(request_id) = HeaderValue::from_str(request_id) {
@@ -181,6 +174,5 @@ fn with_body(status: StatusCode, content_type: HeaderValue, body: impl Into<Byte
 fn new(status: StatusCode, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
-    response.headers_mut().reserve(HEADERS);
     response
 }

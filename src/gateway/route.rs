@@ -1,11 +1,11 @@
-//! The one place that decides what a path asks for. Links to pages of ours, and the addresses that providers and balancers
-//! are told, are written where they are used.
+//! The one place that maps paths to routes. Links to our own pages, and addresses that providers and balancers are told, are
+//! written where they are used.
 
 use crate::policy::is_destination_name;
 use crate::policy::link::divided;
 use hyper::Method;
 
-/// What a request asks for. Routing looks at the path exactly as it came: nothing is decoded, joined or normalised, so
+/// The purpose of a request. Routing reads the path exactly as it came, without decoding, joining or normalising it, so that
 /// routing and authorisation cannot see two different paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Route<'a> {
@@ -36,7 +36,7 @@ pub(crate) enum Route<'a> {
 
 const READ: &str = "GET, HEAD";
 
-/// `HEAD` routes like `GET`; whether it may do anything is decided where something would be done.
+/// `HEAD` routes like `GET`; the gateway answers it before the route does anything.
 pub(crate) fn route<'a>(method: &Method, path: &'a str) -> Route<'a> {
     let found = match path {
         "/" => (Route::Portal, READ),

@@ -8,10 +8,10 @@ use super::respond::{self, with_cookies};
 use super::route::{Route, route};
 use crate::audit::{Event, Record};
 use crate::authn::AuthnError;
-use crate::provider::error::SignInError;
 use crate::provider::principal::Principal;
 use crate::server::Body;
 use crate::sessions::{Opened, Session, SignedOut};
+use crate::sign_in::SignInError;
 use crate::sign_in::return_to::ReturnTo;
 use crate::sign_in::{Failed, Finished, Prompt, Started};
 use hyper::header::{ACCEPT, CONTENT_SECURITY_POLICY, ORIGIN};
@@ -228,13 +228,13 @@ impl Gateway {
     }
 
     /// `GET /-/logout` only asks, and only where there is something to end. The provider sends browsers back here, too.
-    pub(super) async fn ask_to_sign_out(&self, head: &request::Parts) -> Response<Body> {
+    pub(super) async fn ask_to_sign_out(&self, head: &request::Parts) -> Result<Response<Body>, Error> {
         let user = match self.opened(head).await {
             Opened::Valid(session) => Some(session.principal.user.clone()),
             // It cannot be told whether there is one: then there may be.
             Opened::Unknown => None,
             Opened::Invalid { .. } | Opened::None => {
-                return respond::html(StatusCode::OK, self.pages.signed_out(None, None), &self.pages);
+                return Ok(respond::html(StatusCode::OK, self.pages.signed_out(None, None), &self.pages));
             }
         };
         let provider = match &self.logout {
@@ -247,7 +247,7 @@ impl Gateway {
             let policy = self.pages.content_security_policy_to(origin);
             response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
         }
-        response
+        Ok(response)
     }
 
     pub(super) async fn has_session(&self, head: &request::Parts) -> bool {

@@ -25,7 +25,7 @@ use crate::state::State;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
-/// What a gateway is made of beside its configuration.
+/// The parts of a gateway beside its configuration.
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub presigner: Arc<Presigner>,
@@ -40,8 +40,8 @@ pub(crate) struct Parts {
 impl Gateway {
     /// Asks no network and reads no file.
     ///
-    /// Takes over from `before` what its own configuration leaves as it was: keys of issuers, what people have used of
-    /// their rates, a session key that was made at the start.
+    /// Takes over from `before` whatever the configuration leaves unchanged: keys of issuers, people's mint rates, a session key
+    /// that was made at the start.
     ///
     /// # Errors
     ///
@@ -105,14 +105,14 @@ impl Gateway {
         &self.settings
     }
 
-    /// What mints for this configuration, where it would do so in the same way for `settings`.
+    /// The presigner, if `settings` need the same one.
     pub(crate) fn presigner_for(&self, settings: &config::Gateway) -> Option<Arc<Presigner>> {
         let is_same =
             self.settings.aws == settings.aws && self.settings.sole_realm() == settings.sole_realm();
         is_same.then(|| Arc::clone(&self.presigner))
     }
 
-    /// The issuer with its keys, where it is configured alike. A key file is read anew each time.
+    /// The issuer with its keys, if its configuration is the same. A key file is read again each time.
     fn issuer(&self, config: &IssuerConfig) -> Option<Arc<Issuer>> {
         let is_fetched = !matches!(config.keys, KeySource::JwksFile(_));
         self.issuers.iter().find(|issuer| is_fetched && issuer.config() == config).cloned()
@@ -153,7 +153,7 @@ pub(crate) fn issuers(
     if wrong.is_empty() { Ok(made) } else { Err(wrong) }
 }
 
-/// What seals sessions and sign-ins, where people sign in here.
+/// The sealer of sessions and sign-ins, if people sign in here.
 ///
 /// # Errors
 ///
@@ -199,7 +199,7 @@ pub(crate) fn party(
     Ok(Some(Party { issuer, party: Arc::new(party) }))
 }
 
-/// What a browser needs, from sign-in to logout.
+/// Sign-in, sessions and logout of browsers.
 #[derive(Debug, Default)]
 pub(crate) struct BrowserSignIn {
     sessions: Option<Arc<Sessions>>,
@@ -207,16 +207,16 @@ pub(crate) struct BrowserSignIn {
     logout: Option<Logout>,
 }
 
-/// What sign-in works with beside its configuration.
+/// The parts of sign-in beside its configuration.
 #[derive(Debug)]
 pub(crate) struct Surroundings<'a> {
     pub clock: &'a Clock,
     pub state: &'a State,
-    /// Where it is told what becomes of sessions that the provider is asked about again.
+    /// Where revalidation counts and records.
     pub observers: (Arc<Metrics>, Audit),
 }
 
-/// What a browser needs to sign in, where the configuration has it.
+/// Sign-in for browsers, if the configuration has it.
 pub(crate) fn browser_sign_in(
     settings: &config::Gateway,
     party: Option<Party>,

@@ -1,19 +1,19 @@
 //! Pages that try again by themselves: less and less often, and not for ever. A tab that stays open for a night must not
 //! hammer, so the address counts the tries.
 
-/// Under which the query of an address counts.
+/// The query parameter that counts.
 const KEY: &str = "-try=";
 /// With the waits between them, about twenty minutes.
 pub(super) const MOST: u32 = 20;
-/// Waits grow to this, unless more is asked for at once.
+/// Waits grow up to this, unless the first is longer.
 const LONGEST_SECONDS: u64 = 60;
 
-/// How a page goes on by itself.
+/// The next attempt of a page that tries again by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Attempt {
     pub seconds: u64,
     pub address: String,
-    /// The same address, from which no page tries by itself.
+    /// The same address with a count at which no page tries by itself.
     pub never: String,
 }
 

@@ -1,44 +1,25 @@
 //! From what an admin wrote to a [`Policy`], or to everything that is wrong with it.
 
-mod apart;
+mod compiler;
 mod fields;
-mod trials;
+mod policy_tests;
 
-use self::apart::Home;
+use super::apart::Places;
 use super::expression::functions::Library;
-use super::expression::{Condition, Gathered, Problem, Vocabulary};
-use super::file::{self, PolicyFile};
+use super::expression::{Condition, Gathered, Vocabulary};
 use super::lookup::{Fault, Table};
 use super::paths::Glob;
-use super::trial::PolicyTest;
+use super::policy_test::PolicyTest;
 use super::{Destination, Kind, Policy, Rule, Verdict, is_destination_name};
 use crate::config::diagnostics::Diagnostic;
+use crate::config::file::policy::{self as file, PolicyFile};
 use crate::config::located::{At, Location};
-use crate::target::{Region, RoleArn};
+use compiler::Compiler;
 use fields::Fields;
-use ipnet::IpNet;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use url::Url;
 
-/// What the rest of the configuration says.
-#[derive(Clone, Copy, Debug)]
-pub struct CompileContext<'a> {
-    pub region: &'a Region,
-    pub role_arn: Option<&'a RoleArn>,
-    pub endpoint_url: Option<&'a Url>,
-    pub trusted_proxies: &'a [IpNet],
-    /// Whether a client's address can be known at all: `trusted_proxies` or `direct_clients` say so.
-    pub client_ip_known: bool,
-    /// The issuers are of more than one realm, so the same user may be several people.
-    pub several_realms: bool,
-    /// The names of all issuers.
-    pub issuers: &'a [Arc<str>],
-    /// Whose claims a test's are where it names no issuer and there are several: the one that people sign in at.
-    pub default_issuer: Option<&'a Arc<str>>,
-    /// The text of every file of `lookups`, by the name that is written. The policy itself performs no I/O.
-    pub tables: &'a BTreeMap<String, String>,
-}
+pub use compiler::CompileContext;
 
 /// Compiles the policy and its tests.
 ///
@@ -56,8 +37,8 @@ pub fn compile(
         trusted_proxies: context.trusted_proxies,
         tables: &tables,
     };
-    let mut compiler =
-        Compiler { context, vocabulary, gathered: Gathered::default(), homes: Vec::new(), diagnostics };
+    let places = Places::new(context.issuers, &tables);
+    let mut compiler = Compiler { context, vocabulary, gathered: Gathered::default(), places, diagnostics };
     let mut names = Names::default();
     let deny: Vec<Option<Rule>> =
         file.deny.iter().enumerate().map(|(index, rule)| compiler.global(index, rule, &mut names)).collect();
@@ -82,15 +63,6 @@ pub fn compile(
 /// The rules' names so far, with the place of each.
 #[derive(Clone, Default)]
 struct Names(HashMap<String, u32>);
-
-struct Compiler<'a> {
-    context: &'a CompileContext<'a>,
-    vocabulary: Vocabulary<'a>,
-    gathered: Gathered,
-    /// Where the rules so far lead.
-    homes: Vec<Home>,
-    diagnostics: Vec<Diagnostic>,
-}
 
 impl Compiler<'_> {
     fn global(&mut self, index: usize, rule: &file::DenyRule, names: &mut Names) -> Option<Rule> {
@@ -188,12 +160,12 @@ impl Compiler<'_> {
             (None, "deny") => Some(Verdict::Deny),
             (Some(written), _) => {
                 let fields = self.set_fields(&set, written, kind).or(base);
-                self.keep_people_apart(path, rule, condition.as_ref(), &fields);
+                self.keep_people_apart(path, rule, kind, condition.as_ref(), &fields);
                 self.keep_to_partition(path, rule, &fields);
                 fields.plan(kind).map(|blueprint| Verdict::Allow(Arc::new(blueprint)))
             }
             (None, _) => {
-                self.keep_people_apart(path, rule, condition.as_ref(), base);
+                self.keep_people_apart(path, rule, kind, condition.as_ref(), base);
                 self.keep_to_partition(path, rule, base);
                 base.plan(kind).map(|blueprint| Verdict::Allow(Arc::new(blueprint)))
             }
@@ -205,6 +177,20 @@ impl Compiler<'_> {
             verdict: verdict?,
             remedy: rule.remedy.as_deref().map(Arc::from),
         })
+    }
+
+    fn keep_people_apart(
+        &mut self,
+        path: &str,
+        rule: &At<file::Rule>,
+        kind: Kind,
+        condition: Option<&Condition>,
+        fields: &Fields,
+    ) {
+        let Some(condition) = condition else { return };
+        if let Err(problem) = self.places.add(&fields.opened(kind, condition, rule.location.line)) {
+            self.problems(path, rule.location, vec![problem]);
+        }
     }
 
     fn keep_to_partition(&mut self, path: &str, rule: &At<file::Rule>, fields: &Fields) {
@@ -272,21 +258,6 @@ impl Compiler<'_> {
             glob.map_err(|message| self.problem(&format!("{path}[{index}]"), written.location, message)).ok()
         });
         all(globs.collect())
-    }
-
-    fn problem(&mut self, path: &str, location: Location, message: impl Into<String>) {
-        self.diagnostics.push(Diagnostic::new(path, location, message));
-    }
-
-    fn problems(&mut self, path: &str, location: Location, problems: Vec<Problem>) {
-        self.diagnostics.extend(problems.into_iter().map(|problem| {
-            let Problem { character, message, help } = problem;
-            let message = match character {
-                Some(character) => format!("{message} (at character {character})"),
-                None => message,
-            };
-            Diagnostic { help, ..Diagnostic::new(path, location, message) }
-        }));
     }
 }
 

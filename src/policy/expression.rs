@@ -4,31 +4,27 @@ mod call;
 mod check;
 pub(super) mod facts;
 pub(super) mod functions;
-mod joined;
-mod outlines;
 mod pattern;
+mod problem;
 mod reads;
 mod shape;
 mod signature;
 mod text_list;
+mod vocabulary;
 
-use super::lookup::Table;
-use super::reach::Outline;
 use crate::provider::policy_inputs::PolicyInputs;
 use cel::common::ast::{Expr, LiteralValue};
 use cel::common::types::{CelBool, CelString};
 use cel::common::value::CowVal;
 use cel::parser::Parser;
 use cel::{ExecutionError, IdedExpr, Value};
-use check::{Check, Type, is_lookup};
+use check::Check;
 use facts::Facts;
-use functions::Patterns;
-use ipnet::IpNet;
 use shape::Shape;
-use std::collections::BTreeMap;
+use signature::Type;
 
-pub(super) use check::PREFIX_HELP;
-pub(super) use joined::Joined;
+pub(super) use problem::Problem;
+pub(super) use vocabulary::{Gathered, Vocabulary};
 
 /// Longer expressions are refused before they are parsed.
 const LONGEST: usize = 2048;
@@ -39,55 +35,13 @@ const DEEPEST_BRACKETS: usize = 8;
 /// The same for `? :` without brackets.
 const DEEPEST_RECURSION: u16 = 16;
 
-/// What expressions may refer to.
-pub(super) struct Vocabulary<'a> {
-    pub(super) client_ip_known: bool,
-    pub(super) trusted_proxies: &'a [IpNet],
-    pub(super) tables: &'a BTreeMap<String, Table>,
-}
-
-/// What the expressions of a policy have in common, gathered as they are parsed.
-#[derive(Default)]
-pub(super) struct Gathered {
-    pub(super) patterns: Patterns,
-    pub(super) reads: PolicyInputs,
-}
-
-/// What is wrong with an expression.
-#[derive(Clone, Debug)]
-pub(super) struct Problem {
-    /// Where in the expression, counted from 1.
-    pub(super) character: Option<usize>,
-    pub(super) message: String,
-    pub(super) help: Option<String>,
-}
-
 /// An expression that yields true, false, or a failure.
 #[derive(Debug)]
-pub(super) struct Condition {
-    expression: IdedExpr,
-    names_realm: bool,
-}
+pub(super) struct Condition(IdedExpr);
 
 /// An expression that yields a text or a failure.
 #[derive(Debug)]
-pub(super) struct TextExpression {
-    expression: IdedExpr,
-    /// The texts that it can yield, as far as the expression and the tables tell.
-    pub(super) outlines: Vec<Outline>,
-    pub(super) is_profile_name: bool,
-    /// The whole text comes from a table.
-    pub(super) is_looked_up: bool,
-    /// It depends on the person's realm or issuer.
-    pub(super) names_realm: bool,
-    pub(super) joined: Joined,
-    /// Those of each `local_part(…)`.
-    pub(super) domains: Vec<String>,
-    /// How many `profile_name(…)` have one.
-    pub(super) prefixes: usize,
-    /// As it is written, without the domains, and however it is quoted.
-    pub(super) form: String,
-}
+pub(super) struct TextExpression(IdedExpr);
 
 impl Condition {
     pub(super) fn parse(
@@ -95,32 +49,31 @@ impl Condition {
         vocabulary: &Vocabulary<'_>,
         gathered: &mut Gathered,
     ) -> Result<Self, Vec<Problem>> {
-        let Parsed { expression, found, names_realm, .. } = parse(source, vocabulary, gathered)?;
+        let (expression, found) = parse(source, vocabulary, gathered)?;
         if found.may_be(Type::Bool) {
-            Ok(Self { expression, names_realm })
+            Ok(Self(expression))
         } else {
             Err(vec![Problem::whole(format!("a rule asks yes or no, and this is {}", found.words()))])
         }
     }
 
-    /// Whether it asks for the person's realm or issuer.
-    pub(super) fn names_realm(&self) -> bool {
-        self.names_realm
+    pub(super) fn tree(&self) -> &IdedExpr {
+        &self.0
     }
 
     /// Whether it is `true` in so many words.
     pub(super) fn is_always_true(&self) -> bool {
-        matches!(&self.expression.expr, Expr::Literal(LiteralValue::Boolean(truth)) if *truth.inner())
+        matches!(&self.0.expr, Expr::Literal(LiteralValue::Boolean(truth)) if *truth.inner())
     }
 
     /// Whether it asks about this variable.
     pub(super) fn names(&self, variable: &str) -> bool {
-        self.expression.references().has_variable(variable)
+        self.0.references().has_variable(variable)
     }
 
     /// Adds what it can read.
     pub(super) fn gather(&self, reads: &mut PolicyInputs) {
-        reads::gather(&self.expression, reads);
+        reads::gather(&self.0, reads);
     }
 
     /// # Errors
@@ -128,7 +81,7 @@ impl Condition {
     /// Why there is no answer; without the values involved.
     pub(super) fn holds(&self, facts: &Facts<'_>) -> Result<bool, String> {
         let scope = facts.scope();
-        let value = Value::resolve_val(&self.expression, &scope).map_err(|error| describe(&error))?;
+        let value = Value::resolve_val(&self.0, &scope).map_err(|error| describe(&error))?;
         let truth = value.downcast_ref::<CelBool>();
         truth.map(|truth| *truth.inner()).ok_or_else(|| not_a("boolean", &value))
     }
@@ -140,28 +93,16 @@ impl TextExpression {
         vocabulary: &Vocabulary<'_>,
         gathered: &mut Gathered,
     ) -> Result<Self, Vec<Problem>> {
-        let Parsed { expression, found, names_realm, joined, domains, prefixes } =
-            parse(source, vocabulary, gathered)?;
+        let (expression, found) = parse(source, vocabulary, gathered)?;
         if found.may_be(Type::String) {
-            let is_looked_up = is_lookup(&expression);
-            let outlines = outlines::of(&expression, vocabulary.tables);
-            let is_profile_name = found == Type::ProfileName;
-            let form = domains.iter().fold(source.to_owned(), |form, domain| form.replace(domain, ""));
-            let form = form.replace('"', "'").split_whitespace().collect();
-            Ok(Self {
-                expression,
-                outlines,
-                is_profile_name,
-                is_looked_up,
-                names_realm,
-                joined,
-                domains,
-                prefixes,
-                form,
-            })
+            Ok(Self(expression))
         } else {
             Err(vec![Problem::whole(format!("`${{…}}` needs a string, and this is {}", found.words()))])
         }
+    }
+
+    pub(super) fn tree(&self) -> &IdedExpr {
+        &self.0
     }
 
     /// # Errors
@@ -169,28 +110,17 @@ impl TextExpression {
     /// Why there is no text; without the values involved.
     pub(super) fn text(&self, facts: &Facts<'_>) -> Result<String, String> {
         let scope = facts.scope();
-        let value = Value::resolve_val(&self.expression, &scope).map_err(|error| describe(&error))?;
+        let value = Value::resolve_val(&self.0, &scope).map_err(|error| describe(&error))?;
         let text = value.downcast_ref::<CelString<'_>>();
         text.map(|text| text.inner().to_owned()).ok_or_else(|| not_a("string", &value))
     }
 }
 
-impl Problem {
-    pub(super) fn whole(message: impl Into<String>) -> Self {
-        Self { character: None, message: message.into(), help: None }
-    }
-}
-
-struct Parsed {
-    expression: IdedExpr,
-    found: Type,
-    names_realm: bool,
-    joined: Joined,
-    domains: Vec<String>,
-    prefixes: usize,
-}
-
-fn parse(source: &str, vocabulary: &Vocabulary<'_>, gathered: &mut Gathered) -> Result<Parsed, Vec<Problem>> {
+fn parse(
+    source: &str,
+    vocabulary: &Vocabulary<'_>,
+    gathered: &mut Gathered,
+) -> Result<(IdedExpr, Type), Vec<Problem>> {
     if source.trim().is_empty() {
         return Err(vec![Problem::whole("the expression is empty, which would mean nobody or everybody")]);
     }
@@ -215,7 +145,7 @@ fn parse(source: &str, vocabulary: &Vocabulary<'_>, gathered: &mut Gathered) -> 
     })?;
     let mut check = Check::new(vocabulary, &positions, &mut gathered.patterns);
     let found = check.expression(&expression);
-    let Check { mut problems, names_realm, joined, domains, prefixes, .. } = check;
+    let Check { mut problems, .. } = check;
     if !problems.is_empty() {
         // The parser's source information counts bytes.
         for problem in &mut problems {
@@ -224,7 +154,7 @@ fn parse(source: &str, vocabulary: &Vocabulary<'_>, gathered: &mut Gathered) -> 
         return Err(problems);
     }
     reads::gather(&expression, &mut gathered.reads);
-    Ok(Parsed { expression, found, names_realm, joined, domains, prefixes })
+    Ok((expression, found))
 }
 
 /// Which character, from 1 on, the byte with this number, from 1 on, belongs to.

@@ -1,13 +1,17 @@
 //! Who may call the sandbox's AWS: one access key that is always good, and what AssumeRole issued.
 
 use super::http::Request;
+use super::lock::lock;
+use super::random;
 use super::session_policy::SessionPolicy;
 use super::sigv4::{Claimed, SignatureError};
-use super::{ACCOUNT, lock, random};
 use crate::clock::{Clock, UnixSeconds};
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex};
+
+/// The account of the sandbox's own access key.
+pub const ACCOUNT: &str = "111122223333";
 
 /// Sessions that are remembered; the oldest is forgotten first.
 const SESSIONS: usize = 100_000;

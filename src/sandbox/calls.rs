@@ -1,7 +1,7 @@
 //! What was asked of the sandbox's AWS, for tests to look at.
 
 use super::callers::Caller;
-use super::lock;
+use super::lock::lock;
 use crate::clock::UnixSeconds;
 use serde_json::Value;
 use std::collections::VecDeque;

@@ -1,6 +1,7 @@
 //! What goes wrong on purpose, switched at run time by the program that holds the sandbox and by nobody else.
 
-use super::{lock, random};
+use super::lock::lock;
+use super::random;
 use serde_json::{Map, Value};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -34,6 +35,8 @@ pub enum Fault {
     NotAws,
     /// Servers and notebooks are stopped.
     Stopped,
+    /// What a Create makes is not known to Describe and to lists for this long.
+    Lag(Duration),
     /// `ExpiredTokenException`, as if the credentials were too old.
     ExpiredToken,
 }

@@ -1,6 +1,7 @@
 //! The identity provider's signing keys, and tokens of any shape signed by them.
 
-use super::{lock, random};
+use super::lock::lock;
+use super::random;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeySize, PublicKeyComponents};
 use aws_lc_rs::signature::{

@@ -2,7 +2,8 @@
 
 use super::callers::Caller;
 use super::http::{self, Reply, Request};
-use super::{lock, pages, random};
+use super::lock::lock;
+use super::{pages, random};
 use crate::clock::{Clock, UnixSeconds};
 use hyper::{Method, StatusCode};
 use maud::{Markup, html};

@@ -1,6 +1,6 @@
 //! The people of the demo.
 
-use super::lock;
+use super::lock::lock;
 use serde_json::{Map, Value, json};
 use std::sync::Mutex;
 

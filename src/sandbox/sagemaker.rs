@@ -6,11 +6,13 @@
 pub(super) mod error;
 mod fixture;
 mod input;
+pub(super) mod mlflow;
 mod operation;
 
 use self::error::Error;
 use self::fixture::Whims;
 use self::input::Patterns;
+use self::mlflow::{Change, MlflowServers};
 use self::operation::{Operation, Presign, Resource};
 use super::callers::{Caller, Callers};
 use super::calls::{Call, Calls};
@@ -34,6 +36,7 @@ pub(super) struct SageMaker {
     pub(super) clock: Clock,
     pub(super) any_profile: bool,
     pub(super) patterns: Patterns,
+    pub(super) mlflow: MlflowServers,
 }
 
 pub(super) fn patterns() -> Result<Patterns, regex::Error> {
@@ -64,8 +67,13 @@ impl SageMaker {
         let outcome = match (plan.fault.as_ref().and_then(refusal), &parsed) {
             (Some(error), _) => Err(error),
             (None, Err(_)) => Err(Error::new("SerializationException", "The body is not a JSON object.")),
-            (None, Ok(members)) => Operation::read(name, members, &self.patterns)
-                .and_then(|operation| self.perform(&operation, &caller, &region, plan.fault.as_ref())),
+            (None, Ok(members)) => match Change::read(name, members, &self.patterns) {
+                Some(change) => {
+                    change.and_then(|change| self.change(&change, &caller, &region, plan.fault.as_ref()))
+                }
+                None => Operation::read(name, members, &self.patterns)
+                    .and_then(|operation| self.perform(&operation, &caller, &region, plan.fault.as_ref())),
+            },
         };
         self.calls.push(Call {
             service: "sagemaker",
@@ -88,6 +96,21 @@ impl SageMaker {
         if plan.fault == Some(Fault::CutBody) { http::cut(answer) } else { answer }
     }
 
+    fn change(
+        &self,
+        change: &Change<'_>,
+        caller: &Caller,
+        region: &str,
+        fault: Option<&Fault>,
+    ) -> Result<Value, Error> {
+        judge(change.name, &change.resource(region, &caller.account), caller)?;
+        let lag = match fault {
+            Some(Fault::Lag(lag)) => *lag,
+            _ => Duration::ZERO,
+        };
+        self.mlflow.perform(change, caller, region, lag)
+    }
+
     fn perform(
         &self,
         operation: &Operation,
@@ -97,7 +120,7 @@ impl SageMaker {
     ) -> Result<Value, Error> {
         authorize(operation, caller, region)?;
         let whims = Whims { any_profile: self.any_profile, stopped: fault == Some(&Fault::Stopped) };
-        let found = fixture::find(operation, region, &caller.account, whims)?;
+        let found = fixture::find(operation, region, &caller.account, whims, &self.mlflow)?;
         let Some(presign) = &operation.presign else { return Ok(found.description) };
         if let Some(why) = found.unusable {
             return Err(Error::validation(why)); // how AWS words it is not known
@@ -132,26 +155,27 @@ fn refusal(fault: &Fault) -> Option<Error> {
 
 /// A session tag turns the presign of a domain's URL into a second permission that the caller needs.
 fn authorize(operation: &Operation, caller: &Caller, region: &str) -> Result<(), Error> {
-    let Some(policy) = &caller.session_policy else { return Ok(()) };
     let resource = operation.resource.arn(region, &caller.account);
-    let with_tags = operation.name == "CreatePresignedDomainUrl" && !caller.session_tags.is_empty();
-    let further = with_tags.then_some("CreatePresignedDomainUrlWithPrincipalTag");
-    for name in std::iter::once(operation.name).chain(further) {
-        let action = format!("sagemaker:{name}");
-        let because = match policy.judge(&action, &resource) {
-            Verdict::Allowed => continue,
-            Verdict::ImplicitlyDenied => format!("because no session policy allows the {action} action"),
-            Verdict::ExplicitlyDenied => "with an explicit deny in a session policy".to_owned(),
-        };
-        return Err(Error::new(
-            "AccessDeniedException",
-            format!(
-                "User: {} is not authorized to perform: {action} on resource: {resource} {because}",
-                caller.arn
-            ),
-        ));
+    judge(operation.name, &resource, caller)?;
+    if operation.name == "CreatePresignedDomainUrl" && !caller.session_tags.is_empty() {
+        judge("CreatePresignedDomainUrlWithPrincipalTag", &resource, caller)?;
     }
     Ok(())
+}
+
+/// What the caller's session policy says of an action.
+fn judge(operation: &str, resource: &str, caller: &Caller) -> Result<(), Error> {
+    let Some(policy) = &caller.session_policy else { return Ok(()) };
+    let action = format!("sagemaker:{operation}");
+    let because = match policy.judge(&action, resource) {
+        Verdict::Allowed => return Ok(()),
+        Verdict::ImplicitlyDenied => format!("because no session policy allows the {action} action"),
+        Verdict::ExplicitlyDenied => "with an explicit deny in a session policy".to_owned(),
+    };
+    let arn = &caller.arn;
+    let message =
+        format!("User: {arn} is not authorized to perform: {action} on resource: {resource} {because}");
+    Err(Error::new("AccessDeniedException", message))
 }
 
 fn ticket(operation: &Operation, presign: &Presign, caller: &Caller, region: &str) -> Ticket {

@@ -39,7 +39,7 @@ struct Secured {
 /// Why a connection ended before it spoke HTTP.
 #[derive(Debug)]
 pub(super) enum Refused {
-    /// Not a byte came in time.
+    /// No byte came in time.
     Silent,
     /// A PROXY header is required, and `trusted_proxies` does not list the TCP peer.
     PeerNotListed,
@@ -131,7 +131,7 @@ async fn first_byte(stream: &TcpStream, deadline: Duration, ticket: &mut Ticket)
 }
 
 impl Refused {
-    /// The stable word for metrics.
+    /// The stable label value for metrics.
     pub(super) fn reason(&self) -> &'static str {
         match self {
             Self::Silent => "silent",

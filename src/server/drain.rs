@@ -1,15 +1,15 @@
-//! How connections learn that the server is ending, and the server that they have ended.
+//! Tells connections that the server is ending, and the server that they have ended.
 
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// The server's side.
+/// The server's end.
 #[derive(Debug)]
 pub(super) struct Drain {
     closing: watch::Sender<bool>,
 }
 
-/// A connection's side; the server waits until all are gone.
+/// A connection's end; the server waits until all tickets are dropped.
 #[derive(Debug)]
 pub(super) struct Ticket {
     closing: watch::Receiver<bool>,
@@ -24,7 +24,7 @@ impl Drain {
         Ticket { closing: self.closing.subscribe() }
     }
 
-    /// Tells all connections, and waits for them as long as `grace` allows. True where all have ended.
+    /// Tells all connections, and waits for them for `grace` at most. True if all have ended.
     pub(super) async fn finish(self, grace: Duration) -> bool {
         _ = self.closing.send(true);
         tokio::time::timeout(grace, self.closing.closed()).await.is_ok()
@@ -32,7 +32,7 @@ impl Drain {
 }
 
 impl Ticket {
-    /// Resolves once no further connection is taken.
+    /// Resolves once the listener is closed.
     pub(super) async fn closing(&mut self) {
         // The sender lives until all tickets are gone.
         _ = self.closing.wait_for(|closing| *closing).await;

@@ -1,13 +1,13 @@
-//! Who is at the other end of a connection.
+//! The other end of a connection.
 
 use std::net::SocketAddr;
 
-/// The effective peer: who opened the TCP connection or, with the PROXY protocol, whom the balancer spoke for.
+/// The effective peer: the one that opened the TCP connection or, with the PROXY protocol, the client in its header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Peer {
     pub address: SocketAddr,
-    /// False where a balancer opened the connection and spoke for nobody: its address is all there is, nothing that comes
-    /// over it is believed on its account, and the client is unknown.
+    /// False if a balancer opened the connection and named no client. The address is then the balancer's, the client is
+    /// unknown, and no header is believed because of the address.
     pub is_somebody: bool,
 }
 

@@ -1,10 +1,10 @@
-//! Whether new requests should still be sent here.
+//! Tells balancers whether to send new requests here.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Ready from the start until the process begins to stop. Says nothing of AWS or the identity provider: a replica that is
-/// taken out because they are away helps nobody.
+/// Ready from the start until the process begins to stop. An outage of AWS or of the identity provider does not count: taking
+/// a replica out because of it would help nobody.
 #[derive(Clone, Debug, Default)]
 pub struct Readiness {
     draining: Arc<AtomicBool>,

@@ -1,5 +1,5 @@
-//! What systemd and a service tell each other: sockets that were opened before the start, and when the service is ready.
-//! Elsewhere, none of it has any effect.
+//! systemd's protocols: sockets that were opened before the start, and notifications of the service's state. Without systemd,
+//! nothing here has an effect.
 //!
 //! <https://www.freedesktop.org/software/systemd/man/latest/sd_listen_fds.html>,
 //! <https://www.freedesktop.org/software/systemd/man/latest/sd_notify.html>
@@ -10,8 +10,8 @@ use std::net::TcpListener;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
-/// Listening sockets that the service manager passed on. The one whose `FileDescriptorName=` is `admin` takes the place of
-/// `admin.address`; the other one, whatever its name, that of `listen.address`.
+/// Listening sockets that the service manager passed on. The socket with `FileDescriptorName=admin` replaces `admin.address`;
+/// one of any other name replaces `listen.address`.
 #[derive(Debug, Default)]
 pub struct Sockets {
     pub main: Option<TcpListener>,
@@ -19,11 +19,11 @@ pub struct Sockets {
 }
 
 impl Sockets {
-    /// Takes them out of the environment, so that no child process does: to be called before there is a second thread.
+    /// Removes the variables, so that no child process uses them. Call it before there is a second thread.
     ///
     /// # Errors
     ///
-    /// What was passed is no listening TCP socket, or there are two for one purpose.
+    /// A passed descriptor is no listening TCP socket, or there are two for one purpose.
     pub fn from_environment() -> Result<Self, String> {
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_default();
         let mut names = names.split(':');
@@ -63,9 +63,9 @@ pub fn stopping() {
     notify(&[NotifyState::Stopping]);
 }
 
-/// Tells that the process is alive, as often as the service manager wants to hear it; it restarts one that falls silent.
+/// Sends watchdog messages as often as the service manager asks for them; it restarts a process that falls silent.
 ///
-/// The runtime has to be alive for it, but does not wait for a manager that does not listen: a thread does.
+/// The runtime's timer triggers them and a thread sends them, so that a stuck manager does not block the runtime.
 pub async fn keep_telling() {
     let Some(deadline) = sd_notify::watchdog_enabled() else { return };
     let (alive, told) = sync_channel(1);

@@ -1,4 +1,4 @@
-//! TLS 1.2 and 1.3 (RFC 5246, RFC 8446) for the listener: a certificate with its key, and what clients resume.
+//! TLS 1.2 and 1.3 (RFC 5246, RFC 8446) for the listener: a certificate with its key, and the sessions that clients resume.
 
 mod validity;
 
@@ -21,8 +21,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 use url::{Host, Url};
 
-/// Sessions that clients may resume. They are kept here, each is good for one connection and none outlives its certificate:
-/// no key opens what was recorded of many connections, and other replicas just make a full handshake.
+/// Sessions that clients may resume. They stay in this process, each resumes once, and a new certificate drops them: no ticket
+/// key exists that could decrypt many recorded connections. With another replica, a client makes a full handshake.
 const MOST_RESUMED: usize = 1024;
 
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub struct Tls {
     config: Arc<ServerConfig>,
     certificate: CertificateDer<'static>,
     validity: Validity,
-    /// Of the certificates and the key.
+    /// Digest of the certificates and the key.
     fingerprint: Sha256,
 }
 
@@ -93,12 +93,12 @@ impl Tls {
         Arc::clone(&self.config)
     }
 
-    /// When the server's certificate may be used.
+    /// The validity of the server's certificate.
     pub fn validity(&self) -> &Validity {
         &self.validity
     }
 
-    /// What clients may not accept of the certificate, now or soon. Whoever stands in front may not mind.
+    /// Why clients may reject the certificate, now or soon. A balancer in front may accept it all the same.
     pub fn complaint(&self, public_url: &Url, now: SystemTime) -> Option<String> {
         let host = public_url.host_str().unwrap_or_default();
         let other =
@@ -107,7 +107,7 @@ impl Tls {
         (!complaints.is_empty()).then(|| complaints.join(" and "))
     }
 
-    /// As clients judge it: RFC 9525.
+    /// Whether clients take the certificate for this host: RFC 9525.
     fn is_for(&self, public_url: &Url) -> bool {
         let name = match public_url.host() {
             Some(Host::Domain(name)) => ServerName::try_from(name).ok(),
@@ -121,8 +121,8 @@ impl Tls {
     }
 }
 
-/// Suites in our order: first the one whose hash processors have instructions for. Browsers ask for it first themselves; SHA-384,
-/// which most other clients put first, is a tenth of a handshake.
+/// Prefers the suite with SHA-256, for which processors have instructions. Browsers ask for it first, too; SHA-384, which most
+/// other clients ask for first, takes a tenth of a handshake's time.
 fn provider() -> CryptoProvider {
     let mut provider = default_provider();
     provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
@@ -157,13 +157,13 @@ fn private_key(file: &Path, pem: &[u8]) -> Result<PrivateKeyDer<'static>, Secret
     })
 }
 
-/// What says that a key is encrypted: RFC 7468, section 11, and RFC 1421, section 4.6.1.1.
+/// The mark of an encrypted key: RFC 7468, section 11, or RFC 1421, section 4.6.1.1.
 fn mark_of_encryption(pem: &[u8]) -> Option<&'static str> {
     let holds = |mark: &&str| pem.windows(mark.len()).any(|window| window == mark.as_bytes());
     ["ENCRYPTED PRIVATE KEY", "Proc-Type: 4,ENCRYPTED"].into_iter().find(|mark| holds(mark))
 }
 
-/// Never shows what is in the file.
+/// Never shows the file's content.
 fn reason(error: &pem::Error) -> &'static str {
     match error {
         pem::Error::NoItemsFound => "holds nothing in PEM",

@@ -3,7 +3,7 @@
 use super::{ProviderTokens, SessionId};
 use crate::clock::UnixSeconds;
 use crate::sessions::seal::{Purpose, Sealer};
-use crate::state::{Away, Key, Room, State};
+use crate::state::{Key, Namespace, State, Unavailable};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ impl Records {
         Self { sealer, state }
     }
 
-    pub(super) async fn load(&self, session: &SessionId) -> Result<Option<Record>, Away> {
+    pub(super) async fn load(&self, session: &SessionId) -> Result<Option<Record>, Unavailable> {
         let sealed = self.state.value(&key(session)).await?;
         let text = sealed.and_then(|sealed| self.sealer.open(Purpose::Record, &sealed));
         let record = text.and_then(|text| serde_json::from_slice::<Record>(&text).ok());
@@ -54,14 +54,14 @@ impl Records {
         record: &Record,
         until: UnixSeconds,
         now: UnixSeconds,
-    ) -> Result<(), Away> {
+    ) -> Result<(), Unavailable> {
         // Texts, numbers and lists of them always become JSON.
         let text = serde_json::to_vec(record).unwrap_or_default();
         let sealed = self.sealer.seal(Purpose::Record, &text);
         self.state.put(&key(&record.session), sealed.as_bytes(), until.since(now).max(SHORTEST)).await
     }
 
-    pub(super) async fn remove(&self, session: &SessionId) -> Result<(), Away> {
+    pub(super) async fn remove(&self, session: &SessionId) -> Result<(), Unavailable> {
         self.state.remove(&key(session)).await
     }
 }
@@ -70,7 +70,7 @@ impl Records {
 const SHORTEST: Duration = Duration::from_secs(1);
 
 fn key(session: &SessionId) -> Key {
-    Key::new(Room::Session, &["record", session.as_str()])
+    Key::new(Namespace::Session, &["record", session.as_str()])
 }
 
 impl fmt::Debug for Record {

@@ -2,7 +2,7 @@
 
 use crate::clock::UnixSeconds;
 use crate::config::LONGEST_SESSION;
-use crate::state::{Away, Key, Room, State};
+use crate::state::{Key, Namespace, State, Unavailable};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -69,7 +69,7 @@ impl Revocations {
         Self { state }
     }
 
-    pub(crate) async fn end(&self, ended: Ended<'_>, now: UnixSeconds) -> Result<(), Away> {
+    pub(crate) async fn end(&self, ended: Ended<'_>, now: UnixSeconds) -> Result<(), Unavailable> {
         // Not only for our own `session.lifetime`: another configuration may let sessions last for longer.
         self.state.end(&ended.key(), now, LONGEST_SESSION).await
     }
@@ -84,7 +84,7 @@ impl Revocations {
 
     /// Whether the session was ended: by something that was not yet noted when it began. An end that is much older than the
     /// session concerns others, also where this replica learns of it only now.
-    pub(crate) async fn is_revoked(&self, watched: &Watched) -> Result<bool, Away> {
+    pub(crate) async fn is_revoked(&self, watched: &Watched) -> Result<bool, Unavailable> {
         let [session, others @ ..] = self.state.ends(watched.keys.each_ref()).await?;
         let mut others = others.into_iter().zip(watched.seen.0);
         let concerns = |at: UnixSeconds, seen| at > seen && at.plus(SKEW) >= watched.established;
@@ -125,11 +125,11 @@ fn of_many<'a>(issuer: &'a str, subject: &'a str, provider_session: Option<&'a s
 impl Ended<'_> {
     fn key(&self) -> Key {
         match self {
-            Self::Session(id) => Key::new(Room::Revocation, &["session", id]),
-            Self::ProviderSession { issuer, sid } => Key::new(Room::Revocation, &["sid", issuer, sid]),
-            Self::Subject { issuer, subject } => Key::new(Room::Revocation, &["sub", issuer, subject]),
+            Self::Session(id) => Key::new(Namespace::Revocation, &["session", id]),
+            Self::ProviderSession { issuer, sid } => Key::new(Namespace::Revocation, &["sid", issuer, sid]),
+            Self::Subject { issuer, subject } => Key::new(Namespace::Revocation, &["sub", issuer, subject]),
             Self::Unattributed { issuer, subject } => {
-                Key::new(Room::Revocation, &["sub-without-sid", issuer, subject])
+                Key::new(Namespace::Revocation, &["sub-without-sid", issuer, subject])
             }
         }
     }

@@ -9,7 +9,7 @@ use crate::clock::Clock;
 use crate::provider::issuer::Issuer;
 use crate::secret::random;
 use crate::sessions::{Session, Sessions};
-use crate::state::{Away, Key, Room};
+use crate::state::{Key, Namespace, Unavailable};
 use crate::tokens::claims::{Claims, Expected, LEEWAY};
 use crate::tokens::error::TokenError;
 use crate::tokens::jws::UnverifiedToken;
@@ -133,7 +133,7 @@ impl Logout {
     /// Names the use of a logout token.
     fn use_of(&self, claims: &Claims) -> Key {
         let id = claims.get("jti").and_then(Value::as_str).unwrap_or_default();
-        Key::new(Room::Once, &["logout-token", self.issuer.name(), id])
+        Key::new(Namespace::Once, &["logout-token", self.issuer.name(), id])
     }
 
     /// Where a sign-out goes on to: the provider's `end_session_endpoint`, which ends its session and sends the browser
@@ -190,8 +190,8 @@ impl LogoutError {
     }
 }
 
-impl From<Away> for LogoutError {
-    fn from(_: Away) -> Self {
+impl From<Unavailable> for LogoutError {
+    fn from(_: Unavailable) -> Self {
         Self::StateAway
     }
 }

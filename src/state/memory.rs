@@ -1,12 +1,12 @@
 //! The state of one process.
 
-use super::{Key, Room};
+use super::key::{Key, Namespace};
 use crate::clock::{Clock, UnixSeconds};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Values per room, with a bound for each: where there is no room left, what would end first goes.
+/// Values per namespace, with a bound for each: where there is no room left, what would end first goes.
 ///
 /// A cache would be shorter, but a cache may turn away the newest entry to keep a popular one.
 #[derive(Debug)]
@@ -36,21 +36,21 @@ struct Entry {
 
 impl Memory {
     pub(super) fn new(clock: Clock) -> Self {
-        let room = |capacity| Mutex::new(Entries::new(capacity));
+        let entries = |capacity| Mutex::new(Entries::new(capacity));
         Self {
             clock,
-            revocations: room(262_144),
-            once: room(65_536),
+            revocations: entries(262_144),
+            once: entries(65_536),
             // Each holds the tokens of a sign-in, some kilobytes.
-            sessions: room(10_000),
-            id_tokens: room(10_000),
-            locks: room(10_000),
+            sessions: entries(10_000),
+            id_tokens: entries(10_000),
+            locks: entries(10_000),
         }
     }
 
     pub(super) fn value(&self, key: &Key) -> Option<Vec<u8>> {
         let now = self.clock.now();
-        self.entries(key.room)
+        self.entries(key.namespace)
             .values
             .get(&key.name)
             .filter(|entry| entry.end.0 > now)
@@ -59,12 +59,12 @@ impl Memory {
 
     pub(super) fn put(&self, key: &Key, value: &[u8], keep: Duration) {
         let now = self.clock.now();
-        self.entries(key.room).put(&key.name, value, now, keep);
+        self.entries(key.namespace).put(&key.name, value, now, keep);
     }
 
     pub(super) fn put_new(&self, key: &Key, value: &[u8], keep: Duration) -> bool {
         let now = self.clock.now();
-        let mut entries = self.entries(key.room);
+        let mut entries = self.entries(key.namespace);
         let is_new = entries.values.get(&key.name).is_none_or(|entry| entry.end.0 <= now);
         if is_new {
             entries.put(&key.name, value, now, keep);
@@ -73,13 +73,13 @@ impl Memory {
     }
 
     pub(super) fn remove(&self, key: &Key) {
-        self.entries(key.room).remove(&key.name);
+        self.entries(key.namespace).remove(&key.name);
     }
 
     /// Notes `at`, or what comes after the end that is noted.
     pub(super) fn end(&self, key: &Key, at: UnixSeconds, keep: Duration) {
         let now = self.clock.now();
-        let mut entries = self.entries(key.room);
+        let mut entries = self.entries(key.namespace);
         let after = entries.noted(key, now).map_or(0, |known| known.0.saturating_add(1));
         entries.put(&key.name, at.0.max(after).to_string().as_bytes(), now, keep);
     }
@@ -87,7 +87,7 @@ impl Memory {
     /// Notes an end that may be known already: the later of the two is kept.
     pub(super) fn told(&self, key: &Key, at: UnixSeconds, keep: Duration) {
         let now = self.clock.now();
-        let mut entries = self.entries(key.room);
+        let mut entries = self.entries(key.namespace);
         if entries.noted(key, now).is_none_or(|known| known < at) {
             entries.put(&key.name, at.0.to_string().as_bytes(), now, keep);
         }
@@ -96,27 +96,27 @@ impl Memory {
     /// When what [`end`](Self::end) noted under each key ended.
     pub(super) fn ended<const N: usize>(&self, keys: [&Key; N]) -> [Option<UnixSeconds>; N] {
         let now = self.clock.now();
-        let entries = self.entries(Room::Revocation);
+        let entries = self.entries(Namespace::Revocation);
         keys.map(|key| entries.noted(key, now))
     }
 
     /// Everything noted by [`end`](Self::end) that still counts: its name, when it ended, and how long that is to be known.
     pub(super) fn all_ends(&self) -> Vec<(String, UnixSeconds, Duration)> {
         let now = self.clock.now();
-        let entries = self.entries(Room::Revocation);
+        let entries = self.entries(Namespace::Revocation);
         let current = entries.values.iter().filter(|(_, entry)| entry.end.0 > now);
         current
             .filter_map(|(name, entry)| Some((name.clone(), time(&entry.value)?, entry.end.0.since(now))))
             .collect()
     }
 
-    fn entries(&self, room: Room) -> MutexGuard<'_, Entries> {
-        let entries = match room {
-            Room::Revocation => &self.revocations,
-            Room::Once => &self.once,
-            Room::Session => &self.sessions,
-            Room::IdToken => &self.id_tokens,
-            Room::Lock | Room::Rate => &self.locks,
+    fn entries(&self, namespace: Namespace) -> MutexGuard<'_, Entries> {
+        let entries = match namespace {
+            Namespace::Revocation => &self.revocations,
+            Namespace::Once => &self.once,
+            Namespace::Session => &self.sessions,
+            Namespace::IdToken => &self.id_tokens,
+            Namespace::Lock | Namespace::Rate => &self.locks,
         };
         entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -171,7 +171,7 @@ mod tests {
     fn a_value_lives_for_its_time_and_is_new_again_after_it() {
         let clock = Clock::manual(UnixSeconds(1_000));
         let memory = Memory::new(clock.clone());
-        let key = Key::new(Room::Once, &["a"]);
+        let key = Key::new(Namespace::Once, &["a"]);
         assert!(memory.put_new(&key, b"1", MINUTE));
         assert!(!memory.put_new(&key, b"2", MINUTE));
         clock.advance(MINUTE - Duration::from_secs(1));
@@ -181,13 +181,13 @@ mod tests {
         assert!(memory.put_new(&key, b"3", MINUTE));
         memory.remove(&key);
         assert_eq!(memory.value(&key), None);
-        assert_eq!(memory.value(&Key::new(Room::Lock, &["a"])), None, "another room");
+        assert_eq!(memory.value(&Key::new(Namespace::Lock, &["a"])), None, "another namespace");
     }
 
     #[test]
     fn each_end_comes_after_the_one_before_and_the_latest_counts() {
         let memory = Memory::new(Clock::manual(UnixSeconds(1_000)));
-        let key = Key::new(Room::Revocation, &["a"]);
+        let key = Key::new(Namespace::Revocation, &["a"]);
         for (at, noted) in [(900, 900), (950, 950), (920, 951), (951, 952), (951, 953)] {
             memory.end(&key, UnixSeconds(at), MINUTE);
             assert_eq!(memory.ended([&key]), [Some(UnixSeconds(noted))], "{at}");
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_room_gives_up_what_would_end_first() {
+    fn a_full_namespace_gives_up_what_would_end_first() {
         let mut entries = Entries::new(2);
         let now = UnixSeconds(1_000);
         entries.put("long", b"", now, 3 * MINUTE);

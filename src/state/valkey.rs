@@ -8,8 +8,10 @@ mod address;
 mod link;
 
 use self::link::{Connector, Link};
+use super::key::{Key, Namespace, digest};
+use super::means::Means;
 use super::memory::{self, Memory};
-use super::{Away, Key, Means, Room, ServerFound, digest};
+use super::unavailable::Unavailable;
 use crate::clock::{Clock, UnixSeconds};
 use crate::config::secrets::SecretError;
 use crate::config::{ValkeyConfig, WhenAway};
@@ -53,6 +55,15 @@ pub(super) struct Valkey {
     when_away: WhenAway,
 }
 
+/// A server of shared state, for who examines it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerFound {
+    /// Host and port.
+    pub server: String,
+    /// What it does where memory runs out; `None` where it does not tell.
+    pub maxmemory_policy: Option<String>,
+}
+
 impl Valkey {
     pub(super) fn open(
         config: &ValkeyConfig,
@@ -68,7 +79,9 @@ impl Valkey {
         let ends = move || {
             let commands = noted.all_ends().into_iter();
             commands
-                .map(|(name, at, keep)| note(TELL, &full_name(&under, Room::Revocation, &name), at, keep))
+                .map(|(name, at, keep)| {
+                    note(TELL, &full_name(&under, Namespace::Revocation, &name), at, keep)
+                })
                 .collect()
         };
         let link = Link::keep(connector, probe(&prefix), ends, up);
@@ -109,54 +122,54 @@ impl Valkey {
         Connector::new(config, means).map(drop)
     }
 
-    pub(super) async fn value(&self, key: &Key) -> Result<Option<Vec<u8>>, Away> {
+    pub(super) async fn value(&self, key: &Key) -> Result<Option<Vec<u8>>, Unavailable> {
         let [known] = match self.many([key]).await {
-            Err(Away) if self.when_away == WhenAway::Serve => [None],
+            Err(Unavailable) if self.when_away == WhenAway::Serve => [None],
             known => known?,
         };
         // What was noted in the server's absence is newer than what it says.
         Ok(self.own.value(key).or(known))
     }
 
-    pub(super) async fn put(&self, key: &Key, value: &[u8], keep: Duration) -> Result<(), Away> {
+    pub(super) async fn put(&self, key: &Key, value: &[u8], keep: Duration) -> Result<(), Unavailable> {
         let mut command = redis::cmd("SET");
         command.arg(self.name(key)).arg(value).arg("PX").arg(milliseconds(keep));
         match self.link.ask::<()>(command).await {
             Ok(()) => self.own.remove(key),
-            Err(Away) if self.when_away == WhenAway::Serve => self.own.put(key, value, keep),
-            Err(Away) => return Err(Away),
+            Err(Unavailable) if self.when_away == WhenAway::Serve => self.own.put(key, value, keep),
+            Err(Unavailable) => return Err(Unavailable),
         }
         Ok(())
     }
 
-    pub(super) async fn put_new(&self, key: &Key, value: &[u8], keep: Duration) -> Result<bool, Away> {
+    pub(super) async fn put_new(&self, key: &Key, value: &[u8], keep: Duration) -> Result<bool, Unavailable> {
         if self.own.value(key).is_some() {
             return Ok(false);
         }
         let mut command = redis::cmd("SET");
         command.arg(self.name(key)).arg(value).arg("NX").arg("PX").arg(milliseconds(keep));
         match self.link.ask::<Option<String>>(command).await {
-            Err(Away) if self.when_away == WhenAway::Serve => Ok(self.own.put_new(key, value, keep)),
+            Err(Unavailable) if self.when_away == WhenAway::Serve => Ok(self.own.put_new(key, value, keep)),
             done => Ok(done?.is_some()),
         }
     }
 
-    pub(super) async fn remove(&self, key: &Key) -> Result<(), Away> {
+    pub(super) async fn remove(&self, key: &Key) -> Result<(), Unavailable> {
         self.own.remove(key);
         let mut command = redis::cmd("DEL");
         command.arg(self.name(key));
         match self.link.ask::<()>(command).await {
-            Err(Away) if self.when_away == WhenAway::Serve => Ok(()),
+            Err(Unavailable) if self.when_away == WhenAway::Serve => Ok(()),
             done => done,
         }
     }
 
-    pub(super) async fn end(&self, key: &Key, at: UnixSeconds, keep: Duration) -> Result<(), Away> {
+    pub(super) async fn end(&self, key: &Key, at: UnixSeconds, keep: Duration) -> Result<(), Unavailable> {
         self.own.end(key, at, keep);
         let told = self.link.ask(note(END, &self.name(key), at, keep)).await;
         match told {
             Ok(noted) => self.own.told(key, UnixSeconds(noted), keep),
-            Err(Away) => self.link.tell_again(),
+            Err(Unavailable) => self.link.tell_again(),
         }
         told.map(drop)
     }
@@ -164,10 +177,10 @@ impl Valkey {
     pub(super) async fn ends<const N: usize>(
         &self,
         keys: [&Key; N],
-    ) -> Result<[Option<UnixSeconds>; N], Away> {
+    ) -> Result<[Option<UnixSeconds>; N], Unavailable> {
         let mut ends = self.own.ended(keys);
         let known = match self.many(keys).await {
-            Err(Away) if self.when_away == WhenAway::Serve => return Ok(ends),
+            Err(Unavailable) if self.when_away == WhenAway::Serve => return Ok(ends),
             known => known?,
         };
         for (end, known) in ends.iter_mut().zip(known) {
@@ -183,24 +196,24 @@ impl Valkey {
         key: &Key,
         interval: Duration,
         window: Duration,
-    ) -> Result<Result<(), Duration>, Away> {
+    ) -> Result<Result<(), Duration>, Unavailable> {
         let mut command = redis::cmd("EVAL");
         command.arg(TAKE).arg(1).arg(self.name(key)).arg(microseconds(interval)).arg(microseconds(window));
         let wait: u64 = self.link.ask(command).await?;
         Ok(if wait == 0 { Ok(()) } else { Err(Duration::from_micros(wait)) })
     }
 
-    async fn many<const N: usize>(&self, keys: [&Key; N]) -> Result<[Option<Vec<u8>>; N], Away> {
+    async fn many<const N: usize>(&self, keys: [&Key; N]) -> Result<[Option<Vec<u8>>; N], Unavailable> {
         let mut command = redis::cmd("MGET");
         for key in keys {
             command.arg(self.name(key));
         }
         let values: Vec<Option<Vec<u8>>> = self.link.ask(command).await?;
-        values.try_into().map_err(|_| Away)
+        values.try_into().map_err(|_| Unavailable)
     }
 
     fn name(&self, key: &Key) -> String {
-        full_name(&self.prefix, key.room, &key.name)
+        full_name(&self.prefix, key.namespace, &key.name)
     }
 }
 
@@ -213,16 +226,16 @@ fn probe(prefix: &str) -> Cmd {
     note(TELL, &format!("{prefix}probe"), UnixSeconds(0), Duration::from_secs(60))
 }
 
-fn full_name(prefix: &str, room: Room, name: &str) -> String {
-    let room = match room {
-        Room::Revocation => "end",
-        Room::Once => "once",
-        Room::Session => "session",
-        Room::IdToken => "id-token",
-        Room::Lock => "lock",
-        Room::Rate => "rate",
+fn full_name(prefix: &str, namespace: Namespace, name: &str) -> String {
+    let namespace = match namespace {
+        Namespace::Revocation => "end",
+        Namespace::Once => "once",
+        Namespace::Session => "session",
+        Namespace::IdToken => "id-token",
+        Namespace::Lock => "lock",
+        Namespace::Rate => "rate",
     };
-    format!("{prefix}{room}:{name}")
+    format!("{prefix}{namespace}:{name}")
 }
 
 fn note(script: &str, name: &str, at: UnixSeconds, keep: Duration) -> Cmd {

@@ -1,15 +1,11 @@
-//! What a request is called, in the log, the audit trail and on pages, and which trace it is part of.
+//! The names of a request in the log, the audit trail and on pages, and the trace that it is part of.
 
 use aws_lc_rs::rand;
 use hyper::HeaderMap;
-use std::cell::RefCell;
 use std::fmt;
 use std::ops::Deref;
 
 const TRACEPARENT: &str = "traceparent";
-/// Bytes of a request's name and of a span's.
-const NAMES: usize = 24;
-const RANDOM_BYTES: usize = 64 * NAMES;
 
 /// The names of one request. Only names: nothing is decided by them, for whoever sends a request can choose the trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,41 +28,17 @@ impl RequestIds {
     /// The names of a request with these headers. A `traceparent` that W3C Trace Context does not allow is passed over, as
     /// the recommendation says, and a new trace begins. `tracestate` says nothing to us and has nowhere to go on to.
     pub fn of(headers: &HeaderMap) -> Self {
-        let random = RANDOM.with_borrow_mut(Random::next);
-        let [request, span] = [random.get(..16), random.get(16..)].map(Option::unwrap_or_default);
+        let mut random = [0; 24];
+        if rand::fill(&mut random).is_err() {
+            // The request goes on without names of its own: nothing is decided by them.
+            random = [0; 24];
+        }
+        let (request, span) = random.split_at(16);
         let (request_id, span_id) = (Hex::of(request), Hex::of(span));
         match parent(headers) {
             Some((trace_id, parent)) => Self { request_id, trace_id, span_id, parent_span_id: Some(parent) },
             None => Self { request_id, trace_id: request_id, span_id, parent_span_id: None },
         }
-    }
-}
-
-thread_local! {
-    static RANDOM: RefCell<Random> = const { RefCell::new(Random { bytes: [0; RANDOM_BYTES], used: RANDOM_BYTES }) };
-}
-
-/// Random bytes for the next requests of a thread. The generator mixes in the processor's own at each call, which costs
-/// more than all the rest of the names.
-struct Random {
-    bytes: [u8; RANDOM_BYTES],
-    used: usize,
-}
-
-impl Random {
-    fn next(&mut self) -> [u8; NAMES] {
-        if self.used == RANDOM_BYTES {
-            // Without randomness the names are all zeroes, and the request goes on: nothing is decided by them.
-            if rand::fill(&mut self.bytes).is_err() {
-                self.bytes.fill(0);
-            }
-            self.used = 0;
-        }
-        let mut next = [0; NAMES];
-        let from = self.bytes.get(self.used..).unwrap_or_default();
-        next.iter_mut().zip(from).for_each(|(to, from)| *to = *from);
-        self.used += NAMES;
-        next
     }
 }
 
@@ -95,7 +67,7 @@ fn parent(headers: &HeaderMap) -> Option<(Hex<32>, Hex<16>)> {
 }
 
 impl<const DIGITS: usize> Hex<DIGITS> {
-    /// Two digits for each byte; of bytes that are too few, zeroes take the place.
+    /// Two digits for each byte, and zeroes where bytes are missing.
     fn of(bytes: &[u8]) -> Self {
         const DIGITS_OF: &[u8; 16] = b"0123456789abcdef";
         let digit = |nibble: u8| DIGITS_OF.get(usize::from(nibble)).copied().unwrap_or(b'0');

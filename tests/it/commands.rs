@@ -201,7 +201,7 @@ fn explain_tells_one_destination_or_all() {
 fn explain_shows_what_a_rule_that_refused_was_asked_about() {
     let folder = tempfile::tempdir().unwrap();
     let sandbox = std::fs::read_to_string(example("sandbox.yaml")).unwrap();
-    let by_team = "destinations:\n  by-team:\n    target: {mlflow_tracking_server: {tracking_server_name: \"${claims.server}\"}}\n    \
+    let by_team = "destinations:\n  by-team:\n    target: {mlflow_tracking_server: {tracking_server_name: \"${shared_by(claims.server)}\"}}\n    \
                    rules:\n      - {name: team, allow: \"claims.team in ['a', 'b']\"}\n";
     let config = written(&folder, "postern.yaml", &sandbox.replace("destinations:\n", by_team));
     let told = |claims: &str| {
@@ -274,7 +274,7 @@ fn a_computed_profile_tells_realms_apart() {
         .replace("\"'ml-risk' in groups\"", "\"realm == 'sandbox' && 'ml-risk' in groups\"")
         .replace(
             "${profile_name(local_part(user, 'corp.example'))}",
-            "${profile_name(realm + '/' + local_part(user, 'corp.example'))}",
+            "${profile_name(join(realm, local_part(user, 'corp.example')))}",
         );
     let config = written(&folder, "apart.yaml", &apart);
     let checked = postern(&["check", "--config", &config]);

@@ -68,8 +68,8 @@ fn a_wildcard_stands_only_where_the_person_decides() {
         ("d-abc", "${profile_name(local_part(user, 'corp.example'))}", vec!["d-abc/*"]),
         ("d-abc", "${profile_name('risk', user)}", vec!["d-abc/risk--*"]),
         ("d-abc", "fixed", vec!["d-abc/fixed"]),
-        ("d-abc", "team-${claims.team}", vec!["d-abc/team-*"]),
-        ("d-${claims.team}", "ada", vec!["d-*/ada"]),
+        ("d-abc", "team-${shared_by(claims.team)}", vec!["d-abc/team-*"]),
+        ("d-${shared_by(claims.team)}", "ada", vec!["d-*/ada"]),
         (
             "${'risk' in groups ? 'd-risk' : 'd-' + 'all'}",
             "${profile_name(user)}",

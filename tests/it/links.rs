@@ -198,6 +198,7 @@ async fn requests_by_hand_are_judged_the_same() {
         "/experiments/x%00",
         "/experiments/x%0d%0aset-cookie:%20a=b",
         "/experiments/x%23y",
+        "/experiments/x#y?z",
         "/experiments/x?%0d%0aset-cookie:%20a=b",
         "/experiments/x?%",
         "/studio/../experiments",
@@ -212,7 +213,6 @@ async fn requests_by_hand_are_judged_the_same() {
     for (target, fragment) in [
         ("/experiments/x?q=[{|}]^`\\", "/x?q=%5B%7B%7C%7D%5D%5E%60%5C"),
         ("/experiments/x?next=//evil.example/", "/x?next=//evil.example/"),
-        ("/experiments/x#y?z", "/x"),
         ("/experiments/@evil.example", "/%40evil.example"),
         ("/experiments/javascript:alert(1)", "/javascript%3Aalert(1)"),
     ] {

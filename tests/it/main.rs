@@ -55,6 +55,7 @@ mod revalidation;
 mod sandbox;
 mod sandbox_peers;
 mod seal;
+mod servers;
 mod session;
 mod sinks;
 mod soak;
@@ -77,6 +78,7 @@ mod support {
     pub(crate) mod elsewhere;
     pub(crate) mod frames;
     pub(crate) mod jwks_server;
+    pub(crate) mod lookalikes;
     pub(crate) mod player;
     pub(crate) mod postern;
     pub(crate) mod program;

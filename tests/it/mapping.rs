@@ -55,6 +55,22 @@ fn an_address_is_folded_in_ascii_and_of_our_domains() {
     assert_eq!(outcome(&format!("{}@corp.example", "a".repeat(243))), Err("user-invalid"));
 }
 
+/// A letter that looks like another makes another address, and no address of ours.
+#[test]
+fn an_address_with_a_lookalike_names_nobody() {
+    let config = issuer_config();
+    for found in crate::support::lookalikes::lookalikes() {
+        for address in [
+            format!("ad{found}@corp.example"),
+            format!("ada@corp.ex{found}mple"),
+            format!("ada{found}corp.example"),
+        ] {
+            let outcome = user(&config, &claims_with("email", address.as_str()));
+            assert!(matches!(outcome, Err("email-invalid" | "user-invalid")), "{address}: {outcome:?}");
+        }
+    }
+}
+
 #[test]
 fn an_address_counts_when_the_issuer_marks_it_verified() {
     let config = issuer_config();

@@ -45,7 +45,9 @@ fn reasons_in_the_source() -> BTreeSet<String> {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
         let read = |file: &str| std::fs::read_to_string(source.join(file)).unwrap();
         let text = match file {
-            "gateway/error.rs" => read(file) + &read("gateway/error/sign_in.rs"),
+            "gateway/error.rs" => {
+                read(file) + &read("gateway/error/aws.rs") + &read("gateway/error/sign_in.rs")
+            }
             _ => read(file),
         };
         let text = text.split_once(table).unwrap_or_else(|| panic!("{file} has lost `{table}`")).1;

@@ -8,25 +8,28 @@
     reason = "a test's helpers may fail the test"
 )]
 
+mod apart;
 mod compile;
 mod decide;
 mod expressions;
 mod fragments;
+mod lookalikes;
 mod functions;
 mod paths;
+mod policy_tests;
 mod profile_name;
 mod reads;
+mod rule_sets;
 mod scale;
-mod trials;
 
 use postern::config::diagnostics::Diagnostic;
+use postern::config::file::policy::{DenyRule, Destination, Lookup, PolicyFile, Test};
 use postern::config::located::Named;
 use postern::policy::compile::{CompileContext, compile};
 use postern::policy::explain::{Explanation, explain};
-use postern::policy::file::{DenyRule, Destination, Lookup, PolicyFile, Test};
 use postern::policy::grant::Grant;
-use postern::policy::trial::PolicyTest;
-use postern::policy::{Policy, Question, Refusal};
+use postern::policy::policy_test::PolicyTest;
+use postern::policy::{Issuer, Policy, Question, Refusal};
 use postern::provider::principal::{Groups, Principal};
 use postern::target::{Region, RoleArn, UserProfileName};
 use serde::Deserialize;
@@ -51,7 +54,8 @@ struct Around<'a> {
     client_ip_known: bool,
     role_arn: Option<&'a str>,
     endpoint_url: Option<&'a str>,
-    issuers: &'a [&'a str],
+    /// Each with its name, its realm, and the domains of its people's addresses; without any, `user` is whatever it is.
+    issuers: &'a [(&'a str, &'a str, &'a [&'a str])],
     files: &'a [(&'a str, &'a str)],
 }
 
@@ -60,7 +64,7 @@ const AROUND: Around<'_> = Around {
     client_ip_known: true,
     role_arn: None,
     endpoint_url: None,
-    issuers: &["corp"],
+    issuers: &[("corp", "staff", &[])],
     files: &[],
 };
 
@@ -69,7 +73,13 @@ impl Around<'_> {
         let written: Written = serde_saphyr::from_str(yaml).expect("the test's YAML has the written form");
         let Written { lookups, deny, destinations, tests } = written;
         let trusted: Vec<_> = self.trusted_proxies.iter().map(|network| network.parse().unwrap()).collect();
-        let issuers: Vec<Arc<str>> = self.issuers.iter().map(|issuer| Arc::from(*issuer)).collect();
+        let issuer = |(name, realm, domains): &(&str, &str, &[&str])| Issuer {
+            name: (*name).into(),
+            realm: (*realm).into(),
+            user_domains: Some(domains.iter().map(|domain| (*domain).to_owned()).collect())
+                .filter(|domains: &Vec<String>| !domains.is_empty()),
+        };
+        let issuers: Vec<Issuer> = self.issuers.iter().map(issuer).collect();
         let tables = self.files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
         let region = Region::parse("eu-west-1").unwrap();
         let role_arn = self.role_arn.map(|arn| RoleArn::parse(arn).unwrap());
@@ -82,7 +92,6 @@ impl Around<'_> {
             client_ip_known: self.client_ip_known,
             issuers: &issuers,
             default_issuer: None,
-            several_realms: false,
             tables: &tables,
         };
         compile(&PolicyFile { lookups, deny, destinations, tests }, &context)

@@ -14,7 +14,7 @@ use postern::provider::principal::Groups;
 use postern::sessions::{Opened, Session, Unusable};
 use postern::sign_in::return_to::ReturnTo;
 use postern::sign_in::{Finished, Prompt};
-use postern::state::{Key, Room, State};
+use postern::state::{Key, Namespace, State};
 use prometheus_client::metrics::counter::Counter;
 use serde_json::{Value, json};
 use std::io::{self, Write};
@@ -311,7 +311,7 @@ async fn without_the_record_the_person_signs_in_again() {
 async fn the_record_is_sealed_and_goes_with_the_session() {
     let mut world = World::new().await;
     let session = world.session().await;
-    let key = Key::new(Room::Session, &["record", session.id.as_str()]);
+    let key = Key::new(Namespace::Session, &["record", session.id.as_str()]);
     let sealed = world.shared.state.value(&key).await.unwrap();
     let sealed = String::from_utf8(sealed.expect("there is a record")).unwrap();
     assert!(!sealed.contains("refresh"), "{sealed}");

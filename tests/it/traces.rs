@@ -1,6 +1,8 @@
 //! What joins the lines of one request: its own names, and the trace that its sender began.
 
+use crate::support::frames::{END_HEADERS, END_STREAM, HEADERS, RST_STREAM, frame, request};
 use crate::support::postern::{BINARY, Postern};
+use crate::support::raw::Raw;
 use crate::support::stage::Stage;
 use crate::support::visitor::Visitor;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue};
@@ -148,12 +150,30 @@ async fn a_trace_decides_nothing_and_cannot_forge_a_line() {
     assert!(!stage.postern.audit_text().contains("forged"));
 }
 
-/// Nobody waits for an answer that its client no longer wants, and yet it is told which request that was.
+/// A stream that its client resets ends its request, which is logged and audited under its names.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_client_that_hangs_up_is_told_of_with_its_names() {
-    let stage = Stage::new().await;
-    let slow = Fault::Slow(Duration::from_secs(3));
-    stage.sandbox.faults().inject(Some("CreatePresignedDomainUrl"), slow, Times::Next(1));
+async fn a_stream_that_is_reset_is_told_of_with_its_names() {
+    let stage = slow_to_mint().await;
+    let port = stage.postern.url.port().unwrap();
+    let authorization = format!("Bearer {}", stage.token("grace"));
+    let head = request("GET", "/studio", port, &[("authorization", &authorization)]);
+    let mut raw = Raw::http2(port, &[]).await;
+    raw.send(frame(HEADERS, END_HEADERS | END_STREAM, 1, &head)).await;
+    while stage.sandbox.call_count() == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    raw.send(frame(RST_STREAM, 0, 1, &8_u32.to_be_bytes())).await;
+    let record = stage.postern.audit(2)[1].clone();
+    assert_eq!(record["reason"], "client-gone", "{record:#}");
+    let access = &events(&stage.postern, record["request_id"].as_str().unwrap(), 1)[0];
+    assert_eq!(access["outcome"], "client-gone", "{access:#}");
+    assert_eq!(access["http.status"], Value::Null);
+}
+
+/// Over HTTP/1.1 a client that hangs up looks like one that only shuts its side down: the request runs to its end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_hangs_up_leaves_one_event_and_one_record() {
+    let stage = slow_to_mint().await;
     let (mut visitor, studio) = (stage.program("grace"), stage.postern.at("/studio"));
     let running = tokio::spawn(async move { visitor.get(&studio).await });
     while stage.sandbox.call_count() == 0 {
@@ -161,10 +181,17 @@ async fn a_client_that_hangs_up_is_told_of_with_its_names() {
     }
     running.abort();
     let record = stage.postern.audit(2)[1].clone();
-    assert_eq!(record["reason"], "client-gone", "{record:#}");
+    assert_eq!((&record["event"], &record["reason"]), (&"grant".into(), &"ok".into()), "{record:#}");
     let access = &events(&stage.postern, record["request_id"].as_str().unwrap(), 1)[0];
-    assert_eq!(access["outcome"], "client-gone", "{access:#}");
-    assert_eq!(access["http.status"], Value::Null);
+    assert_eq!((&access["outcome"], &access["http.status"]), (&"ok".into(), &302.into()), "{access:#}");
+}
+
+/// AWS takes three seconds for the next URL.
+async fn slow_to_mint() -> Stage {
+    let stage = Stage::new().await;
+    let slow = Fault::Slow(Duration::from_secs(3));
+    stage.sandbox.faults().inject(Some("CreatePresignedDomainUrl"), slow, Times::Next(1));
+    stage
 }
 
 /// For people, a line is a time, a level, a place, and then words; none of them can begin another line.

@@ -1,7 +1,7 @@
 //! Another configuration while the process runs: read, checked and tested before it takes over, or refused.
 
 use super::Current;
-use super::site::{Site, listed};
+use super::process::{Process, listed};
 use crate::audit::{Event, Record};
 use crate::cli::{Configuration, load};
 use crate::config::secrets::Secrets;
@@ -17,29 +17,29 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-/// How often the files are looked at. A change counts once they look the same twice in a row, so that a file is not read
-/// while somebody writes it.
-const LOOK: Duration = Duration::from_secs(2);
-/// How long after a refusal the same is tried again: what was missing may have come.
+/// How often the files' stamps are compared. A change counts once the stamps are the same twice in a row, so that a file is not
+/// read while somebody writes it.
+const INTERVAL: Duration = Duration::from_secs(2);
+/// How long after a refusal the same is tried again: a missing file may have come.
 const RETRY: Duration = Duration::from_secs(15);
 
 /// Loads the configuration again on SIGHUP, and when one of its files has changed.
 ///
-/// Files are looked at by what they are after all symbolic links, so that the swap of a directory's link, by which
-/// Kubernetes updates a volume, is a change.
+/// Stamps are taken behind all symbolic links, so the swap of a directory's link, by which Kubernetes updates a volume, is a
+/// change.
 #[derive(Debug)]
 pub(super) struct Reloader {
     file: PathBuf,
     files: Files,
     watched: Vec<PathBuf>,
-    /// As they were before they were last read.
-    read: Vec<Option<Look>>,
+    /// Their stamps before they were last read.
+    read: Vec<Option<FileStamp>>,
     hangup: Signal,
 }
 
-/// What tells one state of a file from the next without reading it.
+/// Tells one state of a file from the next without reading it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Look {
+struct FileStamp {
     device: u64,
     inode: u64,
     length: u64,
@@ -50,21 +50,21 @@ impl Reloader {
     pub(super) async fn new(file: &Path, loaded: &Loaded, files: Files) -> io::Result<Self> {
         let hangup = signal(SignalKind::hangup())?;
         let watched = watched(file, loaded);
-        let read = look(&files, &watched).await.unwrap_or_default();
+        let read = stamps(&files, &watched).await.unwrap_or_default();
         Ok(Self { file: file.to_owned(), files, watched, read, hangup })
     }
 
     /// For as long as the process lives.
-    pub(super) async fn run(mut self, site: Arc<Site>, current: Arc<Current>) {
-        let mut looks = interval(LOOK);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    pub(super) async fn run(mut self, process: Arc<Process>, current: Arc<Current>) {
+        let mut ticks = interval(INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last = self.read.clone();
         let mut refused: Option<(Instant, String)> = None;
         loop {
             let (is_due, asked) = tokio::select! {
                 _ = self.hangup.recv() => (true, true),
-                _ = looks.tick() => {
-                    let is_settled = match look(&self.files, &self.watched).await {
+                _ = ticks.tick() => {
+                    let is_settled = match stamps(&self.files, &self.watched).await {
                         Some(now) => {
                             let is_settled = now != self.read && now == last;
                             last = now;
@@ -77,19 +77,19 @@ impl Reloader {
                 }
             };
             if is_due {
-                if let Some(now) = look(&self.files, &self.watched).await {
+                if let Some(now) = stamps(&self.files, &self.watched).await {
                     self.read = now;
                 }
                 systemd::reloading();
-                match self.reload(&site, &current).await {
+                match self.reload(&process, &current).await {
                     Ok(digest) => {
                         refused = None;
-                        site.metrics.reloads.applied();
+                        process.metrics.reloads.applied();
                         tracing::info!(config_digest = digest, "reload.applied");
                     }
                     Err(reason) => {
-                        site.metrics.reloads.refused();
-                        // A retry that fails alike says nothing new.
+                        process.metrics.reloads.refused();
+                        // A retry with the same result is not logged again.
                         if asked || refused.as_ref().is_none_or(|(_, before)| *before != reason) {
                             tracing::error!(%reason, "reload.refused: the configuration before it stays in force");
                         }
@@ -102,29 +102,29 @@ impl Reloader {
         }
     }
 
-    async fn reload(&mut self, site: &Site, current: &Current) -> Result<String, String> {
+    async fn reload(&mut self, process: &Process, current: &Current) -> Result<String, String> {
         let before = current.gateway.load_full();
         let (file, files, settings) = (self.file.clone(), self.files.clone(), before.settings().clone());
         let found = off_runtime(move || Found::read(&file, &files, &settings)).await;
         let Found { fresh, in_force } = found.ok_or("the configuration could not be read")?;
-        // A password may have lost its time already, whatever becomes of the rest. Where it is read from cannot change.
-        let renewed = site.renew_state(before.settings(), &in_force).await;
+        // A password may have expired even if the rest is refused. Its source cannot change.
+        let renewed = process.renew_state(before.settings(), &in_force).await;
         let applied = match fresh {
-            Ok(fresh) => self.apply(site, current, *fresh, renewed).await,
+            Ok(fresh) => self.apply(process, current, *fresh, renewed).await,
             Err(reason) => Err(reason),
         };
         if applied.is_err() {
-            // So has a certificate.
+            // A certificate expires even if the rest of the configuration is refused.
             let now = current.settings.load();
-            let renewed = site.listener_settings(before.settings(), &in_force, Some(&now));
-            renewed.into_iter().for_each(|renewed| current.meet(site, renewed));
+            let renewed = process.listener_settings(before.settings(), &in_force, Some(&now));
+            renewed.into_iter().for_each(|renewed| current.meet(process, renewed));
         }
         applied
     }
 
     async fn apply(
         &mut self,
-        site: &Site,
+        process: &Process,
         current: &Current,
         (configuration, secrets): (Configuration, Secrets),
         renewed: Result<(), String>,
@@ -136,9 +136,10 @@ impl Reloader {
         }
         let watched = watched(&self.file, &loaded);
         let digest = loaded.digest;
-        let listener = site.listener_settings(&loaded.gateway, &secrets, Some(&current.settings.load()))?;
+        let listener =
+            process.listener_settings(&loaded.gateway, &secrets, Some(&current.settings.load()))?;
         let (settings, policy) = (loaded.gateway, configuration.policy);
-        let gateway = Box::pin(site.gateway(settings, &secrets, policy, &digest, Some(&before))).await?;
+        let gateway = Box::pin(process.gateway(settings, &secrets, policy, &digest, Some(&before))).await?;
         renewed?;
         for warning in &loaded.warnings {
             tracing::warn!(warning = %warning.message, path = %warning.path, "config.insecure");
@@ -148,10 +149,10 @@ impl Reloader {
         }
         gateway.audit().record(&Record::new(Event::Reload));
         current.gateway.store(Arc::new(gateway));
-        current.meet(site, listener);
-        site.in_force(&digest);
+        current.meet(process, listener);
+        process.in_force(&digest);
         if watched != self.watched {
-            self.read = look(&self.files, &watched).await.unwrap_or_default();
+            self.read = stamps(&self.files, &watched).await.unwrap_or_default();
             self.watched = watched;
         }
         Ok(digest)
@@ -184,7 +185,7 @@ fn fresh(file: &Path, files: &Files) -> Result<(Configuration, Secrets), String>
     }
 }
 
-/// The first key that is decided when the process starts and would be another now.
+/// The first changed key of those that hold until a restart.
 fn fixed(before: &config::Gateway, after: &config::Gateway) -> Option<&'static str> {
     if before.public_url != after.public_url {
         Some("public_url")
@@ -210,18 +211,18 @@ fn watched(file: &Path, loaded: &Loaded) -> Vec<PathBuf> {
 }
 
 /// `None` where one of the files hangs.
-async fn look(files: &Files, watched: &[PathBuf]) -> Option<Vec<Option<Look>>> {
+async fn stamps(files: &Files, watched: &[PathBuf]) -> Option<Vec<Option<FileStamp>>> {
     /// Stands for all of them.
     const WATCHED: &str = "(watched files)";
     let (files, watched) = (files.clone(), watched.to_owned());
     let look = move |_: &Path| {
-        let found = watched.iter().map(|file| fs::metadata(file).ok().map(|found| Look::of(&found)));
+        let found = watched.iter().map(|file| fs::metadata(file).ok().map(|found| FileStamp::of(&found)));
         Ok(found.collect())
     };
     off_runtime(move || files.in_time(Path::new(WATCHED), look)).await?.ok()
 }
 
-impl Look {
+impl FileStamp {
     fn of(found: &fs::Metadata) -> Self {
         Self {
             device: found.dev(),

@@ -23,7 +23,7 @@ pub(super) fn aws(written: &Aws, calls_at_once: usize, findings: &mut Findings) 
         }
     });
     let external_id = findings.check_optional("aws.external_id", written.external_id.as_ref(), external_id);
-    let session_tags = session_tags(&written.session_tags, findings);
+    let session_tags = tags("aws.session_tags", "session tags", &written.session_tags, findings);
     let timeout = findings.check_optional("aws.timeout", written.timeout.as_ref(), |text| {
         texts::duration(text, Duration::from_secs(1), Duration::from_secs(30))
     });
@@ -66,17 +66,23 @@ fn external_id(text: &str) -> Result<String, Problem> {
     }
 }
 
-/// Session tags within the limits of STS: 50 at most, keys of 1 to 128 characters that differ in more than case, values of
-/// at most 256. <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html>
-fn session_tags(written: &Named<At<String>>, findings: &mut Findings) -> Option<Vec<(String, String)>> {
+/// Tags within the limits that STS sets for a session and SageMaker for a resource: 50 at most, keys of 1 to 128 characters
+/// that differ in more than case, values of at most 256. `words` is what they are called.
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html>
+pub(super) fn tags(
+    path: &str,
+    words: &str,
+    written: &Named<At<String>>,
+    findings: &mut Findings,
+) -> Option<Vec<(String, String)>> {
     let mut keys = HashSet::new();
     let mut tags = Vec::new();
     let mut legal = true;
     for (index, (key, value)) in written.iter().enumerate() {
-        let path = format!("aws.session_tags.{}", **key);
+        let path = format!("{path}.{}", **key);
         let checked_key = findings.check(&path, key, |text| {
             if index >= 50 {
-                Err(Problem::new("more than 50 session tags"))
+                Err(Problem::new(format!("more than 50 {words}")))
             } else if text.to_ascii_lowercase().starts_with("aws:") {
                 Err(Problem::new("tag keys that start with `aws:` are reserved by AWS"))
             } else if !keys.insert(text.to_lowercase()) {
@@ -94,7 +100,7 @@ fn session_tags(written: &Named<At<String>>, findings: &mut Findings) -> Option<
     legal.then_some(tags)
 }
 
-fn tag_text(text: &str, longest: usize) -> Result<String, Problem> {
+pub(super) fn tag_text(text: &str, longest: usize) -> Result<String, Problem> {
     let legal = |c: char| c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c);
     if text.chars().count() <= longest && text.chars().all(legal) {
         Ok(text.to_owned())

@@ -1,10 +1,43 @@
-//! Why a sign-in failed, as it is told to the person.
+//! Credentials and sign-ins that do not count, or cannot be checked.
 
+use crate::authn::AuthnError;
 use crate::gateway::failure::Failure;
-use crate::provider::error::SignInError;
+use crate::provider::error::ProviderError;
+use crate::sessions::Unusable;
+use crate::sign_in::SignInError;
 use crate::tokens::error::TokenError;
 use hyper::StatusCode;
 use std::time::Duration;
+
+pub(super) fn authn(error: &AuthnError) -> Failure {
+    if matches!(error, AuthnError::Session { reason: Unusable::RulesDiffer, .. }) {
+        return Failure::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            error.reason(),
+            "The rules here are being changed",
+            "You are signed in, but for some minutes not every server here has the same rules.",
+        )
+        .retry(Duration::from_secs(30))
+        .because(error);
+    }
+    if *error == AuthnError::StateAway {
+        return Failure::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            error.reason(),
+            "Your session cannot be checked right now",
+            "We cannot tell right now whether your session still counts, so nothing was opened.",
+        )
+        .retry(Duration::from_secs(5));
+    }
+    if error.is_unavailable() {
+        return provider_unavailable(error.reason(), error);
+    }
+    Failure {
+        set_cookie: error.clear_cookie().cloned(),
+        ..Failure::new(StatusCode::UNAUTHORIZED, error.reason(), "You are not signed in", format!("{error}."))
+    }
+    .advise("Sign in, or send a valid token.")
+}
 
 pub(super) fn sign_in(error: &SignInError) -> Failure {
     if error.is_unavailable() {
@@ -32,7 +65,7 @@ pub(super) fn sign_in(error: &SignInError) -> Failure {
             format!("Your company's sign-in answered with an error ({error}). It is not something you did."),
         )
         .advise("Try again. If it fails again, send the details below to your platform team."),
-        SignInError::Token(TokenError::Mapping(account)) => Failure {
+        SignInError::Provider(ProviderError::Token(TokenError::Mapping(account))) => Failure {
             anew: Some("Use another account"),
             ..Failure::new(
                 StatusCode::FORBIDDEN,
@@ -60,7 +93,7 @@ pub(super) fn sign_in(error: &SignInError) -> Failure {
     failure.because(error)
 }
 
-pub(super) fn provider_unavailable(reason: &'static str, cause: &impl ToString) -> Failure {
+fn provider_unavailable(reason: &'static str, cause: &impl ToString) -> Failure {
     Failure::new(
         StatusCode::SERVICE_UNAVAILABLE,
         reason,

@@ -1,17 +1,18 @@
 //! The fields of a target, as a destination and the `set` of its rules write them.
 
-use super::Compiler;
+use super::compiler::Compiler;
 use crate::config;
 use crate::config::diagnostics::{Diagnostic, listed};
+use crate::config::file::policy as file;
 use crate::config::located::{At, Location};
-use crate::policy::Kind;
-use crate::policy::blueprint::{Blueprint, TargetPlan};
-use crate::policy::expression::{Joined, Problem};
-use crate::policy::file;
-use crate::policy::template::{Field, Template};
+use crate::policy::apart::{Folds, Opened, Text};
+use crate::policy::blueprint::{Blueprint, Computed, Field, TargetPlan};
+use crate::policy::expression::{Condition, Problem};
+use crate::policy::template::Template;
 use crate::target::{
-    DomainId, ExpiresInSeconds, InvalidName, LandingUri, MlflowAppArn, NotebookInstanceName, PartnerAppArn,
-    Region, RoleArn, SessionExpirationSeconds, SpaceName, TrackingServerName, UserProfileName, arn,
+    DomainId, ExpiresInSeconds, InvalidName, Kind, LandingUri, MlflowAppArn, NotebookInstanceName,
+    PartnerAppArn, Region, RoleArn, SessionExpirationSeconds, SpaceName, TrackingServerName, UserProfileName,
+    arn,
 };
 use std::sync::Arc;
 
@@ -54,26 +55,26 @@ impl Fields {
         }
     }
 
-    /// What says which place is opened, with the key of each field that is computed.
-    pub(super) fn place(&self) -> Vec<Named<'_>> {
-        let fields = [
-            Named::of(self.user_profile_name.as_ref()),
-            Named::of(self.notebook_instance_name.as_ref()),
-            Named::of(self.tracking_server_name.as_ref()),
-            Named::of(self.mlflow_app_arn.as_ref()),
-            Named::of(self.partner_app_arn.as_ref()),
-            Named::of(self.space_name.as_ref()),
-            Named::of(self.domain_id.as_ref()),
+    /// What a rule opens by these fields, for the check that people stay apart.
+    pub(super) fn opened<'r>(&'r self, kind: Kind, condition: &'r Condition, line: u32) -> Opened<'r> {
+        let places = [
+            ("user_profile_name", text(self.user_profile_name.as_ref())),
+            ("notebook_instance_name", text(self.notebook_instance_name.as_ref())),
+            ("tracking_server_name", text(self.tracking_server_name.as_ref())),
+            ("arn", text(self.mlflow_app_arn.as_ref())),
+            ("arn", text(self.partner_app_arn.as_ref())),
+            ("space_name", text(self.space_name.as_ref())),
+            ("domain_id", text(self.domain_id.as_ref())),
         ];
-        fields.into_iter().flatten().collect()
-    }
-
-    /// Where such names are of different places, as far as that is constant.
-    pub(super) fn account_and_region(&self) -> String {
-        let role = constant(self.role_arn.as_ref()).map(RoleArn::as_str);
-        let account = role.and_then(arn::fields).map_or("", |[.., account, _]| account);
-        let region = constant(self.region.as_ref()).map(ToString::to_string);
-        format!("{account} {}\n", region.unwrap_or_default())
+        Opened {
+            condition,
+            line,
+            kind: kind.as_str(),
+            places: places.into_iter().filter_map(|(key, text)| Some((key, text?))).collect(),
+            region: text(self.region.as_ref()),
+            role_arn: text(self.role_arn.as_ref()),
+            domain_id: text(self.domain_id.as_ref()),
+        }
     }
 
     /// An ARN in another partition than the region, by its key.
@@ -172,24 +173,29 @@ impl Compiler<'_> {
         let app = matches!(kind, Kind::MlflowApp);
         let partner = matches!(kind, Kind::PartnerApp);
         Fields {
-            domain_id: self.field(path, "domain_id", set.domain_id.as_ref(), DomainId::parse),
-            user_profile_name: self.user_profile_name(path, set.user_profile_name.as_ref()),
-            space_name: self.field(path, "space_name", set.space_name.as_ref(), SpaceName::parse),
+            domain_id: self.place(path, "domain_id", set.domain_id.as_ref(), DomainId::parse),
+            user_profile_name: self.place(
+                path,
+                "user_profile_name",
+                set.user_profile_name.as_ref(),
+                UserProfileName::parse,
+            ),
+            space_name: self.place(path, "space_name", set.space_name.as_ref(), SpaceName::parse),
             landing_uri: self.field(path, "landing_uri", set.landing_uri.as_ref(), LandingUri::parse),
-            tracking_server_name: self.field(
+            tracking_server_name: self.place(
                 path,
                 "tracking_server_name",
                 set.tracking_server_name.as_ref(),
                 TrackingServerName::parse,
             ),
-            mlflow_app_arn: self.field(path, "arn", set.arn.as_ref().filter(|_| app), MlflowAppArn::parse),
-            partner_app_arn: self.field(
+            mlflow_app_arn: self.place(path, "arn", set.arn.as_ref().filter(|_| app), MlflowAppArn::parse),
+            partner_app_arn: self.place(
                 path,
                 "arn",
                 set.arn.as_ref().filter(|_| partner),
                 PartnerAppArn::parse,
             ),
-            notebook_instance_name: self.field(
+            notebook_instance_name: self.place(
                 path,
                 "notebook_instance_name",
                 set.notebook_instance_name.as_ref(),
@@ -213,6 +219,17 @@ impl Compiler<'_> {
         }
     }
 
+    /// A field that makes a place.
+    fn place<T>(
+        &mut self,
+        path: &str,
+        key: &'static str,
+        written: Option<&At<String>>,
+        parse: fn(&str) -> Result<T, InvalidName>,
+    ) -> Option<Field<T>> {
+        self.judged(path, key, written, parse, |compiler, template| compiler.places.judge(key, template))
+    }
+
     fn field<T>(
         &mut self,
         path: &str,
@@ -220,45 +237,33 @@ impl Compiler<'_> {
         written: Option<&At<String>>,
         parse: fn(&str) -> Result<T, InvalidName>,
     ) -> Option<Field<T>> {
+        self.judged(path, key, written, parse, |_, _| Ok(Folds::default()))
+    }
+
+    fn judged<T>(
+        &mut self,
+        path: &str,
+        key: &'static str,
+        written: Option<&At<String>>,
+        parse: fn(&str) -> Result<T, InvalidName>,
+        judge: impl Fn(&Self, &Template) -> Result<Folds, Problem>,
+    ) -> Option<Field<T>> {
         let written = written?;
         let path = format!("{path}.{key}");
         let template = Template::parse(written, &self.vocabulary, &mut self.gathered);
         let template = template.map_err(|problems| self.problems(&path, written.location, problems)).ok()?;
         let Some(constant) = template.constant() else {
-            return Some(Field::Computed { key, template: Arc::new(template), parse });
+            let judged = judge(self, &template);
+            let folds =
+                judged.map_err(|problem| self.problems(&path, written.location, vec![problem])).ok()?;
+            let patterns = self.places.patterns(&template);
+            return Some(Field::Computed(Arc::new(Computed { key, template, parse, folds, patterns })));
         };
         let value = parse(constant);
         value
             .map(Field::Constant)
             .map_err(|fault| self.problem(&path, written.location, fault.to_string()))
             .ok()
-    }
-
-    /// A profile is a person's home, and AWS compares profile names without case: a name that is computed from several
-    /// values, or in upper case, could be two people's.
-    fn user_profile_name(
-        &mut self,
-        path: &str,
-        written: Option<&At<String>>,
-    ) -> Option<Field<UserProfileName>> {
-        let field = self.field(path, "user_profile_name", written, UserProfileName::parse)?;
-        let Field::Computed { key, template, .. } = field else { return Some(field) };
-        let (is_one_persons, in_any_case) = match template.computed().collect::<Vec<_>>().as_slice() {
-            [only] if only.is_profile_name => (only.joined < Joined::Together, true),
-            [only] if only.is_looked_up => (only.joined < Joined::Together, true),
-            [only] => (only.joined == Joined::Not, false),
-            _ => (false, false),
-        };
-        if !is_one_persons {
-            let message = "a profile name made of several values could be two people's";
-            let help = "write `profile_name(one + '/' + other)`".to_owned();
-            let problem = Problem { character: None, message: message.to_owned(), help: Some(help) };
-            let location = written.map(|written| written.location).unwrap_or_default();
-            self.problems(&format!("{path}.{key}"), location, vec![problem]);
-            return None;
-        }
-        let parse = if in_any_case { UserProfileName::parse } else { lower_case_profile_name };
-        Some(Field::Computed { key, template, parse })
     }
 
     fn seconds<T>(
@@ -281,19 +286,11 @@ impl Compiler<'_> {
     }
 }
 
-/// A field that says which place is opened.
-pub(super) enum Named<'a> {
-    Constant(String),
-    Computed { key: &'static str, template: &'a Template },
-}
-
-impl<'a> Named<'a> {
-    fn of<T: ToString>(field: Option<&'a Field<T>>) -> Option<Self> {
-        Some(match field? {
-            Field::Constant(value) => Self::Constant(value.to_string()),
-            Field::Computed { key, template, .. } => Self::Computed { key, template },
-        })
-    }
+fn text<T: ToString>(field: Option<&Field<T>>) -> Option<Text<'_>> {
+    Some(match field? {
+        Field::Constant(value) => Text::Constant(value.to_string()),
+        Field::Computed(computed) => Text::Computed(&computed.template),
+    })
 }
 
 fn constant<T>(field: Option<&Field<T>>) -> Option<&T> {
@@ -301,15 +298,6 @@ fn constant<T>(field: Option<&Field<T>>) -> Option<&T> {
         Some(Field::Constant(value)) => Some(value),
         _ => None,
     }
-}
-
-fn lower_case_profile_name(text: &str) -> Result<UserProfileName, InvalidName> {
-    if text.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        let allowed = "a computed profile name is lower case, since AWS compares it without case; \
-                       `profile_name(…)` keeps people apart";
-        return Err(InvalidName { found: text.to_owned(), allowed });
-    }
-    UserProfileName::parse(text)
 }
 
 fn allowed(kind: Kind) -> &'static [&'static str] {

@@ -2,9 +2,9 @@
 //! be seen is an error now instead of a denial later.
 
 use super::functions::Patterns;
-use super::joined::Joined;
-use super::signature::VARIABLES;
-use super::{Problem, Vocabulary};
+use super::problem::Problem;
+use super::signature::{Type, VARIABLES};
+use super::vocabulary::Vocabulary;
 use crate::config::diagnostics::did_you_mean_or_all;
 use cel::IdedExpr;
 use cel::common::ast::{
@@ -15,55 +15,11 @@ use cel::common::ast::{
 /// thread has 2 MB.
 const DEEPEST: usize = 24;
 
-/// What is known of a value before there is one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Type {
-    Any,
-    Bool,
-    Number,
-    String,
-    /// A string that `profile_name` made. Text joined to it could make two people's names meet.
-    ProfileName,
-    List,
-    Map,
-    Null,
-}
-
-impl Type {
-    pub(super) fn words(self) -> &'static str {
-        match self {
-            Self::Any => "a value",
-            Self::Bool => "a boolean",
-            Self::Number => "a number",
-            Self::String | Self::ProfileName => "a string",
-            Self::List => "a list",
-            Self::Map => "a map",
-            Self::Null => "null",
-        }
-    }
-
-    /// Whether a value of this type may be one of `other`.
-    pub(super) fn may_be(self, other: Self) -> bool {
-        self == other || self == Self::Any || other == Self::Any || self.is_string() && other.is_string()
-    }
-
-    fn is_string(self) -> bool {
-        matches!(self, Self::String | Self::ProfileName)
-    }
-}
-
 pub(super) struct Check<'a> {
     pub(super) vocabulary: &'a Vocabulary<'a>,
     pub(super) positions: &'a SourceInfo,
     pub(super) patterns: &'a mut Patterns,
     pub(super) problems: Vec<Problem>,
-    /// The person's realm or issuer was asked for.
-    pub(super) names_realm: bool,
-    pub(super) joined: Joined,
-    /// Those of each `local_part(…)`.
-    pub(super) domains: Vec<String>,
-    /// How many `profile_name(…)` have one.
-    pub(super) prefixes: usize,
     /// The variable of the comprehension around, and what is known of it.
     bound: Option<(String, Type)>,
     /// The `map(…)` so far.
@@ -77,19 +33,7 @@ impl<'a> Check<'a> {
         positions: &'a SourceInfo,
         patterns: &'a mut Patterns,
     ) -> Self {
-        Self {
-            vocabulary,
-            positions,
-            patterns,
-            problems: Vec::new(),
-            names_realm: false,
-            joined: Joined::default(),
-            domains: Vec::new(),
-            prefixes: 0,
-            bound: None,
-            maps: 0,
-            depth: 0,
-        }
+        Self { vocabulary, positions, patterns, problems: Vec::new(), bound: None, maps: 0, depth: 0 }
     }
 
     /// The type of an expression; what is wrong with it is added to the problems.
@@ -138,7 +82,6 @@ impl<'a> Check<'a> {
         {
             return if bound == name { *found } else { Type::Any };
         }
-        self.names_realm |= matches!(name, "realm" | "issuer");
         if name == "client_ip" && !self.vocabulary.client_ip_known {
             let help = "set `trusted_proxies` or `listen.direct_clients`";
             self.problem_with_help(at, "`client_ip` can never be known", Some(help.to_owned()));
@@ -209,22 +152,8 @@ impl<'a> Check<'a> {
             (operators::NEGATE, [operand]) => self.operand(call, operand, &[Type::Number]),
             (operators::CONDITIONAL, [condition, yes, no]) => {
                 self.operand(call, condition, &[Type::Bool]);
-                let from_table = [yes, no].map(is_lookup);
                 let (yes, no) = (self.expression(yes), self.expression(no));
-                if yes == Type::ProfileName || no == Type::ProfileName {
-                    let is_safe = |branch, from_table| branch == Type::ProfileName || from_table;
-                    if !is_safe(yes, from_table[0]) || !is_safe(no, from_table[1]) {
-                        self.problem(
-                            at,
-                            "one branch is a `profile_name(…)`, so the other has to be one, too",
-                        );
-                    }
-                    Type::ProfileName
-                } else if yes == no {
-                    yes
-                } else {
-                    Type::Any
-                }
+                if yes == no { yes } else { Type::Any }
             }
             (operators::EQUALS | operators::NOT_EQUALS, [left, right]) => self.equality(at, left, right),
             (
@@ -239,7 +168,7 @@ impl<'a> Check<'a> {
                 self.expression(right);
                 Type::Any
             }
-            (operators::ADD, [left, right]) => self.sum(at, call, left, right),
+            (operators::ADD, [left, right]) => self.sum(call, left, right),
             (
                 operators::SUBSTRACT | operators::MULTIPLY | operators::DIVIDE | operators::MODULO,
                 [left, right],
@@ -297,7 +226,7 @@ impl<'a> Check<'a> {
 
     fn membership(&mut self, at: &IdedExpr, value: &IdedExpr, container: &IdedExpr) -> Type {
         let (found, inside) = (self.expression(value), self.expression(container));
-        if inside.is_string() {
+        if inside == Type::String {
             self.problem(at, "`in` asks a list: for a part of a string, write text.contains('part')");
         } else if !(inside.may_be(Type::List) || inside.may_be(Type::Map)) {
             self.problem(at, format!("`in` does not ask {}", inside.words()));
@@ -309,18 +238,8 @@ impl<'a> Check<'a> {
         Type::Bool
     }
 
-    fn sum(&mut self, at: &IdedExpr, call: &CallExpr, left: &IdedExpr, right: &IdedExpr) -> Type {
+    fn sum(&mut self, call: &CallExpr, left: &IdedExpr, right: &IdedExpr) -> Type {
         let (first, second) = self.pair(call, left, right);
-        if first == Type::ProfileName || second == Type::ProfileName {
-            self.problem_with_help(
-                at,
-                "a profile name must not be joined with other text",
-                Some(PREFIX_HELP.into()),
-            );
-        }
-        if first.may_be(Type::String) && second.may_be(Type::String) {
-            self.joined = self.joined.max(Joined::of(left, right));
-        }
         if first == Type::Any { second } else { first }
     }
 
@@ -344,9 +263,6 @@ impl<'a> Check<'a> {
     }
 }
 
-pub(in crate::policy) const PREFIX_HELP: &str =
-    "write `profile_name('prefix', text)`, which keeps names apart";
-
 /// Whether it is a `map`; `filter` adds what was there.
 fn makes_elements(comprehension: &ComprehensionExpr) -> bool {
     let step = match &comprehension.loop_step.expr {
@@ -363,10 +279,6 @@ fn makes_elements(comprehension: &ComprehensionExpr) -> bool {
         && !added.is_some_and(
             |added| matches!(&added.expr, Expr::List(list) if list.elements.iter().all(is_variable)),
         )
-}
-
-pub(super) fn is_lookup(expression: &IdedExpr) -> bool {
-    matches!(&expression.expr, Expr::Call(call) if call.func_name == "lookup")
 }
 
 fn is_groups(expression: &IdedExpr) -> bool {

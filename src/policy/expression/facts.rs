@@ -2,8 +2,8 @@
 
 use super::functions::Library;
 use super::text_list::TextList;
-use crate::policy::Question;
-use crate::provider::principal::Groups;
+use crate::policy::question::Question;
+use crate::provider::principal::{Groups, Principal};
 use cel::Context;
 use cel::common::types::{
     CelBool, CelDouble, CelInt, CelList, CelMap, CelMapKey, CelNull, CelString, CelUInt,
@@ -47,6 +47,10 @@ impl<'a> Facts<'a> {
     /// Whether the rule has asked for groups that the provider left out.
     pub(in crate::policy) fn missed_groups(&self) -> bool {
         self.missed_groups.load(Ordering::Relaxed)
+    }
+
+    pub(in crate::policy) fn principal(&self) -> &Principal {
+        self.question.principal
     }
 
     /// Where expressions are evaluated.

@@ -1,5 +1,6 @@
 //! The functions that expressions may call beside CEL's own.
 
+use crate::policy::join::join;
 use crate::policy::lookup::Table;
 use crate::policy::profile_name::{Prefix, prefixed_profile_name, profile_name};
 use cel::common::types::CelString;
@@ -44,6 +45,9 @@ impl Library {
             value.ok_or_else(|| failure("lookup", format!("`{table}` has no such key")))
         })?;
         context.add_function("profile_name", name_of_profile)?;
+        context.add_function("join", joined)?;
+        // It says something to the check of the configuration, and changes nothing.
+        context.add_function("shared_by", |text: Text| text.as_str().to_owned())?;
         Ok(Self(context))
     }
 
@@ -102,6 +106,14 @@ fn name_of_profile(call: &FunctionContext<'_, '_>, first: Text) -> Answer<Value>
         }
     };
     name.map(|name| Value::from(name.as_str())).ok_or_else(|| failure("profile_name", "the text is empty"))
+}
+
+/// `join(one, other, …)`
+fn joined(call: &FunctionContext<'_, '_>) -> Answer<Value> {
+    let texts = call.args.iter().map(|argument| argument.downcast_ref::<CelString<'_>>());
+    let texts: Option<Vec<&CelString<'_>>> = texts.collect();
+    let texts = texts.ok_or_else(|| failure("join", "a value is not a string"))?;
+    Ok(Value::from(join(texts.iter().map(|text| text.inner()))))
 }
 
 fn failure(function: &str, reason: impl ToString) -> ExecutionError {

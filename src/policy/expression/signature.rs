@@ -1,6 +1,35 @@
 //! What an expression may name and call: there is nothing else.
 
-use super::check::Type;
+/// What is known of a value before there is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Type {
+    Any,
+    Bool,
+    Number,
+    String,
+    List,
+    Map,
+    Null,
+}
+
+impl Type {
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Any => "a value",
+            Self::Bool => "a boolean",
+            Self::Number => "a number",
+            Self::String => "a string",
+            Self::List => "a list",
+            Self::Map => "a map",
+            Self::Null => "null",
+        }
+    }
+
+    /// Whether a value of this type may be one of `other`.
+    pub(super) fn may_be(self, other: Self) -> bool {
+        self == other || self == Self::Any || other == Self::Any
+    }
+}
 
 pub(super) const VARIABLES: [(&str, Type); 6] = [
     ("user", Type::String),
@@ -52,7 +81,7 @@ pub(super) enum Parameter {
 
 const TEXT: Parameter = Parameter::Is(&[Type::String]);
 
-pub(super) const FUNCTIONS: [Function; 11] = [
+pub(super) const FUNCTIONS: [Function; 15] = [
     method("contains", &[TEXT, Parameter::Part], Type::Bool, "text.contains(part)"),
     method("endsWith", &[TEXT, Parameter::Part], Type::Bool, "text.endsWith(part)"),
     method("startsWith", &[TEXT, Parameter::Part], Type::Bool, "text.startsWith(part)"),
@@ -60,8 +89,12 @@ pub(super) const FUNCTIONS: [Function; 11] = [
     global("in_cidr", &[TEXT, Parameter::Network], Type::Bool, "in_cidr(ip, 'network')"),
     global("local_part", &[TEXT, Parameter::Domain], Type::String, "local_part(email, 'domain')"),
     global("lookup", &[Parameter::Table, TEXT], Type::String, "lookup('table', key)"),
-    global("profile_name", &[TEXT], Type::ProfileName, "profile_name(text)"),
-    global("profile_name", &[Parameter::Prefix, TEXT], Type::ProfileName, "profile_name('prefix', text)"),
+    global("profile_name", &[TEXT], Type::String, "profile_name(text)"),
+    global("profile_name", &[Parameter::Prefix, TEXT], Type::String, "profile_name('prefix', text)"),
+    global("join", &[TEXT, TEXT], Type::String, "join(one, other)"),
+    global("join", &[TEXT, TEXT, TEXT], Type::String, "join(one, other, third)"),
+    global("join", &[TEXT, TEXT, TEXT, TEXT], Type::String, "join(one, other, third, fourth)"),
+    global("shared_by", &[TEXT], Type::String, "shared_by(text)"),
     either("matches", &[TEXT, Parameter::Pattern], Type::Bool, "matches(text, 'pattern')"),
     either("size", &[Parameter::Is(&[Type::List, Type::Map, Type::String])], Type::Number, "size(list)"),
 ];

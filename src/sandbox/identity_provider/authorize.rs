@@ -1,11 +1,13 @@
 //! The authorization endpoint: checks the request, asks who is there, answers with a code.
 
+use super::chooser;
+use super::provider::{CODE_LIFETIME, IdentityProvider, Parameters, with_query};
 use super::sessions::{Code, Consent};
-use super::{CODE_LIFETIME, IdentityProvider, Parameters, chooser, with_query};
 use crate::sandbox::http::{self, Reply, Request};
+use crate::sandbox::lock::lock;
 use crate::sandbox::pages;
 use crate::sandbox::people::Person;
-use crate::sandbox::{lock, random};
+use crate::sandbox::random;
 use hyper::{Method, StatusCode};
 use maud::html;
 

@@ -1,6 +1,6 @@
 //! Client authentication at the token endpoint (RFC 6749, section 2.3.1).
 
-use super::{Client, Parameters};
+use super::provider::{Client, Parameters};
 use crate::sandbox::http::Request;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::Engine;

@@ -1,11 +1,12 @@
 //! Sign-out that the gateway starts (OpenID Connect RP-Initiated Logout 1.0), and word of it to the gateway (Back-Channel
 //! Logout 1.0).
 
-use super::{IdentityProvider, Parameters, with_query};
+use super::provider::{IdentityProvider, Parameters, with_query};
 use crate::http_client::HttpClient;
 use crate::sandbox::http::{self, Reply, Request};
 use crate::sandbox::keys::Token;
-use crate::sandbox::{lock, pages};
+use crate::sandbox::lock::lock;
+use crate::sandbox::pages;
 use hyper::{Method, StatusCode};
 use maud::html;
 use serde_json::Value;

@@ -1,7 +1,8 @@
 //! Codes, refresh tokens and access tokens that are still good for something.
 
 use crate::clock::UnixSeconds;
-use crate::sandbox::{lock, random};
+use crate::sandbox::lock::lock;
+use crate::sandbox::random;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
 

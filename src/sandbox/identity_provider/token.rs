@@ -1,8 +1,8 @@
 //! The token endpoint and UserInfo.
 
 use super::client::ClientError;
+use super::provider::{IdentityProvider, Parameters, REFRESH_LIFETIME, TOKEN_LIFETIME, failure};
 use super::sessions::Consent;
-use super::{IdentityProvider, Parameters, REFRESH_LIFETIME, TOKEN_LIFETIME, failure};
 use crate::sandbox::http::{self, Reply, Request, set};
 use crate::sandbox::keys::{Token, put};
 use aws_lc_rs::digest;

@@ -1,6 +1,7 @@
 //! What exists in the sandbox's AWS. Every account that a caller comes from holds the same resources, in every region.
 
 use super::error::Error;
+use super::mlflow::{MlflowServers, Sort, app_id};
 use super::operation::{Operation, Resource};
 use serde_json::{Value, json};
 
@@ -37,9 +38,7 @@ const DOMAINS: [Domain; 3] = [
     },
 ];
 /// Name, and whether it is running.
-const TRACKING_SERVERS: [(&str, bool); 3] = [("experiments", true), ("risk", true), ("archive", false)];
 const NOTEBOOKS: [(&str, bool); 2] = [("grace-notebook", true), ("old-notebook", false)];
-const MLFLOW_APP: (&str, &str) = ("mlflow-app/app-EXPERIMENTS1", "experiments");
 const PARTNER_APP: (&str, &str) = ("partner-app/app-COMET0000001", "comet");
 
 const IN_SERVICE: &str = "InService";
@@ -62,7 +61,13 @@ pub(super) struct Whims {
 }
 
 /// Looks the operation's resource up by the ARN that IAM judged.
-pub(super) fn find(operation: &Operation, region: &str, account: &str, whims: Whims) -> Result<Found, Error> {
+pub(super) fn find(
+    operation: &Operation,
+    region: &str,
+    account: &str,
+    whims: Whims,
+    mlflow: &MlflowServers,
+) -> Result<Found, Error> {
     let arn = operation.resource.arn(region, account);
     let here = |resource: &str| format!("arn:aws:sagemaker:{region}:{account}:{resource}");
     match &operation.resource {
@@ -83,19 +88,18 @@ pub(super) fn find(operation: &Operation, region: &str, account: &str, whims: Wh
             user_profile(operation, domain(domain_id)?, name, &arn, whims)
         }
         Resource::TrackingServer { name } => {
-            let running = running(&TRACKING_SERVERS, name, whims)
-                .ok_or_else(|| Error::not_found(&format!("MLflow tracking server {name}")))?;
-            let (status, active) = if running { ("Created", "Active") } else { ("Stopped", "Inactive") };
-            Ok(Found {
-                description: json!({
-                    "TrackingServerArn": arn, "TrackingServerName": name, "TrackingServerStatus": status,
-                    "IsActive": active, "TrackingServerSize": "Small", "MlflowVersion": "3.0.0",
-                    "ArtifactStoreUri": "s3://sandbox-artifacts/mlflow", "CreationTime": CREATED,
-                    "RoleArn": format!("arn:aws:iam::{account}:role/mlflow"),
-                    "TrackingServerUrl": format!("https://t-sandbox.{region}.experiments.sagemaker.aws"),
-                }),
-                unusable: (!running).then(|| format!("The tracking server {name} is not active: {status}")),
-            })
+            let found = mlflow.describe(Sort::TrackingServer, name, region, account);
+            let (mut description, mut status) =
+                found.ok_or_else(|| Error::not_found(&format!("MLflow tracking server {name}")))?;
+            if whims.stopped {
+                status = "Stopped";
+                description["TrackingServerStatus"] = json!(status);
+                description["IsActive"] = json!("Inactive");
+            }
+            let is_active = description["IsActive"] == "Active";
+            let unusable =
+                (!is_active).then(|| format!("The tracking server {name} is not active: {status}"));
+            Ok(Found { description, unusable })
         }
         Resource::NotebookInstance { name } => {
             // The operation declares no ResourceNotFound.
@@ -113,14 +117,16 @@ pub(super) fn find(operation: &Operation, region: &str, account: &str, whims: Wh
                     .then(|| format!("The notebook instance {name} is not in service: {status}")),
             })
         }
-        Resource::MlflowApp { .. } if arn == here(MLFLOW_APP.0) => Ok(Found {
-            description: json!({
-                "Arn": arn, "Name": MLFLOW_APP.1, "Status": "Created", "MlflowVersion": "3.4",
-                "ArtifactStoreUri": "s3://sandbox-artifacts/mlflow-app", "CreationTime": CREATED,
-                "RoleArn": format!("arn:aws:iam::{account}:role/mlflow"),
-            }),
-            unusable: None,
-        }),
+        Resource::MlflowApp { arn } => {
+            let found = app_id(arn).and_then(|(in_account, in_region, id)| {
+                let is_here = (in_account.as_str(), in_region.as_str()) == (account, region);
+                is_here.then(|| mlflow.describe(Sort::App, &id, region, account)).flatten()
+            });
+            let (description, status) =
+                found.ok_or_else(|| Error::not_found(&format!("MLflow app {arn}")))?;
+            let is_ready = matches!(status, "Created" | "Updated");
+            Ok(Found { description, unusable: (!is_ready).then(|| format!("The MLflow app is {status}")) })
+        }
         Resource::PartnerApp { .. } if arn == here(PARTNER_APP.0) => Ok(Found {
             description: json!({
                 "Arn": arn, "Name": PARTNER_APP.1, "Type": "comet", "Status": "Available", "AuthType": "IAM",
@@ -129,7 +135,6 @@ pub(super) fn find(operation: &Operation, region: &str, account: &str, whims: Wh
             }),
             unusable: None,
         }),
-        Resource::MlflowApp { arn } => Err(Error::not_found(&format!("MLflow app {arn}"))),
         Resource::PartnerApp { arn } => Err(Error::not_found(&format!("Partner app {arn}"))),
     }
 }

@@ -85,6 +85,23 @@ impl<'a> Input<'a> {
         Ok(u64::try_from(number).ok())
     }
 
+    pub(super) fn flag(&mut self, name: &str) -> Result<(), Error> {
+        match self.members.get(name) {
+            None | Some(Value::Null | Value::Bool(_)) => Ok(()),
+            Some(value) => Err(wrong_kind(value, "a Boolean")),
+        }
+    }
+
+    pub(super) fn one_of(&mut self, name: &str, words: &[&str]) -> Result<(), Error> {
+        let Some(value) = self.members.get(name).filter(|value| !value.is_null()) else { return Ok(()) };
+        let Value::String(text) = value else { return Err(wrong_kind(value, "a String")) };
+        if !words.contains(&text.as_str()) {
+            let constraint = format!("Member must satisfy enum value set: [{}]", words.join(", "));
+            self.violate(&format!("'{text}'"), name, &constraint);
+        }
+        Ok(())
+    }
+
     pub(super) fn finish(self) -> Result<(), Error> {
         let count = self.violations.len();
         if count == 0 {

@@ -2,6 +2,7 @@
 
 use super::error::Error;
 use super::input::{Input, Patterns, Text};
+use super::mlflow;
 use serde_json::{Map, Value};
 
 /// A valid input.
@@ -62,9 +63,7 @@ const fn text(min: usize, max: usize, pattern: &'static str) -> Text {
 
 const DOMAIN_ID: Text = text(0, 63, "d-(-*[a-z0-9]){1,61}");
 const PROFILE_NAME: Text = text(0, 63, "[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}");
-const SERVER_NAME: Text = text(1, 256, "[a-zA-Z0-9](-*[a-zA-Z0-9]){0,255}");
 const NOTEBOOK_NAME: Text = text(0, 63, "[a-zA-Z0-9](-*[a-zA-Z0-9])*");
-const MLFLOW_APP_ARN: Text = text(1, 128, r"arn:aws[a-z\-]*:sagemaker:[a-z0-9\-]*:[0-9]{12}:mlflow-app/.*");
 const PARTNER_APP_ARN: Text =
     text(1, 128, r"arn:aws[a-z\-]*:sagemaker:[a-z0-9\-]*:[0-9]{12}:partner-app\/app-[A-Z0-9]{12}");
 const LANDING_URI: Text = Text { min: 0, max: 1023, pattern: None };
@@ -78,8 +77,9 @@ const LANDING_FORMS: [&str; 6] = [
 ];
 
 pub(super) fn patterns() -> Result<Patterns, regex::Error> {
-    let texts = [DOMAIN_ID, PROFILE_NAME, SERVER_NAME, NOTEBOOK_NAME, MLFLOW_APP_ARN, PARTNER_APP_ARN];
-    Patterns::compile(&texts.map(|text| text.pattern.unwrap_or_default()))
+    let texts = [DOMAIN_ID, PROFILE_NAME, NOTEBOOK_NAME, PARTNER_APP_ARN];
+    let patterns = texts.iter().filter_map(|text| text.pattern).chain(mlflow::patterns());
+    Patterns::compile(&patterns.collect::<Vec<_>>())
 }
 
 impl Operation {
@@ -96,12 +96,12 @@ impl Operation {
                 name: input.required("UserProfileName", PROFILE_NAME)?,
             },
             Kind::TrackingServer => {
-                Resource::TrackingServer { name: input.required("TrackingServerName", SERVER_NAME)? }
+                Resource::TrackingServer { name: input.required("TrackingServerName", mlflow::SERVER_NAME)? }
             }
             Kind::NotebookInstance => {
                 Resource::NotebookInstance { name: input.required("NotebookInstanceName", NOTEBOOK_NAME)? }
             }
-            Kind::MlflowApp => Resource::MlflowApp { arn: input.required("Arn", MLFLOW_APP_ARN)? },
+            Kind::MlflowApp => Resource::MlflowApp { arn: input.required("Arn", mlflow::APP_ARN)? },
             Kind::PartnerApp => Resource::PartnerApp { arn: input.required("Arn", PARTNER_APP_ARN)? },
         };
         let presign = if *presigns { Some(Presign::read(&mut input, *kind)?) } else { None };

@@ -1,5 +1,4 @@
-//! From when until when a certificate is valid: RFC 5280, section 4.1.2.5. The only thing here that needs to be known of a
-//! certificate and that the TLS library keeps to itself.
+//! The validity of a certificate: RFC 5280, section 4.1.2.5. The TLS library does not expose it.
 
 use std::time::{Duration, SystemTime};
 
@@ -15,7 +14,7 @@ const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
 
 impl Validity {
-    /// Of a certificate in DER. `None` where it is none.
+    /// Reads a certificate in DER. `None` if it is not one.
     pub(super) fn of(certificate: &[u8]) -> Option<Self> {
         let (SEQUENCE, certificate, _) = element(certificate)? else { return None };
         let (SEQUENCE, signed, _) = element(certificate)? else { return None };
@@ -35,7 +34,7 @@ impl Validity {
         (self.not_before..=self.not_after).contains(&now)
     }
 
-    /// Why the certificate is not valid, or soon will not be.
+    /// Why the certificate is not valid, or will not be soon.
     pub fn complaint(&self, now: SystemTime) -> Option<String> {
         const SOON: Duration = Duration::from_secs(7 * 24 * 60 * 60);
         let at = |time| humantime::format_rfc3339_seconds(time);
@@ -51,7 +50,7 @@ impl Validity {
     }
 }
 
-/// Tag, content and what follows. Lengths of more than three bytes are no certificate's.
+/// Tag, content and rest. No certificate has a length of more than three bytes.
 fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&[tag, length], rest) = bytes.split_first_chunk::<2>()?;
     let (length, rest) = match length {

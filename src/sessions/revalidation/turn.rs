@@ -2,13 +2,13 @@
 
 use super::{Cause, Outcome, PATIENCE, Revalidation};
 use crate::audit::Event;
-use crate::provider::error::SignInError;
+use crate::provider::error::ProviderError;
 use crate::provider::principal::{Groups, Principal, states};
 use crate::sessions::Sessions;
 use crate::sessions::content::Content;
 use crate::sessions::record::Record;
 use crate::sessions::revocation::Ended;
-use crate::state::{Away, Key, Room};
+use crate::state::{Key, Namespace, Unavailable};
 use crate::tokens::claims::Expected;
 use std::time::Duration;
 
@@ -20,10 +20,10 @@ const LONGEST_TURN: Duration = Duration::from_secs(45);
 /// Why asking again gave nothing.
 pub(super) enum Refusal {
     /// The provider does not stand by the session: the word for the audit trail, and what it answered.
-    Withdrawn(&'static str, Option<SignInError>),
+    Withdrawn(&'static str, Option<ProviderError>),
     /// It is about us, not the person. Ending sessions at once would lock everybody out for a mistake of ours.
-    Misconfigured(SignInError),
-    Unavailable(SignInError),
+    Misconfigured(ProviderError),
+    Unavailable(ProviderError),
     StateAway,
 }
 
@@ -31,7 +31,7 @@ impl Sessions {
     /// Asks the provider, unless another replica does: then its answer is waited for.
     pub(super) async fn take_turn(&self, revalidation: &Revalidation, content: &Content) -> Outcome {
         let Ok(_permit) = revalidation.asking.acquire().await else { return Outcome::Failed(Cause::Untold) };
-        let turn = Key::new(Room::Lock, &["revalidation", content.id.as_str()]);
+        let turn = Key::new(Namespace::Lock, &["revalidation", content.id.as_str()]);
         match self.state.put_new(&turn, b"", LONGEST_TURN).await {
             Ok(true) => {
                 let outcome = self.ask(revalidation, content).await;
@@ -40,7 +40,7 @@ impl Sessions {
                 outcome
             }
             Ok(false) => self.wait_for_other(revalidation, content).await,
-            Err(Away) => self.not_confirmed(revalidation, content, Refusal::StateAway).await,
+            Err(Unavailable) => self.not_confirmed(revalidation, content, Refusal::StateAway).await,
         }
     }
 
@@ -68,7 +68,7 @@ impl Sessions {
         let mut record = match self.records.load(&content.id).await {
             Ok(Some(record)) => record,
             Ok(None) => return Outcome::Failed(Cause::Untold),
-            Err(Away) => return self.not_confirmed(revalidation, content, Refusal::StateAway).await,
+            Err(Unavailable) => return self.not_confirmed(revalidation, content, Refusal::StateAway).await,
         };
         if let Some(text) = &record.content
             && let Some(noted) = Content::parse(text)
@@ -115,7 +115,7 @@ impl Sessions {
                 Outcome::Failed(Cause::Outage(error.reason()))
             }
             Refusal::StateAway => {
-                revalidation.unanswered(&Away.to_string());
+                revalidation.unanswered(&Unavailable.to_string());
                 Outcome::Failed(Cause::Outage("state-away"))
             }
         }
@@ -168,7 +168,7 @@ impl Sessions {
                 confirmed.validated = now;
                 let text = confirmed.to_text();
                 record.content = Some(text.clone());
-                self.records.store(record, until, now).await.map_err(|Away| Refusal::StateAway)?;
+                self.records.store(record, until, now).await.map_err(|Unavailable| Refusal::StateAway)?;
                 Ok(text)
             }
             Err(refusal) => {
@@ -197,7 +197,7 @@ impl Sessions {
         revalidation: &Revalidation,
         content: &Content,
         reason: &'static str,
-        error: Option<&SignInError>,
+        error: Option<&ProviderError>,
     ) {
         // Where the state is away, this replica at least knows, and the record's refresh token is void for the others.
         let everywhere = self.end(Ended::Session(content.id.as_str())).await.is_ok();
@@ -209,8 +209,8 @@ impl Sessions {
     }
 }
 
-impl From<SignInError> for Refusal {
-    fn from(error: SignInError) -> Self {
+impl From<ProviderError> for Refusal {
+    fn from(error: ProviderError) -> Self {
         if error.is_outage() {
             Self::Unavailable(error)
         } else if error.is_about_the_client() {

@@ -2,7 +2,7 @@
 
 use crate::provider::principal::Principal;
 use crate::sessions::seal::{Purpose, Sealer};
-use crate::state::{Key, Room, State};
+use crate::state::{Key, Namespace, State};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,5 +61,5 @@ impl Hints {
 
 fn key(principal: &Principal, provider_session: Option<&str>) -> Key {
     let session = provider_session.unwrap_or_default();
-    Key::new(Room::IdToken, &[&principal.issuer, &principal.subject, session])
+    Key::new(Namespace::IdToken, &[&principal.issuer, &principal.subject, session])
 }

@@ -7,7 +7,8 @@ use crate::config::ValkeyConfig;
 use crate::config::secrets::{SecretError, VALKEY_AUTHORITIES, VALKEY_URL};
 use crate::digest::{Sha256, of_parts};
 use crate::http_client::client_tls;
-use crate::state::{Away, Means};
+use crate::state::means::Means;
+use crate::state::unavailable::Unavailable;
 use prometheus_client::metrics::gauge::Gauge;
 use redis::aio::MultiplexedConnection;
 use redis::{
@@ -150,9 +151,9 @@ impl Link {
 
     /// One command, in its time. Whatever goes wrong with it, the connection is not trusted any more,
     /// unless the server says itself what it lacks.
-    pub(super) async fn ask<T: FromRedisValue>(&self, command: Cmd) -> Result<T, Away> {
+    pub(super) async fn ask<T: FromRedisValue>(&self, command: Cmd) -> Result<T, Unavailable> {
         let connection = self.current.borrow().clone();
-        let Some(mut connection) = connection else { return Err(Away) };
+        let Some(mut connection) = connection else { return Err(Unavailable) };
         let answer = in_time(self.timeout, async {
             let _slot = self.slots.acquire().await;
             command.query_async(&mut connection.redis).await
@@ -162,12 +163,12 @@ impl Link {
             // It takes no writes for want of memory, and still answers.
             Err(Cause::Refused(code)) if code == OUT_OF_MEMORY => {
                 tracing::warn!("state.full: the server has no memory left");
-                Err(Away)
+                Err(Unavailable)
             }
             Err(cause) => {
                 // Of several, the first is told.
                 _ = connection.broken.try_send(cause);
-                Err(Away)
+                Err(Unavailable)
             }
         }
     }

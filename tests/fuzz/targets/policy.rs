@@ -1,13 +1,12 @@
 //! Policies as the targets need them: in the written form, without the YAML around it.
 
 use postern::config::diagnostics::Diagnostic;
+use postern::config::file::policy::{Destination, NotebookInstance, PolicyFile, Rule, Target};
 use postern::config::located::{At, Named};
-use postern::policy::Policy;
 use postern::policy::compile::{CompileContext, compile};
-use postern::policy::file::{Destination, NotebookInstance, PolicyFile, Rule, Target};
+use postern::policy::{Issuer, Policy};
 use postern::target::Region;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// A destination that one rule opens, of this kind and without deep links.
 pub(super) fn destination(target: Target, name: &str, rules: Vec<At<Rule>>) -> (At<String>, Destination) {
@@ -46,14 +45,13 @@ fn empty(name: &str) -> Rule {
 
 pub(super) fn compiled(destinations: Vec<(At<String>, Destination)>) -> Result<Policy, Vec<Diagnostic>> {
     let region = Region::parse("eu-west-1").unwrap();
-    let issuers = [Arc::from("corp")];
+    let issuers = [Issuer { name: "corp".into(), realm: "corp".into(), user_domains: None }];
     let context = CompileContext {
         region: &region,
         role_arn: None,
         endpoint_url: None,
         trusted_proxies: &[],
         client_ip_known: true,
-        several_realms: false,
         issuers: &issuers,
         default_issuer: None,
         tables: &BTreeMap::new(),

@@ -2,9 +2,9 @@
 
 use postern::config::diagnostics::{Diagnostic, Severity, Source};
 use postern::config::{Loaded, load_text};
+use postern::policy::Issuer;
 use postern::policy::compile::{CompileContext, compile};
 use std::path::Path;
-use std::sync::Arc;
 
 /// No file that a configuration names is there.
 const NOWHERE: &str = "/nonexistent/postern";
@@ -39,13 +39,12 @@ pub(super) fn check(input: &[u8]) {
 /// What the rules' compilation finds.
 fn faults(loaded: &Loaded) -> Vec<Diagnostic> {
     let gateway = &loaded.gateway;
-    let issuers: Vec<_> = gateway.issuers.iter().map(|issuer| Arc::clone(&issuer.name)).collect();
+    let issuers: Vec<_> = gateway.issuers.iter().map(Issuer::from).collect();
     let context = CompileContext {
         region: &gateway.aws.region,
         role_arn: gateway.aws.role_arn.as_ref(),
         endpoint_url: gateway.aws.endpoint_url.as_ref(),
         trusted_proxies: &gateway.trusted_proxies,
-        several_realms: gateway.sole_realm().is_none(),
         client_ip_known: gateway.listen.direct_clients || !gateway.trusted_proxies.is_empty(),
         issuers: &issuers,
         default_issuer: gateway.sign_in.as_ref().map(|sign_in| &sign_in.issuer),

@@ -89,6 +89,8 @@ fn paths(text: &str) -> Vec<Vec<&str>> {
     let mut at = 0;
     while at < tokens.len() {
         let continues = at > 0 && matches!(tokens[at - 1], "::" | ".");
+        // `pub(in crate::…)` says who may import, and imports nothing.
+        let continues = continues || (at > 1 && tokens[at - 2..at] == ["(", "in"]);
         if is_name(tokens[at]) && tokens.get(at + 1) == Some(&"::") && !continues {
             at = branches(&tokens, at, &mut Vec::new(), &mut paths);
         } else {

@@ -13,7 +13,7 @@ const CASES: &[Case] = &[
         "limits:",
         "limts:",
         &[
-            "37:1 limts: unknown key `limts`; allowed: `admin`, `aliases`, `audit`, `aws`, `branding`, `credentials`, `deny`, `destinations`, `drain`, `insecure_trust_everyone`, `issuers`, `limits`, `listen`, `lookups`, `portal`, `public_url`, `session`, `sign_in`, `state`, `tests`, `trusted_proxies` | did you mean `limits`?",
+            "37:1 limts: unknown key `limts`; allowed: `admin`, `aliases`, `audit`, `aws`, `branding`, `credentials`, `deny`, `destinations`, `drain`, `insecure_trust_everyone`, `issuers`, `limits`, `listen`, `lookups`, `mlflow_apps`, `mlflow_tracking_servers`, `portal`, `public_url`, `session`, `sign_in`, `state`, `tests`, `trusted_proxies` | did you mean `limits`?",
         ],
     ),
     (

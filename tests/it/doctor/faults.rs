@@ -6,6 +6,7 @@ use crate::support::postern::free_port;
 use crate::support::tls::Authority;
 use postern::clock::{Clock, UnixSeconds};
 use postern::sandbox::{Fault, SandboxOptions, Times};
+use serde_json::json;
 
 const ROLE: &str = "role arn:aws:iam::111122223333:role/postern";
 
@@ -276,4 +277,40 @@ async fn a_session_key_that_cannot_be_read() {
     fails(&examined, "session.keys", "keys", "session-key", "`postern keygen`", &[]);
     let told = examined.check("session.keys", "keys");
     assert!(told["found"].as_str().unwrap().starts_with("session.keys[0]: `"), "{told}");
+}
+
+/// Whoever makes a bucket of the same name gets the artifacts of a server that does not check the owner.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_whose_owner_is_not_checked_or_not_the_declared_one_is_warned_of() {
+    let clinic = Clinic::new().await;
+    let found = |examined: &Examined| {
+        let check = examined.checks.iter().find(|check| {
+            check["check"] == "store-ownership" && check["subject"].as_str().unwrap().contains("experiments")
+        });
+        let check = check.unwrap_or_else(|| panic!("{}", examined.text));
+        (check["outcome"].clone(), check["found"].as_str().unwrap().to_owned())
+    };
+    let (outcome, said) = found(&clinic.examine(&[]));
+    assert_eq!(outcome, "ok", "{said}");
+    for (member, value, expected) in [
+        (
+            "S3BucketOwnerAccountId",
+            json!("999988887777"),
+            "takes account 999988887777 for the bucket's owner",
+        ),
+        ("S3BucketOwnerVerification", json!(false), "does not check who owns the bucket"),
+    ] {
+        assert!(clinic.sandbox.drift("eu-west-1", "experiments", member, value));
+        clinic.configure(|text| {
+            let declared = "mlflow_tracking_servers:\n";
+            assert!(text.contains(declared), "{text}");
+            let owned = "  experiments:\n    artifact_store_uri: s3://sandbox-experiments/mlflow\n    \
+                         role_arn: arn:aws:iam::111122223333:role/mlflow\n    \
+                         s3_bucket_owner_account_id: \"111122223333\"\n";
+            text.replace(declared, &format!("{declared}{owned}"))
+        });
+        let (outcome, said) = found(&clinic.examine(&[]));
+        assert_eq!(outcome, "warning", "{said}");
+        assert!(said.contains(expected), "{said}");
+    }
 }

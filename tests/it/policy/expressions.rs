@@ -63,7 +63,7 @@ fn unknown_names_are_errors_that_say_what_was_meant() {
     assert_eq!(
         fault("is_member('x')"),
         "there is no function `is_member` (at character 10); there are `contains`, `endsWith`, `startsWith`, `lowerAscii`, \
-         `in_cidr`, `local_part`, `lookup`, `profile_name`, `matches`, `size`, `has`, `all`, `exists`, `exists_one`, \
+         `in_cidr`, `local_part`, `lookup`, `profile_name`, `join`, `shared_by`, `matches`, `size`, `has`, `all`, `exists`, `exists_one`, \
          `filter`, `map`"
     );
     let both = fault("usr == 'x' && realms == 'y'");

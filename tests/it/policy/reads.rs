@@ -62,7 +62,7 @@ fn an_expression_reads_what_it_names() {
 
 #[test]
 fn everything_with_expressions_counts_and_tests_do_not() {
-    let policy = AROUND.policy(&studio_with("${profile_name(claims.handle)}"));
+    let policy = AROUND.policy(&studio_with("${profile_name(shared_by(claims.handle))}"));
     assert_eq!(shown(policy.reads()), "groups: ; claims: handle");
     let policy = AROUND.policy(
         "deny: [{name: leavers, when: \"'leavers' in groups\"}]
@@ -71,7 +71,7 @@ destinations:
     target: {notebook_instance: {notebook_instance_name: shared}}
     rules:
       - {name: no, deny: \"'out' in groups\"}
-      - {name: yes, allow: \"'in' in groups\", set: {notebook_instance_name: '${claims.box}'}}
+      - {name: yes, allow: \"'in' in groups\", set: {notebook_instance_name: '${shared_by(claims.box)}'}}
 tests:
   - {name: t, claims: {sub: u1, email: ada, groups: [unread]}, destination: nb, expect: {deny: no-rule}}
 ",

@@ -131,6 +131,7 @@ impl Scene for Stage {
 /// Its files are below the stage's folder, which is removed when it ends: a stage is never dropped.
 fn start(provider: Provider, peers: &Path, folder: &Path, public_url: &str) -> Result<Process, String> {
     let options = json!({
+        "peer": peers.join(provider.name),
         "folder": folder,
         "client_secret": SECRET,
         "redirect_uri": format!("{public_url}/-/callback"),
@@ -139,7 +140,8 @@ fn start(provider: Provider, peers: &Path, folder: &Path, public_url: &str) -> R
     });
     let python = peers.join(provider.name).join("bin/python");
     let script = format!("{}/tests/peers/{}/server.py", env!("CARGO_MANIFEST_DIR"), provider.name);
-    let environment = [("REMOVE_AFTERWARDS", folder.to_str().expect("UTF-8"))];
+    let folder = folder.to_str().expect("UTF-8");
+    let environment = [("REMOVE_AFTERWARDS", folder), ("PYTHONDONTWRITEBYTECODE", "1")];
     let arguments = [script.as_str(), &options.to_string()];
     Process::start(python.to_str().expect("UTF-8"), &arguments, &environment, |said| said.contains("READY "))
 }

@@ -1,13 +1,13 @@
 //! The configuration's `tests`.
 
-use super::Compiler;
+use super::compiler::Compiler;
 use super::fields::kind;
 use crate::config::diagnostics::{Diagnostic, did_you_mean, did_you_mean_or_all, listed};
+use crate::config::file::policy::{self as file, PolicyFile};
 use crate::config::located::At;
-use crate::policy::file::{self, PolicyFile};
 use crate::policy::grant::DenialReason;
 use crate::policy::link::Link;
-use crate::policy::trial::{Expectation, PolicyTest};
+use crate::policy::policy_test::{Expectation, PolicyTest};
 use crate::policy::{Kind, NO_SUCH_PATH};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -73,14 +73,16 @@ impl Compiler<'_> {
     }
 
     fn issuer(&mut self, path: &str, test: &file::Test) -> Option<Arc<str>> {
-        let issuers = self.context.issuers;
-        let (location, found) = match (&test.issuer, issuers) {
-            (Some(written), _) => (written.location, issuers.iter().find(|issuer| ***issuer == **written)),
-            (None, [only]) => (test.name.location, Some(only)),
+        let issuers: Vec<&Arc<str>> = self.context.issuers.iter().map(|issuer| &issuer.name).collect();
+        let (location, found) = match (&test.issuer, issuers.as_slice()) {
+            (Some(written), _) => {
+                (written.location, issuers.iter().find(|issuer| ****issuer == **written).copied())
+            }
+            (None, [only]) => (test.name.location, Some(*only)),
             (None, _) => (test.name.location, self.context.default_issuer),
         };
         if found.is_none() {
-            let message = format!("`issuer` is one of {}", listed(issuers.iter().map(AsRef::as_ref)));
+            let message = format!("`issuer` is one of {}", listed(issuers.iter().map(|issuer| &***issuer)));
             self.problem(&format!("{path}.issuer"), location, message);
         }
         found.cloned()

@@ -1,4 +1,4 @@
-//! What stays while configurations come and go.
+//! The parts of the process that outlive a configuration.
 
 use crate::audit::Audit;
 use crate::audit::file::AuditFile;
@@ -24,7 +24,7 @@ use std::sync::Arc;
 use url::Url;
 
 #[derive(Debug)]
-pub(super) struct Site {
+pub(super) struct Process {
     pub(super) metrics: Arc<Metrics>,
     pub(super) audit: Audit,
     pub(super) readiness: Readiness,
@@ -44,10 +44,10 @@ pub(super) struct Own<'a> {
     pub(super) files: &'a Files,
 }
 
-impl Site {
+impl Process {
     /// # Errors
     ///
-    /// In words for the admin, such as an address of the shared state that is none.
+    /// A part cannot be set up; in words for the admin.
     pub(super) fn open(
         settings: &config::Gateway,
         own: Own<'_>,
@@ -75,7 +75,7 @@ impl Site {
         })
     }
 
-    /// The gateway of a configuration. What `before` has learnt, and what it still answers, goes on.
+    /// The gateway of a configuration. It takes over what `before` has learnt.
     pub(super) async fn gateway(
         &self,
         settings: config::Gateway,
@@ -100,7 +100,7 @@ impl Site {
         Gateway::new(settings, secrets, policy, parts, before).map_err(|errors| listed(&errors))
     }
 
-    /// The state that replicas share is reached by what its secret is now.
+    /// Connects to the shared state with its current secret.
     pub(super) async fn renew_state(
         &self,
         settings: &config::Gateway,
@@ -125,7 +125,7 @@ impl Site {
         listener.map_err(|error| error.to_string())
     }
 
-    /// Says which certificate is served from now on, where that is another one than before.
+    /// Logs which certificate is served from now on, if it has changed.
     pub(super) fn announce(&self, settings: &ListenerSettings, before: Option<&ListenerSettings>) {
         let known = before.and_then(ListenerSettings::tls);
         let Some(tls) = settings.tls().filter(|tls| known.is_none_or(|known| !Arc::ptr_eq(known, tls)))
@@ -164,7 +164,7 @@ fn audit(file: Option<&Path>, files: &Files, metrics: &Metrics, clock: Clock) ->
                 .map_err(|error| format!("audit.file: cannot write `{}`: {error}", path.display()))?;
             Audit::start(file, lost, clock, digest)
         }
-        // Past the standard library's buffer: what the stream takes, and what not, is then known.
+        // Without the standard library's buffer, each write tells what the stream took.
         None => {
             let stdout = std::io::stdout().as_fd().try_clone_to_owned();
             stdout.and_then(|stdout| Audit::start(File::from(stdout), lost, clock, digest))

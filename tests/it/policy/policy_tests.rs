@@ -1,7 +1,7 @@
 //! The tests that a configuration brings for its own policy.
 
 use super::{AROUND, Around, person};
-use postern::policy::trial::{TestOutcome, run_tests};
+use postern::policy::policy_test::{TestOutcome, run_tests};
 use postern::provider::principal::Principal;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -143,7 +143,7 @@ fn a_test_that_could_not_fail_or_names_nothing_does_not_load() {
 
 #[test]
 fn of_several_issuers_a_test_names_one() {
-    let two = Around { issuers: &["corp", "partner"], ..AROUND };
+    let two = Around { issuers: &[("corp", "staff", &[]), ("partner", "staff", &[])], ..AROUND };
     let yaml = |issuer: &str| {
         format!(
             "{POLICY}tests: [{{name: it, {issuer} destination: studio, {STAFF}, expect: {{rule: staff}}}}]"

@@ -1,0 +1,128 @@
+//! Everything that the rules can open, told from the configuration alone: what permissions have to cover.
+
+use super::blueprint::{Blueprint, TargetPlan};
+use super::name_pattern::NamePattern;
+use super::{Policy, Verdict};
+use crate::target::{Kind, Mint};
+use std::sync::Arc;
+
+/// A rule that could open more targets than this is told by patterns.
+pub const MOST_POSSIBLE: usize = 4096;
+
+/// What one rule of a destination can open. Every [`Mint`] of a grant by this rule is one of the rule's possible targets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PossibleTarget {
+    pub destination: Arc<str>,
+    pub rule: Arc<str>,
+    pub kind: Kind,
+    /// The names in the resource's ARN, in their order; for an app, the ARN itself.
+    pub names: Vec<NamePattern>,
+    pub region: NamePattern,
+    pub role_arn: Option<NamePattern>,
+    pub endpoint_url: Option<String>,
+}
+
+/// What one rule of a destination opens for everyone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Opening {
+    pub destination: Arc<str>,
+    pub rule: Arc<str>,
+    /// `None` where a person's facts decide.
+    pub mint: Option<Mint>,
+}
+
+impl Policy {
+    /// In the order of the configuration; a rule whose target has alternatives has several.
+    pub fn possible_targets(&self) -> Vec<PossibleTarget> {
+        let mut found = Vec::new();
+        for destination in &self.destinations {
+            for rule in &destination.rules {
+                if let Verdict::Allow(blueprint) = &rule.verdict {
+                    let possible =
+                        blueprint.possible_targets(&destination.name, &rule.name, destination.kind);
+                    found.extend(possible);
+                }
+            }
+        }
+        found
+    }
+
+    /// What the rules open where it is the same for everyone; a rule whose target depends on the person has no mint. Of
+    /// rules of a destination that open the same, the first.
+    pub fn openings(&self) -> Vec<Opening> {
+        let mut found: Vec<Opening> = Vec::new();
+        for destination in &self.destinations {
+            for rule in &destination.rules {
+                let Verdict::Allow(blueprint) = &rule.verdict else { continue };
+                let (name, mint) = (&destination.name, blueprint.constant());
+                if !found.iter().any(|known| known.destination == *name && known.mint == mint) {
+                    found.push(Opening { destination: Arc::clone(name), rule: Arc::clone(&rule.name), mint });
+                }
+            }
+        }
+        found
+    }
+}
+
+impl Blueprint {
+    fn possible_targets(&self, destination: &Arc<str>, rule: &Arc<str>, kind: Kind) -> Vec<PossibleTarget> {
+        let roles: Vec<Option<NamePattern>> = match &self.role_arn {
+            Some(role_arn) => role_arn.patterns().into_iter().map(Some).collect(),
+            None => vec![None],
+        };
+        let mut room = MOST_POSSIBLE / roles.len().max(1);
+        let mut fitting = |patterns| {
+            let patterns = NamePattern::at_most(room, patterns);
+            room /= patterns.len().max(1);
+            patterns
+        };
+        let regions = fitting(self.region.patterns());
+        let names: Vec<Vec<NamePattern>> = match &self.target {
+            TargetPlan::StudioDomain { domain_id, user_profile_name, .. } => {
+                let domains = fitting(domain_id.patterns());
+                let profiles = fitting(user_profile_name.patterns());
+                let pairs = domains.into_iter().flat_map(|domain| {
+                    profiles.iter().map(move |profile| vec![domain.clone(), profile.clone()])
+                });
+                pairs.collect()
+            }
+            TargetPlan::MlflowTrackingServer { tracking_server_name, .. } => {
+                singly(fitting(tracking_server_name.patterns()))
+            }
+            TargetPlan::NotebookInstance { notebook_instance_name, .. } => {
+                singly(fitting(notebook_instance_name.patterns()))
+            }
+            TargetPlan::MlflowApp { arn, .. } => singly(fitting(arn.patterns())),
+            TargetPlan::PartnerApp { arn, .. } => singly(fitting(arn.patterns())),
+        };
+        let mut found = Vec::new();
+        for role_arn in &roles {
+            for region in &regions {
+                for names in &names {
+                    found.push(PossibleTarget {
+                        destination: Arc::clone(destination),
+                        rule: Arc::clone(rule),
+                        kind,
+                        names: names.clone(),
+                        region: region.clone(),
+                        role_arn: role_arn.clone(),
+                        endpoint_url: self.endpoint_url.clone(),
+                    });
+                }
+            }
+        }
+        found
+    }
+}
+
+fn singly(patterns: Vec<NamePattern>) -> Vec<Vec<NamePattern>> {
+    patterns.into_iter().map(|pattern| vec![pattern]).collect()
+}
+
+impl PossibleTarget {
+    /// Texts that stand for more alternatives than are listed.
+    pub fn abridged(&self) -> impl Iterator<Item = &NamePattern> {
+        let all = self.names.iter().chain([&self.region]).chain(&self.role_arn);
+        all.filter(|pattern| pattern.is_abridged())
+    }
+}
