@@ -8,11 +8,13 @@ mod demo;
 mod doctor;
 mod explain;
 mod iam;
+mod prepared;
 mod serve;
 mod servers;
 
 use crate::config::diagnostics::Diagnostics;
 use crate::config::{self, Loaded};
+use crate::files::Files;
 use crate::policy::compile::{CompileContext, compile};
 use crate::policy::policy_test::PolicyTest;
 use crate::policy::{Issuer, Policy};
@@ -297,8 +299,9 @@ struct Configuration {
     tests: Vec<PolicyTest>,
 }
 
-fn load(path: &Path) -> Result<Configuration, Box<Diagnostics>> {
-    compiled(config::load(path)?)
+/// Blocks while files are read.
+fn load(path: &Path, files: &Files) -> Result<Configuration, Box<Diagnostics>> {
+    compiled(config::load_by(path, files)?)
 }
 
 /// Compiles the rules, or says every error at once.

@@ -7,12 +7,14 @@ mod algorithm;
 pub mod branding;
 mod claims;
 mod compile;
+mod concealed;
 pub mod diagnostics;
 pub mod file;
 mod lint;
 mod load;
 pub mod located;
 mod schema;
+pub mod secrets;
 pub mod servers;
 mod tree;
 
@@ -20,12 +22,11 @@ pub use algorithm::Algorithm;
 pub use claims::{ClaimPath, ClaimPaths, GroupsClaim, Programs};
 pub(crate) use compile::{endpoint_url, is_loopback};
 pub use file::{Absent, GroupsFormat};
-pub use load::{Loaded, load, load_text};
+pub use load::{Loaded, load, load_by, load_text};
 pub use schema::schema;
 
 use self::branding::Branding;
 use self::file::Portal;
-use crate::secret::Secret;
 use crate::target::{Region, RoleArn};
 use hyper::header::HeaderName;
 use ipnet::IpNet;
@@ -295,59 +296,14 @@ impl SignInConfig {
     }
 }
 
-impl SecretSource {
-    /// Reads the secret; one trailing line break is not part of it.
-    ///
-    /// # Errors
-    ///
-    /// Says which variable or file is missing, unreadable or empty; never shows the value.
-    pub fn read(&self) -> Result<Secret, String> {
-        let mut bytes = match self {
-            Self::Env(name) => std::env::var_os(name)
-                .ok_or_else(|| format!("environment variable `{name}` is not set"))?
-                .into_encoded_bytes(),
-            Self::File(path) => {
-                std::fs::read(path).map_err(|error| format!("cannot read `{}`: {error}", path.display()))?
-            }
-        };
-        if bytes.ends_with(b"\n") {
-            bytes.pop();
-            if bytes.ends_with(b"\r") {
-                bytes.pop();
-            }
-        }
-        if bytes.is_empty() {
-            return Err(match self {
-                Self::Env(name) => format!("environment variable `{name}` is empty"),
-                Self::File(path) => format!("`{}` is empty", path.display()),
-            });
-        }
-        Ok(Secret::new(bytes))
-    }
-}
-
 impl Gateway {
     /// The files that are read when the configuration takes effect: secrets, keys, certificates, the logo.
     pub fn files(&self) -> Vec<PathBuf> {
-        let client = self.sign_in.as_ref().map(|sign_in| match &sign_in.client_authentication {
-            ClientAuthentication::Secret(source) | ClientAuthentication::PrivateKeyJwt(source) => source,
-        });
-        let valkey = match &self.state {
-            StateConfig::Valkey(valkey) => Some(valkey),
-            StateConfig::Memory => None,
-        };
-        let secrets = self.session.keys.iter().chain(client).chain(valkey.map(|valkey| &valkey.url));
-        let secrets = secrets.filter_map(|source| match source {
+        let named = self.named().into_iter().filter_map(|named| match named.source {
             SecretSource::File(path) => Some(path),
             SecretSource::Env(_) => None,
         });
-        let keys = self.issuers.iter().filter_map(|issuer| match &issuer.keys {
-            KeySource::JwksFile(path) => Some(path),
-            _ => None,
-        });
-        let tls = self.listen.tls.iter().flat_map(|tls| [&tls.certificate, &tls.private_key]);
-        let authorities = valkey.and_then(|valkey| valkey.ca_certificate.as_ref());
-        secrets.chain(keys).chain(tls).chain(authorities).chain(&self.branding.logo_file).cloned().collect()
+        named.chain(self.branding.logo_file.clone()).collect()
     }
 
     /// Whether a client's address can be known at all.

@@ -18,30 +18,43 @@ pub(crate) use report::{Check, Report};
 
 use crate::aws::Aws;
 use crate::clock::Clock;
+use crate::config::secrets::Secrets;
 use crate::config::{self, servers::DeclaredServer};
+use crate::files::Files;
 use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::presign::Presigner;
 use crate::provider::issuer::Issuer;
-use crate::state::State;
+use crate::provider::policy_inputs::PolicyInputs;
+use crate::provider::relying_party::RelyingParty;
+use crate::state::{Means, State};
 use report::Asking;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
+
+/// What the gateway has of its own, read before anybody is asked.
+#[derive(Debug)]
+pub(crate) struct Own {
+    pub(crate) secrets: Arc<Secrets>,
+    pub(crate) http: HttpClient,
+    pub(crate) files: Files,
+}
 
 /// Asks everything. With `person`, targets are that person's; without, those that are the same for everyone.
 ///
 /// # Errors
 ///
-/// This machine has no certificate authorities, or AWS's settings cannot be read, in words for the admin.
+/// AWS's settings cannot be read, in words for the admin.
 pub(crate) async fn examine(
     settings: config::Gateway,
+    own: Own,
     servers: &[DeclaredServer],
     policy: &Policy,
     person: Option<&Person>,
     clock: Clock,
 ) -> Result<Report, String> {
-    let http = HttpClient::new()?;
+    let Own { secrets, http, files } = own;
     // Counted and never asked for: nobody scrapes a command.
     let metrics = Arc::new(Metrics::default());
     let aws = Aws::new(&settings.aws, clock.clone(), Arc::clone(&metrics), &http, None).await?;
@@ -54,15 +67,19 @@ pub(crate) async fn examine(
     );
     let (openings, places) = (opening::all(policy, person), aws::Places::of(policy, person));
     let settings = Arc::new(settings);
-    let mut checks = local::examine(&settings, &clock);
+    let mut checks = local::examine(&settings, &secrets, &files, &clock);
     checks.extend(person.map(|person| local::groups(&person.principal)));
     let mut tasks = Vec::new();
     for config in &settings.issuers {
-        let issuer = match Issuer::new(config.clone(), http.clone(), clock.clone(), &metrics) {
+        let issuer = match Issuer::new(config.clone(), &secrets, http.clone(), clock.clone(), &metrics) {
             Ok(issuer) => issuer,
             Err(error) => {
                 let asking = Asking::about(format!("issuers.{}", config.name));
-                checks.push(asking.failed("keys", error, "correct the key file or the issuer's URL"));
+                checks.push(asking.failed(
+                    "keys",
+                    error.to_string(),
+                    "correct the key file or the issuer's URL",
+                ));
                 continue;
             }
         };
@@ -70,13 +87,13 @@ pub(crate) async fn examine(
         let examined = provider::issuer(Arc::clone(&issuer), sign_in.is_some(), clock.clone());
         tasks.push(tokio::spawn(examined));
         if let Some(sign_in) = sign_in {
-            let (settings, http, clock) = (Arc::clone(&settings), http.clone(), clock.clone());
-            tasks.push(tokio::spawn(async move {
-                vec![provider::client(settings, sign_in, issuer, http, clock).await]
-            }));
+            let (http, reads) = (http.clone(), PolicyInputs::default());
+            let party = RelyingParty::new(&sign_in, &secrets, issuer, &reads, http, clock.clone());
+            let settings = Arc::clone(&settings);
+            tasks.push(tokio::spawn(async move { vec![provider::client(settings, sign_in, party).await] }));
         }
     }
-    tasks.push(tokio::spawn(state(Arc::clone(&settings))));
+    tasks.push(tokio::spawn(state(Arc::clone(&settings), Arc::clone(&secrets), http.clone())));
     tasks.push(tokio::spawn(aws::examine(Arc::new(presigner), places, openings, servers.into(), clock)));
     checks.extend(in_order(tasks).await);
     checks.extend(ways(&http));
@@ -89,9 +106,10 @@ fn ways(http: &HttpClient) -> impl Iterator<Item = Check> {
     taken.map(|(host, way)| Asking::about(format!("host {host}")).ok("way", format!("asked {way}")))
 }
 
-async fn state(settings: Arc<config::Gateway>) -> Vec<Check> {
+async fn state(settings: Arc<config::Gateway>, secrets: Arc<Secrets>, http: HttpClient) -> Vec<Check> {
     let asking = Asking::about("state.valkey");
-    let found = match State::examine(&settings.state, &settings.public_url).await {
+    let means = Means { secrets: &secrets, authorities: http.authorities() };
+    let found = match State::examine(&settings.state, means, &settings.public_url).await {
         Ok(None) => return Vec::new(),
         Ok(Some(found)) => found,
         Err(error) => {

@@ -13,6 +13,7 @@ pub(crate) use error::causes;
 pub use error::{Cause, HttpError, HttpErrorKind};
 
 use crate::clock::UnixSeconds;
+use crate::files::Files;
 use crate::secret::Secret;
 use connect::{Direct, ToProxy, Tunnelled};
 use egress::{Egress, Way};
@@ -67,13 +68,13 @@ pub struct Answer {
 }
 
 impl HttpClient {
-    /// Reads the environment and this machine's certificate authorities.
+    /// Reads the environment and this machine's certificate authorities. Blocks.
     ///
     /// # Errors
     ///
     /// There are no authorities, or a variable that should name a proxy does not.
     pub fn new() -> Result<Self, String> {
-        let (egress, authorities) = (Egress::from_environment()?, Authorities::load()?);
+        let (egress, authorities) = (Egress::from_environment()?, Authorities::load(&Files::default())?);
         let tls = client_tls(authorities.roots())?;
         let [https, http] = egress.proxies();
         let tunnelled = https.map(|proxy| pooled(connect::tunnelled(proxy, &USER_AGENT_VALUE, &tls)));

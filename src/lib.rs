@@ -82,6 +82,7 @@ pub mod metrics;
 pub mod telemetry; //            the log
 pub mod sink; //                 lines that leave without making anybody wait
 pub mod http_client; //          for identity providers
+pub mod files; //                regular files, in time and size, off the runtime
 pub mod clock;
 pub mod secret;
 mod digest;

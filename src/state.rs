@@ -4,11 +4,13 @@
 //! know it. With it, it is a Valkey (or Redis) server, which may be away for a while.
 
 mod key;
+mod means;
 mod memory;
 mod unavailable;
 mod valkey;
 
 pub use self::key::{Key, Namespace};
+pub use self::means::Means;
 pub use self::unavailable::Unavailable;
 pub use self::valkey::ServerFound;
 
@@ -16,6 +18,7 @@ use self::memory::Memory;
 use self::valkey::Valkey;
 use crate::clock::{Clock, UnixSeconds};
 use crate::config::StateConfig;
+use crate::config::secrets::SecretError;
 use prometheus_client::metrics::gauge::Gauge;
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,42 +44,47 @@ impl State {
     ///
     /// # Errors
     ///
-    /// The server's address or certificate cannot be read or is not usable, in words for the admin.
-    pub fn open(config: &StateConfig, public_url: &Url, clock: Clock, up: &Gauge) -> Result<Self, String> {
+    /// The server's address or certificate is not usable.
+    pub fn open(
+        config: &StateConfig,
+        means: Means<'_>,
+        public_url: &Url,
+        clock: Clock,
+        up: &Gauge,
+    ) -> Result<Self, SecretError> {
         match config {
             StateConfig::Memory => {
                 up.set(1);
                 Ok(Self::in_memory(clock))
             }
             StateConfig::Valkey(config) => {
-                let valkey = Valkey::open(config, public_url, clock, up.clone())?;
+                let valkey = Valkey::open(config, means, public_url, clock, up.clone())?;
                 Ok(Self(Arc::new(Backend::Valkey(valkey))))
             }
         }
     }
 
-    /// Goes on with the secret and the certificate authorities that the configured files hold now. Where they are others
-    /// than before, the server is asked first, and until it accepts them nothing changes.
+    /// Goes on with the secret and the certificate authorities that were read now. Where they are others than before, the server is asked first, and until it accepts them nothing changes.
     ///
     /// # Errors
     ///
     /// As [`open`](Self::open), or why the server cannot be reached by them. Within three seconds.
-    pub async fn renew(&self, config: &StateConfig) -> Result<(), String> {
+    pub async fn renew(&self, config: &StateConfig, means: Means<'_>) -> Result<(), String> {
         match (&*self.0, config) {
-            (Backend::Valkey(valkey), StateConfig::Valkey(config)) => valkey.renew(config).await,
+            (Backend::Valkey(valkey), StateConfig::Valkey(config)) => valkey.renew(config, means).await,
             _ => Ok(()),
         }
     }
 
-    /// Reads what [`open`](Self::open) would read. Asks no network.
+    /// Tries what [`open`](Self::open) is given. Asks no network.
     ///
     /// # Errors
     ///
     /// As [`open`](Self::open).
-    pub fn check(config: &StateConfig) -> Result<(), String> {
+    pub fn check(config: &StateConfig, means: Means<'_>) -> Result<(), SecretError> {
         match config {
             StateConfig::Memory => Ok(()),
-            StateConfig::Valkey(config) => Valkey::check(config),
+            StateConfig::Valkey(config) => Valkey::check(config, means),
         }
     }
 
@@ -85,10 +93,14 @@ impl State {
     /// # Errors
     ///
     /// As [`open`](Self::open), or why the server is away. Within three seconds.
-    pub async fn examine(config: &StateConfig, public_url: &Url) -> Result<Option<ServerFound>, String> {
+    pub async fn examine(
+        config: &StateConfig,
+        means: Means<'_>,
+        public_url: &Url,
+    ) -> Result<Option<ServerFound>, String> {
         match config {
             StateConfig::Memory => Ok(None),
-            StateConfig::Valkey(config) => Valkey::examine(config, public_url).await.map(Some),
+            StateConfig::Valkey(config) => Valkey::examine(config, means, public_url).await.map(Some),
         }
     }
 

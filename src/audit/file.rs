@@ -1,5 +1,6 @@
 //! The file that the audit trail goes to.
 
+use crate::files::{self, FileError, Files};
 use rustix::fs::{Access, access};
 use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Write};
@@ -16,6 +17,15 @@ pub struct AuditFile {
 }
 
 impl AuditFile {
+    /// As [`open`](Self::open), on a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// The same, or the file does not answer in time.
+    pub fn open_in_time(path: &Path, files: &Files) -> Result<Self, String> {
+        files.in_time(path, |path| Ok(Self::open(path)?)).map_err(told)
+    }
+
     /// Opens the file, or creates it for its owner alone.
     ///
     /// # Errors
@@ -35,27 +45,38 @@ impl AuditFile {
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open).
-    pub fn examine(path: &Path) -> io::Result<Option<String>> {
-        let found = match fs::metadata(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-                access(folder.unwrap_or(Path::new(".")), Access::WRITE_OK | Access::EXEC_OK)?;
-                return Ok(None);
-            }
-            found => found?,
-        };
-        refuse_pipe(&found)?;
-        OpenOptions::new().append(true).open(path)?;
-        let complaint = if fs::symlink_metadata(path)?.is_symlink() {
-            Some("it is a symbolic link: who may change that decides where the trail goes".to_owned())
-        } else if found.mode() & 0o022 != 0 {
-            Some(format!("others than its owner may write to it: its mode is {:04o}", found.mode() & 0o7777))
-        } else {
-            None
-        };
-        Ok(complaint)
+    /// As [`open_in_time`](Self::open_in_time).
+    pub fn examine(path: &Path, files: &Files) -> Result<Option<String>, String> {
+        files.in_time(path, |path| Ok(complaint(path)?)).map_err(told)
     }
+}
+
+fn told(error: FileError) -> String {
+    match error {
+        FileError::Io(error) => error,
+        _ => format!("it did not answer within {} s", files::DEADLINE.as_secs()),
+    }
+}
+
+fn complaint(path: &Path) -> io::Result<Option<String>> {
+    let found = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            access(folder.unwrap_or(Path::new(".")), Access::WRITE_OK | Access::EXEC_OK)?;
+            return Ok(None);
+        }
+        found => found?,
+    };
+    refuse_pipe(&found)?;
+    OpenOptions::new().append(true).open(path)?;
+    let complaint = if fs::symlink_metadata(path)?.is_symlink() {
+        Some("it is a symbolic link: who may change that decides where the trail goes".to_owned())
+    } else if found.mode() & 0o022 != 0 {
+        Some(format!("others than its owner may write to it: its mode is {:04o}", found.mode() & 0o7777))
+    } else {
+        None
+    };
+    Ok(complaint)
 }
 
 fn refuse_pipe(found: &Metadata) -> io::Result<()> {

@@ -10,6 +10,7 @@ use moka::future::Cache;
 use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::runtime::Handle;
 
 pub(super) use aws_sdk_sagemaker::config::Credentials;
 
@@ -111,9 +112,16 @@ impl CredentialStore {
         shared(&self.own, (), async move {
             // Shorter than the mint's own deadline, so that the error names the culprit.
             let limit = store.timeout.mul_f64(0.8);
-            match tokio::time::timeout(limit, store.provider.provide_credentials()).await {
-                Ok(Ok(credentials)) => Ok(credentials),
-                Ok(Err(error)) => Err(AwsError::new(
+            // The SDK reads token and profile files where it is called, and a file may hang.
+            let (provider, runtime) = (store.provider.clone(), Handle::current());
+            let provided =
+                tokio::task::spawn_blocking(move || runtime.block_on(provider.provide_credentials()));
+            match tokio::time::timeout(limit, provided).await {
+                Ok(Ok(Ok(credentials))) => Ok(credentials),
+                Ok(Err(_)) => {
+                    Err(AwsError::new(AwsErrorKind::Credentials, "the source of AWS credentials broke down"))
+                }
+                Ok(Ok(Err(error))) => Err(AwsError::new(
                     AwsErrorKind::Credentials,
                     format!("the gateway has no AWS credentials: {}", for_log(&causes(&error))),
                 )),

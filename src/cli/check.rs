@@ -1,24 +1,17 @@
 //! `postern check`
 
+use super::prepared::{Examined, Prepared};
 use super::{CheckArgs, Configuration, Failed, Format, load, print, print_json};
-use crate::audit::file::AuditFile;
-use crate::clock::Clock;
 use crate::config::diagnostics::{Diagnostic, Severity};
 use crate::config::located::{At, Location};
-use crate::config::{ClientAuthentication, KeySource};
-use crate::gateway::start::{Surroundings, browser_sign_in, sealer};
-use crate::http_client::HttpClient;
-use crate::metrics::Metrics;
+use crate::files::Files;
 use crate::policy::explain;
 use crate::policy::policy_test::{TestOutcome, run_tests};
-use crate::provider::issuer::Issuer;
-use crate::provider::policy_inputs::PolicyInputs;
-use crate::server::tls::Tls;
-use crate::state::State;
 use serde_json::json;
 
 pub(super) fn run(args: &CheckArgs) -> Result<(), Failed> {
-    let configuration = match (load(&args.config), args.format) {
+    let files = Files::default();
+    let configuration = match (load(&args.config, &files), args.format) {
         (Err(diagnostics), Format::Json) => {
             print_json(&json!({"errors": diagnostics.findings.iter().map(finding).collect::<Vec<_>>()}))?;
             return Err(Failed::Usage(format!("{} is refused", args.config.display())));
@@ -26,7 +19,13 @@ pub(super) fn run(args: &CheckArgs) -> Result<(), Failed> {
         (loaded, _) => loaded?,
     };
     let outcomes = configuration.run_tests();
-    let secrets = if args.with_secrets { check_secrets(&configuration) } else { Secrets::default() };
+    let (configuration, secrets) = if args.with_secrets {
+        let prepared = Prepared::read(configuration, &files).map_err(Failed::ran)?;
+        let examined = prepared.examine();
+        (prepared.configuration, examined)
+    } else {
+        (configuration, Examined::default())
+    };
     let failed = outcomes.iter().filter(|outcome| !outcome.passed()).count();
     match args.format {
         Format::Json => print_json(&as_json(&configuration, &outcomes, &secrets))?,
@@ -42,87 +41,11 @@ impl Configuration {
     }
 }
 
-/// What was found in the files and variables that the configuration names.
-#[derive(Debug, Default)]
-struct Secrets {
-    wrong: Vec<String>,
-    /// What `serve` would only warn of.
-    warnings: Vec<Diagnostic>,
-}
-
-/// Reads what `serve` would read at its start, and says what is wrong with it.
-fn check_secrets(configuration: &Configuration) -> Secrets {
-    let gateway = &configuration.loaded.gateway;
-    let Secrets { mut wrong, mut warnings } = Secrets::default();
-    let (http, clock) = match HttpClient::new() {
-        Ok(http) => (http, Clock::system()),
-        Err(error) => return Secrets { wrong: vec![error], warnings },
-    };
-    let metrics = Metrics::default();
-    let mut issuers = Vec::new();
-    for issuer in &gateway.issuers {
-        match Issuer::new(issuer.clone(), http.clone(), clock.clone(), &metrics) {
-            Ok(issuer) => issuers.push(issuer),
-            Err(error) if matches!(issuer.keys, KeySource::JwksFile(_)) => {
-                wrong.push(format!("issuers.{}.jwks_file: {error}", issuer.name));
-            }
-            Err(error) => wrong.push(format!("issuers.{}: {error}", issuer.name)),
-        }
-    }
-    for key in &gateway.session.keys {
-        if let Err(error) = key.read() {
-            wrong.push(format!("session.keys: {error}"));
-        }
-    }
-    if let Some(sign_in) = &gateway.sign_in {
-        let (ClientAuthentication::Secret(secret) | ClientAuthentication::PrivateKeyJwt(secret)) =
-            &sign_in.client_authentication;
-        if let Err(error) = secret.read() {
-            wrong.push(format!("{}: {error}", sign_in.secret_key()));
-        }
-    }
-    wrong.extend(State::check(&gateway.state).err());
-    match gateway.listen.tls.as_ref().map(|files| Tls::load(files, None)) {
-        Some(Ok(tls)) => {
-            let (path, now) = ("listen.tls.certificate", clock.now_system());
-            match tls.complaint(&gateway.public_url, now) {
-                Some(complaint) if tls.validity().contains(now) => {
-                    warnings.push(Diagnostic::new(path, Location::default(), format!("it {complaint}")));
-                }
-                Some(complaint) => wrong.push(format!("{path}: it {complaint}")),
-                None => {}
-            }
-        }
-        Some(Err(error)) => wrong.push(error),
-        None => {}
-    }
-    match gateway.audit_file.as_deref().map(|file| (file.display(), AuditFile::examine(file))) {
-        Some((file, Ok(Some(complaint)))) => {
-            let message = format!("`{file}`: {complaint}");
-            warnings.push(Diagnostic::new("audit.file", Location::default(), message));
-        }
-        Some((file, Err(error))) => wrong.push(format!("audit.file: cannot write `{file}`: {error}")),
-        _ => {}
-    }
-    if wrong.is_empty()
-        && let Err(error) =
-            sealer(gateway).map_err(|error| format!("session.keys: {error}")).and_then(|sealer| {
-                let state = State::in_memory(clock.clone());
-                let surroundings =
-                    Surroundings { http: &http, clock: &clock, state: &state, observers: None };
-                browser_sign_in(gateway, &issuers, sealer.as_ref(), &PolicyInputs::default(), surroundings)
-            })
-    {
-        wrong.push(error);
-    }
-    Secrets { wrong, warnings }
-}
-
 fn as_text(
     args: &CheckArgs,
     configuration: &Configuration,
     outcomes: &[TestOutcome],
-    secrets: &Secrets,
+    secrets: &Examined,
 ) -> String {
     let loaded = &configuration.loaded;
     let mut text = String::new();
@@ -157,7 +80,7 @@ fn as_text(
     )
 }
 
-fn as_json(configuration: &Configuration, outcomes: &[TestOutcome], secrets: &Secrets) -> serde_json::Value {
+fn as_json(configuration: &Configuration, outcomes: &[TestOutcome], secrets: &Examined) -> serde_json::Value {
     let loaded = &configuration.loaded;
     let tests = outcomes.iter().map(|outcome| {
         json!({
@@ -173,7 +96,7 @@ fn as_json(configuration: &Configuration, outcomes: &[TestOutcome], secrets: &Se
         "config_digest": loaded.digest,
         "destinations": configuration.policy.destinations().map(|found| found.name()).collect::<Vec<_>>(),
         "warnings": loaded.warnings.iter().chain(&secrets.warnings).map(finding).collect::<Vec<_>>(),
-        "secrets": secrets.wrong,
+        "secrets": secrets.wrong.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "tests": tests.collect::<Vec<_>>(),
     })
 }

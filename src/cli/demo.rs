@@ -1,16 +1,17 @@
 //! `postern demo`: the gateway between a sandbox identity provider and a sandbox SageMaker.
 
-use super::serve::{FLUSH, block_on, serve};
+use super::serve::{FLUSH, block_on, prepare, serve};
 use super::{DemoArgs, Failed, compiled, install_logger};
 use crate::aws::{Credentials, SharedCredentialsProvider};
 use crate::config;
+use crate::files::{Files, off_runtime};
 use crate::sandbox::{Sandbox, SandboxOptions};
 use crate::server::systemd::Sockets;
 use crate::telemetry::Log;
-use std::fs::{self, DirBuilder};
+use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use url::Url;
 
@@ -40,7 +41,8 @@ async fn demo(args: &DemoArgs, log: &Log) -> Result<(), Failed> {
     let folder = Folder::create()?;
     let (_, secret) = sandbox.client();
     let file = folder.0.join("sandbox-client-secret");
-    fs::write(&file, secret.expose()).map_err(|error| Failed::ran(format!("{}: {error}", file.display())))?;
+    write_secret(&file, secret.expose())
+        .map_err(|error| Failed::ran(format!("{}: {error}", file.display())))?;
     let text = sandbox.configuration(&gateway, &format!("127.0.0.1:{port}"));
     let written = folder.0.join("postern.yaml");
     fs::write(&written, &text).map_err(|error| Failed::ran(format!("{}: {error}", written.display())))?;
@@ -51,10 +53,17 @@ async fn demo(args: &DemoArgs, log: &Log) -> Result<(), Failed> {
     let credentials = Some(SharedCredentialsProvider::new(credentials));
     let greet = |_| _ = greet(&gateway, &sandbox, &written);
     let sockets = Sockets { main: Some(listener), ..Sockets::default() };
-    let audit = serve(configuration, None, sockets, credentials, log, greet).await?;
+    let prepared = off_runtime(move || prepare(configuration, &Files::default())).await;
+    let prepared = prepared.ok_or_else(|| Failed::ran("the sandbox's secret could not be read"))??;
+    let audit = serve(prepared, None, sockets, credentials, log, greet).await?;
     audit.flush(FLUSH);
     sandbox.shutdown().await;
     Ok(())
+}
+
+/// For its owner alone.
+fn write_secret(file: &Path, secret: &[u8]) -> io::Result<()> {
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?.write_all(secret)
 }
 
 fn greet(gateway: &str, sandbox: &Sandbox, config: &Path) -> io::Result<()> {

@@ -1,19 +1,27 @@
 //! `postern doctor`
 
+use super::prepared::Prepared;
 use super::serve::block_on;
 use super::{DoctorArgs, Failed, Format, load, print, print_json};
 use crate::clock::Clock;
-use crate::doctor::examine;
+use crate::doctor::{Own, examine};
+use crate::files::Files;
+use std::sync::Arc;
 
 pub(super) fn run(args: &DoctorArgs) -> Result<(), Failed> {
-    let configuration = load(&args.config)?;
+    let files = Files::default();
+    let configuration = load(&args.config, &files)?;
     let person =
         args.claims.as_deref().map(|file| configuration.person(file, args.issuer.as_deref(), args.client_ip));
     let person = person.transpose()?;
+    let Prepared { configuration, secrets, http, files } =
+        Prepared::read(configuration, &files).map_err(Failed::ran)?;
     block_on(async {
         let settings = configuration.loaded.gateway.clone();
+        let own = Own { secrets: Arc::new(secrets), http, files };
         let examined = Box::pin(examine(
             settings,
+            own,
             &configuration.loaded.servers,
             &configuration.policy,
             person.as_ref(),

@@ -2,6 +2,7 @@
 
 use super::{Configuration, ExplainArgs, Failed, Format, load, print, print_json};
 use crate::doctor::Person;
+use crate::files::Files;
 use crate::gateway::try_again::without_count;
 use crate::policy::link::Link;
 use crate::policy::{Question, explain};
@@ -13,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub(super) fn run(args: &ExplainArgs) -> Result<(), Failed> {
-    let configuration = load(&args.config)?;
+    let configuration = load(&args.config, &Files::default())?;
     let person = configuration.person(&args.claims, args.issuer.as_deref(), args.client_ip)?;
     let link = args.destination.as_deref().map(Link::parse);
     let path = link.as_ref().and_then(|link| link.path.as_deref());

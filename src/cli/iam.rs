@@ -2,12 +2,13 @@
 
 use super::{Failed, IamArgs, IamFor, IamFormat, load, print, print_json};
 use crate::config::servers::DeclaredServer;
+use crate::files::Files;
 use crate::iam::{Document, Own, Policies, cloudformation, operator, policies};
 use crate::target::RoleArn;
 use serde::Serialize;
 
 pub(super) fn run(args: &IamArgs) -> Result<(), Failed> {
-    let configuration = load(&args.config)?;
+    let configuration = load(&args.config, &Files::default())?;
     if args.whose == IamFor::Operator {
         return for_operator(args, &configuration.loaded.servers);
     }

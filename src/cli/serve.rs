@@ -3,14 +3,17 @@
 mod reload;
 mod process;
 
+use self::process::Own;
 use self::process::Process;
 use self::reload::Reloader;
+use super::prepared::{Examined, Prepared};
 use super::{Configuration, Failed, ServeArgs, install_logger, load};
 use crate::admin;
 use crate::audit::{Audit, Event, Record};
 use crate::aws::SharedCredentialsProvider;
 use crate::config::Drain;
 use crate::config::located::At;
+use crate::files::Files;
 use crate::gateway::{Gateway, access};
 use crate::metrics::Metrics;
 use crate::server::Body;
@@ -37,27 +40,46 @@ pub(super) const FLUSH: Duration = Duration::from_secs(5);
 const LAST_FLUSH: Duration = Duration::from_secs(1);
 
 pub(super) fn run(args: &ServeArgs) -> Result<(), Failed> {
-    let configuration = load(&args.config)?;
+    let files = Files::default();
+    let configuration = load(&args.config, &files)?;
     if let Some(message) = configuration.failing_test() {
         return Err(Failed::Usage(message));
     }
     // Before there is a second thread.
     let sockets = Sockets::from_environment().map_err(Failed::ran)?;
     let log = install_logger(args.log_format)?;
-    let served = block_on(serve(configuration, Some(&args.config), sockets, None, &log, |_| {}));
+    let prepared = prepare(configuration, &files);
+    let served = prepared
+        .and_then(|prepared| block_on(serve(prepared, Some(&args.config), sockets, None, &log, |_| {})));
     // Requests that were cut off wrote their records when the runtime ended.
     let served = served.map(|audit| audit.flush(FLUSH));
     log.flush(FLUSH);
     served
 }
 
-/// Tasks that still run when this one has ended are dropped before this returns.
+/// Reads and tries what the configuration names. What is wrong with it is logged, all of it.
+pub(super) fn prepare(configuration: Configuration, files: &Files) -> Result<Prepared, Failed> {
+    let prepared = Prepared::read(configuration, files).map_err(Failed::ran)?;
+    let Examined { wrong, warnings } = prepared.examine();
+    for warning in warnings {
+        tracing::warn!(warning = %warning.message, path = %warning.path, "config.insecure");
+    }
+    for error in &wrong {
+        tracing::error!(path = error.key, reason = %error, "secret.unusable");
+    }
+    if wrong.is_empty() { Ok(prepared) } else { Err(Failed::Ran(None)) }
+}
+
+/// What is still running when the task has ended is dropped before this returns, but for what hangs on a file or a name
+/// server: nobody waits for that.
 pub(super) fn block_on<Done>(task: impl Future<Output = Result<Done, Failed>>) -> Result<Done, Failed> {
-    tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failed::ran(format!("the runtime cannot be started: {error}")))?
-        .block_on(task)
+        .map_err(|error| Failed::ran(format!("the runtime cannot be started: {error}")))?;
+    let done = runtime.block_on(task);
+    runtime.shutdown_timeout(LAST_FLUSH);
+    done
 }
 
 /// Runs until a signal asks to stop, and leaves the audit trail to be flushed. `ready` is told the address once requests are
@@ -65,27 +87,33 @@ pub(super) fn block_on<Done>(task: impl Future<Output = Result<Done, Failed>>) -
 ///
 /// `file` is the configuration's, for reloads; `credentials` replace AWS's default chain.
 pub(super) async fn serve(
-    configuration: Configuration,
+    prepared: Prepared,
     file: Option<&Path>,
     sockets: Sockets,
     credentials: Option<SharedCredentialsProvider>,
     log: &Log,
     ready: impl FnOnce(SocketAddr),
 ) -> Result<Audit, Failed> {
-    let reloader =
-        file.map(|file| Reloader::new(file, &configuration.loaded)).transpose().map_err(Failed::ran)?;
     let stop = Stop::listen()?;
+    let Prepared { configuration, secrets, http, files } = prepared;
+    let reloader = match file {
+        Some(file) => {
+            Some(Reloader::new(file, &configuration.loaded, files.clone()).await.map_err(Failed::ran)?)
+        }
+        None => None,
+    };
     let Configuration { loaded, policy, .. } = configuration;
     for warning in &loaded.warnings {
         tracing::warn!(warning = %warning.message, path = %warning.path, "config.insecure");
     }
-    let process = Process::open(&loaded.gateway, credentials, log).map_err(Failed::ran)?;
-    let settings = process.listener_settings(&loaded.gateway, None).map_err(Failed::ran)?;
+    let own = Own { secrets: &secrets, http: &http, files: &files };
+    let process = Process::open(&loaded.gateway, own, credentials, log).map_err(Failed::ran)?;
+    let settings = process.listener_settings(&loaded.gateway, &secrets, None).map_err(Failed::ran)?;
     let listen = listener("listen.address", sockets.main, loaded.gateway.listen.address).await?;
     let admin = listener("admin.address", sockets.admin, loaded.gateway.admin).await?;
     let limits = loaded.gateway.limits.clone();
-    let gateway =
-        Box::pin(process.gateway(loaded.gateway, policy, &loaded.digest, None)).await.map_err(Failed::ran)?;
+    let gateway = Box::pin(process.gateway(loaded.gateway, &secrets, policy, &loaded.digest, None));
+    let gateway = gateway.await.map_err(Failed::ran)?;
 
     let address = listen.local_addr().map_err(Failed::ran)?;
     let admin_address = admin.local_addr().map_err(Failed::ran)?;

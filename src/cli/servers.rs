@@ -7,6 +7,7 @@ use super::{
 use crate::aws::operator::{Operator, OperatorSource};
 use crate::config::AwsConfig;
 use crate::config::servers::DeclaredServer;
+use crate::files::Files;
 use crate::http_client::HttpClient;
 use crate::servers::{
     Action, Applied, Apply, Permits, Progress, ServerPlan, Style, apply, caller, find, plan, plans, statuses,
@@ -32,7 +33,7 @@ struct Scope {
 
 impl Scope {
     async fn of(args: &OperatorArgs) -> Result<Self, Failed> {
-        let configuration = load(&args.config)?;
+        let configuration = load(&args.config, &Files::default())?;
         let servers = chosen(configuration.loaded.servers, &args.names)?;
         let role_arn = args.role_arn.as_deref().map(RoleArn::parse).transpose();
         let role_arn = role_arn.map_err(|error| Failed::Usage(format!("--role-arn: {error}")))?;

@@ -20,6 +20,7 @@ use super::Gateway;
 use super::diagnostics::Diagnostic;
 use super::file::{Document, Portal};
 use super::located::{At, Location};
+use crate::files::Files;
 use crate::target::InvalidName;
 use std::path::Path;
 
@@ -37,19 +38,24 @@ struct Problem {
 }
 
 /// The final form; `None` where `findings` got an error.
-pub(super) fn gateway(document: &Document, directory: &Path, findings: &mut Findings) -> Option<Gateway> {
+pub(super) fn gateway(
+    document: &Document,
+    directory: &Path,
+    files: &Files,
+    findings: &mut Findings,
+) -> Option<Gateway> {
     let public_url = edge::public_url(&document.public_url, findings);
     let aliases = findings.each("aliases", &document.aliases, texts::host_name);
     let listen = edge::listen(document, directory, findings);
     let admin = edge::admin(document.admin.as_ref(), listen.as_ref(), findings);
     let trusted_proxies = edge::trusted_proxies(document, findings);
-    let issuers = issuers::issuers(&document.issuers, directory, findings);
+    let issuers = issuers::issuers(&document.issuers, directory, files, findings);
     let sign_in = sign_in::sign_in(document, issuers.as_deref(), directory, findings);
     let credentials = sign_in::credentials(document, findings);
     let session = sign_in::session(document, credentials.as_ref(), directory, findings);
     let aws = aws::aws(&document.aws, limits::aws_calls(document.limits.as_ref()), findings);
     let limits = limits::limits(document.limits.as_ref(), findings);
-    let branding = branding::branding(document.branding.as_ref(), directory, findings);
+    let branding = branding::branding(document.branding.as_ref(), directory, files, findings);
     let drain = edge::drain(document.drain.as_ref(), findings);
     let audit_file = edge::audit_file(document.audit.as_ref(), directory, findings);
     let state = state::state(document, credentials.as_ref(), directory, findings);

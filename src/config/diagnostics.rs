@@ -3,6 +3,7 @@
 use super::located::Location;
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
 use std::fmt;
+use std::ops::Range;
 
 /// One finding in the configuration file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub struct Source {
     /// The file's name as the user gave it.
     pub name: String,
     pub text: String,
+    /// In bytes: what stands where a secret belongs. Its lines are never shown.
+    pub concealed: Vec<Range<usize>>,
 }
 
 /// Why a configuration is refused: all that was found, in the order of the file.
@@ -113,7 +116,8 @@ impl Source {
         let from = before.rfind(['\n', '\r']).map_or(0, |at| at + 1);
         let to = start + after.find(['\n', '\r']).unwrap_or(after.len());
         let text = self.text.get(from..to)?;
-        if text.len() > LONGEST_LINE || shows_secret(text) {
+        let is_concealed = self.concealed.iter().any(|part| part.start <= to && from < part.end);
+        if text.len() > LONGEST_LINE || is_concealed || self.is_of_secret(from, text) {
             return None;
         }
         let start = start - from;
@@ -122,9 +126,45 @@ impl Source {
     }
 }
 
-/// Whether a line gives a text to a key that sounds like a secret's, or holds a URL with a password.
-fn shows_secret(line: &str) -> bool {
+impl Source {
+    /// Whether a line, or one that it is indented under, gives something to a key that sounds like a secret's, or holds a
+    /// URL with a password. This tells where the text is not YAML, and of keys that are given twice.
+    fn is_of_secret(&self, from: usize, line: &str) -> bool {
+        let mut indent = indentation(line);
+        let above = self.text.get(..from).unwrap_or_default().lines().rev();
+        let above = above.take(FARTHEST).filter(|line| !line.trim().is_empty()).map_while(|line| {
+            let is_above = indentation(line) < indent;
+            let is_below_something = indent > 0;
+            indent = indent.min(indentation(line));
+            is_below_something.then_some((is_above, line))
+        });
+        shows_secret(line) || above.filter(|(is_above, _)| *is_above).any(|(_, line)| opens_secret(line))
+    }
+}
+
+/// No secret has more lines.
+const FARTHEST: usize = 2000;
+
+fn indentation(line: &str) -> usize {
+    line.len() - line.trim_start_matches([' ', '-']).len()
+}
+
+/// Whether a line is about a secret that stands below it.
+fn opens_secret(line: &str) -> bool {
+    let key = line.trim_start_matches([' ', '-']).split(':').next().unwrap_or_default();
+    is_secret_key(key.trim())
+}
+
+/// Whether a key is one of a secret, or one of those misspelt.
+pub(super) fn is_secret_key(key: &str) -> bool {
     const KEYS: [&str; 6] = ["client_secret", "secret", "private_key_jwt", "keys", "password", "passphrase"];
+    const LONGEST: usize = 24;
+    key.len() <= LONGEST && nearest(key, KEYS).is_some()
+}
+
+/// Whether a line gives something else than a reference to a key that sounds like a secret's, or holds a URL with a
+/// password.
+fn shows_secret(line: &str) -> bool {
     let authority = line.split_once("://").and_then(|(_, rest)| rest.split(['/', ' ']).next());
     if authority.is_some_and(|authority| authority.contains('@')) {
         return true;
@@ -132,9 +172,17 @@ fn shows_secret(line: &str) -> bool {
     line.match_indices(':').any(|(colon, _)| {
         let (key, value) = line.split_at(colon);
         let key = key.rsplit([',', '{', ' ', '"', '\'']).find(|word| !word.is_empty()).unwrap_or_default();
-        let value = value.trim_start_matches(':').trim_start();
-        let is_text = !value.is_empty() && !value.starts_with(['{', '[', '#']);
-        is_text && nearest(key, KEYS).is_some()
+        // Of a list, one item alone is no reason to show the others.
+        let value = value.trim_start_matches(':').trim_start().trim_start_matches(['{', ' ']);
+        let is_reference = match value.split_once(':').map(|(kind, name)| (kind.trim(), name.trim_start())) {
+            Some((_, name)) if name.starts_with(['{', '[']) => false,
+            Some((_, name)) if name.split('}').next().is_some_and(|name| name.contains(',')) => false,
+            Some(("file", _)) => true,
+            Some(("env", name)) => name.contains('_'),
+            _ => false,
+        };
+        let is_given = !(value.is_empty() || value.starts_with('#') || is_reference);
+        is_given && is_secret_key(key)
     })
 }
 

@@ -155,10 +155,12 @@ impl<'a> Lint<'a> {
             _ => return self.mismatch(node, &format!("a map with one of {}", listed(names())), path),
         };
         for Entry { key, key_location, value } in entries.iter().take(MOST_FINDINGS) {
-            let path = member(path, key);
             match variants.iter().find(|(name, _)| name == key) {
-                Some((_, schema)) => self.value(value, schema, &path, *key_location),
-                None => self.unknown_key(key, *key_location, &path, names().collect()),
+                Some((_, schema)) => self.value(value, schema, &member(path, key), *key_location),
+                None if schema.get("x-secret").is_some() => {
+                    self.unknown_reference(key, *key_location, path, names().collect());
+                }
+                None => self.unknown_key(key, *key_location, &member(path, key), names().collect()),
             }
         }
         if entries.len() != 1 {
@@ -195,6 +197,14 @@ impl<'a> Lint<'a> {
             format!("unknown key `{}`; allowed: {}", shown.escape_debug(), listed(known.iter().copied()));
         let help = did_you_mean(key, known);
         self.findings.push(Diagnostic { help, ..Diagnostic::new(path, location, message) });
+    }
+
+    /// A key that may be the secret itself.
+    fn unknown_reference(&mut self, key: &str, location: Location, path: &str, known: Vec<&str>) {
+        let message =
+            format!("an unknown key, which is not shown; allowed: {}", listed(known.iter().copied()));
+        let help = did_you_mean(key, known);
+        self.findings.push(Diagnostic { help, ..Diagnostic::new(path, location.hidden(), message) });
     }
 
     /// A text that may be the secret itself, so that neither it nor its line is shown.

@@ -1,6 +1,7 @@
 //! From a file to the final configuration, or to everything that is wrong with it.
 
 use super::compile;
+use super::concealed::concealed;
 use super::diagnostics::{Diagnostic, Diagnostics, Source};
 use super::file::Document;
 use super::file::policy::PolicyFile;
@@ -9,11 +10,11 @@ use super::located::{At, Location};
 use super::schema::schema;
 use super::servers::DeclaredServer;
 use super::{Gateway, tree};
+use crate::files::Files;
 use aws_lc_rs::digest;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::Read as _;
+use std::ops::Range;
 use std::path::Path;
 
 /// A configuration that is legal as far as it can be judged without evaluating the policy.
@@ -37,19 +38,28 @@ pub struct Loaded {
 const LARGEST_FILE: usize = 4 * 1024 * 1024;
 const LARGEST_LOOKUP: usize = 32 * 1024 * 1024;
 
-/// Reads and checks a configuration file; relative paths in it start at its folder.
+/// Reads and checks a configuration file; relative paths in it start at its folder. Blocks while files are read.
 ///
 /// # Errors
 ///
 /// Everything that is wrong, not only the first.
 pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
+    load_by(path, &Files::default())
+}
+
+/// As [`load`], with what is known already of files that hang.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn load_by(path: &Path, files: &Files) -> Result<Loaded, Diagnostics> {
     let name = path.display().to_string();
     let refuse = |message: String| {
-        let source = Source { name: name.clone(), text: String::new() };
+        let source = Source { name: name.clone(), ..Source::default() };
         Diagnostics::new(source, vec![Diagnostic::new("", Location::default(), message)])
     };
-    let text = read_text(path, LARGEST_FILE).map_err(|cause| refuse(format!("the file {cause}")))?;
-    load_text(&name, &text, path.parent().unwrap_or(Path::new("")))
+    let text = read_text(path, LARGEST_FILE, files).map_err(|cause| refuse(format!("the file {cause}")))?;
+    of_text(&name, &text, path.parent().unwrap_or(Path::new("")), files)
 }
 
 /// Checks a configuration's text; relative paths in it start at `directory`.
@@ -58,21 +68,25 @@ pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
 ///
 /// As [`load`].
 pub fn load_text(name: &str, text: &str, directory: &Path) -> Result<Loaded, Diagnostics> {
+    of_text(name, text, directory, &Files::default())
+}
+
+fn of_text(name: &str, text: &str, directory: &Path, files: &Files) -> Result<Loaded, Diagnostics> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let source = Source { name: name.to_owned(), text: text.to_owned() };
-    let document = match written(text) {
+    let mut source = Source { name: name.to_owned(), text: text.to_owned(), concealed: Vec::new() };
+    let document = match written(text, &mut source.concealed) {
         Ok(document) => document,
         Err(errors) => return Err(Diagnostics::new(source, errors)),
     };
     let mut findings = compile::Findings::default();
-    let gateway = compile::gateway(&document, directory, &mut findings);
+    let gateway = compile::gateway(&document, directory, files, &mut findings);
     let region = gateway.as_ref().map(|gateway| &gateway.aws.region);
     let servers = compile::servers(&document, region, &mut findings);
     let mut digest = digest::Context::new(&digest::SHA256);
     digest.update(text.as_bytes());
     let mut tables = BTreeMap::new();
     for (name, lookup) in &document.lookups {
-        match read_text(&directory.join(&*lookup.file), LARGEST_LOOKUP) {
+        match read_text(&directory.join(&*lookup.file), LARGEST_LOOKUP, files) {
             Ok(table) => {
                 digest.update(&(table.len() as u64).to_be_bytes());
                 digest.update(table.as_bytes());
@@ -100,8 +114,8 @@ pub fn load_text(name: &str, text: &str, directory: &Path) -> Result<Loaded, Dia
 }
 
 /// The text as the types of the written form. What the check of the tree finds stands in one list; the typed reading
-/// comes after it and has nothing left to find.
-fn written(text: &str) -> Result<Document, Vec<Diagnostic>> {
+/// comes after it and has nothing left to find. What stands where a secret belongs is added to `secrets`.
+fn written(text: &str, secrets: &mut Vec<Range<usize>>) -> Result<Document, Vec<Diagnostic>> {
     if text.len() > LARGEST_FILE {
         let message = format!("the file is larger than {} MiB", LARGEST_FILE / 1024 / 1024);
         return Err(vec![Diagnostic::new("", Location::default(), message)]);
@@ -111,25 +125,22 @@ fn written(text: &str) -> Result<Document, Vec<Diagnostic>> {
         return Err(vec![Diagnostic::new("", Location::default(), message)]);
     }
     let (root, mut errors) = tree::parse(text).map_err(|error| vec![error])?;
-    errors.extend(lint(&root, &schema()));
+    let schema = schema();
+    *secrets = concealed(&root, &schema);
+    errors.extend(lint(&root, &schema));
     if !errors.is_empty() {
         return Err(errors);
     }
     let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-        let location = error.location().map(Location::from).unwrap_or_default();
-        vec![Diagnostic::new("", location, error.to_string())]
+        // The library's words may quote a value.
+        let location = error.location().map(Location::from).unwrap_or_default().hidden();
+        vec![Diagnostic::new("", location, "the configuration cannot be read from here on")]
     })
 }
 
-fn read_text(path: &Path, largest: usize) -> Result<String, String> {
-    let cannot = |error: std::io::Error| format!("cannot be read: {error}");
-    let mut bytes = Vec::new();
-    let file = File::open(path).map_err(cannot)?;
-    file.take(largest as u64 + 1).read_to_end(&mut bytes).map_err(cannot)?;
-    if bytes.len() > largest {
-        return Err(format!("is larger than {} MiB", largest / 1024 / 1024));
-    }
+fn read_text(path: &Path, largest: usize, files: &Files) -> Result<String, String> {
+    let bytes = files.read(path, largest).map_err(|error| error.to_string())?;
     String::from_utf8(bytes).map_err(|error| {
         let text = error.as_bytes().utf8_chunks().next().map_or("", |chunk| chunk.valid());
         let line = text.matches('\n').count() + 1;

@@ -4,13 +4,21 @@ use super::report::{Asking, Check};
 use crate::audit::file::AuditFile;
 use crate::clock::Clock;
 use crate::config;
+use crate::config::secrets::Secrets;
+use crate::files::Files;
 use crate::gateway::sealer;
 use crate::provider::principal::{Groups, Principal};
 use crate::server::tls::Tls;
 
-pub(super) fn examine(settings: &config::Gateway, clock: &Clock) -> Vec<Check> {
-    let checks = [session_keys(settings), certificate(settings, clock), trail(settings)];
-    checks.into_iter().flatten().collect()
+pub(super) fn examine(
+    settings: &config::Gateway,
+    secrets: &Secrets,
+    files: &Files,
+    clock: &Clock,
+) -> Vec<Check> {
+    let checks =
+        [session_keys(settings, secrets), certificate(settings, secrets, clock), trail(settings, files)];
+    checks.into_iter().flatten().chain(exposed(secrets)).collect()
 }
 
 /// What the claims say of the person's groups.
@@ -33,9 +41,9 @@ pub(super) fn groups(principal: &Principal) -> Check {
     }
 }
 
-fn session_keys(settings: &config::Gateway) -> Option<Check> {
+fn session_keys(settings: &config::Gateway, secrets: &Secrets) -> Option<Check> {
     let asking = Asking::about("session.keys");
-    match sealer(settings) {
+    match sealer(settings, secrets) {
         Ok(None) => None,
         Ok(Some(_)) if settings.session.keys.is_empty() => Some(asking.warning(
             "keys",
@@ -43,22 +51,29 @@ fn session_keys(settings: &config::Gateway) -> Option<Check> {
             "make one by `postern keygen` and name it under `session.keys`",
         )),
         Ok(Some(_)) => Some(asking.ok("keys", format!("{} can be read", settings.session.keys.len()))),
-        Err(error) => Some(asking.failed(
+        Err(errors) => Some(asking.failed(
             "keys",
-            error,
+            errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "),
             "make a key by `postern keygen`, and let the user that Postern runs as read it",
         )),
     }
 }
 
-fn certificate(settings: &config::Gateway, clock: &Clock) -> Option<Check> {
+fn exposed(secrets: &Secrets) -> impl Iterator<Item = Check> {
+    secrets.exposed().iter().map(|(key, exposure)| {
+        let remedy = "take the right to read it from others: `chmod o-r FILE`";
+        Asking::about(key.clone()).warning("file", exposure.clone(), remedy)
+    })
+}
+
+fn certificate(settings: &config::Gateway, secrets: &Secrets, clock: &Clock) -> Option<Check> {
     const CHECK: &str = "certificate";
     let asking = Asking::about("listen.tls");
-    let tls = match Tls::load(settings.listen.tls.as_ref()?, None) {
+    let tls = match Tls::new(settings.listen.tls.as_ref()?, secrets, None) {
         Ok(tls) => tls,
         Err(error) => {
             let remedy = "correct the files, and let the user that Postern runs as read them";
-            return Some(asking.failed(CHECK, error, remedy));
+            return Some(asking.failed(CHECK, error.to_string(), remedy));
         }
     };
     let now = clock.now_system();
@@ -72,11 +87,11 @@ fn certificate(settings: &config::Gateway, clock: &Clock) -> Option<Check> {
     Some(if is_valid { asking.warning(CHECK, found, remedy) } else { asking.failed(CHECK, found, remedy) })
 }
 
-fn trail(settings: &config::Gateway) -> Option<Check> {
+fn trail(settings: &config::Gateway, files: &Files) -> Option<Check> {
     const CHECK: &str = "file";
     let asking = Asking::about("audit.file");
     let path = settings.audit_file.as_deref()?;
-    Some(match AuditFile::examine(path) {
+    Some(match AuditFile::examine(path, files) {
         Ok(None) if path.exists() => asking.ok(CHECK, format!("`{}` can be appended to", path.display())),
         Ok(None) => asking.ok(CHECK, format!("`{}` is not there yet, and its folder is", path.display())),
         Ok(Some(complaint)) => {

@@ -4,13 +4,13 @@ use super::clock;
 use super::remedy;
 use super::report::{Asking, Check};
 use crate::clock::Clock;
+use crate::config::secrets::SecretError;
 use crate::config::{self, Algorithm, SignInConfig};
 use crate::http_client::document::FetchError;
-use crate::http_client::{Cause, HttpClient, HttpError, HttpErrorKind};
+use crate::http_client::{Cause, HttpError, HttpErrorKind};
 use crate::provider::discovery::Provider;
 use crate::provider::error::ProviderError;
 use crate::provider::issuer::{Discovered, Issuer, KeysFound};
-use crate::provider::policy_inputs::PolicyInputs;
 use crate::provider::relying_party::RelyingParty;
 use crate::sign_in::redirect_uri;
 use std::sync::Arc;
@@ -109,15 +109,13 @@ async fn keys(asking: &Asking, issuer: &Issuer) -> Check {
 pub(super) async fn client(
     settings: Arc<config::Gateway>,
     sign_in: SignInConfig,
-    issuer: Arc<Issuer>,
-    http: HttpClient,
-    clock: Clock,
+    party: Result<RelyingParty, SecretError>,
 ) -> Check {
     let asking = Asking::about("sign_in");
     let key = sign_in.secret_key();
-    let party = match RelyingParty::new(&sign_in, issuer, &PolicyInputs::default(), http, clock) {
+    let party = match party {
         Ok(party) => party,
-        Err(error) => return asking.failed("client", format!("{key}: {error}"), format!("correct `{key}`")),
+        Err(error) => return asking.failed("client", error.to_string(), format!("correct `{key}`")),
     };
     let id = &sign_in.client_id;
     match party.try_client(&redirect_uri(&settings.public_url)).await {

@@ -7,6 +7,7 @@ use super::pages::Pages;
 use crate::audit::Audit;
 use crate::authn::Authenticator;
 use crate::clock::Clock;
+use crate::config::secrets::{SecretError, Secrets};
 use crate::config::{self, IssuerConfig, KeySource};
 use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
@@ -37,41 +38,36 @@ pub(crate) struct Parts {
 }
 
 impl Gateway {
-    /// Reads the secrets and key files that the configuration names, without network access.
+    /// Asks no network and reads no file.
     ///
     /// Takes over from `before` whatever the configuration leaves unchanged: keys of issuers, people's mint rates, a session key
     /// that was made at the start.
     ///
     /// # Errors
     ///
-    /// A secret or a file cannot be read or used; in words for the admin.
+    /// Each secret that was not read or is not usable.
     pub(crate) fn new(
         settings: config::Gateway,
+        secrets: &Secrets,
         policy: Policy,
         parts: Parts,
         before: Option<&Self>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Vec<SecretError>> {
         let Parts { presigner, http, clock, metrics, audit, state, readiness } = parts;
-        let issuers: Vec<Arc<Issuer>> = settings
-            .issuers
-            .iter()
-            .map(|issuer| match before.and_then(|before| before.issuer(issuer)) {
-                Some(same) => Ok(same),
-                None => Issuer::new(issuer.clone(), http.clone(), clock.clone(), &metrics),
-            })
-            .collect::<Result<_, _>>()?;
+        let issuers = issuers(&settings, secrets, &http, &clock, &metrics, before)?;
         let ephemeral = before.filter(|before| {
             before.settings.session.keys.is_empty() && before.settings.provider() == settings.provider()
         });
         let sealer = match ephemeral.and_then(|before| before.sealer.clone()) {
             Some(sealer) if settings.session.keys.is_empty() => Some(sealer),
-            _ => sealer(&settings).map_err(|error| format!("session.keys: {error}"))?,
+            _ => sealer(&settings, secrets)?,
         };
+        let party = party(&settings, secrets, &issuers, policy.reads(), &http, &clock);
+        let party = party.map_err(|error| vec![error])?;
         let observers = (Arc::clone(&metrics), audit.clone());
-        let surroundings =
-            Surroundings { http: &http, clock: &clock, state: &state, observers: Some(observers) };
+        let surroundings = Surroundings { clock: &clock, state: &state, observers };
         let BrowserSignIn { sessions, sign_in, logout } =
-            browser_sign_in(&settings, &issuers, sealer.as_ref(), policy.reads(), surroundings)?;
+            browser_sign_in(&settings, party, sealer.as_ref(), policy.reads(), surroundings);
         for destination in policy.destinations() {
             metrics.expect_destination(destination.name(), destination.kind().presign_operation());
         }
@@ -131,18 +127,76 @@ impl config::Gateway {
     }
 }
 
+/// The configured issuers; those of `before` go on with the keys that they have.
+///
+/// # Errors
+///
+/// Each key file that was not read or is not usable.
+pub(crate) fn issuers(
+    settings: &config::Gateway,
+    secrets: &Secrets,
+    http: &HttpClient,
+    clock: &Clock,
+    metrics: &Metrics,
+    before: Option<&Gateway>,
+) -> Result<Vec<Arc<Issuer>>, Vec<SecretError>> {
+    let (mut made, mut wrong) = (Vec::new(), Vec::new());
+    for issuer in &settings.issuers {
+        match before.and_then(|before| before.issuer(issuer)) {
+            Some(same) => made.push(same),
+            None => match Issuer::new(issuer.clone(), secrets, http.clone(), clock.clone(), metrics) {
+                Ok(issuer) => made.push(issuer),
+                Err(error) => wrong.push(error),
+            },
+        }
+    }
+    if wrong.is_empty() { Ok(made) } else { Err(wrong) }
+}
+
 /// The sealer of sessions and sign-ins, if people sign in here.
 ///
 /// # Errors
 ///
-/// A key that cannot be read or is weak, in words for the admin.
-pub fn sealer(settings: &config::Gateway) -> Result<Option<Arc<Sealer>>, String> {
+/// Each key that was not read or is weak.
+pub fn sealer(
+    settings: &config::Gateway,
+    secrets: &Secrets,
+) -> Result<Option<Arc<Sealer>>, Vec<SecretError>> {
     let Some(sign_in) = &settings.sign_in else { return Ok(None) };
     let Some(issuer) = settings.issuers.iter().find(|issuer| issuer.name == sign_in.issuer) else {
         return Ok(None);
     };
-    let sealer = Sealer::load(&settings.session.keys, &settings.public_url, &issuer.issuer)?;
+    let keys = settings.session.keys.len();
+    let sealer = Sealer::load(keys, secrets, &settings.public_url, &issuer.issuer)?;
     Ok(Some(Arc::new(sealer)))
+}
+
+/// The provider that people sign in at, with the gateway as its client; where people sign in here.
+#[derive(Debug)]
+pub(crate) struct Party {
+    issuer: Arc<Issuer>,
+    party: Arc<RelyingParty>,
+}
+
+/// # Errors
+///
+/// The client's secret or key was not read, or is not usable.
+pub(crate) fn party(
+    settings: &config::Gateway,
+    secrets: &Secrets,
+    issuers: &[Arc<Issuer>],
+    reads: &PolicyInputs,
+    http: &HttpClient,
+    clock: &Clock,
+) -> Result<Option<Party>, SecretError> {
+    let (true, Some(sign_in)) = (settings.credentials.session, &settings.sign_in) else { return Ok(None) };
+    let named = |issuer: &&Arc<Issuer>| *issuer.name() == sign_in.issuer;
+    let issuer = issuers.iter().find(named).ok_or_else(|| {
+        SecretError::unusable("sign_in.issuer", format!("no issuer is named `{}`", sign_in.issuer))
+    })?;
+    let issuer = Arc::clone(issuer);
+    let party = RelyingParty::new(sign_in, secrets, Arc::clone(&issuer), reads, http.clone(), clock.clone())?;
+    Ok(Some(Party { issuer, party: Arc::new(party) }))
 }
 
 /// Sign-in, sessions and logout of browsers.
@@ -156,37 +210,26 @@ pub(crate) struct BrowserSignIn {
 /// The parts of sign-in beside its configuration.
 #[derive(Debug)]
 pub(crate) struct Surroundings<'a> {
-    pub http: &'a HttpClient,
     pub clock: &'a Clock,
     pub state: &'a State,
-    /// Where revalidation counts and records; without it, sessions are not revalidated.
-    pub observers: Option<(Arc<Metrics>, Audit)>,
+    /// Where revalidation counts and records.
+    pub observers: (Arc<Metrics>, Audit),
 }
 
 /// Sign-in for browsers, if the configuration has it.
-///
-/// # Errors
-///
-/// A key or a secret that cannot be read or is not usable, in words for the admin.
 pub(crate) fn browser_sign_in(
     settings: &config::Gateway,
-    issuers: &[Arc<Issuer>],
+    party: Option<Party>,
     sealer: Option<&Arc<Sealer>>,
     reads: &PolicyInputs,
     surroundings: Surroundings<'_>,
-) -> Result<BrowserSignIn, String> {
-    let Surroundings { http, clock, state, observers } = surroundings;
-    let (true, Some(sign_in), Some(sealer)) = (settings.credentials.session, &settings.sign_in, sealer)
+) -> BrowserSignIn {
+    let Surroundings { clock, state, observers: (metrics, audit) } = surroundings;
+    let (Some(sign_in), Some(Party { issuer, party }), Some(sealer)) = (&settings.sign_in, party, sealer)
     else {
-        return Ok(BrowserSignIn::default());
+        return BrowserSignIn::default();
     };
-    let issuer = issuers
-        .iter()
-        .find(|issuer| *issuer.name() == sign_in.issuer)
-        .ok_or_else(|| format!("sign_in.issuer: no issuer is named `{}`", sign_in.issuer))?;
     let public_url = &settings.public_url;
-    let party = RelyingParty::new(sign_in, Arc::clone(issuer), reads, http.clone(), clock.clone());
-    let party = Arc::new(party.map_err(|error| format!("{}: {error}", sign_in.secret_key()))?);
     let mut sessions = Sessions::new(
         Arc::clone(sealer),
         &settings.session,
@@ -196,7 +239,7 @@ pub(crate) fn browser_sign_in(
         state.clone(),
         clock.clone(),
     );
-    if let (Some(config), Some((metrics, audit))) = (settings.session.revalidate, observers) {
+    if let Some(config) = settings.session.revalidate {
         let revalidation = Revalidation::new(config, Arc::clone(&party), metrics, audit);
         sessions = sessions.with_revalidation(revalidation);
     }
@@ -206,7 +249,7 @@ pub(crate) fn browser_sign_in(
     let logout = Logout::new(
         &sign_in.client_id,
         public_url,
-        Arc::clone(issuer),
+        issuer,
         Arc::clone(&sessions),
         hints.clone(),
         clock.clone(),
@@ -214,5 +257,5 @@ pub(crate) fn browser_sign_in(
     let sign_in =
         SignIn::new(sign_in, public_url, party, Arc::clone(&sessions), Arc::clone(sealer), clock.clone())
             .with_hints(hints);
-    Ok(BrowserSignIn { sessions: Some(sessions), sign_in: Some(sign_in), logout: Some(logout) })
+    BrowserSignIn { sessions: Some(sessions), sign_in: Some(sign_in), logout: Some(logout) }
 }

@@ -1,14 +1,18 @@
 //! The certificate authorities that servers are judged by: one set for the provider, AWS and the shared state.
 
+use crate::files::{Files, refuse_irregular};
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_native_certs::CertificateResult;
 use std::ffi::OsString;
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 
 /// In place of the machine's authorities: a file of certificates, and folders of such files.
 const VARIABLES: [&str; 2] = ["SSL_CERT_FILE", "SSL_CERT_DIR"];
+/// Stands for all files of the store.
+const STORE: &str = "(certificate authorities)";
 
 #[derive(Clone)]
 pub struct Authorities {
@@ -22,7 +26,7 @@ impl Authorities {
     /// # Errors
     ///
     /// What one of the variables names cannot be read, or there is no authority at all.
-    pub fn load() -> Result<Self, String> {
+    pub fn load(files: &Files) -> Result<Self, String> {
         let set: Vec<(&str, OsString)> =
             VARIABLES.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))).collect();
         let place = match set.as_slice() {
@@ -33,7 +37,14 @@ impl Authorities {
                 .collect::<Vec<_>>()
                 .join(" "),
         };
-        let CertificateResult { mut certs, errors, .. } = rustls_native_certs::load_native_certs();
+        let of_file = set.iter().filter(|(name, _)| *name == VARIABLES[0]).map(|(_, value)| Path::new(value));
+        for file in of_file {
+            let found = files.metadata(file).and_then(|found| refuse_irregular(&found));
+            found.map_err(|error| format!("SSL_CERT_FILE: `{}` {error}", file.display()))?;
+        }
+        let found = files.in_time(Path::new(STORE), |_| Ok(rustls_native_certs::load_native_certs()));
+        let CertificateResult { mut certs, errors, .. } =
+            found.map_err(|error| format!("the store of certificate authorities in {place} {error}"))?;
         if let (Some(error), false) = (errors.first(), set.is_empty()) {
             return Err(format!("the certificate authorities of {place} cannot be read: {error}"));
         }

@@ -4,6 +4,7 @@ use super::error::ProviderError;
 use super::token_answer::Tokens;
 use super::user_info::UserInfo;
 use crate::clock::Clock;
+use crate::config::secrets::{SecretError, Secrets};
 use crate::config::{ClientAuthentication, SignInConfig};
 use crate::http_client::HttpClient;
 use crate::provider::discovery::Provider;
@@ -18,6 +19,8 @@ use url::{Url, form_urlencoded};
 use zeroize::Zeroizing;
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+const NO_SIGNING_KEY: &str = "it is not a PEM private key: RSA of 2048 bits or more, P-256, P-384 or Ed25519, the latter three in \
+     PKCS #8, which `openssl pkey -in KEY -out PKCS8` writes";
 const ASSERTION_LIFETIME: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
@@ -36,17 +39,24 @@ enum Authentication {
 impl Client {
     /// # Errors
     ///
-    /// The secret cannot be read, or the key is not one that signs, in words for the admin.
-    pub(super) fn new(config: &SignInConfig, http: HttpClient, clock: Clock) -> Result<Self, String> {
+    /// The secret was not read, or the key is not one that signs.
+    pub(super) fn new(
+        config: &SignInConfig,
+        secrets: &Secrets,
+        http: HttpClient,
+        clock: Clock,
+    ) -> Result<Self, SecretError> {
+        let key = config.secret_key();
+        let secret = secrets.get(key)?.expose();
         let authentication = match &config.client_authentication {
-            ClientAuthentication::Secret(source) => {
-                let secret = String::from_utf8(source.read()?.expose().to_vec())
-                    .map_err(|_| "`client_secret` is not UTF-8 text")?;
+            ClientAuthentication::Secret(_) => {
+                let secret = String::from_utf8(secret.to_vec())
+                    .map_err(|_| SecretError::unusable(key, "it is not UTF-8 text"))?;
                 Authentication::Secret(Zeroizing::new(secret))
             }
-            ClientAuthentication::PrivateKeyJwt(source) => {
-                let (algorithm, key) = signing_key(source.read()?.expose())
-                    .ok_or("`private_key_jwt` is not a PEM private key: RSA of 2048 bits or more, P-256, P-384 or Ed25519, the latter three in PKCS #8, which `openssl pkey -in KEY -out PKCS8` writes")?;
+            ClientAuthentication::PrivateKeyJwt(_) => {
+                let (algorithm, key) =
+                    signing_key(secret).ok_or_else(|| SecretError::unusable(key, NO_SIGNING_KEY))?;
                 Authentication::PrivateKey { algorithm, key }
             }
         };

@@ -1,6 +1,7 @@
 //! One configured issuer: its keys prove its tokens and nobody else's.
 
 use crate::clock::{Clock, UnixSeconds};
+use crate::config::secrets::{SecretError, Secrets, key_set};
 use crate::config::{Algorithm, IssuerConfig, KeySource};
 use crate::digest::{Sha256, sha256};
 use crate::http_client::HttpClient;
@@ -71,23 +72,26 @@ pub struct KeysFound {
 impl Issuer {
     /// # Errors
     ///
-    /// In words for the admin: a key file that cannot be read or holds no usable key, or an issuer that is not a URL where
-    /// its keys are to be discovered.
+    /// A key file that was not read or holds no usable key, or an issuer that is not a URL where its keys are to be
+    /// discovered.
     pub fn new(
         config: IssuerConfig,
+        secrets: &Secrets,
         http: HttpClient,
         clock: Clock,
         metrics: &Metrics,
-    ) -> Result<Arc<Self>, String> {
+    ) -> Result<Arc<Self>, SecretError> {
         let series = metrics.issuer(&config.name);
         let metadata = discovery::metadata(&config.issuer, http.clone(), clock.clone());
+        let metadata =
+            metadata.map_err(|error| SecretError::unusable(format!("issuers.{}.issuer", config.name), error));
         let name = format!("keys of {}", config.issuer);
         let fetched =
             |location| Keys::Fetched(keys_at(location, name, http.clone(), clock.clone(), series.clone()));
         let keys = match &config.keys {
             KeySource::Discovery => fetched(Location::Discovered(metadata.clone()?)),
             KeySource::JwksUri(location) => fetched(Location::Known(location.clone())),
-            KeySource::JwksFile(path) => Keys::Fixed(Arc::new(keys_on_disk(path)?)),
+            KeySource::JwksFile(path) => Keys::Fixed(Arc::new(keys_on_disk(&config.name, path, secrets)?)),
             KeySource::PemPerKey(base) => {
                 Keys::OneByOne(PemKeys::new(base.clone(), http.clone(), clock.clone(), series.clone()))
             }
@@ -311,8 +315,9 @@ fn keys_at(
     })
 }
 
-fn keys_on_disk(path: &Path) -> Result<KeySet, String> {
-    let document =
-        std::fs::read(path).map_err(|error| format!("cannot read `{}`: {error}", path.display()))?;
-    KeySet::parse(&document).map_err(|error| format!("`{}`: {error}", path.display()))
+fn keys_on_disk(issuer: &str, path: &Path, secrets: &Secrets) -> Result<KeySet, SecretError> {
+    let key = key_set(issuer);
+    let document = secrets.get(&key)?;
+    let refused = |error| SecretError::unusable(&key, format!("`{}`: {error}", path.display()));
+    KeySet::parse(document.expose()).map_err(refused)
 }

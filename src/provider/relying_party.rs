@@ -6,6 +6,7 @@ use super::token_answer::Tokens;
 use super::user_info::UserInfo;
 use crate::clock::Clock;
 use crate::config::SignInConfig;
+use crate::config::secrets::{SecretError, Secrets};
 use crate::http_client::HttpClient;
 use crate::provider::discovery::Provider;
 use crate::provider::issuer::Issuer;
@@ -40,15 +41,16 @@ impl RelyingParty {
     ///
     /// # Errors
     ///
-    /// The client's secret or key cannot be read, in words for the admin.
+    /// The client's secret or key was not read, or is not one that signs.
     pub fn new(
         config: &SignInConfig,
+        secrets: &Secrets,
         issuer: Arc<Issuer>,
         reads: &PolicyInputs,
         http: HttpClient,
         clock: Clock,
-    ) -> Result<Self, String> {
-        Ok(Self { issuer, client: Client::new(config, http, clock)?, asked: reads.claims.clone() })
+    ) -> Result<Self, SecretError> {
+        Ok(Self { issuer, client: Client::new(config, secrets, http, clock)?, asked: reads.claims.clone() })
     }
 
     pub(crate) fn issuer(&self) -> &Issuer {

@@ -1,6 +1,7 @@
 //! What a new connection meets. A reload makes other settings, which hold for the connections after it.
 
 use super::tls::Tls;
+use crate::config::secrets::{CERTIFICATE, SecretError, Secrets};
 use crate::config::{self, Limits};
 use ipnet::IpNet;
 use std::sync::Arc;
@@ -15,21 +16,27 @@ pub struct ListenerSettings {
 }
 
 impl ListenerSettings {
-    /// Reads the certificate and its key. Unchanged files keep the TLS state of `before`, and with it the sessions that
+    /// With the certificate and the key that were read. Unchanged ones keep the TLS state of `before`, and with it the sessions that
     /// clients resume.
     ///
     /// # Errors
     ///
-    /// The pair is not usable, or has expired while the one before it has not, in words for the admin.
-    pub fn load(settings: &config::Gateway, before: Option<&Self>, now: SystemTime) -> Result<Self, String> {
+    /// The pair is not usable, or has expired while the one before it has not.
+    pub fn new(
+        settings: &config::Gateway,
+        secrets: &Secrets,
+        before: Option<&Self>,
+        now: SystemTime,
+    ) -> Result<Self, SecretError> {
         let before = before.and_then(|before| before.tls.as_ref());
-        let tls = settings.listen.tls.as_ref().map(|files| Tls::load(files, before)).transpose()?;
+        let tls = settings.listen.tls.as_ref().map(|files| Tls::new(files, secrets, before)).transpose()?;
         if let (Some(fresh), Some(before)) = (&tls, before)
             && let Some(complaint) = fresh.validity().complaint(now)
             && !fresh.validity().contains(now)
             && before.validity().contains(now)
         {
-            return Err(format!("listen.tls.certificate: it {complaint}; the one in force is valid"));
+            let why = format!("it {complaint}; the one in force is valid");
+            return Err(SecretError::unusable(CERTIFICATE, why));
         }
         let proxy_protocol = settings.listen.proxy_protocol.then(|| settings.trusted_proxies.clone());
         Ok(Self { proxy_protocol, tls, limits: settings.limits.clone() })

@@ -5,6 +5,7 @@ mod validity;
 pub use validity::Validity;
 
 use crate::config::TlsConfig;
+use crate::config::secrets::{CERTIFICATE, PRIVATE_KEY, SecretError, Secrets};
 use crate::digest::{Sha256, of_parts};
 use rustls::client::verify_server_name;
 use rustls::crypto::CryptoProvider;
@@ -34,43 +35,51 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// Reads both files. Returns `before` if they hold the same.
+    /// By the certificate and the key that were read. Returns `before` if both are unchanged.
     ///
     /// # Errors
     ///
-    /// A file is wrong: the message names it, what was found and what is allowed.
-    pub fn load(files: &TlsConfig, before: Option<&Arc<Self>>) -> Result<Arc<Self>, String> {
-        let chain = certificates(&files.certificate)?;
-        let key = private_key(&files.private_key)?;
+    /// Which file is wrong, what was found and what is allowed.
+    pub fn new(
+        files: &TlsConfig,
+        secrets: &Secrets,
+        before: Option<&Arc<Self>>,
+    ) -> Result<Arc<Self>, SecretError> {
+        let chain = certificates(&files.certificate, secrets.get(CERTIFICATE)?.expose())?;
+        let key = private_key(&files.private_key, secrets.get(PRIVATE_KEY)?.expose())?;
         let fingerprint = of_parts(chain.iter().map(AsRef::as_ref).chain([key.secret_der()]));
         if let Some(same) = before.filter(|before| before.fingerprint == fingerprint) {
             return Ok(Arc::clone(same));
         }
         let certificate = chain.first().cloned();
         let unreadable = || {
-            format!(
-                "listen.tls.certificate: the first certificate in `{}` cannot be read",
-                files.certificate.display()
-            )
+            let file = files.certificate.display();
+            SecretError::unusable(CERTIFICATE, format!("the first certificate in `{file}` cannot be read"))
         };
         let certificate = certificate.ok_or_else(unreadable)?;
         let validity = Validity::of(&certificate).ok_or_else(unreadable)?;
         let provider = Arc::new(provider());
         let pair = CertifiedKey::from_der(chain, key, &provider).map_err(|error| match error {
-            Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => format!(
-                "listen.tls.private_key: `{}` is not the key of the first certificate in `{}`; allowed: a certificate with its own key",
-                files.private_key.display(),
-                files.certificate.display(),
+            Error::InconsistentKeys(InconsistentKeys::KeyMismatch) => SecretError::unusable(
+                PRIVATE_KEY,
+                format!(
+                    "`{}` is not the key of the first certificate in `{}`; allowed: a certificate with its own key",
+                    files.private_key.display(),
+                    files.certificate.display(),
+                ),
             ),
             Error::InvalidCertificate(_) => unreadable(),
-            error => format!(
-                "listen.tls.private_key: the key in `{}` cannot be used ({error}); allowed: RSA of 2048 to 8192 bits, ECDSA on P-256, P-384 or P-521, Ed25519",
-                files.private_key.display(),
+            error => SecretError::unusable(
+                PRIVATE_KEY,
+                format!(
+                    "the key in `{}` cannot be used ({error}); allowed: RSA of 2048 to 8192 bits, ECDSA on P-256, P-384 or P-521, Ed25519",
+                    files.private_key.display(),
+                ),
             ),
         })?;
         let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(|error| format!("listen.tls: {error}"))?;
+            .map_err(|error| SecretError::unusable("listen.tls", error.to_string()))?;
         let mut config =
             config.with_no_client_auth().with_cert_resolver(Arc::new(SingleCertAndKey::from(pair)));
         config.ignore_client_order = true;
@@ -120,50 +129,44 @@ fn provider() -> CryptoProvider {
     provider
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let found: Result<Vec<_>, _> =
-        CertificateDer::pem_file_iter(file).and_then(|certificates| certificates.collect());
+fn certificates(file: &Path, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, SecretError> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     let wrong = |what: &str| {
-        format!(
-            "listen.tls.certificate: `{}` {what}; allowed: a PEM file with the server's certificate first, then those of the authorities between it and the root",
-            file.display()
-        )
+        let allowed = "a PEM file with the server's certificate first, then those of the authorities between it and the root";
+        SecretError::unusable(CERTIFICATE, format!("`{}` {what}; allowed: {allowed}", file.display()))
     };
     match found {
         Ok(chain) if chain.is_empty() => Err(wrong("holds no certificate")),
         Ok(chain) => Ok(chain),
-        Err(error) => Err(wrong(&reason(&error))),
+        Err(error) => Err(wrong(reason(&error))),
     }
 }
 
-fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, String> {
-    PrivateKeyDer::from_pem_file(file).map_err(|error| {
-        let what = match (error, mark_of_encryption(file)) {
+fn private_key(file: &Path, pem: &[u8]) -> Result<PrivateKeyDer<'static>, SecretError> {
+    PrivateKeyDer::from_pem_slice(pem).map_err(|error| {
+        let what = match (error, mark_of_encryption(pem)) {
             (_, Some(mark)) => format!(
                 "is encrypted (`{mark}`), and nobody gives a passphrase here: `openssl pkey -in {} -out PLAIN` decrypts it",
                 file.display()
             ),
             (pem::Error::NoItemsFound, None) => "holds no private key".to_owned(),
-            (error, None) => reason(&error),
+            (error, None) => reason(&error).to_owned(),
         };
-        format!(
-            "listen.tls.private_key: `{}` {what}; allowed: a PEM file with a private key (PKCS #8, PKCS #1 or SEC 1), not encrypted",
-            file.display()
-        )
+        let allowed = "a PEM file with a private key (PKCS #8, PKCS #1 or SEC 1), not encrypted";
+        SecretError::unusable(PRIVATE_KEY, format!("`{}` {what}; allowed: {allowed}", file.display()))
     })
 }
 
 /// The mark of an encrypted key: RFC 7468, section 11, or RFC 1421, section 4.6.1.1.
-fn mark_of_encryption(file: &Path) -> Option<&'static str> {
-    let text = std::fs::read_to_string(file).ok()?;
-    ["ENCRYPTED PRIVATE KEY", "Proc-Type: 4,ENCRYPTED"].into_iter().find(|mark| text.contains(mark))
+fn mark_of_encryption(pem: &[u8]) -> Option<&'static str> {
+    let holds = |mark: &&str| pem.windows(mark.len()).any(|window| window == mark.as_bytes());
+    ["ENCRYPTED PRIVATE KEY", "Proc-Type: 4,ENCRYPTED"].into_iter().find(|mark| holds(mark))
 }
 
 /// Never shows the file's content.
-fn reason(error: &pem::Error) -> String {
+fn reason(error: &pem::Error) -> &'static str {
     match error {
-        pem::Error::Io(error) => format!("cannot be read: {error}"),
-        pem::Error::NoItemsFound => "holds nothing in PEM".to_owned(),
-        _ => "is not PEM".to_owned(),
+        pem::Error::NoItemsFound => "holds nothing in PEM",
+        _ => "is not PEM",
     }
 }

@@ -4,7 +4,7 @@
 //! equal. Every purpose has its own key by HKDF (RFC 5869), and the purpose, the gateway's public URL and the issuer are
 //! authenticated with each text, so that a value opens only where it was meant to.
 
-use crate::config::SecretSource;
+use crate::config::secrets::{SecretError, Secrets, session_key};
 use crate::secret::{Secret, random};
 use aws_lc_rs::aead::{AES_256_GCM_SIV, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
@@ -77,26 +77,33 @@ impl SealingKey {
 }
 
 impl Sealer {
-    /// The ring that a configuration names: the first source seals. Without any, one random key for this process's life.
+    /// The ring that a configuration names: the first of so many keys seals. Without any, one random key for this process's
+    /// life.
     ///
     /// # Errors
     ///
-    /// Which source cannot be read or holds a weak key, in words for the admin.
-    pub fn load(sources: &[SecretSource], public_url: &Url, issuer: &str) -> Result<Self, String> {
-        let keys = sources
-            .iter()
-            .map(|source| {
-                let text = source.read()?;
-                SealingKey::parse(&text).map_err(|weak| match source {
-                    SecretSource::Env(name) => format!("the session key in `{name}` {weak}"),
-                    SecretSource::File(path) => format!("the session key in `{}` {weak}", path.display()),
-                })
-            })
-            .collect::<Result<Vec<_>, String>>()?;
-        Ok(match keys.split_first() {
-            Some((first, further)) => Self::new(first, further, public_url, issuer),
-            None => Self::new(&SealingKey::random(), &[], public_url, issuer),
-        })
+    /// Each key that cannot be read or is weak.
+    pub fn load(
+        keys: usize,
+        secrets: &Secrets,
+        public_url: &Url,
+        issuer: &str,
+    ) -> Result<Self, Vec<SecretError>> {
+        let (mut ring, mut wrong) = (Vec::new(), Vec::new());
+        for key in (0..keys).map(session_key) {
+            let parsed = secrets.get(&key).and_then(|text| {
+                SealingKey::parse(text).map_err(|weak| SecretError::unusable(&key, format!("it {weak}")))
+            });
+            match parsed {
+                Ok(key) => ring.push(key),
+                Err(error) => wrong.push(error),
+            }
+        }
+        match ring.split_first() {
+            _ if !wrong.is_empty() => Err(wrong),
+            Some((first, further)) => Ok(Self::new(first, further, public_url, issuer)),
+            None => Ok(Self::new(&SealingKey::random(), &[], public_url, issuer)),
+        }
     }
 
     /// A ring whose first key seals; `further` ones only open. What it seals opens only for the same `public_url` and

@@ -9,9 +9,11 @@ mod link;
 
 use self::link::{Connector, Link};
 use super::key::{Key, Namespace, digest};
+use super::means::Means;
 use super::memory::{self, Memory};
 use super::unavailable::Unavailable;
 use crate::clock::{Clock, UnixSeconds};
+use crate::config::secrets::SecretError;
 use crate::config::{ValkeyConfig, WhenAway};
 use prometheus_client::metrics::gauge::Gauge;
 use redis::Cmd;
@@ -65,11 +67,12 @@ pub struct ServerFound {
 impl Valkey {
     pub(super) fn open(
         config: &ValkeyConfig,
+        means: Means<'_>,
         public_url: &Url,
         clock: Clock,
         up: Gauge,
-    ) -> Result<Self, String> {
-        let connector = Connector::new(config)?;
+    ) -> Result<Self, SecretError> {
+        let connector = Connector::new(config, means)?;
         let own = Arc::new(Memory::new(clock));
         let prefix = prefix(public_url);
         let (noted, under) = (Arc::clone(&own), prefix.clone());
@@ -85,8 +88,8 @@ impl Valkey {
         Ok(Self { link, prefix, own, when_away: config.when_away })
     }
 
-    pub(super) async fn renew(&self, config: &ValkeyConfig) -> Result<(), String> {
-        let fresh = Connector::new(config)?;
+    pub(super) async fn renew(&self, config: &ValkeyConfig, means: Means<'_>) -> Result<(), String> {
+        let fresh = Connector::new(config, means).map_err(|error| error.to_string())?;
         if self.link.is_kept_by(&fresh) {
             return Ok(());
         }
@@ -102,8 +105,12 @@ impl Valkey {
         Ok(())
     }
 
-    pub(super) async fn examine(config: &ValkeyConfig, public_url: &Url) -> Result<ServerFound, String> {
-        let connector = Connector::new(config)?;
+    pub(super) async fn examine(
+        config: &ValkeyConfig,
+        means: Means<'_>,
+        public_url: &Url,
+    ) -> Result<ServerFound, String> {
+        let connector = Connector::new(config, means).map_err(|error| error.to_string())?;
         let server = connector.to_string();
         let memory = connector.examine(&probe(&prefix(public_url))).await;
         let memory = memory.map_err(|cause| format!("{server}: {cause}"))?;
@@ -111,8 +118,8 @@ impl Valkey {
         Ok(ServerFound { server, maxmemory_policy: policy.map(|policy| policy.trim().to_owned()) })
     }
 
-    pub(super) fn check(config: &ValkeyConfig) -> Result<(), String> {
-        Connector::new(config).map(drop)
+    pub(super) fn check(config: &ValkeyConfig, means: Means<'_>) -> Result<(), SecretError> {
+        Connector::new(config, means).map(drop)
     }
 
     pub(super) async fn value(&self, key: &Key) -> Result<Option<Vec<u8>>, Unavailable> {

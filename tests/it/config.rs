@@ -8,6 +8,7 @@
 )]
 
 mod branding;
+mod concealed;
 mod examples;
 mod hostile;
 mod issuers;

@@ -391,7 +391,7 @@ async fn aws_is_asked_in_the_same_way_and_its_failures_are_said_in_the_same_word
     let nowhere = folder.path().join("none.pem");
     let examined = doctor(&config, &environment(&sandbox, &[("SSL_CERT_FILE", nowhere.to_str().unwrap())]));
     assert!(
-        text(&examined).contains("SSL_CERT_FILE=") && examined.status.code() == Some(1),
+        text(&examined).contains("SSL_CERT_FILE: `") && examined.status.code() == Some(1),
         "{}",
         text(&examined)
     );

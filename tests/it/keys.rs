@@ -1,9 +1,11 @@
 //! Where keys come from, and what an identity provider's bad days cost.
 
-use crate::support::believer::{Believer, NOW, claims, claims_with, key_set, reason, until};
+use crate::support::believer::{Believer, NOW, claims, claims_with, key_file, key_set, reason, until};
 use crate::support::jwks_server::Answer;
 use crate::support::signer::Signer;
 use postern::config::KeySource;
+use postern::config::secrets::Secrets;
+use postern::files::Files;
 use postern::http_client::HttpClient;
 use postern::provider::issuer::Issuer;
 use serde_json::{Value, json};
@@ -360,7 +362,9 @@ async fn keys_on_disk_are_read_when_the_issuer_is_made() {
         let mut config = crate::support::believer::issuer_config();
         config.keys = KeySource::JwksFile(path.to_owned());
         let (http, clock) = (HttpClient::new().unwrap(), postern::clock::Clock::system());
-        Issuer::new(config, http, clock, &postern::metrics::Metrics::default()).map(drop)
+        let secrets = Secrets::read(key_file(&config), &Files::default());
+        let made = Issuer::new(config, &secrets, http, clock, &postern::metrics::Metrics::default());
+        made.map(drop).map_err(|error| error.to_string())
     };
     assert!(made(&path).unwrap_err().contains("keys.json"));
     std::fs::write(&path, "{}").unwrap();

@@ -259,7 +259,7 @@ async fn a_key_that_does_not_sign_is_refused_at_the_start() {
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(b"-----BEGIN PRIVATE KEY-----\nc2VjcmV0LXRleHQ=\n-----END PRIVATE KEY-----\n").unwrap();
     let key = ClientAuthentication::PrivateKeyJwt(SecretSource::File(file.path().to_owned()));
-    let error = Stack::new(issuer("http://127.0.0.1:1"), key, &Clock::system()).err().unwrap();
+    let error = Stack::new(issuer("http://127.0.0.1:1"), key, &Clock::system()).err().unwrap().to_string();
     assert!(error.contains("private_key_jwt") && !error.contains("c2Vj"), "{error}");
 }
 

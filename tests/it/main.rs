@@ -25,6 +25,7 @@ mod doctor;
 mod documentation;
 mod edge;
 mod egress;
+mod files;
 mod fuzz;
 mod iam;
 mod key_floods;

@@ -3,6 +3,8 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use postern::config::SecretSource;
+use postern::config::secrets::{Form, Named, Secrets, session_key};
+use postern::files::Files;
 use postern::secret::Secret;
 use postern::sessions::seal::{Purpose, Sealer, SealingKey, WeakKey, generate_key};
 use std::collections::BTreeSet;
@@ -112,21 +114,24 @@ fn weak_keys_are_refused() {
 
 #[test]
 fn a_ring_is_read_from_its_sources() {
-    let directory = tempfile::tempdir().unwrap();
-    let file = |name: &str, text: &str| {
-        let path = directory.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        SecretSource::File(path)
+    let key = generate_key();
+    let ring_of = |keys: &[&str]| {
+        let directory = tempfile::tempdir().unwrap();
+        let named = keys.iter().enumerate().map(|(index, text)| {
+            let path = directory.path().join(index.to_string());
+            std::fs::write(&path, text).unwrap();
+            Named { key: session_key(index), source: SecretSource::File(path), form: Form::Line }
+        });
+        let secrets = Secrets::read(named, &Files::default());
+        Sealer::load(keys.len(), &secrets, &public_url(), ISSUER)
     };
-    let (first, second) = (file("first", &format!("{}\n", generate_key())), file("second", &generate_key()));
-    let old = Sealer::load(std::slice::from_ref(&second), &public_url(), ISSUER).unwrap();
-    let ring = Sealer::load(&[first, second.clone()], &public_url(), ISSUER).unwrap();
+    let old = ring_of(&[&key]).unwrap();
+    let ring = ring_of(&[&format!("{}\n", generate_key()), &key]).unwrap();
     assert!(opens(&ring, &old.seal(Purpose::Session, b"text")));
-    let error = Sealer::load(&[second, file("weak", "changeme")], &public_url(), ISSUER).unwrap_err();
-    assert!(error.contains("weak") && !error.contains("changeme"), "{error}");
-    let (one, other) = (
-        Sealer::load(&[], &public_url(), ISSUER).unwrap(),
-        Sealer::load(&[], &public_url(), ISSUER).unwrap(),
-    );
+    let errors = ring_of(&[&key, "changeme", ""]).unwrap_err();
+    let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    assert!(errors[0].starts_with("session.keys[1]: it ") && !errors[0].contains("changeme"), "{errors:?}");
+    assert!(errors[1].starts_with("session.keys[2]: ") && errors[1].ends_with("is empty"), "{errors:?}");
+    let (one, other) = (ring_of(&[]).unwrap(), ring_of(&[]).unwrap());
     assert!(!opens(&other, &one.seal(Purpose::Session, b"text")), "each process has its own");
 }

@@ -6,6 +6,8 @@ use crate::aws::Aws;
 use crate::aws::SharedCredentialsProvider;
 use crate::clock::{Clock, UnixSeconds};
 use crate::config;
+use crate::config::secrets::{SecretError, Secrets};
+use crate::files::Files;
 use crate::gateway::{Gateway, Parts};
 use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
@@ -13,7 +15,7 @@ use crate::policy::Policy;
 use crate::presign::Presigner;
 use crate::server::readiness::Readiness;
 use crate::server::settings::ListenerSettings;
-use crate::state::State;
+use crate::state::{Means, State};
 use crate::telemetry::Log;
 use std::fs::File;
 use std::os::fd::AsFd;
@@ -34,26 +36,39 @@ pub(super) struct Process {
     credentials: Option<SharedCredentialsProvider>,
 }
 
+/// What the process has of its own, read before anything runs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Own<'a> {
+    pub(super) secrets: &'a Secrets,
+    pub(super) http: &'a HttpClient,
+    pub(super) files: &'a Files,
+}
+
 impl Process {
     /// # Errors
     ///
     /// A part cannot be set up; in words for the admin.
     pub(super) fn open(
         settings: &config::Gateway,
+        own: Own<'_>,
         credentials: Option<SharedCredentialsProvider>,
         log: &Log,
     ) -> Result<Self, String> {
+        let Own { secrets, http, files } = own;
         let clock = Clock::system();
         let metrics = Arc::new(Metrics::new(log.lost()));
         metrics.connections_limit.set(settings.limits.connections.try_into().unwrap_or(i64::MAX));
-        let state = State::open(&settings.state, &settings.public_url, clock.clone(), &metrics.state_up)?;
-        let audit = audit(settings.audit_file.as_deref(), &metrics, clock.clone())?;
+        let means = Means { secrets, authorities: http.authorities() };
+        let public_url = &settings.public_url;
+        let state = State::open(&settings.state, means, public_url, clock.clone(), &metrics.state_up)
+            .map_err(|error| error.to_string())?;
+        let audit = audit(settings.audit_file.as_deref(), files, &metrics, clock.clone())?;
         Ok(Self {
             metrics,
             audit,
             readiness: Readiness::default(),
             public_url: settings.public_url.clone(),
-            http: HttpClient::new()?,
+            http: http.clone(),
             state,
             clock,
             credentials,
@@ -64,6 +79,7 @@ impl Process {
     pub(super) async fn gateway(
         &self,
         settings: config::Gateway,
+        secrets: &Secrets,
         policy: Policy,
         digest: &str,
         before: Option<&Gateway>,
@@ -81,12 +97,16 @@ impl Process {
             state: self.state.clone(),
             readiness: self.readiness.clone(),
         };
-        Gateway::new(settings, policy, parts, before)
+        Gateway::new(settings, secrets, policy, parts, before).map_err(|errors| listed(&errors))
     }
 
     /// Connects to the shared state with its current secret.
-    pub(super) async fn renew_state(&self, settings: &config::Gateway) -> Result<(), String> {
-        self.state.renew(&settings.state).await
+    pub(super) async fn renew_state(
+        &self,
+        settings: &config::Gateway,
+        secrets: &Secrets,
+    ) -> Result<(), String> {
+        self.state.renew(&settings.state, Means { secrets, authorities: self.http.authorities() }).await
     }
 
     /// The configuration of this digest is in force from now on.
@@ -98,9 +118,11 @@ impl Process {
     pub(super) fn listener_settings(
         &self,
         settings: &config::Gateway,
+        secrets: &Secrets,
         before: Option<&ListenerSettings>,
     ) -> Result<ListenerSettings, String> {
-        ListenerSettings::load(settings, before, self.clock.now_system())
+        let listener = ListenerSettings::new(settings, secrets, before, self.clock.now_system());
+        listener.map_err(|error| error.to_string())
     }
 
     /// Logs which certificate is served from now on, if it has changed.
@@ -129,11 +151,16 @@ impl Process {
     }
 }
 
-fn audit(file: Option<&Path>, metrics: &Metrics, clock: Clock) -> Result<Audit, String> {
+/// All of them, in one line.
+pub(super) fn listed(errors: &[SecretError]) -> String {
+    errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+fn audit(file: Option<&Path>, files: &Files, metrics: &Metrics, clock: Clock) -> Result<Audit, String> {
     let (lost, digest) = (metrics.audit_lost.clone(), Arc::from(""));
     let started = match file {
         Some(path) => {
-            let file = AuditFile::open(path)
+            let file = AuditFile::open_in_time(path, files)
                 .map_err(|error| format!("audit.file: cannot write `{}`: {error}", path.display()))?;
             Audit::start(file, lost, clock, digest)
         }

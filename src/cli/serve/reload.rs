@@ -1,10 +1,12 @@
 //! Another configuration while the process runs: read, checked and tested before it takes over, or refused.
 
 use super::Current;
-use super::process::Process;
+use super::process::{Process, listed};
 use crate::audit::{Event, Record};
-use crate::cli::load;
+use crate::cli::{Configuration, load};
+use crate::config::secrets::Secrets;
 use crate::config::{self, Loaded};
+use crate::files::{Files, off_runtime};
 use crate::server::systemd;
 use std::fs;
 use std::io;
@@ -28,6 +30,7 @@ const RETRY: Duration = Duration::from_secs(15);
 #[derive(Debug)]
 pub(super) struct Reloader {
     file: PathBuf,
+    files: Files,
     watched: Vec<PathBuf>,
     /// Their stamps before they were last read.
     read: Vec<Option<FileStamp>>,
@@ -44,10 +47,11 @@ struct FileStamp {
 }
 
 impl Reloader {
-    pub(super) fn new(file: &Path, loaded: &Loaded) -> io::Result<Self> {
+    pub(super) async fn new(file: &Path, loaded: &Loaded, files: Files) -> io::Result<Self> {
+        let hangup = signal(SignalKind::hangup())?;
         let watched = watched(file, loaded);
-        let read = stamps(&watched);
-        Ok(Self { file: file.to_owned(), watched, read, hangup: signal(SignalKind::hangup())? })
+        let read = stamps(&files, &watched).await.unwrap_or_default();
+        Ok(Self { file: file.to_owned(), files, watched, read, hangup })
     }
 
     /// For as long as the process lives.
@@ -60,14 +64,22 @@ impl Reloader {
             let (is_due, asked) = tokio::select! {
                 _ = self.hangup.recv() => (true, true),
                 _ = ticks.tick() => {
-                    let now = stamps(&self.watched);
-                    let is_settled = now != self.read && now == last;
-                    last = now;
+                    let is_settled = match stamps(&self.files, &self.watched).await {
+                        Some(now) => {
+                            let is_settled = now != self.read && now == last;
+                            last = now;
+                            is_settled
+                        }
+                        // Nothing is known of files that hang.
+                        None => false,
+                    };
                     (is_settled || refused.as_ref().is_some_and(|(at, _)| at.elapsed() >= RETRY), is_settled)
                 }
             };
             if is_due {
-                self.read = stamps(&self.watched);
+                if let Some(now) = stamps(&self.files, &self.watched).await {
+                    self.read = now;
+                }
                 systemd::reloading();
                 match self.reload(&process, &current).await {
                     Ok(digest) => {
@@ -77,11 +89,6 @@ impl Reloader {
                     }
                     Err(reason) => {
                         process.metrics.reloads.refused();
-                        // A certificate expires even if the rest of the configuration is refused.
-                        let settings = current.gateway.load_full();
-                        let renewed =
-                            process.listener_settings(settings.settings(), Some(&current.settings.load()));
-                        renewed.into_iter().for_each(|renewed| current.meet(&process, renewed));
                         // A retry with the same result is not logged again.
                         if asked || refused.as_ref().is_none_or(|(_, before)| *before != reason) {
                             tracing::error!(%reason, "reload.refused: the configuration before it stays in force");
@@ -96,40 +103,85 @@ impl Reloader {
     }
 
     async fn reload(&mut self, process: &Process, current: &Current) -> Result<String, String> {
-        let file = self.file.clone();
-        let loading = tokio::task::spawn_blocking(move || {
-            let configuration = load(&file).map_err(|diagnostics| diagnostics.to_string())?;
-            match configuration.failing_test() {
-                Some(failing) => Err(failing),
-                None => Ok(configuration),
-            }
-        });
         let before = current.gateway.load_full();
+        let (file, files, settings) = (self.file.clone(), self.files.clone(), before.settings().clone());
+        let found = off_runtime(move || Found::read(&file, &files, &settings)).await;
+        let Found { fresh, in_force } = found.ok_or("the configuration could not be read")?;
         // A password may have expired even if the rest is refused. Its source cannot change.
-        let renewed = process.renew_state(before.settings()).await;
-        let configuration = loading.await.map_err(|error| error.to_string())??;
+        let renewed = process.renew_state(before.settings(), &in_force).await;
+        let applied = match fresh {
+            Ok(fresh) => self.apply(process, current, *fresh, renewed).await,
+            Err(reason) => Err(reason),
+        };
+        if applied.is_err() {
+            // A certificate expires even if the rest of the configuration is refused.
+            let now = current.settings.load();
+            let renewed = process.listener_settings(before.settings(), &in_force, Some(&now));
+            renewed.into_iter().for_each(|renewed| current.meet(process, renewed));
+        }
+        applied
+    }
+
+    async fn apply(
+        &mut self,
+        process: &Process,
+        current: &Current,
+        (configuration, secrets): (Configuration, Secrets),
+        renewed: Result<(), String>,
+    ) -> Result<String, String> {
+        let before = current.gateway.load_full();
         let loaded = configuration.loaded;
         if let Some(key) = fixed(before.settings(), &loaded.gateway) {
             return Err(format!("`{key}` cannot change while the process runs: restart it"));
         }
         let watched = watched(&self.file, &loaded);
         let digest = loaded.digest;
-        let listener = process.listener_settings(&loaded.gateway, Some(&current.settings.load()))?;
-        let gateway = Box::pin(process.gateway(loaded.gateway, configuration.policy, &digest, Some(&before)));
-        let gateway = gateway.await?;
+        let listener =
+            process.listener_settings(&loaded.gateway, &secrets, Some(&current.settings.load()))?;
+        let (settings, policy) = (loaded.gateway, configuration.policy);
+        let gateway = Box::pin(process.gateway(settings, &secrets, policy, &digest, Some(&before))).await?;
         renewed?;
         for warning in &loaded.warnings {
             tracing::warn!(warning = %warning.message, path = %warning.path, "config.insecure");
+        }
+        for (path, warning) in secrets.exposed() {
+            tracing::warn!(warning, path, "config.insecure");
         }
         gateway.audit().record(&Record::new(Event::Reload));
         current.gateway.store(Arc::new(gateway));
         current.meet(process, listener);
         process.in_force(&digest);
         if watched != self.watched {
-            self.read = stamps(&watched);
+            self.read = stamps(&self.files, &watched).await.unwrap_or_default();
             self.watched = watched;
         }
         Ok(digest)
+    }
+}
+
+/// What stands on disk now.
+struct Found {
+    fresh: Result<Box<(Configuration, Secrets)>, String>,
+    /// What the configuration in force names.
+    in_force: Secrets,
+}
+
+impl Found {
+    /// Blocks.
+    fn read(file: &Path, files: &Files, in_force: &config::Gateway) -> Self {
+        Self { fresh: fresh(file, files).map(Box::new), in_force: Secrets::read(in_force.named(), files) }
+    }
+}
+
+fn fresh(file: &Path, files: &Files) -> Result<(Configuration, Secrets), String> {
+    let configuration = load(file, files).map_err(|diagnostics| diagnostics.to_string())?;
+    if let Some(failing) = configuration.failing_test() {
+        return Err(failing);
+    }
+    let secrets = Secrets::read(configuration.loaded.gateway.named(), files);
+    match secrets.errors().as_slice() {
+        [] => Ok((configuration, secrets)),
+        errors => Err(listed(errors)),
     }
 }
 
@@ -158,8 +210,16 @@ fn watched(file: &Path, loaded: &Loaded) -> Vec<PathBuf> {
     std::iter::once(file.to_owned()).chain(tables).chain(loaded.gateway.files()).collect()
 }
 
-fn stamps(files: &[PathBuf]) -> Vec<Option<FileStamp>> {
-    files.iter().map(|file| fs::metadata(file).ok().map(|found| FileStamp::of(&found))).collect()
+/// `None` where one of the files hangs.
+async fn stamps(files: &Files, watched: &[PathBuf]) -> Option<Vec<Option<FileStamp>>> {
+    /// Stands for all of them.
+    const WATCHED: &str = "(watched files)";
+    let (files, watched) = (files.clone(), watched.to_owned());
+    let look = move |_: &Path| {
+        let found = watched.iter().map(|file| fs::metadata(file).ok().map(|found| FileStamp::of(&found)));
+        Ok(found.collect())
+    };
+    off_runtime(move || files.in_time(Path::new(WATCHED), look)).await?.ok()
 }
 
 impl FileStamp {

@@ -4,8 +4,7 @@ use super::texts::{self, Plain, mismatch};
 use super::{Findings, Problem};
 use crate::config::branding::{Branding, Colour, Logo, SupportContact};
 use crate::config::file;
-use std::fs::File;
-use std::io::Read as _;
+use crate::files::Files;
 use std::path::Path;
 use url::Url;
 
@@ -15,13 +14,14 @@ const LARGEST_LOGO: usize = 64 * 1024;
 pub(super) fn branding(
     written: Option<&file::Branding>,
     directory: &Path,
+    files: &Files,
     findings: &mut Findings,
 ) -> Option<Branding> {
     let Some(written) = written else { return Some(Branding::default()) };
     let standard = Branding::default();
     let product_name = findings.check_optional("branding.product_name", written.product_name.as_ref(), label);
     let logo = written.logo.as_ref().map(|logo| &logo.file);
-    let logo = findings.check_optional("branding.logo.file", logo, |path| logo_file(path, directory));
+    let logo = findings.check_optional("branding.logo.file", logo, |path| logo_file(path, directory, files));
     let accent = findings.check_optional("branding.accent_color", written.accent_color.as_ref(), |text| {
         Colour::parse(text).ok_or_else(|| mismatch(text, "a colour such as `\"#0b5cad\"`, in quotes"))
     });
@@ -78,14 +78,9 @@ fn web_page(text: &str) -> Result<Url, Problem> {
     }
 }
 
-fn logo_file(written: &str, directory: &Path) -> Result<Logo, Problem> {
-    let cannot = |error: std::io::Error| Problem::new(format!("`{written}` cannot be read: {error}"));
-    let mut image = Vec::new();
-    let file = File::open(texts::path(written, directory)).map_err(cannot)?;
-    file.take(LARGEST_LOGO as u64 + 1).read_to_end(&mut image).map_err(cannot)?;
-    if image.len() > LARGEST_LOGO {
-        return Err(Problem::new(format!("`{written}` is larger than {} KiB", LARGEST_LOGO / 1024)));
-    }
+fn logo_file(written: &str, directory: &Path, files: &Files) -> Result<Logo, Problem> {
+    let image = files.read(&texts::path(written, directory), LARGEST_LOGO);
+    let image = image.map_err(|error| Problem::new(format!("`{written}` {error}")))?;
     let unknown = || Problem::new(format!("`{written}` is not an SVG, PNG, JPEG or WebP image"));
     Logo::new(&image).ok_or_else(unknown)
 }

@@ -6,6 +6,7 @@ use crate::config::diagnostics::{did_you_mean, listed};
 use crate::config::file::Issuer;
 use crate::config::located::{At, Named};
 use crate::config::{Algorithm, AwsAlb, ClaimPaths, IssuerConfig, KeySource, SignedHeaderConfig};
+use crate::files::Files;
 use crate::target::{Region, arn};
 use hyper::header::HeaderName;
 use std::path::Path;
@@ -17,10 +18,13 @@ const ALB_HEADER: HeaderName = HeaderName::from_static("x-amzn-oidc-data");
 pub(super) fn issuers(
     written: &Named<At<Issuer>>,
     directory: &Path,
+    files: &Files,
     findings: &mut Findings,
 ) -> Option<Vec<IssuerConfig>> {
-    let compiled: Vec<Option<IssuerConfig>> =
-        written.iter().map(|(name, issuer)| issuer_of(name, issuer, written, directory, findings)).collect();
+    let compiled: Vec<Option<IssuerConfig>> = written
+        .iter()
+        .map(|(name, issuer)| issuer_of(name, issuer, written, directory, files, findings))
+        .collect();
     let issuers: Vec<IssuerConfig> = compiled.into_iter().collect::<Option<_>>()?;
     let errors = findings.errors.len();
     for (index, (second, (name, issuer))) in issuers.iter().zip(written).enumerate() {
@@ -65,6 +69,7 @@ fn issuer_of(
     written: &At<Issuer>,
     all: &Named<At<Issuer>>,
     directory: &Path,
+    files: &Files,
     findings: &mut Findings,
 ) -> Option<IssuerConfig> {
     let at = format!("issuers.{}", **name);
@@ -94,7 +99,7 @@ fn issuer_of(
     let user_domains = user_domains(&at, name, written, all, claims.as_ref(), findings);
     let trust = match &written.preset {
         Some(_) => aws_alb(&at, name, written, plain, findings),
-        None => plain_issuer(&at, name, written, plain, directory, findings),
+        None => plain_issuer(&at, name, written, plain, directory, files, findings),
     };
     let (key, trust) = (key?, trust?);
     issuer?;
@@ -127,6 +132,7 @@ fn plain_issuer(
     written: &Issuer,
     plain: Plain,
     directory: &Path,
+    files: &Files,
     findings: &mut Findings,
 ) -> Option<Trust> {
     let path = |key: &str| format!("{at}.{key}");
@@ -162,7 +168,7 @@ fn plain_issuer(
             findings.check(&path("jwks_uri"), uri, |text| texts::url(text, plain)).map(KeySource::JwksUri)
         }
         (None, Some(file)) => findings
-            .check(&path("jwks_file"), file, |text| existing_file(text, directory))
+            .check(&path("jwks_file"), file, |text| existing_file(text, directory, files))
             .map(KeySource::JwksFile),
         (None, None) => Some(KeySource::Discovery),
         (Some(_), Some(file)) => {
@@ -293,12 +299,12 @@ fn key_folder(text: &str, plain: Plain) -> Result<Url, Problem> {
     Ok(url)
 }
 
-fn existing_file(text: &str, directory: &Path) -> Result<std::path::PathBuf, Problem> {
+fn existing_file(text: &str, directory: &Path, files: &Files) -> Result<std::path::PathBuf, Problem> {
     let path = texts::path(text, directory);
-    match std::fs::metadata(&path) {
+    match files.metadata(&path) {
         Ok(metadata) if metadata.is_file() => Ok(path),
         Ok(_) => Err(Problem::new(format!("`{text}` is not a file"))),
-        Err(error) => Err(Problem::new(format!("`{text}` cannot be read: {error}"))),
+        Err(error) => Err(Problem::new(format!("`{text}` {error}"))),
     }
 }
 

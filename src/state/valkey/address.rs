@@ -1,6 +1,6 @@
 //! Where the server is and how it knows us, from a URL that holds a password.
 
-use crate::config::{SecretSource, ValkeyConfig};
+use crate::config::ValkeyConfig;
 use crate::secret::Secret;
 use percent_encoding::percent_decode_str;
 use std::fmt;
@@ -34,10 +34,7 @@ impl Address {
     ///
     /// What is wrong with it, in words for the admin that show nothing of it.
     pub(super) fn of(url: &Secret, config: &ValkeyConfig) -> Result<Self, String> {
-        let at = match &config.url {
-            SecretSource::Env(name) => format!("`{name}`"),
-            SecretSource::File(path) => format!("`{}`", path.display()),
-        };
+        let at = &config.url;
         let text = str::from_utf8(url.expose()).ok();
         let address = text.and_then(Self::parse).ok_or_else(|| {
             format!(

@@ -4,9 +4,11 @@
 
 use super::address::Address;
 use crate::config::ValkeyConfig;
+use crate::config::secrets::{SecretError, VALKEY_AUTHORITIES, VALKEY_URL};
 use crate::digest::{Sha256, of_parts};
+use crate::http_client::client_tls;
+use crate::state::means::Means;
 use crate::state::unavailable::Unavailable;
-use hyper_rustls::ConfigBuilderExt;
 use prometheus_client::metrics::gauge::Gauge;
 use redis::aio::MultiplexedConnection;
 use redis::{
@@ -230,22 +232,24 @@ async fn in_time<T>(deadline: Duration, answer: impl Future<Output = RedisResult
 }
 
 impl Connector {
-    /// Reads the address and, where TLS is spoken, the certificates of the authorities.
-    pub(super) fn new(config: &ValkeyConfig) -> Result<Self, String> {
-        let wrong = |error| format!("state.valkey.url: {error}");
-        let url = config.url.read().map_err(wrong)?;
-        let address = Address::of(&url, config).map_err(wrong)?;
-        let (tls, pem) = match (address.tls, &config.ca_certificate) {
-            (false, _) => (None, Vec::new()),
-            (true, None) => (Some(tls(None)?), Vec::new()),
-            (true, Some(file)) => {
-                let (roots, pem) =
-                    authorities(file).map_err(|error| format!("state.valkey.ca_certificate: {error}"))?;
-                (Some(tls(Some(roots))?), pem)
+    /// By the URL and, where TLS is spoken, the certificate authorities that were read.
+    pub(super) fn new(config: &ValkeyConfig, means: Means<'_>) -> Result<Self, SecretError> {
+        let url = means.secrets.get(VALKEY_URL)?;
+        let address = Address::of(url, config).map_err(|error| SecretError::unusable(VALKEY_URL, error))?;
+        let pem = config.ca_certificate.as_ref().map(|file| (file, means.secrets.get(VALKEY_AUTHORITIES)));
+        let (tls, pem) = match (address.tls, pem) {
+            (false, _) => (None, &[][..]),
+            (true, None) => (Some(client_tls(means.authorities.roots())), &[][..]),
+            (true, Some((file, pem))) => {
+                let pem = pem?.expose();
+                let roots = authorities(file, pem)
+                    .map_err(|error| SecretError::unusable(VALKEY_AUTHORITIES, error))?;
+                (Some(client_tls(roots)), pem)
             }
         };
-        let fingerprint = of_parts([url.expose(), &pem]);
-        Ok(Self { address, tls, timeout: config.timeout, fingerprint })
+        let tls = tls.transpose().map_err(|error| SecretError::unusable("state.valkey", error))?;
+        let fingerprint = of_parts([url.expose(), pem]);
+        Ok(Self { address, tls: tls.map(Arc::new), timeout: config.timeout, fingerprint })
     }
 
     /// Connects as [`Link::keep`] does, and asks what the server says of its memory; nothing where it may not be asked.
@@ -308,33 +312,16 @@ impl Connector {
     }
 }
 
-/// TLS by these certificate authorities alone, or by the machine's.
-fn tls(roots: Option<RootCertStore>) -> Result<Arc<ClientConfig>, String> {
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| error.to_string())?;
-    let builder = match roots {
-        Some(roots) => builder.with_root_certificates(roots),
-        None => builder
-            .with_native_roots()
-            .map_err(|error| format!("no certificate authorities on this machine: {error}"))?,
-    };
-    Ok(Arc::new(builder.with_no_client_auth()))
-}
-
-/// With the bytes that they were read from.
-fn authorities(file: &Path) -> Result<(RootCertStore, Vec<u8>), String> {
+fn authorities(file: &Path, pem: &[u8]) -> Result<RootCertStore, String> {
     let shown = file.display();
-    let text = std::fs::read(file).map_err(|error| format!("cannot read `{shown}`: {error}"))?;
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&text) {
+    for certificate in CertificateDer::pem_slice_iter(pem) {
         let certificate = certificate.map_err(|_| format!("`{shown}` is not PEM"))?;
         roots
             .add(certificate)
             .map_err(|error| format!("`{shown}` holds an unusable certificate: {error}"))?;
     }
-    if roots.is_empty() { Err(format!("`{shown}` holds no certificate")) } else { Ok((roots, text)) }
+    if roots.is_empty() { Err(format!("`{shown}` holds no certificate")) } else { Ok(roots) }
 }
 
 impl Cause {

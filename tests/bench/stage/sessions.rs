@@ -3,6 +3,8 @@
 use super::{Outcome, tell};
 use postern::clock::{Clock, UnixSeconds};
 use postern::config::load;
+use postern::config::secrets::Secrets;
+use postern::files::Files;
 use postern::gateway::sealer;
 use postern::provider::policy_inputs::PolicyInputs;
 use postern::provider::principal::principal_from_claims;
@@ -13,13 +15,16 @@ use std::path::Path;
 use std::time::Duration;
 
 pub(super) async fn print(config: &Path, count: usize, age: Duration) -> Outcome {
+    let files = Files::default();
     let settings = load(config).map_err(|error| error.to_string())?.gateway;
+    let secrets = Secrets::read(settings.named(), &files);
+    let sealer = sealer(&settings, &secrets).map_err(|errors| format!("{errors:?}"))?;
     let clock = Clock::manual(UnixSeconds(Clock::system().now().0.saturating_sub(age.as_secs())));
     let provider = settings.sign_in.as_ref().ok_or("nobody can sign in with this configuration")?;
     let issuer = settings.issuers.iter().find(|issuer| issuer.name == provider.issuer);
     let issuer = issuer.ok_or("the issuer of sign-in is not configured")?;
     let sessions = Sessions::new(
-        sealer(&settings)?.ok_or("the configuration has no sessions")?,
+        sealer.ok_or("the configuration has no sessions")?,
         &settings.session,
         &settings.public_url,
         issuer,

@@ -6,7 +6,9 @@ use super::marks::written_out;
 use super::token::{NOW, Signer, issuer};
 use hyper::header::{COOKIE, HeaderMap, HeaderValue};
 use postern::clock::{Clock, UnixSeconds};
+use postern::config::secrets::Secrets;
 use postern::config::{ClientAuthentication, KeySource, SecretSource, SignInConfig};
+use postern::files::Files;
 use postern::http_client::HttpClient;
 use postern::metrics::Metrics;
 use postern::provider::issuer::Issuer;
@@ -125,18 +127,21 @@ impl World {
             scopes: vec!["openid".to_owned()],
             rp_initiated_logout: false,
         };
+        let secrets = Secrets::read([config.named()], &Files::default());
         let sign_in = |now| {
             let clock = Clock::manual(UnixSeconds(now));
             let http = HttpClient::new().unwrap();
             let issuer = Issuer::new(
                 issuer(&url, KeySource::Discovery),
+                &secrets,
                 http.clone(),
                 clock.clone(),
                 &Metrics::default(),
             )
             .unwrap();
             let party = Arc::new(
-                RelyingParty::new(&config, issuer, &PolicyInputs::default(), http, clock.clone()).unwrap(),
+                RelyingParty::new(&config, &secrets, issuer, &PolicyInputs::default(), http, clock.clone())
+                    .unwrap(),
             );
             let sessions = sessions(&sealer, &url, &clock);
             let session = sealed(&runtime, &sessions, "ada");

@@ -8,6 +8,7 @@ use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use postern::authn::credential::Presented;
 use postern::authn::{Authenticator, AuthnError};
 use postern::clock::{Clock, UnixSeconds};
+use postern::config::secrets::Secrets;
 use postern::config::{Algorithm, ClaimPaths, Credentials, IssuerConfig, KeySource};
 use postern::http_client::HttpClient;
 use postern::metrics::Metrics;
@@ -86,7 +87,9 @@ impl World {
         keys.write_all(json!({"keys": [signer.jwk()]}).to_string().as_bytes()).unwrap();
         let config = issuer(ISSUER, KeySource::JwksFile(keys.path().to_owned()));
         let clock = Clock::manual(UnixSeconds(NOW));
-        let issuer = Issuer::new(config, HttpClient::new().unwrap(), clock, &Metrics::default()).unwrap();
+        let issuer =
+            Issuer::new(config, &Secrets::default(), HttpClient::new().unwrap(), clock, &Metrics::default())
+                .unwrap();
         let credentials = Credentials { bearer: true, session: false, signed_header: false };
         let authenticator = Authenticator::new(&[Arc::clone(&issuer)], &credentials, None, Arc::default());
         let (mut marks, mut messages) = (Vec::new(), Vec::new());

@@ -226,5 +226,5 @@ fn a_file_of_one_long_line_is_refused_soon() {
 fn a_folder_is_no_configuration() {
     let directory = tempfile::tempdir().unwrap();
     let refusal = load(directory.path()).unwrap_err();
-    assert!(refusal.findings[0].message.starts_with("the file cannot be read: "));
+    assert!(refusal.findings[0].message.starts_with("the file is a folder, and only regular files are read"));
 }

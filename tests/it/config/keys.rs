@@ -172,7 +172,7 @@ const CASES: &[Case] = &[
     (
         "client_secret: {file: oidc-client}",
         "client_secret: {value: x}",
-        &["23:19 sign_in.client_secret.value: unknown key `value`; allowed: `env`, `file`"],
+        &["23:19 sign_in.client_secret: an unknown key, which is not shown; allowed: `env`, `file`"],
     ),
     (
         "client_secret: {file: oidc-client}",

@@ -29,7 +29,7 @@ async fn a_wrong_client_secret() {
     fails(&examined, "sign_in", "client", "invalid_client", "`sign_in.client_secret`", &[]);
     std::fs::remove_file(clinic.folder.path().join("sandbox-client-secret")).unwrap();
     let examined = clinic.examine_as("grace");
-    fails(&examined, "sign_in", "client", "cannot read", "correct `sign_in.client_secret`", &[]);
+    fails(&examined, "sign_in", "client", "cannot be read", "correct `sign_in.client_secret`", &[]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -276,7 +276,7 @@ async fn a_session_key_that_cannot_be_read() {
     let examined = clinic.examine_as("grace");
     fails(&examined, "session.keys", "keys", "session-key", "`postern keygen`", &[]);
     let told = examined.check("session.keys", "keys");
-    assert!(told["found"].as_str().unwrap().starts_with("cannot read `"), "{told}");
+    assert!(told["found"].as_str().unwrap().starts_with("session.keys[0]: `"), "{told}");
 }
 
 /// Whoever makes a bucket of the same name gets the artifacts of a server that does not check the owner.

@@ -112,7 +112,7 @@ fn a_server_that_cannot_be_used_is_told_before_the_start() {
         (
             "rediss://:PASSWORD@cache.example",
             ", ca_certificate: nowhere.pem",
-            "error: state.valkey.ca_certificate: cannot read `/nowhere.pem`",
+            "error: state.valkey.ca_certificate: `/nowhere.pem` cannot be read",
         ),
     ] {
         let (good, said) = checked(&secret(url), further);

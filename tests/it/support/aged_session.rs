@@ -2,6 +2,8 @@
 
 use postern::clock::{Clock, UnixSeconds};
 use postern::config::load;
+use postern::config::secrets::Secrets;
+use postern::files::Files;
 use postern::gateway::sealer;
 use postern::provider::policy_inputs::PolicyInputs;
 use postern::provider::principal::principal_from_claims;
@@ -14,9 +16,10 @@ use std::time::Duration;
 /// A session as a replica with this configuration would have sealed it so long ago: the `Cookie` pair.
 pub(crate) fn aged_session(configuration: &Path, name: &str, age: Duration) -> String {
     let settings = load(configuration).expect("the configuration").gateway;
+    let secrets = Secrets::read(settings.named(), &Files::default());
     let clock = Clock::manual(UnixSeconds(Clock::system().now().0 - age.as_secs()));
     let sessions = Sessions::new(
-        sealer(&settings).expect("the session key").expect("sign-in"),
+        sealer(&settings, &secrets).expect("the session key").expect("sign-in"),
         &settings.session,
         &settings.public_url,
         &settings.issuers[0],

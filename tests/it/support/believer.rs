@@ -6,7 +6,9 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue};
 use postern::authn::credential::Presented;
 use postern::authn::{Authenticated, Authenticator, AuthnError};
 use postern::clock::{Clock, UnixSeconds};
-use postern::config::{Algorithm, ClaimPaths, Credentials, IssuerConfig, KeySource};
+use postern::config::secrets::{self, Form, Named, Secrets};
+use postern::config::{Algorithm, ClaimPaths, Credentials, IssuerConfig, KeySource, SecretSource};
+use postern::files::Files;
 use postern::http_client::HttpClient;
 use postern::metrics::Metrics;
 use postern::provider::issuer::Issuer;
@@ -40,7 +42,9 @@ impl Believer {
         change(&mut config, &server);
         let clock = Clock::manual(UnixSeconds(NOW));
         let metrics = Arc::<Metrics>::default();
-        let issuer = Issuer::new(config, HttpClient::new().unwrap(), clock.clone(), &metrics).unwrap();
+        let secrets = Secrets::read(key_file(&config), &Files::default());
+        let http = HttpClient::new().unwrap();
+        let issuer = Issuer::new(config, &secrets, http, clock.clone(), &metrics).unwrap();
         let all = Credentials { bearer: true, session: true, signed_header: true };
         let authenticator = Authenticator::new(&[Arc::clone(&issuer)], &all, None, metrics);
         let authenticator = Arc::new(authenticator);
@@ -75,6 +79,13 @@ impl Believer {
         let presented = Presented { headers: &headers, from_trusted_proxy, client_ip };
         self.authenticator.authenticate(&presented).await
     }
+}
+
+/// The key file of an issuer that has one.
+pub(crate) fn key_file(config: &IssuerConfig) -> Option<Named> {
+    let KeySource::JwksFile(path) = &config.keys else { return None };
+    let source = SecretSource::File(path.clone());
+    Some(Named { key: secrets::key_set(&config.name), source, form: Form::Public(64 * 1024) })
 }
 
 #[track_caller]

@@ -5,10 +5,12 @@ use super::provider::{CLIENT_ID, CLIENT_SECRET, Provider};
 use super::signer::Signer;
 use postern::audit::Audit;
 use postern::clock::{Clock, UnixSeconds};
+use postern::config::secrets::{SecretError, Secrets};
 use postern::config::{
     Algorithm, ClaimPath, ClaimPaths, ClientAuthentication, IssuerConfig, KeySource, RevalidationConfig,
     SecretSource, SessionConfig, SignInConfig,
 };
+use postern::files::Files;
 use postern::http_client::HttpClient;
 use postern::metrics::Metrics;
 use postern::provider::issuer::Issuer;
@@ -40,7 +42,7 @@ impl Stack {
         issuer: IssuerConfig,
         client_authentication: ClientAuthentication,
         clock: &Clock,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, SecretError> {
         let shared = Shared::new(&issuer.issuer, clock);
         Self::sharing(&shared, issuer, client_authentication, clock)
     }
@@ -51,7 +53,7 @@ impl Stack {
         issuer: IssuerConfig,
         client_authentication: ClientAuthentication,
         clock: &Clock,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, SecretError> {
         let public_url = Url::parse(PUBLIC_URL).unwrap();
         let sealer = shared.sealer.clone();
         let hour = Duration::from_secs(3600);
@@ -73,9 +75,11 @@ impl Stack {
             scopes,
             rp_initiated_logout: false,
         };
-        let http = HttpClient::new()?;
-        let issuer = Issuer::new(issuer, http.clone(), clock.clone(), &shared.metrics)?;
-        let party = Arc::new(RelyingParty::new(&config, issuer, &shared.reads, http, clock.clone())?);
+        let http = HttpClient::new().unwrap();
+        let secrets = Secrets::read([config.named()], &Files::default());
+        let issuer = Issuer::new(issuer, &secrets, http.clone(), clock.clone(), &shared.metrics)?;
+        let party =
+            Arc::new(RelyingParty::new(&config, &secrets, issuer, &shared.reads, http, clock.clone())?);
         if let Some((config, audit)) = &shared.revalidate {
             let metrics = shared.metrics.clone();
             let revalidation = Revalidation::new(*config, party.clone(), metrics, audit.clone());

@@ -3,6 +3,7 @@
 use super::postern::{Postern, free_port};
 use super::visitor::{Answer, Visitor};
 use postern::sandbox::{Sandbox, SandboxOptions, Token};
+use std::path::Path;
 use tempfile::TempDir;
 use url::Url;
 
@@ -19,15 +20,28 @@ impl Stage {
 
     /// With another sandbox, and with the demo's configuration changed.
     pub(crate) async fn with(options: SandboxOptions, change: impl Fn(String) -> String) -> Self {
+        Self::with_environment(options, change, |_| Vec::new()).await
+    }
+
+    /// With further variables, which may name what is below the configuration's folder.
+    pub(crate) async fn with_environment(
+        options: SandboxOptions,
+        change: impl Fn(String) -> String,
+        further: impl Fn(&Path) -> Vec<(&'static str, String)>,
+    ) -> Self {
         for _ in 0..5 {
-            if let Some(stage) = Self::attempt(options.clone(), &change).await {
+            if let Some(stage) = Self::attempt(options.clone(), &change, &further).await {
                 return stage;
             }
         }
         panic!("no port stays free for long enough");
     }
 
-    async fn attempt(options: SandboxOptions, change: impl Fn(String) -> String) -> Option<Self> {
+    async fn attempt(
+        options: SandboxOptions,
+        change: impl Fn(String) -> String,
+        further: impl Fn(&Path) -> Vec<(&'static str, String)>,
+    ) -> Option<Self> {
         let sandbox = Sandbox::start(options).await.expect("a sandbox");
         let port = free_port();
         let url = Url::parse(&format!("http://localhost:{port}")).expect("a URL");
@@ -45,6 +59,9 @@ impl Stage {
             ("AWS_SECRET_ACCESS_KEY", key.secret_access_key.as_str()),
             ("AWS_EC2_METADATA_DISABLED", "true"),
         ];
+        let further = further(folder.path());
+        let further = further.iter().map(|(name, value)| (*name, value.as_str()));
+        let environment: Vec<_> = environment.into_iter().chain(further).collect();
         let postern = Postern::serve(&config, url, &environment)?;
         Some(Self { sandbox, postern, folder })
     }
