@@ -6,8 +6,8 @@ use super::signer::Signer;
 use postern::audit::Audit;
 use postern::clock::{Clock, UnixSeconds};
 use postern::config::{
-    Algorithm, ClaimPaths, ClientAuthentication, IssuerConfig, KeySource, RevalidationConfig, SecretSource,
-    SessionConfig, SignInConfig,
+    Algorithm, ClaimPath, ClaimPaths, ClientAuthentication, IssuerConfig, KeySource, RevalidationConfig,
+    SecretSource, SessionConfig, SignInConfig,
 };
 use postern::http_client::HttpClient;
 use postern::metrics::Metrics;
@@ -137,7 +137,7 @@ impl World {
         change(&mut setup);
         let mut issuer = issuer(&provider.issuer);
         if let Some(path) = setup.user {
-            issuer.claims.user = path;
+            issuer.claims.user = vec![path];
         }
         if let Some(signer) = setup.signer {
             assert_eq!(signer.alg, "RS256");
@@ -190,13 +190,12 @@ pub(crate) struct Setup {
     /// For RS256; by default a key for ES256 signs.
     pub(crate) signer: Option<Signer>,
     /// The path of the claim that names the user, by default `email`.
-    pub(crate) user: Option<Vec<String>>,
+    pub(crate) user: Option<ClaimPath>,
     /// The claims that the rules ask about.
     pub(crate) asked: Names,
 }
 
 pub(crate) fn issuer(url: &str) -> IssuerConfig {
-    let path = |name: &str| vec![name.to_owned()];
     IssuerConfig {
         name: "corp".into(),
         issuer: url.to_owned(),
@@ -204,8 +203,9 @@ pub(crate) fn issuer(url: &str) -> IssuerConfig {
         algorithms: vec![Algorithm::Es256],
         audience: Vec::new(),
         keys: KeySource::Discovery,
-        claims: ClaimPaths { user: path("email"), groups: path("groups"), name: path("name") },
+        claims: ClaimPaths { user: vec!["email".into()], groups: "groups".into(), name: "name".into() },
         user_domains: Some(vec!["corp.example".to_owned()]),
+        programs: None,
         unmarked_email: false,
         signed_header: None,
     }
