@@ -17,8 +17,8 @@ use crate::provider::issuer::Issuer;
 use crate::provider::policy_inputs::PolicyInputs;
 use crate::provider::relying_party::RelyingParty;
 use crate::server::readiness::Readiness;
+use crate::sessions::Sessions;
 use crate::sessions::seal::Sealer;
-use crate::sessions::{Revalidation, Sessions};
 use crate::sign_in::SignIn;
 use crate::sign_in::logout::{Hints, Logout};
 use crate::state::State;
@@ -240,8 +240,7 @@ pub(crate) fn browser_sign_in(
         clock.clone(),
     );
     if let Some(config) = settings.session.revalidate {
-        let revalidation = Revalidation::new(config, Arc::clone(&party), metrics, audit);
-        sessions = sessions.with_revalidation(revalidation);
+        sessions = sessions.with_revalidation(config, Arc::clone(&party), metrics, audit);
     }
     let sessions = Arc::new(sessions);
     let lifetime = settings.session.lifetime;

@@ -1,7 +1,7 @@
 //! What a session cookie carries, before it is sealed.
 
-use super::SessionId;
 use super::selection::{Questions, Selection, Unanswered};
+use super::session_id::SessionId;
 use crate::clock::UnixSeconds;
 use crate::provider::principal::{Groups, Principal, Unbound};
 use crate::provider::relying_party::Identified;

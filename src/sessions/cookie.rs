@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use url::Url;
 
+/// Browsers keep 4096 bytes of name, value and attributes (RFC 6265bis, section 5.6); proxies are content with this.
+pub(super) const LONGEST_SET_COOKIE: usize = 3800;
+
 /// One of our cookies: its name and attributes never vary, so that a deletion always meets its cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cookie {

@@ -1,6 +1,6 @@
 //! Why a session does not count, or cannot be made.
 
-use super::LONGEST_SET_COOKIE;
+use super::cookie::LONGEST_SET_COOKIE;
 use std::fmt;
 
 /// Why a session cookie does not count.

@@ -1,6 +1,6 @@
 //! What is kept of a session beside its cookie: the provider's tokens never go into a browser.
 
-use super::{ProviderTokens, SessionId};
+use super::session_id::SessionId;
 use crate::clock::UnixSeconds;
 use crate::sessions::seal::{Purpose, Sealer};
 use crate::state::{Key, Namespace, State, Unavailable};
@@ -8,6 +8,14 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
+
+/// What is kept of the provider's answer, and never goes into a cookie.
+#[derive(Clone, Default)]
+pub struct ProviderTokens {
+    pub refresh_token: Option<String>,
+    /// Of the ID token.
+    pub nonce: Option<String>,
+}
 
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Record {
@@ -76,5 +84,11 @@ fn key(session: &SessionId) -> Key {
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Record(..)")
+    }
+}
+
+impl fmt::Debug for ProviderTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ProviderTokens(..)")
     }
 }

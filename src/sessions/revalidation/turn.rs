@@ -1,25 +1,64 @@
 //! One turn: asking the provider about one session, and what follows from its answer.
 
-use super::{Cause, Outcome, PATIENCE, Revalidation};
-use crate::audit::Event;
+use super::report::Report;
+use crate::clock::UnixSeconds;
+use crate::config::RevalidationConfig;
 use crate::provider::error::ProviderError;
 use crate::provider::principal::{Groups, Principal, states};
-use crate::sessions::Sessions;
+use crate::provider::relying_party::RelyingParty;
 use crate::sessions::content::Content;
 use crate::sessions::record::Record;
 use crate::sessions::revocation::Ended;
+use crate::sessions::store::SessionStore;
 use crate::state::{Key, Namespace, Unavailable};
 use crate::tokens::claim::stated;
 use crate::tokens::claims::Expected;
+use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 
+/// How long a request waits whose session is long overdue, and a replica for what another one learns.
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// Sessions that the provider is asked about at once.
+const MOST_ASKED: usize = 32;
 /// Between two looks at what another replica learns.
 const GLANCE: Duration = Duration::from_millis(200);
 /// Longer than the provider's metadata, its token endpoint, keys and `UserInfo` may take together.
 const LONGEST_TURN: Duration = Duration::from_secs(45);
 
+/// Asks the provider about sessions, one turn for each.
+#[derive(Debug)]
+pub(super) struct Turns {
+    pub(super) store: Arc<SessionStore>,
+    interval: Duration,
+    unconfirmed: Duration,
+    party: Arc<RelyingParty>,
+    permits: Semaphore,
+    pub(super) report: Report,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum Outcome {
+    /// What the cookie is to carry from now on.
+    Confirmed(Arc<[u8]>),
+    Withdrawn,
+    /// Nobody can tell now.
+    Failed(Cause),
+}
+
+/// Why a session was neither confirmed nor ended, with the word for the audit trail.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Cause {
+    /// The provider or the shared state is away.
+    Outage(&'static str),
+    /// The provider is there, and refuses this gateway or cannot be used by it.
+    Ours(&'static str),
+    /// Another replica asks, and has not told yet.
+    Untold,
+}
+
 /// Why asking again gave nothing.
-pub(super) enum Refusal {
+enum Refusal {
     /// The provider does not stand by the session: the word for the audit trail, and what it answered.
     Withdrawn(&'static str, Option<ProviderError>),
     /// It is about us, not the person. Ending sessions at once would lock everybody out for a mistake of ours.
@@ -28,34 +67,62 @@ pub(super) enum Refusal {
     StateAway,
 }
 
-impl Sessions {
+impl Turns {
+    pub(super) fn new(
+        store: Arc<SessionStore>,
+        config: RevalidationConfig,
+        party: Arc<RelyingParty>,
+        report: Report,
+    ) -> Self {
+        let RevalidationConfig { interval, unconfirmed } = config;
+        Self { store, interval, unconfirmed, party, permits: Semaphore::new(MOST_ASKED), report }
+    }
+
+    pub(super) fn interval(&self) -> Duration {
+        self.interval
+    }
+
+    pub(super) fn is_due(&self, content: &Content, now: UnixSeconds) -> bool {
+        now.since(content.validated) >= self.interval
+    }
+
+    pub(super) fn is_overdue(&self, content: &Content, now: UnixSeconds) -> bool {
+        now.since(content.validated) >= self.interval * 2
+    }
+
+    /// What is wrong with our client keeps a session no longer.
+    pub(super) fn is_unconfirmed(&self, content: &Content, now: UnixSeconds) -> bool {
+        now.since(content.validated) >= self.unconfirmed
+    }
+
     /// Asks the provider, unless another replica does: then its answer is waited for.
-    pub(super) async fn take_turn(&self, revalidation: &Revalidation, content: &Content) -> Outcome {
-        let Ok(_permit) = revalidation.asking.acquire().await else { return Outcome::Failed(Cause::Untold) };
+    pub(super) async fn take_turn(&self, content: &Content) -> Outcome {
+        let Ok(_permit) = self.permits.acquire().await else { return Outcome::Failed(Cause::Untold) };
         let turn = Key::new(Namespace::Lock, &["revalidation", content.id.as_str()]);
-        match self.state.put_new(&turn, b"", LONGEST_TURN).await {
+        match self.store.state.put_new(&turn, b"", LONGEST_TURN).await {
             Ok(true) => {
-                let outcome = self.ask(revalidation, content).await;
+                let outcome = self.ask(content).await;
                 // At worst it ends by itself.
-                let _ = self.state.remove(&turn).await;
+                let _ = self.store.state.remove(&turn).await;
                 outcome
             }
-            Ok(false) => self.wait_for_other(revalidation, content).await,
-            Err(Unavailable) => self.not_confirmed(revalidation, content, Refusal::StateAway).await,
+            Ok(false) => self.wait_for_other(content).await,
+            Err(Unavailable) => self.not_confirmed(content, Refusal::StateAway).await,
         }
     }
 
-    async fn wait_for_other(&self, revalidation: &Revalidation, content: &Content) -> Outcome {
+    async fn wait_for_other(&self, content: &Content) -> Outcome {
         let watched = content.marks().watched();
         let look = async {
             loop {
                 tokio::time::sleep(GLANCE).await;
-                if self.revocations.is_revoked(&watched).await == Ok(true) {
+                if self.store.revocations.is_revoked(&watched).await == Ok(true) {
                     return Outcome::Withdrawn;
                 }
-                if let Ok(Some(Record { content: Some(text), .. })) = self.records.load(&content.id).await
+                if let Ok(Some(Record { content: Some(text), .. })) =
+                    self.store.records.load(&content.id).await
                     && let Some(noted) = Content::parse(&text)
-                    && !revalidation.is_due(&noted, self.clock.now())
+                    && !self.is_due(&noted, self.store.clock.now())
                 {
                     return Outcome::Confirmed(text.into());
                 }
@@ -64,72 +131,61 @@ impl Sessions {
         tokio::time::timeout(PATIENCE, look).await.unwrap_or(Outcome::Failed(Cause::Untold))
     }
 
-    async fn ask(&self, revalidation: &Revalidation, content: &Content) -> Outcome {
+    async fn ask(&self, content: &Content) -> Outcome {
         // Another replica may have been here a moment ago, and a refresh token is good for one use.
-        let mut record = match self.records.load(&content.id).await {
+        let mut record = match self.store.records.load(&content.id).await {
             Ok(Some(record)) => record,
             Ok(None) => return Outcome::Failed(Cause::Untold),
-            Err(Unavailable) => return self.not_confirmed(revalidation, content, Refusal::StateAway).await,
+            Err(Unavailable) => return self.not_confirmed(content, Refusal::StateAway).await,
         };
         if let Some(text) = &record.content
             && let Some(noted) = Content::parse(text)
-            && !revalidation.is_due(&noted, self.clock.now())
+            && !self.is_due(&noted, self.store.clock.now())
         {
             return Outcome::Confirmed(text.as_slice().into());
         }
-        match self.refreshed(revalidation, content, &mut record).await {
+        match self.refreshed(content, &mut record).await {
             Ok(text) => {
-                revalidation.answered();
-                revalidation.metrics.sessions.revalidated.inc();
+                self.report.confirmed();
                 Outcome::Confirmed(text.into())
             }
-            Err(refusal) => self.not_confirmed(revalidation, content, refusal).await,
+            Err(refusal) => self.not_confirmed(content, refusal).await,
         }
     }
 
     /// Only an outage lets a session go on without an end in sight. What is about us lets it go on for a while.
-    async fn not_confirmed(
-        &self,
-        revalidation: &Revalidation,
-        content: &Content,
-        refusal: Refusal,
-    ) -> Outcome {
-        let now = self.clock.now();
+    async fn not_confirmed(&self, content: &Content, refusal: Refusal) -> Outcome {
+        let now = self.store.clock.now();
         match refusal {
             Refusal::Withdrawn(reason, error) => {
-                revalidation.answered();
-                revalidation.tell_of(error.as_ref());
-                self.withdraw(revalidation, content, reason, error.as_ref()).await;
+                self.report.answered();
+                self.report.tell_of(error.as_ref());
+                self.withdraw(content, reason, error.as_ref()).await;
                 Outcome::Withdrawn
             }
             Refusal::Misconfigured(error) => {
-                revalidation.answered();
-                revalidation.refused(&error, now);
-                if revalidation.is_unconfirmed(content, now) {
-                    self.withdraw(revalidation, content, "unconfirmed", Some(&error)).await;
+                self.report.answered();
+                self.report.refused(&error, self.unconfirmed, now);
+                if self.is_unconfirmed(content, now) {
+                    self.withdraw(content, "unconfirmed", Some(&error)).await;
                     return Outcome::Withdrawn;
                 }
                 Outcome::Failed(Cause::Ours(error.reason()))
             }
             Refusal::Unavailable(error) => {
-                revalidation.unanswered(&error.to_string());
+                self.report.unanswered(&error.to_string());
                 Outcome::Failed(Cause::Outage(error.reason()))
             }
             Refusal::StateAway => {
-                revalidation.unanswered(&Unavailable.to_string());
+                self.report.unanswered(&Unavailable.to_string());
                 Outcome::Failed(Cause::Outage("state-away"))
             }
         }
     }
 
     /// What the provider says now. A new refresh token is kept whatever becomes of the rest: the old one is void.
-    async fn refreshed(
-        &self,
-        revalidation: &Revalidation,
-        content: &Content,
-        record: &mut Record,
-    ) -> Result<Vec<u8>, Refusal> {
-        let party = &revalidation.party;
+    async fn refreshed(&self, content: &Content, record: &mut Record) -> Result<Vec<u8>, Refusal> {
+        let party = &self.party;
         let refresh_token = record.refresh_token.as_deref();
         let refresh_token = refresh_token.ok_or(Refusal::Withdrawn("no-refresh-token", None))?;
         let tokens = party.refresh(refresh_token).await?;
@@ -142,8 +198,8 @@ impl Sessions {
             subject: &content.subject,
             nonce: record.nonce.as_deref(),
         };
-        let now = self.clock.now();
-        let until = content.established.plus(self.lifetime);
+        let now = self.store.clock.now();
+        let until = content.established.plus(self.store.lifetime);
         let access_token = tokens.access_token.as_deref();
         let person = match &tokens.id_token {
             Some(id_token) => party.person(id_token, access_token, expected).await,
@@ -155,10 +211,8 @@ impl Sessions {
         let withdrawn = |reason| Err(Refusal::Withdrawn(reason, None));
         let confirmed = match person.map_err(Refusal::from) {
             Ok(person) if person.principal.user != content.user => withdrawn("user-changed"),
-            Ok(person) if self.is_incomplete(revalidation, content, &person.principal) => {
-                withdrawn("answer-incomplete")
-            }
-            Ok(person) => match self.fit(content.told_anew(&person)) {
+            Ok(person) if self.is_incomplete(content, &person.principal) => withdrawn("answer-incomplete"),
+            Ok(person) => match self.store.fit(content.told_anew(&person)) {
                 Ok((content, _)) => Ok(content),
                 Err(_) => withdrawn("session-too-big"),
             },
@@ -169,12 +223,16 @@ impl Sessions {
                 confirmed.validated = now;
                 let text = confirmed.to_text();
                 record.content = Some(text.clone());
-                self.records.store(record, until, now).await.map_err(|Unavailable| Refusal::StateAway)?;
+                self.store
+                    .records
+                    .store(record, until, now)
+                    .await
+                    .map_err(|Unavailable| Refusal::StateAway)?;
                 Ok(text)
             }
             Err(refusal) => {
                 if rotated.is_some() && !matches!(refusal, Refusal::Withdrawn(..)) {
-                    let _ = self.records.store(record, until, now).await;
+                    let _ = self.store.records.store(record, until, now).await;
                 }
                 Err(refusal)
             }
@@ -183,8 +241,8 @@ impl Sessions {
 
     /// Whether the answer leaves out what the rules read of this session. It may (OpenID Connect Core 1.0, section 12.2), and
     /// then nobody can tell whether the person lost it or the provider just does not repeat it: a sign-in tells.
-    fn is_incomplete(&self, revalidation: &Revalidation, content: &Content, told: &Principal) -> bool {
-        let path = &revalidation.party.issuer().config().claims.groups.path;
+    fn is_incomplete(&self, content: &Content, told: &Principal) -> bool {
+        let path = &self.party.issuer().config().claims.groups.path;
         let tells_groups = told.groups == Groups::LeftOut || states(&told.claims, path);
         let lost_groups = content.is_in_groups() && !tells_groups;
         // A claim that was there and is not, where the configuration does not say what that means.
@@ -193,24 +251,20 @@ impl Sessions {
             || lost_claim
             || content
                 .claim_names()
-                .any(|name| self.questions.ask_for_claim(name) && stated(&told.claims, name).is_none())
+                .any(|name| self.store.questions.ask_for_claim(name) && stated(&told.claims, name).is_none())
     }
 
     /// Ends a session everywhere.
     pub(super) async fn withdraw(
         &self,
-        revalidation: &Revalidation,
         content: &Content,
         reason: &'static str,
         error: Option<&ProviderError>,
     ) {
         // Where the state is away, this replica at least knows, and the record's refresh token is void for the others.
-        let everywhere = self.end(Ended::Session(content.id.as_str())).await.is_ok();
-        let _ = self.records.remove(&content.id).await;
-        let cause = error.map(tracing::field::display);
-        tracing::info!(reason, cause, everywhere, "session.withdrawn");
-        revalidation.metrics.sessions.withdrawn.inc();
-        revalidation.record(Event::Withdraw, content, reason);
+        let everywhere = self.store.end(Ended::Session(content.id.as_str())).await.is_ok();
+        let _ = self.store.records.remove(&content.id).await;
+        self.report.withdrawn(content, reason, error, everywhere);
     }
 }
 

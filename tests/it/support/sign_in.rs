@@ -16,8 +16,8 @@ use postern::metrics::Metrics;
 use postern::provider::issuer::Issuer;
 use postern::provider::policy_inputs::{Names, PolicyInputs};
 use postern::provider::relying_party::RelyingParty;
+use postern::sessions::Sessions;
 use postern::sessions::seal::{Sealer, SealingKey};
-use postern::sessions::{Revalidation, Sessions};
 use postern::sign_in::SignInError;
 use postern::sign_in::return_to::ReturnTo;
 use postern::sign_in::{Finished, Prompt, SignIn};
@@ -82,8 +82,7 @@ impl Stack {
             Arc::new(RelyingParty::new(&config, &secrets, issuer, &shared.reads, http, clock.clone())?);
         if let Some((config, audit)) = &shared.revalidate {
             let metrics = shared.metrics.clone();
-            let revalidation = Revalidation::new(*config, party.clone(), metrics, audit.clone());
-            sessions = sessions.with_revalidation(revalidation);
+            sessions = sessions.with_revalidation(*config, party.clone(), metrics, audit.clone());
         }
         let sessions = Arc::new(sessions);
         let sign_in = SignIn::new(&config, &public_url, party, sessions.clone(), sealer, clock.clone());
