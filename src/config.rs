@@ -7,6 +7,7 @@ mod algorithm;
 pub mod branding;
 mod compile;
 pub mod diagnostics;
+mod discovery;
 pub mod file;
 mod lint;
 mod load;
@@ -53,6 +54,10 @@ pub struct IssuerConfig {
     /// issuer are not accepted.
     pub audience: Vec<String>,
     pub keys: KeySource,
+    /// Where its discovery document is, if not below `issuer`: see [`IssuerConfig::discovery`].
+    pub discovery_url: Option<Url>,
+    /// Its discovery document, and what that names, may be `http`.
+    pub insecure_http: bool,
     pub claims: ClaimPaths,
     /// Whose e-mail addresses this issuer may assert, lower case; `None` where `user` is not an e-mail address.
     pub user_domains: Option<Vec<String>>,
@@ -64,7 +69,7 @@ pub struct IssuerConfig {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeySource {
-    /// OpenID Connect Discovery 1.0 at the issuer's URL.
+    /// Where the discovery document says.
     Discovery,
     JwksUri(Url),
     /// A JWK set on disk, read when the configuration is loaded.
@@ -101,15 +106,18 @@ pub struct SignInConfig {
     pub issuer: Arc<str>,
     pub client_id: String,
     pub client_authentication: ClientAuthentication,
+    /// How a secret is sent; `None` is as the provider's discovery document offers, basic first.
+    pub client_auth: Option<file::ClientAuth>,
     /// Contains `openid`.
     pub scopes: Vec<String>,
+    /// Further parameters of the authorization request.
+    pub parameters: Vec<(String, String)>,
     /// A sign-out goes on to the provider, where it has an `end_session_endpoint`.
     pub rp_initiated_logout: bool,
 }
 
 #[derive(Clone, Debug)]
 pub enum ClientAuthentication {
-    /// `client_secret_basic` or `client_secret_post`, whichever the provider's discovery document offers (basic first).
     Secret(SecretSource),
     /// A PEM private key; RFC 7523 assertions.
     PrivateKeyJwt(SecretSource),

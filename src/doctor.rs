@@ -10,6 +10,7 @@ mod clock;
 mod local;
 mod opening;
 mod provider;
+mod redirect_uri;
 mod remedy;
 mod report;
 
@@ -24,6 +25,7 @@ use crate::metrics::Metrics;
 use crate::policy::Policy;
 use crate::presign::Presigner;
 use crate::provider::issuer::Issuer;
+use crate::sign_in::redirect_uri;
 use crate::state::State;
 use report::Asking;
 use std::sync::Arc;
@@ -71,7 +73,10 @@ pub(crate) async fn examine(
         if let Some(sign_in) = sign_in {
             let (settings, http, clock) = (Arc::clone(&settings), http.clone(), clock.clone());
             tasks.push(tokio::spawn(async move {
-                vec![provider::client(settings, sign_in, issuer, http, clock).await]
+                let redirect_uri = redirect_uri(&settings.public_url);
+                let client =
+                    provider::client(&sign_in, &redirect_uri, Arc::clone(&issuer), http.clone(), clock).await;
+                vec![client, redirect_uri::check(&sign_in, &redirect_uri, &issuer, &http).await]
             }));
         }
     }

@@ -88,6 +88,8 @@ mod tests {
             algorithms: vec![Algorithm::Rs256],
             audience: Vec::new(),
             keys: KeySource::Discovery,
+            discovery_url: None,
+            insecure_http: false,
             claims: ClaimPaths { user: Vec::new(), groups: Vec::new(), name: Vec::new() },
             user_domains: Some(vec!["corp.example".to_owned()]),
             unmarked_email: false,

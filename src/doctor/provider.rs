@@ -4,7 +4,7 @@ use super::clock;
 use super::remedy;
 use super::report::{Asking, Check};
 use crate::clock::Clock;
-use crate::config::{self, Algorithm, SignInConfig};
+use crate::config::{Algorithm, SignInConfig};
 use crate::http_client::document::FetchError;
 use crate::http_client::{Cause, HttpClient, HttpError, HttpErrorKind};
 use crate::provider::discovery::Provider;
@@ -12,8 +12,8 @@ use crate::provider::error::SignInError;
 use crate::provider::issuer::{Discovered, Issuer, KeysFound};
 use crate::provider::policy_inputs::PolicyInputs;
 use crate::provider::relying_party::RelyingParty;
-use crate::sign_in::redirect_uri;
 use std::sync::Arc;
+use url::Url;
 
 const UNREACHED: &str = "check that this machine reaches the provider: its name in DNS, the route, a firewall on the way, or a proxy that \
      HTTPS_PROXY must name";
@@ -32,7 +32,7 @@ pub(super) async fn issuer(issuer: Arc<Issuer>, signs_in: bool, clock: Clock) ->
         }
         Some(Err(error)) => {
             let address = "look at the issuer's address: discovery is asked for at /.well-known/openid-configuration \
-                           below it";
+                           below it, or at its `discovery_url`";
             checks.push(asking.failed("discovery", error.to_string(), of_fetch(error, address)));
         }
         None => {}
@@ -107,27 +107,27 @@ async fn keys(asking: &Asking, issuer: &Issuer) -> Check {
 
 /// Whether the provider knows the gateway as its client: a code that nobody issued is refused as such only after that.
 pub(super) async fn client(
-    settings: Arc<config::Gateway>,
-    sign_in: SignInConfig,
+    sign_in: &SignInConfig,
+    redirect_uri: &Url,
     issuer: Arc<Issuer>,
     http: HttpClient,
     clock: Clock,
 ) -> Check {
     let asking = Asking::about("sign_in");
     let key = sign_in.secret_key();
-    let party = match RelyingParty::new(&sign_in, issuer, &PolicyInputs::default(), http, clock) {
+    let party = match RelyingParty::new(sign_in, issuer, &PolicyInputs::default(), http, clock) {
         Ok(party) => party,
         Err(error) => return asking.failed("client", format!("{key}: {error}"), format!("correct `{key}`")),
     };
     let id = &sign_in.client_id;
-    match party.try_client(&redirect_uri(&settings.public_url)).await {
+    match party.try_client(redirect_uri).await {
         Ok(()) => asking.ok("client", format!("the provider accepts the client `{id}` and its credential")),
         Err(SignInError::TokenRefused { error, description }) if error == "invalid_client" => asking.failed(
             "client",
             format!("the provider refuses the client `{id}` or its credential: invalid_client{}", told(description)),
             format!(
                 "compare `sign_in.client_id` and `{key}` with the client's registration: its secret may have been \
-                 renewed, or it may be registered for another way to authenticate"
+                 renewed, or it may be registered for the other way to send it (`sign_in.client_auth`)"
             ),
         ),
         Err(SignInError::TokenRefused { error, description }) if error == "unauthorized_client" => asking.failed(

@@ -80,19 +80,21 @@ impl Issuer {
         metrics: &Metrics,
     ) -> Result<Arc<Self>, String> {
         let series = metrics.issuer(&config.name);
-        let metadata = discovery::metadata(&config.issuer, http.clone(), clock.clone());
+        let metadata = discovery::metadata(&config, http.clone(), clock.clone());
         let name = format!("keys of {}", config.issuer);
         let fetched =
             |location| Keys::Fetched(keys_at(location, name, http.clone(), clock.clone(), series.clone()));
         let keys = match &config.keys {
-            KeySource::Discovery => fetched(Location::Discovered(metadata.clone()?)),
+            KeySource::Discovery => {
+                fetched(Location::Discovered(metadata.clone().ok_or_else(|| discovery::none().to_string())?))
+            }
             KeySource::JwksUri(location) => fetched(Location::Known(location.clone())),
             KeySource::JwksFile(path) => Keys::Fixed(Arc::new(keys_on_disk(path)?)),
             KeySource::PemPerKey(base) => {
                 Keys::OneByOne(PemKeys::new(base.clone(), http.clone(), clock.clone(), series.clone()))
             }
         };
-        let (metadata, recognised) = (metadata.ok(), Recognised::new());
+        let recognised = Recognised::new();
         Ok(Arc::new(Self { config, http, clock, keys, metadata, recognised, series }))
     }
 
@@ -139,8 +141,7 @@ impl Issuer {
     /// The provider's metadata is out of reach, or names another issuer, or lacks what sign-in needs: the text names the field.
     pub async fn provider(&self) -> Result<Arc<Provider>, FetchError> {
         let metadata = self.metadata.as_ref();
-        let metadata = metadata.ok_or_else(|| FetchError::Unusable("the issuer is not a URL".to_owned()))?;
-        metadata.current().await?.document.provider.clone()
+        metadata.ok_or_else(discovery::none)?.current().await?.document.provider.clone()
     }
 
     /// Whether its keys are where its discovery document says.
@@ -154,7 +155,7 @@ impl Issuer {
     ///
     /// It cannot be had, or is another issuer's.
     pub async fn discover(&self) -> Result<Discovered, FetchError> {
-        let (metadata, date) = discovery::ask(&self.config.issuer, &self.http).await?;
+        let (metadata, date) = discovery::ask(&self.config, &self.http).await?;
         Ok(Discovered { provider: metadata.provider, date })
     }
 
@@ -302,7 +303,7 @@ fn keys_at(
             let fetched = async {
                 let location = match &location {
                     Location::Known(location) => location.clone(),
-                    Location::Discovered(metadata) => metadata.current().await?.document.jwks_uri.clone(),
+                    Location::Discovered(metadata) => metadata.current().await?.document.jwks_uri.clone()?,
                 };
                 KeySet::parse(&document::fetch(&http, &location).await?.body)
             };

@@ -95,6 +95,8 @@ fn issuer(name: &str, realm: &str) -> IssuerConfig {
         algorithms: vec![Algorithm::Es256],
         audience: Vec::new(),
         keys: KeySource::Discovery,
+        discovery_url: None,
+        insecure_http: false,
         claims: ClaimPaths {
             user: vec!["email".to_owned()],
             groups: vec!["groups".to_owned()],

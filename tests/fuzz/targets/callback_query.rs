@@ -123,6 +123,8 @@ impl World {
             client_id: CLIENT.to_owned(),
             client_authentication: ClientAuthentication::Secret(SecretSource::File(secret.path().to_owned())),
             scopes: vec!["openid".to_owned()],
+            client_auth: None,
+            parameters: Vec::new(),
             rp_initiated_logout: false,
         };
         let sign_in = |now| {

@@ -269,6 +269,8 @@ pub(super) fn issuer(url: &str, keys: KeySource) -> IssuerConfig {
         algorithms: vec![Algorithm::Es256, Algorithm::EdDsa],
         audience: vec![AUDIENCE.to_owned()],
         keys,
+        discovery_url: None,
+        insecure_http: true,
         claims: ClaimPaths { user: path("email"), groups: path("groups"), name: path("name") },
         user_domains: Some(vec!["corp.example".to_owned()]),
         unmarked_email: false,

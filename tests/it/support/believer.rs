@@ -113,6 +113,8 @@ pub(crate) fn issuer_config() -> IssuerConfig {
         ],
         audience: vec!["postern-api".to_owned()],
         keys: KeySource::Discovery,
+        discovery_url: None,
+        insecure_http: true,
         claims: ClaimPaths { user: path("email"), groups: path("groups"), name: path("name") },
         user_domains: Some(vec!["corp.example".to_owned()]),
         unmarked_email: false,

@@ -5,6 +5,7 @@ use super::provider::{CLIENT_ID, CLIENT_SECRET, Provider};
 use super::signer::Signer;
 use postern::audit::Audit;
 use postern::clock::{Clock, UnixSeconds};
+use postern::config::file::ClientAuth;
 use postern::config::{
     Algorithm, ClaimPaths, ClientAuthentication, IssuerConfig, KeySource, RevalidationConfig, SecretSource,
     SessionConfig, SignInConfig,
@@ -71,6 +72,8 @@ impl Stack {
             client_id: CLIENT_ID.to_owned(),
             client_authentication,
             scopes,
+            client_auth: shared.client_auth,
+            parameters: shared.parameters.clone(),
             rp_initiated_logout: false,
         };
         let http = HttpClient::new()?;
@@ -94,6 +97,8 @@ pub(crate) struct Shared {
     pub(crate) reads: PolicyInputs,
     pub(crate) revalidate: Option<(RevalidationConfig, Audit)>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) client_auth: Option<ClientAuth>,
+    pub(crate) parameters: Vec<(String, String)>,
 }
 
 impl Shared {
@@ -105,6 +110,8 @@ impl Shared {
             reads: PolicyInputs { claims: Names::All, groups: Names::All },
             revalidate: None,
             metrics: Arc::default(),
+            client_auth: None,
+            parameters: Vec::new(),
         }
     }
 }
@@ -134,6 +141,9 @@ impl World {
             signer: None,
             user: None,
             asked: Names::All,
+            issuer: Box::new(|_| {}),
+            client_auth: None,
+            parameters: &[],
         };
         change(&mut setup);
         let mut issuer = issuer(&provider.issuer);
@@ -145,6 +155,7 @@ impl World {
             issuer.algorithms = vec![Algorithm::Rs256];
             provider.now_says().rotate(signer);
         }
+        (setup.issuer)(&mut issuer);
         provider.now_says().discovery = setup.discovery;
         let mut secret = tempfile::NamedTempFile::new().unwrap();
         secret.write_all(setup.secret.as_bytes()).unwrap();
@@ -156,6 +167,9 @@ impl World {
         };
         let mut shared = Shared::new(&issuer.issuer, &clock);
         shared.reads.claims = setup.asked;
+        shared.client_auth = setup.client_auth;
+        shared.parameters =
+            setup.parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let Stack { sessions, sign_in } = Stack::sharing(&shared, issuer, authentication, &clock).unwrap();
         Self { provider, clock, sessions, sign_in, _secret: secret }
     }
@@ -194,6 +208,10 @@ pub(crate) struct Setup {
     pub(crate) user: Option<Vec<String>>,
     /// The claims that the rules ask about.
     pub(crate) asked: Names,
+    /// What else is changed in the issuer's configuration.
+    pub(crate) issuer: Box<dyn FnOnce(&mut IssuerConfig)>,
+    pub(crate) client_auth: Option<ClientAuth>,
+    pub(crate) parameters: &'static [(&'static str, &'static str)],
 }
 
 pub(crate) fn issuer(url: &str) -> IssuerConfig {
@@ -205,6 +223,8 @@ pub(crate) fn issuer(url: &str) -> IssuerConfig {
         algorithms: vec![Algorithm::Es256],
         audience: Vec::new(),
         keys: KeySource::Discovery,
+        discovery_url: None,
+        insecure_http: true,
         claims: ClaimPaths { user: path("email"), groups: path("groups"), name: path("name") },
         user_domains: Some(vec!["corp.example".to_owned()]),
         unmarked_email: false,
