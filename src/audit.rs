@@ -6,7 +6,6 @@
 pub mod file;
 
 use crate::clock::Clock;
-use crate::policy::explain::ExplainedStep;
 use crate::sink::Sink;
 use prometheus_client::metrics::counter::Counter;
 use serde::Serialize;
@@ -46,6 +45,19 @@ pub enum Event {
     Lost,
 }
 
+/// What one rule said, as a record and `postern explain` show it.
+#[derive(Clone, Debug, Serialize)]
+pub struct RuleStep {
+    pub rule: Arc<str>,
+    /// `allow` or `deny`.
+    pub effect: &'static str,
+    pub expression: Arc<str>,
+    /// `matched`, `not-matched` or `failed`.
+    pub outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
 /// What happened. Fields that do not apply are left out. There is no field for a URL, a token or a cookie.
 #[derive(Debug, Default, Serialize)]
 pub struct Record<'a> {
@@ -75,7 +87,7 @@ pub struct Record<'a> {
     pub target: Option<serde_json::Map<String, serde_json::Value>>,
     /// The rules that were tried, in order, and what each said.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub trace: Option<Vec<ExplainedStep>>,
+    pub trace: Option<Vec<RuleStep>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role_session_name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -14,7 +14,7 @@ mod servers;
 use crate::config::diagnostics::Diagnostics;
 use crate::config::{self, Loaded};
 use crate::policy::compile::{CompileContext, compile};
-use crate::policy::trial::PolicyTest;
+use crate::policy::policy_test::PolicyTest;
 use crate::policy::{Issuer, Policy};
 use crate::sessions::seal;
 use crate::telemetry::{self, Log, LogFormat};

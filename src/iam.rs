@@ -1,7 +1,7 @@
 //! The least permissions that a configuration needs, as policies to paste: Postern's own, those of each role that it
 //! assumes, and those of the VPC endpoints that it calls through.
 //!
-//! They come from what the rules can open ([`Policy::reach`]) and from the table of actions that the session policies are
+//! They come from what the rules can open ([`Policy::possible_targets`]) and from the table of actions that the session policies are
 //! made of (`aws::permissions`), so that they allow what the gateway calls and nothing beside it.
 
 pub(crate) mod cloudformation;
@@ -16,7 +16,7 @@ use crate::aws::permissions::{self, Place};
 use crate::config;
 use crate::policy::Policy;
 use crate::policy::name_pattern::MOST_PATTERNS;
-use crate::policy::reach::{MOST_REACHES, Reach};
+use crate::policy::possible::{MOST_POSSIBLE, PossibleTarget};
 use crate::target::{Kind, Region, RoleArn, arn};
 use serde::Serialize;
 use statement::{Resources, Statement};
@@ -81,13 +81,14 @@ impl Own {
 
 /// What `policy` needs under these settings.
 pub(crate) fn policies(policy: &Policy, settings: &config::Gateway, own: &Own) -> Policies {
-    let reaches = policy.reach();
+    let possible = policy.possible_targets();
     let tagged = !settings.aws.session_tags.is_empty();
     let roles: BTreeSet<String> =
-        reaches.iter().filter_map(|reach| reach.role_arn.as_ref().map(|role| role.to_iam())).collect();
-    let of_role = |role: Option<&str>| -> Vec<&Reach> {
-        let named = |reach: &&Reach| reach.role_arn.as_ref().map(|role| role.to_iam()).as_deref() == role;
-        reaches.iter().filter(named).collect()
+        possible.iter().filter_map(|target| target.role_arn.as_ref().map(|role| role.to_iam())).collect();
+    let of_role = |role: Option<&str>| -> Vec<&PossibleTarget> {
+        let named =
+            |target: &&PossibleTarget| target.role_arn.as_ref().map(|role| role.to_iam()).as_deref() == role;
+        possible.iter().filter(named).collect()
     };
     let mut identity = Vec::new();
     if !roles.is_empty() {
@@ -96,13 +97,13 @@ pub(crate) fn policies(policy: &Policy, settings: &config::Gateway, own: &Own) -
     }
     identity.extend(Resources::of(&of_role(None), own).statements(false));
     let role_policies = roles.iter().map(|role| {
-        let reaches = of_role(Some(role));
+        let possible = of_role(Some(role));
         let destinations: BTreeSet<String> =
-            reaches.iter().map(|reach| reach.destination.to_string()).collect();
+            possible.iter().map(|target| target.destination.to_string()).collect();
         RolePolicies {
             role_arn: role.clone(),
             destinations: destinations.into_iter().collect(),
-            permission_policy: Document::of(Resources::of(&reaches, own).statements(tagged)),
+            permission_policy: Document::of(Resources::of(&possible, own).statements(tagged)),
             trust_policy: trust::policy(settings, own),
         }
     });
@@ -111,8 +112,8 @@ pub(crate) fn policies(policy: &Policy, settings: &config::Gateway, own: &Own) -
         principal: own.principal.clone(),
         identity_policy: Document::of(identity),
         roles: role_policies,
-        endpoint_policies: endpoint::policies(&reaches, &roles, settings, own),
-        notes: notes(&reaches, &roles, settings),
+        endpoint_policies: endpoint::policies(&possible, &roles, settings, own),
+        notes: notes(&possible, &roles, settings),
     };
     policies.notes.extend(policies.too_long());
     policies
@@ -151,17 +152,17 @@ fn assume(settings: &config::Gateway) -> Vec<String> {
     actions.into_iter().map(str::to_owned).collect()
 }
 
-fn notes(reaches: &[Reach], roles: &BTreeSet<String>, settings: &config::Gateway) -> Vec<String> {
+fn notes(possible: &[PossibleTarget], roles: &BTreeSet<String>, settings: &config::Gateway) -> Vec<String> {
     let mut notes = Vec::new();
     let mut abridged = BTreeSet::new();
-    for reach in reaches {
-        let (destination, rule) = (&reach.destination, &reach.rule);
-        abridged.extend(reach.abridged().map(|pattern| (destination, rule, pattern.to_iam())));
+    for target in possible {
+        let (destination, rule) = (&target.destination, &target.rule);
+        abridged.extend(target.abridged().map(|pattern| (destination, rule, pattern.to_iam())));
     }
     for (destination, rule, pattern) in abridged {
         notes.push(format!(
             "`{pattern}` stands for all that the rule `{rule}` of `{destination}` can name: too many to list (at most \
-             {MOST_PATTERNS} values of a field, {MOST_REACHES} combinations of a rule). Write the values yourself, or divide \
+             {MOST_PATTERNS} values of a field, {MOST_POSSIBLE} combinations of a rule). Write the values yourself, or divide \
              them among several rules."
         ));
     }
@@ -192,7 +193,7 @@ fn notes(reaches: &[Reach], roles: &BTreeSet<String>, settings: &config::Gateway
          `aws.endpoint_url` and `aws.sts_endpoint_url`."
             .to_owned(),
     );
-    if reaches.iter().any(|reach| matches!(reach.kind, Kind::StudioDomain | Kind::NotebookInstance)) {
+    if possible.iter().any(|target| matches!(target.kind, Kind::StudioDomain | Kind::NotebookInstance)) {
         notes.push(
             "The pages that a URL opens are the browser's own connections. Where these go through VPC endpoints \
              (aws.sagemaker.REGION.studio, aws.sagemaker.REGION.notebook), their policies must let the same presign \
@@ -204,7 +205,7 @@ fn notes(reaches: &[Reach], roles: &BTreeSet<String>, settings: &config::Gateway
     notes
 }
 
-/// Where the resources of a reach are.
+/// Where the resources of a target are.
 fn place<'a>(role: Option<&'a str>, region: &'a str, own: &'a Own) -> Place<'a> {
     let (partition, account) = match role {
         Some(role) => partition_and_account(role),

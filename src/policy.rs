@@ -8,7 +8,6 @@ mod blueprint;
 pub mod compile;
 pub mod explain;
 mod expression;
-pub mod file;
 mod forms;
 pub mod grant;
 mod join;
@@ -16,16 +15,17 @@ pub mod link;
 pub mod lookup;
 pub mod name_pattern;
 mod paths;
+pub mod policy_test;
+pub mod possible;
 pub mod profile_name;
-pub mod reach;
+mod question;
 mod template;
-pub mod trial;
 
 pub use crate::target::Kind;
 pub use forms::Issuer;
+pub use question::Question;
 
 use crate::provider::policy_inputs::PolicyInputs;
-use crate::provider::principal::Principal;
 use crate::target::{Mint, Target};
 use blueprint::Blueprint;
 use expression::Condition;
@@ -33,7 +33,6 @@ use expression::facts::Facts;
 use expression::functions::Library;
 use grant::{Denial, DenialReason, Effect, Grant, Outcome, Step, Trace};
 use paths::Glob;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 /// The rules in force. It never changes; a reload makes another one.
@@ -57,18 +56,6 @@ pub struct Destination {
     prewarm: bool,
     rules: Vec<Rule>,
     paths: Vec<Glob>,
-}
-
-/// Who asks, from where, for what below the destination.
-#[derive(Clone, Copy, Debug)]
-pub struct Question<'a> {
-    pub principal: &'a Arc<Principal>,
-    /// `None` where a trusted proxy did not say; an expression that depends on it then fails.
-    pub client_ip: Option<IpAddr>,
-    /// A deep link: the decoded path below the destination, without a leading slash.
-    pub path: Option<&'a str>,
-    /// What stands after the `?` of a deep link, as it came. MLflow reads it; for other targets it means nothing.
-    pub query: Option<&'a str>,
 }
 
 /// Why there is no [`Grant`].

@@ -9,9 +9,12 @@ mod attempt;
 mod binding;
 mod callback;
 mod calls;
+mod error;
 pub mod logout;
 pub(crate) mod request;
 pub mod return_to;
+
+pub use self::error::SignInError;
 
 use self::attempt::{Attempt, LIFETIME};
 use self::binding::Bindings;
@@ -21,7 +24,7 @@ use self::request::AuthorizationRequest;
 use crate::clock::Clock;
 use crate::config::SignInConfig;
 use crate::provider::discovery::Provider;
-use crate::provider::error::SignInError;
+use crate::provider::error::ProviderError;
 use crate::provider::principal::Principal;
 use crate::provider::relying_party::{Identified, RelyingParty};
 use crate::sessions::seal::Sealer;
@@ -254,7 +257,7 @@ impl SignIn {
         let exchange = self.party.exchange(&provider, &code, &self.redirect_uri, &attempt.verifier);
         let (id_token, tokens) = match exchange.await {
             // Another replica used the code, or it was left lying for too long.
-            Err(SignInError::TokenRefused { error, .. })
+            Err(ProviderError::TokenRefused { error, .. })
                 if error == "invalid_grant" && !attempt.is_restart =>
             {
                 return Ok(None);

@@ -10,7 +10,7 @@ use crate::gateway::start::{Surroundings, browser_sign_in, sealer};
 use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
 use crate::policy::explain;
-use crate::policy::trial::{TestOutcome, run_tests};
+use crate::policy::policy_test::{TestOutcome, run_tests};
 use crate::provider::issuer::Issuer;
 use crate::provider::policy_inputs::PolicyInputs;
 use crate::server::tls::Tls;

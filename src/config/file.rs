@@ -2,12 +2,13 @@
 //! by and that loading checks a file against is generated from these types.
 
 mod limits;
+pub mod policy;
 pub mod servers;
 
 pub use limits::{Deadlines, Limits};
 
 use super::located::{At, Named};
-use crate::policy::file::{DenyRule, Destination, Lookup, Test};
+use policy::{DenyRule, Destination, Lookup, Test};
 use schemars::JsonSchema;
 use serde::Deserialize;
 

@@ -3,12 +3,12 @@
 use super::compile;
 use super::diagnostics::{Diagnostic, Diagnostics, Source};
 use super::file::Document;
+use super::file::policy::PolicyFile;
 use super::lint::lint;
 use super::located::{At, Location};
 use super::schema::schema;
 use super::servers::DeclaredServer;
 use super::{Gateway, tree};
-use crate::policy::file::PolicyFile;
 use aws_lc_rs::digest;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

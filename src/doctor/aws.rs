@@ -10,7 +10,7 @@ use crate::aws::state::TargetState;
 use crate::clock::Clock;
 use crate::config::servers::{DeclaredServer, Field, ServerKind};
 use crate::policy::Policy;
-use crate::policy::reach::Reach;
+use crate::policy::possible::PossibleTarget;
 use crate::presign::Presigner;
 use crate::target::{DomainId, Kind, Mint, Region, RoleArn, Target};
 use std::collections::HashSet;
@@ -40,9 +40,9 @@ struct Domain {
 impl Places {
     pub(super) fn of(policy: &Policy, person: Option<&Person>) -> Self {
         let mut places = Self::default();
-        let reaches = policy.reach();
-        for reach in &reaches {
-            let role_arn = match reach.role_arn.as_ref().map(|role| (role.constant(), role)) {
+        let possible = policy.possible_targets();
+        for possible_target in &possible {
+            let role_arn = match possible_target.role_arn.as_ref().map(|role| (role.constant(), role)) {
                 None => None,
                 Some((Some(role), _)) => RoleArn::parse(role).ok(),
                 Some((None, role)) => {
@@ -51,11 +51,12 @@ impl Places {
                 }
             };
             role_arn.iter().for_each(|role| add(&mut places.roles, role.clone()));
-            let id = reach.names.first().filter(|_| reach.kind == Kind::StudioDomain);
+            let id = possible_target.names.first().filter(|_| possible_target.kind == Kind::StudioDomain);
             let id = id.and_then(|id| DomainId::parse(id.constant()?).ok());
-            let region = reach.region.constant().and_then(|region| Region::parse(region).ok());
-            if let (Some(id), Some(region), true) = (id, region, belong_together(reach, &reaches)) {
-                let endpoint_url = reach.endpoint_url.clone();
+            let region = possible_target.region.constant().and_then(|region| Region::parse(region).ok());
+            if let (Some(id), Some(region), true) = (id, region, belong_together(possible_target, &possible))
+            {
+                let endpoint_url = possible_target.endpoint_url.clone();
                 add(&mut places.domains, Domain { id, region, role_arn, endpoint_url });
             }
         }
@@ -85,11 +86,13 @@ impl Domain {
 }
 
 /// False where a rule can name several roles and several domains: which go together depends on the person.
-fn belong_together(reach: &Reach, reaches: &[Reach]) -> bool {
-    let of_rule = |other: &&Reach| (&other.destination, &other.rule) == (&reach.destination, &reach.rule);
-    let others = || reaches.iter().filter(of_rule);
-    others().all(|other| other.role_arn == reach.role_arn)
-        || others().all(|other| other.names.first() == reach.names.first())
+fn belong_together(possible_target: &PossibleTarget, possible: &[PossibleTarget]) -> bool {
+    let of_rule = |other: &&PossibleTarget| {
+        (&other.destination, &other.rule) == (&possible_target.destination, &possible_target.rule)
+    };
+    let others = || possible.iter().filter(of_rule);
+    others().all(|other| other.role_arn == possible_target.role_arn)
+        || others().all(|other| other.names.first() == possible_target.names.first())
 }
 
 fn add<T: PartialEq>(list: &mut Vec<T>, item: T) {

@@ -10,7 +10,7 @@ use crate::authn::AuthnError;
 use crate::policy::NO_SUCH_PATH;
 use crate::policy::grant::{Denial, DenialReason, Outcome};
 use crate::presign::error::PresignError;
-use crate::provider::error::SignInError;
+use crate::sign_in::SignInError;
 use crate::sign_in::return_to::ReturnTo;
 use hyper::StatusCode;
 use hyper::http::request;

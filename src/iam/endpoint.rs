@@ -6,35 +6,41 @@
 use super::statement::{Document, Resources, Statement, narrowest};
 use super::{EndpointPolicy, Own, assume};
 use crate::config;
-use crate::policy::reach::Reach;
+use crate::policy::possible::PossibleTarget;
 use serde_json::{Map, json};
 use std::collections::BTreeSet;
 
 pub(super) fn policies(
-    reaches: &[Reach],
+    possible: &[PossibleTarget],
     roles: &BTreeSet<String>,
     settings: &config::Gateway,
     own: &Own,
 ) -> Vec<EndpointPolicy> {
-    let regions: BTreeSet<String> = reaches.iter().map(|reach| reach.region.to_iam()).collect();
+    let regions: BTreeSet<String> = possible.iter().map(|target| target.region.to_iam()).collect();
     let mut policies: Vec<EndpointPolicy> =
-        regions.into_iter().map(|region| sagemaker(region, reaches, settings, own)).collect();
+        regions.into_iter().map(|region| sagemaker(region, possible, settings, own)).collect();
     policies.push(sts(roles, settings, own));
     policies
 }
 
-fn sagemaker(region: String, reaches: &[Reach], settings: &config::Gateway, own: &Own) -> EndpointPolicy {
-    let here: Vec<&Reach> = reaches.iter().filter(|reach| reach.region.to_iam() == region).collect();
+fn sagemaker(
+    region: String,
+    possible: &[PossibleTarget],
+    settings: &config::Gateway,
+    own: &Own,
+) -> EndpointPolicy {
+    let here: Vec<&PossibleTarget> =
+        possible.iter().filter(|target| target.region.to_iam() == region).collect();
     let endpoint_urls: BTreeSet<String> =
-        here.iter().filter_map(|reach| reach.endpoint_url.clone()).collect();
+        here.iter().filter_map(|target| target.endpoint_url.clone()).collect();
     let principals: BTreeSet<Option<String>> =
-        here.iter().map(|reach| reach.role_arn.as_ref().map(|role| role.to_iam())).collect();
+        here.iter().map(|target| target.role_arn.as_ref().map(|role| role.to_iam())).collect();
     let mut statements = Vec::new();
     for principal in principals {
         let theirs = here
             .iter()
             .copied()
-            .filter(|reach| reach.role_arn.as_ref().map(|role| role.to_iam()) == principal);
+            .filter(|target| target.role_arn.as_ref().map(|role| role.to_iam()) == principal);
         let resources = Resources::of(&theirs.collect::<Vec<_>>(), own);
         let tagged = principal.is_some() && !settings.aws.session_tags.is_empty();
         let caller = principal.as_deref().unwrap_or(&own.principal);

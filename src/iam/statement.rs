@@ -2,7 +2,7 @@
 
 use super::{Own, place};
 use crate::aws::permissions::{self, DESCRIBE_DOMAIN, On};
-use crate::policy::reach::Reach;
+use crate::policy::possible::PossibleTarget;
 use crate::target::Kind;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -48,15 +48,15 @@ pub(super) struct Resources {
 }
 
 impl Resources {
-    pub(super) fn of(reaches: &[&Reach], own: &Own) -> Self {
+    pub(super) fn of(possible: &[&PossibleTarget], own: &Own) -> Self {
         let mut resources = Self::default();
-        for reach in reaches {
-            let (role, region) = (reach.role_arn.as_ref().map(|role| role.to_iam()), reach.region.to_iam());
+        for target in possible {
+            let (role, region) = (target.role_arn.as_ref().map(|role| role.to_iam()), target.region.to_iam());
             let place = place(role.as_deref(), &region, own);
-            let names: Vec<String> = reach.names.iter().map(|name| name.to_iam()).collect();
+            let names: Vec<String> = target.names.iter().map(|name| name.to_iam()).collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            resources.of_kind.entry(reach.kind).or_default().insert(place.arn(reach.kind, &names));
-            if let (Kind::StudioDomain, Some(domain)) = (reach.kind, names.first()) {
+            resources.of_kind.entry(target.kind).or_default().insert(place.arn(target.kind, &names));
+            if let (Kind::StudioDomain, Some(domain)) = (target.kind, names.first()) {
                 resources.domains.insert(place.domain(domain));
             }
         }

@@ -1,41 +1,25 @@
 //! From what an admin wrote to a [`Policy`], or to everything that is wrong with it.
 
+mod compiler;
 mod fields;
-mod trials;
+mod policy_tests;
 
 use super::apart::Places;
 use super::expression::functions::Library;
-use super::expression::{Condition, Gathered, Problem, Vocabulary};
-use super::file::{self, PolicyFile};
+use super::expression::{Condition, Gathered, Vocabulary};
 use super::lookup::{Fault, Table};
 use super::paths::Glob;
-use super::trial::PolicyTest;
-use super::{Destination, Issuer, Kind, Policy, Rule, Verdict, is_destination_name};
+use super::policy_test::PolicyTest;
+use super::{Destination, Kind, Policy, Rule, Verdict, is_destination_name};
 use crate::config::diagnostics::Diagnostic;
+use crate::config::file::policy::{self as file, PolicyFile};
 use crate::config::located::{At, Location};
-use crate::target::{Region, RoleArn};
+use compiler::Compiler;
 use fields::Fields;
-use ipnet::IpNet;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use url::Url;
 
-/// What the rest of the configuration says.
-#[derive(Clone, Copy, Debug)]
-pub struct CompileContext<'a> {
-    pub region: &'a Region,
-    pub role_arn: Option<&'a RoleArn>,
-    pub endpoint_url: Option<&'a Url>,
-    pub trusted_proxies: &'a [IpNet],
-    /// Whether a client's address can be known at all: `trusted_proxies` or `direct_clients` say so.
-    pub client_ip_known: bool,
-    /// Whose people may ask.
-    pub issuers: &'a [Issuer],
-    /// Whose claims a test's are where it names no issuer and there are several: the one that people sign in at.
-    pub default_issuer: Option<&'a Arc<str>>,
-    /// The text of every file of `lookups`, by the name that is written. The policy itself performs no I/O.
-    pub tables: &'a BTreeMap<String, String>,
-}
+pub use compiler::CompileContext;
 
 /// Compiles the policy and its tests.
 ///
@@ -79,15 +63,6 @@ pub fn compile(
 /// The rules' names so far, with the place of each.
 #[derive(Clone, Default)]
 struct Names(HashMap<String, u32>);
-
-struct Compiler<'a> {
-    context: &'a CompileContext<'a>,
-    vocabulary: Vocabulary<'a>,
-    gathered: Gathered,
-    /// Where the rules so far lead.
-    places: Places<'a>,
-    diagnostics: Vec<Diagnostic>,
-}
 
 impl Compiler<'_> {
     fn global(&mut self, index: usize, rule: &file::DenyRule, names: &mut Names) -> Option<Rule> {
@@ -283,21 +258,6 @@ impl Compiler<'_> {
             glob.map_err(|message| self.problem(&format!("{path}[{index}]"), written.location, message)).ok()
         });
         all(globs.collect())
-    }
-
-    fn problem(&mut self, path: &str, location: Location, message: impl Into<String>) {
-        self.diagnostics.push(Diagnostic::new(path, location, message));
-    }
-
-    fn problems(&mut self, path: &str, location: Location, problems: Vec<Problem>) {
-        self.diagnostics.extend(problems.into_iter().map(|problem| {
-            let Problem { character, message, help } = problem;
-            let message = match character {
-                Some(character) => format!("{message} (at character {character})"),
-                None => message,
-            };
-            Diagnostic { help, ..Diagnostic::new(path, location, message) }
-        }));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::grant::{Effect, Outcome, Step, Trace};
 use super::{Destination, Policy, Question, Refusal};
+use crate::audit::RuleStep;
 use crate::provider::policy_inputs::{Names, PolicyInputs};
 use crate::provider::principal::Groups;
 use crate::target::{Mint, Target};
@@ -26,7 +27,7 @@ pub struct Explanation {
     pub rule: Option<Arc<str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<Arc<str>>,
-    pub steps: Vec<ExplainedStep>,
+    pub steps: Vec<RuleStep>,
     /// Where the rules refuse: what they ask about, as it is for this person; null where it is not known.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub facts: Map<String, Value>,
@@ -36,18 +37,6 @@ pub struct Explanation {
     /// The fields of the target, `region` and `role_arn`; empty where nothing opens.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub target: Map<String, Value>,
-}
-
-#[derive(Clone, Debug, Serialize)]
-pub struct ExplainedStep {
-    pub rule: Arc<str>,
-    /// `allow` or `deny`.
-    pub effect: &'static str,
-    pub expression: Arc<str>,
-    /// `matched`, `not-matched` or `failed`.
-    pub outcome: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub detail: Option<String>,
 }
 
 /// Decides as a request would, and tells why.
@@ -229,7 +218,7 @@ impl fmt::Display for Explanation {
 }
 
 /// The trace alone, as `explain` and the audit trail show it.
-pub fn steps(trace: &Trace) -> Vec<ExplainedStep> {
+pub fn steps(trace: &Trace) -> Vec<RuleStep> {
     let explained = |step: &Step| {
         let (outcome, detail) = match &step.outcome {
             Outcome::Matched => ("matched", None),
@@ -241,7 +230,7 @@ pub fn steps(trace: &Trace) -> Vec<ExplainedStep> {
             Effect::Deny => "deny",
         };
         let (rule, expression) = (Arc::clone(&step.rule), Arc::clone(&step.expression));
-        ExplainedStep { rule, effect, expression, outcome, detail }
+        RuleStep { rule, effect, expression, outcome, detail }
     };
     trace.steps.iter().map(explained).collect()
 }

@@ -5,24 +5,26 @@ mod check;
 pub(super) mod facts;
 pub(super) mod functions;
 mod pattern;
+mod problem;
 mod reads;
 mod shape;
 mod signature;
 mod text_list;
+mod vocabulary;
 
-use super::lookup::Table;
 use crate::provider::policy_inputs::PolicyInputs;
 use cel::common::ast::{Expr, LiteralValue};
 use cel::common::types::{CelBool, CelString};
 use cel::common::value::CowVal;
 use cel::parser::Parser;
 use cel::{ExecutionError, IdedExpr, Value};
-use check::{Check, Type};
+use check::Check;
 use facts::Facts;
-use functions::Patterns;
-use ipnet::IpNet;
 use shape::Shape;
-use std::collections::BTreeMap;
+use signature::Type;
+
+pub(super) use problem::Problem;
+pub(super) use vocabulary::{Gathered, Vocabulary};
 
 /// Longer expressions are refused before they are parsed.
 const LONGEST: usize = 2048;
@@ -32,29 +34,6 @@ const MOST_OPERATORS: usize = 200;
 const DEEPEST_BRACKETS: usize = 8;
 /// The same for `? :` without brackets.
 const DEEPEST_RECURSION: u16 = 16;
-
-/// What expressions may refer to.
-pub(super) struct Vocabulary<'a> {
-    pub(super) client_ip_known: bool,
-    pub(super) trusted_proxies: &'a [IpNet],
-    pub(super) tables: &'a BTreeMap<String, Table>,
-}
-
-/// What the expressions of a policy have in common, gathered as they are parsed.
-#[derive(Default)]
-pub(super) struct Gathered {
-    pub(super) patterns: Patterns,
-    pub(super) reads: PolicyInputs,
-}
-
-/// What is wrong with an expression.
-#[derive(Clone, Debug)]
-pub(super) struct Problem {
-    /// Where in the expression, counted from 1.
-    pub(super) character: Option<usize>,
-    pub(super) message: String,
-    pub(super) help: Option<String>,
-}
 
 /// An expression that yields true, false, or a failure.
 #[derive(Debug)]
@@ -134,12 +113,6 @@ impl TextExpression {
         let value = Value::resolve_val(&self.0, &scope).map_err(|error| describe(&error))?;
         let text = value.downcast_ref::<CelString<'_>>();
         text.map(|text| text.inner().to_owned()).ok_or_else(|| not_a("string", &value))
-    }
-}
-
-impl Problem {
-    pub(super) fn whole(message: impl Into<String>) -> Self {
-        Self { character: None, message: message.into(), help: None }
     }
 }
 

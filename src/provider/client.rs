@@ -1,6 +1,6 @@
 //! This gateway as an OAuth client: what it asks of the token endpoint and of `UserInfo`, and how it says who it is.
 
-use super::error::SignInError;
+use super::error::ProviderError;
 use super::token_answer::Tokens;
 use super::user_info::UserInfo;
 use crate::clock::Clock;
@@ -69,7 +69,7 @@ impl Client {
         code: &str,
         redirect_uri: &Url,
         verifier: &str,
-    ) -> Result<(String, Tokens), SignInError> {
+    ) -> Result<(String, Tokens), ProviderError> {
         let form = [
             ("grant_type", "authorization_code"),
             ("code", code),
@@ -77,7 +77,7 @@ impl Client {
             ("code_verifier", verifier),
         ];
         let mut tokens = self.grant(provider, issuer, &form).await?;
-        let id_token = tokens.id_token.take().ok_or(SignInError::malformed("its `id_token` is missing"))?;
+        let id_token = tokens.id_token.take().ok_or(ProviderError::malformed("its `id_token` is missing"))?;
         Ok((id_token, tokens))
     }
 
@@ -87,7 +87,7 @@ impl Client {
         provider: &Provider,
         issuer: &str,
         refresh_token: &str,
-    ) -> Result<Tokens, SignInError> {
+    ) -> Result<Tokens, ProviderError> {
         let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token)];
         self.grant(provider, issuer, &form).await
     }
@@ -97,7 +97,7 @@ impl Client {
         provider: &Provider,
         issuer: &str,
         pairs: &[(&str, &str)],
-    ) -> Result<Tokens, SignInError> {
+    ) -> Result<Tokens, ProviderError> {
         // The serializer cannot cross threads, so it ends before the first wait.
         let (authorization, form) = {
             let mut form = form_urlencoded::Serializer::new(String::new());
@@ -113,7 +113,7 @@ impl Client {
         &self,
         endpoint: &Url,
         access_token: &str,
-    ) -> Result<UserInfo, SignInError> {
+    ) -> Result<UserInfo, ProviderError> {
         let authorization = Secret::new(format!("Bearer {access_token}"));
         UserInfo::of(&self.http.get_authorized(endpoint, &authorization).await?)
     }
@@ -124,7 +124,7 @@ impl Client {
         form: &mut form_urlencoded::Serializer<'_, String>,
         provider: &Provider,
         issuer: &str,
-    ) -> Result<Option<Secret>, SignInError> {
+    ) -> Result<Option<Secret>, ProviderError> {
         match &self.authentication {
             Authentication::Secret(secret) => match self.secret_goes.or_else(|| offered(provider)) {
                 Some(ClientAuth::Basic) => Ok(Some(basic(&self.id, secret))),
@@ -133,7 +133,7 @@ impl Client {
                     form.append_pair("client_secret", secret);
                     Ok(None)
                 }
-                None => Err(SignInError::NoClientAuthentication),
+                None => Err(ProviderError::NoClientAuthentication),
             },
             Authentication::PrivateKey { algorithm, key } => {
                 form.append_pair("client_id", &self.id);
@@ -151,7 +151,7 @@ impl Client {
         algorithm: Algorithm,
         key: &EncodingKey,
         issuer: &str,
-    ) -> Result<String, SignInError> {
+    ) -> Result<String, ProviderError> {
         let now = self.clock.now();
         let claims = Assertion {
             iss: &self.id,
@@ -162,7 +162,7 @@ impl Client {
             exp: now.plus(ASSERTION_LIFETIME).0,
         };
         jsonwebtoken::encode(&Header::new(algorithm), &claims, key)
-            .map_err(|_| SignInError::UnusableClientKey)
+            .map_err(|_| ProviderError::UnusableClientKey)
     }
 }
 

@@ -3,9 +3,10 @@
 use crate::support::browser::Browser;
 use crate::support::provider::{CLIENT_ID, CLIENT_SECRET, TokenAnswer};
 use crate::support::sign_in::{DEEP, World};
-use postern::provider::error::SignInError;
+use postern::provider::error::ProviderError;
 use postern::provider::principal::Groups;
 use postern::sessions::Opened;
+use postern::sign_in::SignInError;
 use postern::sign_in::return_to::ReturnTo;
 use postern::sign_in::{Finished, Prompt};
 use serde_json::json;
@@ -216,7 +217,7 @@ async fn a_code_that_was_used_elsewhere_leads_to_one_more_sign_in() {
     let query = world.provider.sign_in(&Url::parse(started.location.to_str().unwrap()).unwrap());
     let refused = world.finish(&browser, &query).await.unwrap_err();
     let (error, description) = ("invalid_grant".to_owned(), None);
-    assert_eq!(refused, SignInError::TokenRefused { error, description });
+    assert_eq!(refused, SignInError::Provider(ProviderError::TokenRefused { error, description }));
 }
 
 #[tokio::test]

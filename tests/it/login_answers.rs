@@ -7,10 +7,11 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use postern::clock::Clock;
 use postern::config::file::ClientAuth;
 use postern::config::{ClientAuthentication, SecretSource};
-use postern::provider::error::SignInError;
+use postern::provider::error::ProviderError;
 use postern::provider::policy_inputs::Names;
 use postern::provider::principal::Groups;
 use postern::sign_in::Finished;
+use postern::sign_in::SignInError;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::sync::Arc;
@@ -44,7 +45,10 @@ async fn an_id_token_that_fails_one_check_signs_nobody_in() {
         world.provider.now_says().claims = claims;
         let refused = world.sign_in().await;
         assert!(
-            matches!(refused, Err(SignInError::Token(_) | SignInError::WrongAccessToken)),
+            matches!(
+                refused,
+                Err(SignInError::Provider(ProviderError::Token(_) | ProviderError::WrongAccessToken))
+            ),
             "{what}: {refused:?}"
         );
     }
@@ -70,7 +74,10 @@ async fn an_id_token_that_the_provider_did_not_sign_signs_nobody_in() {
             says.header = header;
         }
         let refused = world.sign_in().await;
-        assert!(matches!(refused, Err(SignInError::Token(_))), "{what}: {refused:?}");
+        assert!(
+            matches!(refused, Err(SignInError::Provider(ProviderError::Token(_)))),
+            "{what}: {refused:?}"
+        );
     }
 }
 
@@ -97,7 +104,7 @@ async fn a_token_answer_that_is_none_signs_nobody_in() {
     }
     let refused = World::with(|setup| setup.secret = "wrong".to_owned()).await.sign_in().await.unwrap_err();
     let (error, description) = ("invalid_client".to_owned(), Some("no".to_owned()));
-    assert_eq!(refused, SignInError::TokenRefused { error, description });
+    assert_eq!(refused, SignInError::Provider(ProviderError::TokenRefused { error, description }));
 }
 
 #[tokio::test]
@@ -198,7 +205,10 @@ async fn the_secret_goes_where_the_provider_takes_it() {
     }
     let discovery = json!({"token_endpoint_auth_methods_supported": ["tls_client_auth"]});
     let world = World::with(|setup| setup.discovery = discovery).await;
-    assert_eq!(world.sign_in().await.unwrap_err(), SignInError::NoClientAuthentication);
+    assert_eq!(
+        world.sign_in().await.unwrap_err(),
+        SignInError::Provider(ProviderError::NoClientAuthentication)
+    );
 }
 
 /// The method belongs to the client, not to the server (RFC 7591, section 2).
@@ -286,7 +296,7 @@ async fn more_groups_than_a_cookie_holds_is_a_clear_error() {
 }
 
 fn refused_by_user_info() -> SignInError {
-    SignInError::UserInfo { status: 401, content_type: None }
+    SignInError::Provider(ProviderError::UserInfo { status: 401, content_type: None })
 }
 
 fn claims_of(token: &str) -> Value {

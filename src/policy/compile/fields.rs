@@ -1,18 +1,18 @@
 //! The fields of a target, as a destination and the `set` of its rules write them.
 
-use super::Compiler;
+use super::compiler::Compiler;
 use crate::config;
 use crate::config::diagnostics::{Diagnostic, listed};
+use crate::config::file::policy as file;
 use crate::config::located::{At, Location};
-use crate::policy::Kind;
 use crate::policy::apart::{Folds, Opened, Text};
 use crate::policy::blueprint::{Blueprint, Computed, Field, TargetPlan};
 use crate::policy::expression::{Condition, Problem};
-use crate::policy::file;
 use crate::policy::template::Template;
 use crate::target::{
-    DomainId, ExpiresInSeconds, InvalidName, LandingUri, MlflowAppArn, NotebookInstanceName, PartnerAppArn,
-    Region, RoleArn, SessionExpirationSeconds, SpaceName, TrackingServerName, UserProfileName, arn,
+    DomainId, ExpiresInSeconds, InvalidName, Kind, LandingUri, MlflowAppArn, NotebookInstanceName,
+    PartnerAppArn, Region, RoleArn, SessionExpirationSeconds, SpaceName, TrackingServerName, UserProfileName,
+    arn,
 };
 use std::sync::Arc;
 

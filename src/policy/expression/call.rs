@@ -1,9 +1,9 @@
 //! Calls of functions: the right name, form and number of arguments, and constants where a constant must stand.
 
-use super::check::{Check, Type, symbol};
+use super::check::{Check, symbol};
 use super::functions::folded;
 use super::pattern;
-use super::signature::{FUNCTIONS, Form, Function, MACROS, Parameter};
+use super::signature::{FUNCTIONS, Form, Function, MACROS, Parameter, Type};
 use crate::config::diagnostics::{did_you_mean, did_you_mean_or_all};
 use crate::policy::profile_name::{ALLOWED_PREFIX, Prefix};
 use cel::IdedExpr;

@@ -2,8 +2,9 @@
 //! be seen is an error now instead of a denial later.
 
 use super::functions::Patterns;
-use super::signature::VARIABLES;
-use super::{Problem, Vocabulary};
+use super::problem::Problem;
+use super::signature::{Type, VARIABLES};
+use super::vocabulary::Vocabulary;
 use crate::config::diagnostics::did_you_mean_or_all;
 use cel::IdedExpr;
 use cel::common::ast::{
@@ -13,37 +14,6 @@ use cel::common::ast::{
 /// How deep an expression may be nested. The interpreter recurses, with 36 kB of stack a level unoptimised, and a
 /// thread has 2 MB.
 const DEEPEST: usize = 24;
-
-/// What is known of a value before there is one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Type {
-    Any,
-    Bool,
-    Number,
-    String,
-    List,
-    Map,
-    Null,
-}
-
-impl Type {
-    pub(super) fn words(self) -> &'static str {
-        match self {
-            Self::Any => "a value",
-            Self::Bool => "a boolean",
-            Self::Number => "a number",
-            Self::String => "a string",
-            Self::List => "a list",
-            Self::Map => "a map",
-            Self::Null => "null",
-        }
-    }
-
-    /// Whether a value of this type may be one of `other`.
-    pub(super) fn may_be(self, other: Self) -> bool {
-        self == other || self == Self::Any || other == Self::Any
-    }
-}
 
 pub(super) struct Check<'a> {
     pub(super) vocabulary: &'a Vocabulary<'a>,

@@ -2,7 +2,7 @@
 
 use super::functions::Library;
 use super::text_list::TextList;
-use crate::policy::Question;
+use crate::policy::question::Question;
 use crate::provider::principal::{Groups, Principal};
 use cel::Context;
 use cel::common::types::{

@@ -1,6 +1,6 @@
 //! How deep and how long an expression is, found before the parser recurses into it.
 
-use super::Problem;
+use super::problem::Problem;
 use regex::Regex;
 use std::sync::LazyLock;
 

@@ -1,6 +1,35 @@
 //! What an expression may name and call: there is nothing else.
 
-use super::check::Type;
+/// What is known of a value before there is one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Type {
+    Any,
+    Bool,
+    Number,
+    String,
+    List,
+    Map,
+    Null,
+}
+
+impl Type {
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Any => "a value",
+            Self::Bool => "a boolean",
+            Self::Number => "a number",
+            Self::String => "a string",
+            Self::List => "a list",
+            Self::Map => "a map",
+            Self::Null => "null",
+        }
+    }
+
+    /// Whether a value of this type may be one of `other`.
+    pub(super) fn may_be(self, other: Self) -> bool {
+        self == other || self == Self::Any || other == Self::Any
+    }
+}
 
 pub(super) const VARIABLES: [(&str, Type); 6] = [
     ("user", Type::String),

@@ -2,7 +2,7 @@
 
 use super::{Cause, Outcome, PATIENCE, Revalidation};
 use crate::audit::Event;
-use crate::provider::error::SignInError;
+use crate::provider::error::ProviderError;
 use crate::provider::principal::{Groups, Principal, states};
 use crate::sessions::Sessions;
 use crate::sessions::content::Content;
@@ -20,10 +20,10 @@ const LONGEST_TURN: Duration = Duration::from_secs(45);
 /// Why asking again gave nothing.
 pub(super) enum Refusal {
     /// The provider does not stand by the session: the word for the audit trail, and what it answered.
-    Withdrawn(&'static str, Option<SignInError>),
+    Withdrawn(&'static str, Option<ProviderError>),
     /// It is about us, not the person. Ending sessions at once would lock everybody out for a mistake of ours.
-    Misconfigured(SignInError),
-    Unavailable(SignInError),
+    Misconfigured(ProviderError),
+    Unavailable(ProviderError),
     StateAway,
 }
 
@@ -197,7 +197,7 @@ impl Sessions {
         revalidation: &Revalidation,
         content: &Content,
         reason: &'static str,
-        error: Option<&SignInError>,
+        error: Option<&ProviderError>,
     ) {
         // Where the state is away, this replica at least knows, and the record's refresh token is void for the others.
         let everywhere = self.end(Ended::Session(content.id.as_str())).await.is_ok();
@@ -209,8 +209,8 @@ impl Sessions {
     }
 }
 
-impl From<SignInError> for Refusal {
-    fn from(error: SignInError) -> Self {
+impl From<ProviderError> for Refusal {
+    fn from(error: ProviderError) -> Self {
         if error.is_outage() {
             Self::Unavailable(error)
         } else if error.is_about_the_client() {

@@ -3,8 +3,8 @@
 use super::cookie::person;
 use super::policy::{allow, compiled, destination};
 use percent_encoding::percent_decode_str;
+use postern::config::file::policy::{MlflowTrackingServer, StudioDomain, Target};
 use postern::config::located::At;
-use postern::policy::file::{MlflowTrackingServer, StudioDomain, Target};
 use postern::policy::{Policy, Question, Refusal};
 use postern::target::{self, LandingUri};
 use std::collections::{BTreeMap, BTreeSet};

@@ -1,9 +1,9 @@
 //! Policies as the targets need them: in the written form, without the YAML around it.
 
 use postern::config::diagnostics::Diagnostic;
+use postern::config::file::policy::{Destination, NotebookInstance, PolicyFile, Rule, Target};
 use postern::config::located::{At, Named};
 use postern::policy::compile::{CompileContext, compile};
-use postern::policy::file::{Destination, NotebookInstance, PolicyFile, Rule, Target};
 use postern::policy::{Issuer, Policy};
 use postern::target::Region;
 use std::collections::BTreeMap;

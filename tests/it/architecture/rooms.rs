@@ -5,19 +5,7 @@ use super::imports::{circles, imports};
 use super::sources;
 
 /// Imports from a lower room into a higher one that still stand: from where, to where, and why.
-const UPWARD: &[(&str, &str, &str)] = &[
-    ("audit.rs", "policy/explain.rs", "the record of a decision still borrows the policy's form of a trace"),
-    (
-        "config/",
-        "policy/file.rs",
-        "the policy's written form is a part of the file, and still stands with its compiler",
-    ),
-    (
-        "provider/error.rs",
-        "sessions.rs",
-        "one error still tells what the provider and what the session made fail",
-    ),
-];
+const UPWARD: &[(&str, &str, &str)] = &[];
 
 /// Files that still import each other in a circle of more than two: one of them, and why.
 const CIRCLES: &[(&str, &str)] = &[
@@ -25,7 +13,6 @@ const CIRCLES: &[(&str, &str)] = &[
     ("config.rs", "the final form still stands in the file that loads it"),
     ("gateway.rs", "routes are still methods of the one pipeline type"),
     ("iam.rs", "the parts of a role's policies still take their types from the file that joins them"),
-    ("policy.rs", "expressions still take their types from the file that decides"),
     ("server.rs", "connections still take their types from the file that accepts them"),
     ("sessions.rs", "revalidation is still a part of the sessions that it asks about"),
 ];

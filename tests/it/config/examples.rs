@@ -1,11 +1,11 @@
 //! What is accepted, and what becomes of it.
 
 use super::{LEGAL, accepted, changed, in_a_line, refused};
+use postern::config::file::policy::Target;
 use postern::config::{
     Algorithm, AuthorizedHost, ClientAuthentication, KeySource, Loaded, SecretSource, StateConfig,
     ValkeyConfig, WhenAway, load, load_text, schema,
 };
-use postern::policy::file::Target;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

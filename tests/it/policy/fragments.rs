@@ -163,7 +163,7 @@ fn tests_and_explanations_name_the_fragment() {
         );
         let (policy, tests) = AROUND.compile(&yaml).unwrap_or_else(|faults| panic!("{faults:#?}"));
         let staff = |_: &str, _: &_| Ok((*person("ada", &["staff"]).principal).clone());
-        postern::policy::trial::run_tests(&policy, &tests, staff).remove(0).failures
+        postern::policy::policy_test::run_tests(&policy, &tests, staff).remove(0).failures
     };
     assert_eq!(test("mlflow/runs/1", "{fragment: /runs/1}"), [""; 0]);
     assert_eq!(test("mlflow/runs/1?a=[/b]", "{fragment: '/runs/1?a=%5B/b%5D'}"), [""; 0]);

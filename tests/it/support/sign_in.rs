@@ -12,12 +12,12 @@ use postern::config::{
 };
 use postern::http_client::HttpClient;
 use postern::metrics::Metrics;
-use postern::provider::error::SignInError;
 use postern::provider::issuer::Issuer;
 use postern::provider::policy_inputs::{Names, PolicyInputs};
 use postern::provider::relying_party::RelyingParty;
 use postern::sessions::seal::{Sealer, SealingKey};
 use postern::sessions::{Revalidation, Sessions};
+use postern::sign_in::SignInError;
 use postern::sign_in::return_to::ReturnTo;
 use postern::sign_in::{Finished, Prompt, SignIn};
 use postern::state::State;

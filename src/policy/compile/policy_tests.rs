@@ -1,13 +1,13 @@
 //! The configuration's `tests`.
 
-use super::Compiler;
+use super::compiler::Compiler;
 use super::fields::kind;
 use crate::config::diagnostics::{Diagnostic, did_you_mean, did_you_mean_or_all, listed};
+use crate::config::file::policy::{self as file, PolicyFile};
 use crate::config::located::At;
-use crate::policy::file::{self, PolicyFile};
 use crate::policy::grant::DenialReason;
 use crate::policy::link::Link;
-use crate::policy::trial::{Expectation, PolicyTest};
+use crate::policy::policy_test::{Expectation, PolicyTest};
 use crate::policy::{Kind, NO_SUCH_PATH};
 use serde_json::{Map, Value};
 use std::borrow::Cow;

@@ -6,12 +6,12 @@ use super::{Policy, Verdict};
 use crate::target::{Kind, Mint};
 use std::sync::Arc;
 
-/// The same for what one rule can open.
-pub const MOST_REACHES: usize = 4096;
+/// A rule that could open more targets than this is told by patterns.
+pub const MOST_POSSIBLE: usize = 4096;
 
-/// What one rule of a destination can open. Every [`Mint`] of a grant by this rule fits one of the rule's reaches.
+/// What one rule of a destination can open. Every [`Mint`] of a grant by this rule is one of the rule's possible targets.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reach {
+pub struct PossibleTarget {
     pub destination: Arc<str>,
     pub rule: Arc<str>,
     pub kind: Kind,
@@ -33,13 +33,14 @@ pub struct Opening {
 
 impl Policy {
     /// In the order of the configuration; a rule whose target has alternatives has several.
-    pub fn reach(&self) -> Vec<Reach> {
+    pub fn possible_targets(&self) -> Vec<PossibleTarget> {
         let mut found = Vec::new();
         for destination in &self.destinations {
             for rule in &destination.rules {
                 if let Verdict::Allow(blueprint) = &rule.verdict {
-                    let reaches = blueprint.reach(&destination.name, &rule.name, destination.kind);
-                    found.extend(reaches);
+                    let possible =
+                        blueprint.possible_targets(&destination.name, &rule.name, destination.kind);
+                    found.extend(possible);
                 }
             }
         }
@@ -64,12 +65,12 @@ impl Policy {
 }
 
 impl Blueprint {
-    fn reach(&self, destination: &Arc<str>, rule: &Arc<str>, kind: Kind) -> Vec<Reach> {
+    fn possible_targets(&self, destination: &Arc<str>, rule: &Arc<str>, kind: Kind) -> Vec<PossibleTarget> {
         let roles: Vec<Option<NamePattern>> = match &self.role_arn {
             Some(role_arn) => role_arn.patterns().into_iter().map(Some).collect(),
             None => vec![None],
         };
-        let mut room = MOST_REACHES / roles.len().max(1);
+        let mut room = MOST_POSSIBLE / roles.len().max(1);
         let mut fitting = |patterns| {
             let patterns = NamePattern::at_most(room, patterns);
             room /= patterns.len().max(1);
@@ -98,7 +99,7 @@ impl Blueprint {
         for role_arn in &roles {
             for region in &regions {
                 for names in &names {
-                    found.push(Reach {
+                    found.push(PossibleTarget {
                         destination: Arc::clone(destination),
                         rule: Arc::clone(rule),
                         kind,
@@ -118,7 +119,7 @@ fn singly(patterns: Vec<NamePattern>) -> Vec<Vec<NamePattern>> {
     patterns.into_iter().map(|pattern| vec![pattern]).collect()
 }
 
-impl Reach {
+impl PossibleTarget {
     /// Texts that stand for more alternatives than are listed.
     pub fn abridged(&self) -> impl Iterator<Item = &NamePattern> {
         let all = self.names.iter().chain([&self.region]).chain(&self.role_arn);

@@ -1,7 +1,7 @@
 //! The tests that a configuration brings for its own policy.
 
 use super::{AROUND, Around, person};
-use postern::policy::trial::{TestOutcome, run_tests};
+use postern::policy::policy_test::{TestOutcome, run_tests};
 use postern::provider::principal::Principal;
 use serde_json::{Map, Value};
 use std::sync::Arc;

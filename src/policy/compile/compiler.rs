@@ -1,0 +1,56 @@
+//! What the parts of the compiler share.
+
+use crate::config::diagnostics::Diagnostic;
+use crate::config::located::Location;
+use crate::policy::apart::Places;
+use crate::policy::expression::{Gathered, Problem, Vocabulary};
+use crate::policy::forms::Issuer;
+use crate::target::{Region, RoleArn};
+use ipnet::IpNet;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use url::Url;
+
+/// What the rest of the configuration says.
+#[derive(Clone, Copy, Debug)]
+pub struct CompileContext<'a> {
+    pub region: &'a Region,
+    pub role_arn: Option<&'a RoleArn>,
+    pub endpoint_url: Option<&'a Url>,
+    pub trusted_proxies: &'a [IpNet],
+    /// Whether a client's address can be known at all: `trusted_proxies` or `direct_clients` say so.
+    pub client_ip_known: bool,
+    /// Whose people may ask.
+    pub issuers: &'a [Issuer],
+    /// Whose claims a test's are where it names no issuer and there are several: the one that people sign in at.
+    pub default_issuer: Option<&'a Arc<str>>,
+    /// The text of every file of `lookups`, by the name that is written. The policy itself performs no I/O.
+    pub tables: &'a BTreeMap<String, String>,
+}
+
+/// What compiling has so far.
+pub(super) struct Compiler<'a> {
+    pub(super) context: &'a CompileContext<'a>,
+    pub(super) vocabulary: Vocabulary<'a>,
+    pub(super) gathered: Gathered,
+    /// Where the rules so far lead.
+    pub(super) places: Places<'a>,
+    pub(super) diagnostics: Vec<Diagnostic>,
+}
+
+impl Compiler<'_> {
+    pub(super) fn problem(&mut self, path: &str, location: Location, message: impl Into<String>) {
+        self.diagnostics.push(Diagnostic::new(path, location, message));
+    }
+
+    pub(super) fn problems(&mut self, path: &str, location: Location, problems: Vec<Problem>) {
+        self.diagnostics.extend(problems.into_iter().map(|problem| {
+            let Problem { character, message, help } = problem;
+            let message = match character {
+                Some(character) => format!("{message} (at character {character})"),
+                None => message,
+            };
+            Diagnostic { help, ..Diagnostic::new(path, location, message) }
+        }));
+    }
+}

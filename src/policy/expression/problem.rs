@@ -1,0 +1,16 @@
+//! What is wrong with an expression.
+
+/// What is wrong with an expression.
+#[derive(Clone, Debug)]
+pub(in crate::policy) struct Problem {
+    /// Where in the expression, counted from 1.
+    pub(in crate::policy) character: Option<usize>,
+    pub(in crate::policy) message: String,
+    pub(in crate::policy) help: Option<String>,
+}
+
+impl Problem {
+    pub(in crate::policy) fn whole(message: impl Into<String>) -> Self {
+        Self { character: None, message: message.into(), help: None }
+    }
+}

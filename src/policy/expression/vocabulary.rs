@@ -1,0 +1,21 @@
+//! What the expressions of a policy have in common.
+
+use super::functions::Patterns;
+use crate::policy::lookup::Table;
+use crate::provider::policy_inputs::PolicyInputs;
+use ipnet::IpNet;
+use std::collections::BTreeMap;
+
+/// What expressions may refer to.
+pub(in crate::policy) struct Vocabulary<'a> {
+    pub(in crate::policy) client_ip_known: bool,
+    pub(in crate::policy) trusted_proxies: &'a [IpNet],
+    pub(in crate::policy) tables: &'a BTreeMap<String, Table>,
+}
+
+/// What the expressions of a policy have in common, gathered as they are parsed.
+#[derive(Default)]
+pub(in crate::policy) struct Gathered {
+    pub(in crate::policy) patterns: Patterns,
+    pub(in crate::policy) reads: PolicyInputs,
+}
