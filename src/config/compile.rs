@@ -3,6 +3,7 @@
 
 mod aws;
 mod branding;
+mod claims;
 mod discovery;
 mod edge;
 mod issuers;

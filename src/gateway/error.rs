@@ -218,12 +218,13 @@ fn denied(denial: Denial) -> Failure {
         anew,
         remedy: denial.remedy,
         trace: Some(steps.collect()),
+        internal: denial.trace.failure(),
         ..Failure::new(StatusCode::FORBIDDEN, denial.reason.as_str(), title, detail)
     }
     .advise(advice)
 }
 
-/// The person sees which rule failed; the audit record has the reason.
+/// The person sees which rule failed, not on what: that is in the log and the audit record.
 fn told(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Matched => "matched",

@@ -11,7 +11,7 @@ use crate::config::file::Portal;
 use crate::policy::Question;
 use crate::policy::grant::DenialReason;
 use crate::policy::link::decoded;
-use crate::provider::principal::{Groups, Principal};
+use crate::provider::principal::{Groups, Principal, Unbound};
 use crate::server::Body;
 use crate::sign_in::return_to::ReturnTo;
 use hyper::header::HeaderValue;
@@ -138,7 +138,7 @@ fn who_am_i_json(identity: &Identity<'_>, access: &[Access<'_>]) -> serde_json::
     let Principal { user, name, realm, issuer, subject, groups, groups_total, .. } = identity.person;
     let known = match groups {
         Groups::Known(groups) => json!(groups),
-        Groups::LeftOut => serde_json::Value::Null,
+        Groups::LeftOut | Groups::Unbound(_) => serde_json::Value::Null,
     };
     json!({
         "user": user,
@@ -149,6 +149,8 @@ fn who_am_i_json(identity: &Identity<'_>, access: &[Access<'_>]) -> serde_json::
         "subject": subject,
         "groups": known,
         "groups_left_out": *groups == Groups::LeftOut,
+        // Which claim should hold them, and what came in its place.
+        "groups_unbound": groups.unbound().map(Unbound::as_str),
         // How many there are, where `groups` are only those that rules here ask for.
         "groups_total": groups_total,
         "groups_asked_for": identity.groups().map(|(asked_for, _)| asked_for),

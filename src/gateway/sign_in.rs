@@ -8,7 +8,7 @@ use super::respond::{self, with_cookies};
 use super::route::{Route, route};
 use crate::audit::{Event, Record};
 use crate::authn::AuthnError;
-use crate::provider::principal::Principal;
+use crate::provider::principal::{Principal, Unbound};
 use crate::server::Body;
 use crate::sessions::{Opened, Session, SignedOut};
 use crate::sign_in::SignInError;
@@ -66,8 +66,14 @@ impl Gateway {
             Ok(Finished::SignedIn { principal, session, return_to, deliberate }) => {
                 self.end_session_before(&principal, head, context).await;
                 self.metrics.sessions.signed_in.inc();
+                let unbound = principal.groups.unbound().map(Unbound::as_str);
+                if let Some(cause) = unbound {
+                    let (issuer, subject) = (&principal.issuer, &principal.subject);
+                    tracing::warn!(%issuer, subject, cause, "sign-in.groups-not-known");
+                }
                 self.audit.record(&Record {
                     outcome: Some("opened"),
+                    groups_unbound: unbound,
                     ..person(Event::SignIn, &principal, context)
                 });
                 if deliberate {

@@ -143,13 +143,15 @@ impl fmt::Display for ProviderError {
             Self::NothingSaid(want) => {
                 write!(f, "the token endpoint gave no id_token, and UserInfo cannot be asked instead: {want}")
             }
-            Self::Token(error) => write!(f, "the ID token is refused: {error}"),
+            Self::Token(error) => write!(f, "the ID token is refused: {}", error.internal()),
             Self::WrongAccessToken => f.write_str("the ID token belongs to another access token"),
             Self::UserInfo { status, content_type } => {
                 let kind = content_type.as_deref().unwrap_or("none");
                 write!(f, "the UserInfo endpoint answered {status} without claims (content type: {kind})")
             }
-            Self::UserInfoToken(error) => write!(f, "the UserInfo endpoint's answer is refused: {error}"),
+            Self::UserInfoToken(error) => {
+                write!(f, "the UserInfo endpoint's answer is refused: {}", error.internal())
+            }
             Self::UserInfoSubject => f.write_str("the UserInfo endpoint's `sub` is missing or another one"),
         }
     }

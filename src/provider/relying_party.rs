@@ -14,6 +14,7 @@ use crate::provider::principal::{self, Lack, Principal};
 use crate::tokens::claims::{Claims, Expected};
 use crate::tokens::error::TokenError;
 use crate::tokens::jws::UnverifiedToken;
+use crate::tokens::mapping_error::{Fault, MappingError};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use url::Url;
@@ -100,8 +101,8 @@ impl RelyingParty {
         let claims = self.verified_claims(id_token, access_token, expected).await?;
         let provider_session = claims.get("sid").and_then(Value::as_str).map(str::to_owned);
         let subject = claims.subject().unwrap_or_default().to_owned();
-        let principal =
-            self.issuer.principal(claims).inspect_err(|error| self.log_nobody(&subject, error))?;
+        let principal = self.issuer.principal(claims).and_then(|principal| self.as_person(principal));
+        let principal = principal.inspect_err(|error| self.log_nobody(&subject, error))?;
         Ok(Identified { principal, provider_session })
     }
 
@@ -123,8 +124,20 @@ impl RelyingParty {
         }
         claims.extend(sign_in);
         let principal = principal::map(self.issuer.config(), Arc::new(claims)).map_err(TokenError::Mapping);
+        let principal = principal.and_then(|principal| self.as_person(principal));
         let principal = principal.inspect_err(|error| self.log_nobody(subject, error));
         Ok(Identified { principal: principal.map_err(ProviderError::UserInfoToken)?, provider_session: None })
+    }
+
+    /// A session is of the people's realm.
+    fn as_person(&self, principal: Principal) -> Result<Principal, TokenError> {
+        match &self.issuer.config().programs {
+            Some(programs) if principal.realm == programs.realm => {
+                let error = MappingError::at(Fault::ProgramSignedIn, &programs.claim, &principal.claims);
+                Err(TokenError::Mapping(error))
+            }
+            _ => Ok(principal),
+        }
     }
 
     /// The ID token's claims, and those of `UserInfo` where the ID token leaves out one that we are to read.
@@ -142,7 +155,9 @@ impl RelyingParty {
         let provider = self.issuer.provider().await?;
         let Some(endpoint) = &provider.userinfo_endpoint else { return Ok(claims) };
         let lack = principal::lack(self.issuer.config(), claims.all());
-        if lack == Lack::Nothing {
+        let holds_what_rules_ask = self.asked.are_all_in(claims.all());
+        // Where rules ask for claims that cannot be told from their text, what the ID token says has to do.
+        if lack == Lack::Nothing && (holds_what_rules_ask || self.asked == Names::All) {
             return Ok(claims);
         }
         let user_info = match access_token {
@@ -150,10 +165,13 @@ impl RelyingParty {
             None => Err(ProviderError::NoAccessToken),
         };
         match user_info {
-            Ok(user_info) => claims.with_user_info(user_info).map_err(|_| ProviderError::UserInfoSubject),
-            // For pages only: `UserInfo` may fail, unless it may say what a rule asks for.
-            Err(_) if lack == Lack::Name && self.asked.are_all_in(claims.all()) => Ok(claims),
-            // Without an answer the person would seem to be in no group at all, and pass every rule that denies one.
+            Ok(user_info) => {
+                let merged = claims.with_user_info(user_info, &self.issuer.config().claims);
+                merged.map_err(|_| ProviderError::UserInfoSubject)
+            }
+            // A name is for pages only.
+            Err(_) if lack != Lack::UserOrGroups && holds_what_rules_ask => Ok(claims),
+            // Without an answer the person would seem to have no such claim, and pass rules that deny those who have it.
             Err(error) => Err(error),
         }
     }
@@ -176,6 +194,7 @@ impl RelyingParty {
     }
 
     fn log_nobody(&self, subject: &str, error: &TokenError) {
+        let error = error.internal();
         tracing::warn!(issuer = %self.issuer.name(), subject, %error, "sign-in.names-nobody");
     }
 }

@@ -177,7 +177,7 @@ async fn user_info_may_fail_where_no_rule_can_miss_it() {
 /// The mark of an address stands beside it, not at the top.
 #[tokio::test]
 async fn user_info_is_not_asked_for_a_mark_that_the_id_token_has() {
-    let world = World::with(|setup| setup.user = Some(["identity", "email"].map(str::to_owned).into())).await;
+    let world = World::with(|setup| setup.user = Some("identity.email".into())).await;
     let identity = json!({"email": "ada@corp.example", "email_verified": true});
     world.provider.now_says().claims = json!({"email": null, "email_verified": null, "identity": identity});
     assert!(matches!(world.sign_in().await, Ok(Finished::SignedIn { .. })));

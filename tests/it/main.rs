@@ -14,6 +14,7 @@ mod answers;
 mod architecture;
 mod browser;
 mod canary;
+mod claims;
 mod commands;
 mod config;
 mod credentials;

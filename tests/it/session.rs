@@ -97,11 +97,8 @@ fn issuer(name: &str, realm: &str) -> IssuerConfig {
         keys: KeySource::Discovery,
         discovery_url: None,
         insecure_http: false,
-        claims: ClaimPaths {
-            user: vec!["email".to_owned()],
-            groups: vec!["groups".to_owned()],
-            name: vec!["name".to_owned()],
-        },
+        claims: ClaimPaths { user: vec!["email".into()], groups: "groups".into(), name: "name".into() },
+        programs: None,
         user_domains: None,
         unmarked_email: false,
         signed_header: None,

@@ -34,6 +34,7 @@ pub(super) fn authn(error: &AuthnError) -> Failure {
     }
     Failure {
         set_cookie: error.clear_cookie().cloned(),
+        internal: error.internal(),
         ..Failure::new(StatusCode::UNAUTHORIZED, error.reason(), "You are not signed in", format!("{error}."))
     }
     .advise("Sign in, or send a valid token.")

@@ -9,6 +9,7 @@ use crate::sessions::content::Content;
 use crate::sessions::record::Record;
 use crate::sessions::revocation::Ended;
 use crate::state::{Key, Namespace, Unavailable};
+use crate::tokens::claim::stated;
 use crate::tokens::claims::Expected;
 use std::time::Duration;
 
@@ -183,12 +184,16 @@ impl Sessions {
     /// Whether the answer leaves out what the rules read of this session. It may (OpenID Connect Core 1.0, section 12.2), and
     /// then nobody can tell whether the person lost it or the provider just does not repeat it: a sign-in tells.
     fn is_incomplete(&self, revalidation: &Revalidation, content: &Content, told: &Principal) -> bool {
-        let path = &revalidation.party.issuer().config().claims.groups;
+        let path = &revalidation.party.issuer().config().claims.groups.path;
         let tells_groups = told.groups == Groups::LeftOut || states(&told.claims, path);
-        (content.is_in_groups() && !tells_groups)
+        let lost_groups = content.is_in_groups() && !tells_groups;
+        // A claim that was there and is not, where the configuration does not say what that means.
+        let lost_claim = content.knows_groups() && !tells_groups && told.groups.unbound().is_some();
+        lost_groups
+            || lost_claim
             || content
                 .claim_names()
-                .any(|name| self.questions.ask_for_claim(name) && !told.claims.contains_key(name))
+                .any(|name| self.questions.ask_for_claim(name) && stated(&told.claims, name).is_none())
     }
 
     /// Ends a session everywhere.

@@ -99,7 +99,6 @@ pub(crate) fn key_set(keys: &[&Signer]) -> Value {
 }
 
 pub(crate) fn issuer_config() -> IssuerConfig {
-    let path = |name: &str| vec![name.to_owned()];
     IssuerConfig {
         name: Arc::from("corp"),
         issuer: ISSUER.to_owned(),
@@ -115,8 +114,9 @@ pub(crate) fn issuer_config() -> IssuerConfig {
         keys: KeySource::Discovery,
         discovery_url: None,
         insecure_http: true,
-        claims: ClaimPaths { user: path("email"), groups: path("groups"), name: path("name") },
+        claims: ClaimPaths { user: vec!["email".into()], groups: "groups".into(), name: "name".into() },
         user_domains: Some(vec!["corp.example".to_owned()]),
+        programs: None,
         unmarked_email: false,
         signed_header: None,
     }

@@ -7,8 +7,8 @@ use postern::audit::Audit;
 use postern::clock::{Clock, UnixSeconds};
 use postern::config::file::ClientAuth;
 use postern::config::{
-    Algorithm, ClaimPaths, ClientAuthentication, IssuerConfig, KeySource, RevalidationConfig, SecretSource,
-    SessionConfig, SignInConfig,
+    Algorithm, ClaimPath, ClaimPaths, ClientAuthentication, IssuerConfig, KeySource, RevalidationConfig,
+    SecretSource, SessionConfig, SignInConfig,
 };
 use postern::http_client::HttpClient;
 use postern::metrics::Metrics;
@@ -148,7 +148,7 @@ impl World {
         change(&mut setup);
         let mut issuer = issuer(&provider.issuer);
         if let Some(path) = setup.user {
-            issuer.claims.user = path;
+            issuer.claims.user = vec![path];
         }
         if let Some(signer) = setup.signer {
             assert_eq!(signer.alg, "RS256");
@@ -205,7 +205,7 @@ pub(crate) struct Setup {
     /// For RS256; by default a key for ES256 signs.
     pub(crate) signer: Option<Signer>,
     /// The path of the claim that names the user, by default `email`.
-    pub(crate) user: Option<Vec<String>>,
+    pub(crate) user: Option<ClaimPath>,
     /// The claims that the rules ask about.
     pub(crate) asked: Names,
     /// What else is changed in the issuer's configuration.
@@ -215,7 +215,6 @@ pub(crate) struct Setup {
 }
 
 pub(crate) fn issuer(url: &str) -> IssuerConfig {
-    let path = |name: &str| vec![name.to_owned()];
     IssuerConfig {
         name: "corp".into(),
         issuer: url.to_owned(),
@@ -225,8 +224,9 @@ pub(crate) fn issuer(url: &str) -> IssuerConfig {
         keys: KeySource::Discovery,
         discovery_url: None,
         insecure_http: true,
-        claims: ClaimPaths { user: path("email"), groups: path("groups"), name: path("name") },
+        claims: ClaimPaths { user: vec!["email".into()], groups: "groups".into(), name: "name".into() },
         user_domains: Some(vec!["corp.example".to_owned()]),
+        programs: None,
         unmarked_email: false,
         signed_header: None,
     }
