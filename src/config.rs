@@ -9,6 +9,7 @@ mod claims;
 mod compile;
 mod concealed;
 pub mod diagnostics;
+mod discovery;
 pub mod file;
 mod lint;
 mod load;
@@ -57,6 +58,10 @@ pub struct IssuerConfig {
     /// issuer are not accepted.
     pub audience: Vec<String>,
     pub keys: KeySource,
+    /// Where its discovery document is, if not below `issuer`: see [`IssuerConfig::discovery`].
+    pub discovery_url: Option<Url>,
+    /// Its discovery document, and what that names, may be `http`.
+    pub insecure_http: bool,
     pub claims: ClaimPaths,
     /// `None` where every token is taken for a person's.
     pub programs: Option<Programs>,
@@ -70,7 +75,7 @@ pub struct IssuerConfig {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeySource {
-    /// OpenID Connect Discovery 1.0 at the issuer's URL.
+    /// Where the discovery document says.
     Discovery,
     JwksUri(Url),
     /// A JWK set on disk, read when the configuration is loaded.
@@ -99,15 +104,18 @@ pub struct SignInConfig {
     pub issuer: Arc<str>,
     pub client_id: String,
     pub client_authentication: ClientAuthentication,
+    /// How a secret is sent; `None` is as the provider's discovery document offers, basic first.
+    pub client_auth: Option<file::ClientAuth>,
     /// Contains `openid`.
     pub scopes: Vec<String>,
+    /// Further parameters of the authorization request.
+    pub parameters: Vec<(String, String)>,
     /// A sign-out goes on to the provider, where it has an `end_session_endpoint`.
     pub rp_initiated_logout: bool,
 }
 
 #[derive(Clone, Debug)]
 pub enum ClientAuthentication {
-    /// `client_secret_basic` or `client_secret_post`, whichever the provider's discovery document offers (basic first).
     Secret(SecretSource),
     /// A PEM private key; RFC 7523 assertions.
     PrivateKeyJwt(SecretSource),

@@ -10,6 +10,7 @@ mod clock;
 mod local;
 mod opening;
 mod provider;
+mod redirect_uri;
 mod remedy;
 mod report;
 
@@ -28,6 +29,7 @@ use crate::presign::Presigner;
 use crate::provider::issuer::Issuer;
 use crate::provider::policy_inputs::PolicyInputs;
 use crate::provider::relying_party::RelyingParty;
+use crate::sign_in::redirect_uri;
 use crate::state::{Means, State};
 use report::Asking;
 use std::sync::Arc;
@@ -88,9 +90,14 @@ pub(crate) async fn examine(
         tasks.push(tokio::spawn(examined));
         if let Some(sign_in) = sign_in {
             let (http, reads) = (http.clone(), PolicyInputs::default());
-            let party = RelyingParty::new(&sign_in, &secrets, issuer, &reads, http, clock.clone());
+            let issuer_asked = Arc::clone(&issuer);
+            let party = RelyingParty::new(&sign_in, &secrets, issuer, &reads, http.clone(), clock.clone());
             let settings = Arc::clone(&settings);
-            tasks.push(tokio::spawn(async move { vec![provider::client(settings, sign_in, party).await] }));
+            tasks.push(tokio::spawn(async move {
+                let redirect_uri = redirect_uri(&settings.public_url);
+                let client = provider::client(&sign_in, &redirect_uri, party).await;
+                vec![client, redirect_uri::check(&sign_in, &redirect_uri, &issuer_asked, &http).await]
+            }));
         }
     }
     tasks.push(tokio::spawn(state(Arc::clone(&settings), Arc::clone(&secrets), http.clone())));

@@ -8,8 +8,10 @@
 mod attempt;
 mod binding;
 mod callback;
+mod calls;
 mod error;
 pub mod logout;
+pub(crate) mod request;
 pub mod return_to;
 
 pub use self::error::SignInError;
@@ -17,6 +19,8 @@ pub use self::error::SignInError;
 use self::attempt::{Attempt, LIFETIME};
 use self::binding::Bindings;
 use self::callback::Callback;
+use self::calls::Calls;
+use self::request::AuthorizationRequest;
 use crate::clock::Clock;
 use crate::config::SignInConfig;
 use crate::provider::discovery::Provider;
@@ -48,8 +52,11 @@ pub struct SignIn {
     sessions: Arc<Sessions>,
     sealer: Arc<Sealer>,
     scope: String,
+    /// Further parameters of the authorization request.
+    parameters: Vec<(String, String)>,
     redirect_uri: Url,
     bindings: Bindings,
+    calls: Calls,
     /// Callbacks that wait for the provider, so that a slow one is not buried under everybody's.
     exchanges: Semaphore,
     /// Where sign-outs go on to the provider.
@@ -130,7 +137,9 @@ impl SignIn {
     ) -> Self {
         Self {
             scope: config.scopes.join(" "),
+            parameters: config.parameters.clone(),
             bindings: Bindings::new(public_url),
+            calls: Calls::new(sessions.state().clone()),
             exchanges: Semaphore::new(MOST_EXCHANGES),
             party,
             sessions,
@@ -242,6 +251,9 @@ impl SignIn {
         }
         let exchange = tokio::time::timeout(TURN, self.exchanges.acquire()).await;
         let _exchange = exchange.ok().and_then(Result::ok).ok_or(SignInError::Crowded)?;
+        if !self.calls.may_call(&attempt.nonce).await {
+            return Ok(None);
+        }
         let exchange = self.party.exchange(&provider, &code, &self.redirect_uri, &attempt.verifier);
         let (id_token, tokens) = match exchange.await {
             // Another replica used the code, or it was left lying for too long.
@@ -290,20 +302,18 @@ impl SignIn {
         headers: &HeaderMap,
     ) -> Result<Started, SignInError> {
         let provider = self.party.issuer().provider().await?;
-        let mut location = provider.authorization_endpoint.clone();
-        location
-            .query_pairs_mut()
-            .append_pair("response_type", "code")
-            .append_pair("client_id", self.party.client_id())
-            .append_pair("redirect_uri", self.redirect_uri.as_str())
-            .append_pair("scope", &self.scope)
-            .append_pair("state", &attempt.seal(&self.sealer))
-            .append_pair("nonce", &attempt.nonce)
-            .append_pair("code_challenge", &attempt.challenge())
-            .append_pair("code_challenge_method", "S256");
-        if prompt == Prompt::SelectAccount {
-            location.query_pairs_mut().append_pair("prompt", "select_account");
-        }
+        let request = AuthorizationRequest {
+            client_id: self.party.client_id(),
+            redirect_uri: self.redirect_uri.as_str(),
+            scope: &self.scope,
+            state: &attempt.seal(&self.sealer),
+            nonce: &attempt.nonce,
+            code_challenge: &attempt.challenge(),
+            further: &self.parameters,
+        };
+        let needed = (prompt == Prompt::SelectAccount).then_some("select_account");
+        let prompt = request::prompt(&self.parameters, needed);
+        let location = request.at(&provider.authorization_endpoint, prompt.as_deref());
         let mut location =
             HeaderValue::from_str(location.as_str()).map_err(|_| SignInError::UnusableEndpoint)?;
         location.set_sensitive(true);

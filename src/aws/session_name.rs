@@ -95,6 +95,8 @@ mod tests {
             algorithms: vec![Algorithm::Rs256],
             audience: Vec::new(),
             keys: KeySource::Discovery,
+            discovery_url: None,
+            insecure_http: false,
             claims: ClaimPaths { user: Vec::new(), groups: "groups".into(), name: "name".into() },
             user_domains: Some(vec!["corp.example".to_owned()]),
             programs: None,

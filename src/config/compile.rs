@@ -4,10 +4,12 @@
 mod aws;
 mod branding;
 mod claims;
+mod discovery;
 mod edge;
 mod issuers;
 mod limits;
 mod servers;
+mod session;
 mod sign_in;
 mod state;
 mod texts;
@@ -49,10 +51,10 @@ pub(super) fn gateway(
     let listen = edge::listen(document, directory, findings);
     let admin = edge::admin(document.admin.as_ref(), listen.as_ref(), findings);
     let trusted_proxies = edge::trusted_proxies(document, findings);
-    let issuers = issuers::issuers(&document.issuers, directory, files, findings);
+    let issuers = issuers::issuers(document, directory, files, findings);
     let sign_in = sign_in::sign_in(document, issuers.as_deref(), directory, findings);
     let credentials = sign_in::credentials(document, findings);
-    let session = sign_in::session(document, credentials.as_ref(), directory, findings);
+    let session = session::session(document, credentials.as_ref(), directory, findings);
     let aws = aws::aws(&document.aws, limits::aws_calls(document.limits.as_ref()), findings);
     let limits = limits::limits(document.limits.as_ref(), findings);
     let branding = branding::branding(document.branding.as_ref(), directory, files, findings);

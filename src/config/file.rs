@@ -113,9 +113,12 @@ pub struct Admin {
 #[serde(deny_unknown_fields)]
 pub struct Issuer {
     pub preset: Option<At<Preset>>,
-    /// The exact `iss` of its tokens.
+    /// The exact `iss` of its tokens, and of its discovery document.
     pub issuer: At<String>,
-    /// In place of OpenID Connect Discovery: where its JWK set is.
+    /// Where its discovery document is, if not at `/.well-known/openid-configuration` below `issuer`; with a query, if need
+    /// be.
+    pub discovery_url: Option<At<String>>,
+    /// Where its JWK set is, whatever the discovery document says; with a query, if need be.
     pub jwks_uri: Option<At<String>>,
     /// In place of OpenID Connect Discovery: a JWK set on disk.
     pub jwks_file: Option<At<String>>,
@@ -175,11 +178,28 @@ pub struct SignIn {
     pub client_secret: Option<At<SecretReference>>,
     /// A PEM private key that signs client assertions (RFC 7523).
     pub private_key_jwt: Option<At<SecretReference>>,
+    /// How the secret is sent to the token endpoint: as the client is registered. By default `basic`, or `post` where the
+    /// discovery document lists no `client_secret_basic`.
+    pub client_auth: Option<At<ClientAuth>>,
     /// By default `openid`, `profile` and `email`.
     #[schemars(length(min = 1))]
     pub scopes: Option<Vec<At<String>>>,
+    /// Further parameters of the authorization request, such as `prompt: consent`. The provider gets them by the person's
+    /// browser, which can change them.
+    #[serde(default)]
+    pub parameters: Named<At<String>>,
     /// Whether a sign-out goes on to the provider and ends its session, too; by default `true`.
     pub rp_initiated_logout: Option<bool>,
+}
+
+/// RFC 6749, section 2.3.1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientAuth {
+    /// `client_secret_basic`: in the `Authorization` header.
+    Basic,
+    /// `client_secret_post`: in the form.
+    Post,
 }
 
 /// Where a secret is read from; the secret itself never stands in the configuration.

@@ -5,15 +5,15 @@ use super::remedy;
 use super::report::{Asking, Check};
 use crate::clock::Clock;
 use crate::config::secrets::SecretError;
-use crate::config::{self, Algorithm, SignInConfig};
+use crate::config::{Algorithm, SignInConfig};
 use crate::http_client::document::FetchError;
 use crate::http_client::{Cause, HttpError, HttpErrorKind};
 use crate::provider::discovery::Provider;
 use crate::provider::error::ProviderError;
 use crate::provider::issuer::{Discovered, Issuer, KeysFound};
 use crate::provider::relying_party::RelyingParty;
-use crate::sign_in::redirect_uri;
 use std::sync::Arc;
+use url::Url;
 
 const UNREACHED: &str = "check that this machine reaches the provider: its name in DNS, the route, a firewall on the way, or a proxy that \
      HTTPS_PROXY must name";
@@ -32,7 +32,7 @@ pub(super) async fn issuer(issuer: Arc<Issuer>, signs_in: bool, clock: Clock) ->
         }
         Some(Err(error)) => {
             let address = "look at the issuer's address: discovery is asked for at /.well-known/openid-configuration \
-                           below it";
+                           below it, or at its `discovery_url`";
             checks.push(asking.failed("discovery", error.to_string(), of_fetch(error, address)));
         }
         None => {}
@@ -107,8 +107,8 @@ async fn keys(asking: &Asking, issuer: &Issuer) -> Check {
 
 /// Whether the provider knows the gateway as its client: a code that nobody issued is refused as such only after that.
 pub(super) async fn client(
-    settings: Arc<config::Gateway>,
-    sign_in: SignInConfig,
+    sign_in: &SignInConfig,
+    redirect_uri: &Url,
     party: Result<RelyingParty, SecretError>,
 ) -> Check {
     let asking = Asking::about("sign_in");
@@ -118,14 +118,14 @@ pub(super) async fn client(
         Err(error) => return asking.failed("client", error.to_string(), format!("correct `{key}`")),
     };
     let id = &sign_in.client_id;
-    match party.try_client(&redirect_uri(&settings.public_url)).await {
+    match party.try_client(redirect_uri).await {
         Ok(()) => asking.ok("client", format!("the provider accepts the client `{id}` and its credential")),
         Err(ProviderError::TokenRefused { error, description }) if error == "invalid_client" => asking.failed(
             "client",
             format!("the provider refuses the client `{id}` or its credential: invalid_client{}", told(description)),
             format!(
                 "compare `sign_in.client_id` and `{key}` with the client's registration: its secret may have been \
-                 renewed, or it may be registered for another way to authenticate"
+                 renewed, or it may be registered for the other way to send it (`sign_in.client_auth`)"
             ),
         ),
         Err(ProviderError::TokenRefused { error, description }) if error == "unauthorized_client" => asking.failed(

@@ -49,13 +49,18 @@ impl Gateway {
     /// Where there is nothing to choose and the configuration says so: the address of the one destination, where every
     /// rule of a launch then applies. `/?show` is the list all the same.
     fn only_choice(&self, head: &request::Parts, access: &[Access<'_>]) -> Option<HeaderValue> {
-        let is_asked_for = head.uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "show"));
-        if self.settings.portal == Portal::Show || is_asked_for {
+        if !self.skips_the_list(head.uri.query()) {
             return None;
         }
         let mut open = access.iter().filter(|row| row.allowed());
         let (only, None) = (open.next()?, open.next()) else { return None };
         HeaderValue::try_from(format!("/{}", only.name)).ok()
+    }
+
+    /// Whether `/` with this query opens a destination where there is but one.
+    pub(super) fn skips_the_list(&self, query: Option<&str>) -> bool {
+        let is_asked_for = query.is_some_and(|query| query.split('&').any(|pair| pair == "show"));
+        self.settings.portal == Portal::Skip && !is_asked_for
     }
 
     /// `GET /-/whoami`

@@ -14,7 +14,7 @@ use crate::sessions::{Opened, Session, SignedOut};
 use crate::sign_in::SignInError;
 use crate::sign_in::return_to::ReturnTo;
 use crate::sign_in::{Failed, Finished, Prompt, Started};
-use hyper::header::{ACCEPT, CONTENT_SECURITY_POLICY, ORIGIN};
+use hyper::header::{ACCEPT, CONTENT_SECURITY_POLICY, HeaderValue, ORIGIN};
 use hyper::http::request;
 use hyper::{Method, Response, StatusCode};
 
@@ -200,7 +200,8 @@ impl Gateway {
         }
     }
 
-    /// Where a signed-in browser goes on to. What another site began ends before a page that asks. What a person began
+    /// Where a signed-in browser goes on to. What another site began ends before a page that asks, or on the list where `/`
+    /// would go on by itself: a click at the provider is none for us, though the browser tells of it. What a person began
     /// goes through: where this navigation carries no click (a restored tab), by a page of ours, because a redirect
     /// would still count as sent from the provider's site.
     fn arrive(
@@ -211,7 +212,9 @@ impl Gateway {
         person: Option<&Principal>,
     ) -> Response<Body> {
         let title = self.destination_title(return_to);
+        let skips = || return_to.path() == "/" && self.skips_the_list(return_to.query());
         match (title, deliberate, context.navigation) {
+            (None, false, _) if skips() => respond::redirect(HeaderValue::from_static("/?show")),
             (Some(title), false, _) => {
                 let page = self.pages.ask_to_continue(title, return_to.as_str(), person);
                 respond::html(StatusCode::OK, page, &self.pages)

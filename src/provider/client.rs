@@ -4,6 +4,7 @@ use super::error::ProviderError;
 use super::token_answer::Tokens;
 use super::user_info::UserInfo;
 use crate::clock::Clock;
+use crate::config::file::ClientAuth;
 use crate::config::secrets::{SecretError, Secrets};
 use crate::config::{ClientAuthentication, SignInConfig};
 use crate::http_client::HttpClient;
@@ -27,6 +28,7 @@ const ASSERTION_LIFETIME: Duration = Duration::from_secs(60);
 pub(super) struct Client {
     id: String,
     authentication: Authentication,
+    secret_goes: Option<ClientAuth>,
     http: HttpClient,
     clock: Clock,
 }
@@ -60,7 +62,8 @@ impl Client {
                 Authentication::PrivateKey { algorithm, key }
             }
         };
-        Ok(Self { id: config.client_id.clone(), authentication, http, clock })
+        let (id, secret_goes) = (config.client_id.clone(), config.client_auth);
+        Ok(Self { id, authentication, secret_goes, http, clock })
     }
 
     pub(super) fn id(&self) -> &str {
@@ -132,17 +135,16 @@ impl Client {
         provider: &Provider,
         issuer: &str,
     ) -> Result<Option<Secret>, ProviderError> {
-        let takes = |method: &str| provider.token_endpoint_auth_methods.iter().any(|taken| taken == method);
         match &self.authentication {
-            Authentication::Secret(secret) if takes("client_secret_basic") => {
-                Ok(Some(basic(&self.id, secret)))
-            }
-            Authentication::Secret(secret) if takes("client_secret_post") => {
-                form.append_pair("client_id", &self.id);
-                form.append_pair("client_secret", secret);
-                Ok(None)
-            }
-            Authentication::Secret(_) => Err(ProviderError::NoClientAuthentication),
+            Authentication::Secret(secret) => match self.secret_goes.or_else(|| offered(provider)) {
+                Some(ClientAuth::Basic) => Ok(Some(basic(&self.id, secret))),
+                Some(ClientAuth::Post) => {
+                    form.append_pair("client_id", &self.id);
+                    form.append_pair("client_secret", secret);
+                    Ok(None)
+                }
+                None => Err(ProviderError::NoClientAuthentication),
+            },
             Authentication::PrivateKey { algorithm, key } => {
                 form.append_pair("client_id", &self.id);
                 form.append_pair("client_assertion_type", ASSERTION_TYPE);
@@ -171,6 +173,16 @@ impl Client {
         };
         jsonwebtoken::encode(&Header::new(algorithm), &claims, key)
             .map_err(|_| ProviderError::UnusableClientKey)
+    }
+}
+
+/// What the provider lists, which need not be what the client is registered for (RFC 7591, section 2).
+fn offered(provider: &Provider) -> Option<ClientAuth> {
+    let takes = |method: &str| provider.token_endpoint_auth_methods.iter().any(|taken| taken == method);
+    match () {
+        () if takes("client_secret_basic") => Some(ClientAuth::Basic),
+        () if takes("client_secret_post") => Some(ClientAuth::Post),
+        () => None,
     }
 }
 

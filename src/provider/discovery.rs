@@ -1,6 +1,7 @@
 //! What a provider says of itself (OpenID Connect Discovery 1.0, section 4).
 
 use crate::clock::{Clock, UnixSeconds};
+use crate::config::IssuerConfig;
 use crate::http_client::HttpClient;
 use crate::http_client::document::{FetchError, fetch};
 use crate::provider::refresh::{Fetch, Refreshed};
@@ -32,71 +33,67 @@ pub struct Provider {
 /// sign-in needs is judged when sign-in asks.
 #[derive(Clone, Debug)]
 pub(crate) struct Metadata {
-    pub(crate) jwks_uri: Url,
+    /// Needed only where the configuration does not say where the keys are.
+    pub(crate) jwks_uri: Result<Url, FetchError>,
     pub(crate) provider: Result<Arc<Provider>, FetchError>,
 }
 
-/// The metadata of `issuer`, fetched when first asked for.
+/// The metadata of an issuer, fetched when first asked for; `None` where it has no document that may be fetched.
 ///
 /// Endpoints may stand on other hosts than the issuer (Google's do): the document is believed because it came over TLS
-/// from the issuer's own URL. A change of a host is logged.
-///
-/// # Errors
-///
-/// The issuer is not a URL.
-pub(crate) fn metadata(issuer: &str, http: HttpClient, clock: Clock) -> Result<Refreshed<Metadata>, String> {
-    let location =
-        location(issuer).ok_or_else(|| format!("`{issuer}` is not an http(s) URL without query"))?;
-    let issuer: Arc<str> = Arc::from(issuer);
-    let name = format!("discovery document of {issuer}");
-    Ok(Refreshed::new(name, clock, move |before: Option<Arc<Metadata>>| -> Fetch<Metadata> {
-        let (http, location, issuer) = (http.clone(), location.clone(), Arc::clone(&issuer));
+/// from the issuer's own URL, or from where the configuration says. A change of a host is logged.
+pub(crate) fn metadata(config: &IssuerConfig, http: HttpClient, clock: Clock) -> Option<Refreshed<Metadata>> {
+    let source = Arc::new(Source::of(config)?);
+    let name = format!("discovery document of {}", source.issuer);
+    Some(Refreshed::new(name, clock, move |before: Option<Arc<Metadata>>| -> Fetch<Metadata> {
+        let (http, source) = (http.clone(), Arc::clone(&source));
         Box::pin(async move {
-            let (metadata, _) = load(&http, &location, &issuer).await?;
+            let (metadata, _) = source.load(&http).await?;
             if let Some(before) = before {
-                log_moves(&issuer, &before, &metadata);
+                log_moves(&source.issuer, &before, &metadata);
             }
             Ok(metadata)
         })
     }))
 }
 
-/// The metadata of `issuer` as it is now, and what time it is there.
+/// The metadata of an issuer as it is now, and what time it is there.
 ///
 /// # Errors
 ///
-/// The issuer is not a URL, or its document cannot be had or used.
+/// The issuer has no document, or it cannot be had or used.
 pub(crate) async fn ask(
-    issuer: &str,
+    config: &IssuerConfig,
     http: &HttpClient,
 ) -> Result<(Metadata, Option<UnixSeconds>), FetchError> {
-    let location =
-        location(issuer).ok_or_else(|| FetchError::Unusable(format!("`{issuer}` is not a URL")))?;
-    load(http, &location, issuer).await
+    Source::of(config).ok_or_else(none)?.load(http).await
 }
 
-async fn load(
-    http: &HttpClient,
-    location: &Url,
-    issuer: &str,
-) -> Result<(Metadata, Option<UnixSeconds>), FetchError> {
-    let answer = fetch(http, location).await?;
-    Ok((parse(&answer.body, issuer)?, answer.date))
+/// What there is to say where an issuer has no document.
+pub(crate) fn none() -> FetchError {
+    FetchError::Unusable("the issuer has no discovery document that may be fetched".to_owned())
 }
 
-/// `/.well-known/openid-configuration` below the issuer, whose own path comes first (section 4.1).
-fn location(issuer: &str) -> Option<Url> {
-    let issuer = Url::parse(issuer).ok()?;
-    let plain = matches!(issuer.scheme(), "https" | "http")
-        && issuer.query().is_none()
-        && issuer.fragment().is_none()
-        && issuer.username().is_empty()
-        && issuer.password().is_none();
-    let base = issuer.as_str().trim_end_matches('/');
-    plain.then(|| Url::parse(&format!("{base}/.well-known/openid-configuration")).ok()).flatten()
+/// Where a document is, and whose it must be.
+struct Source {
+    location: Url,
+    issuer: String,
+    insecure: bool,
 }
 
-fn parse(body: &[u8], issuer: &str) -> Result<Metadata, FetchError> {
+impl Source {
+    fn of(config: &IssuerConfig) -> Option<Self> {
+        let (location, issuer) = (config.discovery()?, config.issuer.clone());
+        Some(Self { location, issuer, insecure: config.insecure_http })
+    }
+
+    async fn load(&self, http: &HttpClient) -> Result<(Metadata, Option<UnixSeconds>), FetchError> {
+        let answer = fetch(http, &self.location).await?;
+        Ok((parse(&answer.body, &self.issuer, self.insecure)?, answer.date))
+    }
+}
+
+fn parse(body: &[u8], issuer: &str, insecure: bool) -> Result<Metadata, FetchError> {
     let document: Map<String, Value> = serde_json::from_slice(body).map_err(|_| {
         FetchError::Unusable(format!("the discovery document of `{issuer}` is not a JSON object"))
     })?;
@@ -107,9 +104,8 @@ fn parse(body: &[u8], issuer: &str) -> Result<Metadata, FetchError> {
             return Err(FetchError::OtherIssuer { issuer: issuer.to_owned(), found });
         }
     }
-    let insecure = issuer.starts_with("http://");
     Ok(Metadata {
-        jwks_uri: endpoint(&document, "jwks_uri", insecure)?,
+        jwks_uri: endpoint(&document, "jwks_uri", insecure),
         provider: provider(&document, insecure).map(Arc::new),
     })
 }
@@ -156,7 +152,9 @@ fn log_moves(issuer: &str, before: &Metadata, after: &Metadata) {
             tracing::warn!(issuer, endpoint, from, to, "endpoint.moved");
         }
     };
-    warn("jwks_uri", &before.jwks_uri, &after.jwks_uri);
+    if let (Ok(before), Ok(after)) = (&before.jwks_uri, &after.jwks_uri) {
+        warn("jwks_uri", before, after);
+    }
     if let (Ok(before), Ok(after)) = (&before.provider, &after.provider) {
         warn("authorization_endpoint", &before.authorization_endpoint, &after.authorization_endpoint);
         warn("token_endpoint", &before.token_endpoint, &after.token_endpoint);

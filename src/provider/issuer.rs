@@ -82,21 +82,27 @@ impl Issuer {
         metrics: &Metrics,
     ) -> Result<Arc<Self>, SecretError> {
         let series = metrics.issuer(&config.name);
-        let metadata = discovery::metadata(&config.issuer, http.clone(), clock.clone());
-        let metadata =
-            metadata.map_err(|error| SecretError::unusable(format!("issuers.{}.issuer", config.name), error));
+        let metadata = discovery::metadata(&config, http.clone(), clock.clone());
         let name = format!("keys of {}", config.issuer);
         let fetched =
             |location| Keys::Fetched(keys_at(location, name, http.clone(), clock.clone(), series.clone()));
         let keys = match &config.keys {
-            KeySource::Discovery => fetched(Location::Discovered(metadata.clone()?)),
+            KeySource::Discovery => {
+                let nowhere = || {
+                    SecretError::unusable(
+                        format!("issuers.{}.issuer", config.name),
+                        discovery::none().to_string(),
+                    )
+                };
+                fetched(Location::Discovered(metadata.clone().ok_or_else(nowhere)?))
+            }
             KeySource::JwksUri(location) => fetched(Location::Known(location.clone())),
             KeySource::JwksFile(path) => Keys::Fixed(Arc::new(keys_on_disk(&config.name, path, secrets)?)),
             KeySource::PemPerKey(base) => {
                 Keys::OneByOne(PemKeys::new(base.clone(), http.clone(), clock.clone(), series.clone()))
             }
         };
-        let (metadata, recognised) = (metadata.ok(), Recognised::new());
+        let recognised = Recognised::new();
         Ok(Arc::new(Self { config, http, clock, keys, metadata, recognised, series }))
     }
 
@@ -143,8 +149,7 @@ impl Issuer {
     /// The provider's metadata is out of reach, or names another issuer, or lacks what sign-in needs: the text names the field.
     pub async fn provider(&self) -> Result<Arc<Provider>, FetchError> {
         let metadata = self.metadata.as_ref();
-        let metadata = metadata.ok_or_else(|| FetchError::Unusable("the issuer is not a URL".to_owned()))?;
-        metadata.current().await?.document.provider.clone()
+        metadata.ok_or_else(discovery::none)?.current().await?.document.provider.clone()
     }
 
     /// Whether its keys are where its discovery document says.
@@ -158,7 +163,7 @@ impl Issuer {
     ///
     /// It cannot be had, or is another issuer's.
     pub async fn discover(&self) -> Result<Discovered, FetchError> {
-        let (metadata, date) = discovery::ask(&self.config.issuer, &self.http).await?;
+        let (metadata, date) = discovery::ask(&self.config, &self.http).await?;
         Ok(Discovered { provider: metadata.provider, date })
     }
 
@@ -306,7 +311,7 @@ fn keys_at(
             let fetched = async {
                 let location = match &location {
                     Location::Known(location) => location.clone(),
-                    Location::Discovered(metadata) => metadata.current().await?.document.jwks_uri.clone(),
+                    Location::Discovered(metadata) => metadata.current().await?.document.jwks_uri.clone()?,
                 };
                 KeySet::parse(&document::fetch(&http, &location).await?.body)
             };

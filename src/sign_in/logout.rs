@@ -149,6 +149,9 @@ impl Logout {
         query
             .append_pair("client_id", &self.client_id)
             .append_pair("post_logout_redirect_uri", back_to.as_str())
+            // Amazon Cognito's name for it; others ignore it (RP-Initiated Logout 1.0, section 2).
+            // <https://docs.aws.amazon.com/cognito/latest/developerguide/logout-endpoint.html>
+            .append_pair("logout_uri", back_to.as_str())
             // Whatever comes back, nothing hangs on it; some providers want one.
             .append_pair("state", &URL_SAFE_NO_PAD.encode(random::<16>()));
         drop(query);

@@ -14,6 +14,7 @@ mod hostile;
 mod issuers;
 mod keys;
 mod meanings;
+mod provider;
 mod rendering;
 
 use postern::config::diagnostics::Diagnostic;

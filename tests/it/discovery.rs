@@ -39,6 +39,25 @@ async fn keys_and_endpoints_are_discovered_below_the_issuers_path() {
     assert_eq!(believer.server.requests("/realms/staff/.well-known/openid-configuration"), 1);
 }
 
+/// Only keys that are to be discovered need it.
+#[tokio::test]
+async fn where_the_keys_are_is_said_or_there_are_none() {
+    for value in [json!(null), json!("ftp://127.0.0.1/keys"), json!("/keys"), json!(5), json!([])] {
+        let (believer, signer) = discovering(|base| {
+            let mut document = metadata(base);
+            document["jwks_uri"] = value.clone();
+            document
+        })
+        .await;
+        let error = believer.issuer.keys_found().await.unwrap_err().to_string();
+        assert!(error.contains("`jwks_uri`"), "{value}: {error}");
+        let issuer = format!("{}/realms/staff", believer.server.base);
+        let reason = believer.reason(&signer.token(&claims_with("iss", issuer))).await;
+        assert_eq!(reason, "keys-unavailable", "{value}");
+        assert!(believer.issuer.provider().await.is_ok(), "{value}");
+    }
+}
+
 /// B09: the error names the field.
 #[tokio::test]
 async fn a_discovery_document_is_exact_and_complete() {
@@ -46,9 +65,6 @@ async fn a_discovery_document_is_exact_and_complete() {
         ("issuer", json!("http://127.0.0.1/realms/staff/")),
         ("issuer", json!(ISSUER)),
         ("issuer", json!(null)),
-        ("jwks_uri", json!(null)),
-        ("jwks_uri", json!("ftp://127.0.0.1/keys")),
-        ("jwks_uri", json!("/keys")),
         ("authorization_endpoint", json!("javascript:alert(1)")),
         ("token_endpoint", json!(null)),
         ("token_endpoint", json!(["https://a.example"])),

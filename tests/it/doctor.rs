@@ -3,6 +3,7 @@
 mod faults;
 mod local;
 mod peers;
+mod redirect_uri;
 mod refusals;
 
 use crate::support::postern::BINARY;
@@ -29,7 +30,13 @@ impl Clinic {
         Self::with(SandboxOptions::default(), |text| text).await
     }
 
+    /// The gateway is registered.
     async fn with(options: SandboxOptions, change: impl Fn(String) -> String) -> Self {
+        let redirect_uris = vec!["http://localhost:8080/-/callback".to_owned()];
+        Self::of(SandboxOptions { redirect_uris, ..options }, change).await
+    }
+
+    async fn of(options: SandboxOptions, change: impl Fn(String) -> String) -> Self {
         let sandbox = Sandbox::start(options).await.expect("a sandbox");
         let folder = TempDir::new().expect("a folder");
         let clinic = Self { sandbox, folder };
@@ -126,6 +133,7 @@ async fn all_is_well_for_a_person_and_every_target_is_minted_once() {
         ("issuers.sandbox", "keys", "RS256"),
         ("issuers.sandbox", "clock", "agree"),
         ("sign_in", "client", "accepts the client `postern`"),
+        ("sign_in", "redirect-uri", "answers at `http://localhost:8080/-/callback`"),
         ("aws", "identity", "arn:aws:iam::111122223333:user/sandbox"),
         ("aws", "clock", "agree"),
         ("role arn:aws:iam::111122223333:role/postern", "assume", "with a SourceIdentity"),

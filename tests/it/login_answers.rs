@@ -5,6 +5,7 @@ use crate::support::sign_in::{Stack, World, issuer};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use postern::clock::Clock;
+use postern::config::file::ClientAuth;
 use postern::config::{ClientAuthentication, SecretSource};
 use postern::provider::error::ProviderError;
 use postern::provider::policy_inputs::Names;
@@ -208,6 +209,29 @@ async fn the_secret_goes_where_the_provider_takes_it() {
         world.sign_in().await.unwrap_err(),
         SignInError::Provider(ProviderError::NoClientAuthentication)
     );
+}
+
+/// The method belongs to the client, not to the server (RFC 7591, section 2).
+#[tokio::test]
+async fn the_secret_goes_where_the_client_is_registered_for_it() {
+    for (client_auth, offered) in [
+        (ClientAuth::Post, json!(["client_secret_basic", "client_secret_post"])),
+        (ClientAuth::Post, json!(null)),
+        (ClientAuth::Basic, json!(["client_secret_post"])),
+        (ClientAuth::Basic, json!(["private_key_jwt"])),
+    ] {
+        let discovery = json!({"token_endpoint_auth_methods_supported": offered});
+        let world = World::with(|setup| {
+            setup.discovery = discovery;
+            setup.client_auth = Some(client_auth);
+        })
+        .await;
+        assert!(matches!(world.sign_in().await, Ok(Finished::SignedIn { .. })));
+        let call = world.provider.now_says().token_calls[0].clone();
+        let in_header = client_auth == ClientAuth::Basic;
+        assert_eq!(call.authorization.is_some(), in_header, "{client_auth:?} {offered}");
+        assert_eq!(call.form.contains_key("client_secret"), !in_header, "{client_auth:?} {offered}");
+    }
 }
 
 #[tokio::test]

@@ -231,6 +231,7 @@ async fn a_sign_out_goes_on_to_the_provider_and_comes_back() {
     let said: HashMap<String, String> = onward.query_pairs().into_owned().collect();
     assert_eq!(said["client_id"], "postern");
     assert_eq!(said["post_logout_redirect_uri"], stage.postern.at("/-/logout").as_str());
+    assert_eq!(said["logout_uri"], said["post_logout_redirect_uri"], "Amazon Cognito's name for it");
     assert_eq!(said["state"].len(), 22);
     assert_eq!(claims_of(&said["id_token_hint"])["email"], "grace@corp.example");
 

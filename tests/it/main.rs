@@ -34,6 +34,7 @@ mod launch;
 mod links;
 mod login;
 mod login_answers;
+mod login_asked;
 mod login_astray;
 mod login_peer;
 mod login_tabs;

@@ -105,6 +105,20 @@ async fn a_portal_without_a_choice_can_be_skipped() {
     let listed = stage.program("grace").get(&at("/")).await.checked();
     assert_eq!(listed.json()["destinations"].as_array().unwrap().len(), 1, "programs get the list");
 
+    // Another site began the sign-in; the click at the provider is not one here.
+    let lured = Visitor::person().with("sec-fetch-site", "cross-site").without("sec-fetch-user");
+    for path in ["/", "/?x=1", "/-/login?return_to=/"] {
+        let mut lured = lured.clone();
+        let first = lured.get(&at(path)).await.checked();
+        let callback = stage.pick(&mut lured, "grace", first).await;
+        let mut clicked = lured.with("sec-fetch-user", "?1");
+        let arrived = clicked.get(&callback).await.checked();
+        assert_eq!(arrived.location(), "/?show", "{path}: {}", arrived.body);
+        let listed = clicked.get(&at("/?show")).await.checked();
+        assert_eq!(listed.status, 200, "{path}: {}", listed.body);
+    }
+    assert_eq!(stage.mints(), [""; 0]);
+
     let two = stage.sign_in(&mut Visitor::person(), "ada", "/").await;
     assert_eq!(two.status, 200, "there is a choice: {}", two.body);
     let none = stage.sign_in(&mut Visitor::person(), "olga", "/").await;

@@ -96,6 +96,8 @@ fn issuer(name: &str, realm: &str) -> IssuerConfig {
         algorithms: vec![Algorithm::Es256],
         audience: Vec::new(),
         keys: KeySource::Discovery,
+        discovery_url: None,
+        insecure_http: false,
         claims: ClaimPaths { user: vec!["email".into()], groups: "groups".into(), name: "name".into() },
         programs: None,
         user_domains: None,

@@ -1,9 +1,9 @@
 //! Whose tokens are believed, and for what.
 
 use super::texts::{self, Plain, mismatch};
-use super::{Findings, Problem, claims};
+use super::{Findings, Problem, claims, discovery};
 use crate::config::diagnostics::{did_you_mean, listed};
-use crate::config::file::Issuer;
+use crate::config::file::{Document, Issuer};
 use crate::config::located::{At, Named};
 use crate::config::{Algorithm, AwsAlb, ClaimPaths, IssuerConfig, KeySource, SignedHeaderConfig};
 use crate::files::Files;
@@ -16,14 +16,15 @@ use url::Url;
 const ALB_HEADER: HeaderName = HeaderName::from_static("x-amzn-oidc-data");
 
 pub(super) fn issuers(
-    written: &Named<At<Issuer>>,
+    document: &Document,
     directory: &Path,
     files: &Files,
     findings: &mut Findings,
 ) -> Option<Vec<IssuerConfig>> {
+    let written = &document.issuers;
     let compiled: Vec<Option<IssuerConfig>> = written
         .iter()
-        .map(|(name, issuer)| issuer_of(name, issuer, written, directory, files, findings))
+        .map(|(name, issuer)| issuer_of(name, issuer, document, directory, files, findings))
         .collect();
     let issuers: Vec<IssuerConfig> = compiled.into_iter().collect::<Option<_>>()?;
     let errors = findings.errors.len();
@@ -67,7 +68,7 @@ fn are_confused(first: &IssuerConfig, second: &IssuerConfig) -> bool {
 fn issuer_of(
     name: &At<String>,
     written: &At<Issuer>,
-    all: &Named<At<Issuer>>,
+    document: &Document,
     directory: &Path,
     files: &Files,
     findings: &mut Findings,
@@ -75,18 +76,17 @@ fn issuer_of(
     let at = format!("issuers.{}", **name);
     let path = |key: &str| format!("{at}.{key}");
     let key = findings.check(&at, name, |text| texts::label(text).map(Arc::<str>::from));
-    let plain_http = findings.insecure(
-        &path("insecure_http"),
-        written.insecure_http.as_ref(),
-        "keys are fetched unencrypted: whoever is on the network path can sign people in",
-    );
+    let insecure_http = discovery::insecure_http(&at, name, written, document, findings);
     let unmarked_email = findings.insecure(
         &path("insecure_unmarked_email"),
         written.insecure_unmarked_email.as_ref(),
         "e-mail addresses count without `email_verified: true`",
     );
-    let plain = if plain_http { Plain::Accepted } else { Plain::Refused("insecure_http") };
-    let issuer = findings.check(&path("issuer"), &written.issuer, |text| texts::url(text, plain));
+    let discovery::Reach { plain, is_name_only } = discovery::reach(written);
+    let issuer = findings.check(&path("issuer"), &written.issuer, |text| {
+        texts::url(text, if is_name_only { Plain::Accepted } else { plain })
+    });
+    let discovery_url = discovery::url(&at, written, plain, findings);
     let realm = findings.check_optional(&path("realm"), written.realm.as_ref(), |text| {
         texts::label(text).map(Arc::<str>::from)
     });
@@ -96,7 +96,7 @@ fn issuer_of(
         Some(written) => claims::programs(&path("programs"), written, groups, findings).map(Some),
         None => Some(None),
     };
-    let user_domains = user_domains(&at, name, written, all, claims.as_ref(), findings);
+    let user_domains = user_domains(&at, name, written, &document.issuers, claims.as_ref(), findings);
     let trust = match &written.preset {
         Some(_) => aws_alb(&at, name, written, plain, findings),
         None => plain_issuer(&at, name, written, plain, directory, files, findings),
@@ -110,6 +110,8 @@ fn issuer_of(
         algorithms: trust.algorithms,
         audience: trust.audience,
         keys: trust.keys,
+        discovery_url: discovery_url?,
+        insecure_http,
         claims: claims?,
         programs: programs?,
         user_domains: user_domains?,
@@ -165,7 +167,8 @@ fn plain_issuer(
     }
     let keys = match (&written.jwks_uri, &written.jwks_file) {
         (Some(uri), None) => {
-            findings.check(&path("jwks_uri"), uri, |text| texts::url(text, plain)).map(KeySource::JwksUri)
+            let uri = findings.check(&path("jwks_uri"), uri, |text| texts::document_url(text, plain));
+            uri.map(KeySource::JwksUri)
         }
         (None, Some(file)) => findings
             .check(&path("jwks_file"), file, |text| existing_file(text, directory, files))

@@ -1,19 +1,26 @@
-//! How people prove who they are: which credentials count, sign-in, and the session after it.
+//! How people prove who they are: which credentials count, and sign-in.
 
 use super::texts::{self, mismatch};
 use super::{Findings, Problem};
 use crate::config::diagnostics::{Diagnostic, did_you_mean, listed};
 use crate::config::file::{self, Credential, Document, SecretReference, SignIn};
-use crate::config::located::{At, Location};
-use crate::config::{
-    ClientAuthentication, Credentials, IssuerConfig, KeySource, LONGEST_SESSION, RevalidationConfig,
-    SecretSource, SessionConfig, SignInConfig,
-};
+use crate::config::located::{At, Named};
+use crate::config::{ClientAuthentication, Credentials, IssuerConfig, KeySource, SecretSource, SignInConfig};
 use std::path::Path;
-use std::time::Duration;
 
-const SECOND: Duration = Duration::from_secs(1);
-const HOUR: Duration = Duration::from_secs(3600);
+/// What an authorization request says by itself.
+const OURS: [&str; 8] = [
+    "response_type",
+    "client_id",
+    "redirect_uri",
+    "scope",
+    "state",
+    "nonce",
+    "code_challenge",
+    "code_challenge_method",
+];
+const MOST_PARAMETERS: usize = 32;
+const LONGEST_PARAMETER: usize = 1024;
 
 /// `issuers` is `None` where an issuer is refused: then nothing is said about the name.
 pub(super) fn sign_in(
@@ -30,12 +37,15 @@ pub(super) fn sign_in(
     let client_id = findings.check("sign_in.client_id", &written.client_id, texts::identifier);
     let client_authentication = client_authentication(written, directory, findings);
     let scopes = scopes(written, findings);
+    let parameters = parameters(&written.parameters, findings);
     warn_of_shared_audience(document, written, findings);
     Some(Some(SignInConfig {
         issuer: issuer?,
         client_id: client_id?,
         client_authentication: client_authentication?,
+        client_auth: written.client_auth.as_ref().map(|method| method.value),
         scopes: scopes?,
+        parameters: parameters?,
         rp_initiated_logout: written.rp_initiated_logout.unwrap_or(true),
     }))
 }
@@ -60,9 +70,17 @@ fn provider(name: &str, issuers: &[IssuerConfig]) -> Result<std::sync::Arc<str>,
         let message = format!("no issuer `{name}`; there is {}", listed(names()));
         return Err(Problem { message, help: did_you_mean(name, names()) });
     };
-    if issuer.signed_header.is_some() || !matches!(issuer.keys, KeySource::Discovery) {
-        let message = format!("issuer `{name}` has no discovery, which sign-in takes its endpoints from");
-        return Err(Problem::new(message).help("name an issuer without `header`, `jwks_uri` and `jwks_file`"));
+    let message = format!("issuer `{name}` has no discovery, which sign-in takes its endpoints from");
+    let is_of_people = matches!(issuer.keys, KeySource::Discovery | KeySource::JwksUri(_));
+    if issuer.signed_header.is_some() || !is_of_people {
+        return Err(Problem::new(message).help("name an issuer without `header` and `jwks_file`"));
+    }
+    if issuer.discovery().is_none() {
+        let help = format!(
+            "`{}` is not fetched over `http`; `discovery_url` says where the document is",
+            issuer.issuer
+        );
+        return Err(Problem::new(message).help(help));
     }
     Ok(issuer.name.clone())
 }
@@ -72,6 +90,10 @@ fn client_authentication(
     directory: &Path,
     findings: &mut Findings,
 ) -> Option<ClientAuthentication> {
+    if let (Some(method), None) = (&written.client_auth, &written.client_secret) {
+        let message = "it says how `client_secret` is sent, which is not given";
+        findings.errors.push(Diagnostic::new("sign_in.client_auth", method.location, message));
+    }
     match (&written.client_secret, &written.private_key_jwt) {
         (Some(secret), None) => secret_source("sign_in.client_secret", secret, directory, findings)
             .map(ClientAuthentication::Secret),
@@ -122,6 +144,62 @@ fn scope(text: &str) -> Result<String, Problem> {
     } else {
         Err(mismatch(text, "a scope: ASCII without spaces, quotes and backslashes"))
     }
+}
+
+fn parameters(written: &Named<At<String>>, findings: &mut Findings) -> Option<Vec<(String, String)>> {
+    let checked: Vec<Option<(String, String)>> = written
+        .iter()
+        .map(|(name, value)| {
+            let path = format!("sign_in.parameters.{}", **name);
+            let name = findings.check(&path, name, parameter_name);
+            let value = findings.check(&path, value, |text| parameter_value(name.as_deref(), text));
+            Some((name?, value?))
+        })
+        .collect();
+    if let Some((name, _)) = written.iter().nth(MOST_PARAMETERS) {
+        let message = format!("more than {MOST_PARAMETERS} parameters");
+        findings.errors.push(Diagnostic::new("sign_in.parameters", name.location, message));
+        return None;
+    }
+    checked.into_iter().collect()
+}
+
+fn parameter_name(name: &str) -> Result<String, Problem> {
+    if OURS.contains(&name) {
+        let problem = Problem::new(format!("`{name}` is set by Postern in every authorization request"));
+        return Err(match name {
+            "scope" => problem.help("`sign_in.scopes` says which are asked for"),
+            "client_id" => problem.help("`sign_in.client_id` says it"),
+            "redirect_uri" => problem.help("it is `public_url` and `/-/callback`"),
+            _ => problem,
+        });
+    }
+    match name {
+        // RFC 9101, section 6.3: what stands beside it counts no longer.
+        "request" | "request_uri" => Err(Problem::new(format!(
+            "`{name}` would replace what Postern sets, such as `state` and `nonce`"
+        ))),
+        "response_mode" => Err(Problem::new("Postern takes the answer in the query, which is the default")),
+        _ if (1..=64).contains(&name.len())
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte)) =>
+        {
+            Ok(name.to_owned())
+        }
+        _ => Err(mismatch(name, "the name of a parameter: 1 to 64 letters, digits, `.`, `_`, `:` and `-`")),
+    }
+}
+
+fn parameter_value(name: Option<&str>, text: &str) -> Result<String, Problem> {
+    if text.len() > LONGEST_PARAMETER || text.contains(char::is_control) {
+        return Err(Problem::new(format!(
+            "a value is at most {LONGEST_PARAMETER} bytes long and without control characters"
+        )));
+    }
+    if name == Some("prompt") && text.split(' ').any(|value| value == "none") {
+        let message = "with `prompt: none` the provider may not ask anybody to sign in";
+        return Err(Problem::new(message).help("allowed: `login`, `consent`, `select_account`, or several"));
+    }
+    Ok(text.to_owned())
 }
 
 /// Which credentials count. What is named must be configured; what is configured and not named is warned of.
@@ -185,88 +263,4 @@ fn unused(document: &Document, credentials: &Credentials, findings: &mut Finding
         let message = "nobody is signed in by it: `credentials` does not name `session`";
         findings.warnings.push(Diagnostic::new("sign_in", sign_in.issuer.location, message));
     }
-}
-
-pub(super) fn session(
-    document: &Document,
-    credentials: Option<&Credentials>,
-    directory: &Path,
-    findings: &mut Findings,
-) -> Option<SessionConfig> {
-    let unwritten = file::Session::default();
-    let written = document.session.as_ref().map_or(&unwritten, |session| &session.value);
-    let ephemeral = findings.insecure(
-        "session.insecure_ephemeral_session_key",
-        written.insecure_ephemeral_session_key.as_ref(),
-        "sessions end with this process, and no other replica opens them",
-    );
-    let keys = keys(written, directory, findings);
-    let lifetime = findings.check_optional("session.lifetime", written.lifetime.as_ref(), |text| {
-        texts::duration(text, SECOND, LONGEST_SESSION)
-    });
-    let longest = lifetime.flatten().unwrap_or(if lifetime.is_some() { 8 * HOUR } else { LONGEST_SESSION });
-    let idle = findings
-        .check_optional("session.idle", written.idle.as_ref(), |text| texts::duration(text, SECOND, longest));
-    let revalidate = revalidation(written, longest, findings);
-    match (&written.keys, ephemeral) {
-        (Some(keys), true) => {
-            let message = "`session.keys` are given: one of the two must go";
-            let at = keys.first().map_or(Location::default(), |key| key.location);
-            findings.errors.push(Diagnostic::new("session.insecure_ephemeral_session_key", at, message));
-        }
-        (None, false) if credentials.is_some_and(|credentials| credentials.session) => {
-            let at = document.sign_in.as_ref().map_or(Location::default(), |sign_in| sign_in.issuer.location);
-            let message = "the key `keys` is missing: sign-in needs a key that seals sessions";
-            let finding = Diagnostic::new(
-                "session",
-                document.session.as_ref().map_or(at, |session| session.location),
-                message,
-            );
-            findings.errors.push(finding.help("`postern keygen` makes one; write `keys: [{file: PATH}]`"));
-        }
-        _ => {}
-    }
-    Some(SessionConfig {
-        keys: keys?,
-        lifetime: lifetime?.unwrap_or(8 * HOUR),
-        idle: idle?.unwrap_or(HOUR.min(longest)),
-        revalidate: revalidate?,
-    })
-}
-
-fn revalidation(
-    written: &file::Session,
-    lifetime: Duration,
-    findings: &mut Findings,
-) -> Option<Option<RevalidationConfig>> {
-    let interval = findings.check_optional("session.revalidate", written.revalidate.as_ref(), |text| {
-        texts::duration(text, SECOND, lifetime)
-    })?;
-    let path = "session.unconfirmed";
-    match (interval, &written.unconfirmed) {
-        (None, None) => Some(None),
-        (None, Some(unconfirmed)) => {
-            let message = "`revalidate` is missing: without it no session is ever to be confirmed";
-            findings.refuse(path, unconfirmed, message);
-            None
-        }
-        (Some(interval), unconfirmed) => {
-            let unconfirmed = findings.check_optional(path, unconfirmed.as_ref(), |text| {
-                texts::duration(text, interval, lifetime)
-            })?;
-            let unconfirmed = unconfirmed.unwrap_or((interval * 4).min(lifetime));
-            Some(Some(RevalidationConfig { interval, unconfirmed }))
-        }
-    }
-}
-
-fn keys(written: &file::Session, directory: &Path, findings: &mut Findings) -> Option<Vec<SecretSource>> {
-    let sources: Vec<Option<SecretSource>> = written
-        .keys
-        .iter()
-        .flatten()
-        .enumerate()
-        .map(|(index, key)| secret_source(&format!("session.keys[{index}]"), key, directory, findings))
-        .collect();
-    sources.into_iter().collect()
 }

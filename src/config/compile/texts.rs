@@ -17,6 +17,16 @@ pub(super) fn mismatch(found: &str, allowed: &str) -> Problem {
 /// An absolute URL with a host and without user, query or fragment; `http` where `plain` says so.
 pub(super) fn url(text: &str, plain: Plain) -> Parsed<Url> {
     let allowed = "an absolute `https` URL without user, query or fragment";
+    let url = document_url_as(text, plain, allowed)?;
+    if url.query().is_some() { Err(mismatch(text, allowed)) } else { Ok(url) }
+}
+
+/// The same where a document is, which may need a query to be found.
+pub(super) fn document_url(text: &str, plain: Plain) -> Parsed<Url> {
+    document_url_as(text, plain, "an absolute `https` URL without user or fragment")
+}
+
+fn document_url_as(text: &str, plain: Plain, allowed: &str) -> Parsed<Url> {
     if text.contains('@') {
         return Err(Problem::new(format!("found a URL with a user; allowed: {allowed}")));
     }
@@ -25,7 +35,7 @@ pub(super) fn url(text: &str, plain: Plain) -> Parsed<Url> {
         Ok(url) if !text.contains(strange) && url.has_host() => url,
         _ => return Err(mismatch(text, allowed)),
     };
-    if url.query().is_some() || url.fragment().is_some() {
+    if url.fragment().is_some() {
         return Err(mismatch(text, allowed));
     }
     match url.scheme() {

@@ -125,6 +125,8 @@ impl World {
             client_id: CLIENT.to_owned(),
             client_authentication: ClientAuthentication::Secret(SecretSource::File(secret.path().to_owned())),
             scopes: vec!["openid".to_owned()],
+            client_auth: None,
+            parameters: Vec::new(),
             rp_initiated_logout: false,
         };
         let secrets = Secrets::read([config.named()], &Files::default());

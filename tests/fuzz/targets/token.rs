@@ -271,6 +271,8 @@ pub(super) fn issuer(url: &str, keys: KeySource) -> IssuerConfig {
         algorithms: vec![Algorithm::Es256, Algorithm::EdDsa],
         audience: vec![AUDIENCE.to_owned()],
         keys,
+        discovery_url: None,
+        insecure_http: true,
         claims: ClaimPaths { user: vec!["email".into()], groups: "groups".into(), name: "name".into() },
         user_domains: Some(vec!["corp.example".to_owned()]),
         programs: None,

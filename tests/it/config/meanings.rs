@@ -161,7 +161,7 @@ const CASES: &[Case] = &[
         "  issuer: corp\n",
         "  issuer: balancer\n",
         &[
-            "21:11 sign_in.issuer: issuer `balancer` has no discovery, which sign-in takes its endpoints from | name an issuer without `header`, `jwks_uri` and `jwks_file`",
+            "21:11 sign_in.issuer: issuer `balancer` has no discovery, which sign-in takes its endpoints from | name an issuer without `header` and `jwks_file`",
         ],
     ),
     (

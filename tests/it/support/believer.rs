@@ -123,6 +123,8 @@ pub(crate) fn issuer_config() -> IssuerConfig {
         ],
         audience: vec!["postern-api".to_owned()],
         keys: KeySource::Discovery,
+        discovery_url: None,
+        insecure_http: true,
         claims: ClaimPaths { user: vec!["email".into()], groups: "groups".into(), name: "name".into() },
         user_domains: Some(vec!["corp.example".to_owned()]),
         programs: None,

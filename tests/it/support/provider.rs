@@ -61,7 +61,7 @@ pub(crate) struct State {
     pub(crate) callback_issuer: Option<String>,
     pub(crate) token_calls: Vec<TokenCall>,
     pub(crate) user_info_calls: usize,
-    /// By path, for the documents.
+    /// By path and query, for the documents.
     pub(crate) fetched: HashMap<String, usize>,
     /// The `User-Agent` of each request, with its path.
     pub(crate) agents: Vec<(String, String)>,
@@ -268,7 +268,8 @@ impl State {
     }
 
     fn fetch(&mut self, uri: &Uri, document: impl Fn(&Self) -> Value) -> String {
-        *self.fetched.entry(uri.path().to_owned()).or_default() += 1;
+        let asked = uri.path_and_query().map_or("/", |asked| asked.as_str());
+        *self.fetched.entry(asked.to_owned()).or_default() += 1;
         document(self).to_string()
     }
 

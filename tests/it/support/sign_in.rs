@@ -5,6 +5,7 @@ use super::provider::{CLIENT_ID, CLIENT_SECRET, Provider};
 use super::signer::Signer;
 use postern::audit::Audit;
 use postern::clock::{Clock, UnixSeconds};
+use postern::config::file::ClientAuth;
 use postern::config::secrets::{SecretError, Secrets};
 use postern::config::{
     Algorithm, ClaimPath, ClaimPaths, ClientAuthentication, IssuerConfig, KeySource, RevalidationConfig,
@@ -73,6 +74,8 @@ impl Stack {
             client_id: CLIENT_ID.to_owned(),
             client_authentication,
             scopes,
+            client_auth: shared.client_auth,
+            parameters: shared.parameters.clone(),
             rp_initiated_logout: false,
         };
         let http = HttpClient::new().unwrap();
@@ -97,6 +100,8 @@ pub(crate) struct Shared {
     pub(crate) reads: PolicyInputs,
     pub(crate) revalidate: Option<(RevalidationConfig, Audit)>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) client_auth: Option<ClientAuth>,
+    pub(crate) parameters: Vec<(String, String)>,
 }
 
 impl Shared {
@@ -108,6 +113,8 @@ impl Shared {
             reads: PolicyInputs { claims: Names::All, groups: Names::All },
             revalidate: None,
             metrics: Arc::default(),
+            client_auth: None,
+            parameters: Vec::new(),
         }
     }
 }
@@ -137,6 +144,9 @@ impl World {
             signer: None,
             user: None,
             asked: Names::All,
+            issuer: Box::new(|_| {}),
+            client_auth: None,
+            parameters: &[],
         };
         change(&mut setup);
         let mut issuer = issuer(&provider.issuer);
@@ -148,6 +158,7 @@ impl World {
             issuer.algorithms = vec![Algorithm::Rs256];
             provider.now_says().rotate(signer);
         }
+        (setup.issuer)(&mut issuer);
         provider.now_says().discovery = setup.discovery;
         let mut secret = tempfile::NamedTempFile::new().unwrap();
         secret.write_all(setup.secret.as_bytes()).unwrap();
@@ -159,6 +170,9 @@ impl World {
         };
         let mut shared = Shared::new(&issuer.issuer, &clock);
         shared.reads.claims = setup.asked;
+        shared.client_auth = setup.client_auth;
+        shared.parameters =
+            setup.parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let Stack { sessions, sign_in } = Stack::sharing(&shared, issuer, authentication, &clock).unwrap();
         Self { provider, clock, sessions, sign_in, _secret: secret }
     }
@@ -197,6 +211,10 @@ pub(crate) struct Setup {
     pub(crate) user: Option<ClaimPath>,
     /// The claims that the rules ask about.
     pub(crate) asked: Names,
+    /// What else is changed in the issuer's configuration.
+    pub(crate) issuer: Box<dyn FnOnce(&mut IssuerConfig)>,
+    pub(crate) client_auth: Option<ClientAuth>,
+    pub(crate) parameters: &'static [(&'static str, &'static str)],
 }
 
 pub(crate) fn issuer(url: &str) -> IssuerConfig {
@@ -207,6 +225,8 @@ pub(crate) fn issuer(url: &str) -> IssuerConfig {
         algorithms: vec![Algorithm::Es256],
         audience: Vec::new(),
         keys: KeySource::Discovery,
+        discovery_url: None,
+        insecure_http: true,
         claims: ClaimPaths { user: vec!["email".into()], groups: "groups".into(), name: "name".into() },
         user_domains: Some(vec!["corp.example".to_owned()]),
         programs: None,
