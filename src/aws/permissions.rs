@@ -82,11 +82,9 @@ impl<'a> Place<'a> {
     /// The ARN that IAM knows what a target opens by. `names`: domain and profile, or one name; for an app, its ARN.
     pub(crate) fn arn(self, kind: Kind, names: &[&str]) -> String {
         let names = names.join("/");
-        match kind {
-            Kind::StudioDomain => self.resource(&format!("user-profile/{names}")),
-            Kind::MlflowTrackingServer => self.resource(&format!("mlflow-tracking-server/{names}")),
-            Kind::NotebookInstance => self.resource(&format!("notebook-instance/{names}")),
-            Kind::MlflowApp | Kind::PartnerApp => names,
+        match kind.description().resource {
+            Some(resource) => self.resource(&format!("{resource}/{names}")),
+            None => names,
         }
     }
 

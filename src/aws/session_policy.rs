@@ -72,9 +72,7 @@ fn policy(permissions: &[Permission], target: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::{
-        MlflowAppArn, NotebookInstanceName, PartnerAppArn, Target, TrackingServerName, UserProfileName,
-    };
+    use crate::target::{Kind, Target};
     use serde_json::{Value, json};
 
     const APP: &str = "arn:aws:sagemaker:eu-west-1:111122223333:mlflow-app/app-ABC";
@@ -91,14 +89,7 @@ mod tests {
     }
 
     fn studio() -> Target {
-        Target::StudioDomain {
-            domain_id: DomainId::parse("d-abc").unwrap(),
-            user_profile_name: UserProfileName::parse("ada").unwrap(),
-            space_name: None,
-            landing_uri: None,
-            expires_in: None,
-            session_expiration: None,
-        }
+        Target::for_tests(Kind::StudioDomain, &[("domain_id", "d-abc"), ("user_profile_name", "ada")], &[])
     }
 
     #[test]
@@ -122,11 +113,8 @@ mod tests {
     #[test]
     fn an_mlflow_mint_may_also_use_the_one_server() {
         let longest = "a".repeat(256);
-        let target = Target::MlflowTrackingServer {
-            tracking_server_name: TrackingServerName::parse(&longest).unwrap(),
-            expires_in: None,
-            session_expiration: None,
-        };
+        let target =
+            Target::for_tests(Kind::MlflowTrackingServer, &[("tracking_server_name", &longest)], &[]);
         let arn = format!("arn:aws-us-gov:sagemaker:eu-west-1:111122223333:mlflow-tracking-server/{longest}");
         assert_eq!(
             mint_policy(&target, true),
@@ -143,20 +131,9 @@ mod tests {
 
     #[test]
     fn the_other_kinds_name_their_own_resource() {
-        let app = Target::MlflowApp {
-            arn: MlflowAppArn::parse(APP).unwrap(),
-            expires_in: None,
-            session_expiration: None,
-        };
-        let partner = Target::PartnerApp {
-            arn: PartnerAppArn::parse(PARTNER).unwrap(),
-            expires_in: None,
-            session_expiration: None,
-        };
-        let notebook = Target::NotebookInstance {
-            notebook_instance_name: NotebookInstanceName::parse("nb").unwrap(),
-            session_expiration: None,
-        };
+        let app = Target::for_tests(Kind::MlflowApp, &[("arn", APP)], &[]);
+        let partner = Target::for_tests(Kind::PartnerApp, &[("arn", PARTNER)], &[]);
+        let notebook = Target::for_tests(Kind::NotebookInstance, &[("notebook_instance_name", "nb")], &[]);
         for (target, actions, arn) in [
             (app, json!(["sagemaker:CreatePresignedMlflowAppUrl", "sagemaker:CallMlflowAppApi"]), APP),
             (

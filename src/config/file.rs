@@ -1,6 +1,7 @@
 //! The configuration as it is written: texts with their places, nothing resolved. The JSON Schema that editors complete
 //! by and that loading checks a file against is generated from these types.
 
+pub mod fields;
 mod limits;
 pub mod policy;
 pub mod servers;
