@@ -83,6 +83,9 @@ pub struct Record<'a> {
     /// `opened`; `refused` by us or the provider; or `failed`: granted, but no URL was handed out, for the `reason` given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<&'static str>,
+    /// Which claim should hold the groups of who signed in, and what came in its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups_unbound: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<serde_json::Map<String, serde_json::Value>>,
     /// The rules that were tried, in order, and what each said.

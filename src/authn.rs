@@ -12,7 +12,7 @@ use crate::metrics::Metrics;
 use crate::provider::issuer::Issuer;
 use crate::provider::principal::Principal;
 use crate::provider::recognised::{Presentation, Seen};
-use crate::sessions::{Opened, Sessions};
+use crate::sessions::{Opened, SessionId, Sessions};
 use crate::tokens::jws::UnverifiedToken;
 use crate::tokens::signed_header;
 use credential::Presented;
@@ -37,6 +37,8 @@ pub struct Authenticator {
 pub struct Authenticated {
     pub principal: Arc<Principal>,
     pub via: Via,
+    /// The session that the request carries, also beside another credential.
+    pub session: Option<SessionId>,
     /// A renewed session cookie to send with the answer.
     pub set_cookie: Option<HeaderValue>,
 }
@@ -46,6 +48,12 @@ pub enum Via {
     Bearer,
     SignedHeader,
     Session,
+}
+
+impl Authenticated {
+    fn of(principal: Arc<Principal>, via: Via) -> Self {
+        Self { principal, via, session: None, set_cookie: None }
+    }
 }
 
 impl Authenticator {
@@ -74,11 +82,11 @@ impl Authenticator {
     pub async fn authenticate(&self, presented: &Presented<'_>) -> Result<Authenticated, AuthnError> {
         let mut agreed = None;
         if let Some(principal) = self.by_bearer(presented).await? {
-            agree(&mut agreed, Authenticated { principal, via: Via::Bearer, set_cookie: None })?;
+            agree(&mut agreed, Authenticated::of(principal, Via::Bearer))?;
         }
         for (name, issuers) in &self.signed_headers {
             if let Some(principal) = self.by_signed_header(presented, name, issuers).await? {
-                agree(&mut agreed, Authenticated { principal, via: Via::SignedHeader, set_cookie: None })?;
+                agree(&mut agreed, Authenticated::of(principal, Via::SignedHeader))?;
             }
         }
         let session = match &self.sessions {
@@ -87,11 +95,12 @@ impl Authenticator {
         };
         match session {
             Some(Opened::Valid(session)) => {
-                let set_cookie = session.renewed;
-                agree(
-                    &mut agreed,
-                    Authenticated { principal: session.principal, via: Via::Session, set_cookie },
-                )?;
+                let by_session = Authenticated {
+                    set_cookie: session.renewed,
+                    session: Some(session.id),
+                    ..Authenticated::of(session.principal, Via::Session)
+                };
+                agree(&mut agreed, by_session)?;
             }
             // A cookie that says nothing any more is not a credential that disagrees.
             Some(Opened::Invalid { reason, clear }) if agreed.is_none() => {
@@ -191,7 +200,10 @@ fn agree(agreed: &mut Option<Authenticated>, next: Authenticated) -> Result<(), 
         {
             Err(AuthnError::ConflictingCredentials)
         }
-        Some(_) => Ok(()),
+        Some(first) => {
+            first.session = next.session;
+            Ok(())
+        }
         None => {
             *agreed = Some(next);
             Ok(())

@@ -15,7 +15,9 @@ mod sagemaker;
 mod sdk;
 pub(crate) mod session_name;
 mod session_policy;
+mod share;
 pub mod state;
+mod states;
 mod sts;
 
 pub use aws_credential_types::Credentials;
@@ -23,6 +25,7 @@ pub use aws_credential_types::provider::SharedCredentialsProvider;
 pub use examination::Identity;
 pub(crate) use retry::Deadline;
 pub(crate) use sagemaker::Minted;
+pub(crate) use states::Outlook;
 pub(crate) use sts::AssumeRole;
 
 use crate::clock::Clock;
@@ -36,7 +39,9 @@ use resource::Resource;
 use retry::Calls;
 use sagemaker::SageMaker;
 use session_policy::Scope;
-use state::{States, TargetState};
+use share::Share;
+use state::TargetState;
+use states::States;
 use std::sync::Arc;
 use sts::Sts;
 
@@ -69,9 +74,10 @@ impl Aws {
         let sagemaker = Arc::new(SageMaker::new(&sdk, config.endpoint_url.as_ref().map(ToString::to_string)));
         let sts = Sts::new(&sdk, config.sts_endpoint_url.as_ref().map(ToString::to_string));
         let calls = Arc::new(Calls::new(config.timeout, config.calls_at_once, metrics));
-        let credentials = CredentialStore::new(provider, sts, Arc::clone(&calls), clock, config.timeout);
+        let credentials =
+            CredentialStore::new(provider, sts, Arc::clone(&calls), clock.clone(), config.timeout);
         let states =
-            States::new(Arc::clone(&sagemaker), Arc::clone(&credentials), Arc::clone(&calls), config);
+            States::new(Arc::clone(&sagemaker), Arc::clone(&credentials), Arc::clone(&calls), config, clock);
         Ok(Arc::new(Self { sagemaker, credentials, states, calls, config: config.clone() }))
     }
 
@@ -94,43 +100,47 @@ impl Aws {
         }))
     }
 
-    /// The credentials of a session or, without one, the gateway's own.
+    /// Begins a session, so that the next call in it need not wait for that.
     ///
     /// # Errors
     ///
     /// [`AwsError`]; the caller has the deadline.
-    pub(crate) async fn credentials(
-        &self,
-        session: Option<&Arc<AssumeRole>>,
-    ) -> Result<Credentials, AwsError> {
-        self.credentials.acquire(session.cloned()).await
+    pub(crate) async fn begin(&self, session: Option<&Arc<AssumeRole>>) -> Result<(), AwsError> {
+        self.credentials.acquire(session.cloned()).await.map(drop)
     }
 
-    /// Asks for a URL by a session's credentials.
+    /// Asks for a URL, in a session or, without one, as the gateway itself.
     ///
     /// # Errors
     ///
-    /// [`AwsError`], by the deadline.
+    /// [`AwsError`]; the caller has the deadline, too, for that of the call does not end the wait for credentials.
     pub(crate) async fn presigned_url(
         &self,
         mint: &Mint,
         session: Option<&Arc<AssumeRole>>,
-        credentials: &Credentials,
         deadline: Deadline,
     ) -> Result<Minted, AwsError> {
-        let ask = || self.sagemaker.presign(mint, credentials);
-        let minted = self.calls.retrying(mint.target.operation(), deadline, ask).await;
-        match minted.as_ref().map_err(|error| &error.kind) {
-            Err(AwsErrorKind::Credentials) => self.credentials.discard(session).await,
-            Err(AwsErrorKind::NotFound) => self.states.contradict(mint, TargetState::Missing).await,
-            _ => {}
+        let (endpoint_url, role_arn) = (mint.endpoint_url.as_deref(), mint.role_arn.as_ref());
+        let share = &Share::of(&Resource::of(&mint.target), &mint.region, endpoint_url, role_arn);
+        let minted = self.credentials.in_session(session, |credentials| async move {
+            let ask = || self.sagemaker.presign(mint, &credentials);
+            self.calls.retrying(mint.target.operation(), Some(share), deadline, ask).await
+        });
+        let minted = minted.await;
+        if minted.as_ref().is_err_and(|error| error.kind == AwsErrorKind::NotFound) {
+            self.states.contradict(mint, TargetState::Missing).await;
         }
         minted
     }
 
+    /// What is known of a target's state, without waiting.
+    pub(crate) async fn outlook(&self, mint: &Mint) -> Outlook {
+        self.states.outlook(mint).await
+    }
+
     /// Whether a target can be opened now, as of some seconds ago. The caller has the deadline.
     pub(crate) async fn state(&self, mint: &Mint) -> TargetState {
-        self.states.look_up(mint).await
+        self.states.state(mint).await
     }
 
     /// How long a call may take, with all that belongs to it.

@@ -304,7 +304,7 @@ fn load(path: &Path) -> Result<Configuration, Box<Diagnostics>> {
 /// Compiles the rules, or says every error at once.
 fn compiled(loaded: Loaded) -> Result<Configuration, Box<Diagnostics>> {
     let gateway = &loaded.gateway;
-    let issuers: Vec<Issuer> = gateway.issuers.iter().map(Issuer::from).collect();
+    let issuers: Vec<Issuer> = gateway.issuers.iter().flat_map(Issuer::all_of).collect();
     let context = CompileContext {
         region: &gateway.aws.region,
         role_arn: gateway.aws.role_arn.as_ref(),

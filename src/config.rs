@@ -5,6 +5,7 @@
 
 mod algorithm;
 pub mod branding;
+mod claims;
 mod compile;
 pub mod diagnostics;
 pub mod file;
@@ -16,7 +17,9 @@ pub mod servers;
 mod tree;
 
 pub use algorithm::Algorithm;
+pub use claims::{ClaimPath, ClaimPaths, GroupsClaim, Programs};
 pub(crate) use compile::{endpoint_url, is_loopback};
+pub use file::{Absent, GroupsFormat};
 pub use load::{Loaded, load, load_text};
 pub use schema::schema;
 
@@ -54,6 +57,8 @@ pub struct IssuerConfig {
     pub audience: Vec<String>,
     pub keys: KeySource,
     pub claims: ClaimPaths,
+    /// `None` where every token is taken for a person's.
+    pub programs: Option<Programs>,
     /// Whose e-mail addresses this issuer may assert, lower case; `None` where `user` is not an e-mail address.
     pub user_domains: Option<Vec<String>>,
     /// E-mail addresses count without `email_verified: true` (`insecure_unmarked_email`).
@@ -71,14 +76,6 @@ pub enum KeySource {
     JwksFile(PathBuf),
     /// One PEM public key per key id below this URL, as AWS's load balancers publish them.
     PemPerKey(Url),
-}
-
-/// Where in the claims the fields of a principal stand: dotted paths, split.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClaimPaths {
-    pub user: Vec<String>,
-    pub groups: Vec<String>,
-    pub name: Vec<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -358,9 +355,12 @@ impl Gateway {
         self.listen.direct_clients || self.listen.proxy_protocol || !self.trusted_proxies.is_empty()
     }
 
-    /// The realm of all issuers, where they have one in common.
+    /// The realm of all people and programs, where they have one in common.
     pub fn sole_realm(&self) -> Option<Arc<str>> {
-        let (first, others) = self.issuers.split_first()?;
-        others.iter().all(|issuer| issuer.realm == first.realm).then(|| Arc::clone(&first.realm))
+        let mut realms = self.issuers.iter().flat_map(|issuer| {
+            std::iter::once(&issuer.realm).chain(issuer.programs.as_ref().map(|programs| &programs.realm))
+        });
+        let first = realms.next()?;
+        realms.all(|realm| realm == first).then(|| Arc::clone(first))
     }
 }

@@ -55,6 +55,7 @@ pub(crate) async fn examine(
     let (openings, places) = (opening::all(policy, person), aws::Places::of(policy, person));
     let settings = Arc::new(settings);
     let mut checks = local::examine(&settings, &clock);
+    checks.extend(person.map(|person| local::groups(&person.principal)));
     let mut tasks = Vec::new();
     for config in &settings.issuers {
         let issuer = match Issuer::new(config.clone(), http.clone(), clock.clone(), &metrics) {

@@ -160,7 +160,7 @@ impl Gateway {
             exchange.outcome(ASKED);
             return Ok(self.ask_to_continue(destination, head, &caller.principal));
         }
-        let url = self.presign(&grant, context, exchange).await?;
+        let url = self.presign(&grant, caller.session.as_ref(), context, exchange).await?;
         Ok(respond::with_cookies(respond::hand_out(url), caller.set_cookie))
     }
 

@@ -93,7 +93,9 @@ pub(crate) fn policies(policy: &Policy, settings: &config::Gateway, own: &Own) -
     let mut identity = Vec::new();
     if !roles.is_empty() {
         let arns = statement::narrowest(&roles);
-        identity.push(Statement::allow("AssumeForPeople", assume(settings), arns));
+        identity.push(Statement::allow("AssumeForPeople", assume(settings), arns.clone()));
+        let tags = &settings.aws.session_tags;
+        identity.push(Statement { resource: arns, ..Statement::for_pod_identity(tags) });
     }
     identity.extend(Resources::of(&of_role(None), own).statements(false));
     let role_policies = roles.iter().map(|role| {
@@ -171,6 +173,13 @@ fn notes(possible: &[PossibleTarget], roles: &BTreeSet<String>, settings: &confi
             "The role `{role}` depends on the person: every role that the rules can name needs these policies, and \
              Postern may assume every role of that form that trusts it."
         ));
+    }
+    if !roles.is_empty() {
+        notes.push(
+            "The statements TagsOfEksPodIdentity are for EKS Pod Identity, whose tags go along when Postern assumes a role. \
+             Leave them out where Postern does not run in such a pod, or where the association has `disableSessionTags`."
+                .to_owned(),
+        );
     }
     if trust::is_open(settings) {
         notes.push(

@@ -1,7 +1,7 @@
 //! From a [`Grant`] to an [`AuthorizedUrl`].
 //!
-//! A URL comes from a slot that was filled ahead for this very person and input, or from one call of its own. It is
-//! never shared: two requests never get the same URL, not even by waiting for the same call.
+//! A URL comes from a slot that was filled ahead for this very session, person and input, or from one call of its own. It
+//! is never shared: two requests never get the same URL, not even by waiting for the same call.
 
 pub mod authorized_url;
 pub mod error;
@@ -13,19 +13,22 @@ mod tests;
 
 pub use presigned::{MintFacts, Presigned};
 
+use crate::aws::error::AwsErrorKind;
 use crate::aws::session_name::session_name;
 use crate::aws::state::TargetState;
-use crate::aws::{AssumeRole, Aws, Deadline};
+use crate::aws::{AssumeRole, Aws, Deadline, Minted, Outlook};
 
 use crate::clock::Clock;
 use crate::config::AuthorizedHost;
 use crate::metrics::Metrics;
 use crate::policy::grant::Grant;
 use crate::provider::principal::Principal;
+use crate::sessions::SessionId;
 use crate::target::Mint;
 use authorized_url::AuthorizedHosts;
 use error::PresignError;
 use slots::{SlotKey, Slots};
+use std::pin::pin;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -66,29 +69,33 @@ impl Presigner {
         }
     }
 
-    /// Takes the person's URL out of its slot, or mints one.
+    /// Takes the URL out of the slot of the request's session, or mints one.
     ///
     /// A caller that goes away takes the mint with it: its URL is dropped and never kept for anyone.
     ///
     /// # Errors
     ///
     /// [`PresignError`], within `aws.timeout` and by the caller's own deadline.
-    pub async fn presign(&self, grant: &Grant, by: Instant) -> Result<Presigned, PresignError> {
-        let key = SlotKey::of(grant);
-        match self.slots.take(&key) {
+    pub async fn presign(
+        &self,
+        grant: &Grant,
+        session: Option<&SessionId>,
+        by: Instant,
+    ) -> Result<Presigned, PresignError> {
+        match session.and_then(|session| self.slots.take(&SlotKey::of(grant, session))) {
             Some(presigned) => Ok(presigned),
             None => self.mint(grant, Deadline::after(self.aws.timeout()).or(by)).await,
         }
     }
 
-    /// Fills the person's slot in a task of its own, so that their next request need not wait for AWS.
+    /// Fills the session's slot in a task of its own, so that its next request need not wait for AWS.
     ///
     /// Does nothing where the slot is filled or being filled, where many others are being filled, and for a target
     /// whose URLs live for a time that neither the config nor AWS's documentation names.
-    pub fn prewarm(self: &Arc<Self>, grant: Grant) {
+    pub fn prewarm(self: &Arc<Self>, grant: Grant, session: SessionId) {
         let Some(life) = slots::life(&grant.mint().target) else { return };
         let Ok(permit) = Arc::clone(&self.prewarming).try_acquire_owned() else { return };
-        let Some(filling) = self.slots.reserve(SlotKey::of(&grant), life) else { return };
+        let Some(filling) = self.slots.reserve(SlotKey::of(&grant, &session), life) else { return };
         let presigner = Arc::clone(self);
         tokio::spawn(async move {
             let _permit = permit;
@@ -103,9 +110,9 @@ impl Presigner {
         });
     }
 
-    /// Drops the person's unused URLs, those still being minted included.
-    pub fn forget(&self, realm: &str, user: &str) {
-        self.slots.forget(realm, user);
+    /// Drops the session's unused URLs, those still being minted included.
+    pub fn forget(&self, session: &SessionId) {
+        self.slots.forget(session);
     }
 
     /// Whether the grant's target can be opened now, as of some seconds ago.
@@ -124,7 +131,7 @@ impl Presigner {
         minted
     }
 
-    /// One mint: state and credentials at the same time, then the presign call, then the check of its answer.
+    /// One mint: the presign call, as far as the target's state lets it, and the check of its answer.
     async fn mint_until(
         &self,
         deadline: Deadline,
@@ -132,18 +139,9 @@ impl Presigner {
         session: Option<Arc<AssumeRole>>,
     ) -> Result<Presigned, PresignError> {
         let operation = mint.target.operation();
-        // A look-up spares the person a dead end; it is not worth more waiting than that.
-        let patience = self.aws.timeout() / 4;
-        let look_up = timeout(patience, self.aws.state(mint));
-        let (state, credentials) = tokio::join!(look_up, self.aws.credentials(session.as_ref()));
-        let state = state.unwrap_or(TargetState::Unknown);
-        if !state.may_open() {
-            let message = format!("{operation}: not asked for, the target is {state:?}");
-            return Err(PresignError::NotReady { state, message, aws_request_id: None });
-        }
-        let minted = self.aws.presigned_url(mint, session.as_ref(), &credentials?, deadline).await?;
+        let minted = self.minted(deadline, mint, session.as_ref()).await?;
         let aws_request_id = minted.aws_request_id;
-        let url = self.hosts.check(minted.url).and_then(|url| match &mint.fragment {
+        let url = self.hosts.check(minted.url, &mint.region).and_then(|url| match &mint.fragment {
             Some(page) => url.at(page),
             None => Ok(url),
         });
@@ -157,6 +155,45 @@ impl Presigner {
         Ok(Presigned { url, facts })
     }
 
+    /// What AWS answers to the presign call. A look-up spares the person a dead end, and is not waited for where it may
+    /// as well say that all is well.
+    async fn minted(
+        &self,
+        deadline: Deadline,
+        mint: &Mint,
+        session: Option<&Arc<AssumeRole>>,
+    ) -> Result<Minted, PresignError> {
+        let presign = || self.aws.presigned_url(mint, session, deadline);
+        let look_up = timeout(self.aws.timeout() / 4, self.aws.state(mint));
+        match self.aws.outlook(mint).await {
+            Outlook::Known(state) => refuse_unless_open(mint, state)?,
+            Outlook::Doubtful => {
+                let (state, begun) = tokio::join!(look_up, self.aws.begin(session));
+                refuse_unless_open(mint, state.unwrap_or(TargetState::Unknown))?;
+                begun?;
+            }
+            Outlook::Unknown => {
+                let (mut look_up, mut presigning) = (pin!(look_up), pin!(presign()));
+                return tokio::select! {
+                    biased;
+                    state = &mut look_up => {
+                        // Its URL, if there is one already, is dropped with the call.
+                        refuse_unless_open(mint, state.unwrap_or(TargetState::Unknown))?;
+                        Ok(presigning.await?)
+                    }
+                    minted = &mut presigning => match minted {
+                        Err(error) if error.kind == AwsErrorKind::Refused => {
+                            refuse_unless_open(mint, look_up.await.unwrap_or(TargetState::Unknown))?;
+                            Err(error.into())
+                        }
+                        minted => Ok(minted?),
+                    }
+                };
+            }
+        }
+        Ok(presign().await?)
+    }
+
     pub(crate) fn aws(&self) -> &Arc<Aws> {
         &self.aws
     }
@@ -164,4 +201,12 @@ impl Presigner {
     fn session_name(&self, principal: &Principal) -> String {
         session_name(&principal.realm, &principal.user, self.sole_realm.as_deref())
     }
+}
+
+fn refuse_unless_open(mint: &Mint, state: TargetState) -> Result<(), PresignError> {
+    if state.may_open() {
+        return Ok(());
+    }
+    let message = format!("{}: no URL, for the target is {state:?}", mint.target.operation());
+    Err(PresignError::NotReady { state, message, aws_request_id: None })
 }

@@ -84,6 +84,14 @@ pub struct ProviderTokens {
     pub nonce: Option<String>,
 }
 
+/// A session that has just begun.
+#[derive(Debug)]
+pub struct Established {
+    pub id: SessionId,
+    /// The `Set-Cookie` that carries it.
+    pub cookie: HeaderValue,
+}
+
 /// What a request says about its session.
 #[derive(Debug)]
 pub enum Opened {
@@ -171,25 +179,25 @@ impl Sessions {
         self.revocations.seen(issuer, subject, provider_session).await
     }
 
-    /// A new session: the `Set-Cookie` that carries it.
+    /// A new session.
     ///
     /// # Errors
     ///
     /// [`SessionError::TooBig`] where even what the policy reads is too much for a cookie.
-    pub async fn establish(&self, arrival: Arrival<'_>) -> Result<HeaderValue, SessionError> {
+    pub async fn establish(&self, arrival: Arrival<'_>) -> Result<Established, SessionError> {
         let Arrival { principal, provider_session, seen, tokens } = arrival;
         let now = self.clock.now();
         let id = SessionId(URL_SAFE_NO_PAD.encode(random::<16>()).into());
         let (_, cookie) = self.fit(Content::of(principal, id.clone(), provider_session, seen, now))?;
         if let Some(revalidation) = &self.revalidation {
             revalidation.expects(tokens.refresh_token.is_some());
-            let record = Record::new(id, tokens);
+            let record = Record::new(id.clone(), tokens);
             // Without it, the session ends when the provider is to be asked: a sign-in is not worth less than that.
             if self.records.store(&record, now.plus(self.lifetime), now).await.is_err() {
                 tracing::warn!("session.record-lost: the shared state is away");
             }
         }
-        Ok(cookie)
+        Ok(Established { id, cookie })
     }
 
     /// The session of a request, judged now. Never an error: a cookie that does not count makes the browser anonymous.
@@ -384,5 +392,12 @@ impl fmt::Debug for ProviderTokens {
 impl SessionId {
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+#[cfg(test)]
+impl SessionId {
+    pub(crate) fn for_tests(id: &str) -> Self {
+        Self(id.into())
     }
 }

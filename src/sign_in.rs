@@ -8,8 +8,11 @@
 mod attempt;
 mod binding;
 mod callback;
+mod error;
 pub mod logout;
 pub mod return_to;
+
+pub use self::error::SignInError;
 
 use self::attempt::{Attempt, LIFETIME};
 use self::binding::Bindings;
@@ -17,11 +20,11 @@ use self::callback::Callback;
 use crate::clock::Clock;
 use crate::config::SignInConfig;
 use crate::provider::discovery::Provider;
-use crate::provider::error::SignInError;
+use crate::provider::error::ProviderError;
 use crate::provider::principal::Principal;
 use crate::provider::relying_party::{Identified, RelyingParty};
 use crate::sessions::seal::Sealer;
-use crate::sessions::{Arrival, Opened, ProviderTokens, Sessions};
+use crate::sessions::{Arrival, Established, Opened, ProviderTokens, Sessions};
 use crate::sign_in::logout::Hints;
 use crate::sign_in::return_to::ReturnTo;
 use crate::state::{Key, Namespace};
@@ -77,7 +80,7 @@ pub struct Started {
 #[derive(Debug)]
 pub enum Finished {
     /// Also where the browser had a session, of the same person or of another: what was done at the provider last counts.
-    SignedIn { principal: Arc<Principal>, session: HeaderValue, return_to: ReturnTo, deliberate: bool },
+    SignedIn { principal: Arc<Principal>, session: Established, return_to: ReturnTo, deliberate: bool },
     /// The callback signs nobody in (stale, replayed, or another browser's), but this browser has a session, which wins.
     Kept { return_to: ReturnTo, deliberate: bool },
     /// The callback signs nobody in, and this browser has no session. `automatic` is true once per visit: then
@@ -221,7 +224,7 @@ impl SignIn {
         &self,
         callback: Callback,
         attempt: &Attempt,
-    ) -> Result<Option<(Arc<Principal>, HeaderValue)>, SignInError> {
+    ) -> Result<Option<(Arc<Principal>, Established)>, SignInError> {
         let provider = self.party.issuer().provider().await?;
         self.check_answering_issuer(&callback, &provider)?;
         if let Some(error) = callback.error {
@@ -242,7 +245,7 @@ impl SignIn {
         let exchange = self.party.exchange(&provider, &code, &self.redirect_uri, &attempt.verifier);
         let (id_token, tokens) = match exchange.await {
             // Another replica used the code, or it was left lying for too long.
-            Err(SignInError::TokenRefused { error, .. })
+            Err(ProviderError::TokenRefused { error, .. })
                 if error == "invalid_grant" && !attempt.is_restart =>
             {
                 return Ok(None);

@@ -3,11 +3,13 @@
 //! A token is an [`UnverifiedToken`](jws::UnverifiedToken) until a key set has proven its signature ([`jwks`]) and its claims
 //! were checked ([`claims`]).
 
+pub(crate) mod claim;
 pub mod claims;
 mod date;
 pub mod error;
 pub(crate) mod json;
 pub mod jwks;
 pub mod jws;
+pub(crate) mod mapping_error;
 mod public_key;
 pub(crate) mod signed_header;

@@ -40,6 +40,14 @@ impl AuthnError {
         }
     }
 
+    /// For logs: why a credential that was presented does not count.
+    pub fn internal(&self) -> Option<String> {
+        match self {
+            Self::Token(error) => Some(error.internal()),
+            _ => None,
+        }
+    }
+
     /// There is nobody to speak of: a browser in this state may be sent to sign in.
     pub fn is_anonymous(&self) -> bool {
         match self {

@@ -63,12 +63,27 @@ impl CredentialStore {
         }
     }
 
-    /// Drops a session's credentials that AWS no longer takes.
-    pub(super) async fn discard(&self, session: Option<&Arc<AssumeRole>>) {
-        match session {
-            Some(session) => self.sessions.invalidate(session).await,
-            None => self.own.invalidate(&()).await,
-        }
+    /// Makes a call in a session or, without one, as the gateway itself. Where AWS does not take the credentials, it is
+    /// made once more if there are others.
+    ///
+    /// # Errors
+    ///
+    /// Of the call, or of the fetch of its credentials. The caller has the deadline.
+    pub(super) async fn in_session<T, Answer>(
+        self: &Arc<Self>,
+        session: Option<&Arc<AssumeRole>>,
+        call: impl Fn(Credentials) -> Answer,
+    ) -> Result<T, AwsError>
+    where
+        Answer: Future<Output = Result<T, AwsError>>,
+    {
+        let discard = |refused| async move {
+            match session {
+                Some(session) => discard(&self.sessions, session, &refused).await,
+                None => discard(&self.own, &(), &refused).await,
+            }
+        };
+        with_others_if_refused(|| self.acquire(session.cloned()), discard, call).await
     }
 
     async fn session(self: &Arc<Self>, session: Arc<AssumeRole>) -> Result<Credentials, AwsError> {
@@ -78,14 +93,12 @@ impl CredentialStore {
         let store = Arc::clone(self);
         let input = Arc::clone(&session);
         shared(&self.sessions, session, async move {
-            let deadline = Deadline::after(store.timeout);
-            let own = store.own().await?;
-            let assumed =
-                store.calls.retrying("AssumeRole", deadline, || store.sts.assume(&own, &input)).await;
-            if assumed.as_ref().is_err_and(|error| error.kind == AwsErrorKind::Credentials) {
-                store.own.invalidate(&()).await;
-            }
-            assumed
+            let (store, input, deadline) = (&store, &input, Deadline::after(store.timeout));
+            let discard = |refused| async move { discard(&store.own, &(), &refused).await };
+            let assume = |own: Credentials| async move {
+                store.calls.retrying("AssumeRole", None, deadline, || store.sts.assume(&own, input)).await
+            };
+            with_others_if_refused(|| store.own(), discard, assume).await
         })
         .await
     }
@@ -130,17 +143,60 @@ impl CredentialStore {
     }
 }
 
+/// Calls, and calls once more with other credentials where AWS does not take the first: they may have been revoked or
+/// have ended before their time. A signature that AWS found wrong has been made anew already.
+async fn with_others_if_refused<T, Acquired, Discarded, Answer>(
+    acquire: impl Fn() -> Acquired,
+    discard: impl Fn(Credentials) -> Discarded,
+    call: impl Fn(Credentials) -> Answer,
+) -> Result<T, AwsError>
+where
+    Acquired: Future<Output = Result<Credentials, AwsError>>,
+    Discarded: Future<Output = ()>,
+    Answer: Future<Output = Result<T, AwsError>>,
+{
+    let mut refused: Option<(Credentials, AwsError)> = None;
+    loop {
+        let credentials = acquire().await?;
+        match &refused {
+            Some((before, error)) if is_same(before, &credentials) => return Err(error.clone()),
+            _ => {}
+        }
+        match Box::pin(call(credentials.clone())).await {
+            Err(error) if error.kind == AwsErrorKind::Credentials => {
+                discard(credentials.clone()).await;
+                if refused.is_some() || error.is_about_the_signature() {
+                    return Err(error);
+                }
+                refused = Some((credentials, error));
+            }
+            answer => return answer,
+        }
+    }
+}
+
+fn is_same(one: &Credentials, other: &Credentials) -> bool {
+    (one.access_key_id(), one.session_token()) == (other.access_key_id(), other.session_token())
+}
+
+/// Drops credentials that AWS does not take, unless others have come in their place.
+async fn discard<K: Hash + Eq + Send + Sync + 'static>(
+    cache: &Cache<K, Credentials>,
+    key: &K,
+    refused: &Credentials,
+) {
+    if cache.get(key).await.is_some_and(|cached| is_same(&cached, refused)) {
+        cache.invalidate(key).await;
+    }
+}
+
 /// Fetches once for all who ask for the same key at the same time, in a task of its own: a caller who goes away takes
 /// nothing from the others. Errors reach everyone who waited and are not kept.
-pub(super) async fn shared<K, V>(
-    cache: &Cache<K, V>,
+async fn shared<K: Hash + Eq + Send + Sync + 'static>(
+    cache: &Cache<K, Credentials>,
     key: K,
-    fetch: impl Future<Output = Result<V, AwsError>> + Send + 'static,
-) -> Result<V, AwsError>
-where
-    K: Hash + Eq + Send + Sync + 'static,
-    V: Clone + Send + Sync + 'static,
-{
+    fetch: impl Future<Output = Result<Credentials, AwsError>> + Send + 'static,
+) -> Result<Credentials, AwsError> {
     let cache = cache.clone();
     let task = tokio::spawn(async move { cache.try_get_with(key, Box::pin(fetch)).await });
     match task.await {

@@ -58,12 +58,15 @@ impl Aws {
         endpoint_url: Option<&str>,
     ) -> Result<String, AwsError> {
         self.in_time("DescribeDomain", async {
-            let scope = || Scope::Domain { domain_id: domain_id.clone(), region: region.clone() };
-            let session = role_arn.map(|role| AssumeRole::for_look_up(role, &self.config, Some(scope())));
-            let credentials = self.credentials.acquire(session.map(Arc::new)).await?;
+            let scope = Scope::LookUp { region: region.clone() };
+            let session =
+                role_arn.map(|role| Arc::new(AssumeRole::for_look_up(role, &self.config, Some(scope))));
             let (at, deadline) = (At { region, endpoint_url }, Deadline::after(self.config.timeout));
-            let ask = || self.sagemaker.domain_auth_mode(domain_id, at, &credentials);
-            self.calls.retrying("DescribeDomain", deadline, ask).await
+            let asked = self.credentials.in_session(session.as_ref(), |credentials| async move {
+                let ask = || self.sagemaker.domain_auth_mode(domain_id, at, &credentials);
+                self.calls.retrying("DescribeDomain", None, deadline, ask).await
+            });
+            asked.await
         })
         .await
     }

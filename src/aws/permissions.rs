@@ -57,6 +57,18 @@ pub(crate) fn to_look_up(kind: Kind) -> Permission {
     Permission { actions: vec![action(kind.describe_operation())], on: On::Target }
 }
 
+/// The keys of the tags that EKS Pod Identity gives a pod's session. They are transitive, so they go along with each
+/// `AssumeRole`, which then needs `sts:TagSession`.
+/// <https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html>
+pub(crate) const POD_IDENTITY_TAGS: [&str; 6] = [
+    "eks-cluster-arn",
+    "eks-cluster-name",
+    "kubernetes-namespace",
+    "kubernetes-pod-name",
+    "kubernetes-pod-uid",
+    "kubernetes-service-account",
+];
+
 /// For `AssumeRole` as the gateway calls it. `named`: with `SourceIdentity`.
 pub(crate) fn to_assume(named: bool, tagged: bool) -> Vec<&'static str> {
     let further = [("sts:SetSourceIdentity", named), ("sts:TagSession", tagged)];
@@ -79,17 +91,27 @@ impl<'a> Place<'a> {
         Self { partition, region, account }
     }
 
-    /// The ARN that IAM knows what a target opens by. `names`: domain and profile, or one name; for an app, its ARN.
-    pub(crate) fn arn(self, kind: Kind, names: &[&str]) -> String {
-        let names = names.join("/");
-        match kind.description().resource {
-            Some(resource) => self.resource(&format!("{resource}/{names}")),
-            None => names,
-        }
+    /// The ARNs that IAM knows what a target opens by. `names`: domain and profile, or one name; for an app, its ARN.
+    ///
+    /// Two where the name of a profile has capitals. To SageMaker it is the same name in lower case, and IAM, which tells
+    /// the two apart, has been seen to judge calls by that.
+    /// <https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateUserProfile.html>
+    pub(crate) fn arns(self, kind: Kind, names: &[&str]) -> Vec<String> {
+        let name = names.join("/");
+        let Some(resource) = kind.description().resource else { return vec![name] };
+        let folded =
+            Some(name.to_ascii_lowercase()).filter(|folded| kind == Kind::StudioDomain && *folded != name);
+        let spellings = std::iter::once(name).chain(folded);
+        spellings.map(|name| self.resource(&format!("{resource}/{name}"))).collect()
     }
 
     pub(crate) fn domain(self, id: &str) -> String {
         self.resource(&format!("domain/{id}"))
+    }
+
+    /// Everything of SageMaker's in the region. An app may be of another account than the role.
+    pub(super) fn anything(self) -> String {
+        Self { account: "*", ..self }.resource("*")
     }
 
     fn resource(self, resource: &str) -> String {

@@ -31,9 +31,9 @@ impl Resource {
         self.kind.describe_operation()
     }
 
-    /// Its ARN in the role's partition and account. The fields of targets hold none of IAM's wildcards `*`, `?` and `$`.
-    pub(super) fn arn(&self, role: &RoleArn, region: &Region) -> String {
+    /// Its ARNs in the role's partition and account. The fields of targets hold none of IAM's wildcards `*`, `?` and `$`.
+    pub(super) fn arns(&self, role: &RoleArn, region: &Region) -> Vec<String> {
         let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
-        Place::of(role, region.as_str()).arn(self.kind, &names)
+        Place::of(role, region.as_str()).arns(self.kind, &names)
     }
 }

@@ -1,14 +1,18 @@
 //! How AWS is called: a bounded number at a time, each in bounded time, and again only where that can help.
 
 use super::error::{AwsError, AwsErrorKind, BadAnswer};
+use super::share::Share;
 use crate::metrics::{GaugeGuard, Metrics};
+use moka::sync::Cache;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep, timeout_at};
 
 /// Calls that may wait for a place; a further one fails at once.
 const WAITING: usize = 1024;
+/// Shares that are remembered. One that is made anew has all its places free.
+const MOST_SHARES: u64 = 1024;
 /// How long throttling is argued with, so that the answer to the person comes within three seconds.
 const PATIENCE_WITH_THROTTLING: Duration = Duration::from_millis(2600);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(25);
@@ -17,13 +21,21 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(150);
 /// Process-wide limits on calls to AWS.
 #[derive(Debug)]
 pub(super) struct Calls {
-    /// Places for calls under way and waiting.
-    admitted: Semaphore,
-    running: Semaphore,
+    all: Places,
+    at_once: usize,
+    /// Half of the places at most are for what is slow together.
+    shares: Cache<Share, Arc<Places>>,
     budget: Budget,
     /// Of one attempt, so that a dead connection leaves time for another.
     attempt: Duration,
     metrics: Arc<Metrics>,
+}
+
+#[derive(Debug)]
+struct Places {
+    /// For calls under way and waiting.
+    admitted: Semaphore,
+    running: Semaphore,
 }
 
 /// When one mint must be over, and how long it may go on against throttling.
@@ -51,31 +63,35 @@ impl Calls {
     pub(super) fn new(timeout: Duration, at_once: usize, metrics: Arc<Metrics>) -> Self {
         metrics.aws_calls_limit.set(at_once as i64);
         Self {
-            admitted: Semaphore::new(at_once + WAITING),
-            running: Semaphore::new(at_once),
+            all: Places::new(at_once, WAITING),
+            at_once,
+            shares: Cache::new(MOST_SHARES),
             budget: Budget::new(),
             attempt: timeout / 2,
             metrics,
         }
     }
 
-    /// Makes one attempt. `doing` is the operation's name.
+    /// Makes one attempt. `doing` is the operation's name; `share` is what it is about.
     pub(super) async fn once<T>(
         &self,
         doing: &'static str,
+        share: Option<&Share>,
         deadline: Instant,
         call: impl Future<Output = Result<T, AwsError>>,
     ) -> Result<T, AwsError> {
-        let Ok(_admitted) = self.admitted.try_acquire() else {
-            return Err(AwsError::new(
-                AwsErrorKind::Unavailable,
-                format!("{doing}: {WAITING} calls to AWS already wait"),
-            ));
-        };
         let waiting = GaugeGuard::of(&self.metrics.aws_calls_waiting);
-        let Ok(Ok(_running)) = timeout_at(deadline, self.running.acquire()).await else {
-            return Err(AwsError::out_of_time(&format!("waiting to call {doing}")));
+        let part = share.map(|share| (share, self.share(share)));
+        let _part = match &part {
+            Some((share, places)) => Some(
+                places
+                    .place(deadline)
+                    .await
+                    .map_err(|why| why.of(doing, &format!("about {}", share.name())))?,
+            ),
+            None => None,
         };
+        let _place = self.all.place(deadline).await.map_err(|why| why.of(doing, "to AWS"))?;
         drop(waiting);
         let _running_too = GaugeGuard::of(&self.metrics.aws_calls_running);
         let limit = deadline.min(Instant::now() + self.attempt);
@@ -84,17 +100,23 @@ impl Calls {
         answer
     }
 
+    fn share(&self, share: &Share) -> Arc<Places> {
+        let places = || Arc::new(Places::new(self.at_once.div_ceil(2), WAITING / 2));
+        self.shares.get_with_by_ref(share, places)
+    }
+
     /// Makes attempts until one succeeds, fails for good, or the deadline, the patience or the budget is used up. Then
     /// the last error is the answer.
     pub(super) async fn retrying<T, F: Future<Output = Result<T, AwsError>>>(
         &self,
         doing: &'static str,
+        share: Option<&Share>,
         deadline: Deadline,
         call: impl Fn() -> F,
     ) -> Result<T, AwsError> {
         let mut attempts = 0;
         loop {
-            let mut error = match self.once(doing, deadline.at, call()).await {
+            let mut error = match self.once(doing, share, deadline.at, call()).await {
                 Ok(answer) => {
                     self.budget.deposit();
                     return Ok(answer);
@@ -125,6 +147,41 @@ impl Calls {
                 return Err(error);
             }
             sleep(pause).await;
+        }
+    }
+}
+
+/// Why there is no place for a call.
+enum NoPlace {
+    Full,
+    OutOfTime,
+}
+
+impl NoPlace {
+    fn of(self, doing: &str, about: &str) -> AwsError {
+        match self {
+            Self::Full => {
+                let message = format!("{doing}: too many calls {about} already wait");
+                AwsError::new(AwsErrorKind::Unavailable, message)
+            }
+            Self::OutOfTime => {
+                AwsError::out_of_time(&format!("{doing}: waiting for a place among the calls {about}"))
+            }
+        }
+    }
+}
+
+impl Places {
+    fn new(at_once: usize, waiting: usize) -> Self {
+        Self { admitted: Semaphore::new(at_once + waiting), running: Semaphore::new(at_once) }
+    }
+
+    /// A place, and the admission to wait for it: both are given back together.
+    async fn place(&self, deadline: Instant) -> Result<[SemaphorePermit<'_>; 2], NoPlace> {
+        let admitted = self.admitted.try_acquire().map_err(|_| NoPlace::Full)?;
+        match timeout_at(deadline, self.running.acquire()).await {
+            Ok(Ok(running)) => Ok([admitted, running]),
+            _ => Err(NoPlace::OutOfTime),
         }
     }
 }

@@ -3,32 +3,32 @@
 use super::credentials::Credentials;
 use super::error::AwsError;
 use super::resource::Resource;
-use super::sdk::{AnswerLimit, OfTheCall, fault, signed_with};
+use super::sdk::{AnswerLimit, OfTheCall, fault, request_id, signed_with};
 use crate::target::{
     ARN, DOMAIN_ID, DomainId, EXPIRES_IN_SECONDS, Kind, LANDING_URI, Mint, NOTEBOOK_INSTANCE_NAME, Region,
     SESSION_EXPIRATION_SECONDS, SPACE_NAME, TRACKING_SERVER_NAME, USER_PROFILE_NAME,
 };
 use aws_sdk_sagemaker::Client;
 use aws_sdk_sagemaker::config;
-use aws_sdk_sagemaker::operation::RequestId;
 use moka::sync::Cache;
+use std::pin::Pin;
 use zeroize::Zeroizing;
 
-/// Clients kept: as many as a policy names places, which are few. One that is made anew is the same.
-const MOST_PLACES: u64 = 64;
+/// Clients kept: as many as a policy names endpoints, which are few. One that is made anew is the same.
+const MOST_ENDPOINTS: u64 = 64;
 
-/// One client for each place, for all people: it has no credentials, each call brings its own ([`OfTheCall`]).
+/// One client for each endpoint, for all people: it has no credentials, each call brings its own ([`OfTheCall`]).
 ///
 /// [`OfTheCall`]: super::sdk::OfTheCall
 #[derive(Debug)]
 pub(super) struct SageMaker {
     settings: config::Config,
     endpoint_url: Option<String>,
-    clients: Cache<Place, Client>,
+    clients: Cache<Endpoint, Client>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Place {
+struct Endpoint {
     region: Region,
     endpoint_url: Option<String>,
 }
@@ -64,13 +64,14 @@ pub(super) struct Described {
     pub(super) store: Option<StoreOwnership>,
 }
 
-/// Sends one operation and turns its error into ours.
+/// Sends one operation and turns its error into ours. Without its type, for that of the SDK's futures is deep enough to
+/// stop the compiler.
 macro_rules! send {
-    ($operation:expr, $request:expr, $credentials:expr) => {
-        Box::pin(signed_with($credentials, $request.send()))
-            .await
-            .map_err(|error| fault($operation, &error))?
-    };
+    ($operation:expr, $request:expr, $credentials:expr) => {{
+        let call: Pin<Box<dyn Future<Output = _> + Send>> =
+            Box::pin(signed_with($credentials, $request.send()));
+        call.await.map_err(|error| fault($operation, &error))?
+    }};
 }
 
 impl SageMaker {
@@ -81,7 +82,7 @@ impl SageMaker {
             .credentials_provider(OfTheCall)
             .identity_cache(config::IdentityCache::no_cache())
             .build();
-        Self { settings, endpoint_url, clients: Cache::new(MOST_PLACES) }
+        Self { settings, endpoint_url, clients: Cache::new(MOST_ENDPOINTS) }
     }
 
     /// # Errors
@@ -105,7 +106,7 @@ impl SageMaker {
                     .set_expires_in_seconds(expires_in)
                     .set_session_expiration_duration_in_seconds(session);
                 let output = send!(operation, request, credentials);
-                let request_id = output.request_id().map(str::to_owned);
+                let request_id = request_id(&output);
                 (output.authorized_url, request_id)
             }
             Kind::MlflowTrackingServer => {
@@ -115,7 +116,7 @@ impl SageMaker {
                     .set_expires_in_seconds(expires_in)
                     .set_session_expiration_duration_in_seconds(session);
                 let output = send!(operation, request, credentials);
-                let request_id = output.request_id().map(str::to_owned);
+                let request_id = request_id(&output);
                 (output.authorized_url, request_id)
             }
             Kind::MlflowApp => {
@@ -125,7 +126,7 @@ impl SageMaker {
                     .set_expires_in_seconds(expires_in)
                     .set_session_expiration_duration_in_seconds(session);
                 let output = send!(operation, request, credentials);
-                let request_id = output.request_id().map(str::to_owned);
+                let request_id = request_id(&output);
                 (output.authorized_url, request_id)
             }
             Kind::NotebookInstance => {
@@ -134,7 +135,7 @@ impl SageMaker {
                     .set_notebook_instance_name(text(NOTEBOOK_INSTANCE_NAME))
                     .set_session_expiration_duration_in_seconds(session);
                 let output = send!(operation, request, credentials);
-                let request_id = output.request_id().map(str::to_owned);
+                let request_id = request_id(&output);
                 (output.authorized_url, request_id)
             }
             Kind::PartnerApp => {
@@ -144,7 +145,7 @@ impl SageMaker {
                     .set_expires_in_seconds(expires_in)
                     .set_session_expiration_duration_in_seconds(session);
                 let output = send!(operation, request, credentials);
-                let request_id = output.request_id().map(str::to_owned);
+                let request_id = request_id(&output);
                 (output.url, request_id)
             }
         };
@@ -221,12 +222,13 @@ impl SageMaker {
 
     fn client(&self, at: At<'_>) -> Client {
         let endpoint_url = at.endpoint_url.or(self.endpoint_url.as_deref()).map(str::to_owned);
-        let place = Place { region: at.region.clone(), endpoint_url };
-        self.clients.get_with_by_ref(&place, || {
-            let mut config = self.settings.to_builder().region(config::Region::new(place.region.to_string()));
+        let endpoint = Endpoint { region: at.region.clone(), endpoint_url };
+        self.clients.get_with_by_ref(&endpoint, || {
+            let mut config =
+                self.settings.to_builder().region(config::Region::new(endpoint.region.to_string()));
             // Absent, it stays the region's own, or what the environment names.
-            if place.endpoint_url.is_some() {
-                config.set_endpoint_url(place.endpoint_url.clone());
+            if endpoint.endpoint_url.is_some() {
+                config.set_endpoint_url(endpoint.endpoint_url.clone());
             }
             Client::from_conf(config.build())
         })

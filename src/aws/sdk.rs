@@ -131,6 +131,16 @@ impl Intercept for AnswerLimit {
     }
 }
 
+/// AWS's name for a call, as its answer tells it. What is none stands in a header that anybody on the way may have
+/// written, so it reaches neither log nor audit trail.
+pub(super) fn request_id(answer: &impl RequestId) -> Option<String> {
+    const LONGEST: usize = 64;
+    let id = answer.request_id()?;
+    let is_one =
+        (1..=LONGEST).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    Some(if is_one { id } else { "[left-out]" }.to_owned())
+}
+
 /// What an error of the SDK's means. By code where AWS sent one; else by what became of the connection.
 pub(super) fn fault<E>(operation: &str, error: &SdkError<E>) -> AwsError
 where
@@ -168,7 +178,7 @@ where
     AwsError {
         kind,
         code: code.map(str::to_owned),
-        request_id: error.request_id().filter(|id| id.len() <= 128).map(for_log),
+        request_id: request_id(error),
         message: match code {
             Some(code) => format!("{operation}: {code}{status}: {said}"),
             None => format!("{operation}{status}: {said}"),

@@ -48,6 +48,13 @@ pub(crate) fn patterns(issuers: &[IssuerConfig], sole_realm: Option<&str>) -> Op
                 patterns.push(pattern);
             }
         }
+        // Their realm is never the only one.
+        let programs = issuer.programs.as_ref().filter(|programs| plain(&programs.realm));
+        if let Some(pattern) = programs.map(|programs| format!("*={}", programs.realm))
+            && !patterns.contains(&pattern)
+        {
+            patterns.push(pattern);
+        }
     }
     Some(patterns)
 }
@@ -88,8 +95,9 @@ mod tests {
             algorithms: vec![Algorithm::Rs256],
             audience: Vec::new(),
             keys: KeySource::Discovery,
-            claims: ClaimPaths { user: Vec::new(), groups: Vec::new(), name: Vec::new() },
+            claims: ClaimPaths { user: Vec::new(), groups: "groups".into(), name: "name".into() },
             user_domains: Some(vec!["corp.example".to_owned()]),
+            programs: None,
             unmarked_email: false,
             signed_header: None,
         }

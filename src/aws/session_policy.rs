@@ -5,7 +5,7 @@
 
 use super::permissions::{self, On, Permission, Place};
 use super::resource::Resource;
-use crate::target::{DomainId, Region, RoleArn};
+use crate::target::{Kind, Region, RoleArn};
 use serde::Serialize;
 
 /// What a session is for. Sessions are told apart by it, and its text is made only where one is begun.
@@ -15,10 +15,9 @@ pub(super) enum Scope {
     ///
     /// `tagged`: the session carries tags, which makes AWS ask for a further Studio action.
     Mint { resource: Resource, region: Region, tagged: bool },
-    /// Allows to read the state of one resource.
-    LookUp { resource: Resource, region: Region },
-    /// Allows to read how a domain authenticates.
-    Domain { domain_id: DomainId, region: Region },
+    /// Allows to read the states of all targets in a region and how its domains authenticate, and nothing else. One
+    /// session serves all look-ups.
+    LookUp { region: Region },
 }
 
 impl Scope {
@@ -26,15 +25,15 @@ impl Scope {
     pub(super) fn policy(&self, role: &RoleArn) -> String {
         match self {
             Self::Mint { resource, region, tagged } => {
-                policy(&permissions::to_mint(resource.kind(), *tagged), &resource.arn(role, region))
+                policy(&permissions::to_mint(resource.kind(), *tagged), &resource.arns(role, region))
             }
-            Self::LookUp { resource, region } => {
-                policy(&[permissions::to_look_up(resource.kind())], &resource.arn(role, region))
-            }
-            Self::Domain { domain_id, region } => {
-                let actions = vec![permissions::DESCRIBE_DOMAIN.to_owned()];
-                let domain = Place::of(role, region.as_str()).domain(domain_id.as_str());
-                policy(&[Permission { actions, on: On::Target }], &domain)
+            Self::LookUp { region } => {
+                let states = Kind::ALL.into_iter().flat_map(|kind| permissions::to_look_up(kind).actions);
+                let actions = states.chain([permissions::DESCRIBE_DOMAIN.to_owned()]).collect();
+                policy(
+                    &[Permission { actions, on: On::Target }],
+                    &[Place::of(role, region.as_str()).anything()],
+                )
             }
         }
     }
@@ -53,14 +52,24 @@ struct Document<'a> {
 struct Statement<'a> {
     effect: &'static str,
     action: &'a [String],
-    resource: &'a str,
+    resource: Resources<'a>,
 }
 
-fn policy(permissions: &[Permission], target: &str) -> String {
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Resources<'a> {
+    One(&'a str),
+    Several(&'a [String]),
+}
+
+fn policy(permissions: &[Permission], target: &[String]) -> String {
     let statements = permissions.iter().map(|permission| {
         let resource = match permission.on {
-            On::Target => target,
-            On::Anything => "*",
+            On::Target => match target {
+                [one] => Resources::One(one),
+                several => Resources::Several(several),
+            },
+            On::Anything => Resources::One("*"),
         };
         Statement { effect: "Allow", action: &permission.actions, resource }
     });
@@ -72,7 +81,7 @@ fn policy(permissions: &[Permission], target: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::{Kind, Target};
+    use crate::target::{Kind, Target, Value};
     use serde_json::{Value, json};
 
     const APP: &str = "arn:aws:sagemaker:eu-west-1:111122223333:mlflow-app/app-ABC";
@@ -108,6 +117,19 @@ mod tests {
             mint_policy(&studio(), true),
             json!([{"Effect": "Allow", "Action": actions, "Resource": arn}])
         );
+    }
+
+    #[test]
+    fn a_profile_with_capitals_is_named_in_both_spellings() {
+        let longest = "A".repeat(63);
+        for name in ["PowerUser", "ADA", "a-B", &longest] {
+            let target = studio().with("user_profile_name", Value::Text(name.into())).unwrap();
+            let arn = |name: &str| {
+                format!("arn:aws-us-gov:sagemaker:eu-west-1:111122223333:user-profile/d-abc/{name}")
+            };
+            let both = json!([arn(name), arn(&name.to_ascii_lowercase())]);
+            assert_eq!(mint_policy(&target, true)[0]["Resource"], both, "{name}");
+        }
     }
 
     #[test]
@@ -156,15 +178,22 @@ mod tests {
 
     #[test]
     fn a_look_up_may_only_read() {
-        let role = RoleArn::parse("arn:aws:iam::111122223333:role/postern").unwrap();
-        let region = Region::parse("eu-west-1").unwrap();
-        let text = Scope::LookUp { resource: Resource::of(&studio()), region }.policy(&role);
+        let role = RoleArn::parse("arn:aws-us-gov:iam::111122223333:role/postern").unwrap();
+        let region = Region::parse("us-gov-west-1").unwrap();
+        let text = Scope::LookUp { region }.policy(&role);
         assert_eq!(
             serde_json::from_str::<Value>(&text).unwrap()["Statement"],
             json!([{
                 "Effect": "Allow",
-                "Action": ["sagemaker:DescribeUserProfile"],
-                "Resource": "arn:aws:sagemaker:eu-west-1:111122223333:user-profile/d-abc/ada"
+                "Action": [
+                    "sagemaker:DescribeUserProfile",
+                    "sagemaker:DescribeMlflowTrackingServer",
+                    "sagemaker:DescribeMlflowApp",
+                    "sagemaker:DescribeNotebookInstance",
+                    "sagemaker:DescribePartnerApp",
+                    "sagemaker:DescribeDomain"
+                ],
+                "Resource": "arn:aws-us-gov:sagemaker:us-gov-west-1:*:*"
             }])
         );
     }

@@ -1,22 +1,8 @@
-//! Whether a target can be opened now. Nothing here starts anything.
+//! Whether a target can be opened, by AWS's words for its state.
 
-use super::credentials::{CredentialStore, shared};
-use super::error::{AwsError, AwsErrorKind};
 use super::resource::Resource;
-use super::retry::{Calls, Deadline};
-use super::sagemaker::{At, Described, SageMaker};
-use super::session_policy::Scope;
-use super::sts::AssumeRole;
-use crate::config::AwsConfig;
-use crate::target::{Kind, Mint, Region, RoleArn};
-use moka::Expiry;
-use moka::future::Cache;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-const KNOWN_FOR: Duration = Duration::from_secs(15);
-const FAILED_FOR: Duration = Duration::from_secs(2);
-const MOST_TARGETS: u64 = 10_000;
+use super::sagemaker::Described;
+use crate::target::Kind;
 
 /// What AWS says of a target. A status is AWS's own word.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,149 +26,8 @@ impl TargetState {
     }
 }
 
-/// The look-ups, cached: known and throttled ones are kept for 15 seconds, other failures for 2.
-#[derive(Debug)]
-pub(super) struct States {
-    sagemaker: Arc<SageMaker>,
-    credentials: Arc<CredentialStore>,
-    calls: Arc<Calls>,
-    config: AwsConfig,
-    cache: Cache<StateKey, LookedUp>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct StateKey {
-    resource: Resource,
-    region: Region,
-    role_arn: Option<RoleArn>,
-    endpoint_url: Option<String>,
-}
-
-#[derive(Clone, Debug)]
-struct LookedUp {
-    state: TargetState,
-    known_for: Duration,
-}
-
-struct ByOutcome;
-
-impl Expiry<StateKey, LookedUp> for ByOutcome {
-    fn expire_after_create(&self, _: &StateKey, looked_up: &LookedUp, _: Instant) -> Option<Duration> {
-        Some(looked_up.known_for)
-    }
-}
-
-impl States {
-    pub(super) fn new(
-        sagemaker: Arc<SageMaker>,
-        credentials: Arc<CredentialStore>,
-        calls: Arc<Calls>,
-        config: &AwsConfig,
-    ) -> Arc<Self> {
-        Arc::new(Self {
-            sagemaker,
-            credentials,
-            calls,
-            config: config.clone(),
-            cache: Cache::builder().max_capacity(MOST_TARGETS).expire_after(ByOutcome).build(),
-        })
-    }
-
-    /// Never an error: what cannot be found out is [`TargetState::Unknown`]. The caller has the deadline.
-    pub(super) async fn look_up(self: &Arc<Self>, mint: &Mint) -> TargetState {
-        let key = StateKey::of(mint);
-        if let Some(looked_up) = self.cache.get(&key).await {
-            return looked_up.state;
-        }
-        let states = Arc::clone(self);
-        let asked = key.clone();
-        let looked_up = shared(&self.cache, key, async move {
-            let fetch = tokio::time::timeout(states.config.timeout, states.describe_once(&asked));
-            let state = fetch.await.unwrap_or_else(|_| Err(AwsError::out_of_time("look-up")));
-            Ok(state.map_or_else(LookedUp::failed, |state| LookedUp { state, known_for: KNOWN_FOR }))
-        });
-        looked_up.await.map_or(TargetState::Unknown, |looked_up| looked_up.state)
-    }
-
-    /// Forgets a state that AWS has just contradicted.
-    pub(super) async fn contradict(&self, mint: &Mint, state: TargetState) {
-        let key = StateKey::of(mint);
-        self.cache.insert(key, LookedUp { state, known_for: FAILED_FOR }).await;
-    }
-
-    /// Asks AWS now, again where it is throttled, and keeps nothing.
-    ///
-    /// # Errors
-    ///
-    /// Why it could not be found out.
-    pub(super) async fn describe_retrying(&self, mint: &Mint) -> Result<TargetState, AwsError> {
-        read(&Resource::of(&mint.target), self.described(mint).await)
-    }
-
-    /// The answer itself.
-    ///
-    /// # Errors
-    ///
-    /// [`AwsError`], also where there is no such target.
-    pub(super) async fn described(&self, mint: &Mint) -> Result<Described, AwsError> {
-        let key = StateKey::of(mint);
-        let credentials = self.credentials.acquire(self.session(&key)).await?;
-        let call = || self.sagemaker.describe(&key.resource, key.at(), &credentials);
-        let operation = key.resource.describe_operation();
-        self.calls.retrying(operation, Deadline::after(self.config.timeout), call).await
-    }
-
-    async fn describe_once(&self, key: &StateKey) -> Result<TargetState, AwsError> {
-        let credentials = self.credentials.acquire(self.session(key)).await?;
-        let call = self.sagemaker.describe(&key.resource, key.at(), &credentials);
-        let deadline = tokio::time::Instant::now() + self.config.timeout;
-        let described = self.calls.once(key.resource.describe_operation(), deadline, call).await;
-        read(&key.resource, described)
-    }
-
-    fn session(&self, key: &StateKey) -> Option<Arc<AssumeRole>> {
-        let role_arn = key.role_arn.as_ref()?;
-        let scope = Scope::LookUp { resource: key.resource.clone(), region: key.region.clone() };
-        Some(Arc::new(AssumeRole::for_look_up(role_arn, &self.config, Some(scope))))
-    }
-}
-
-/// That there is nothing is an answer too.
-fn read(resource: &Resource, described: Result<Described, AwsError>) -> Result<TargetState, AwsError> {
-    match described {
-        Ok(described) => Ok(state_of(resource, &described)),
-        Err(error) if error.kind == AwsErrorKind::NotFound => Ok(TargetState::Missing),
-        Err(error) => Err(error),
-    }
-}
-
-impl StateKey {
-    fn of(mint: &Mint) -> Self {
-        Self {
-            resource: Resource::of(&mint.target),
-            region: mint.region.clone(),
-            role_arn: mint.role_arn.clone(),
-            endpoint_url: mint.endpoint_url.clone(),
-        }
-    }
-
-    fn at(&self) -> At<'_> {
-        At { region: &self.region, endpoint_url: self.endpoint_url.as_deref() }
-    }
-}
-
-impl LookedUp {
-    #[expect(clippy::needless_pass_by_value, reason = "the end of the error")]
-    fn failed(error: AwsError) -> Self {
-        tracing::debug!(error = %error, "target.look_up_failed");
-        // AWS asked for fewer calls, so this is not asked again soon.
-        let is_throttled = matches!(error.kind, AwsErrorKind::Throttled { .. });
-        Self { state: TargetState::Unknown, known_for: if is_throttled { KNOWN_FOR } else { FAILED_FOR } }
-    }
-}
-
 /// Reads AWS's words. A word that does not say whether the target can be used is `Unknown`, and so is a new one.
-fn state_of(resource: &Resource, described: &Described) -> TargetState {
+pub(super) fn state_of(resource: &Resource, described: &Described) -> TargetState {
     let status = described.status.as_str();
     let inactive = described.is_active == Some(false);
     match (resource.kind(), status) {

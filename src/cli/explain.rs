@@ -5,7 +5,7 @@ use crate::doctor::Person;
 use crate::gateway::try_again::without_count;
 use crate::policy::link::Link;
 use crate::policy::{Question, explain};
-use crate::provider::principal::{Principal, mapping_error_with_claim, principal_from_claims};
+use crate::provider::principal::{Principal, principal_from_claims};
 use serde_json::{Map, Value};
 use std::io::Read as _;
 use std::net::IpAddr;
@@ -82,7 +82,7 @@ impl Configuration {
             .iter()
             .find(|config| &*config.name == issuer)
             .ok_or_else(|| format!("no issuer is named `{issuer}`"))?;
-        principal_from_claims(config, claims).map_err(|error| mapping_error_with_claim(error, config, claims))
+        principal_from_claims(config, claims).map_err(|error| error.with_claim(config, claims))
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod aws;
 mod branding;
+mod claims;
 mod edge;
 mod issuers;
 mod limits;

@@ -1,11 +1,13 @@
 //! The configuration as it is written: texts with their places, nothing resolved. The JSON Schema that editors complete
 //! by and that loading checks a file against is generated from these types.
 
+mod claims;
 pub mod fields;
 mod limits;
 pub mod policy;
 pub mod servers;
 
+pub use claims::{Absent, ClaimName, Claims, Described, FirstOf, GroupsClaim, GroupsFormat, Programs};
 pub use limits::{Deadlines, Limits};
 
 use super::located::{At, Named};
@@ -125,6 +127,8 @@ pub struct Issuer {
     #[schemars(length(min = 1))]
     pub algorithms: Option<Vec<At<String>>>,
     pub claims: Option<Claims>,
+    /// Programs whose tokens are of this issuer; without it, every token is taken for a person's.
+    pub programs: Option<At<Programs>>,
     /// Whose e-mail addresses this issuer may assert; required where `claims.user` is an e-mail address.
     #[schemars(length(min = 1))]
     pub user_domains: Option<Vec<At<String>>>,
@@ -151,18 +155,6 @@ pub struct Issuer {
 pub enum Preset {
     /// An AWS Application Load Balancer that signs people in.
     AwsAlb,
-}
-
-/// Where in the claims the fields of a person stand: dotted paths.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Claims {
-    /// By default `email`.
-    pub user: Option<At<String>>,
-    /// By default `groups`.
-    pub groups: Option<At<String>>,
-    /// By default `name`.
-    pub name: Option<At<String>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]

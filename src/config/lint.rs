@@ -43,6 +43,9 @@ impl<'a> Lint<'a> {
         if let Some(words) = words(schema) {
             return self.word(node, &words, path);
         }
+        if let Some(forms) = schema.get("anyOf").and_then(Value::as_array) {
+            return self.form(node, forms, path, named_at);
+        }
         match (schema.get("type").and_then(Value::as_str), &node.content) {
             (Some("object"), Content::Map(entries)) => self.map(entries, schema, path, named_at),
             (Some("array"), Content::List(items)) => self.list(items, schema, path, named_at),
@@ -61,6 +64,23 @@ impl<'a> Lint<'a> {
                 self.inline_secret(node, path);
             }
             _ => self.mismatch(node, &allowed(schema), path),
+        }
+    }
+
+    /// One of several forms that differ in kind: a text, a list or a map.
+    fn form(&mut self, node: &Node, forms: &'a [Value], path: &str, named_at: Location) {
+        let kind = match &node.content {
+            Content::Map(_) => "object",
+            Content::List(_) => "array",
+            Content::Text { .. } => "string",
+        };
+        let forms: Vec<&'a Value> = forms.iter().map(|form| self.resolve(form)).collect();
+        match forms.iter().find(|form| form.get("type").is_some_and(|found| found == kind)) {
+            Some(form) => self.value(node, form, path, named_at),
+            None => {
+                let words: Vec<String> = forms.iter().map(|form| allowed(form)).collect();
+                self.mismatch(node, &words.join(" or "), path);
+            }
         }
     }
 

@@ -193,9 +193,10 @@ fn role_check(aws: &Aws, role: &RoleArn, result: Result<(), AwsError>, own: &str
         } else {
             "if the trust policy asks for an `sts:ExternalId`, set `aws.external_id`"
         };
+        let why = if action == "sts:TagSession" { remedy::TAGS_OF_EKS_POD_IDENTITY } else { external_id };
         format!(
             "allow {action} on the role in the policies of {own} and in the role's trust policy (`postern iam` prints \
-             both); {external_id}"
+             both); {why}"
         )
     } else {
         remedy::of(&error, Asked { action, caller: own, endpoint: Endpoint::Sts })

@@ -5,11 +5,32 @@ use crate::audit::file::AuditFile;
 use crate::clock::Clock;
 use crate::config;
 use crate::gateway::sealer;
+use crate::provider::principal::{Groups, Principal};
 use crate::server::tls::Tls;
 
 pub(super) fn examine(settings: &config::Gateway, clock: &Clock) -> Vec<Check> {
     let checks = [session_keys(settings), certificate(settings, clock), trail(settings)];
     checks.into_iter().flatten().collect()
+}
+
+/// What the claims say of the person's groups.
+pub(super) fn groups(principal: &Principal) -> Check {
+    const CHECK: &str = "groups";
+    let asking = Asking::about(format!("issuers.{}.claims.groups", principal.issuer));
+    let user = &principal.user;
+    match &principal.groups {
+        Groups::Known(groups) => asking.ok(CHECK, format!("{user} is in {}", groups.len())),
+        Groups::LeftOut => asking.warning(
+            CHECK,
+            format!("the provider left out those of {user}, because there are too many"),
+            "have it send the groups that are assigned to this application, or roles",
+        ),
+        Groups::Unbound(unbound) => asking.warning(
+            CHECK,
+            format!("those of {user} are not known, so rules that ask for groups refuse: {unbound}"),
+            "correct the path or the `format`, or write `absent: none` where the provider leaves out a claim that is empty",
+        ),
+    }
 }
 
 fn session_keys(settings: &config::Gateway) -> Option<Check> {

@@ -57,7 +57,9 @@ fn of_person(policy: &Policy, person: &Person) -> Vec<Opening> {
         let target = match policy.authorize(destination, &question) {
             Ok(grant) => Opened::Granted(Box::new(grant)),
             Err(refusal) => {
-                let rule = refusal.trace().deciding().map(|step| format!(" by the rule `{}`", step.rule));
+                let failure = refusal.trace().failure().map(|failure| format!(" by {failure}"));
+                let deciding = || refusal.trace().deciding();
+                let rule = failure.or_else(|| Some(format!(" by the rule `{}`", deciding()?.rule)));
                 let (user, rule) = (&person.principal.user, rule.unwrap_or_default());
                 Opened::Nothing(format!("{user} may not open it: {}{rule}", refusal.reason()))
             }

@@ -8,7 +8,7 @@ use crate::config::{self, Algorithm, SignInConfig};
 use crate::http_client::document::FetchError;
 use crate::http_client::{Cause, HttpClient, HttpError, HttpErrorKind};
 use crate::provider::discovery::Provider;
-use crate::provider::error::SignInError;
+use crate::provider::error::ProviderError;
 use crate::provider::issuer::{Discovered, Issuer, KeysFound};
 use crate::provider::policy_inputs::PolicyInputs;
 use crate::provider::relying_party::RelyingParty;
@@ -122,7 +122,7 @@ pub(super) async fn client(
     let id = &sign_in.client_id;
     match party.try_client(&redirect_uri(&settings.public_url)).await {
         Ok(()) => asking.ok("client", format!("the provider accepts the client `{id}` and its credential")),
-        Err(SignInError::TokenRefused { error, description }) if error == "invalid_client" => asking.failed(
+        Err(ProviderError::TokenRefused { error, description }) if error == "invalid_client" => asking.failed(
             "client",
             format!("the provider refuses the client `{id}` or its credential: invalid_client{}", told(description)),
             format!(
@@ -130,18 +130,18 @@ pub(super) async fn client(
                  renewed, or it may be registered for another way to authenticate"
             ),
         ),
-        Err(SignInError::TokenRefused { error, description }) if error == "unauthorized_client" => asking.failed(
+        Err(ProviderError::TokenRefused { error, description }) if error == "unauthorized_client" => asking.failed(
             "client",
             format!("the provider refuses the client `{id}`: unauthorized_client{}", told(description)),
             "allow the authorization code flow in the client's registration",
         ),
-        Err(SignInError::Provider(_)) => asking.skipped("client", "the provider's endpoints are not known"),
-        Err(error @ (SignInError::TokenRefused { .. } | SignInError::TokenStatus { .. })) => asking.warning(
+        Err(ProviderError::Metadata(_)) => asking.skipped("client", "the provider's endpoints are not known"),
+        Err(error @ (ProviderError::TokenRefused { .. } | ProviderError::TokenStatus { .. })) => asking.warning(
             "client",
             format!("the provider refuses a code that nobody issued, but not by `invalid_grant`: {error}"),
             "whether it knows the client is not told by that: sign in once",
         ),
-        Err(SignInError::Unreachable(error)) => asking.failed("client", error.to_string(), of_exchange(&error)),
+        Err(ProviderError::Unreachable(error)) => asking.failed("client", error.to_string(), of_exchange(&error)),
         Err(error) => asking.failed("client", error.to_string(), UNUSABLE),
     }
 }

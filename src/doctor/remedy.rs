@@ -20,6 +20,10 @@ pub(super) enum Endpoint {
     Sts,
 }
 
+/// Why a session is tagged where the configuration names no tags.
+pub(super) const TAGS_OF_EKS_POD_IDENTITY: &str = "if Postern runs with EKS Pod Identity, it is for the tags that EKS passes on, which `disableSessionTags` on the \
+     association switches off";
+
 pub(super) fn of_presign(error: &PresignError, asked: Asked<'_>) -> String {
     match error {
         PresignError::Aws(error) => of(error, asked),
@@ -41,6 +45,11 @@ pub(super) fn of(error: &AwsError, asked: Asked<'_>) -> String {
                 "allow {action} for {caller}, in its own policies and in those of the VPC endpoint and the organization; \
                  `postern iam` prints what is needed"
             )
+        }
+        AwsErrorKind::Refused if error.code.as_deref().is_some_and(|code| code.starts_with("PackedPolicyTooLarge")) => {
+            "the session policy and the tags of a session are too large together: shorten or leave out \
+             `aws.session_tags`; with EKS Pod Identity, whose tags count too, set `disableSessionTags` on the association"
+                .to_owned()
         }
         AwsErrorKind::Refused => "AWS does not accept the request: its message says why".to_owned(),
         AwsErrorKind::Credentials => {

@@ -10,7 +10,7 @@ use crate::authn::AuthnError;
 use crate::policy::NO_SUCH_PATH;
 use crate::policy::grant::{Denial, DenialReason, Outcome};
 use crate::presign::error::PresignError;
-use crate::provider::error::SignInError;
+use crate::sign_in::SignInError;
 use crate::sign_in::return_to::ReturnTo;
 use hyper::StatusCode;
 use hyper::http::request;
@@ -218,12 +218,13 @@ fn denied(denial: Denial) -> Failure {
         anew,
         remedy: denial.remedy,
         trace: Some(steps.collect()),
+        internal: denial.trace.failure(),
         ..Failure::new(StatusCode::FORBIDDEN, denial.reason.as_str(), title, detail)
     }
     .advise(advice)
 }
 
-/// The person sees which rule failed; the audit record has the reason.
+/// The person sees which rule failed, not on what: that is in the log and the audit record.
 fn told(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Matched => "matched",

@@ -16,6 +16,7 @@ use crate::presign::error::PresignError;
 use crate::presign::{MintFacts, Presigned};
 use crate::provider::principal::Principal;
 use crate::server::Body;
+use crate::sessions::SessionId;
 use hyper::http::request;
 use hyper::{Response, StatusCode};
 use std::sync::Arc;
@@ -62,6 +63,7 @@ impl Gateway {
     pub(super) async fn presign(
         &self,
         grant: &Grant,
+        session: Option<&SessionId>,
         context: &RequestContext,
         exchange: &mut Exchange<'_>,
     ) -> Result<AuthorizedUrl, Error> {
@@ -70,7 +72,7 @@ impl Gateway {
             decision.reason = Some("too-many-launches");
             return Err(Error::TooManyMints { wait });
         }
-        let presigned = self.presigner.presign(grant, context.deadline).await;
+        let presigned = self.presigner.presign(grant, session, context.deadline).await;
         let outcome = presigned.as_ref().map_or_else(PresignError::as_str, |_| "ok");
         decision.reason = Some(outcome);
         exchange.outcome(outcome);

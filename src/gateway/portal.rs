@@ -11,8 +11,9 @@ use crate::config::file::Portal;
 use crate::policy::Question;
 use crate::policy::grant::DenialReason;
 use crate::policy::link::decoded;
-use crate::provider::principal::{Groups, Principal};
+use crate::provider::principal::{Groups, Principal, Unbound};
 use crate::server::Body;
+use crate::sessions::SessionId;
 use crate::sign_in::return_to::ReturnTo;
 use hyper::header::HeaderValue;
 use hyper::http::request;
@@ -84,10 +85,11 @@ impl Gateway {
         Ok(with_cookies(response, caller.set_cookie))
     }
 
-    /// Fills the slot of the destination that a browser is about to come back to, where its config says so.
+    /// Fills a new session's slot for the destination that the browser is about to come back to, where its config says so.
     pub(super) async fn prewarm(
         &self,
         principal: &Arc<Principal>,
+        session: SessionId,
         return_to: &ReturnTo,
         context: &RequestContext,
     ) {
@@ -99,7 +101,7 @@ impl Gateway {
         if let Ok(grant) = self.policy.authorize(destination, &question)
             && self.mint_rate.take(principal).await.is_ok()
         {
-            self.presigner.prewarm(grant);
+            self.presigner.prewarm(grant, session);
         }
     }
 }
@@ -133,7 +135,7 @@ fn who_am_i_json(identity: &Identity<'_>, access: &[Access<'_>]) -> serde_json::
     let Principal { user, name, realm, issuer, subject, groups, groups_total, .. } = identity.person;
     let known = match groups {
         Groups::Known(groups) => json!(groups),
-        Groups::LeftOut => serde_json::Value::Null,
+        Groups::LeftOut | Groups::Unbound(_) => serde_json::Value::Null,
     };
     json!({
         "user": user,
@@ -144,6 +146,8 @@ fn who_am_i_json(identity: &Identity<'_>, access: &[Access<'_>]) -> serde_json::
         "subject": subject,
         "groups": known,
         "groups_left_out": *groups == Groups::LeftOut,
+        // Which claim should hold them, and what came in its place.
+        "groups_unbound": groups.unbound().map(Unbound::as_str),
         // How many there are, where `groups` are only those that rules here ask for.
         "groups_total": groups_total,
         "groups_asked_for": identity.groups().map(|(asked_for, _)| asked_for),

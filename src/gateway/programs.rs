@@ -49,7 +49,7 @@ impl Gateway {
         let destination = self.policy.destination(name).ok_or(Error::NoSuchDestination)?;
         exchange.opens(destination.name(), &caller.principal);
         let grant = self.authorize(&caller.principal, destination, None, context)?;
-        let url = self.presign(&grant, context, exchange).await?.into_api_answer();
+        let url = self.presign(&grant, None, context, exchange).await?.into_api_answer();
         Ok(respond::json(StatusCode::OK, &MintedUrl { destination: name, url: &url }))
     }
 

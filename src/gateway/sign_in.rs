@@ -8,10 +8,10 @@ use super::respond::{self, with_cookies};
 use super::route::{Route, route};
 use crate::audit::{Event, Record};
 use crate::authn::AuthnError;
-use crate::provider::error::SignInError;
-use crate::provider::principal::Principal;
+use crate::provider::principal::{Principal, Unbound};
 use crate::server::Body;
 use crate::sessions::{Opened, Session, SignedOut};
+use crate::sign_in::SignInError;
 use crate::sign_in::return_to::ReturnTo;
 use crate::sign_in::{Failed, Finished, Prompt, Started};
 use hyper::header::{ACCEPT, CONTENT_SECURITY_POLICY, ORIGIN};
@@ -66,15 +66,21 @@ impl Gateway {
             Ok(Finished::SignedIn { principal, session, return_to, deliberate }) => {
                 self.end_session_before(&principal, head, context).await;
                 self.metrics.sessions.signed_in.inc();
+                let unbound = principal.groups.unbound().map(Unbound::as_str);
+                if let Some(cause) = unbound {
+                    let (issuer, subject) = (&principal.issuer, &principal.subject);
+                    tracing::warn!(%issuer, subject, cause, "sign-in.groups-not-known");
+                }
                 self.audit.record(&Record {
                     outcome: Some("opened"),
+                    groups_unbound: unbound,
                     ..person(Event::SignIn, &principal, context)
                 });
                 if deliberate {
-                    self.prewarm(&principal, &return_to, context).await;
+                    self.prewarm(&principal, session.id, &return_to, context).await;
                 }
                 let arrived = self.arrive(&return_to, deliberate, context, Some(&principal));
-                Ok(with_cookies(with_cookies(arrived, [session]), sign_in.tidy(&head.headers)))
+                Ok(with_cookies(with_cookies(arrived, [session.cookie]), sign_in.tidy(&head.headers)))
             }
             Ok(Finished::Kept { return_to, deliberate }) => {
                 let person = self.session_of(head).await.map(|session| session.principal);
@@ -111,7 +117,7 @@ impl Gateway {
         if is_same_person {
             return;
         }
-        self.presigner.forget(&other.realm, &other.user);
+        self.presigner.forget(&before.id);
         self.metrics.sessions.replaced.inc();
         self.audit.record(&Record { reason: Some("replaced"), ..person(Event::SignOut, other, context) });
     }
@@ -154,7 +160,7 @@ impl Gateway {
         let Some(sessions) = &self.sessions else { return Err(Error::NotFound) };
         let signed_out = sessions.sign_out(&head.headers).await;
         if let Some(SignedOut { session, everywhere, .. }) = &signed_out {
-            self.presigner.forget(&session.principal.realm, &session.principal.user);
+            self.presigner.forget(&session.id);
             self.metrics.sessions.signed_out.inc();
             self.audit.record(&Record {
                 reason: (!everywhere).then_some("state-away"),

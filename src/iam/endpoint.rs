@@ -7,7 +7,7 @@ use super::statement::{Document, Resources, Statement, narrowest};
 use super::{EndpointPolicy, Own, assume};
 use crate::config;
 use crate::policy::possible::PossibleTarget;
-use serde_json::{Map, json};
+use serde_json::json;
 use std::collections::BTreeSet;
 
 pub(super) fn policies(
@@ -66,7 +66,11 @@ fn sts(roles: &BTreeSet<String>, settings: &config::Gateway, own: &Own) -> Endpo
         resource: vec!["*".to_owned()],
         ..Statement::default()
     };
-    let signed = assume.into_iter().chain([who_am_i]).map(|each| called_by(each, &own.principal));
+    let tags = (!roles.is_empty()).then(|| Statement {
+        resource: narrowest(roles),
+        ..Statement::for_pod_identity(&settings.aws.session_tags)
+    });
+    let signed = assume.into_iter().chain(tags).chain([who_am_i]).map(|each| called_by(each, &own.principal));
     EndpointPolicy {
         service: "sts",
         region: settings.aws.region.to_string(),
@@ -89,10 +93,7 @@ fn become_ourselves(own: &Own) -> Statement {
 
 /// Identifiers of statements must differ within a policy, so these have none.
 fn called_by(statement: Statement, caller: &str) -> Statement {
-    Statement {
-        sid: None,
-        principal: Some(json!("*")),
-        condition: Map::from_iter([("ArnLike".to_owned(), json!({"aws:PrincipalArn": caller}))]),
-        ..statement
-    }
+    let mut condition = statement.condition;
+    condition.insert("ArnLike".to_owned(), json!({"aws:PrincipalArn": caller}));
+    Statement { sid: None, principal: Some(json!("*")), condition, ..statement }
 }

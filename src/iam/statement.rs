@@ -1,11 +1,11 @@
 //! Statements of policies: which actions, on which resources.
 
 use super::{Own, place};
-use crate::aws::permissions::{self, DESCRIBE_DOMAIN, On};
+use crate::aws::permissions::{self, DESCRIBE_DOMAIN, On, POD_IDENTITY_TAGS};
 use crate::policy::possible::PossibleTarget;
 use crate::target::Kind;
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A policy document. Its members are written in the order that people know.
@@ -55,7 +55,7 @@ impl Resources {
             let place = place(role.as_deref(), &region, own);
             let names: Vec<String> = target.names.iter().map(|name| name.to_iam()).collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            resources.of_kind.entry(target.kind).or_default().insert(place.arn(target.kind, &names));
+            resources.of_kind.entry(target.kind).or_default().extend(place.arns(target.kind, &names));
             if let (Kind::StudioDomain, Some(domain)) = (target.kind, names.first()) {
                 resources.domains.insert(place.domain(domain));
             }
@@ -108,6 +108,22 @@ impl Document {
 }
 
 impl Statement {
+    /// For the tags that EKS Pod Identity adds to each `AssumeRole`, beside those of `aws.session_tags`, and for no others.
+    /// It holds also where AWS does not count inherited tags among the request's: `ForAllValues` is true of no values.
+    /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html>
+    pub(super) fn for_pod_identity(session_tags: &[(String, String)]) -> Self {
+        let own = session_tags.iter().map(|(key, _)| key.as_str());
+        let keys: Vec<&str> = own.chain(POD_IDENTITY_TAGS).collect();
+        let keys = ("ForAllValues:StringEquals".to_owned(), json!({"aws:TagKeys": keys}));
+        let values = session_tags.iter().map(|(key, value)| (format!("aws:RequestTag/{key}"), json!(value)));
+        let values: Map<String, Value> = values.collect();
+        let values = (!values.is_empty()).then(|| ("StringEquals".to_owned(), Value::Object(values)));
+        Self {
+            condition: values.into_iter().chain([keys]).collect(),
+            ..Self::allow("TagsOfEksPodIdentity", vec!["sts:TagSession".to_owned()], Vec::new())
+        }
+    }
+
     pub(super) fn allow(sid: &'static str, action: Vec<String>, resource: Vec<String>) -> Self {
         Self { sid: Some(sid), action, resource, ..Self::default() }
     }

@@ -41,6 +41,8 @@ pub(super) fn policy(settings: &config::Gateway, own: &Own) -> Document {
         ];
         statements.push(statement("Tagged", "sts:TagSession", own, condition.into_iter().collect()));
     }
+    let principal = Some(json!({"AWS": own.principal}));
+    statements.push(Statement { principal, ..Statement::for_pod_identity(&aws.session_tags) });
     Document::of(statements)
 }
 

@@ -31,6 +31,9 @@ pub struct Explanation {
     /// Where the rules refuse: what they ask about, as it is for this person; null where it is not known.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub facts: Map<String, Value>,
+    /// Where the person's groups are not known: which claim should hold them, and what came in its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub groups_unbound: Option<String>,
     /// The API operation that would be called.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operation: Option<&'static str>,
@@ -58,6 +61,7 @@ pub fn explain(policy: &Policy, destination: &Destination, question: &Question<'
             Err(Refusal::Denied(_)) => facts(policy, destination, trace, question),
             _ => Map::new(),
         },
+        groups_unbound: question.principal.groups.unbound().map(ToString::to_string),
         operation: mint.map(|mint| mint.target.operation()),
         target: mint.map(fields).unwrap_or_default(),
     }
@@ -82,7 +86,7 @@ fn facts(
     let principal = question.principal;
     let groups = match &principal.groups {
         Groups::Known(groups) => groups.iter().map(|group| Value::from(&**group)).collect(),
-        Groups::LeftOut => Value::Null,
+        Groups::LeftOut | Groups::Unbound(_) => Value::Null,
     };
     let known = [
         ("user", principal.user.as_str().into()),
@@ -111,7 +115,7 @@ pub fn explain_all(policy: &Policy, question: &Question<'_>) -> Vec<Explanation>
     policy.destinations().map(|destination| explain(policy, destination, &question)).collect()
 }
 
-/// One line per destination.
+/// One line per destination, and one more where the person's groups are not known.
 pub fn table(explanations: &[Explanation]) -> String {
     let header = ["DESTINATION", "DECISION", "RULE", "TARGET"].map(str::to_owned);
     let rows = explanations.iter().map(|explanation| {
@@ -127,7 +131,9 @@ pub fn table(explanations: &[Explanation]) -> String {
         let line = format!("{destination:first$}  {decision:second$}  {rule:third$}  {target}");
         format!("{}\n", line.trim_end())
     });
-    lines.collect()
+    let unbound = explanations.iter().find_map(|explanation| explanation.groups_unbound.as_ref());
+    let note = unbound.map(|unbound| format!("the groups are not known: {unbound}\n"));
+    lines.chain(note).collect()
 }
 
 /// The fields of a mint by the API's names in snake_case, and the `fragment` that a deep link adds to the URL.
@@ -170,6 +176,9 @@ impl fmt::Display for Explanation {
         }
         for (name, value) in &self.facts {
             writeln!(f, "    {name}: {value}")?;
+        }
+        if let Some(unbound) = &self.groups_unbound {
+            writeln!(f, "  the groups are not known: {unbound}")?;
         }
         if let Some(remedy) = &self.remedy {
             writeln!(f, "  remedy: {remedy}")?;

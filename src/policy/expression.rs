@@ -2,6 +2,8 @@
 
 mod call;
 mod check;
+mod claim_reads;
+mod evaluated;
 pub(super) mod facts;
 pub(super) mod functions;
 mod pattern;
@@ -9,16 +11,17 @@ mod problem;
 mod reads;
 mod shape;
 mod signature;
+mod strict;
 mod text_list;
 mod vocabulary;
 
 use crate::provider::policy_inputs::PolicyInputs;
+use cel::IdedExpr;
 use cel::common::ast::{Expr, LiteralValue};
 use cel::common::types::{CelBool, CelString};
-use cel::common::value::CowVal;
 use cel::parser::Parser;
-use cel::{ExecutionError, IdedExpr, Value};
 use check::Check;
+use evaluated::Evaluated;
 use facts::Facts;
 use shape::Shape;
 use signature::Type;
@@ -37,11 +40,11 @@ const DEEPEST_RECURSION: u16 = 16;
 
 /// An expression that yields true, false, or a failure.
 #[derive(Debug)]
-pub(super) struct Condition(IdedExpr);
+pub(super) struct Condition(Evaluated);
 
 /// An expression that yields a text or a failure.
 #[derive(Debug)]
-pub(super) struct TextExpression(IdedExpr);
+pub(super) struct TextExpression(Evaluated);
 
 impl Condition {
     pub(super) fn parse(
@@ -51,29 +54,29 @@ impl Condition {
     ) -> Result<Self, Vec<Problem>> {
         let (expression, found) = parse(source, vocabulary, gathered)?;
         if found.may_be(Type::Bool) {
-            Ok(Self(expression))
+            Ok(Self(Evaluated::new(expression)))
         } else {
             Err(vec![Problem::whole(format!("a rule asks yes or no, and this is {}", found.words()))])
         }
     }
 
     pub(super) fn tree(&self) -> &IdedExpr {
-        &self.0
+        self.0.written()
     }
 
     /// Whether it is `true` in so many words.
     pub(super) fn is_always_true(&self) -> bool {
-        matches!(&self.0.expr, Expr::Literal(LiteralValue::Boolean(truth)) if *truth.inner())
+        matches!(&self.tree().expr, Expr::Literal(LiteralValue::Boolean(truth)) if *truth.inner())
     }
 
     /// Whether it asks about this variable.
     pub(super) fn names(&self, variable: &str) -> bool {
-        self.0.references().has_variable(variable)
+        self.tree().references().has_variable(variable)
     }
 
     /// Adds what it can read.
     pub(super) fn gather(&self, reads: &mut PolicyInputs) {
-        reads::gather(&self.0, reads);
+        reads::gather(self.tree(), reads);
     }
 
     /// # Errors
@@ -81,9 +84,9 @@ impl Condition {
     /// Why there is no answer; without the values involved.
     pub(super) fn holds(&self, facts: &Facts<'_>) -> Result<bool, String> {
         let scope = facts.scope();
-        let value = Value::resolve_val(&self.0, &scope).map_err(|error| describe(&error))?;
+        let value = self.0.value(facts, &scope)?;
         let truth = value.downcast_ref::<CelBool>();
-        truth.map(|truth| *truth.inner()).ok_or_else(|| not_a("boolean", &value))
+        truth.map(|truth| *truth.inner()).ok_or_else(|| self.0.not_a("boolean", &value, facts))
     }
 }
 
@@ -95,14 +98,14 @@ impl TextExpression {
     ) -> Result<Self, Vec<Problem>> {
         let (expression, found) = parse(source, vocabulary, gathered)?;
         if found.may_be(Type::String) {
-            Ok(Self(expression))
+            Ok(Self(Evaluated::new(expression)))
         } else {
             Err(vec![Problem::whole(format!("`${{…}}` needs a string, and this is {}", found.words()))])
         }
     }
 
     pub(super) fn tree(&self) -> &IdedExpr {
-        &self.0
+        self.0.written()
     }
 
     /// # Errors
@@ -110,9 +113,9 @@ impl TextExpression {
     /// Why there is no text; without the values involved.
     pub(super) fn text(&self, facts: &Facts<'_>) -> Result<String, String> {
         let scope = facts.scope();
-        let value = Value::resolve_val(&self.0, &scope).map_err(|error| describe(&error))?;
+        let value = self.0.value(facts, &scope)?;
         let text = value.downcast_ref::<CelString<'_>>();
-        text.map(|text| text.inner().to_owned()).ok_or_else(|| not_a("string", &value))
+        text.map(|text| text.inner().to_owned()).ok_or_else(|| self.0.not_a("string", &value, facts))
     }
 }
 
@@ -186,34 +189,4 @@ fn operator_meant(message: &str) -> Option<&'static str> {
     ]
     .into_iter()
     .find_map(|(found, help)| message.contains(found).then_some(help))
-}
-
-fn not_a(wanted: &str, value: &CowVal<'_, '_>) -> String {
-    format!("the value is of type {}, not {wanted}", value.get_type().name())
-}
-
-/// What went wrong, in words and types. The values involved stay out: they may be claims.
-fn describe(error: &ExecutionError) -> String {
-    match error {
-        ExecutionError::UndeclaredReference(name) if name.as_str() == "groups" => {
-            "the provider left the groups out of the token".to_owned()
-        }
-        ExecutionError::UndeclaredReference(name) if name.as_str() == "client_ip" => {
-            "`client_ip` is not known for this request".to_owned()
-        }
-        ExecutionError::UndeclaredReference(name) => format!("`{name}` has no value"),
-        ExecutionError::NoSuchKey(_) => "a claim that the expression asks for is missing".to_owned(),
-        ExecutionError::NoSuchOverload(overload) => {
-            let types = overload.argument_types().join(", ");
-            format!("`{}` does not apply to ({types})", check::symbol(overload.function()))
-        }
-        ExecutionError::UnexpectedType { want, .. } => format!("a value is not of type {want}"),
-        ExecutionError::FunctionError { function, message } => format!("`{function}`: {message}"),
-        ExecutionError::IndexOutOfBounds(_) => "a list has no such element".to_owned(),
-        ExecutionError::DivisionByZero(_) | ExecutionError::RemainderByZero(_) => {
-            "division by zero".to_owned()
-        }
-        ExecutionError::Overflow(..) => "a number is too large".to_owned(),
-        _ => "the values do not fit the operation".to_owned(),
-    }
 }

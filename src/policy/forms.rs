@@ -13,7 +13,7 @@ use cel::common::ast::{CallExpr, Expr, LiteralValue, operators};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Whose people an issuer can assert.
+/// Whose people, or programs, an issuer can assert.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issuer {
     pub name: Arc<str>,
@@ -22,13 +22,20 @@ pub struct Issuer {
     pub user_domains: Option<Vec<String>>,
 }
 
-impl From<&IssuerConfig> for Issuer {
-    fn from(config: &IssuerConfig) -> Self {
-        Self {
+impl Issuer {
+    /// The issuer's people and, where it has some, its programs, which are of another realm and may be called anything.
+    pub fn all_of(config: &IssuerConfig) -> impl Iterator<Item = Self> {
+        let people = Self {
             name: Arc::clone(&config.name),
             realm: Arc::clone(&config.realm),
             user_domains: config.user_domains.clone(),
-        }
+        };
+        let programs = config.programs.as_ref().map(|programs| Self {
+            name: Arc::clone(&config.name),
+            realm: Arc::clone(&programs.realm),
+            user_domains: None,
+        });
+        std::iter::once(people).chain(programs)
     }
 }
 

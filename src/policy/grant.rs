@@ -101,6 +101,15 @@ pub enum Outcome {
 }
 
 impl Trace {
+    /// Which rule could not be evaluated, and why, for the admin.
+    pub fn failure(&self) -> Option<String> {
+        let step = self.deciding()?;
+        match &step.outcome {
+            Outcome::Failed(why) => Some(format!("the rule `{}`: {why}", step.rule)),
+            Outcome::Matched | Outcome::NotMatched => None,
+        }
+    }
+
     /// The rule that decided, if one did.
     pub fn deciding(&self) -> Option<&Step> {
         self.steps.last().filter(|step| step.outcome != Outcome::NotMatched)

@@ -2,7 +2,7 @@
 
 use super::error::BadUrl;
 use crate::config::{AuthorizedHost, is_loopback};
-use crate::target::Fragment;
+use crate::target::{Fragment, Region};
 use hyper::body::Bytes;
 use hyper::header::HeaderValue;
 use std::fmt;
@@ -64,23 +64,22 @@ impl fmt::Debug for AuthorizedUrl {
     }
 }
 
-/// Where a minted URL may stand: AWS's own host suffixes and those of `aws.authorized_url_hosts`.
+/// Where a minted URL may stand beside the hosts of AWS's own: `aws.authorized_url_hosts`.
 #[derive(Clone, Debug)]
 pub(super) struct AuthorizedHosts(Vec<AuthorizedHost>);
 
 impl AuthorizedHosts {
     pub(super) fn new(configured: &[AuthorizedHost]) -> Self {
-        let own = [".sagemaker.aws", ".app.aws"];
-        let own = own.map(|host| AuthorizedHost { host: host.to_owned(), port: None });
-        Self(own.into_iter().chain(configured.iter().cloned()).collect())
+        Self(configured.to_vec())
     }
 
-    /// Makes the URL out of what AWS answered. This is the only maker, and it changes no byte of the text.
+    /// Makes the URL out of what AWS answered in a region, whose partition says which hosts are AWS's. This is the only
+    /// maker, and it changes no byte of the text.
     ///
     /// # Errors
     ///
     /// [`BadUrl`] says what is wrong, and shows nothing of the text.
-    pub(super) fn check(&self, text: Zeroizing<String>) -> Result<AuthorizedUrl, BadUrl> {
+    pub(super) fn check(&self, text: Zeroizing<String>, region: &Region) -> Result<AuthorizedUrl, BadUrl> {
         if text.is_empty() {
             return Err(BadUrl::Absent);
         }
@@ -88,9 +87,7 @@ impl AuthorizedHosts {
             return Err(BadUrl::TooLong);
         }
         // Browsers drop tabs and line breaks and read `\` as `/`: such a text would not mean what it says.
-        // No early exit: the compiler then checks many bytes per instruction.
-        let is_legal = |b: u8| b.is_ascii_graphic() & (b != b'\\');
-        if !text.bytes().fold(true, |all_legal, b| all_legal & is_legal(b)) {
+        if !text.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') {
             return Err(BadUrl::IllegalCharacter);
         }
         let (scheme, rest) = text.split_once("://").ok_or(BadUrl::NotHttps)?;
@@ -114,7 +111,9 @@ impl AuthorizedHosts {
         if !written.map_or(authority, |(host, _)| host).eq_ignore_ascii_case(host) {
             return Err(BadUrl::ForeignHost);
         }
-        if !self.0.iter().any(|authorized| authorized.covers(host, url.port())) {
+        let is_aws =
+            url.port().is_none() && region.url_suffixes().iter().any(|suffix| is_below(host, suffix));
+        if !is_aws && !self.0.iter().any(|authorized| authorized.covers(host, url.port())) {
             return Err(BadUrl::ForeignHost);
         }
         // On the machine itself there is no network to read along.
@@ -127,13 +126,15 @@ impl AuthorizedHosts {
 
 impl AuthorizedHost {
     fn covers(&self, host: &str, port: Option<u16>) -> bool {
-        let same_host = if self.host.starts_with('.') {
-            host.strip_suffix(&self.host).is_some_and(|below| !below.is_empty() && !below.ends_with('.'))
-        } else {
-            host == self.host
-        };
-        same_host && port == self.port
+        let is_covered =
+            if self.host.starts_with('.') { is_below(host, &self.host) } else { host == self.host };
+        is_covered && port == self.port
     }
+}
+
+/// `suffix` begins with a dot.
+fn is_below(host: &str, suffix: &str) -> bool {
+    host.strip_suffix(suffix).is_some_and(|below| !below.is_empty() && !below.ends_with('.'))
 }
 
 #[cfg(test)]
@@ -142,11 +143,16 @@ mod tests {
     use proptest::prelude::*;
 
     fn check(text: &str) -> Result<AuthorizedUrl, BadUrl> {
+        check_in("eu-west-1", text)
+    }
+
+    fn check_in(region: &str, text: &str) -> Result<AuthorizedUrl, BadUrl> {
         let local = ["127.0.0.1", "[::1]", "ml.localhost"].map(|host| (host, Some(4010)));
         let configured = [(".example.cn", None)].into_iter().chain(local);
         let configured: Vec<AuthorizedHost> =
             configured.map(|(host, port)| AuthorizedHost { host: host.to_owned(), port }).collect();
-        AuthorizedHosts::new(&configured).check(Zeroizing::new(text.to_owned()))
+        let region = Region::parse(region).unwrap();
+        AuthorizedHosts::new(&configured).check(Zeroizing::new(text.to_owned()), &region)
     }
 
     #[test]
@@ -164,6 +170,32 @@ mod tests {
             "http://ml.localhost:4010/auth",
         ] {
             assert_eq!(*check(text).expect(text).into_api_answer(), text);
+        }
+    }
+
+    /// In every other partition the host is as foreign as anybody's.
+    #[test]
+    fn each_partition_has_hosts_of_its_own() {
+        const CHINA: [&str; 2] = ["cn-north-1", "cn-northwest-1"];
+        const WITH_AWS: [&str; 4] = ["eu-west-1", "us-east-1", "us-gov-west-1", "us-gov-east-1"];
+        const UNKNOWN: [&str; 5] =
+            ["us-iso-east-1", "us-isob-east-1", "us-isof-south-1", "eu-isoe-west-1", "eusc-de-east-1"];
+        for (host, known) in [
+            ("d-abc.studio.eu-west-1.sagemaker.aws", &WITH_AWS[..]),
+            ("nb.notebook.us-gov-west-1.sagemaker.aws", &WITH_AWS),
+            ("mlflow.sagemaker.us-gov-west-1.app.aws", &WITH_AWS),
+            ("d-abc.studio.cn-north-1.sagemaker.com.cn", &CHINA),
+            ("nb.notebook.cn-northwest-1.sagemaker.com.cn", &CHINA),
+            ("sagemaker.com.cn", &[]),
+            ("evilsagemaker.com.cn", &[]),
+            ("d-abc.studio.cn-north-1.sagemaker.com.cn.evil.example", &[]),
+            ("d-abc.studio.cn-north-1.sagemaker.com.cn:8443", &[]),
+        ] {
+            for region in CHINA.into_iter().chain(WITH_AWS).chain(UNKNOWN) {
+                let checked = check_in(region, &format!("https://{host}/auth?token=abc"));
+                let expected = if known.contains(&region) { None } else { Some(BadUrl::ForeignHost) };
+                assert_eq!(checked.err(), expected, "{host} in {region}");
+            }
         }
     }
 

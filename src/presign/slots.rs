@@ -1,12 +1,17 @@
 //! Take-once slots: URLs minted ahead, each waiting for the one request that will use it.
 //!
 //! The map owns its URLs and gives them away by value, so that nothing can be handed out twice is plain from the types.
+//!
+//! A slot is of one session, and each request's session is asked for at the shared state before anything else. So a URL dies
+//! with its session, by whatever and at whichever replica that was ended: nobody can ask for it any more, and it is wiped
+//! when its time is over.
 
 use super::authorized_url::AuthorizedUrl;
 use super::presigned::{MintFacts, Presigned};
 use crate::clock::Clock;
 use crate::metrics::series::Slots as Counted;
 use crate::policy::grant::Grant;
+use crate::sessions::SessionId;
 use crate::target::{EXPIRES_IN_SECONDS, Mint, Target};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -20,6 +25,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// For whom, and with which input. Everything that changes the answer stands in it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct SlotKey {
+    session: SessionId,
+    /// The provider may know a session's person by another name since.
     realm: Arc<str>,
     user: String,
     mint: Mint,
@@ -76,9 +83,10 @@ pub(super) fn life(target: &Target) -> Option<Duration> {
 }
 
 impl SlotKey {
-    pub(super) fn of(grant: &Grant) -> Self {
-        let person = grant.principal();
-        Self { realm: Arc::clone(&person.realm), user: person.user.clone(), mint: grant.mint().clone() }
+    pub(super) fn of(grant: &Grant, session: &SessionId) -> Self {
+        let (session, person) = (session.clone(), grant.principal());
+        let (realm, user) = (Arc::clone(&person.realm), person.user.clone());
+        Self { session, realm, user, mint: grant.mint().clone() }
     }
 }
 
@@ -127,14 +135,14 @@ impl Slots {
         Some(Filling { slots: Arc::clone(self), key, number, life, since: Instant::now(), since_by_clock })
     }
 
-    /// Drops every slot of a person, filled or being filled.
-    pub(super) fn forget(&self, realm: &str, user: &str) {
+    /// Drops every slot of a session, filled or being filled.
+    pub(super) fn forget(&self, session: &SessionId) {
         self.lock().slots.retain(|key, slot| {
-            let is_theirs = *key.realm == *realm && key.user == user;
-            if is_theirs && matches!(slot, Slot::Filled(_)) {
+            let is_of_it = key.session == *session;
+            if is_of_it && matches!(slot, Slot::Filled(_)) {
                 self.counted.forgotten.inc();
             }
-            !is_theirs
+            !is_of_it
         });
     }
 

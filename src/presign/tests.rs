@@ -9,6 +9,8 @@ mod inputs;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod sessions;
+mod states;
+mod trouble;
 
 use super::error::{BadUrl, PresignError};
 use super::{Presigned, Presigner};
@@ -19,6 +21,7 @@ use crate::clock::{Clock, UnixSeconds};
 use crate::config::AwsConfig;
 use crate::http_client::HttpClient;
 use crate::policy::grant::Grant;
+use crate::sessions::SessionId;
 use crate::target::{EXPIRES_IN_SECONDS, Kind, Mint, Region, RoleArn, SESSION_EXPIRATION_SECONDS, Target};
 use aws_fake::{AwsFake, Call, Reply};
 use std::sync::Arc;
@@ -100,12 +103,12 @@ impl Stage {
     }
 
     async fn presign(&self, grant: &Grant) -> Result<Presigned, PresignError> {
-        self.presigner.presign(grant, far_off()).await
+        self.presigner.presign(grant, Some(&session(grant)), far_off()).await
     }
 
     /// Waits until the one slot has been filled.
     async fn prewarmed(&self, grant: &Grant) {
-        self.presigner.prewarm(grant.clone());
+        self.presigner.prewarm(grant.clone(), session(grant));
         for _ in 0..200 {
             if self.presigner.slots.filled() == 1 {
                 return;
@@ -136,6 +139,12 @@ fn mint(target: Target) -> Mint {
 
 fn with_role(target: Target) -> Mint {
     Mint { role_arn: Some(RoleArn::parse(ROLE).unwrap()), ..mint(target) }
+}
+
+/// The one session of a grant's person.
+fn session(grant: &Grant) -> SessionId {
+    let person = grant.principal();
+    SessionId::for_tests(&format!("{} {}", person.realm, person.user))
 }
 
 fn ada() -> Grant {

@@ -1,6 +1,6 @@
 //! This gateway as an OAuth client: what it asks of the token endpoint and of `UserInfo`, and how it says who it is.
 
-use super::error::SignInError;
+use super::error::ProviderError;
 use super::token_answer::Tokens;
 use super::user_info::UserInfo;
 use crate::clock::Clock;
@@ -66,7 +66,7 @@ impl Client {
         code: &str,
         redirect_uri: &Url,
         verifier: &str,
-    ) -> Result<(String, Tokens), SignInError> {
+    ) -> Result<(String, Tokens), ProviderError> {
         let form = [
             ("grant_type", "authorization_code"),
             ("code", code),
@@ -74,7 +74,7 @@ impl Client {
             ("code_verifier", verifier),
         ];
         let mut tokens = self.grant(provider, issuer, &form).await?;
-        let id_token = tokens.id_token.take().ok_or(SignInError::malformed("its `id_token` is missing"))?;
+        let id_token = tokens.id_token.take().ok_or(ProviderError::malformed("its `id_token` is missing"))?;
         Ok((id_token, tokens))
     }
 
@@ -84,7 +84,7 @@ impl Client {
         provider: &Provider,
         issuer: &str,
         refresh_token: &str,
-    ) -> Result<Tokens, SignInError> {
+    ) -> Result<Tokens, ProviderError> {
         let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token)];
         self.grant(provider, issuer, &form).await
     }
@@ -94,7 +94,7 @@ impl Client {
         provider: &Provider,
         issuer: &str,
         pairs: &[(&str, &str)],
-    ) -> Result<Tokens, SignInError> {
+    ) -> Result<Tokens, ProviderError> {
         // The serializer cannot cross threads, so it ends before the first wait.
         let (authorization, form) = {
             let mut form = form_urlencoded::Serializer::new(String::new());
@@ -110,7 +110,7 @@ impl Client {
         &self,
         endpoint: &Url,
         access_token: &str,
-    ) -> Result<UserInfo, SignInError> {
+    ) -> Result<UserInfo, ProviderError> {
         let authorization = Secret::new(format!("Bearer {access_token}"));
         UserInfo::of(&self.http.get_authorized(endpoint, &authorization).await?)
     }
@@ -121,7 +121,7 @@ impl Client {
         form: &mut form_urlencoded::Serializer<'_, String>,
         provider: &Provider,
         issuer: &str,
-    ) -> Result<Option<Secret>, SignInError> {
+    ) -> Result<Option<Secret>, ProviderError> {
         let takes = |method: &str| provider.token_endpoint_auth_methods.iter().any(|taken| taken == method);
         match &self.authentication {
             Authentication::Secret(secret) if takes("client_secret_basic") => {
@@ -132,7 +132,7 @@ impl Client {
                 form.append_pair("client_secret", secret);
                 Ok(None)
             }
-            Authentication::Secret(_) => Err(SignInError::NoClientAuthentication),
+            Authentication::Secret(_) => Err(ProviderError::NoClientAuthentication),
             Authentication::PrivateKey { algorithm, key } => {
                 form.append_pair("client_id", &self.id);
                 form.append_pair("client_assertion_type", ASSERTION_TYPE);
@@ -149,7 +149,7 @@ impl Client {
         algorithm: Algorithm,
         key: &EncodingKey,
         issuer: &str,
-    ) -> Result<String, SignInError> {
+    ) -> Result<String, ProviderError> {
         let now = self.clock.now();
         let claims = Assertion {
             iss: &self.id,
@@ -160,7 +160,7 @@ impl Client {
             exp: now.plus(ASSERTION_LIFETIME).0,
         };
         jsonwebtoken::encode(&Header::new(algorithm), &claims, key)
-            .map_err(|_| SignInError::UnusableClientKey)
+            .map_err(|_| ProviderError::UnusableClientKey)
     }
 }
 

@@ -1,28 +1,15 @@
-//! Why a sign-in failed.
+//! Why an identity provider does not say who somebody is.
 
 use crate::http_client::HttpError;
 use crate::http_client::document::FetchError;
-use crate::sessions::SessionError;
 use crate::tokens::error::TokenError;
 use std::fmt;
 
-/// Why a sign-in failed. Carries no token, code or state.
+/// What went wrong between this gateway and the identity provider. Carries no token, code or state.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum SignInError {
-    /// The callback's query has a parameter twice, contradicts itself, or has neither `code` nor `error`.
-    MalformedCallback,
-    /// The callback's `iss` is not our issuer's, or is missing though the provider promises it (RFC 9207).
-    WrongIssuer,
-    /// The provider ended the sign-in: its error code, such as `access_denied`.
-    Refused {
-        error: String,
-        /// Its own words, for operators.
-        description: Option<String>,
-    },
+pub enum ProviderError {
     /// The provider's metadata cannot be had.
-    Provider(FetchError),
-    /// The provider's authorization endpoint cannot stand in a header.
-    UnusableEndpoint,
+    Metadata(FetchError),
     /// The provider takes none of the ways in which we can authenticate.
     NoClientAuthentication,
     /// The client's key does not sign.
@@ -30,11 +17,7 @@ pub enum SignInError {
     /// The token endpoint or `UserInfo` did not answer.
     Unreachable(HttpError),
     /// The token endpoint or `UserInfo` is out of order or overloaded: the status.
-    ProviderFailed {
-        status: u16,
-    },
-    /// Too many sign-ins wait for the provider already.
-    Crowded,
+    ProviderFailed { status: u16 },
     /// The token endpoint answered with an error: its code (RFC 6749, section 5.2).
     TokenRefused {
         error: String,
@@ -42,10 +25,7 @@ pub enum SignInError {
         description: Option<String>,
     },
     /// The token endpoint answered by another status than 200 and without an error code.
-    TokenStatus {
-        status: u16,
-        content_type: Option<String>,
-    },
+    TokenStatus { status: u16, content_type: Option<String> },
     /// The token endpoint's answer holds no tokens that can be used: what is wrong with it.
     MalformedTokens(String),
     /// `UserInfo` is needed, and the token endpoint gave no access token to ask it with.
@@ -57,18 +37,14 @@ pub enum SignInError {
     /// `at_hash` of the ID token is another access token's.
     WrongAccessToken,
     /// `UserInfo` did not answer with claims.
-    UserInfo {
-        status: u16,
-        content_type: Option<String>,
-    },
+    UserInfo { status: u16, content_type: Option<String> },
     /// A signed answer of `UserInfo` fails a check, or one that stands for an ID token does not name a person of the issuer.
     UserInfoToken(TokenError),
     /// `UserInfo` names no `sub`, or another one than was asked about (OpenID Connect Core 1.0, section 5.3.2).
     UserInfoSubject,
-    Session(SessionError),
 }
 
-impl SignInError {
+impl ProviderError {
     pub(super) fn malformed(what: impl Into<String>) -> Self {
         Self::MalformedTokens(what.into())
     }
@@ -76,14 +52,7 @@ impl SignInError {
     /// The stable word for programs, logs and metrics.
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::MalformedCallback => "malformed-callback",
-            Self::WrongIssuer => "wrong-answering-issuer",
-            Self::Refused { .. } if self.is_unavailable() => "provider-unavailable",
-            Self::Refused { .. } => "sign-in-refused",
-            Self::Provider(_) | Self::Unreachable(_) | Self::Crowded | Self::ProviderFailed { .. } => {
-                "provider-unavailable"
-            }
-            Self::UnusableEndpoint => "unusable-endpoint",
+            Self::Metadata(_) | Self::Unreachable(_) | Self::ProviderFailed { .. } => "provider-unavailable",
             Self::NoClientAuthentication => "no-client-authentication",
             Self::UnusableClientKey => "unusable-client-key",
             Self::TokenRefused { .. } | Self::TokenStatus { .. } => "token-refused",
@@ -94,15 +63,13 @@ impl SignInError {
             Self::WrongAccessToken => "wrong-access-token",
             Self::UserInfoSubject => "wrong-subject",
             Self::UserInfo { .. } => "user-info-refused",
-            Self::Session(SessionError::TooBig { .. }) => "session-too-big",
         }
     }
 
     /// The provider is out of reach: to be answered 503, and worth another try.
     pub fn is_unavailable(&self) -> bool {
         match self {
-            Self::Provider(_) | Self::Unreachable(_) | Self::Crowded | Self::ProviderFailed { .. } => true,
-            Self::Refused { error, .. } => error == "temporarily_unavailable",
+            Self::Metadata(_) | Self::Unreachable(_) | Self::ProviderFailed { .. } => true,
             Self::Token(error) | Self::UserInfoToken(error) => error.is_unavailable(),
             _ => false,
         }
@@ -112,8 +79,8 @@ impl SignInError {
     pub(crate) fn is_outage(&self) -> bool {
         match self {
             Self::Unreachable(error) => error.is_outage(),
-            Self::ProviderFailed { .. } | Self::Crowded => true,
-            Self::Provider(error)
+            Self::ProviderFailed { .. } => true,
+            Self::Metadata(error)
             | Self::Token(TokenError::KeysUnavailable(error))
             | Self::UserInfoToken(TokenError::KeysUnavailable(error)) => error.is_outage(),
             _ => false,
@@ -127,7 +94,7 @@ impl SignInError {
                 error.as_str(),
                 "invalid_client" | "unauthorized_client" | "unsupported_grant_type" | "invalid_scope"
             ),
-            Self::NoClientAuthentication | Self::UnusableClientKey | Self::Provider(_) => true,
+            Self::NoClientAuthentication | Self::UnusableClientKey | Self::Metadata(_) => true,
             Self::Token(error) | Self::UserInfoToken(error) => {
                 // One replica's clock that is behind must not end everybody's sessions at once.
                 error.is_unavailable() || error.is_from_the_future()
@@ -150,25 +117,15 @@ pub(crate) fn error_code(text: &str) -> String {
     if registered_form { text.to_owned() } else { "other".to_owned() }
 }
 
-impl fmt::Display for SignInError {
+impl fmt::Display for ProviderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::MalformedCallback => {
-                f.write_str("the callback's parameters are missing, repeated or contradictory")
-            }
-            Self::WrongIssuer => f.write_str("the callback does not come from the configured issuer"),
-            Self::Refused { error, description } => {
-                write!(f, "the provider refused the sign-in: {error}")?;
-                write_description(f, description.as_deref())
-            }
-            Self::Provider(error) => write!(f, "the provider's metadata cannot be had: {error}"),
-            Self::UnusableEndpoint => f.write_str("the provider's authorization endpoint is not a plain URL"),
+            Self::Metadata(error) => write!(f, "the provider's metadata cannot be had: {error}"),
             Self::NoClientAuthentication => f.write_str(
                 "the provider's token endpoint takes neither client_secret_basic nor client_secret_post",
             ),
             Self::UnusableClientKey => f.write_str("the client's private key does not sign"),
             Self::Unreachable(error) => error.fmt(f),
-            Self::Crowded => f.write_str("too many sign-ins wait for the provider"),
             Self::ProviderFailed { status } => write!(f, "the provider answered {status}"),
             Self::TokenRefused { error, description } => {
                 write!(f, "the token endpoint refused: {error}")?;
@@ -186,45 +143,40 @@ impl fmt::Display for SignInError {
             Self::NothingSaid(want) => {
                 write!(f, "the token endpoint gave no id_token, and UserInfo cannot be asked instead: {want}")
             }
-            Self::Token(error) => write!(f, "the ID token is refused: {error}"),
+            Self::Token(error) => write!(f, "the ID token is refused: {}", error.internal()),
             Self::WrongAccessToken => f.write_str("the ID token belongs to another access token"),
             Self::UserInfo { status, content_type } => {
                 let kind = content_type.as_deref().unwrap_or("none");
                 write!(f, "the UserInfo endpoint answered {status} without claims (content type: {kind})")
             }
-            Self::UserInfoToken(error) => write!(f, "the UserInfo endpoint's answer is refused: {error}"),
+            Self::UserInfoToken(error) => {
+                write!(f, "the UserInfo endpoint's answer is refused: {}", error.internal())
+            }
             Self::UserInfoSubject => f.write_str("the UserInfo endpoint's `sub` is missing or another one"),
-            Self::Session(error) => error.fmt(f),
         }
     }
 }
 
-fn write_description(f: &mut fmt::Formatter<'_>, description: Option<&str>) -> fmt::Result {
+pub(crate) fn write_description(f: &mut fmt::Formatter<'_>, description: Option<&str>) -> fmt::Result {
     description.map_or(Ok(()), |description| write!(f, " ({description:?})"))
 }
 
-impl std::error::Error for SignInError {}
+impl std::error::Error for ProviderError {}
 
-impl From<FetchError> for SignInError {
+impl From<FetchError> for ProviderError {
     fn from(error: FetchError) -> Self {
-        Self::Provider(error)
+        Self::Metadata(error)
     }
 }
 
-impl From<HttpError> for SignInError {
+impl From<HttpError> for ProviderError {
     fn from(error: HttpError) -> Self {
         Self::Unreachable(error)
     }
 }
 
-impl From<TokenError> for SignInError {
+impl From<TokenError> for ProviderError {
     fn from(error: TokenError) -> Self {
         Self::Token(error)
-    }
-}
-
-impl From<SessionError> for SignInError {
-    fn from(error: SessionError) -> Self {
-        Self::Session(error)
     }
 }

@@ -29,7 +29,9 @@ impl Names {
     pub fn are_all_in(&self, claims: &Map<String, Value>) -> bool {
         match self {
             Self::All => false,
-            Self::Only(names) => names.iter().all(|name| claims.contains_key(name)),
+            Self::Only(names) => {
+                names.iter().all(|name| claims.get(name).is_some_and(|value| !value.is_null()))
+            }
         }
     }
 

@@ -1,15 +1,20 @@
 //! A person, after every check of the token that named them.
 
-use crate::config::{ClaimPaths, IssuerConfig};
-use crate::tokens::error::MappingError;
+mod groups;
+
+pub use groups::{Groups, Unbound};
+
+use crate::config::{ClaimPath, ClaimPaths, IssuerConfig, Programs};
+use crate::tokens::claim::{Found, find, stated, value};
+use crate::tokens::mapping_error::{Fault, MappingError};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 
-/// An authenticated person. A person *is* ([`realm`](Self::realm), [`user`](Self::user)): the same two mean the same
+/// An authenticated person or program. One *is* ([`realm`](Self::realm), [`user`](Self::user)): the same two mean the same
 /// human, whether a session, a bearer token or a signed header named them.
 #[derive(Clone, Debug)]
 pub struct Principal {
-    /// The realm of the issuer: `realm:` in the config, by default the issuer's key there.
+    /// The realm of the issuer: `realm:` in the config, by default the issuer's key there; or that of its programs.
     pub realm: Arc<str>,
     /// The mapped user claim, checked and folded: an e-mail address or another stable name.
     pub user: String,
@@ -27,16 +32,6 @@ pub struct Principal {
     pub claims: Arc<Map<String, Value>>,
 }
 
-/// The groups an issuer asserts. "None" and "left out" differ: a rule that asks for groups which the provider left out
-/// must fail, not see an empty list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Groups {
-    /// The groups in the token; empty where the claim is absent or an empty list.
-    Known(Arc<[Arc<str>]>),
-    /// The provider left them out because there are too many (Entra ID's `_claim_names`, `hasgroups`).
-    LeftOut,
-}
-
 /// What verified claims leave out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lack {
@@ -49,17 +44,18 @@ pub(crate) enum Lack {
 /// The longest `user`, in bytes.
 const LONGEST_USER: usize = 255;
 const LONGEST_NAME: usize = 256;
-const MOST_GROUPS: usize = 1000;
-const LONGEST_GROUP: usize = 256;
 
 /// Maps claims as the config says, whether verified or, for `explain` and the policy tests, straight from a file.
 ///
-/// Claim paths walk objects only: the path `a.b` is the member `b` of the object `a`, never a member named `a.b`. The user
-/// is a string of 1 to 255 bytes without white space and control characters. Where it is an e-mail address it has exactly one
-/// `@`, is printable ASCII, is folded to lower case, stands in one of the issuer's `user_domains`, and the claim
-/// `email_verified` beside it is the boolean `true`, which speaks of the claim `email` (OpenID Connect Core 1.0, section 5.1):
-/// the user is that claim, or says the same. With `insecure_unmarked_email` that mark may be absent, or the string
-/// `"true"` that Cognito sends; nothing else passes. Groups are strings of 1 to 256 bytes, at most 1000, or one string.
+/// A claim is found by its [`ClaimPath`]. The user is the first of the configured claims that is there: a string of 1 to 255
+/// bytes without white space and control characters. Where it is an e-mail address it has exactly one `@`, is printable
+/// ASCII, is folded to lower case, stands in one of the issuer's `user_domains`, and the claim `email_verified` beside it is
+/// the boolean `true`, which speaks of the claim `email` (OpenID Connect Core 1.0, section 5.1): the user is that claim, or
+/// says the same. Behind an Application Load Balancer the string `"true"` counts, too: Amazon Cognito's `UserInfo` says it
+/// so. With `insecure_unmarked_email` that mark may be absent or that string; nothing else passes.
+///
+/// Groups that are absent or not of the configured form are [`Groups::Unbound`], which is no error: rules that do not ask
+/// for them decide all the same.
 ///
 /// # Errors
 ///
@@ -73,58 +69,112 @@ pub fn principal_from_claims(
 
 pub(crate) fn map(config: &IssuerConfig, claims: Arc<Map<String, Value>>) -> Result<Principal, MappingError> {
     let subject = claims.get("sub").and_then(Value::as_str);
-    let subject = subject.filter(|subject| is_plain(subject)).ok_or(MappingError::SubjectInvalid)?;
+    let subject = subject.filter(|subject| is_plain(subject));
+    let subject = subject.ok_or_else(|| MappingError::at(Fault::SubjectInvalid, &"sub".into(), &claims))?;
+    let (realm, user, groups) = match program(config, &claims)? {
+        Some(programs) => (&programs.realm, program_name(&programs.user, &claims)?, &programs.groups),
+        None => (&config.realm, user(config, &claims)?, &config.claims.groups),
+    };
     Ok(Principal {
-        realm: Arc::clone(&config.realm),
-        user: user(config, &claims)?,
+        realm: Arc::clone(realm),
+        user,
         issuer: Arc::clone(&config.name),
         subject: subject.to_owned(),
         name: name(&claims, &config.claims.name),
-        groups: groups(&claims, &config.claims.groups)?,
+        groups: groups::groups(&claims, groups),
         groups_total: None,
         claims,
     })
 }
 
-fn user(config: &IssuerConfig, claims: &Map<String, Value>) -> Result<String, MappingError> {
-    let (holder, value) = find(claims, &config.claims.user).ok_or(MappingError::UserMissing)?;
-    let user = value.as_str().filter(|user| is_plain(user) && !user.contains(char::is_whitespace));
-    let user = user.ok_or(MappingError::UserInvalid)?;
-    match &config.user_domains {
-        None => Ok(user.to_owned()),
-        Some(domains) => email(user, domains, mark(holder, user), config.unmarked_email),
+/// How the programs of the issuer are described, where the claims are a program's.
+fn program<'i>(
+    config: &'i IssuerConfig,
+    claims: &Map<String, Value>,
+) -> Result<Option<&'i Programs>, MappingError> {
+    let Some(programs) = &config.programs else { return Ok(None) };
+    let is_program = match (find(claims, &programs.claim), &programs.value) {
+        (Found::Absent, _) => false,
+        (Found::Value { .. }, None) => true,
+        (Found::Value { value: Value::String(stated), .. }, Some(value)) => stated == value,
+        // Nobody can tell a person from a program by it.
+        _ => return Err(MappingError::at(Fault::ProgramUnclear, &programs.claim, claims)),
+    };
+    Ok(is_program.then_some(programs))
+}
+
+fn program_name(path: &ClaimPath, claims: &Map<String, Value>) -> Result<String, MappingError> {
+    match find(claims, path) {
+        Found::Value { value, .. } => plain_user(path, value, claims).map(str::to_owned),
+        Found::Absent => Err(MappingError::at(Fault::UserMissing, path, claims)),
+        Found::Blocked { .. } => Err(MappingError::at(Fault::UserInvalid, path, claims)),
     }
+}
+
+fn user(config: &IssuerConfig, claims: &Map<String, Value>) -> Result<String, MappingError> {
+    for path in &config.claims.user {
+        match find(claims, path) {
+            Found::Value { holder, value } => {
+                let user = plain_user(path, value, claims)?;
+                return match &config.user_domains {
+                    None => Ok(user.to_owned()),
+                    Some(domains) => email(config, user, domains, mark(config, holder, user))
+                        .map_err(|fault| MappingError::at(fault, path, claims)),
+                };
+            }
+            Found::Absent => {}
+            Found::Blocked { .. } => return Err(MappingError::at(Fault::UserInvalid, path, claims)),
+        }
+    }
+    Err(MappingError::missing(&config.claims.user))
+}
+
+fn plain_user<'c>(
+    path: &ClaimPath,
+    value: &'c Value,
+    claims: &Map<String, Value>,
+) -> Result<&'c str, MappingError> {
+    let user = value.as_str().filter(|user| is_plain(user) && !user.contains(char::is_whitespace));
+    user.ok_or_else(|| MappingError::at(Fault::UserInvalid, path, claims))
 }
 
 /// What is said of this address. Who may choose a login name freely can have another address of theirs verified.
-fn mark<'c>(holder: &'c Map<String, Value>, address: &str) -> Option<&'c Value> {
-    let marked = holder.get("email").and_then(Value::as_str);
+fn mark<'c>(config: &IssuerConfig, holder: &'c Map<String, Value>, address: &str) -> Option<&'c Value> {
+    let marked = stated(holder, "email").and_then(Value::as_str);
     let is_same = marked.is_some_and(|marked| marked.eq_ignore_ascii_case(address));
+    let denies = |mark: &Value| *mark == false || (takes_text_marks(config) && mark == "false");
     // An issuer that denies it of whichever address does not vouch for this one.
-    holder.get("email_verified").filter(|mark| is_same || **mark == false)
+    stated(holder, "email_verified").filter(|mark| is_same || denies(mark))
+}
+
+/// The load balancer hands on what the provider's `UserInfo` says, and Amazon Cognito says `"true"` and `"false"`.
+/// <https://docs.aws.amazon.com/cognito/latest/developerguide/userinfo-endpoint.html>
+fn takes_text_marks(config: &IssuerConfig) -> bool {
+    config.signed_header.as_ref().is_some_and(|header| header.aws_alb.is_some())
 }
 
 fn email(
+    config: &IssuerConfig,
     address: &str,
     domains: &[String],
     mark: Option<&Value>,
-    unmarked: bool,
-) -> Result<String, MappingError> {
+) -> Result<String, Fault> {
     if !address.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(MappingError::EmailInvalid);
+        return Err(Fault::EmailInvalid);
     }
     let folded = address.to_ascii_lowercase();
-    let (local_part, domain) = folded.split_once('@').ok_or(MappingError::EmailInvalid)?;
+    let (local_part, domain) = folded.split_once('@').ok_or(Fault::EmailInvalid)?;
     if local_part.is_empty() || domain.is_empty() || domain.contains('@') {
-        return Err(MappingError::EmailInvalid);
+        return Err(Fault::EmailInvalid);
     }
     match mark {
         Some(Value::Bool(true)) => {}
-        None if unmarked => {}
-        Some(Value::String(mark)) if unmarked && mark == "true" => {}
-        _ => return Err(MappingError::EmailUnverified),
+        None if config.unmarked_email => {}
+        Some(Value::String(mark))
+            if mark == "true" && (config.unmarked_email || takes_text_marks(config)) => {}
+        _ => return Err(Fault::EmailUnverified),
     }
-    if is_of(&folded, domains) { Ok(folded) } else { Err(MappingError::EmailDomain) }
+    if is_of(&folded, domains) { Ok(folded) } else { Err(Fault::EmailDomain) }
 }
 
 /// Whether the address, in lower case, stands in one of the domains.
@@ -132,51 +182,24 @@ pub(crate) fn is_of(address: &str, domains: &[String]) -> bool {
     address.split_once('@').is_some_and(|(_, domain)| domains.iter().any(|ours| ours == domain))
 }
 
-fn name(claims: &Map<String, Value>, path: &[String]) -> Option<String> {
-    let (_, value) = find(claims, path)?;
-    let name = value.as_str()?;
+fn name(claims: &Map<String, Value>, path: &ClaimPath) -> Option<String> {
+    let name = value(claims, path)?.as_str()?;
     let shown = !name.is_empty() && name.len() <= LONGEST_NAME && !name.contains(char::is_control);
     shown.then(|| name.to_owned())
-}
-
-fn groups(claims: &Map<String, Value>, path: &[String]) -> Result<Groups, MappingError> {
-    if path.first().is_some_and(|claim| left_out(claims, claim)) {
-        return Ok(Groups::LeftOut);
-    }
-    let group = |value: &Value| {
-        value
-            .as_str()
-            .filter(|group| (1..=LONGEST_GROUP).contains(&group.len()))
-            .map(Arc::from)
-            .ok_or(MappingError::GroupsInvalid)
-    };
-    let known: Vec<Arc<str>> = match find(claims, path) {
-        None => Vec::new(),
-        Some((_, value @ Value::String(_))) => vec![group(value)?],
-        Some((_, Value::Array(values))) if values.len() <= MOST_GROUPS => {
-            values.iter().map(group).collect::<Result<_, _>>()?
-        }
-        Some(_) => return Err(MappingError::GroupsInvalid),
-    };
-    Ok(Groups::Known(known.into()))
-}
-
-/// The ways in which a provider says that there are too many groups to send: distributed claims (OpenID Connect Core 1.0,
-/// section 5.6.2), and Entra ID's `hasgroups` and `groups:src1`.
-fn left_out(claims: &Map<String, Value>, claim: &str) -> bool {
-    let distributed = claims.get("_claim_names").is_some_and(|names| names.get(claim).is_some());
-    let flagged = claims.get("hasgroups").is_some_and(|flag| flag == true || flag == "true");
-    let sources = |name: &String| name.strip_prefix(claim).is_some_and(|rest| rest.starts_with(":src"));
-    distributed || flagged || claims.keys().any(sources)
 }
 
 /// What the claims leave out of what [`map`] reads.
 pub(crate) fn lack(config: &IssuerConfig, claims: &Map<String, Value>) -> Lack {
     let ClaimPaths { user, groups, name } = &config.claims;
     let unmarked = config.user_domains.is_none() || config.unmarked_email;
-    let is_marked = |holder, user: &Value| user.as_str().is_some_and(|user| mark(holder, user).is_some());
-    let names_user = find(claims, user).is_some_and(|(holder, user)| unmarked || is_marked(holder, user));
-    if !names_user || !states(claims, groups) {
+    let is_marked =
+        |holder, user: &Value| user.as_str().is_some_and(|user| mark(config, holder, user).is_some());
+    // The first path decides who it is, so a later one is no reason not to ask.
+    let names_user = match user.first().map(|path| find(claims, path)) {
+        Some(Found::Value { holder, value }) => unmarked || is_marked(holder, value),
+        _ => false,
+    };
+    if !names_user || !states(claims, &groups.path) {
         Lack::UserOrGroups
     } else if !states(claims, name) {
         Lack::Name
@@ -186,55 +209,10 @@ pub(crate) fn lack(config: &IssuerConfig, claims: &Map<String, Value>) -> Lack {
 }
 
 /// Whether the claims say anything at `path`.
-pub(crate) fn states(claims: &Map<String, Value>, path: &[String]) -> bool {
-    find(claims, path).is_some()
-}
-
-/// The value at the end of a path, and the object it stands in.
-fn find<'c>(claims: &'c Map<String, Value>, path: &[String]) -> Option<(&'c Map<String, Value>, &'c Value)> {
-    let (last, above) = path.split_last()?;
-    let holder = above.iter().try_fold(claims, |object, name| object.get(name)?.as_object())?;
-    Some((holder, holder.get(last)?))
+pub(crate) fn states(claims: &Map<String, Value>, path: &ClaimPath) -> bool {
+    value(claims, path).is_some()
 }
 
 fn is_plain(text: &str) -> bool {
     (1..=LONGEST_USER).contains(&text.len()) && !text.contains(char::is_control)
-}
-
-/// The error with the claim's path, its value and the key that asks for it. For claims that an admin wrote into a file:
-/// those of a real token are shown to nobody.
-pub fn mapping_error_with_claim(
-    error: MappingError,
-    config: &IssuerConfig,
-    claims: &Map<String, Value>,
-) -> String {
-    let ClaimPaths { user, groups, .. } = &config.claims;
-    let (path, key) = match error {
-        MappingError::SubjectInvalid => (vec!["sub".to_owned()], None),
-        MappingError::UserMissing | MappingError::UserInvalid | MappingError::EmailInvalid => {
-            (user.clone(), Some("claims.user"))
-        }
-        MappingError::EmailUnverified => {
-            let (last, above) = user.split_last().map_or(("", &[][..]), |(last, above)| (last, above));
-            // Where it is said of another address, that one is shown.
-            let holds = |name: &str| find(claims, &[above, &[name.to_owned()]].concat()).is_some();
-            let is_anothers = last != "email" && holds("email") && holds("email_verified");
-            let shown = if is_anothers { "email" } else { "email_verified" };
-            ([above, &[shown.to_owned()]].concat(), None)
-        }
-        MappingError::EmailDomain => (user.clone(), Some("user_domains")),
-        MappingError::GroupsInvalid => (groups.clone(), Some("claims.groups")),
-    };
-    let value = match find(claims, &path) {
-        Some((_, value)) => format!("is {}", shortened(&value.to_string())),
-        None => "is not there".to_owned(),
-    };
-    let key = key.map(|key| format!(" (`issuers.{}.{key}`)", config.name)).unwrap_or_default();
-    format!("{error}: the claim `{}` {value}{key}", path.join("."))
-}
-
-fn shortened(text: &str) -> String {
-    const LONGEST: usize = 120;
-    let start: String = text.chars().take(LONGEST).collect();
-    if start.len() < text.len() { format!("{start}…") } else { start }
 }

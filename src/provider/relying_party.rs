@@ -1,7 +1,7 @@
 //! This gateway as the relying party of an OpenID provider: what it is told of a person, at the sign-in and after it.
 
 use super::client::Client;
-use super::error::SignInError;
+use super::error::ProviderError;
 use super::token_answer::Tokens;
 use super::user_info::UserInfo;
 use crate::clock::Clock;
@@ -14,6 +14,7 @@ use crate::provider::principal::{self, Lack, Principal};
 use crate::tokens::claims::{Claims, Expected};
 use crate::tokens::error::TokenError;
 use crate::tokens::jws::UnverifiedToken;
+use crate::tokens::mapping_error::{Fault, MappingError};
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use url::Url;
@@ -64,7 +65,7 @@ impl RelyingParty {
         code: &str,
         redirect_uri: &Url,
         verifier: &str,
-    ) -> Result<(String, Tokens), SignInError> {
+    ) -> Result<(String, Tokens), ProviderError> {
         self.client.exchange(provider, &self.issuer.config().issuer, code, redirect_uri, verifier).await
     }
 
@@ -74,18 +75,18 @@ impl RelyingParty {
     /// # Errors
     ///
     /// What else the provider answered, or why it did not.
-    pub async fn try_client(&self, redirect_uri: &Url) -> Result<(), SignInError> {
+    pub async fn try_client(&self, redirect_uri: &Url) -> Result<(), ProviderError> {
         const NO_CODE: &str = "a-code-that-nobody-issued";
         const NO_VERIFIER: &str = "a-verifier-of-forty-three-characters-or-more";
         let provider = self.issuer.provider().await?;
         match self.exchange(&provider, NO_CODE, redirect_uri, NO_VERIFIER).await {
-            Err(SignInError::TokenRefused { error, .. }) if error == "invalid_grant" => Ok(()),
+            Err(ProviderError::TokenRefused { error, .. }) if error == "invalid_grant" => Ok(()),
             Err(error) => Err(error),
-            Ok(_) => Err(SignInError::malformed("it is for a code that nobody issued")),
+            Ok(_) => Err(ProviderError::malformed("it is for a code that nobody issued")),
         }
     }
 
-    pub(crate) async fn refresh(&self, refresh_token: &str) -> Result<Tokens, SignInError> {
+    pub(crate) async fn refresh(&self, refresh_token: &str) -> Result<Tokens, ProviderError> {
         let provider = self.issuer.provider().await?;
         self.client.refresh(&provider, &self.issuer.config().issuer, refresh_token).await
     }
@@ -96,12 +97,12 @@ impl RelyingParty {
         id_token: &str,
         access_token: Option<&str>,
         expected: Expected<'_>,
-    ) -> Result<Identified, SignInError> {
+    ) -> Result<Identified, ProviderError> {
         let claims = self.verified_claims(id_token, access_token, expected).await?;
         let provider_session = claims.get("sid").and_then(Value::as_str).map(str::to_owned);
         let subject = claims.subject().unwrap_or_default().to_owned();
-        let principal =
-            self.issuer.principal(claims).inspect_err(|error| self.log_nobody(&subject, error))?;
+        let principal = self.issuer.principal(claims).and_then(|principal| self.as_person(principal));
+        let principal = principal.inspect_err(|error| self.log_nobody(&subject, error))?;
         Ok(Identified { principal, provider_session })
     }
 
@@ -112,19 +113,31 @@ impl RelyingParty {
         access_token: Option<&str>,
         subject: &str,
         sign_in: Map<String, Value>,
-    ) -> Result<Identified, SignInError> {
+    ) -> Result<Identified, ProviderError> {
         let provider = self.issuer.provider().await?;
         let endpoint = provider.userinfo_endpoint.as_ref();
-        let endpoint = endpoint.ok_or(SignInError::NothingSaid("the provider has no such endpoint"))?;
-        let access_token = access_token.ok_or(SignInError::NothingSaid("there is no access_token"))?;
+        let endpoint = endpoint.ok_or(ProviderError::NothingSaid("the provider has no such endpoint"))?;
+        let access_token = access_token.ok_or(ProviderError::NothingSaid("there is no access_token"))?;
         let mut claims = self.user_info(endpoint, access_token).await?;
         if claims.get("sub").and_then(Value::as_str) != Some(subject) {
-            return Err(SignInError::UserInfoSubject);
+            return Err(ProviderError::UserInfoSubject);
         }
         claims.extend(sign_in);
         let principal = principal::map(self.issuer.config(), Arc::new(claims)).map_err(TokenError::Mapping);
+        let principal = principal.and_then(|principal| self.as_person(principal));
         let principal = principal.inspect_err(|error| self.log_nobody(subject, error));
-        Ok(Identified { principal: principal.map_err(SignInError::UserInfoToken)?, provider_session: None })
+        Ok(Identified { principal: principal.map_err(ProviderError::UserInfoToken)?, provider_session: None })
+    }
+
+    /// A session is of the people's realm.
+    fn as_person(&self, principal: Principal) -> Result<Principal, TokenError> {
+        match &self.issuer.config().programs {
+            Some(programs) if principal.realm == programs.realm => {
+                let error = MappingError::at(Fault::ProgramSignedIn, &programs.claim, &principal.claims);
+                Err(TokenError::Mapping(error))
+            }
+            _ => Ok(principal),
+        }
     }
 
     /// The ID token's claims, and those of `UserInfo` where the ID token leaves out one that we are to read.
@@ -133,45 +146,55 @@ impl RelyingParty {
         id_token: &str,
         access_token: Option<&str>,
         expected: Expected<'_>,
-    ) -> Result<Claims, SignInError> {
+    ) -> Result<Claims, ProviderError> {
         let token = UnverifiedToken::parse_id_token(id_token)?;
         let claims = self.issuer.verify(&token, expected).await?;
         if access_token.is_some_and(|access_token| !claims.fits_access_token(access_token)) {
-            return Err(SignInError::WrongAccessToken);
+            return Err(ProviderError::WrongAccessToken);
         }
         let provider = self.issuer.provider().await?;
         let Some(endpoint) = &provider.userinfo_endpoint else { return Ok(claims) };
         let lack = principal::lack(self.issuer.config(), claims.all());
-        if lack == Lack::Nothing {
+        let holds_what_rules_ask = self.asked.are_all_in(claims.all());
+        // Where rules ask for claims that cannot be told from their text, what the ID token says has to do.
+        if lack == Lack::Nothing && (holds_what_rules_ask || self.asked == Names::All) {
             return Ok(claims);
         }
         let user_info = match access_token {
             Some(access_token) => self.user_info(endpoint, access_token).await,
-            None => Err(SignInError::NoAccessToken),
+            None => Err(ProviderError::NoAccessToken),
         };
         match user_info {
-            Ok(user_info) => claims.with_user_info(user_info).map_err(|_| SignInError::UserInfoSubject),
-            // For pages only: `UserInfo` may fail, unless it may say what a rule asks for.
-            Err(_) if lack == Lack::Name && self.asked.are_all_in(claims.all()) => Ok(claims),
-            // Without an answer the person would seem to be in no group at all, and pass every rule that denies one.
+            Ok(user_info) => {
+                let merged = claims.with_user_info(user_info, &self.issuer.config().claims);
+                merged.map_err(|_| ProviderError::UserInfoSubject)
+            }
+            // A name is for pages only.
+            Err(_) if lack != Lack::UserOrGroups && holds_what_rules_ask => Ok(claims),
+            // Without an answer the person would seem to have no such claim, and pass rules that deny those who have it.
             Err(error) => Err(error),
         }
     }
 
     /// What `UserInfo` says, of whomever.
-    async fn user_info(&self, endpoint: &Url, access_token: &str) -> Result<Map<String, Value>, SignInError> {
+    async fn user_info(
+        &self,
+        endpoint: &Url,
+        access_token: &str,
+    ) -> Result<Map<String, Value>, ProviderError> {
         match self.client.user_info(endpoint, access_token).await? {
             UserInfo::Plain(claims) => Ok(claims),
             UserInfo::Signed(token) => {
-                let token = UnverifiedToken::parse_id_token(&token).map_err(SignInError::UserInfoToken)?;
+                let token = UnverifiedToken::parse_id_token(&token).map_err(ProviderError::UserInfoToken)?;
                 let expected = Expected::UserInfo { client_id: self.client.id() };
                 let claims = self.issuer.verify(&token, expected).await;
-                Ok(Arc::unwrap_or_clone(claims.map_err(SignInError::UserInfoToken)?.into_all()))
+                Ok(Arc::unwrap_or_clone(claims.map_err(ProviderError::UserInfoToken)?.into_all()))
             }
         }
     }
 
     fn log_nobody(&self, subject: &str, error: &TokenError) {
+        let error = error.internal();
         tracing::warn!(issuer = %self.issuer.name(), subject, %error, "sign-in.names-nobody");
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! RFC 6749, sections 5.1 and 5.2; OpenID Connect Core 1.0, sections 3.1.3.3 and 12.2.
 
-use super::error::{SignInError, described, error_code};
+use super::error::{ProviderError, described, error_code};
 use crate::http_client::Answer;
 use crate::tokens::json;
 use hyper::StatusCode;
@@ -25,27 +25,27 @@ impl Tokens {
     ///
     /// # Errors
     ///
-    /// [`SignInError::ProviderFailed`] where the provider is out of order, [`SignInError::TokenRefused`] or
-    /// [`SignInError::TokenStatus`] where it gives no tokens, [`SignInError::MalformedTokens`] where it cannot be told.
-    pub(super) fn of(answer: &Answer) -> Result<Self, SignInError> {
+    /// [`ProviderError::ProviderFailed`] where the provider is out of order, [`ProviderError::TokenRefused`] or
+    /// [`ProviderError::TokenStatus`] where it gives no tokens, [`ProviderError::MalformedTokens`] where it cannot be told.
+    pub(super) fn of(answer: &Answer) -> Result<Self, ProviderError> {
         check_working(answer.status)?;
         let content_type = answer.content_type.as_deref();
         let members = json::object(&answer.body);
         if let Some(error) = members.as_ref().and_then(|members| said(members, "error")) {
             let description = members.as_ref().and_then(|members| members.get("error_description"));
-            return Err(SignInError::TokenRefused {
+            return Err(ProviderError::TokenRefused {
                 error: error.as_str().map_or_else(|| "other".to_owned(), error_code),
                 description: description.and_then(Value::as_str).map(described),
             });
         }
         if answer.status != StatusCode::OK {
             let content_type = content_type.map(str::to_owned);
-            return Err(SignInError::TokenStatus { status: answer.status.as_u16(), content_type });
+            return Err(ProviderError::TokenStatus { status: answer.status.as_u16(), content_type });
         }
         let members = members.ok_or_else(|| {
             let kind = content_type.unwrap_or("none");
             let what = "it is not a JSON object that names each member once";
-            SignInError::malformed(format!("{what} (content type: {kind})"))
+            ProviderError::malformed(format!("{what} (content type: {kind})"))
         })?;
         let access_token = text(&members, "access_token")?;
         let token_type = text(&members, "token_type")?;
@@ -54,26 +54,28 @@ impl Tokens {
                 Some(kind) if kind.eq_ignore_ascii_case("bearer") => {}
                 Some(kind) => {
                     let kind = described(&kind);
-                    return Err(SignInError::malformed(format!("its `token_type` is `{kind}`, not Bearer")));
+                    return Err(ProviderError::malformed(format!(
+                        "its `token_type` is `{kind}`, not Bearer"
+                    )));
                 }
                 None => {
                     let what = "its `token_type` is missing, which RFC 6749, section 5.1, requires";
-                    return Err(SignInError::malformed(what));
+                    return Err(ProviderError::malformed(what));
                 }
             }
         }
         let (id_token, refresh_token) = (text(&members, "id_token")?, text(&members, "refresh_token")?);
         if refresh_token.as_ref().is_some_and(|token| token.len() > LONGEST_REFRESH_TOKEN) {
-            return Err(SignInError::malformed("its `refresh_token` is longer than 16 KiB"));
+            return Err(ProviderError::malformed("its `refresh_token` is longer than 16 KiB"));
         }
         Ok(Self { id_token, access_token, refresh_token })
     }
 }
 
 /// A provider that is out of order says nothing about the person.
-pub(super) fn check_working(status: StatusCode) -> Result<(), SignInError> {
+pub(super) fn check_working(status: StatusCode) -> Result<(), ProviderError> {
     if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-        return Err(SignInError::ProviderFailed { status: status.as_u16() });
+        return Err(ProviderError::ProviderFailed { status: status.as_u16() });
     }
     Ok(())
 }
@@ -85,14 +87,16 @@ fn said<'m>(members: &'m Map<String, Value>, name: &str) -> Option<&'m Value> {
 }
 
 /// A token, or its type: printable ASCII (RFC 6749, appendix A).
-fn text(members: &Map<String, Value>, name: &str) -> Result<Option<String>, SignInError> {
+fn text(members: &Map<String, Value>, name: &str) -> Result<Option<String>, ProviderError> {
     match said(members, name) {
         None => Ok(None),
         Some(Value::String(text)) if text.bytes().all(|byte| matches!(byte, b' '..=b'~')) => {
             Ok(Some(text.clone()))
         }
-        Some(Value::String(_)) => Err(SignInError::malformed(format!("its `{name}` is not printable ASCII"))),
-        Some(other) => Err(SignInError::malformed(format!("its `{name}` is {}, not text", kind(other)))),
+        Some(Value::String(_)) => {
+            Err(ProviderError::malformed(format!("its `{name}` is not printable ASCII")))
+        }
+        Some(other) => Err(ProviderError::malformed(format!("its `{name}` is {}, not text", kind(other)))),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What `UserInfo` answers: claims in JSON, or a token that carries them (OpenID Connect Core 1.0, section 5.3).
 
-use super::error::SignInError;
+use super::error::ProviderError;
 use super::token_answer::check_working;
 use crate::http_client::Answer;
 use crate::tokens::json;
@@ -17,10 +17,10 @@ pub(super) enum UserInfo {
 impl UserInfo {
     /// # Errors
     ///
-    /// [`SignInError::ProviderFailed`] where the provider is out of order, [`SignInError::UserInfo`] where there are no claims.
-    pub(super) fn of(answer: &Answer) -> Result<Self, SignInError> {
+    /// [`ProviderError::ProviderFailed`] where the provider is out of order, [`ProviderError::UserInfo`] where there are no claims.
+    pub(super) fn of(answer: &Answer) -> Result<Self, ProviderError> {
         check_working(answer.status)?;
-        let refused = || SignInError::UserInfo {
+        let refused = || ProviderError::UserInfo {
             status: answer.status.as_u16(),
             content_type: answer.content_type.clone(),
         };

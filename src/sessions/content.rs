@@ -3,7 +3,7 @@
 use super::SessionId;
 use super::selection::{Questions, Selection, Unanswered};
 use crate::clock::UnixSeconds;
-use crate::provider::principal::{Groups, Principal};
+use crate::provider::principal::{Groups, Principal, Unbound};
 use crate::provider::relying_party::Identified;
 use crate::sessions::revocation::{Marks, Seen};
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,9 @@ use std::sync::Arc;
 
 /// What an ID token says about itself and not about a person.
 const PROTOCOL_CLAIMS: [&str; 8] = ["nonce", "at_hash", "c_hash", "s_hash", "iat", "nbf", "exp", "jti"];
+
+/// What this version writes. An earlier one wrote groups of which nobody was sure as an empty list.
+const FORM: u8 = 2;
 
 /// What an ID token says about the sign-in, which no refresh changes (OpenID Connect Core 1.0, sections 2 and 12.2).
 const SIGN_IN_CLAIMS: [&str; 7] = ["iss", "aud", "azp", "sid", "auth_time", "acr", "amr"];
@@ -29,11 +32,17 @@ pub(super) struct Content {
     pub(super) user: String,
     #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
     name: Option<String>,
-    /// All of them. Absent where the provider left them out, or where `groups_total` says that there is a selection.
+    /// [`FORM`]. Content of an earlier form does not say whether groups that are not there are known to be none.
+    #[serde(rename = "f")]
+    form: u8,
+    /// All of them. Absent where they are not known, or where `groups_total` says that there is a selection.
     #[serde(rename = "g", default, skip_serializing_if = "Option::is_none")]
     groups: Option<Arc<[Arc<str>]>>,
     #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
     groups_total: Option<usize>,
+    /// Why they are not known. Absent where the provider left them out.
+    #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
+    groups_unbound: Option<Arc<str>>,
     /// The claim that holds exactly the groups, and is not repeated in `claims`.
     #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
     groups_claim: Option<String>,
@@ -76,12 +85,13 @@ impl Content {
     ) -> Self {
         let groups = match &principal.groups {
             Groups::Known(groups) => Some(groups.clone()),
-            Groups::LeftOut => None,
+            Groups::LeftOut | Groups::Unbound(_) => None,
         };
+        let groups_unbound = principal.groups.unbound().map(|unbound| Arc::clone(unbound.text()));
         let mut claims: Map<String, Value> = principal
             .claims
             .iter()
-            .filter(|(name, _)| !PROTOCOL_CLAIMS.contains(&name.as_str()))
+            .filter(|(name, value)| !PROTOCOL_CLAIMS.contains(&name.as_str()) && !value.is_null())
             .map(|(name, value)| (name.clone(), value.clone()))
             .collect();
         let groups_claim = groups.as_ref().and_then(|groups| {
@@ -96,8 +106,10 @@ impl Content {
             subject: principal.subject.clone(),
             user: principal.user.clone(),
             name: principal.name.clone(),
+            form: FORM,
             groups,
             groups_total: None,
+            groups_unbound,
             groups_claim,
             claims,
             claims_selected: false,
@@ -125,6 +137,11 @@ impl Content {
     pub(super) fn is_in_groups(&self) -> bool {
         self.groups.as_ref().is_some_and(|groups| !groups.is_empty())
             || self.groups_total.is_some_and(|total| total > 0)
+    }
+
+    /// Whether it is known in which groups the person is, if in any.
+    pub(super) fn knows_groups(&self) -> bool {
+        self.groups.is_some() || self.groups_total.is_some()
     }
 
     /// The claims that are kept, beside the one that holds the groups.
@@ -183,7 +200,10 @@ impl Content {
         Ok(match (&self.groups, self.groups_total) {
             (Some(groups), _) => Groups::Known(groups.clone()),
             (None, Some(_)) => Groups::Known(self.selection.groups(questions)?),
-            (None, None) => Groups::LeftOut,
+            (None, None) => match &self.groups_unbound {
+                Some(text) => Groups::Unbound(Unbound::kept(Arc::clone(text))),
+                None => Groups::LeftOut,
+            },
         })
     }
 
@@ -197,6 +217,9 @@ impl Content {
     pub(super) fn parse(text: &[u8]) -> Option<Self> {
         let mut json = Deserializer::from_slice(text).into_iter::<Self>();
         let mut content = json.next()?.ok()?;
+        if content.form != FORM {
+            return None;
+        }
         content.selection = Selection::unpack(text.get(json.byte_offset()..)?)?;
         Some(content)
     }

@@ -13,7 +13,7 @@ use crate::audit::{Audit, Event, Record as AuditRecord};
 use crate::clock::UnixSeconds;
 use crate::config::RevalidationConfig;
 use crate::metrics::Metrics;
-use crate::provider::error::SignInError;
+use crate::provider::error::ProviderError;
 use crate::provider::relying_party::RelyingParty;
 use crate::state::Unavailable;
 use std::collections::HashMap;
@@ -128,8 +128,8 @@ impl Revalidation {
     }
 
     /// Says once that the provider's refreshes say nothing of people.
-    fn tell_of(&self, error: Option<&SignInError>) {
-        if let Some(error @ SignInError::NothingSaid(_)) = error
+    fn tell_of(&self, error: Option<&ProviderError>) {
+        if let Some(error @ ProviderError::NothingSaid(_)) = error
             && !self.told_of_nothing_said.swap(true, Ordering::Relaxed)
         {
             tracing::warn!(
@@ -166,7 +166,7 @@ impl Revalidation {
     }
 
     /// The provider is there, and the fault is with this gateway's client.
-    fn refused(&self, error: &SignInError, now: UnixSeconds) {
+    fn refused(&self, error: &ProviderError, now: UnixSeconds) {
         self.metrics.sessions.revalidation_failed.inc();
         self.metrics.sessions.revalidation_refused.inc();
         let last = self.reminded.load(Ordering::Relaxed);

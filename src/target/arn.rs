@@ -14,20 +14,42 @@ pub(crate) fn partition(arn: &str) -> &str {
     fields(arn).map_or("", |[_, partition, ..]| partition)
 }
 
+/// One of AWS's worlds apart: no role and no resource is known beyond it.
+struct Partition {
+    name: &'static str,
+    /// How the codes of its regions begin.
+    regions: &'static str,
+    /// Below which names its presigned URLs stand, by AWS's own entries in the Public Suffix List. Of the others, AWS
+    /// publishes none. <https://publicsuffix.org/list/>
+    url_suffixes: &'static [&'static str],
+}
+
+const COMMERCIAL: Partition =
+    Partition { name: "aws", regions: "", url_suffixes: &[".sagemaker.aws", ".app.aws"] };
+
+const OTHERS: [Partition; 7] = [
+    Partition { name: "aws-cn", regions: "cn-", url_suffixes: &[".sagemaker.com.cn"] },
+    Partition { name: "aws-us-gov", regions: "us-gov-", url_suffixes: COMMERCIAL.url_suffixes },
+    Partition { name: "aws-iso-b", regions: "us-isob-", url_suffixes: &[] },
+    Partition { name: "aws-iso-f", regions: "us-isof-", url_suffixes: &[] },
+    Partition { name: "aws-iso", regions: "us-iso-", url_suffixes: &[] },
+    Partition { name: "aws-iso-e", regions: "eu-isoe-", url_suffixes: &[] },
+    Partition { name: "aws-eusc", regions: "eusc-", url_suffixes: &[] },
+];
+
 impl Region {
-    /// The partition that it is in. No role and no resource is known beyond its partition.
+    /// The partition that it is in.
     pub fn partition(&self) -> &'static str {
-        const PARTITIONS: [(&str, &str); 7] = [
-            ("cn-", "aws-cn"),
-            ("us-gov-", "aws-us-gov"),
-            ("us-isob-", "aws-iso-b"),
-            ("us-isof-", "aws-iso-f"),
-            ("us-iso-", "aws-iso"),
-            ("eu-isoe-", "aws-iso-e"),
-            ("eusc-", "aws-eusc"),
-        ];
-        let found = PARTITIONS.iter().find(|(start, _)| self.as_str().starts_with(start));
-        found.map_or("aws", |(_, partition)| partition)
+        self.in_partition().name
+    }
+
+    /// Below which names AWS's presigned URLs of this region stand, each with a dot in front; empty where that is not known.
+    pub fn url_suffixes(&self) -> &'static [&'static str] {
+        self.in_partition().url_suffixes
+    }
+
+    fn in_partition(&self) -> &'static Partition {
+        OTHERS.iter().find(|partition| self.as_str().starts_with(partition.regions)).unwrap_or(&COMMERCIAL)
     }
 }
 

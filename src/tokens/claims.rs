@@ -3,7 +3,8 @@
 //! RFC 7519 leaves most claims optional and libraries follow it. Here nothing is optional that decides who somebody is.
 
 use crate::clock::UnixSeconds;
-use crate::config::{Algorithm, IssuerConfig};
+use crate::config::{Algorithm, ClaimPaths, IssuerConfig};
+use crate::tokens::claim::{stated, steps};
 use crate::tokens::date::date;
 use crate::tokens::error::TokenError;
 use crate::tokens::jwks::SignedToken;
@@ -269,36 +270,58 @@ impl Claims {
     }
 
     /// Adds what the provider's `UserInfo` says beside the ID token; the signed token wins where both name a claim, or a
-    /// member of the same object.
+    /// member of the same object. What the token says at one of `paths` stays as it is, as a whole.
     ///
     /// `email` and `email_verified` come from one source together: a mark belongs to its own address.
     ///
     /// # Errors
     ///
     /// [`TokenError::WrongSubject`] where the answer is about someone else (section 5.3.2).
-    pub fn with_user_info(mut self, user_info: Map<String, Value>) -> Result<Self, TokenError> {
+    pub fn with_user_info(
+        mut self,
+        user_info: Map<String, Value>,
+        paths: &ClaimPaths,
+    ) -> Result<Self, TokenError> {
         if user_info.get("sub") != self.all.get("sub") {
             return Err(TokenError::WrongSubject);
         }
-        fill(Arc::make_mut(&mut self.all), user_info);
+        let paths = paths.user.iter().chain([&paths.groups.path, &paths.name]);
+        let told: Vec<Vec<&str>> = paths.filter_map(|path| steps(&self.all, path)).collect();
+        let told: Vec<&[&str]> = told.iter().map(Vec::as_slice).collect();
+        fill(Arc::make_mut(&mut self.all), user_info, &told);
         Ok(self)
     }
 }
 
-/// Adds what is missing, in objects within objects, too.
-fn fill(ours: &mut Map<String, Value>, theirs: Map<String, Value>) {
-    let keep_email = ours.contains_key("email_verified")
-        || (ours.contains_key("email") && theirs.get("email") != ours.get("email"));
+/// Adds what is missing, in objects within objects, too. `told` are the ways to what the token says already.
+fn fill(ours: &mut Map<String, Value>, theirs: Map<String, Value>, told: &[&[&str]]) {
+    let keep_email = stated(ours, "email_verified").is_some()
+        || stated(ours, "email").is_some_and(|email| stated(&theirs, "email") != Some(email));
     for (name, value) in theirs {
         if keep_email && matches!(name.as_str(), "email" | "email_verified") {
             continue;
         }
+        // Several steps of a way as one name, which would come before them.
+        let is_before = |way: &&[&str]| (2..=way.len()).any(|count| joined(way, count) == name);
+        if told.iter().any(is_before) {
+            continue;
+        }
+        let below: Vec<&[&str]> = told
+            .iter()
+            .filter_map(|way| way.split_first().filter(|(first, _)| **first == name))
+            .map(|(_, below)| below)
+            .collect();
         match (ours.get_mut(&name), value) {
-            (Some(Value::Object(ours)), Value::Object(theirs)) => fill(ours, theirs),
+            (Some(Value::Object(_)), Value::Object(_)) if below.iter().any(|below| below.is_empty()) => {}
+            (Some(Value::Object(ours)), Value::Object(theirs)) => fill(ours, theirs, &below),
+            (None | Some(Value::Null), value) => _ = ours.insert(name, value),
             (Some(_), _) => {}
-            (None, value) => _ = ours.insert(name, value),
         }
     }
+}
+
+fn joined(way: &[&str], count: usize) -> String {
+    way.iter().take(count).copied().collect::<Vec<_>>().join(".")
 }
 
 impl fmt::Debug for Claims {

@@ -1,5 +1,7 @@
 //! Why a token does not count.
 
+pub use crate::tokens::mapping_error::MappingError;
+
 use crate::http_client::document::FetchError;
 use std::fmt;
 
@@ -27,18 +29,6 @@ pub enum TokenError {
     LifetimeTooLong,
     Mapping(MappingError),
     KeysUnavailable(FetchError),
-}
-
-/// Why verified claims name nobody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MappingError {
-    SubjectInvalid,
-    UserMissing,
-    UserInvalid,
-    EmailInvalid,
-    EmailUnverified,
-    EmailDomain,
-    GroupsInvalid,
 }
 
 impl TokenError {
@@ -69,6 +59,14 @@ impl TokenError {
         }
     }
 
+    /// The same for logs, with what stood in the token where that is no secret. Never for the one who sent the token.
+    pub fn internal(&self) -> String {
+        match self {
+            Self::Mapping(error) => error.with_type(),
+            error => error.to_string(),
+        }
+    }
+
     /// The token is from the future. Where the issuer gave it to us just now, it is our clock that is behind.
     pub fn is_from_the_future(&self) -> bool {
         matches!(self, Self::NotYetValid | Self::IssuedInFuture)
@@ -77,21 +75,6 @@ impl TokenError {
     /// The token may be good: the keys to tell are out of reach. To be answered 503, not 401.
     pub fn is_unavailable(&self) -> bool {
         matches!(self, Self::KeysUnavailable(_))
-    }
-}
-
-impl MappingError {
-    /// The stable word for programs, logs and metrics.
-    pub fn reason(self) -> &'static str {
-        match self {
-            Self::SubjectInvalid => "subject-invalid",
-            Self::UserMissing => "user-missing",
-            Self::UserInvalid => "user-invalid",
-            Self::EmailInvalid => "email-invalid",
-            Self::EmailUnverified => "email-unverified",
-            Self::EmailDomain => "email-domain",
-            Self::GroupsInvalid => "groups-invalid",
-        }
     }
 }
 
@@ -132,21 +115,3 @@ impl fmt::Display for TokenError {
 }
 
 impl std::error::Error for TokenError {}
-
-impl fmt::Display for MappingError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::SubjectInvalid => "`sub` is missing, empty, too long or not plain text",
-            Self::UserMissing => "the claim that names the user is missing",
-            Self::UserInvalid => {
-                "the claim that names the user is not a string of 1 to 255 bytes without white space"
-            }
-            Self::EmailInvalid => "the user is not an e-mail address of printable ASCII with exactly one `@`",
-            Self::EmailUnverified => "the issuer does not say `email_verified: true` of the address",
-            Self::EmailDomain => "the address is not of a domain that this issuer may speak for",
-            Self::GroupsInvalid => "the groups are not at most 1000 strings of 1 to 256 bytes",
-        })
-    }
-}
-
-impl std::error::Error for MappingError {}

@@ -8,7 +8,7 @@ const PASSWORD = 'correct-horse-battery';
 const ASKED_AGAIN = 4_500;
 const MOST_PAGES = 8;
 
-/** By provider, selectors: the fields of the sign-in, what sends it, what consents, and what confirms a sign-out. */
+/** By provider whose pages are forms, selectors: the fields of the sign-in, what sends it, what consents, and what confirms a sign-out. */
 const PAGES = {
   canaille: {
     user: 'input[name=login]',
@@ -97,6 +97,7 @@ async function signedIn(stage, name) {
 
 /** Goes through the provider's pages until the browser is elsewhere. */
 async function signIn(stage, tab, name) {
+  if (stage.provider_name === 'glewlwyd') return signInAtGlewlwyd(stage, tab, name);
   const { user, password, send, consent } = PAGES[stage.provider_name];
   for (let page = 0; page < MOST_PAGES; page += 1) {
     await tab.waitForLoadState();
@@ -110,6 +111,19 @@ async function signIn(stage, tab, name) {
     await follow(tab, tab.locator(send).first());
   }
   assert.fail(`the provider does not come to an end: ${await tab.locator('body').innerText()}`);
+}
+
+/** Its pages are one page with scripts. */
+async function signInAtGlewlwyd(stage, tab, name) {
+  await tab.locator('input[name=username]').fill(name);
+  await tab.locator('input[type=password]').fill(PASSWORD);
+  await tab.getByRole('button', { name: 'OK', exact: true }).click();
+  const grant = tab.getByRole('button', { name: 'Grant access' });
+  await grant.waitFor();
+  for (const box of await tab.locator('input[type=checkbox]:enabled').all()) await box.check();
+  await grant.click();
+  await tab.getByRole('button', { name: 'Continue' }).click();
+  await tab.waitForURL(url => url.origin !== new URL(stage.issuer).origin);
 }
 
 async function fill(tab, selector, text) {

@@ -3,6 +3,7 @@
 mod faults;
 mod local;
 mod peers;
+mod refusals;
 
 use crate::support::postern::BINARY;
 use postern::sandbox::{Sandbox, SandboxOptions};

@@ -194,6 +194,27 @@ fn commands_that_are_named_exist() {
     }
 }
 
+/// Files move; the page that says which ones a new field or key touches must follow.
+#[test]
+fn files_that_the_tests_page_names_exist() {
+    let page = read("tests/README.md");
+    let mut found = 0;
+    // Between backquotes is every other part.
+    for name in
+        page.split('`').skip(1).step_by(2).filter(|name| name.contains('/') && !name.contains([' ', '*']))
+    {
+        let Some(folder) = name.split('/').next() else { continue };
+        let path = match folder {
+            "it" | "browser" | "fuzz" | "peers" | "bench" => root().join("tests").join(name),
+            "src" | "config" | "deploy" | "tests" => root().join(name),
+            _ => continue,
+        };
+        assert!(path.exists(), "tests/README.md names {name}, which is not there");
+        found += 1;
+    }
+    assert!(found > 30, "{found}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demo_answers() {
     let demo = Process::start(BINARY, &["demo", "--port", "0"], &[], |said| said.contains("Open http"))

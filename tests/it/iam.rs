@@ -205,7 +205,7 @@ fn what_is_not_configured_is_not_allowed() {
     let plain =
         of(&format!("{ROLE}, source_identity: off"), &studio("d-abc", "${profile_name(user)}")).to_string();
     for absent in
-        ["SetSourceIdentity", "TagSession", "ExternalId", "WithPrincipalTag", "mlflow", "PartnerApp"]
+        ["SetSourceIdentity", "RequestTag", "ExternalId", "WithPrincipalTag", "mlflow", "PartnerApp"]
     {
         assert!(!plain.contains(absent), "{absent}: {plain}");
     }
@@ -217,6 +217,32 @@ fn what_is_not_configured_is_not_allowed() {
     assert_eq!(trust[2]["Action"], serde_json::json!(["sts:TagSession"]));
     assert_eq!(trust[2]["Condition"]["StringEquals"]["aws:RequestTag/team"], "ml");
     assert!(tagged["roles"][0]["permission_policy"].to_string().contains("WithPrincipalTag"), "{tagged:#}");
+}
+
+/// SageMaker takes two names that differ in case for one profile, and IAM may judge a call by either.
+#[test]
+fn a_profile_with_capitals_is_named_in_both_spellings() {
+    let arn = |name: &str| format!("arn:aws:sagemaker:eu-west-1:111122223333:user-profile/d-abc/{name}");
+    for (profile, expected) in [
+        ("PowerUser", vec!["PowerUser", "poweruser"]),
+        ("team-${shared_by(claims.team)}", vec!["team-*"]),
+        ("Team-${shared_by(claims.team)}", vec!["Team-*", "team-*"]),
+        ("${'risk' in groups ? 'Risk' : 'all'}", vec!["Risk", "all", "risk"]),
+        ("${profile_name('risk', user)}", vec!["risk--*"]),
+    ] {
+        let policies = of(ROLE, &studio("d-abc", profile));
+        let expected: Vec<String> = expected.into_iter().map(arn).collect();
+        let permissions = &policies["roles"][0]["permission_policy"];
+        assert_eq!(resources(permissions, "OpenStudioDomain"), expected, "{profile}");
+    }
+    let server = "  tracking:\n    target: {mlflow_tracking_server: {tracking_server_name: Risk}}\n    \
+                  rules: [{name: all, allow: \"'ml' in groups\"}]\n";
+    let policies = of(ROLE, server);
+    assert_eq!(
+        resources(&policies["roles"][0]["permission_policy"], "OpenMlflowTrackingServer"),
+        ["arn:aws:sagemaker:eu-west-1:111122223333:mlflow-tracking-server/Risk"],
+        "of other names AWS says nothing of the kind"
+    );
 }
 
 #[test]

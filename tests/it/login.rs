@@ -3,9 +3,10 @@
 use crate::support::browser::Browser;
 use crate::support::provider::{CLIENT_ID, CLIENT_SECRET, TokenAnswer};
 use crate::support::sign_in::{DEEP, World};
-use postern::provider::error::SignInError;
+use postern::provider::error::ProviderError;
 use postern::provider::principal::Groups;
 use postern::sessions::Opened;
+use postern::sign_in::SignInError;
 use postern::sign_in::return_to::ReturnTo;
 use postern::sign_in::{Finished, Prompt};
 use serde_json::json;
@@ -39,7 +40,7 @@ async fn signs_in_and_comes_back_to_the_exact_path_and_query() {
     assert!(deliberate);
     assert_eq!((&*principal.realm, principal.user.as_str()), ("staff", "ada@corp.example"));
     assert_eq!(principal.groups, Groups::Known([Arc::from("ml-users")].into()));
-    browser.keep(&session);
+    browser.keep(&session.cookie);
     let Opened::Valid(opened) = world.sessions.open(&browser.headers()).await else { panic!("no session") };
     assert_eq!(opened.principal.user, principal.user);
     assert_eq!(opened.provider_session.as_deref(), Some("provider-session"));
@@ -101,7 +102,7 @@ async fn a_session_wins_over_another_browser_s_callback() {
     else {
         panic!("not signed in")
     };
-    browser.keep(&session);
+    browser.keep(&session.cookie);
     for (query, expected) in [(foreign.as_str(), "/studio"), ("code=a&state=b", "/"), ("", "/")] {
         match world.finish(&browser, query).await {
             Ok(Finished::Kept { return_to, deliberate: false }) => assert_eq!(return_to.as_str(), expected),
@@ -196,7 +197,7 @@ async fn a_replayed_callback_makes_no_token_call() {
     let query = world.provider.sign_in(&location);
     let Ok(Finished::SignedIn { session, .. }) = world.finish(&browser, &query).await else { panic!() };
     assert_eq!(restart(world.finish(&browser, &query).await), (DEEP.to_owned(), true), "without the session");
-    browser.keep(&session);
+    browser.keep(&session.cookie);
     match world.finish(&browser, &query).await {
         Ok(Finished::Kept { return_to, deliberate: true }) => assert_eq!(return_to.as_str(), DEEP),
         other => panic!("with the session: {other:?}"),
@@ -216,7 +217,7 @@ async fn a_code_that_was_used_elsewhere_leads_to_one_more_sign_in() {
     let query = world.provider.sign_in(&Url::parse(started.location.to_str().unwrap()).unwrap());
     let refused = world.finish(&browser, &query).await.unwrap_err();
     let (error, description) = ("invalid_grant".to_owned(), None);
-    assert_eq!(refused, SignInError::TokenRefused { error, description });
+    assert_eq!(refused, SignInError::Provider(ProviderError::TokenRefused { error, description }));
 }
 
 #[tokio::test]

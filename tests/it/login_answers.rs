@@ -6,10 +6,11 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use postern::clock::Clock;
 use postern::config::{ClientAuthentication, SecretSource};
-use postern::provider::error::SignInError;
+use postern::provider::error::ProviderError;
 use postern::provider::policy_inputs::Names;
 use postern::provider::principal::Groups;
 use postern::sign_in::Finished;
+use postern::sign_in::SignInError;
 use serde_json::{Value, json};
 use std::io::Write;
 use std::sync::Arc;
@@ -43,7 +44,10 @@ async fn an_id_token_that_fails_one_check_signs_nobody_in() {
         world.provider.now_says().claims = claims;
         let refused = world.sign_in().await;
         assert!(
-            matches!(refused, Err(SignInError::Token(_) | SignInError::WrongAccessToken)),
+            matches!(
+                refused,
+                Err(SignInError::Provider(ProviderError::Token(_) | ProviderError::WrongAccessToken))
+            ),
             "{what}: {refused:?}"
         );
     }
@@ -69,7 +73,10 @@ async fn an_id_token_that_the_provider_did_not_sign_signs_nobody_in() {
             says.header = header;
         }
         let refused = world.sign_in().await;
-        assert!(matches!(refused, Err(SignInError::Token(_))), "{what}: {refused:?}");
+        assert!(
+            matches!(refused, Err(SignInError::Provider(ProviderError::Token(_)))),
+            "{what}: {refused:?}"
+        );
     }
 }
 
@@ -96,7 +103,7 @@ async fn a_token_answer_that_is_none_signs_nobody_in() {
     }
     let refused = World::with(|setup| setup.secret = "wrong".to_owned()).await.sign_in().await.unwrap_err();
     let (error, description) = ("invalid_client".to_owned(), Some("no".to_owned()));
-    assert_eq!(refused, SignInError::TokenRefused { error, description });
+    assert_eq!(refused, SignInError::Provider(ProviderError::TokenRefused { error, description }));
 }
 
 #[tokio::test]
@@ -169,7 +176,7 @@ async fn user_info_may_fail_where_no_rule_can_miss_it() {
 /// The mark of an address stands beside it, not at the top.
 #[tokio::test]
 async fn user_info_is_not_asked_for_a_mark_that_the_id_token_has() {
-    let world = World::with(|setup| setup.user = Some(["identity", "email"].map(str::to_owned).into())).await;
+    let world = World::with(|setup| setup.user = Some("identity.email".into())).await;
     let identity = json!({"email": "ada@corp.example", "email_verified": true});
     world.provider.now_says().claims = json!({"email": null, "email_verified": null, "identity": identity});
     assert!(matches!(world.sign_in().await, Ok(Finished::SignedIn { .. })));
@@ -197,7 +204,10 @@ async fn the_secret_goes_where_the_provider_takes_it() {
     }
     let discovery = json!({"token_endpoint_auth_methods_supported": ["tls_client_auth"]});
     let world = World::with(|setup| setup.discovery = discovery).await;
-    assert_eq!(world.sign_in().await.unwrap_err(), SignInError::NoClientAuthentication);
+    assert_eq!(
+        world.sign_in().await.unwrap_err(),
+        SignInError::Provider(ProviderError::NoClientAuthentication)
+    );
 }
 
 #[tokio::test]
@@ -262,7 +272,7 @@ async fn more_groups_than_a_cookie_holds_is_a_clear_error() {
 }
 
 fn refused_by_user_info() -> SignInError {
-    SignInError::UserInfo { status: 401, content_type: None }
+    SignInError::Provider(ProviderError::UserInfo { status: 401, content_type: None })
 }
 
 fn claims_of(token: &str) -> Value {

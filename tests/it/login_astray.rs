@@ -276,7 +276,7 @@ async fn a_tab_that_was_left_for_long_still_comes_back_to_its_own_destination() 
         match world.finish(&browser, &query).await {
             Ok(Finished::SignedIn { return_to, deliberate, session, .. }) => {
                 assert_eq!((return_to.as_str(), deliberate), (PATH, is_still_ours), "{minutes}");
-                browser.keep(&session);
+                browser.keep(&session.cookie);
             }
             other => panic!("{minutes}: {other:?}"),
         }
@@ -307,7 +307,7 @@ async fn what_nobody_clicked_on_never_becomes_deliberate() {
     let query = world.provider.sign_in(&Url::parse(again.location.to_str().unwrap()).unwrap());
     let finished = world.finish(&browser, &query).await;
     let Ok(Finished::SignedIn { deliberate: false, session, .. }) = finished else { panic!("{finished:?}") };
-    browser.keep(&session);
+    browser.keep(&session.cookie);
     let kept = world.finish(&browser, &query).await;
     assert!(matches!(kept, Ok(Finished::Kept { deliberate: false, .. })), "{kept:?}");
 }

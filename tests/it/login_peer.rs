@@ -15,8 +15,9 @@ use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
 use postern::clock::Clock;
 use postern::config::{Algorithm, ClientAuthentication, IssuerConfig, SecretSource};
-use postern::provider::error::SignInError;
+use postern::provider::error::ProviderError;
 use postern::provider::principal::Groups;
+use postern::sign_in::SignInError;
 use postern::sign_in::return_to::ReturnTo;
 use postern::sign_in::{Finished, Prompt};
 use serde_json::{Value, json};
@@ -241,7 +242,7 @@ async fn a_wrong_secret_is_refused() {
     let stack = stack(&peer, Algorithm::Rs256, ClientAuthentication::Secret(source));
     let refused = sign_in(&stack).await.unwrap_err();
     assert!(
-        matches!(&refused, SignInError::TokenRefused { error, .. } if error == "invalid_client"),
+        matches!(&refused, SignInError::Provider(ProviderError::TokenRefused { error, .. }) if error == "invalid_client"),
         "{refused}"
     );
 }

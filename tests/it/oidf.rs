@@ -8,8 +8,8 @@ mod refresh;
 mod rp_initiated_logout;
 
 use crate::support::elsewhere::vectors;
-use postern::provider::error::SignInError;
 use postern::sign_in::Finished;
+use postern::sign_in::SignInError;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::process::Command;

@@ -61,4 +61,11 @@ providers! {
     } =>
         a_person_signs_in_and_out,
         new_keys_sign_in_the_next_person;
+    glewlwyd Provider {
+        name: "glewlwyd",
+        issuer_keys: "",
+        scopes: "openid, profile, email, groups",
+    } =>
+        new_keys_sign_in_the_next_person,
+        a_removed_group_is_noticed;
 }

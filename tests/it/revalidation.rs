@@ -86,7 +86,7 @@ impl World {
         let finished =
             sign_in.finish(&self.provider.sign_in(&location), &self.browser.headers()).await.unwrap();
         let Finished::SignedIn { session, .. } = finished else { panic!("{finished:?}") };
-        self.browser.keep(&session);
+        self.browser.keep(&session.cookie);
     }
 
     /// Another replica of the same gateway.

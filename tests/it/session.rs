@@ -78,6 +78,7 @@ impl World {
         let tokens = ProviderTokens::default();
         let seen = now(self.sessions().seen(&principal.issuer, &principal.subject, provider_session));
         now(self.sessions().establish(Arrival { principal, provider_session, seen, tokens }))
+            .map(|session| session.cookie)
     }
 
     fn signed_in(&self) -> Browser {
@@ -95,11 +96,8 @@ fn issuer(name: &str, realm: &str) -> IssuerConfig {
         algorithms: vec![Algorithm::Es256],
         audience: Vec::new(),
         keys: KeySource::Discovery,
-        claims: ClaimPaths {
-            user: vec!["email".to_owned()],
-            groups: vec!["groups".to_owned()],
-            name: vec!["name".to_owned()],
-        },
+        claims: ClaimPaths { user: vec!["email".into()], groups: "groups".into(), name: "name".into() },
+        programs: None,
         user_domains: None,
         unmarked_email: false,
         signed_header: None,

@@ -1,6 +1,7 @@
 //! State that replicas share, with real gateways and a real server between them.
 
 mod full;
+mod prewarmed;
 mod reaching;
 mod rotation;
 

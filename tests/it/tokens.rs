@@ -1,7 +1,9 @@
 //! What a token must say before it names anybody, for each of its uses.
 
-use crate::support::believer::{Believer, ISSUER, NOW, claims, claims_with, claims_without};
+use crate::support::believer::{Believer, ISSUER, NOW, claims, claims_with, claims_without, issuer_config};
 use crate::support::signer::Signer;
+use postern::config::{ClaimPath, ClaimPaths, GroupsClaim, GroupsFormat, IssuerConfig};
+use postern::provider::principal::{Groups, principal_from_claims};
 use postern::tokens::claims::Expected;
 use postern::tokens::jws::UnverifiedToken;
 use serde_json::{Value, json};
@@ -221,14 +223,16 @@ async fn an_access_token_and_user_info_belong_to_their_id_token() {
     assert!(verified(json!({})).await.fits_access_token("anything"));
 
     let info = |value: Value| value.as_object().unwrap().clone();
-    let other = verified(json!({})).await.with_user_info(info(json!({"sub": "u2"})));
+    let paths = &believer.issuer.config().claims;
+    let other = verified(json!({})).await.with_user_info(info(json!({"sub": "u2"})), paths);
     assert_eq!(other.unwrap_err().reason(), "wrong-subject");
-    assert!(verified(json!({})).await.with_user_info(info(json!({}))).is_err());
+    assert!(verified(json!({})).await.with_user_info(info(json!({})), paths).is_err());
     let whole = json!({"sub": "u1", "email": "ada@corp.example", "email_verified": true, "groups": ["g"]});
-    let merged = verified(json!({})).await.with_user_info(info(whole.clone())).unwrap();
+    let merged = verified(json!({})).await.with_user_info(info(whole.clone()), paths).unwrap();
     assert_eq!(believer.issuer.principal(merged).unwrap().user, "ada@corp.example");
     // The mark of one address says nothing of another.
-    let mixed = verified(json!({"email": "root@corp.example"})).await.with_user_info(info(whole)).unwrap();
+    let mixed =
+        verified(json!({"email": "root@corp.example"})).await.with_user_info(info(whole), paths).unwrap();
     assert_eq!(believer.issuer.principal(mixed).unwrap_err().reason(), "email-unverified");
     // Members of one object come from both, but for an address and its mark.
     let ours = json!({"access": {"account": {"roles": ["a"]}, "email": "root@x"}, "_claim_names": {"address": "src1"}});
@@ -236,7 +240,7 @@ async fn an_access_token_and_user_info_belong_to_their_id_token() {
         "sub": "u1", "_claim_names": {"groups": "src1"},
         "access": {"account": {"roles": ["root"], "more": 1}, "postern": {"roles": ["c"]}, "email": "a@x", "email_verified": true},
     });
-    let merged = verified(ours).await.with_user_info(info(theirs)).unwrap();
+    let merged = verified(ours).await.with_user_info(info(theirs), paths).unwrap();
     assert_eq!(
         merged.get("access"),
         Some(&json!({
@@ -244,4 +248,57 @@ async fn an_access_token_and_user_info_belong_to_their_id_token() {
         }))
     );
     assert_eq!(merged.get("_claim_names"), Some(&json!({"address": "src1", "groups": "src1"})));
+    // A claim that is null is absent.
+    let filled = verified(json!({"groups": null, "email": null, "email_verified": null})).await;
+    let whole = json!({"sub": "u1", "email": "ada@corp.example", "email_verified": true, "groups": ["g"]});
+    let filled = filled.with_user_info(info(whole), paths).unwrap();
+    let person = believer.issuer.principal(filled).unwrap();
+    assert_eq!(
+        (person.user.as_str(), person.groups),
+        ("ada@corp.example", Groups::Known(["g".into()].into()))
+    );
+}
+
+/// What the signed token says of a person is not added to, and not put in the shade by another way to write it.
+#[tokio::test]
+async fn user_info_changes_no_configured_claim_of_the_id_token() {
+    let signer = Signer::es256("k");
+    let believer = Believer::of(&[&signer]).await;
+    let path = |text: &str| ClaimPath::from(text);
+    let config = IssuerConfig {
+        claims: ClaimPaths {
+            user: vec![path("person.id")],
+            groups: GroupsClaim { format: GroupsFormat::Keys, ..GroupsClaim::from("access.roles") },
+            name: path("name"),
+        },
+        user_domains: None,
+        ..issuer_config()
+    };
+    let token = json!({
+        "iss": ISSUER, "aud": "postern", "sub": "u1", "iat": NOW, "exp": NOW + 300, "nonce": "n",
+        "person": {"id": "ada"}, "access": {"roles": {"staff": 1}},
+    });
+    let token = signer.token(&token);
+    let token = UnverifiedToken::parse(&token).unwrap();
+    let expected = Expected::IdToken { client_id: "postern", nonce: "n" };
+    for theirs in [
+        json!({"person.id": "root"}),
+        json!({"person": {"id": "root"}}),
+        json!({"access": {"roles": {"admins": 1}}}),
+        json!({"access.roles": {"admins": 1}}),
+        json!({"access.roles": ["admins"]}),
+    ] {
+        let claims = believer.issuer.verify(&token, expected).await.unwrap();
+        let mut info = theirs.as_object().unwrap().clone();
+        info.insert("sub".to_owned(), json!("u1"));
+        let merged = claims.with_user_info(info, &config.claims).unwrap();
+        let all = ["sub", "person", "access", "person.id", "access.roles"];
+        let all = all.iter().filter_map(|name| Some(((*name).to_owned(), merged.get(name)?.clone())));
+        let person = principal_from_claims(&config, &all.collect()).unwrap();
+        assert_eq!(
+            (person.user.as_str(), person.groups),
+            ("ada", Groups::Known(["staff".into()].into())),
+            "{theirs}"
+        );
+    }
 }

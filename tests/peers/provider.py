@@ -2,6 +2,7 @@
 
 Each script takes one argument in JSON:
 
+  peer                      where `install` put what it needs
   folder                    where it keeps its files; it is there and empty
   client_secret             of the client `postern`
   redirect_uri, post_logout_redirect_uri, backchannel_logout_uri

@@ -30,6 +30,17 @@ pub(super) fn aws(written: &Aws, calls_at_once: usize, findings: &mut Findings) 
     let endpoint_url = endpoint("aws.endpoint_url", written.endpoint_url.as_ref(), findings);
     let sts_endpoint_url = endpoint("aws.sts_endpoint_url", written.sts_endpoint_url.as_ref(), findings);
     let hosts = findings.each("aws.authorized_url_hosts", &written.authorized_url_hosts, authorized_url_host);
+    if let (Some(region), Some([])) = (&region, hosts.as_deref())
+        && region.url_suffixes().is_empty()
+    {
+        let message = format!(
+            "AWS does not publish where presigned URLs stand in the partition `{}`",
+            region.partition()
+        );
+        let warning = Diagnostic::new("aws.region", written.region.location, message);
+        let help = "list the hosts under `aws.authorized_url_hosts`; without them, each launch ends in 502 `bad-answer`";
+        findings.warnings.push(warning.help(help));
+    }
     Some(AwsConfig {
         region: region?,
         role_arn: role_arn?,

@@ -1,9 +1,9 @@
 //! Whose tokens are believed, and for what.
 
 use super::texts::{self, Plain, mismatch};
-use super::{Findings, Problem};
+use super::{Findings, Problem, claims};
 use crate::config::diagnostics::{did_you_mean, listed};
-use crate::config::file::{Claims, Issuer};
+use crate::config::file::Issuer;
 use crate::config::located::{At, Named};
 use crate::config::{Algorithm, AwsAlb, ClaimPaths, IssuerConfig, KeySource, SignedHeaderConfig};
 use crate::target::{Region, arn};
@@ -29,6 +29,17 @@ pub(super) fn issuers(
             let message =
                 format!("issuer `{}` has the same `issuer` and reads tokens from the same place", first.name);
             findings.refuse(&path, &issuer.issuer, message);
+        }
+    }
+    for (name, issuer) in written {
+        let Some(programs) = &issuer.programs else { continue };
+        if let Some(people) = issuers.iter().find(|people| *people.realm == *programs.realm.value) {
+            let path = format!("issuers.{}.programs.realm", **name);
+            let message = format!(
+                "the people of issuer `{}` are of this realm: a program must not be one of them",
+                people.name
+            );
+            findings.refuse(&path, &programs.realm, message);
         }
     }
     (findings.errors.len() == errors).then_some(issuers)
@@ -74,7 +85,12 @@ fn issuer_of(
     let realm = findings.check_optional(&path("realm"), written.realm.as_ref(), |text| {
         texts::label(text).map(Arc::<str>::from)
     });
-    let claims = claim_paths(&path("claims"), written.claims.as_ref(), findings);
+    let claims = claims::paths(&path("claims"), written.claims.as_ref(), findings);
+    let groups = claims.as_ref().map(|claims| &claims.groups);
+    let programs = match &written.programs {
+        Some(written) => claims::programs(&path("programs"), written, groups, findings).map(Some),
+        None => Some(None),
+    };
     let user_domains = user_domains(&at, name, written, all, claims.as_ref(), findings);
     let trust = match &written.preset {
         Some(_) => aws_alb(&at, name, written, plain, findings),
@@ -90,6 +106,7 @@ fn issuer_of(
         audience: trust.audience,
         keys: trust.keys,
         claims: claims?,
+        programs: programs?,
         user_domains: user_domains?,
         unmarked_email,
         signed_header: trust.signed_header,
@@ -310,25 +327,6 @@ fn header_name(text: &str) -> Result<HeaderName, Problem> {
     Ok(name)
 }
 
-fn claim_paths(path: &str, written: Option<&Claims>, findings: &mut Findings) -> Option<ClaimPaths> {
-    let mut one = |key: &str, written: Option<&At<String>>, default: &str| {
-        let found = findings.check_optional(&format!("{path}.{key}"), written, claim_path)?;
-        Some(found.unwrap_or_else(|| vec![default.to_owned()]))
-    };
-    let user = one("user", written.and_then(|claims| claims.user.as_ref()), "email");
-    let groups = one("groups", written.and_then(|claims| claims.groups.as_ref()), "groups");
-    let name = one("name", written.and_then(|claims| claims.name.as_ref()), "name");
-    Some(ClaimPaths { user: user?, groups: groups?, name: name? })
-}
-
-fn claim_path(text: &str) -> Result<Vec<String>, Problem> {
-    let segments: Vec<String> = text.split('.').map(str::to_owned).collect();
-    if segments.iter().any(String::is_empty) {
-        return Err(mismatch(text, "the name of a claim, or a dotted path such as `realm_access.roles`"));
-    }
-    Ok(segments)
-}
-
 fn user_domains(
     at: &str,
     name: &At<String>,
@@ -340,7 +338,7 @@ fn user_domains(
     match written.user_domains.as_ref().or_else(|| domains_of_sibling(name, written, all)) {
         Some(domains) => findings.each(&format!("{at}.user_domains"), domains, texts::domain).map(Some),
         None => {
-            let is_email = claims?.user.last().is_some_and(|segment| segment == "email");
+            let is_email = claims?.user.iter().any(|path| path.ends_in("email"));
             if is_email {
                 let message = "the key `user_domains` is missing: the user is an e-mail address, and it says whose \
                                addresses this issuer may assert";

@@ -10,7 +10,7 @@ pub struct Limits {
     /// Per person; by default 30.
     #[schemars(range(min = 1, max = 6000))]
     pub mints_per_minute: Option<u32>,
-    /// Calls to AWS under way at one time; by default 64.
+    /// Calls to AWS under way at one time; by default 64. At most half are about one domain, server or app.
     #[schemars(range(min = 1, max = 10_000))]
     pub aws_calls: Option<usize>,
     /// Open at one time; by default 4000.

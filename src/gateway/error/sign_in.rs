@@ -2,8 +2,9 @@
 
 use crate::authn::AuthnError;
 use crate::gateway::failure::Failure;
-use crate::provider::error::SignInError;
+use crate::provider::error::ProviderError;
 use crate::sessions::Unusable;
+use crate::sign_in::SignInError;
 use crate::tokens::error::TokenError;
 use hyper::StatusCode;
 use std::time::Duration;
@@ -33,6 +34,7 @@ pub(super) fn authn(error: &AuthnError) -> Failure {
     }
     Failure {
         set_cookie: error.clear_cookie().cloned(),
+        internal: error.internal(),
         ..Failure::new(StatusCode::UNAUTHORIZED, error.reason(), "You are not signed in", format!("{error}."))
     }
     .advise("Sign in, or send a valid token.")
@@ -64,7 +66,7 @@ pub(super) fn sign_in(error: &SignInError) -> Failure {
             format!("Your company's sign-in answered with an error ({error}). It is not something you did."),
         )
         .advise("Try again. If it fails again, send the details below to your platform team."),
-        SignInError::Token(TokenError::Mapping(account)) => Failure {
+        SignInError::Provider(ProviderError::Token(TokenError::Mapping(account))) => Failure {
             anew: Some("Use another account"),
             ..Failure::new(
                 StatusCode::FORBIDDEN,

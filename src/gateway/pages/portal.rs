@@ -17,6 +17,13 @@ impl Pages {
                     "is not listed. Being added to another group will not help: tell " (self.platform_team()) "."
                 }
                 (self.contact(request_id))
+            } @else if let Some(unbound) = person.groups.unbound() {
+                p.remedy {
+                    "Your company's sign-in did not send your groups in the form that is expected here, so what depends on a "
+                    "group is not listed. Being added to another group will not help: tell " (self.platform_team())
+                    " that " (unbound) "."
+                }
+                (self.contact(request_id))
             } @else if may_open().next().is_none() {
                 p { "Nothing is open to you as " strong { (super::who_am_i::display_name(person)) } " yet." }
                 p {

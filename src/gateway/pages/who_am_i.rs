@@ -103,7 +103,10 @@ impl Pages {
             None => report.line("Address", "not known"),
         }
         match identity.groups() {
-            None => report.line("Groups", "left out by the sign-in provider"),
+            None => match identity.person.groups.unbound() {
+                Some(unbound) => report.line("Groups", &format!("not known: {unbound}")),
+                None => report.line("Groups", "left out by the sign-in provider"),
+            },
             Some((mut groups, others)) => {
                 groups.extend(others);
                 let count = groups.len();
@@ -136,7 +139,10 @@ fn answer(row: &Access<'_>) -> String {
 
 fn groups(identity: &Identity<'_>) -> Markup {
     match identity.groups() {
-        None => html! { "left out by the sign-in provider, because there are too many" },
+        None => match identity.person.groups.unbound() {
+            Some(unbound) => html! { "not known: " (unbound) },
+            None => html! { "left out by the sign-in provider, because there are too many" },
+        },
         Some((asked_for, others)) if asked_for.is_empty() && others.is_empty() => html! { "none" },
         Some((asked_for, others)) => html! {
             @if asked_for.is_empty() { "none that the rules ask for" } @else { (asked_for.join(", ")) }

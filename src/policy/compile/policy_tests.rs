@@ -75,7 +75,9 @@ impl Compiler<'_> {
     }
 
     fn issuer(&mut self, path: &str, test: &file::Test) -> Option<Arc<str>> {
-        let issuers: Vec<&Arc<str>> = self.context.issuers.iter().map(|issuer| &issuer.name).collect();
+        let mut issuers: Vec<&Arc<str>> = self.context.issuers.iter().map(|issuer| &issuer.name).collect();
+        // Its people and its programs are of one issuer.
+        issuers.dedup();
         let (location, found) = match (&test.issuer, issuers.as_slice()) {
             (Some(written), _) => {
                 (written.location, issuers.iter().find(|issuer| ****issuer == **written).copied())

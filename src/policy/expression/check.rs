@@ -220,6 +220,9 @@ impl<'a> Check<'a> {
         } else if !first.may_be(second) {
             let (first, second) = (first.words(), second.words());
             self.problem(at, format!("compares {first} with {second}, which are never equal"));
+        } else if first == Type::Null || second == Type::Null {
+            let help = "a claim that is `null` counts as absent: ask `has(claims.name)`";
+            self.problem_with_help(at, "nothing is equal to null", Some(help.to_owned()));
         }
         Type::Bool
     }

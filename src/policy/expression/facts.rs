@@ -17,8 +17,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The variables of one decision, and the functions that work on them.
 ///
-/// Groups that the provider left out and a client address that nobody knows are *unbound*: an expression whose value
-/// depends on them fails.
+/// Groups that are not known and a client address that nobody knows are *unbound*: an expression whose value depends on them
+/// fails. So does one whose value depends on a claim that is not there, and `null` is none.
 pub(in crate::policy) struct Facts<'a> {
     library: &'a Library,
     question: &'a Question<'a>,
@@ -70,6 +70,7 @@ impl<'a> Facts<'a> {
             Groups::Known(groups) => {
                 Some(self.groups.get_or_init(|| TextList::new(groups.iter().map(AsRef::as_ref).collect())))
             }
+            Groups::Unbound(_) => None,
             Groups::LeftOut => {
                 self.missed_groups.store(true, Ordering::Relaxed);
                 None
@@ -100,6 +101,7 @@ fn text(text: &str) -> CowVal<'_, '_> {
 fn map(members: &Map<String, Value>) -> CelMap<'_> {
     let members: HashMap<CelMapKey<'_>, Box<dyn Val + '_>> = members
         .iter()
+        .filter(|(_, value)| !value.is_null())
         .map(|(name, value)| (CelMapKey::String(CelString::from(name.as_str())), any(value)))
         .collect();
     CelMap::from(members)

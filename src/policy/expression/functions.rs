@@ -1,5 +1,6 @@
 //! The functions that expressions may call beside CEL's own.
 
+use super::strict;
 use crate::policy::join::join;
 use crate::policy::lookup::Table;
 use crate::policy::profile_name::{Prefix, prefixed_profile_name, profile_name};
@@ -30,6 +31,7 @@ impl Library {
         tables: BTreeMap<String, Table>,
     ) -> Result<Self, DeclarationError> {
         let mut context = Context::with_env(Arc::new(Env::stdlib()));
+        strict::add_functions(&mut context)?;
         context.add_function("lowerAscii", |This(text): This<Text>| text.to_ascii_lowercase())?;
         context.add_function("local_part", |email: Text, domain: Text| {
             local_part(&email, &domain).map(Value::from)

@@ -119,11 +119,11 @@ fn compared<'e>(condition: &'e IdedExpr, variable: &str) -> Option<Vec<&'e str>>
     }
 }
 
-fn is(expression: &IdedExpr, variable: &str) -> bool {
+pub(super) fn is(expression: &IdedExpr, variable: &str) -> bool {
     matches!(&expression.expr, Expr::Ident(name) if name == variable)
 }
 
-fn constant(expression: &IdedExpr) -> Option<&str> {
+pub(super) fn constant(expression: &IdedExpr) -> Option<&str> {
     match &expression.expr {
         Expr::Literal(LiteralValue::String(text)) => Some(text.inner()),
         _ => None,

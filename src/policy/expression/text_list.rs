@@ -1,6 +1,7 @@
 //! A CEL list of texts, made for `in`: rules ask whether a group is there and hardly ever for anything else.
 
 use cel::ExecutionError;
+use cel::common::ast::operators;
 use cel::common::traits::{Adder, Container, Indexer, Iterable, Sizer, Zeroer};
 use cel::common::types::{CelList, CelString, LIST_TYPE, Type};
 use cel::common::value::{Builtin, BuiltinRef, Val};
@@ -45,7 +46,11 @@ impl<'a> TextList<'a> {
 
 impl Container for TextList<'_> {
     fn contains(&self, value: &dyn Val) -> Result<bool, ExecutionError> {
-        Ok(value.downcast_ref::<CelString<'_>>().is_some_and(|text| self.holds(text.inner())))
+        // What is no text is not "another text": there is no answer.
+        let text = value.downcast_ref::<CelString<'_>>();
+        let types = || [value, self as &dyn Val].map(|value| value.get_type().name().to_owned()).to_vec();
+        let text = text.ok_or_else(|| ExecutionError::no_such_overload(operators::IN, types()))?;
+        Ok(self.holds(text.inner()))
     }
 }
 

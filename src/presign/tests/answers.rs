@@ -161,7 +161,7 @@ async fn launch_all(stage: &Stage, launches: usize) -> usize {
         tasks.spawn(async move {
             let mut failed = 0;
             for _ in 0..launches / 20 {
-                if let Err(error) = presigner.presign(&grant, far_off()).await {
+                if let Err(error) = presigner.presign(&grant, None, far_off()).await {
                     println!("{error}");
                     failed += 1;
                 }
@@ -253,61 +253,6 @@ async fn a_long_url_is_handed_on_byte_for_byte() {
     let url = format!("https://d-abc.studio.eu-west-1.sagemaker.aws/auth?token={}%2f+", "a".repeat(15_000));
     let stage = presign_answers(answer(&url)).await;
     assert_eq!(text(stage.presign(&ada()).await.unwrap()), url);
-}
-
-#[tokio::test]
-async fn a_target_that_cannot_be_opened_is_not_asked_for() {
-    for (status, state) in [
-        ("Pending", TargetState::Pending("Pending".to_owned())),
-        ("Failed", TargetState::Failed("Failed".to_owned())),
-    ] {
-        let stage = Setup::new()
-            .with(move |call| {
-                (call.operation == "DescribeUserProfile").then(|| Reply::Json(200, json!({"Status": status})))
-            })
-            .await;
-        assert_eq!(super::state(stage.presign(&ada()).await), state);
-        assert!(stage.aws.calls("CreatePresignedDomainUrl").is_empty());
-    }
-}
-
-#[tokio::test]
-async fn a_look_up_that_fails_or_hangs_does_not_stand_in_the_way() {
-    for reply in [
-        json_error(400, "AccessDeniedException"),
-        json_error(400, "ThrottlingException"),
-        Reply::Text(200, "{".to_owned()),
-        Reply::Json(200, json!({"Status": "SomethingNew"})),
-        Reply::After(Duration::from_secs(30), Box::new(Reply::Close)),
-    ] {
-        let mut setup = Setup::new();
-        setup.config.timeout = Duration::from_secs(1);
-        let shown = format!("{reply:?}");
-        let stage =
-            setup.with(move |call| (call.operation == "DescribeUserProfile").then(|| reply.clone())).await;
-        stage.presign(&ada()).await.expect(&shown);
-    }
-}
-
-#[tokio::test]
-async fn a_state_is_looked_up_once_for_all_who_ask() {
-    let stage = Setup::new()
-        .with(|call| {
-            (call.operation == "DescribeUserProfile").then(|| {
-                let ready = Reply::Json(200, json!({"Status": "InService"}));
-                Reply::After(Duration::from_millis(50), Box::new(ready))
-            })
-        })
-        .await;
-    let grant = ada();
-    let (first, second, url) = tokio::join!(
-        stage.presigner.describe(&grant),
-        stage.presigner.describe(&grant),
-        stage.presign(&grant)
-    );
-    assert_eq!((first, second), (TargetState::Ready, TargetState::Ready));
-    url.unwrap();
-    assert_eq!(stage.aws.calls("DescribeUserProfile").len(), 1);
 }
 
 #[tokio::test]

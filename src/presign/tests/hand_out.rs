@@ -26,8 +26,8 @@ async fn every_url_reaches_its_person_and_none_is_handed_out_twice() {
             let user = format!("user-{number}");
             let grant = Grant::for_tests("corp", &user, with_role(studio(&user)));
             tasks.spawn(async move {
-                presigner.prewarm(grant.clone());
-                (user, text(presigner.presign(&grant, far_off()).await.unwrap()))
+                presigner.prewarm(grant.clone(), session(&grant));
+                (user, text(presigner.presign(&grant, Some(&session(&grant)), far_off()).await.unwrap()))
             });
         }
         for (user, url) in tasks.join_all().await {
@@ -47,7 +47,7 @@ async fn a_slot_is_taken_once_by_a_hundred_at_the_same_time() {
     for _ in 0..100 {
         let (presigner, grant) = (Arc::clone(&stage.presigner), grant.clone());
         tasks.spawn(async move {
-            let presigned = presigner.presign(&grant, far_off()).await.unwrap();
+            let presigned = presigner.presign(&grant, Some(&session(&grant)), far_off()).await.unwrap();
             (presigned.facts.from_slot, text(presigned))
         });
     }
@@ -74,6 +74,17 @@ async fn a_slot_is_for_one_person_and_one_complete_input() {
     assert!(presigned.facts.from_slot);
     let minted = &stage.aws.calls("CreatePresignedDomainUrl")[0];
     assert_eq!(presigned.facts.aws_request_id.as_deref(), Some(&*format!("request-{}", minted.number)));
+}
+
+#[tokio::test]
+async fn a_slot_is_for_one_session() {
+    let stage = Stage::well().await;
+    stage.prewarmed(&ada()).await;
+    let other = SessionId::for_tests("another session of hers");
+    for other in [None, Some(&other)] {
+        assert!(!stage.presigner.presign(&ada(), other, far_off()).await.unwrap().facts.from_slot);
+    }
+    assert!(stage.presign(&ada()).await.unwrap().facts.from_slot);
 }
 
 #[tokio::test]
@@ -123,7 +134,7 @@ async fn an_unused_url_does_not_linger() {
 async fn nothing_is_minted_ahead_for_a_life_that_nobody_names() {
     let stage = Stage::well().await;
     let target = Target::for_tests(Kind::MlflowTrackingServer, &[("tracking_server_name", "risk")], &[]);
-    stage.presigner.prewarm(Grant::for_tests("corp", "ada", mint(target)));
+    stage.presigner.prewarm(Grant::for_tests("corp", "ada", mint(target)), session(&ada()));
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert!(stage.aws.calls("CreatePresignedMlflowTrackingServerUrl").is_empty());
 }
@@ -132,7 +143,7 @@ async fn nothing_is_minted_ahead_for_a_life_that_nobody_names() {
 async fn a_slot_is_filled_by_one_call_however_often_it_is_asked_for() {
     let stage = Stage::well().await;
     for _ in 0..10 {
-        stage.presigner.prewarm(ada());
+        stage.presigner.prewarm(ada(), session(&ada()));
     }
     stage.prewarmed(&ada()).await;
     assert_eq!(stage.aws.calls("CreatePresignedDomainUrl").len(), 1);
@@ -150,16 +161,16 @@ async fn signing_out_empties_the_slot_and_stops_the_one_being_filled() {
         })
         .await;
     stage.prewarmed(&ada()).await;
-    stage.presigner.forget("corp", "ada");
+    stage.presigner.forget(&session(&ada()));
     assert!(!stage.presign(&ada()).await.unwrap().facts.from_slot);
 
-    stage.presigner.prewarm(ada());
+    stage.presigner.prewarm(ada(), session(&ada()));
     while stage.aws.calls("CreatePresignedDomainUrl").len() < 3 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    stage.presigner.forget("corp", "ada");
+    stage.presigner.forget(&session(&ada()));
     // Signed in again: the place is free, and the late answer of before does not get it.
-    stage.presigner.prewarm(ada());
+    stage.presigner.prewarm(ada(), session(&ada()));
     tokio::time::sleep(Duration::from_millis(600)).await;
     let fourth = stage.presign(&ada()).await.unwrap();
     assert!(fourth.facts.from_slot);
@@ -172,8 +183,9 @@ async fn signing_out_empties_the_slot_and_stops_the_one_being_filled() {
 async fn signing_out_leaves_others_alone() {
     let stage = Stage::well().await;
     stage.prewarmed(&ada()).await;
-    stage.presigner.forget("corp", "max");
-    stage.presigner.forget("partners", "ada");
+    for (realm, user) in [("corp", "max"), ("partners", "ada")] {
+        stage.presigner.forget(&session(&Grant::for_tests(realm, user, mint(studio("ada")))));
+    }
     assert!(stage.presign(&ada()).await.unwrap().facts.from_slot);
 }
 

@@ -40,7 +40,7 @@ async fn every_kind_of_target_is_minted_within_its_scoped_policy() {
     ] {
         for mint in [mint(target.clone()), with_role(target.clone())] {
             let grant = Grant::for_tests("corp", "ada@corp.example", mint);
-            presigner.presign(&grant, far_off()).await.unwrap();
+            presigner.presign(&grant, None, far_off()).await.unwrap();
         }
         assert_eq!(
             presigner.describe(&Grant::for_tests("corp", "ada", mint(target))).await,
@@ -55,7 +55,7 @@ async fn every_kind_of_target_is_minted_within_its_scoped_policy() {
 async fn a_target_that_is_not_there_is_missing() {
     let (_sandbox, presigner) = stage().await;
     let target = Target::for_tests(Kind::MlflowTrackingServer, &[("tracking_server_name", "nowhere")], &[]);
-    let presigned = presigner.presign(&Grant::for_tests("corp", "ada", mint(target)), far_off()).await;
+    let presigned = presigner.presign(&Grant::for_tests("corp", "ada", mint(target)), None, far_off()).await;
     assert_eq!(state(presigned), TargetState::Missing);
 }
 
@@ -64,7 +64,7 @@ async fn a_cut_answer_is_asked_for_again() {
     let (sandbox, presigner) = stage().await;
     sandbox.faults().inject(Some("CreatePresignedDomainUrl"), Fault::CutBody, Times::Next(1));
     presigner
-        .presign(&Grant::for_tests("corp", "ada", with_role(sandbox_studio())), far_off())
+        .presign(&Grant::for_tests("corp", "ada", with_role(sandbox_studio())), None, far_off())
         .await
         .unwrap();
 }

@@ -2,13 +2,14 @@
 
 use super::{Cause, Outcome, PATIENCE, Revalidation};
 use crate::audit::Event;
-use crate::provider::error::SignInError;
+use crate::provider::error::ProviderError;
 use crate::provider::principal::{Groups, Principal, states};
 use crate::sessions::Sessions;
 use crate::sessions::content::Content;
 use crate::sessions::record::Record;
 use crate::sessions::revocation::Ended;
 use crate::state::{Key, Namespace, Unavailable};
+use crate::tokens::claim::stated;
 use crate::tokens::claims::Expected;
 use std::time::Duration;
 
@@ -20,10 +21,10 @@ const LONGEST_TURN: Duration = Duration::from_secs(45);
 /// Why asking again gave nothing.
 pub(super) enum Refusal {
     /// The provider does not stand by the session: the word for the audit trail, and what it answered.
-    Withdrawn(&'static str, Option<SignInError>),
+    Withdrawn(&'static str, Option<ProviderError>),
     /// It is about us, not the person. Ending sessions at once would lock everybody out for a mistake of ours.
-    Misconfigured(SignInError),
-    Unavailable(SignInError),
+    Misconfigured(ProviderError),
+    Unavailable(ProviderError),
     StateAway,
 }
 
@@ -183,12 +184,16 @@ impl Sessions {
     /// Whether the answer leaves out what the rules read of this session. It may (OpenID Connect Core 1.0, section 12.2), and
     /// then nobody can tell whether the person lost it or the provider just does not repeat it: a sign-in tells.
     fn is_incomplete(&self, revalidation: &Revalidation, content: &Content, told: &Principal) -> bool {
-        let path = &revalidation.party.issuer().config().claims.groups;
+        let path = &revalidation.party.issuer().config().claims.groups.path;
         let tells_groups = told.groups == Groups::LeftOut || states(&told.claims, path);
-        (content.is_in_groups() && !tells_groups)
+        let lost_groups = content.is_in_groups() && !tells_groups;
+        // A claim that was there and is not, where the configuration does not say what that means.
+        let lost_claim = content.knows_groups() && !tells_groups && told.groups.unbound().is_some();
+        lost_groups
+            || lost_claim
             || content
                 .claim_names()
-                .any(|name| self.questions.ask_for_claim(name) && !told.claims.contains_key(name))
+                .any(|name| self.questions.ask_for_claim(name) && stated(&told.claims, name).is_none())
     }
 
     /// Ends a session everywhere.
@@ -197,7 +202,7 @@ impl Sessions {
         revalidation: &Revalidation,
         content: &Content,
         reason: &'static str,
-        error: Option<&SignInError>,
+        error: Option<&ProviderError>,
     ) {
         // Where the state is away, this replica at least knows, and the record's refresh token is void for the others.
         let everywhere = self.end(Ended::Session(content.id.as_str())).await.is_ok();
@@ -209,8 +214,8 @@ impl Sessions {
     }
 }
 
-impl From<SignInError> for Refusal {
-    fn from(error: SignInError) -> Self {
+impl From<ProviderError> for Refusal {
+    fn from(error: ProviderError) -> Self {
         if error.is_outage() {
             Self::Unavailable(error)
         } else if error.is_about_the_client() {

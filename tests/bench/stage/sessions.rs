@@ -39,8 +39,8 @@ pub(super) async fn print(config: &Path, count: usize, age: Duration) -> Outcome
             seen: Seen::default(),
             tokens: ProviderTokens::default(),
         };
-        let cookie = sessions.establish(arrival).await.map_err(|error| format!("{error:?}"))?;
-        tell(cookie.to_str()?.split(';').next().unwrap_or_default())?;
+        let session = sessions.establish(arrival).await.map_err(|error| format!("{error:?}"))?;
+        tell(session.cookie.to_str()?.split(';').next().unwrap_or_default())?;
     }
     Ok(())
 }

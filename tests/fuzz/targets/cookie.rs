@@ -89,7 +89,7 @@ pub(super) fn sessions(sealer: &Arc<Sealer>, issuer_url: &str, clock: &Clock) ->
 pub(super) fn sealed(runtime: &Runtime, sessions: &Sessions, user: &str) -> String {
     let (principal, tokens) = (person(user), ProviderTokens::default());
     let arrival = Arrival { principal: &principal, provider_session: None, seen: Seen::default(), tokens };
-    let set = runtime.block_on(sessions.establish(arrival)).unwrap();
+    let set = runtime.block_on(sessions.establish(arrival)).unwrap().cookie;
     let pair = set.to_str().unwrap().split(';').next().unwrap();
     pair.split_once('=').unwrap().1.to_owned()
 }

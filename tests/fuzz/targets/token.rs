@@ -261,7 +261,6 @@ fn changed(mut claims: Value, name: &str, value: Value) -> Value {
 }
 
 pub(super) fn issuer(url: &str, keys: KeySource) -> IssuerConfig {
-    let path = |name: &str| vec![name.to_owned()];
     IssuerConfig {
         name: "corp".into(),
         issuer: url.to_owned(),
@@ -269,8 +268,9 @@ pub(super) fn issuer(url: &str, keys: KeySource) -> IssuerConfig {
         algorithms: vec![Algorithm::Es256, Algorithm::EdDsa],
         audience: vec![AUDIENCE.to_owned()],
         keys,
-        claims: ClaimPaths { user: path("email"), groups: path("groups"), name: path("name") },
+        claims: ClaimPaths { user: vec!["email".into()], groups: "groups".into(), name: "name".into() },
         user_domains: Some(vec!["corp.example".to_owned()]),
+        programs: None,
         unmarked_email: false,
         signed_header: None,
     }

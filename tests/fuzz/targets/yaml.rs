@@ -39,7 +39,7 @@ pub(super) fn check(input: &[u8]) {
 /// What the rules' compilation finds.
 fn faults(loaded: &Loaded) -> Vec<Diagnostic> {
     let gateway = &loaded.gateway;
-    let issuers: Vec<_> = gateway.issuers.iter().map(Issuer::from).collect();
+    let issuers: Vec<_> = gateway.issuers.iter().flat_map(Issuer::all_of).collect();
     let context = CompileContext {
         region: &gateway.aws.region,
         role_arn: gateway.aws.role_arn.as_ref(),

@@ -12,6 +12,7 @@ use postern::policy::grant::Grant;
 use postern::presign::authorized_url::AuthorizedUrl;
 use postern::presign::error::PresignError;
 use postern::presign::{MintFacts, Presigner};
+use postern::sessions::SessionId;
 use postern::target::Mint;
 use postern::tokens::claims::Claims;
 use postern::tokens::jws::UnverifiedToken;
@@ -29,10 +30,10 @@ fn is_hashed<T: std::hash::Hash>() {}
 /// What stands here compiles, so that the names and functions which the others use are there.
 const ALLOWED: &str = "
 fn grant(grant: Grant) { has((grant.principal().clone(), grant.destination(), grant.mint(), grant.trace())); }
-async fn presign(p: &Arc<Presigner>, grant: Grant) -> Result<AuthorizedUrl, PresignError> {
+async fn presign(p: &Arc<Presigner>, grant: Grant, session: SessionId) -> Result<AuthorizedUrl, PresignError> {
     has(p.describe(&grant).await);
-    p.prewarm(grant.clone());
-    Ok(p.presign(&grant, todo!()).await?.url)
+    p.prewarm(grant.clone(), session.clone());
+    Ok(p.presign(&grant, Some(&session), todo!()).await?.url)
 }
 async fn rehearse(p: &Presigner, mint: &Mint, grant: &Grant) -> Result<(), PresignError> {
     for facts in [p.rehearse(mint).await?, p.rehearse_granted(grant).await?] {
@@ -58,8 +59,8 @@ const REFUSED: &[(&str, &str)] = &[
     ("fn f(g: &mut Grant, mint: Mint) { g.mint = mint; }", PRIVATE_FIELD),
     ("fn f(g: &mut Grant, mint: Mint) { *g.mint() = mint; }", NOT_MUTABLE),
     // Without a grant there is no URL.
-    ("async fn f(p: &Presigner, mint: &Mint) { p.presign(mint, todo!()).await; }", OTHER_TYPE),
-    ("fn f(p: &Arc<Presigner>, mint: Mint) { p.prewarm(mint); }", OTHER_TYPE),
+    ("async fn f(p: &Presigner, mint: &Mint) { p.presign(mint, None, todo!()).await; }", OTHER_TYPE),
+    ("fn f(p: &Arc<Presigner>, mint: Mint, session: SessionId) { p.prewarm(mint, session); }", OTHER_TYPE),
     ("async fn f(p: &Presigner, mint: &Mint) { p.describe(mint).await; }", OTHER_TYPE),
     ("async fn f(p: &Presigner, mint: &Mint) { p.rehearse(mint).await.unwrap().url; }", NO_SUCH_FIELD),
     ("async fn f(p: &Presigner, g: &Grant, d: ()) { p.mint(g, d).await; }", PRIVATE_FUNCTION),

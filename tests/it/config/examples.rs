@@ -3,8 +3,8 @@
 use super::{LEGAL, accepted, changed, in_a_line, refused};
 use postern::config::file::fields::Written;
 use postern::config::{
-    Algorithm, AuthorizedHost, ClientAuthentication, KeySource, Loaded, SecretSource, StateConfig,
-    ValkeyConfig, WhenAway, load, load_text, schema,
+    Algorithm, AuthorizedHost, ClaimPath, ClientAuthentication, GroupsClaim, KeySource, Loaded, SecretSource,
+    StateConfig, ValkeyConfig, WhenAway, load, load_text, schema,
 };
 use postern::target::{EXPIRES_IN_SECONDS, Kind, USER_PROFILE_NAME};
 use serde_json::Value;
@@ -52,10 +52,10 @@ fn defaults_are_filled_in() {
     assert!(credentials.session && !credentials.bearer && !credentials.signed_header);
     let issuer = &gateway.issuers[0];
     assert!(matches!(issuer.keys, KeySource::Discovery));
-    assert_eq!((&*issuer.realm, issuer.claims.user.as_slice()), ("corp", &["email".to_owned()][..]));
+    assert_eq!((&*issuer.realm, issuer.claims.user.as_slice()), ("corp", &["email".into()][..]));
     assert_eq!(
-        (issuer.claims.groups.join("."), issuer.claims.name.join(".")),
-        ("groups".into(), "name".into())
+        (&issuer.claims.groups, &issuer.claims.name),
+        (&GroupsClaim::from("groups"), &ClaimPath::from("name"))
     );
     let sign_in = gateway.sign_in.unwrap();
     assert_eq!(
@@ -240,7 +240,7 @@ fn another_user_claim_needs_no_domains() {
         "    algorithms: [EdDSA, Ed25519]\n    claims: {user: identity.sub}\n",
     );
     let issuer = &accepted(&yaml).gateway.issuers[0];
-    assert_eq!(issuer.claims.user, ["identity", "sub"]);
+    assert_eq!(issuer.claims.user, [ClaimPath::from("identity.sub")]);
     assert_eq!(
         (issuer.user_domains.as_deref(), issuer.algorithms.as_slice()),
         (None, &[Algorithm::EdDsa; 2][..])

@@ -82,7 +82,7 @@ const CASES: &[Case] = &[
         "algorithms: [RS256]",
         "algorithms: [RS256]\n    claims: {user: a..b}",
         &[
-            "11:20 issuers.corp.claims.user: found `a..b`; allowed: the name of a claim, or a dotted path such as `realm_access.roles`",
+            "11:20 issuers.corp.claims.user: found `a..b`; allowed: the name of a claim, or a dotted path such as `realm_access.roles` | a list of names, one for each step, takes any name",
         ],
     ),
     (

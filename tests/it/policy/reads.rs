@@ -102,7 +102,7 @@ fn carried(person: &Principal, from: &Policy, to: &Policy) -> Result<Arc<Princip
         seen: Seen::default(),
         tokens: ProviderTokens::default(),
     };
-    let set = runtime.block_on(sessions(from.reads(), UnixSeconds(1_000)).establish(arrival)).unwrap();
+    let set = runtime.block_on(sessions(from.reads(), UnixSeconds(1_000)).establish(arrival)).unwrap().cookie;
     let pair = set.to_str().unwrap().split(';').next().unwrap();
     let headers = HeaderMap::from_iter([(COOKIE, HeaderValue::from_str(pair).unwrap())]);
     match runtime.block_on(sessions(to.reads(), UnixSeconds(1_300)).open(&headers)) {

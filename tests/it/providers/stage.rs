@@ -131,6 +131,7 @@ impl Scene for Stage {
 /// Its files are below the stage's folder, which is removed when it ends: a stage is never dropped.
 fn start(provider: Provider, peers: &Path, folder: &Path, public_url: &str) -> Result<Process, String> {
     let options = json!({
+        "peer": peers.join(provider.name),
         "folder": folder,
         "client_secret": SECRET,
         "redirect_uri": format!("{public_url}/-/callback"),

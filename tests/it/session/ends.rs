@@ -91,7 +91,7 @@ fn an_end_during_a_sign_in_counts() {
     let (provider_session, tokens) = (Some("provider-session"), ProviderTokens::default());
     let arrival = Arrival { principal: &principal, provider_session, seen, tokens };
     let mut browser = Browser::default();
-    browser.keep(&now(world.sessions().establish(arrival)).unwrap());
+    browser.keep(&now(world.sessions().establish(arrival)).unwrap().cookie);
     assert_eq!(refused(now(world.sessions().open(&browser.headers()))), Unusable::Revoked);
 }
 

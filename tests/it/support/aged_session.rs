@@ -38,7 +38,7 @@ pub(crate) fn aged_session(configuration: &Path, name: &str, age: Duration) -> S
     // In a thread of its own, for a test may be a runtime's already.
     let establish = || {
         let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-        runtime.block_on(sessions.establish(arrival)).expect("a cookie")
+        runtime.block_on(sessions.establish(arrival)).expect("a cookie").cookie
     };
     let cookie = std::thread::scope(|scope| scope.spawn(establish).join().expect("it establishes"));
     cookie.to_str().expect("ASCII").split(';').next().expect("a pair").to_owned()

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 
 /// One request, as AWS would read it.
 #[derive(Clone, Debug)]
@@ -32,6 +33,10 @@ pub(crate) enum Reply {
     /// Closes without an answer.
     Close,
     After(Duration, Box<Reply>),
+    /// Waits for a permit, and takes it.
+    When(Arc<Semaphore>, Box<Reply>),
+    /// Under another request id than `request-` and the call's number.
+    WithId(String, Box<Reply>),
 }
 
 pub(crate) struct AwsFake {
@@ -130,19 +135,33 @@ async fn serve(
         let call = Call { number, operation, input, access_key_id, region, path };
         calls.lock().unwrap().push(call.clone());
 
+        let mut id = format!("request-{number}");
         let mut reply = behaviour(&call).unwrap_or_else(|| well(&call));
-        while let Reply::After(wait, then) = reply {
-            tokio::time::sleep(wait).await;
-            reply = *then;
+        loop {
+            reply = match reply {
+                Reply::After(wait, then) => {
+                    tokio::time::sleep(wait).await;
+                    *then
+                }
+                Reply::When(permits, then) => {
+                    permits.acquire().await.unwrap().forget();
+                    *then
+                }
+                Reply::WithId(other, then) => {
+                    id = other;
+                    *then
+                }
+                _ => break,
+            };
         }
         let (status, body, promised) = match reply {
             Reply::Json(status, body) => (status, body.to_string(), 0),
             Reply::Text(status, body) => (status, body, 0),
             Reply::CutOff => (200, r#"{"AuthorizedUrl":"https://d.studio"#.to_owned(), 100),
-            Reply::Close | Reply::After(..) => return Ok(()),
+            _ => return Ok(()),
         };
         let head = format!(
-            "HTTP/1.1 {status} Reason\r\nx-amzn-requestid: request-{number}\r\ncontent-length: {}\r\n\r\n",
+            "HTTP/1.1 {status} Reason\r\nx-amzn-requestid: {id}\r\ncontent-length: {}\r\n\r\n",
             body.len() + promised
         );
         stream.write_all(head.as_bytes()).await?;

@@ -99,7 +99,6 @@ pub(crate) fn key_set(keys: &[&Signer]) -> Value {
 }
 
 pub(crate) fn issuer_config() -> IssuerConfig {
-    let path = |name: &str| vec![name.to_owned()];
     IssuerConfig {
         name: Arc::from("corp"),
         issuer: ISSUER.to_owned(),
@@ -113,8 +112,9 @@ pub(crate) fn issuer_config() -> IssuerConfig {
         ],
         audience: vec!["postern-api".to_owned()],
         keys: KeySource::Discovery,
-        claims: ClaimPaths { user: path("email"), groups: path("groups"), name: path("name") },
+        claims: ClaimPaths { user: vec!["email".into()], groups: "groups".into(), name: "name".into() },
         user_domains: Some(vec!["corp.example".to_owned()]),
+        programs: None,
         unmarked_email: false,
         signed_header: None,
     }

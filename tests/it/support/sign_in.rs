@@ -6,17 +6,17 @@ use super::signer::Signer;
 use postern::audit::Audit;
 use postern::clock::{Clock, UnixSeconds};
 use postern::config::{
-    Algorithm, ClaimPaths, ClientAuthentication, IssuerConfig, KeySource, RevalidationConfig, SecretSource,
-    SessionConfig, SignInConfig,
+    Algorithm, ClaimPath, ClaimPaths, ClientAuthentication, IssuerConfig, KeySource, RevalidationConfig,
+    SecretSource, SessionConfig, SignInConfig,
 };
 use postern::http_client::HttpClient;
 use postern::metrics::Metrics;
-use postern::provider::error::SignInError;
 use postern::provider::issuer::Issuer;
 use postern::provider::policy_inputs::{Names, PolicyInputs};
 use postern::provider::relying_party::RelyingParty;
 use postern::sessions::seal::{Sealer, SealingKey};
 use postern::sessions::{Revalidation, Sessions};
+use postern::sign_in::SignInError;
 use postern::sign_in::return_to::ReturnTo;
 use postern::sign_in::{Finished, Prompt, SignIn};
 use postern::state::State;
@@ -138,7 +138,7 @@ impl World {
         change(&mut setup);
         let mut issuer = issuer(&provider.issuer);
         if let Some(path) = setup.user {
-            issuer.claims.user = path;
+            issuer.claims.user = vec![path];
         }
         if let Some(signer) = setup.signer {
             assert_eq!(signer.alg, "RS256");
@@ -191,13 +191,12 @@ pub(crate) struct Setup {
     /// For RS256; by default a key for ES256 signs.
     pub(crate) signer: Option<Signer>,
     /// The path of the claim that names the user, by default `email`.
-    pub(crate) user: Option<Vec<String>>,
+    pub(crate) user: Option<ClaimPath>,
     /// The claims that the rules ask about.
     pub(crate) asked: Names,
 }
 
 pub(crate) fn issuer(url: &str) -> IssuerConfig {
-    let path = |name: &str| vec![name.to_owned()];
     IssuerConfig {
         name: "corp".into(),
         issuer: url.to_owned(),
@@ -205,8 +204,9 @@ pub(crate) fn issuer(url: &str) -> IssuerConfig {
         algorithms: vec![Algorithm::Es256],
         audience: Vec::new(),
         keys: KeySource::Discovery,
-        claims: ClaimPaths { user: path("email"), groups: path("groups"), name: path("name") },
+        claims: ClaimPaths { user: vec!["email".into()], groups: "groups".into(), name: "name".into() },
         user_domains: Some(vec!["corp.example".to_owned()]),
+        programs: None,
         unmarked_email: false,
         signed_header: None,
     }

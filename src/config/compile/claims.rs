@@ -1,0 +1,114 @@
+//! Where an issuer's claims say who somebody is.
+
+use super::texts::{self, mismatch};
+use super::{Findings, Problem};
+use crate::config::file::{self, Absent, ClaimName, Described, GroupsFormat};
+use crate::config::located::At;
+use crate::config::{ClaimPath, ClaimPaths, GroupsClaim, Programs};
+use std::sync::Arc;
+
+const LONGEST_NAME: usize = 1024;
+
+pub(super) fn paths(
+    path: &str,
+    written: Option<&file::Claims>,
+    findings: &mut Findings,
+) -> Option<ClaimPaths> {
+    let user = match written.and_then(|claims| claims.user.as_ref()) {
+        Some(written) => user(&format!("{path}.user"), written, findings),
+        None => Some(vec!["email".into()]),
+    };
+    let groups = match written.and_then(|claims| claims.groups.as_ref()) {
+        Some(written) => groups(&format!("{path}.groups"), written, findings),
+        None => Some("groups".into()),
+    };
+    let name = match written.and_then(|claims| claims.name.as_ref()) {
+        Some(written) => claim(&format!("{path}.name"), written, findings),
+        None => Some("name".into()),
+    };
+    Some(ClaimPaths { user: user?, groups: groups?, name: name? })
+}
+
+/// `people` are the groups of the issuer's people.
+pub(super) fn programs(
+    path: &str,
+    written: &file::Programs,
+    people: Option<&GroupsClaim>,
+    findings: &mut Findings,
+) -> Option<Programs> {
+    let told_by = claim(&format!("{path}.claim"), &written.claim, findings);
+    let value = findings.check_optional(&format!("{path}.value"), written.value.as_ref(), |text| {
+        Ok::<_, Problem>(text.to_owned())
+    });
+    let user = claim(&format!("{path}.user"), &written.user, findings);
+    let groups = match &written.groups {
+        Some(written) => groups(&format!("{path}.groups"), written, findings),
+        None => people.cloned(),
+    };
+    let realm = findings
+        .check(&format!("{path}.realm"), &written.realm, |text| texts::label(text).map(Arc::<str>::from));
+    Some(Programs { claim: told_by?, value: value?, user: user?, groups: groups?, realm: realm? })
+}
+
+fn user(
+    path: &str,
+    written: &At<Described<file::FirstOf>>,
+    findings: &mut Findings,
+) -> Option<Vec<ClaimPath>> {
+    match &written.value {
+        Described::Name(name) => Some(vec![named(path, name, written, findings)?]),
+        Described::Map(file::FirstOf { first_of }) => {
+            let each = first_of.iter().enumerate();
+            let paths: Vec<Option<ClaimPath>> = each
+                .map(|(index, name)| claim(&format!("{path}.first_of[{index}]"), name, findings))
+                .collect();
+            paths.into_iter().collect()
+        }
+    }
+}
+
+fn groups(
+    path: &str,
+    written: &At<Described<file::GroupsClaim>>,
+    findings: &mut Findings,
+) -> Option<GroupsClaim> {
+    match &written.value {
+        Described::Name(name) => named(path, name, written, findings).map(GroupsClaim::from),
+        Described::Map(file::GroupsClaim { path: name, absent, format }) => Some(GroupsClaim {
+            path: claim(&format!("{path}.path"), name, findings)?,
+            absent: absent.unwrap_or(Absent::Unknown),
+            format: format.unwrap_or(GroupsFormat::List),
+        }),
+    }
+}
+
+fn claim(path: &str, written: &At<ClaimName>, findings: &mut Findings) -> Option<ClaimPath> {
+    named(path, written, written, findings)
+}
+
+fn named<T>(path: &str, name: &ClaimName, at: &At<T>, findings: &mut Findings) -> Option<ClaimPath> {
+    match name {
+        ClaimName::Text(text) => {
+            let text = At::new(text.clone(), at.location);
+            findings.check(path, &text, |text| claim_text(text).map(ClaimPath::Text))
+        }
+        ClaimName::Steps(steps) => findings.each(path, steps, step).map(ClaimPath::Steps),
+    }
+}
+
+fn claim_text(text: &str) -> Result<String, Problem> {
+    if text.split('.').any(str::is_empty) {
+        let allowed = "the name of a claim, or a dotted path such as `realm_access.roles`";
+        let help = "a list of names, one for each step, takes any name";
+        return Err(mismatch(text, allowed).help(help));
+    }
+    step(text)
+}
+
+fn step(text: &str) -> Result<String, Problem> {
+    if text.len() <= LONGEST_NAME && !text.contains(char::is_control) {
+        Ok(text.to_owned())
+    } else {
+        Err(mismatch(text, &format!("at most {LONGEST_NAME} bytes without control characters")))
+    }
+}

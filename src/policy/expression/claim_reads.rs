@@ -1,0 +1,88 @@
+//! The claims that an expression names, so that a failure can say which of them are not there or of which type they are.
+
+use super::reads::{constant, is};
+use crate::tokens::claim::{kind, stated};
+use cel::IdedExpr;
+use cel::common::ast::{Expr, operators};
+use serde_json::{Map, Value};
+
+/// The names from `claims` down.
+type Path = Vec<String>;
+
+/// A failure tells of so many.
+const MOST_TOLD: usize = 8;
+
+/// In the order of the expression, each once.
+pub(super) fn of(expression: &IdedExpr) -> Vec<Path> {
+    let mut paths = Vec::new();
+    gather(expression, &mut paths);
+    paths
+}
+
+/// What came of each claim, never its value; nothing where the expression names none.
+pub(super) fn told(paths: &[Path], claims: &Map<String, Value>) -> String {
+    let told = paths.iter().take(MOST_TOLD).map(|path| format!("{} {}", shown(path), found(path, claims)));
+    let told: Vec<String> = told.collect();
+    if told.is_empty() { String::new() } else { format!(": {}", told.join(", ")) }
+}
+
+fn found(path: &[String], claims: &Map<String, Value>) -> String {
+    let mut names = path.iter();
+    let first = names.next().and_then(|name| stated(claims, name));
+    let value = first.and_then(|first| names.try_fold(first, |value, name| stated(value.as_object()?, name)));
+    value.map_or_else(|| "is not there".to_owned(), |value| format!("is {}", kind(value)))
+}
+
+/// As it is written in an expression.
+fn shown(path: &[String]) -> String {
+    let is_name = |step: &str| {
+        !step.is_empty() && step.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+    };
+    let step = |step: &String| if is_name(step) { format!(".{step}") } else { format!("[{step:?}]") };
+    let steps: String = path.iter().map(step).collect();
+    format!("`claims{steps}`")
+}
+
+fn gather(expression: &IdedExpr, paths: &mut Vec<Path>) {
+    if let Some(path) = path(expression) {
+        if !path.is_empty() && !paths.contains(&path) {
+            paths.push(path);
+        }
+        return;
+    }
+    match &expression.expr {
+        Expr::Call(call) => {
+            if let (operators::IN, [name, container]) = (call.func_name.as_str(), call.args.as_slice())
+                && is(container, "claims")
+                && let Some(name) = constant(name)
+            {
+                paths.push(vec![name.to_owned()]);
+            }
+            call.target.iter().for_each(|target| gather(target, paths));
+            call.args.iter().for_each(|argument| gather(argument, paths));
+        }
+        Expr::Select(select) => gather(&select.operand, paths),
+        Expr::List(list) => list.elements.iter().for_each(|element| gather(element, paths)),
+        Expr::Comprehension(comprehension) => {
+            gather(&comprehension.iter_range, paths);
+            gather(&comprehension.loop_step, paths);
+        }
+        _ => {}
+    }
+}
+
+/// The path that an expression is, where it is one from `claims` down.
+fn path(expression: &IdedExpr) -> Option<Path> {
+    let (above, name) = match &expression.expr {
+        Expr::Ident(name) if name == "claims" => return Some(Path::new()),
+        Expr::Select(select) => (&*select.operand, select.field.as_str()),
+        Expr::Call(call) => match (call.func_name.as_str(), call.args.as_slice()) {
+            (operators::INDEX, [above, name]) => (above, constant(name)?),
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let mut path = path(above)?;
+    path.push(name.to_owned());
+    Some(path)
+}
