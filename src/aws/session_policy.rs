@@ -81,7 +81,7 @@ fn policy(permissions: &[Permission], target: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::{Kind, Target, Value};
+    use crate::target::{self, Kind, Target};
     use serde_json::{Value, json};
 
     const APP: &str = "arn:aws:sagemaker:eu-west-1:111122223333:mlflow-app/app-ABC";
@@ -123,7 +123,7 @@ mod tests {
     fn a_profile_with_capitals_is_named_in_both_spellings() {
         let longest = "A".repeat(63);
         for name in ["PowerUser", "ADA", "a-B", &longest] {
-            let target = studio().with("user_profile_name", Value::Text(name.into())).unwrap();
+            let target = studio().with("user_profile_name", target::Value::Text(name.into())).unwrap();
             let arn = |name: &str| {
                 format!("arn:aws-us-gov:sagemaker:eu-west-1:111122223333:user-profile/d-abc/{name}")
             };
