@@ -26,7 +26,7 @@ pub use forms::Issuer;
 pub use question::Question;
 
 use crate::provider::policy_inputs::PolicyInputs;
-use crate::target::{Mint, Target};
+use crate::target::{LANDING_URI, Links, Mint, Value};
 use blueprint::Blueprint;
 use expression::Condition;
 use expression::facts::Facts;
@@ -239,16 +239,17 @@ impl Destination {
     /// The mint with its deep link, if `paths` allows it.
     fn land(&self, mut mint: Mint, question: &Question<'_>) -> Option<Mint> {
         let Some(path) = question.path else { return Some(mint) };
-        match &mut mint.target {
-            Target::StudioDomain { landing_uri: Some(landing_uri), .. } => {
-                *landing_uri = paths::land(&self.paths, landing_uri, path)?;
+        match self.kind.description().links {
+            Links::LandingUri => {
+                let landing_uri = paths::land(&self.paths, mint.target.text(LANDING_URI)?, path)?;
+                mint.target = mint.target.with(LANDING_URI, Value::Text(landing_uri.into())).ok()?;
                 Some(mint)
             }
-            Target::MlflowTrackingServer { .. } | Target::MlflowApp { .. } => {
+            Links::Fragment => {
                 mint.fragment = Some(paths::fragment(&self.paths, path, question.query)?);
                 Some(mint)
             }
-            _ => None,
+            Links::No => None,
         }
     }
 }

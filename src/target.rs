@@ -1,60 +1,23 @@
-//! What a destination opens: the five kinds of SageMaker target, and AWS's names as types.
+//! What a destination opens: the kinds of SageMaker target and their fields, in one table.
 //!
-//! The SDK checks no input at all, so these types do: a name that exists is a name that AWS's service model accepts,
-//! with the model's patterns anchored at both ends.
+//! A kind is a [`Description`], a field one of its fields. What is written, compiled, resolved, explained and covered by
+//! permissions is read from there; only what AWS is called with (`aws::sagemaker`), what it answers of a state (`aws::state`)
+//! and which further actions a session needs (`aws::permissions`) know more of a kind.
+//!
+//! The SDK checks no input at all, so this room does: a [`Target`] holds nothing that its fields' parsers refuse.
 //! <https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_Operations.html>
 
 pub(crate) mod arn;
+mod names;
+mod resolved;
 
-use std::fmt;
+pub use names::{
+    DomainId, EXPIRES_IN, Fragment, InvalidName, LandingUri, MlflowAppArn, NotebookInstanceName,
+    PartnerAppArn, Region, RoleArn, SESSION_EXPIRATION, Seconds, SpaceName, TrackingServerName,
+    UserProfileName,
+};
 
-/// A fully resolved target: what one presign call names. Two equal targets open the same place.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Target {
-    StudioDomain {
-        domain_id: DomainId,
-        user_profile_name: UserProfileName,
-        space_name: Option<SpaceName>,
-        landing_uri: Option<LandingUri>,
-        expires_in: Option<ExpiresInSeconds>,
-        session_expiration: Option<SessionExpirationSeconds>,
-    },
-    MlflowTrackingServer {
-        tracking_server_name: TrackingServerName,
-        expires_in: Option<ExpiresInSeconds>,
-        session_expiration: Option<SessionExpirationSeconds>,
-    },
-    MlflowApp {
-        arn: MlflowAppArn,
-        expires_in: Option<ExpiresInSeconds>,
-        session_expiration: Option<SessionExpirationSeconds>,
-    },
-    /// `CreatePresignedNotebookInstanceUrl` takes no `ExpiresInSeconds`: its URL always lives for five minutes.
-    NotebookInstance {
-        notebook_instance_name: NotebookInstanceName,
-        session_expiration: Option<SessionExpirationSeconds>,
-    },
-    PartnerApp {
-        arn: PartnerAppArn,
-        expires_in: Option<ExpiresInSeconds>,
-        session_expiration: Option<SessionExpirationSeconds>,
-    },
-}
-
-/// The complete input of one mint: the target, where and as which role it is asked for, and at which page it opens.
-///
-/// This is what a take-once slot is keyed by (with the person), so a field that changes the answer must stand here.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Mint {
-    pub target: Target,
-    pub region: Region,
-    /// The role assumed for the person; `None` means the gateway's own credentials.
-    pub role_arn: Option<RoleArn>,
-    /// A VPC endpoint or the sandbox, in place of the region's public endpoint.
-    pub endpoint_url: Option<String>,
-    /// The page that the URL opens at. AWS is not told; the URL carries it.
-    pub fragment: Option<Fragment>,
-}
+pub use resolved::{InvalidTarget, Mint, Target, Value};
 
 /// The kinds of target. Rules may change a target's fields, never its kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -66,41 +29,229 @@ pub enum Kind {
     PartnerApp,
 }
 
-impl Target {
-    pub fn kind(&self) -> Kind {
-        match self {
-            Self::StudioDomain { .. } => Kind::StudioDomain,
-            Self::MlflowTrackingServer { .. } => Kind::MlflowTrackingServer,
-            Self::MlflowApp { .. } => Kind::MlflowApp,
-            Self::NotebookInstance { .. } => Kind::NotebookInstance,
-            Self::PartnerApp { .. } => Kind::PartnerApp,
-        }
-    }
-
-    /// The API operation that presigns this kind of target.
-    pub fn operation(&self) -> &'static str {
-        self.kind().presign_operation()
-    }
+/// All that is known of one kind.
+#[derive(Debug)]
+pub struct Description {
+    pub kind: Kind,
+    /// The configuration's word.
+    pub name: &'static str,
+    /// What people call it.
+    pub title: &'static str,
+    /// What opens, for admins, before its names.
+    pub noun: &'static str,
+    /// The API operation that presigns.
+    pub presign_operation: &'static str,
+    /// What else is to say of it in the configuration's schema.
+    pub remark: &'static str,
+    /// The API operation that tells the state of what is opened: for Studio, the person's profile.
+    pub describe_operation: &'static str,
+    /// What stands before the names in its ARN; `None` where the one name is an ARN.
+    pub resource: Option<&'static str>,
+    /// The fields that name it, in the order of its ARN.
+    pub names: &'static [&'static str],
+    pub links: Links,
+    /// How long a URL waits to be opened where the configuration does not say, in seconds, as far as AWS documents that.
+    pub documented_life: Option<u32>,
+    pub fields: &'static [Field],
 }
 
-impl fmt::Display for Target {
-    /// What it opens, for admins.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::StudioDomain { domain_id, user_profile_name, .. } => {
-                write!(f, "user profile {user_profile_name} of {domain_id}")
-            }
-            Self::MlflowTrackingServer { tracking_server_name, .. } => {
-                write!(f, "tracking server {tracking_server_name}")
-            }
-            Self::MlflowApp { arn, .. } => write!(f, "MLflow App {arn}"),
-            Self::NotebookInstance { notebook_instance_name, .. } => {
-                write!(f, "notebook instance {notebook_instance_name}")
-            }
-            Self::PartnerApp { arn, .. } => write!(f, "partner app {arn}"),
-        }
-    }
+/// How a deep link reaches the page below it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Links {
+    No,
+    /// Behind the `landing_uri`.
+    LandingUri,
+    /// As the fragment of the URL.
+    Fragment,
 }
+
+#[derive(Debug)]
+pub struct Field {
+    pub key: &'static str,
+    pub form: Form,
+    pub is_required: bool,
+    /// Whether its value says what is opened, so that two people with the same value meet there.
+    pub makes_place: bool,
+    /// For the configuration's schema.
+    pub description: &'static str,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Form {
+    /// May hold `${…}` templates.
+    Text(fn(&str) -> Result<(), InvalidName>),
+    Seconds(Seconds),
+}
+
+pub const DOMAIN_ID: &str = "domain_id";
+pub const USER_PROFILE_NAME: &str = "user_profile_name";
+pub const SPACE_NAME: &str = "space_name";
+pub const LANDING_URI: &str = "landing_uri";
+pub const TRACKING_SERVER_NAME: &str = "tracking_server_name";
+pub const ARN: &str = "arn";
+pub const NOTEBOOK_INSTANCE_NAME: &str = "notebook_instance_name";
+pub const EXPIRES_IN_SECONDS: &str = "expires_in_seconds";
+pub const SESSION_EXPIRATION_SECONDS: &str = "session_expiration_duration_in_seconds";
+
+const EXPIRES: Field = Field {
+    key: EXPIRES_IN_SECONDS,
+    form: Form::Seconds(EXPIRES_IN),
+    is_required: false,
+    makes_place: false,
+    description: "How long a URL waits to be opened, in seconds.",
+};
+const SESSION: Field = Field {
+    key: SESSION_EXPIRATION_SECONDS,
+    form: Form::Seconds(SESSION_EXPIRATION),
+    is_required: false,
+    makes_place: false,
+    description: "How long the opened session lasts, in seconds.",
+};
+
+static STUDIO_DOMAIN: Description = Description {
+    kind: Kind::StudioDomain,
+    name: "studio_domain",
+    title: "SageMaker Studio",
+    noun: "user profile",
+    presign_operation: "CreatePresignedDomainUrl",
+    remark: "",
+    describe_operation: "DescribeUserProfile",
+    resource: Some("user-profile"),
+    names: &[DOMAIN_ID, USER_PROFILE_NAME],
+    links: Links::LandingUri,
+    documented_life: Some(300),
+    fields: &[
+        Field {
+            key: DOMAIN_ID,
+            form: Form::Text(|text| DomainId::parse(text).map(drop)),
+            is_required: true,
+            makes_place: true,
+            description: "The id of a Studio domain in IAM mode, such as `d-abcdefghijkl`.",
+        },
+        Field {
+            key: USER_PROFILE_NAME,
+            form: Form::Text(|text| UserProfileName::parse(text).map(drop)),
+            is_required: true,
+            makes_place: true,
+            description: "The name of the person's user profile in the domain.",
+        },
+        Field {
+            key: SPACE_NAME,
+            form: Form::Text(|text| SpaceName::parse(text).map(drop)),
+            is_required: false,
+            makes_place: true,
+            description: "Opens this space in place of the profile's own.",
+        },
+        Field {
+            key: LANDING_URI,
+            form: Form::Text(|text| LandingUri::parse(text).map(drop)),
+            is_required: false,
+            makes_place: false,
+            description: "Where Studio opens, such as `app:JupyterLab:`.",
+        },
+        EXPIRES,
+        SESSION,
+    ],
+};
+
+static MLFLOW_TRACKING_SERVER: Description = Description {
+    kind: Kind::MlflowTrackingServer,
+    name: "mlflow_tracking_server",
+    title: "MLflow tracking server",
+    noun: "tracking server",
+    presign_operation: "CreatePresignedMlflowTrackingServerUrl",
+    remark: "",
+    describe_operation: "DescribeMlflowTrackingServer",
+    resource: Some("mlflow-tracking-server"),
+    names: &[TRACKING_SERVER_NAME],
+    links: Links::Fragment,
+    documented_life: None,
+    fields: &[
+        Field {
+            key: TRACKING_SERVER_NAME,
+            form: Form::Text(|text| TrackingServerName::parse(text).map(drop)),
+            is_required: true,
+            makes_place: true,
+            description: "The name of an MLflow tracking server.",
+        },
+        EXPIRES,
+        SESSION,
+    ],
+};
+
+static MLFLOW_APP: Description = Description {
+    kind: Kind::MlflowApp,
+    name: "mlflow_app",
+    title: "MLflow App",
+    noun: "MLflow App",
+    presign_operation: "CreatePresignedMlflowAppUrl",
+    remark: "",
+    describe_operation: "DescribeMlflowApp",
+    resource: None,
+    names: &[ARN],
+    links: Links::Fragment,
+    documented_life: None,
+    fields: &[
+        Field {
+            key: ARN,
+            form: Form::Text(|text| MlflowAppArn::parse(text).map(drop)),
+            is_required: true,
+            makes_place: true,
+            description: "The ARN of the app.",
+        },
+        EXPIRES,
+        SESSION,
+    ],
+};
+
+static NOTEBOOK_INSTANCE: Description = Description {
+    kind: Kind::NotebookInstance,
+    name: "notebook_instance",
+    title: "Notebook instance",
+    noun: "notebook instance",
+    presign_operation: "CreatePresignedNotebookInstanceUrl",
+    remark: "its URL always lives for five minutes",
+    describe_operation: "DescribeNotebookInstance",
+    resource: Some("notebook-instance"),
+    names: &[NOTEBOOK_INSTANCE_NAME],
+    links: Links::No,
+    documented_life: Some(300),
+    fields: &[
+        Field {
+            key: NOTEBOOK_INSTANCE_NAME,
+            form: Form::Text(|text| NotebookInstanceName::parse(text).map(drop)),
+            is_required: true,
+            makes_place: true,
+            description: "The name of a notebook instance.",
+        },
+        SESSION,
+    ],
+};
+
+static PARTNER_APP: Description = Description {
+    kind: Kind::PartnerApp,
+    name: "partner_app",
+    title: "Partner AI App",
+    noun: "partner app",
+    presign_operation: "CreatePartnerAppPresignedUrl",
+    remark: "",
+    describe_operation: "DescribePartnerApp",
+    resource: None,
+    names: &[ARN],
+    links: Links::No,
+    documented_life: None,
+    fields: &[
+        Field {
+            key: ARN,
+            form: Form::Text(|text| PartnerAppArn::parse(text).map(drop)),
+            is_required: true,
+            makes_place: true,
+            description: "The ARN of the app.",
+        },
+        EXPIRES,
+        SESSION,
+    ],
+};
 
 impl Kind {
     pub const ALL: [Self; 5] = [
@@ -111,279 +262,41 @@ impl Kind {
         Self::PartnerApp,
     ];
 
+    pub fn description(self) -> &'static Description {
+        match self {
+            Self::StudioDomain => &STUDIO_DOMAIN,
+            Self::MlflowTrackingServer => &MLFLOW_TRACKING_SERVER,
+            Self::MlflowApp => &MLFLOW_APP,
+            Self::NotebookInstance => &NOTEBOOK_INSTANCE,
+            Self::PartnerApp => &PARTNER_APP,
+        }
+    }
+
     /// The configuration's word.
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::StudioDomain => "studio_domain",
-            Self::MlflowTrackingServer => "mlflow_tracking_server",
-            Self::MlflowApp => "mlflow_app",
-            Self::NotebookInstance => "notebook_instance",
-            Self::PartnerApp => "partner_app",
-        }
+        self.description().name
     }
 
-    /// The API operation that presigns.
     pub fn presign_operation(self) -> &'static str {
-        match self {
-            Self::StudioDomain => "CreatePresignedDomainUrl",
-            Self::MlflowTrackingServer => "CreatePresignedMlflowTrackingServerUrl",
-            Self::MlflowApp => "CreatePresignedMlflowAppUrl",
-            Self::NotebookInstance => "CreatePresignedNotebookInstanceUrl",
-            Self::PartnerApp => "CreatePartnerAppPresignedUrl",
-        }
+        self.description().presign_operation
     }
 
-    /// The API operation that tells the state of what is opened: for Studio, the person's profile.
     pub fn describe_operation(self) -> &'static str {
-        match self {
-            Self::StudioDomain => "DescribeUserProfile",
-            Self::MlflowTrackingServer => "DescribeMlflowTrackingServer",
-            Self::MlflowApp => "DescribeMlflowApp",
-            Self::NotebookInstance => "DescribeNotebookInstance",
-            Self::PartnerApp => "DescribePartnerApp",
-        }
+        self.description().describe_operation
     }
-}
 
-/// Why a text is not a legal name: what was found, and what AWS allows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct InvalidName {
-    pub found: String,
-    pub allowed: &'static str,
-}
-
-impl fmt::Display for InvalidName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` is not allowed here: {}", self.found.escape_debug(), self.allowed)
+    pub fn field(self, key: &str) -> Option<&'static Field> {
+        self.description().fields.iter().find(|field| field.key == key)
     }
-}
 
-impl std::error::Error for InvalidName {}
-
-/// Declares a text type whose values satisfy a check.
-macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, $allowed:literal, $check:expr) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-        pub struct $name(String);
-
-        impl $name {
-            /// # Errors
-            ///
-            /// [`InvalidName`] where the text is not one that AWS accepts.
-            pub fn parse(text: &str) -> Result<Self, InvalidName> {
-                let check: fn(&str) -> bool = $check;
-                if check(text) {
-                    Ok(Self(text.to_owned()))
-                } else {
-                    Err(InvalidName { found: text.to_owned(), allowed: $allowed })
-                }
-            }
-
-            pub fn as_str(&self) -> &str {
-                &self.0
+    /// The fields of all kinds, each key once.
+    pub fn all_fields() -> Vec<&'static Field> {
+        let mut found: Vec<&Field> = Vec::new();
+        for field in Self::ALL.iter().flat_map(|kind| kind.description().fields) {
+            if !found.iter().any(|known| known.key == field.key) {
+                found.push(field);
             }
         }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-    };
-}
-
-name! {
-    /// `d-(-*[a-z0-9]){1,61}`, at most 63.
-    DomainId,
-    "`d-` and then up to 61 lower-case letters, digits and hyphens, no hyphen last, 63 characters in all",
-    |text| text.len() <= 63
-        && text.strip_prefix("d-").is_some_and(|rest| {
-            hyphenated(rest.trim_start_matches('-'), u8::is_ascii_lowercase)
-        })
-}
-
-name! {
-    /// `[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}`, at most 63. AWS compares it without case.
-    UserProfileName,
-    "1 to 63 letters, digits and inner hyphens, without `.`, `_` or `@`, no hyphen first or last",
-    |text| resource_name(text, 63)
-}
-
-name! {
-    /// The same form as [`UserProfileName`].
-    SpaceName,
-    "1 to 63 letters, digits and inner hyphens, no hyphen first or last",
-    |text| resource_name(text, 63)
-}
-
-name! {
-    /// `[a-zA-Z0-9](-*[a-zA-Z0-9]){0,255}`, at most 256.
-    TrackingServerName,
-    "1 to 256 letters, digits and inner hyphens, no hyphen first or last",
-    |text| resource_name(text, 256)
-}
-
-name! {
-    /// `[a-zA-Z0-9](-*[a-zA-Z0-9])*`, at most 63.
-    NotebookInstanceName,
-    "1 to 63 letters, digits and inner hyphens, no hyphen first or last",
-    |text| resource_name(text, 63)
-}
-
-name! {
-    /// `arn:aws[a-z\-]*:sagemaker:[a-z0-9\-]*:[0-9]{12}:mlflow-app/.*`, at most 128.
-    MlflowAppArn,
-    "`arn:aws:sagemaker:REGION:ACCOUNT:mlflow-app/ID`, at most 128 characters",
-    |text| text.len() <= 128
-        && arn::resource(text, "sagemaker").is_some_and(|resource| {
-            resource.strip_prefix("mlflow-app/").is_some_and(|id| resource_name(id, 128))
-        })
-}
-
-name! {
-    /// `arn:aws[a-z\-]*:sagemaker:[a-z0-9\-]*:[0-9]{12}:partner-app\/app-[A-Z0-9]{12}`, at most 128.
-    PartnerAppArn,
-    "`arn:aws:sagemaker:REGION:ACCOUNT:partner-app/app-` and 12 upper-case letters or digits",
-    |text| text.len() <= 128
-        && arn::resource(text, "sagemaker").is_some_and(|resource| {
-            resource.strip_prefix("partner-app/app-").is_some_and(|id| {
-                id.len() == 12 && id.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
-            })
-        })
-}
-
-name! {
-    /// `arn:aws[a-z\-]*:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+`, 20 to 2048.
-    RoleArn,
-    "`arn:aws:iam::ACCOUNT:role/NAME`, ACCOUNT being 12 digits",
-    |text| (20..=2048).contains(&text.len())
-        && arn::checked(text).is_some_and(|[service, region, resource]| {
-            service == "iam"
-                && region.is_empty()
-                && resource.strip_prefix("role/").is_some_and(|name| {
-                    !name.is_empty()
-                        && !name.starts_with('/')
-                        && !name.ends_with('/')
-                        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"+=,.@-_/".contains(&b))
-                })
-        })
-}
-
-name! {
-    /// An AWS region's code. The region becomes part of a host name, so its form is strict.
-    Region,
-    "a region such as `eu-west-1`: words in lower case and a number, joined by hyphens, at most 32 characters",
-    |text| {
-        let number = |word: &str| !word.is_empty() && word.bytes().all(|b| b.is_ascii_digit());
-        let word = |word: &str| word.len() >= 2 && word.bytes().all(|b| b.is_ascii_lowercase());
-        text.len() <= 32
-            && text.rsplit_once('-').is_some_and(|(words, last)| {
-                number(last) && words.contains('-') && words.split('-').all(word)
-            })
+        found
     }
-}
-
-name! {
-    /// `studio::PATH` or `app:APP:PATH`, at most 1023, with a relative path that stays below its start.
-    LandingUri,
-    "`studio::PATH` or `app:JupyterServer:`, `app:JupyterLab:`, `app:RStudioServerPro:`, `app:CodeEditor:`, \
-     `app:Canvas:` and a relative path without `..`, at most 1023 characters",
-    landing_uri
-}
-
-name! {
-    /// A page of an application that routes by what stands after `#`: one `/`, and then what RFC 3986, section 3.5 has for
-    /// a fragment, so that in a URL it can be nothing else. At most 1920, so that with the longest name of a destination
-    /// before it the link fits through a sign-in.
-    Fragment,
-    "`/` and a path with an optional query, percent-encoded, without control characters, at most 1920 characters",
-    fragment
-}
-
-/// Declares a number of seconds inside AWS's range.
-macro_rules! seconds {
-    ($(#[$doc:meta])* $name:ident, $range:expr, $allowed:literal) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-        pub struct $name(i32);
-
-        impl $name {
-            /// # Errors
-            ///
-            /// [`InvalidName`] where the number is outside AWS's range.
-            pub fn new(seconds: i64) -> Result<Self, InvalidName> {
-                match i32::try_from(seconds) {
-                    Ok(seconds) if $range.contains(&seconds) => Ok(Self(seconds)),
-                    _ => Err(InvalidName { found: seconds.to_string(), allowed: $allowed }),
-                }
-            }
-
-            pub fn seconds(self) -> i32 {
-                self.0
-            }
-        }
-    };
-}
-
-seconds! {
-    /// How long a URL may wait to be opened.
-    ExpiresInSeconds, (5..=300), "5 to 300 seconds"
-}
-
-seconds! {
-    /// How long the session lasts that the URL opens.
-    SessionExpirationSeconds, (1800..=43200), "1800 to 43200 seconds"
-}
-
-/// `[a-zA-Z0-9](-*[a-zA-Z0-9])*` up to `longest` characters.
-fn resource_name(text: &str, longest: usize) -> bool {
-    text.len() <= longest && hyphenated(text, u8::is_ascii_alphabetic)
-}
-
-/// Letters as `letter` defines them, digits, and hyphens that stand neither first nor last.
-fn hyphenated(text: &str, letter: fn(&u8) -> bool) -> bool {
-    !text.is_empty()
-        && !text.starts_with('-')
-        && !text.ends_with('-')
-        && text.bytes().all(|b| b == b'-' || b.is_ascii_digit() || letter(&b))
-}
-
-fn landing_uri(text: &str) -> bool {
-    const FORMS: [&str; 6] = [
-        "studio::",
-        "app:JupyterServer:",
-        "app:JupyterLab:",
-        "app:RStudioServerPro:",
-        "app:CodeEditor:",
-        "app:Canvas:",
-    ];
-    let Some(path) = FORMS.iter().find_map(|form| text.strip_prefix(form)) else {
-        return false;
-    };
-    text.len() <= 1023
-        && !path.starts_with('/')
-        && path.split(['/', '?']).all(stays_below)
-        && path.chars().all(|c| !c.is_control() && !c.is_whitespace() && c != '\\' && c != '#')
-}
-
-fn fragment(text: &str) -> bool {
-    let escapes = |after: &str| {
-        let byte = after.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        byte.is_some_and(|byte| !byte.is_ascii_control()) && !after.starts_with('+')
-    };
-    text.len() <= 1920
-        && text.starts_with('/')
-        && !text.starts_with("//")
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/?%".contains(&b))
-        && text.split('%').skip(1).all(escapes)
-}
-
-/// Whether a path segment leads down, also for a reader that decodes `%2e`, `%2f`, `%3f` and `%5c` first, as browsers do the
-/// first of them (<https://url.spec.whatwg.org/#double-dot-path-segment>).
-fn stays_below(segment: &str) -> bool {
-    let decoded = segment.to_ascii_lowercase().replace("%2e", ".");
-    decoded.split("%3f").all(|part| part != "." && part != "..")
-        && !decoded.contains("%2f")
-        && !decoded.contains("%5c")
 }

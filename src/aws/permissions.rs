@@ -98,16 +98,11 @@ impl<'a> Place<'a> {
     /// <https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateUserProfile.html>
     pub(crate) fn arns(self, kind: Kind, names: &[&str]) -> Vec<String> {
         let name = names.join("/");
-        match kind {
-            Kind::StudioDomain => {
-                let folded = name.to_ascii_lowercase();
-                let spellings = if folded == name { vec![name] } else { vec![name, folded] };
-                spellings.iter().map(|name| self.resource(&format!("user-profile/{name}"))).collect()
-            }
-            Kind::MlflowTrackingServer => vec![self.resource(&format!("mlflow-tracking-server/{name}"))],
-            Kind::NotebookInstance => vec![self.resource(&format!("notebook-instance/{name}"))],
-            Kind::MlflowApp | Kind::PartnerApp => vec![name],
-        }
+        let Some(resource) = kind.description().resource else { return vec![name] };
+        let folded =
+            Some(name.to_ascii_lowercase()).filter(|folded| kind == Kind::StudioDomain && *folded != name);
+        let spellings = std::iter::once(name).chain(folded);
+        spellings.map(|name| self.resource(&format!("{resource}/{name}"))).collect()
     }
 
     pub(crate) fn domain(self, id: &str) -> String {

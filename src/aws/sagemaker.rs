@@ -4,7 +4,10 @@ use super::credentials::Credentials;
 use super::error::AwsError;
 use super::resource::Resource;
 use super::sdk::{AnswerLimit, OfTheCall, fault, request_id, signed_with};
-use crate::target::{DomainId, Mint, Region, Target};
+use crate::target::{
+    ARN, DOMAIN_ID, DomainId, EXPIRES_IN_SECONDS, Kind, LANDING_URI, Mint, NOTEBOOK_INSTANCE_NAME, Region,
+    SESSION_EXPIRATION_SECONDS, SPACE_NAME, TRACKING_SERVER_NAME, USER_PROFILE_NAME,
+};
 use aws_sdk_sagemaker::Client;
 use aws_sdk_sagemaker::config;
 use moka::sync::Cache;
@@ -88,72 +91,59 @@ impl SageMaker {
     pub(super) async fn presign(&self, mint: &Mint, credentials: &Credentials) -> Result<Minted, AwsError> {
         let operation = mint.target.operation();
         let client = self.client(At { region: &mint.region, endpoint_url: mint.endpoint_url.as_deref() });
-        let (url, aws_request_id) = match &mint.target {
-            Target::StudioDomain {
-                domain_id,
-                user_profile_name,
-                space_name,
-                landing_uri,
-                expires_in,
-                session_expiration,
-            } => {
+        let target = &mint.target;
+        let text = |key: &str| target.text(key).map(str::to_owned);
+        let (expires_in, session) =
+            (target.seconds(EXPIRES_IN_SECONDS), target.seconds(SESSION_EXPIRATION_SECONDS));
+        let (url, aws_request_id) = match target.kind() {
+            Kind::StudioDomain => {
                 let request = client
                     .create_presigned_domain_url()
-                    .domain_id(domain_id.as_str())
-                    .user_profile_name(user_profile_name.as_str())
-                    .set_space_name(space_name.as_ref().map(ToString::to_string))
-                    .set_landing_uri(landing_uri.as_ref().map(ToString::to_string))
-                    .set_expires_in_seconds(expires_in.map(|expires_in| expires_in.seconds()))
-                    .set_session_expiration_duration_in_seconds(
-                        session_expiration.map(|session| session.seconds()),
-                    );
+                    .set_domain_id(text(DOMAIN_ID))
+                    .set_user_profile_name(text(USER_PROFILE_NAME))
+                    .set_space_name(text(SPACE_NAME))
+                    .set_landing_uri(text(LANDING_URI))
+                    .set_expires_in_seconds(expires_in)
+                    .set_session_expiration_duration_in_seconds(session);
                 let output = send!(operation, request, credentials);
                 let request_id = request_id(&output);
                 (output.authorized_url, request_id)
             }
-            Target::MlflowTrackingServer { tracking_server_name, expires_in, session_expiration } => {
+            Kind::MlflowTrackingServer => {
                 let request = client
                     .create_presigned_mlflow_tracking_server_url()
-                    .tracking_server_name(tracking_server_name.as_str())
-                    .set_expires_in_seconds(expires_in.map(|expires_in| expires_in.seconds()))
-                    .set_session_expiration_duration_in_seconds(
-                        session_expiration.map(|session| session.seconds()),
-                    );
+                    .set_tracking_server_name(text(TRACKING_SERVER_NAME))
+                    .set_expires_in_seconds(expires_in)
+                    .set_session_expiration_duration_in_seconds(session);
                 let output = send!(operation, request, credentials);
                 let request_id = request_id(&output);
                 (output.authorized_url, request_id)
             }
-            Target::MlflowApp { arn, expires_in, session_expiration } => {
+            Kind::MlflowApp => {
                 let request = client
                     .create_presigned_mlflow_app_url()
-                    .arn(arn.as_str())
-                    .set_expires_in_seconds(expires_in.map(|expires_in| expires_in.seconds()))
-                    .set_session_expiration_duration_in_seconds(
-                        session_expiration.map(|session| session.seconds()),
-                    );
+                    .set_arn(text(ARN))
+                    .set_expires_in_seconds(expires_in)
+                    .set_session_expiration_duration_in_seconds(session);
                 let output = send!(operation, request, credentials);
                 let request_id = request_id(&output);
                 (output.authorized_url, request_id)
             }
-            Target::NotebookInstance { notebook_instance_name, session_expiration } => {
+            Kind::NotebookInstance => {
                 let request = client
                     .create_presigned_notebook_instance_url()
-                    .notebook_instance_name(notebook_instance_name.as_str())
-                    .set_session_expiration_duration_in_seconds(
-                        session_expiration.map(|session| session.seconds()),
-                    );
+                    .set_notebook_instance_name(text(NOTEBOOK_INSTANCE_NAME))
+                    .set_session_expiration_duration_in_seconds(session);
                 let output = send!(operation, request, credentials);
                 let request_id = request_id(&output);
                 (output.authorized_url, request_id)
             }
-            Target::PartnerApp { arn, expires_in, session_expiration } => {
+            Kind::PartnerApp => {
                 let request = client
                     .create_partner_app_presigned_url()
-                    .arn(arn.as_str())
-                    .set_expires_in_seconds(expires_in.map(|expires_in| expires_in.seconds()))
-                    .set_session_expiration_duration_in_seconds(
-                        session_expiration.map(|session| session.seconds()),
-                    );
+                    .set_arn(text(ARN))
+                    .set_expires_in_seconds(expires_in)
+                    .set_session_expiration_duration_in_seconds(session);
                 let output = send!(operation, request, credentials);
                 let request_id = request_id(&output);
                 (output.url, request_id)
@@ -174,17 +164,18 @@ impl SageMaker {
         let operation = resource.describe_operation();
         let client = self.client(at);
         let mut store = None;
-        let (status, is_active) = match resource {
-            Resource::UserProfile { domain_id, user_profile_name } => {
+        let (status, is_active) = match resource.kind() {
+            Kind::StudioDomain => {
                 let request = client
                     .describe_user_profile()
-                    .domain_id(domain_id.as_str())
-                    .user_profile_name(user_profile_name.as_str());
+                    .set_domain_id(resource.name(DOMAIN_ID))
+                    .set_user_profile_name(resource.name(USER_PROFILE_NAME));
                 let output = send!(operation, request, credentials);
                 (output.status.map(|status| status.as_str().to_owned()), None)
             }
-            Resource::TrackingServer(name) => {
-                let request = client.describe_mlflow_tracking_server().tracking_server_name(name.as_str());
+            Kind::MlflowTrackingServer => {
+                let name = resource.name(TRACKING_SERVER_NAME);
+                let request = client.describe_mlflow_tracking_server().set_tracking_server_name(name);
                 let output = send!(operation, request, credentials);
                 let is_active = output.is_active.map(|active| active.as_str() == "Active");
                 store = Some(StoreOwnership {
@@ -193,18 +184,19 @@ impl SageMaker {
                 });
                 (output.tracking_server_status.map(|status| status.as_str().to_owned()), is_active)
             }
-            Resource::MlflowApp(arn) => {
-                let request = client.describe_mlflow_app().arn(arn.as_str());
+            Kind::MlflowApp => {
+                let request = client.describe_mlflow_app().set_arn(resource.name(ARN));
                 let output = send!(operation, request, credentials);
                 (output.status.map(|status| status.as_str().to_owned()), None)
             }
-            Resource::NotebookInstance(name) => {
-                let request = client.describe_notebook_instance().notebook_instance_name(name.as_str());
+            Kind::NotebookInstance => {
+                let name = resource.name(NOTEBOOK_INSTANCE_NAME);
+                let request = client.describe_notebook_instance().set_notebook_instance_name(name);
                 let output = send!(operation, request, credentials);
                 (output.notebook_instance_status.map(|status| status.as_str().to_owned()), None)
             }
-            Resource::PartnerApp(arn) => {
-                let request = client.describe_partner_app().arn(arn.as_str());
+            Kind::PartnerApp => {
+                let request = client.describe_partner_app().set_arn(resource.name(ARN));
                 let output = send!(operation, request, credentials);
                 (output.status.map(|status| status.as_str().to_owned()), None)
             }

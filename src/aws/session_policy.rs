@@ -81,10 +81,7 @@ fn policy(permissions: &[Permission], target: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::{
-        DomainId, MlflowAppArn, NotebookInstanceName, PartnerAppArn, Target, TrackingServerName,
-        UserProfileName,
-    };
+    use crate::target::{self, Kind, Target};
     use serde_json::{Value, json};
 
     const APP: &str = "arn:aws:sagemaker:eu-west-1:111122223333:mlflow-app/app-ABC";
@@ -101,14 +98,7 @@ mod tests {
     }
 
     fn studio() -> Target {
-        Target::StudioDomain {
-            domain_id: DomainId::parse("d-abc").unwrap(),
-            user_profile_name: UserProfileName::parse("ada").unwrap(),
-            space_name: None,
-            landing_uri: None,
-            expires_in: None,
-            session_expiration: None,
-        }
+        Target::for_tests(Kind::StudioDomain, &[("domain_id", "d-abc"), ("user_profile_name", "ada")], &[])
     }
 
     #[test]
@@ -131,23 +121,9 @@ mod tests {
 
     #[test]
     fn a_profile_with_capitals_is_named_in_both_spellings() {
-        let Target::StudioDomain {
-            domain_id, space_name, landing_uri, expires_in, session_expiration, ..
-        } = studio()
-        else {
-            panic!("a domain")
-        };
         let longest = "A".repeat(63);
         for name in ["PowerUser", "ADA", "a-B", &longest] {
-            let user_profile_name = UserProfileName::parse(name).unwrap();
-            let target = Target::StudioDomain {
-                domain_id: domain_id.clone(),
-                user_profile_name,
-                space_name: space_name.clone(),
-                landing_uri: landing_uri.clone(),
-                expires_in,
-                session_expiration,
-            };
+            let target = studio().with("user_profile_name", target::Value::Text(name.into())).unwrap();
             let arn = |name: &str| {
                 format!("arn:aws-us-gov:sagemaker:eu-west-1:111122223333:user-profile/d-abc/{name}")
             };
@@ -159,11 +135,8 @@ mod tests {
     #[test]
     fn an_mlflow_mint_may_also_use_the_one_server() {
         let longest = "a".repeat(256);
-        let target = Target::MlflowTrackingServer {
-            tracking_server_name: TrackingServerName::parse(&longest).unwrap(),
-            expires_in: None,
-            session_expiration: None,
-        };
+        let target =
+            Target::for_tests(Kind::MlflowTrackingServer, &[("tracking_server_name", &longest)], &[]);
         let arn = format!("arn:aws-us-gov:sagemaker:eu-west-1:111122223333:mlflow-tracking-server/{longest}");
         assert_eq!(
             mint_policy(&target, true),
@@ -180,20 +153,9 @@ mod tests {
 
     #[test]
     fn the_other_kinds_name_their_own_resource() {
-        let app = Target::MlflowApp {
-            arn: MlflowAppArn::parse(APP).unwrap(),
-            expires_in: None,
-            session_expiration: None,
-        };
-        let partner = Target::PartnerApp {
-            arn: PartnerAppArn::parse(PARTNER).unwrap(),
-            expires_in: None,
-            session_expiration: None,
-        };
-        let notebook = Target::NotebookInstance {
-            notebook_instance_name: NotebookInstanceName::parse("nb").unwrap(),
-            session_expiration: None,
-        };
+        let app = Target::for_tests(Kind::MlflowApp, &[("arn", APP)], &[]);
+        let partner = Target::for_tests(Kind::PartnerApp, &[("arn", PARTNER)], &[]);
+        let notebook = Target::for_tests(Kind::NotebookInstance, &[("notebook_instance_name", "nb")], &[]);
         for (target, actions, arn) in [
             (app, json!(["sagemaker:CreatePresignedMlflowAppUrl", "sagemaker:CallMlflowAppApi"]), APP),
             (

@@ -2,6 +2,7 @@
 
 use super::resource::Resource;
 use super::sagemaker::Described;
+use crate::target::Kind;
 
 /// What AWS says of a target. A status is AWS's own word.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,19 +30,19 @@ impl TargetState {
 pub(super) fn state_of(resource: &Resource, described: &Described) -> TargetState {
     let status = described.status.as_str();
     let inactive = described.is_active == Some(false);
-    match (resource, status) {
+    match (resource.kind(), status) {
         (_, "Deleting" | "Deleted") => TargetState::Missing,
         (_, "Updating" | "MaintenanceInProgress" | "InMaintenance") => TargetState::Pending(status.to_owned()),
         (_, "Failed" | "CreateFailed" | "StartFailed") => TargetState::Failed(status.to_owned()),
         (_, "Stopping" | "Stopped") => TargetState::Stopped,
-        (Resource::UserProfile { .. }, "Pending") => TargetState::Pending(status.to_owned()),
-        (Resource::NotebookInstance(_), "Pending") | (_, "Creating" | "Starting") => TargetState::Starting,
-        (Resource::TrackingServer(_), _) if inactive => TargetState::Stopped,
-        (Resource::UserProfile { .. } | Resource::NotebookInstance(_), "InService")
-        | (Resource::TrackingServer(_), "Created" | "Updated" | "Started" | "MaintenanceComplete")
-        | (Resource::MlflowApp(_), "Created" | "Updated")
+        (Kind::StudioDomain, "Pending") => TargetState::Pending(status.to_owned()),
+        (Kind::NotebookInstance, "Pending") | (_, "Creating" | "Starting") => TargetState::Starting,
+        (Kind::MlflowTrackingServer, _) if inactive => TargetState::Stopped,
+        (Kind::StudioDomain | Kind::NotebookInstance, "InService")
+        | (Kind::MlflowTrackingServer, "Created" | "Updated" | "Started" | "MaintenanceComplete")
+        | (Kind::MlflowApp, "Created" | "Updated")
         // A partner app whose update failed is available, by AWS's description of the status.
-        | (Resource::PartnerApp(_), "Available" | "UpdateFailed") => TargetState::Ready,
+        | (Kind::PartnerApp, "Available" | "UpdateFailed") => TargetState::Ready,
         _ => TargetState::Unknown,
     }
 }
@@ -49,7 +50,7 @@ pub(super) fn state_of(resource: &Resource, described: &Described) -> TargetStat
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::target::{DomainId, NotebookInstanceName, TrackingServerName, UserProfileName};
+    use crate::target::Target;
 
     fn state(resource: &Resource, status: &str, is_active: Option<bool>) -> TargetState {
         state_of(resource, &Described { status: status.to_owned(), is_active, store: None })
@@ -57,7 +58,11 @@ mod tests {
 
     #[test]
     fn a_tracking_server_needs_a_usable_status_and_to_be_active() {
-        let server = Resource::TrackingServer(TrackingServerName::parse("risk").unwrap());
+        let server = Resource::of(&Target::for_tests(
+            Kind::MlflowTrackingServer,
+            &[("tracking_server_name", "risk")],
+            &[],
+        ));
         for status in ["Created", "Updated", "Started", "MaintenanceComplete"] {
             assert_eq!(state(&server, status, Some(true)), TargetState::Ready, "{status}");
             assert_eq!(state(&server, status, Some(false)), TargetState::Stopped, "{status}");
@@ -74,11 +79,16 @@ mod tests {
 
     #[test]
     fn pending_is_a_start_for_a_notebook_only() {
-        let notebook = Resource::NotebookInstance(NotebookInstanceName::parse("nb").unwrap());
-        let profile = Resource::UserProfile {
-            domain_id: DomainId::parse("d-abc").unwrap(),
-            user_profile_name: UserProfileName::parse("ada").unwrap(),
-        };
+        let notebook = Resource::of(&Target::for_tests(
+            Kind::NotebookInstance,
+            &[("notebook_instance_name", "nb")],
+            &[],
+        ));
+        let profile = Resource::of(&Target::for_tests(
+            Kind::StudioDomain,
+            &[("domain_id", "d-abc"), ("user_profile_name", "ada")],
+            &[],
+        ));
         assert_eq!(state(&notebook, "Pending", None), TargetState::Starting);
         assert_eq!(state(&profile, "Pending", None), TargetState::Pending("Pending".to_owned()));
         for resource in [&notebook, &profile] {

@@ -2,6 +2,7 @@
 //! by and that loading checks a file against is generated from these types.
 
 mod claims;
+pub mod fields;
 mod limits;
 pub mod policy;
 pub mod servers;

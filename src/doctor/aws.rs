@@ -12,7 +12,7 @@ use crate::config::servers::{DeclaredServer, Field, ServerKind};
 use crate::policy::Policy;
 use crate::policy::possible::PossibleTarget;
 use crate::presign::Presigner;
-use crate::target::{DomainId, Kind, Mint, Region, RoleArn, Target};
+use crate::target::{DOMAIN_ID, DomainId, Kind, Mint, Region, RoleArn, TRACKING_SERVER_NAME};
 use std::collections::HashSet;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -75,9 +75,8 @@ impl Places {
 
 impl Domain {
     fn of(mint: &Mint) -> Option<Self> {
-        let Target::StudioDomain { domain_id, .. } = &mint.target else { return None };
         Some(Self {
-            id: domain_id.clone(),
+            id: DomainId::parse(mint.target.text(DOMAIN_ID)?).ok()?,
             region: mint.region.clone(),
             role_arn: mint.role_arn.clone(),
             endpoint_url: mint.endpoint_url.clone(),
@@ -324,12 +323,10 @@ fn state_check(asking: &Asking, mint: &Mint, state: &Result<TargetState, AwsErro
 
 /// What a tracking server's bucket is guarded by. A bucket that is deleted can be made anew by anybody.
 async fn store_check(asking: &Asking, aws: &Aws, mint: &Mint, servers: &[DeclaredServer]) -> Option<Check> {
-    let Target::MlflowTrackingServer { tracking_server_name: name, .. } = &mint.target else { return None };
+    let name = mint.target.text(TRACKING_SERVER_NAME)?;
     let ownership = aws.store_ownership(mint).await.ok()??;
     let declared = servers.iter().find(|server| {
-        server.kind == ServerKind::TrackingServer
-            && server.name == name.as_str()
-            && server.region == mint.region
+        server.kind == ServerKind::TrackingServer && server.name == name && server.region == mint.region
     });
     let owner = declared.and_then(|server| server.fields.text(Field::S3BucketOwnerAccountId));
     Some(match (ownership.is_verified, ownership.account_id.as_deref(), owner) {

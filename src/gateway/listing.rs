@@ -5,7 +5,7 @@ use super::context::RequestContext;
 use crate::aws::state::TargetState;
 use crate::config::diagnostics::nearest;
 use crate::policy::grant::{DenialReason, Grant};
-use crate::policy::{Destination, Kind, Question, Refusal};
+use crate::policy::{Destination, Question, Refusal};
 use crate::provider::principal::Principal;
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,7 +72,7 @@ impl Gateway {
             name: destination.name(),
             title: destination.title(),
             description: destination.description(),
-            kind: kind(destination.kind()),
+            kind: destination.kind().description().title,
             grant,
             rule: trace.deciding().map(|step| Arc::clone(&step.rule)),
             reason: denial.as_ref().map(|(reason, _)| *reason),
@@ -114,15 +114,5 @@ impl Gateway {
         let written = written.trim_matches(|c: char| !c.is_alphanumeric()).to_ascii_lowercase();
         let open = self.access(principal, context).into_iter().filter(Access::allowed).map(|row| row.name);
         if written.is_empty() { None } else { nearest(&written, open) }
-    }
-}
-
-fn kind(kind: Kind) -> &'static str {
-    match kind {
-        Kind::StudioDomain => "SageMaker Studio",
-        Kind::MlflowTrackingServer => "MLflow tracking server",
-        Kind::MlflowApp => "MLflow App",
-        Kind::NotebookInstance => "Notebook instance",
-        Kind::PartnerApp => "Partner AI App",
     }
 }

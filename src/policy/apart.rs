@@ -46,7 +46,7 @@ pub(super) struct Opened<'r> {
 }
 
 pub(super) enum Text<'r> {
-    Constant(String),
+    Constant(&'r str),
     Computed(&'r Template),
 }
 
@@ -280,7 +280,7 @@ fn may_share_users(one: &Issuer, other: &Issuer) -> bool {
 impl Text<'_> {
     fn forms(&self, walk: Walk<'_>) -> Vec<Form> {
         match self {
-            Self::Constant(text) => vec![vec![Piece::Constant(text.clone())]],
+            Self::Constant(text) => vec![vec![Piece::Constant((*text).to_owned())]],
             Self::Computed(template) => walk.template(template),
         }
     }

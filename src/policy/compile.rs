@@ -11,9 +11,10 @@ use super::lookup::{Fault, Table};
 use super::paths::Glob;
 use super::policy_test::PolicyTest;
 use super::{Destination, Kind, Policy, Rule, Verdict, is_destination_name};
-use crate::config::diagnostics::Diagnostic;
+use crate::config::diagnostics::{Diagnostic, listed};
 use crate::config::file::policy::{self as file, PolicyFile};
 use crate::config::located::{At, Location};
+use crate::target::{LANDING_URI, Links};
 use compiler::Compiler;
 use fields::Fields;
 use std::collections::{BTreeMap, HashMap};
@@ -239,17 +240,16 @@ impl Compiler<'_> {
     ) -> Option<Vec<Glob>> {
         let Some(location) = written.paths.first().map(|glob| glob.location) else { return Some(Vec::new()) };
         let path = format!("{path}.paths");
-        match kind {
-            Kind::StudioDomain if fields.has_landing_uri() => {}
-            Kind::StudioDomain => {
+        match kind.description().links {
+            Links::LandingUri if fields.has(LANDING_URI) => {}
+            Links::LandingUri => {
                 self.problem(&path, location, "deep links need a `landing_uri` to be appended to");
             }
-            Kind::MlflowTrackingServer | Kind::MlflowApp => {}
-            Kind::NotebookInstance | Kind::PartnerApp => {
-                let message = format!(
-                    "a {} takes no deep links: `paths` is for `studio_domain`, `mlflow_tracking_server` and `mlflow_app`",
-                    kind.as_str()
-                );
+            Links::Fragment => {}
+            Links::No => {
+                let linked = Kind::ALL.iter().filter(|kind| kind.description().links != Links::No);
+                let linked = listed(linked.map(|kind| kind.as_str()));
+                let message = format!("a {} takes no deep links: `paths` is for {linked}", kind.as_str());
                 self.problem(&path, location, message);
             }
         }

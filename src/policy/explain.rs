@@ -5,7 +5,7 @@ use super::{Destination, Policy, Question, Refusal};
 use crate::audit::RuleStep;
 use crate::provider::policy_inputs::{Names, PolicyInputs};
 use crate::provider::principal::Groups;
-use crate::target::{Mint, Target};
+use crate::target::{self, Kind, Mint};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::fmt;
@@ -138,50 +138,17 @@ pub fn table(explanations: &[Explanation]) -> String {
 
 /// The fields of a mint by the API's names in snake_case, and the `fragment` that a deep link adds to the URL.
 pub fn fields(mint: &Mint) -> Map<String, Value> {
-    let mut fields = Map::new();
-    let mut put = |key: &str, value: Option<Value>| {
-        if let Some(value) = value {
-            fields.insert(key.to_owned(), value);
-        }
+    let json = |value: &target::Value| match value {
+        target::Value::Text(text) => Value::from(&**text),
+        target::Value::Seconds(seconds) => (*seconds).into(),
     };
-    let (expires_in, session_expiration) = match &mint.target {
-        Target::StudioDomain {
-            domain_id,
-            user_profile_name,
-            space_name,
-            landing_uri,
-            expires_in,
-            session_expiration,
-        } => {
-            put("domain_id", Some(domain_id.as_str().into()));
-            put("user_profile_name", Some(user_profile_name.as_str().into()));
-            put("space_name", space_name.as_ref().map(|name| name.as_str().into()));
-            put("landing_uri", landing_uri.as_ref().map(|uri| uri.as_str().into()));
-            (*expires_in, *session_expiration)
-        }
-        Target::MlflowTrackingServer { tracking_server_name, expires_in, session_expiration } => {
-            put("tracking_server_name", Some(tracking_server_name.as_str().into()));
-            (*expires_in, *session_expiration)
-        }
-        Target::MlflowApp { arn, expires_in, session_expiration } => {
-            put("arn", Some(arn.as_str().into()));
-            (*expires_in, *session_expiration)
-        }
-        Target::NotebookInstance { notebook_instance_name, session_expiration } => {
-            put("notebook_instance_name", Some(notebook_instance_name.as_str().into()));
-            (None, *session_expiration)
-        }
-        Target::PartnerApp { arn, expires_in, session_expiration } => {
-            put("arn", Some(arn.as_str().into()));
-            (*expires_in, *session_expiration)
-        }
-    };
-    put("expires_in_seconds", expires_in.map(|seconds| seconds.seconds().into()));
-    put("session_expiration_duration_in_seconds", session_expiration.map(|seconds| seconds.seconds().into()));
-    put("fragment", mint.fragment.as_ref().map(|fragment| fragment.as_str().into()));
-    put("region", Some(mint.region.as_str().into()));
-    put("role_arn", mint.role_arn.as_ref().map(|role| role.as_str().into()));
-    fields
+    let fields = mint.target.values().map(|(key, value)| (key, Some(json(value))));
+    let further = [
+        ("fragment", mint.fragment.as_ref().map(|fragment| fragment.as_str().into())),
+        ("region", Some(mint.region.as_str().into())),
+        ("role_arn", mint.role_arn.as_ref().map(|role| role.as_str().into())),
+    ];
+    fields.chain(further).filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
 }
 
 impl fmt::Display for Explanation {
@@ -244,11 +211,13 @@ pub fn steps(trace: &Trace) -> Vec<RuleStep> {
     trace.steps.iter().map(explained).collect()
 }
 
-/// What tells one target from another, without durations.
+/// What tells one target from another: the fields that make a place, the region and the role.
 fn names(target: &Map<String, Value>) -> String {
-    let named = target
-        .iter()
-        .filter(|(key, _)| !key.ends_with("_in_seconds") && *key != "landing_uri" && *key != "fragment");
+    let tells = |key: &str| {
+        matches!(key, "region" | "role_arn")
+            || Kind::ALL.iter().any(|kind| kind.field(key).is_some_and(|field| field.makes_place))
+    };
+    let named = target.iter().filter(|(key, _)| tells(key));
     let texts: Vec<String> = named.map(|(_, value)| plain(value)).collect();
     texts.join(" ")
 }

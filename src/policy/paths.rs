@@ -82,12 +82,13 @@ impl Glob {
 
 /// Where a deep link leads: `start` and the path below it, if one of the globs allows the path and it stays below.
 /// Notebooks have spaces in their names: in a landing URI these, `%` and what is not ASCII stand percent-encoded.
-pub(super) fn land(globs: &[Glob], start: &LandingUri, path: &str) -> Option<LandingUri> {
+pub(super) fn land(globs: &[Glob], start: &str, path: &str) -> Option<String> {
     let allowed = is_allowed(globs, path);
-    let start = start.as_str();
     let slash = if start.ends_with([':', '/']) { "" } else { "/" };
     let path = utf8_percent_encode(path, ENCODED);
-    allowed.then(|| LandingUri::parse(&format!("{start}{slash}{path}")).ok()).flatten()
+    allowed
+        .then(|| format!("{start}{slash}{path}"))
+        .filter(|landing_uri| LandingUri::parse(landing_uri).is_ok())
 }
 
 /// The same for MLflow, whose pages are told apart by the fragment: `/experiments/12/runs/0a1b`, and for those that compare

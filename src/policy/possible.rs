@@ -1,6 +1,6 @@
 //! Everything that the rules can open, told from the configuration alone: what permissions have to cover.
 
-use super::blueprint::{Blueprint, TargetPlan};
+use super::blueprint::Blueprint;
 use super::name_pattern::NamePattern;
 use super::{Policy, Verdict};
 use crate::target::{Kind, Mint};
@@ -38,8 +38,7 @@ impl Policy {
         for destination in &self.destinations {
             for rule in &destination.rules {
                 if let Verdict::Allow(blueprint) = &rule.verdict {
-                    let possible =
-                        blueprint.possible_targets(&destination.name, &rule.name, destination.kind);
+                    let possible = blueprint.possible_targets(&destination.name, &rule.name);
                     found.extend(possible);
                 }
             }
@@ -65,9 +64,9 @@ impl Policy {
 }
 
 impl Blueprint {
-    fn possible_targets(&self, destination: &Arc<str>, rule: &Arc<str>, kind: Kind) -> Vec<PossibleTarget> {
+    fn possible_targets(&self, destination: &Arc<str>, rule: &Arc<str>) -> Vec<PossibleTarget> {
         let roles: Vec<Option<NamePattern>> = match &self.role_arn {
-            Some(role_arn) => role_arn.patterns().into_iter().map(Some).collect(),
+            Some(role_arn) => role_arn.patterns().iter().cloned().map(Some).collect(),
             None => vec![None],
         };
         let mut room = MOST_POSSIBLE / roles.len().max(1);
@@ -76,25 +75,16 @@ impl Blueprint {
             room /= patterns.len().max(1);
             patterns
         };
-        let regions = fitting(self.region.patterns());
-        let names: Vec<Vec<NamePattern>> = match &self.target {
-            TargetPlan::StudioDomain { domain_id, user_profile_name, .. } => {
-                let domains = fitting(domain_id.patterns());
-                let profiles = fitting(user_profile_name.patterns());
-                let pairs = domains.into_iter().flat_map(|domain| {
-                    profiles.iter().map(move |profile| vec![domain.clone(), profile.clone()])
-                });
-                pairs.collect()
-            }
-            TargetPlan::MlflowTrackingServer { tracking_server_name, .. } => {
-                singly(fitting(tracking_server_name.patterns()))
-            }
-            TargetPlan::NotebookInstance { notebook_instance_name, .. } => {
-                singly(fitting(notebook_instance_name.patterns()))
-            }
-            TargetPlan::MlflowApp { arn, .. } => singly(fitting(arn.patterns())),
-            TargetPlan::PartnerApp { arn, .. } => singly(fitting(arn.patterns())),
-        };
+        let regions = fitting(self.region.patterns().into_owned());
+        let mut names: Vec<Vec<NamePattern>> = vec![Vec::new()];
+        for key in self.kind.description().names {
+            let patterns = self.field(key).map(|field| field.patterns().into_owned()).unwrap_or_default();
+            let patterns = fitting(patterns);
+            let longer = names.iter().flat_map(|before| {
+                patterns.iter().map(move |next| [before.as_slice(), std::slice::from_ref(next)].concat())
+            });
+            names = longer.collect();
+        }
         let mut found = Vec::new();
         for role_arn in &roles {
             for region in &regions {
@@ -102,7 +92,7 @@ impl Blueprint {
                     found.push(PossibleTarget {
                         destination: Arc::clone(destination),
                         rule: Arc::clone(rule),
-                        kind,
+                        kind: self.kind,
                         names: names.clone(),
                         region: region.clone(),
                         role_arn: role_arn.clone(),
@@ -113,10 +103,6 @@ impl Blueprint {
         }
         found
     }
-}
-
-fn singly(patterns: Vec<NamePattern>) -> Vec<Vec<NamePattern>> {
-    patterns.into_iter().map(|pattern| vec![pattern]).collect()
 }
 
 impl PossibleTarget {

@@ -6,11 +6,8 @@ use super::presigned::MintFacts;
 use crate::aws::Deadline;
 use crate::aws::session_name::LOOK_UP;
 use crate::policy::grant::Grant;
-use crate::target::{ExpiresInSeconds, Mint, Target};
+use crate::target::{EXPIRES_IN, EXPIRES_IN_SECONDS, Mint, Target, Value};
 use tokio::time::timeout_at;
-
-/// The least that AWS allows.
-const SHORTEST_LIFE_SECONDS: i64 = 5;
 
 impl Presigner {
     /// Mints a URL that lives as shortly as AWS allows, in nobody's name, and drops it here: a caller learns whether it can
@@ -45,13 +42,10 @@ impl Presigner {
     }
 }
 
+/// For as short a life as AWS gives, where the kind has one to choose.
 fn shorten(target: &mut Target) {
-    let shortest = ExpiresInSeconds::new(SHORTEST_LIFE_SECONDS).ok();
-    match target {
-        Target::StudioDomain { expires_in, .. }
-        | Target::MlflowTrackingServer { expires_in, .. }
-        | Target::MlflowApp { expires_in, .. }
-        | Target::PartnerApp { expires_in, .. } => *expires_in = shortest,
-        Target::NotebookInstance { .. } => {}
+    let shortest = Value::Seconds(EXPIRES_IN.least);
+    if let Ok(shortened) = target.with(EXPIRES_IN_SECONDS, shortest) {
+        *target = shortened;
     }
 }

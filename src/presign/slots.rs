@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::metrics::series::Slots as Counted;
 use crate::policy::grant::Grant;
 use crate::sessions::SessionId;
-use crate::target::{Mint, Target};
+use crate::target::{EXPIRES_IN_SECONDS, Mint, Target};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
@@ -77,17 +77,9 @@ pub(super) struct Filling {
 /// How long an unused URL of this target is kept: half of what AWS gives it, or `None` where AWS documents no default
 /// and the config names none.
 pub(super) fn life(target: &Target) -> Option<Duration> {
-    const DOCUMENTED_DEFAULT: u64 = 300;
-    let seconds = match target {
-        Target::StudioDomain { expires_in, .. } => {
-            expires_in.map_or(DOCUMENTED_DEFAULT, |expires_in| u64::from(expires_in.seconds().unsigned_abs()))
-        }
-        Target::NotebookInstance { .. } => DOCUMENTED_DEFAULT,
-        Target::MlflowTrackingServer { expires_in, .. }
-        | Target::MlflowApp { expires_in, .. }
-        | Target::PartnerApp { expires_in, .. } => u64::from((*expires_in)?.seconds().unsigned_abs()),
-    };
-    Some(Duration::from_secs(seconds) / 2)
+    let said = target.seconds(EXPIRES_IN_SECONDS).map(i32::unsigned_abs);
+    let seconds = said.or(target.kind().description().documented_life)?;
+    Some(Duration::from_secs(seconds.into()) / 2)
 }
 
 impl SlotKey {

@@ -22,9 +22,7 @@ use crate::config::AwsConfig;
 use crate::http_client::HttpClient;
 use crate::policy::grant::Grant;
 use crate::sessions::SessionId;
-use crate::target::{
-    DomainId, ExpiresInSeconds, Mint, Region, RoleArn, SessionExpirationSeconds, Target, UserProfileName,
-};
+use crate::target::{EXPIRES_IN_SECONDS, Kind, Mint, Region, RoleArn, SESSION_EXPIRATION_SECONDS, Target};
 use aws_fake::{AwsFake, Call, Reply};
 use std::sync::Arc;
 use std::time::Duration;
@@ -122,14 +120,11 @@ impl Stage {
 }
 
 fn studio(profile: &str) -> Target {
-    Target::StudioDomain {
-        domain_id: DomainId::parse("d-abc").unwrap(),
-        user_profile_name: UserProfileName::parse(profile).unwrap(),
-        space_name: None,
-        landing_uri: None,
-        expires_in: Some(ExpiresInSeconds::new(20).unwrap()),
-        session_expiration: Some(SessionExpirationSeconds::new(1800).unwrap()),
-    }
+    Target::for_tests(
+        Kind::StudioDomain,
+        &[("domain_id", "d-abc"), ("user_profile_name", profile)],
+        &[(EXPIRES_IN_SECONDS, 20), (SESSION_EXPIRATION_SECONDS, 1800)],
+    )
 }
 
 fn mint(target: Target) -> Mint {

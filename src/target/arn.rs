@@ -2,7 +2,7 @@
 //!
 //! <https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html>
 
-use super::Region;
+use super::names::Region;
 
 /// `arn`, the partition, service, region, account and resource of an ARN, or of a pattern that has them.
 pub(crate) fn fields(arn: &str) -> Option<[&str; 6]> {

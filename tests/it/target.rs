@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test's helpers may fail the test")]
 
 use postern::target::{
-    DomainId, ExpiresInSeconds, InvalidName, LandingUri, MlflowAppArn, NotebookInstanceName, PartnerAppArn,
-    Region, RoleArn, SessionExpirationSeconds, SpaceName, TrackingServerName, UserProfileName,
+    DomainId, EXPIRES_IN, InvalidName, InvalidTarget, Kind, LandingUri, Links, MlflowAppArn,
+    NotebookInstanceName, PartnerAppArn, Region, RoleArn, SESSION_EXPIRATION, SpaceName, Target,
+    TrackingServerName, UserProfileName, Value,
 };
 use proptest::prelude::*;
 use regex::Regex;
@@ -284,10 +285,60 @@ fn seconds_have_both_ends() {
         (i64::MAX, false),
         (4_294_967_301, false),
     ] {
-        assert_eq!(ExpiresInSeconds::new(seconds).is_ok(), legal, "{seconds}");
+        assert_eq!(EXPIRES_IN.parse(seconds).is_ok(), legal, "{seconds}");
     }
     for (seconds, legal) in [(1799, false), (1800, true), (43_200, true), (43_201, false)] {
-        assert_eq!(SessionExpirationSeconds::new(seconds).is_ok(), legal, "{seconds}");
+        assert_eq!(SESSION_EXPIRATION.parse(seconds).is_ok(), legal, "{seconds}");
+    }
+}
+
+/// A target is of its kind, whole, and made of nothing that AWS refuses.
+#[test]
+fn a_target_holds_what_its_kind_has() {
+    let text = |text: &str| Value::Text(text.into());
+    let studio = |values: Vec<(&'static str, Value)>| Target::new(Kind::StudioDomain, values);
+    let whole = vec![("domain_id", text("d-abc")), ("user_profile_name", text("ada"))];
+    let target = studio(whole.clone()).unwrap();
+    assert_eq!(
+        (target.names(), target.to_string().as_str()),
+        (vec!["d-abc", "ada"], "user profile ada of d-abc")
+    );
+    let reversed: Vec<_> = whole.iter().rev().cloned().collect();
+    assert_eq!(studio(reversed).unwrap(), target, "the order of the fields means nothing");
+    assert_eq!(studio(whole[..1].to_vec()), Err(InvalidTarget::Missing("user_profile_name")));
+    let foreign = Err(InvalidTarget::Foreign("arn"));
+    assert_eq!(studio([whole.clone(), vec![("arn", text("x"))]].concat()), foreign);
+    assert_eq!(
+        target.with("expires_in_seconds", text("20")),
+        Err(InvalidTarget::Foreign("expires_in_seconds"))
+    );
+    assert_eq!(
+        target.with("expires_in_seconds", Value::Seconds(20)).unwrap().seconds("expires_in_seconds"),
+        Some(20)
+    );
+    for (key, value) in [
+        ("user_profile_name", text("a_b")),
+        ("landing_uri", text("https://evil.example")),
+        ("expires_in_seconds", Value::Seconds(301)),
+    ] {
+        let refused = target.with(key, value).unwrap_err();
+        assert!(matches!(refused, InvalidTarget::Invalid(found, _) if found == key), "{refused}");
+    }
+}
+
+/// What stands in the table of one kind fits together.
+#[test]
+fn the_table_names_its_own_fields() {
+    for kind in Kind::ALL {
+        let description = kind.description();
+        assert_eq!(description.kind, kind);
+        assert!(!description.names.is_empty(), "{kind:?}");
+        for key in description.names {
+            let field = kind.field(key).unwrap_or_else(|| panic!("{kind:?} is named by its field {key}"));
+            assert!(field.is_required && field.makes_place, "{kind:?}: {key}");
+        }
+        assert_eq!(kind.field("landing_uri").is_some(), description.links == Links::LandingUri, "{kind:?}");
+        assert!(description.fields.iter().all(|field| !field.description.is_empty()), "{kind:?}");
     }
 }
 

@@ -1,14 +1,15 @@
 //! The configuration's `tests`.
 
 use super::compiler::Compiler;
-use super::fields::kind;
 use crate::config::diagnostics::{Diagnostic, did_you_mean, did_you_mean_or_all, listed};
+use crate::config::file::fields::{Expect, FRAGMENT, Written};
 use crate::config::file::policy::{self as file, PolicyFile};
 use crate::config::located::At;
+use crate::policy::NO_SUCH_PATH;
 use crate::policy::grant::DenialReason;
 use crate::policy::link::Link;
 use crate::policy::policy_test::{Expectation, PolicyTest};
-use crate::policy::{Kind, NO_SUCH_PATH};
+use crate::target::Links;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -29,9 +30,10 @@ impl Compiler<'_> {
         let Link { name, path: path_below, query } = Link::parse(&test.destination);
         let expected = format!("{path}.expect");
         if let Some((_, destination)) = file.destinations.iter().find(|(known, _)| known.value == name) {
-            let kind = kind(&destination.target);
-            let deep_linked = matches!(kind, Kind::MlflowTrackingServer | Kind::MlflowApp);
-            for key in written_fields(&test.expect).keys().filter(|key| *key != "fragment" || !deep_linked) {
+            let kind = destination.target.kind;
+            let deep_linked = kind.description().links == Links::Fragment;
+            let keys = test.expect.fields.0.iter().map(|(key, _)| *key);
+            for key in keys.filter(|key| *key != FRAGMENT || !deep_linked) {
                 self.key(&expected, key, test.expect.location, kind);
             }
             if let Some(rule) = &test.expect.rule {
@@ -90,7 +92,7 @@ impl Compiler<'_> {
         found.cloned()
     }
 
-    fn expectation(&mut self, path: &str, expect: &At<file::Expect>) -> Expectation {
+    fn expectation(&mut self, path: &str, expect: &At<Expect>) -> Expectation {
         let fields = written_fields(expect);
         let reasons = [
             DenialReason::RuleDenied.as_str(),
@@ -123,22 +125,10 @@ impl Compiler<'_> {
     }
 }
 
-fn written_fields(expect: &file::Expect) -> Map<String, Value> {
-    let text = |value: &Option<At<String>>| value.as_ref().map(|value| Value::from(value.value.as_str()));
-    let number = |value: &Option<At<i64>>| value.as_ref().map(|value| Value::from(value.value));
-    let fields = [
-        ("domain_id", text(&expect.domain_id)),
-        ("user_profile_name", text(&expect.user_profile_name)),
-        ("space_name", text(&expect.space_name)),
-        ("landing_uri", text(&expect.landing_uri)),
-        ("tracking_server_name", text(&expect.tracking_server_name)),
-        ("fragment", text(&expect.fragment)),
-        ("arn", text(&expect.arn)),
-        ("notebook_instance_name", text(&expect.notebook_instance_name)),
-        ("expires_in_seconds", number(&expect.expires_in_seconds)),
-        ("session_expiration_duration_in_seconds", number(&expect.session_expiration_duration_in_seconds)),
-        ("region", text(&expect.region)),
-        ("role_arn", text(&expect.role_arn)),
-    ];
-    fields.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect()
+fn written_fields(expect: &Expect) -> Map<String, Value> {
+    let json = |written: &Written| match written {
+        Written::Text(text) => Value::from(text.as_str()),
+        Written::Number(number) => (*number).into(),
+    };
+    expect.fields.0.iter().map(|(key, value)| ((*key).to_owned(), json(value))).collect()
 }

@@ -1,7 +1,7 @@
 //! Each URL reaches its person, once.
 
 use super::*;
-use crate::target::{Fragment, TrackingServerName};
+use crate::target::Fragment;
 use std::collections::HashSet;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,11 +90,11 @@ async fn a_slot_is_for_one_session() {
 #[tokio::test]
 async fn a_slot_is_for_one_page() {
     let stage = Stage::well().await;
-    let target = Target::MlflowTrackingServer {
-        tracking_server_name: TrackingServerName::parse("risk").unwrap(),
-        expires_in: Some(ExpiresInSeconds::new(60).unwrap()),
-        session_expiration: None,
-    };
+    let target = Target::for_tests(
+        Kind::MlflowTrackingServer,
+        &[("tracking_server_name", "risk")],
+        &[(EXPIRES_IN_SECONDS, 60)],
+    );
     let at = |page: Option<&str>| {
         let fragment = page.map(|page| Fragment::parse(page).unwrap());
         Grant::for_tests("corp", "ada", Mint { fragment, ..mint(target.clone()) })
@@ -133,11 +133,7 @@ async fn an_unused_url_does_not_linger() {
 #[tokio::test]
 async fn nothing_is_minted_ahead_for_a_life_that_nobody_names() {
     let stage = Stage::well().await;
-    let target = Target::MlflowTrackingServer {
-        tracking_server_name: TrackingServerName::parse("risk").unwrap(),
-        expires_in: None,
-        session_expiration: None,
-    };
+    let target = Target::for_tests(Kind::MlflowTrackingServer, &[("tracking_server_name", "risk")], &[]);
     stage.presigner.prewarm(Grant::for_tests("corp", "ada", mint(target)), session(&ada()));
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert!(stage.aws.calls("CreatePresignedMlflowTrackingServerUrl").is_empty());

@@ -1,9 +1,6 @@
 //! What is asked of SageMaker.
 
 use super::*;
-use crate::target::{
-    LandingUri, MlflowAppArn, NotebookInstanceName, PartnerAppArn, SpaceName, TrackingServerName,
-};
 use serde_json::{Value, json};
 
 const MLFLOW_APP: &str = "arn:aws:sagemaker:eu-west-1:111122223333:mlflow-app/app-ABC";
@@ -23,24 +20,18 @@ async fn asked(target: Target) -> (String, Value, String) {
     (operation.to_owned(), calls[0].input.clone(), text(presigned))
 }
 
-fn twenty() -> Option<ExpiresInSeconds> {
-    Some(ExpiresInSeconds::new(20).unwrap())
-}
-
-fn half_an_hour() -> Option<SessionExpirationSeconds> {
-    Some(SessionExpirationSeconds::new(1800).unwrap())
-}
-
 #[tokio::test]
 async fn a_studio_domain_is_asked_for_with_every_field() {
-    let (operation, input, url) = asked(Target::StudioDomain {
-        domain_id: DomainId::parse("d-abc").unwrap(),
-        user_profile_name: UserProfileName::parse("ada").unwrap(),
-        space_name: Some(SpaceName::parse("shared").unwrap()),
-        landing_uri: Some(LandingUri::parse("app:JupyterLab:lab/tree/a.ipynb").unwrap()),
-        expires_in: twenty(),
-        session_expiration: half_an_hour(),
-    })
+    let (operation, input, url) = asked(Target::for_tests(
+        Kind::StudioDomain,
+        &[
+            ("domain_id", "d-abc"),
+            ("user_profile_name", "ada"),
+            ("space_name", "shared"),
+            ("landing_uri", "app:JupyterLab:lab/tree/a.ipynb"),
+        ],
+        &[(EXPIRES_IN_SECONDS, 20), (SESSION_EXPIRATION_SECONDS, 1800)],
+    ))
     .await;
     assert_eq!(operation, "CreatePresignedDomainUrl");
     assert_eq!(
@@ -59,25 +50,22 @@ async fn a_studio_domain_is_asked_for_with_every_field() {
 
 #[tokio::test]
 async fn what_is_not_configured_is_not_sent() {
-    let (_, input, _) = asked(Target::StudioDomain {
-        domain_id: DomainId::parse("d-abc").unwrap(),
-        user_profile_name: UserProfileName::parse("ada").unwrap(),
-        space_name: None,
-        landing_uri: None,
-        expires_in: None,
-        session_expiration: None,
-    })
+    let (_, input, _) = asked(Target::for_tests(
+        Kind::StudioDomain,
+        &[("domain_id", "d-abc"), ("user_profile_name", "ada")],
+        &[],
+    ))
     .await;
     assert_eq!(input, json!({"DomainId": "d-abc", "UserProfileName": "ada"}));
 }
 
 #[tokio::test]
 async fn a_tracking_server_is_asked_for_by_name() {
-    let (operation, input, url) = asked(Target::MlflowTrackingServer {
-        tracking_server_name: TrackingServerName::parse("risk").unwrap(),
-        expires_in: twenty(),
-        session_expiration: half_an_hour(),
-    })
+    let (operation, input, url) = asked(Target::for_tests(
+        Kind::MlflowTrackingServer,
+        &[("tracking_server_name", "risk")],
+        &[(EXPIRES_IN_SECONDS, 20), (SESSION_EXPIRATION_SECONDS, 1800)],
+    ))
     .await;
     assert_eq!(operation, "CreatePresignedMlflowTrackingServerUrl");
     assert_eq!(
@@ -93,11 +81,11 @@ async fn a_tracking_server_is_asked_for_by_name() {
 
 #[tokio::test]
 async fn an_mlflow_app_is_asked_for_by_arn() {
-    let (operation, input, url) = asked(Target::MlflowApp {
-        arn: MlflowAppArn::parse(MLFLOW_APP).unwrap(),
-        expires_in: twenty(),
-        session_expiration: half_an_hour(),
-    })
+    let (operation, input, url) = asked(Target::for_tests(
+        Kind::MlflowApp,
+        &[("arn", MLFLOW_APP)],
+        &[(EXPIRES_IN_SECONDS, 20), (SESSION_EXPIRATION_SECONDS, 1800)],
+    ))
     .await;
     assert_eq!(operation, "CreatePresignedMlflowAppUrl");
     assert_eq!(
@@ -109,10 +97,11 @@ async fn an_mlflow_app_is_asked_for_by_arn() {
 
 #[tokio::test]
 async fn a_notebook_instance_is_asked_for_without_an_expiry() {
-    let (operation, input, url) = asked(Target::NotebookInstance {
-        notebook_instance_name: NotebookInstanceName::parse("nb").unwrap(),
-        session_expiration: half_an_hour(),
-    })
+    let (operation, input, url) = asked(Target::for_tests(
+        Kind::NotebookInstance,
+        &[("notebook_instance_name", "nb")],
+        &[(SESSION_EXPIRATION_SECONDS, 1800)],
+    ))
     .await;
     assert_eq!(operation, "CreatePresignedNotebookInstanceUrl");
     assert_eq!(input, json!({"NotebookInstanceName": "nb", "SessionExpirationDurationInSeconds": 1800}));
@@ -121,11 +110,11 @@ async fn a_notebook_instance_is_asked_for_without_an_expiry() {
 
 #[tokio::test]
 async fn a_partner_app_answers_in_another_field() {
-    let (operation, input, url) = asked(Target::PartnerApp {
-        arn: PartnerAppArn::parse(PARTNER_APP).unwrap(),
-        expires_in: twenty(),
-        session_expiration: half_an_hour(),
-    })
+    let (operation, input, url) = asked(Target::for_tests(
+        Kind::PartnerApp,
+        &[("arn", PARTNER_APP)],
+        &[(EXPIRES_IN_SECONDS, 20), (SESSION_EXPIRATION_SECONDS, 1800)],
+    ))
     .await;
     assert_eq!(operation, "CreatePartnerAppPresignedUrl");
     assert_eq!(

@@ -3,7 +3,6 @@
 use super::*;
 use crate::config::AuthorizedHost;
 use crate::sandbox::{Fault, Sandbox, SandboxOptions, Times};
-use crate::target::{MlflowAppArn, NotebookInstanceName, PartnerAppArn, TrackingServerName};
 
 async fn stage() -> (Sandbox, Arc<Presigner>) {
     let sandbox = Sandbox::start(SandboxOptions::default()).await.unwrap();
@@ -21,14 +20,11 @@ async fn stage() -> (Sandbox, Arc<Presigner>) {
 }
 
 fn sandbox_studio() -> Target {
-    Target::StudioDomain {
-        domain_id: DomainId::parse("d-sandbox00001").unwrap(),
-        user_profile_name: UserProfileName::parse("ada").unwrap(),
-        space_name: None,
-        landing_uri: None,
-        expires_in: None,
-        session_expiration: None,
-    }
+    Target::for_tests(
+        Kind::StudioDomain,
+        &[("domain_id", "d-sandbox00001"), ("user_profile_name", "ada")],
+        &[],
+    )
 }
 
 #[tokio::test]
@@ -37,25 +33,10 @@ async fn every_kind_of_target_is_minted_within_its_scoped_policy() {
     let arn = |resource: &str| format!("arn:aws:sagemaker:eu-west-1:111122223333:{resource}");
     for target in [
         sandbox_studio(),
-        Target::MlflowTrackingServer {
-            tracking_server_name: TrackingServerName::parse("risk").unwrap(),
-            expires_in: None,
-            session_expiration: None,
-        },
-        Target::MlflowApp {
-            arn: MlflowAppArn::parse(&arn("mlflow-app/app-EXPERIMENTS1")).unwrap(),
-            expires_in: None,
-            session_expiration: None,
-        },
-        Target::NotebookInstance {
-            notebook_instance_name: NotebookInstanceName::parse("grace-notebook").unwrap(),
-            session_expiration: None,
-        },
-        Target::PartnerApp {
-            arn: PartnerAppArn::parse(&arn("partner-app/app-COMET0000001")).unwrap(),
-            expires_in: None,
-            session_expiration: None,
-        },
+        Target::for_tests(Kind::MlflowTrackingServer, &[("tracking_server_name", "risk")], &[]),
+        Target::for_tests(Kind::MlflowApp, &[("arn", &arn("mlflow-app/app-EXPERIMENTS1"))], &[]),
+        Target::for_tests(Kind::NotebookInstance, &[("notebook_instance_name", "grace-notebook")], &[]),
+        Target::for_tests(Kind::PartnerApp, &[("arn", &arn("partner-app/app-COMET0000001"))], &[]),
     ] {
         for mint in [mint(target.clone()), with_role(target.clone())] {
             let grant = Grant::for_tests("corp", "ada@corp.example", mint);
@@ -73,11 +54,7 @@ async fn every_kind_of_target_is_minted_within_its_scoped_policy() {
 #[tokio::test]
 async fn a_target_that_is_not_there_is_missing() {
     let (_sandbox, presigner) = stage().await;
-    let target = Target::MlflowTrackingServer {
-        tracking_server_name: TrackingServerName::parse("nowhere").unwrap(),
-        expires_in: None,
-        session_expiration: None,
-    };
+    let target = Target::for_tests(Kind::MlflowTrackingServer, &[("tracking_server_name", "nowhere")], &[]);
     let presigned = presigner.presign(&Grant::for_tests("corp", "ada", mint(target)), None, far_off()).await;
     assert_eq!(state(presigned), TargetState::Missing);
 }

@@ -2,6 +2,7 @@
 
 use super::aws_fake::{json_error, sts_error};
 use super::*;
+use crate::target::Value;
 use aws_credential_types::provider::{ProvideCredentials, future};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Semaphore;
@@ -90,26 +91,8 @@ async fn one_slow_domain_leaves_half_of_the_calls_to_others() {
     });
     let stage = stage.await;
     let slow = |user: usize| {
-        let Target::StudioDomain {
-            user_profile_name,
-            space_name,
-            landing_uri,
-            expires_in,
-            session_expiration,
-            ..
-        } = studio(&format!("user-{user}"))
-        else {
-            panic!("a domain")
-        };
-        let domain_id = DomainId::parse("d-slow").unwrap();
-        mint(Target::StudioDomain {
-            domain_id,
-            user_profile_name,
-            space_name,
-            landing_uri,
-            expires_in,
-            session_expiration,
-        })
+        let target = studio(&format!("user-{user}"));
+        mint(target.with("domain_id", Value::Text("d-slow".into())).unwrap())
     };
     let calls_to_it = || {
         let calls = ["DescribeUserProfile", PRESIGN].map(|operation| stage.aws.calls(operation));

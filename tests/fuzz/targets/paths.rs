@@ -1,12 +1,13 @@
 //! Deep links: what is allowed lies below the place that was granted, for whoever reads it, and only what a glob names.
 
 use super::cookie::person;
-use super::policy::{allow, compiled, destination};
+use super::policy::{allow, compiled, destination, written_target};
 use percent_encoding::percent_decode_str;
-use postern::config::file::policy::{MlflowTrackingServer, StudioDomain, Target};
 use postern::config::located::At;
 use postern::policy::{Policy, Question, Refusal};
-use postern::target::{self, LandingUri};
+use postern::target::{
+    self, DOMAIN_ID, Kind, LANDING_URI, LandingUri, TRACKING_SERVER_NAME, USER_PROFILE_NAME,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock, Mutex};
 use url::Url;
@@ -46,19 +47,9 @@ fn remembered(globs: &[&str]) -> Arc<Compiled> {
 }
 
 fn policy(globs: &[&str]) -> Compiled {
-    let studio = Target::StudioDomain(StudioDomain {
-        domain_id: "d-abc".to_owned().into(),
-        user_profile_name: "ada".to_owned().into(),
-        space_name: None,
-        landing_uri: Some(START.to_owned().into()),
-        expires_in_seconds: None,
-        session_expiration_duration_in_seconds: None,
-    });
-    let mlflow = Target::MlflowTrackingServer(MlflowTrackingServer {
-        tracking_server_name: "server".to_owned().into(),
-        expires_in_seconds: None,
-        session_expiration_duration_in_seconds: None,
-    });
+    let studio = [(DOMAIN_ID, "d-abc"), (USER_PROFILE_NAME, "ada"), (LANDING_URI, START)];
+    let studio = written_target(Kind::StudioDomain, &studio);
+    let mlflow = written_target(Kind::MlflowTrackingServer, &[(TRACKING_SERVER_NAME, "server")]);
     let written: Vec<At<String>> = globs.iter().map(|glob| (*glob).to_owned().into()).collect();
     let destinations = [("studio", studio), ("mlflow", mlflow)].map(|(name, target)| {
         let (name, mut destination) = destination(target, name, vec![allow("all", "true")]);
@@ -89,21 +80,17 @@ fn judged(policy: &Policy, globs: &[&str], path: &str, query: Option<&str>) {
         && path.split('/').all(is_a_name)
         && globs.iter().any(|glob| matches(&segments(glob), &segments(path)));
     match opened(policy, "studio", path, None) {
-        Some(target::Mint {
-            target: target::Target::StudioDomain { landing_uri: Some(landing_uri), .. },
-            ..
-        }) => {
+        Some(mint) => {
+            let landing_uri = mint.target.text(LANDING_URI).unwrap();
             assert!(allowed, "{path:?} fits none of {globs:?}");
-            let below =
-                landing_uri.as_str().strip_prefix(START).and_then(|rest| rest.strip_prefix('/')).unwrap();
+            let below = landing_uri.strip_prefix(START).and_then(|rest| rest.strip_prefix('/')).unwrap();
             assert_eq!(
                 percent_decode_str(below).decode_utf8().unwrap(),
                 path,
                 "what opens is what was asked for"
             );
-            stays_below(landing_uri.as_str());
+            stays_below(landing_uri);
         }
-        Some(other) => panic!("{other:?}"),
         None => assert!(
             !allowed || START.len() + 1 + 3 * path.len() > LONGEST_LANDING_URI,
             "{path:?} fits {globs:?}"

@@ -1,11 +1,12 @@
 //! Policies as the targets need them: in the written form, without the YAML around it.
 
 use postern::config::diagnostics::Diagnostic;
-use postern::config::file::policy::{Destination, NotebookInstance, PolicyFile, Rule, Target};
+use postern::config::file::fields::{Fields, Target, Written};
+use postern::config::file::policy::{Destination, PolicyFile, Rule};
 use postern::config::located::{At, Named};
 use postern::policy::compile::{CompileContext, compile};
 use postern::policy::{Issuer, Policy};
-use postern::target::Region;
+use postern::target::{Kind, NOTEBOOK_INSTANCE_NAME, Region};
 use std::collections::BTreeMap;
 
 /// A destination that one rule opens, of this kind and without deep links.
@@ -25,10 +26,12 @@ pub(super) fn destination(target: Target, name: &str, rules: Vec<At<Rule>>) -> (
 }
 
 pub(super) fn notebook() -> Target {
-    Target::NotebookInstance(NotebookInstance {
-        notebook_instance_name: "shared".to_owned().into(),
-        session_expiration_duration_in_seconds: None,
-    })
+    written_target(Kind::NotebookInstance, &[(NOTEBOOK_INSTANCE_NAME, "shared")])
+}
+
+pub(super) fn written_target(kind: Kind, texts: &[(&'static str, &str)]) -> Target {
+    let field = |(key, text): &(&'static str, &str)| (*key, Written::Text((*text).to_owned()).into());
+    Target { kind, fields: Fields(texts.iter().map(field).collect()) }
 }
 
 pub(super) fn allow(name: &str, expression: &str) -> At<Rule> {

@@ -1,11 +1,12 @@
 //! What is accepted, and what becomes of it.
 
 use super::{LEGAL, accepted, changed, in_a_line, refused};
-use postern::config::file::policy::Target;
+use postern::config::file::fields::Written;
 use postern::config::{
     Algorithm, AuthorizedHost, ClaimPath, ClientAuthentication, GroupsClaim, KeySource, Loaded, SecretSource,
     StateConfig, ValkeyConfig, WhenAway, load, load_text, schema,
 };
+use postern::target::{EXPIRES_IN_SECONDS, Kind, USER_PROFILE_NAME};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -112,8 +113,9 @@ fn everything_written_arrives() {
     let names: Vec<&str> = policy.destinations.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["studio", "experiments", "tracking", "notebook", "comet"]);
     let (_, experiments) = &policy.destinations.0[1];
-    let Target::MlflowTrackingServer(server) = &experiments.target.value else { panic!("a tracking server") };
-    assert_eq!(server.expires_in_seconds.as_ref().unwrap().value, 20);
+    assert_eq!(experiments.target.kind, Kind::MlflowTrackingServer);
+    let expires_in = experiments.target.fields.find(EXPIRES_IN_SECONDS).unwrap();
+    assert_eq!(expires_in.value, Written::Number(20));
     assert_eq!(tables["lookups/profiles.yaml"].lines().last(), Some("grace@corp.example: g-hopper"));
 }
 
@@ -195,11 +197,8 @@ fn texts_are_taken_as_written() {
         let yaml = changed("client_id: postern", &format!("client_id: {text}"));
         assert_eq!(accepted(&yaml).gateway.sign_in.unwrap().client_id, text);
         let yaml = changed("${profile_name(claims.sub)}", text);
-        let Target::StudioDomain(studio) = &accepted(&yaml).policy.destinations.0[0].1.target.value.clone()
-        else {
-            panic!("a Studio domain")
-        };
-        assert_eq!(studio.user_profile_name.value, text);
+        let studio = accepted(&yaml).policy.destinations.0[0].1.target.value.clone();
+        assert_eq!(studio.fields.text(USER_PROFILE_NAME).unwrap().value, text);
     }
     let yaml = changed("timeout: 5s", "source_identity: off\n  session_policy: off");
     let aws = accepted(&yaml).gateway.aws;

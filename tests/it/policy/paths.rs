@@ -3,7 +3,7 @@
 use super::{AROUND, person};
 use percent_encoding::percent_decode_str;
 use postern::policy::Refusal;
-use postern::target::{LandingUri, Target};
+use postern::target::{LANDING_URI, LandingUri};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -24,10 +24,7 @@ fn leads_from(landing_uri: &str, globs: &[&str], group: &str, path: &str) -> Str
     let policy = AROUND.policy(&yaml(landing_uri, globs));
     let person = person("ada", &[group]);
     match policy.authorize(policy.destination("studio").unwrap(), &person.question(Some(path))) {
-        Ok(grant) => match &grant.mint().target {
-            Target::StudioDomain { landing_uri, .. } => landing_uri.as_ref().unwrap().to_string(),
-            other => panic!("{other:?}"),
-        },
+        Ok(grant) => grant.mint().target.text(LANDING_URI).unwrap().to_owned(),
         Err(Refusal::NoSuchPath(_)) => "404".to_owned(),
         Err(Refusal::Denied(denial)) => denial.reason.as_str().to_owned(),
     }
@@ -138,7 +135,7 @@ fn without_paths_there_is_no_deep_link() {
 fn paths_are_for_mlflow_and_for_studio_with_a_landing_uri() {
     let nb = super::notebook_with("[{name: all, allow: 'true'}]").replace("rules", "paths: [a], rules");
     let fault = "destinations.nb.paths: a notebook_instance takes no deep links: `paths` is for `studio_domain`, \
-         `mlflow_tracking_server` and `mlflow_app`";
+         `mlflow_tracking_server`, `mlflow_app`";
     assert_eq!(AROUND.faults(&nb), [fault]);
     let partner = nb.replace(
         "notebook_instance: {notebook_instance_name: shared}",

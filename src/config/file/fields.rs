@@ -1,0 +1,247 @@
+//! The fields of a target as they are written, read from the one [table of targets](crate::target).
+
+use crate::config::located::At;
+use crate::target::{Field, Form, Kind};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
+use serde_json::{Map, Value, json};
+use std::borrow::Cow;
+use std::fmt;
+
+/// What a destination opens. Texts may hold `${…}` templates.
+#[derive(Clone, Debug)]
+pub struct Target {
+    pub kind: Kind,
+    pub fields: Fields,
+}
+
+/// The fields of all kinds of target, with `region` and `role_arn`; `policy::compile` refuses those that the destination's
+/// kind does not have.
+#[derive(Clone, Debug, Default)]
+pub struct Set(pub Fields);
+
+/// What a test expects: every key that is written must hold; a field not written is not looked at.
+#[derive(Clone, Debug, Default)]
+pub struct Expect {
+    pub rule: Option<At<String>>,
+    pub deny: Option<At<String>>,
+    /// Of any kind, with `region`, `role_arn` and `fragment`.
+    pub fields: Fields,
+}
+
+/// Keys and values in the order of the file.
+#[derive(Clone, Debug, Default)]
+pub struct Fields(pub Vec<(&'static str, At<Written>)>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    Text(String),
+    Number(i64),
+}
+
+pub const REGION: &str = "region";
+pub const ROLE_ARN: &str = "role_arn";
+/// What a deep link adds to the URL of an MLflow target.
+pub const FRAGMENT: &str = "fragment";
+const RULE: &str = "rule";
+const DENY: &str = "deny";
+
+impl Fields {
+    pub fn find(&self, key: &str) -> Option<&At<Written>> {
+        self.0.iter().find(|(known, _)| *known == key).map(|(_, value)| value)
+    }
+
+    /// `None` also where it is a number.
+    pub fn text(&self, key: &str) -> Option<At<String>> {
+        let found = self.find(key)?;
+        match &found.value {
+            Written::Text(text) => Some(At::new(text.clone(), found.location)),
+            Written::Number(_) => None,
+        }
+    }
+}
+
+/// Reads a map of these keys, each with whether a number stands there.
+struct KnownKeys(Vec<(&'static str, bool)>);
+
+impl KnownKeys {
+    fn of<'f>(fields: impl IntoIterator<Item = &'f Field>, further: &[&'static str]) -> Self {
+        let is_number = |field: &Field| matches!(field.form, Form::Seconds(_));
+        let fields = fields.into_iter().map(|field| (field.key, is_number(field)));
+        Self(fields.chain(further.iter().map(|key| (*key, false))).collect())
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for KnownKeys {
+    type Value = Fields;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Fields, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for KnownKeys {
+    type Value = Fields;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map of fields")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
+        let mut fields = Fields::default();
+        while let Some(key) = map.next_key::<String>()? {
+            let known = self.0.iter().find(|(known, _)| *known == key);
+            let (key, is_number) = known.ok_or_else(|| A::Error::custom(format!("unknown field `{key}`")))?;
+            let value = if *is_number {
+                let At { value, location } = map.next_value::<At<i64>>()?;
+                At::new(Written::Number(value), location)
+            } else {
+                let At { value, location } = map.next_value::<At<String>>()?;
+                At::new(Written::Text(value), location)
+            };
+            fields.0.push((key, value));
+        }
+        Ok(fields)
+    }
+}
+
+impl<'de> Deserialize<'de> for Target {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneKind;
+
+        impl<'de> Visitor<'de> for OneKind {
+            type Value = Target;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map of one kind of target")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Target, A::Error> {
+                let name = map.next_key::<String>()?.unwrap_or_default();
+                let kind = Kind::ALL.into_iter().find(|kind| kind.as_str() == name);
+                let kind =
+                    kind.ok_or_else(|| A::Error::custom(format!("unknown kind of target `{name}`")))?;
+                let fields = map.next_value_seed(KnownKeys::of(kind.description().fields, &[]))?;
+                match map.next_key::<String>()? {
+                    Some(other) => Err(A::Error::custom(format!("a second kind of target `{other}`"))),
+                    None => Ok(Target { kind, fields }),
+                }
+            }
+        }
+
+        deserializer.deserialize_map(OneKind)
+    }
+}
+
+impl<'de> Deserialize<'de> for Set {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        KnownKeys::of(Kind::all_fields(), &[REGION, ROLE_ARN]).deserialize(deserializer).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Expect {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let further = [FRAGMENT, REGION, ROLE_ARN, RULE, DENY];
+        let mut fields = KnownKeys::of(Kind::all_fields(), &further).deserialize(deserializer)?;
+        let (rule, deny) = (fields.text(RULE), fields.text(DENY));
+        fields.0.retain(|(key, _)| *key != RULE && *key != DENY);
+        Ok(Self { rule, deny, fields })
+    }
+}
+
+impl JsonSchema for Target {
+    fn schema_name() -> Cow<'static, str> {
+        "Target".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let kind = |kind: Kind| {
+            let description = kind.description();
+            let required = description.fields.iter().filter(|field| field.is_required).map(|field| field.key);
+            let remark = if description.remark.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", description.remark)
+            };
+            json!({
+                "type": "object",
+                "properties": {
+                    description.name: {
+                        "description": format!("`{}`{remark}.", description.presign_operation),
+                        "type": "object",
+                        "properties": properties(description.fields, &[], true),
+                        "required": required.collect::<Vec<_>>(),
+                        "additionalProperties": false,
+                    },
+                },
+                "required": [description.name],
+                "additionalProperties": false,
+            })
+        };
+        json_schema!({
+            "description": "What a destination opens. Texts may hold `${…}` templates.",
+            "oneOf": Kind::ALL.map(kind),
+        })
+    }
+}
+
+impl JsonSchema for Set {
+    fn schema_name() -> Cow<'static, str> {
+        "Set".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "The fields of all kinds of target, `region` and `role_arn`; those that the destination's kind does \
+                            not have are refused.",
+            "type": "object",
+            "properties": properties(Kind::all_fields(), &[(REGION, ""), (ROLE_ARN, "")], true),
+            "additionalProperties": false,
+        })
+    }
+}
+
+impl JsonSchema for Expect {
+    fn schema_name() -> Cow<'static, str> {
+        "Expect".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let further = [
+            (RULE, "The name of the rule that decides."),
+            (DENY, "The reason of a denial, such as `rule-denied`."),
+            (FRAGMENT, "What a deep link adds to the URL of an MLflow target, such as `/experiments/1`."),
+            (REGION, ""),
+            (ROLE_ARN, ""),
+        ];
+        json_schema!({
+            "description": "What a test expects: every key that is written must hold; a field not written is not looked at.",
+            "type": "object",
+            "properties": properties(Kind::all_fields(), &further, false),
+            "additionalProperties": false,
+            "minProperties": 1,
+        })
+    }
+}
+
+/// `further` are texts, with what is to say of them.
+fn properties<'f>(
+    fields: impl IntoIterator<Item = &'f Field>,
+    further: &[(&str, &str)],
+    with_ranges: bool,
+) -> Map<String, Value> {
+    let text = |description: &str| match description {
+        "" => json!({ "type": "string" }),
+        description => json!({ "type": "string", "description": description }),
+    };
+    let schema = |field: &Field| match field.form {
+        Form::Text(_) => text(field.description),
+        Form::Seconds(range) if with_ranges => json!({
+            "type": "integer", "format": "int64", "minimum": range.least, "maximum": range.most,
+            "description": field.description,
+        }),
+        Form::Seconds(_) => json!({ "type": "integer", "format": "int64", "description": field.description }),
+    };
+    let fields = fields.into_iter().map(|field| (field.key.to_owned(), schema(field)));
+    fields.chain(further.iter().map(|(key, description)| ((*key).to_owned(), text(description)))).collect()
+}

@@ -1,0 +1,155 @@
+//! Targets with all their values.
+
+use super::names::{Fragment, InvalidName, Region, RoleArn};
+use super::{Field, Form, Kind};
+use std::fmt;
+use std::sync::Arc;
+
+/// A fully resolved target: what one presign call names. Two equal targets open the same place.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Target {
+    kind: Kind,
+    /// Those that are given, in the order of the table.
+    values: Vec<(&'static str, Value)>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Value {
+    Text(Arc<str>),
+    Seconds(i32),
+}
+
+/// Why there is no such target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum InvalidTarget {
+    Missing(&'static str),
+    /// The kind has no such field, or the field no value of this form.
+    Foreign(&'static str),
+    Invalid(&'static str, InvalidName),
+}
+
+impl Target {
+    /// # Errors
+    ///
+    /// [`InvalidTarget`] where the values are not the fields of this kind, or not such as AWS accepts.
+    pub fn new(kind: Kind, mut values: Vec<(&'static str, Value)>) -> Result<Self, InvalidTarget> {
+        let fields = kind.description().fields;
+        for (key, value) in &values {
+            let field = kind.field(key).ok_or(InvalidTarget::Foreign(key))?;
+            match (field.form, value) {
+                (Form::Text(parse), Value::Text(text)) => {
+                    parse(text).map_err(|invalid| InvalidTarget::Invalid(key, invalid))?;
+                }
+                (Form::Seconds(range), Value::Seconds(seconds)) => {
+                    range.parse((*seconds).into()).map_err(|invalid| InvalidTarget::Invalid(key, invalid))?;
+                }
+                _ => return Err(InvalidTarget::Foreign(key)),
+            }
+        }
+        let is_given = |field: &&Field| values.iter().any(|(key, _)| *key == field.key);
+        if let Some(missing) = fields.iter().find(|field| field.is_required && !is_given(field)) {
+            return Err(InvalidTarget::Missing(missing.key));
+        }
+        values.sort_by_key(|(key, _)| fields.iter().position(|field| field.key == *key));
+        let twice = values.windows(2).find_map(|pair| match pair {
+            [(one, _), (other, _)] if one == other => Some(*one),
+            _ => None,
+        });
+        if let Some(key) = twice {
+            return Err(InvalidTarget::Foreign(key));
+        }
+        Ok(Self { kind, values })
+    }
+
+    /// The same with another value of one field.
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new).
+    pub fn with(&self, key: &'static str, value: Value) -> Result<Self, InvalidTarget> {
+        let others = self.values.iter().filter(|(known, _)| *known != key).cloned();
+        Self::new(self.kind, others.chain([(key, value)]).collect())
+    }
+
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The API operation that presigns this kind of target.
+    pub fn operation(&self) -> &'static str {
+        self.kind.presign_operation()
+    }
+
+    /// The fields that are given, in the order of the table.
+    pub fn values(&self) -> impl Iterator<Item = (&'static str, &Value)> {
+        self.values.iter().map(|(key, value)| (*key, value))
+    }
+
+    pub fn text(&self, key: &str) -> Option<&str> {
+        self.values().find_map(|(known, value)| match value {
+            Value::Text(text) if known == key => Some(&**text),
+            _ => None,
+        })
+    }
+
+    pub fn seconds(&self, key: &str) -> Option<i32> {
+        self.values().find_map(|(known, value)| match value {
+            Value::Seconds(seconds) if known == key => Some(*seconds),
+            _ => None,
+        })
+    }
+
+    /// What it is called in its ARN, in order.
+    pub fn names(&self) -> Vec<&str> {
+        self.kind.description().names.iter().filter_map(|key| self.text(key)).collect()
+    }
+}
+
+impl fmt::Display for Target {
+    /// What it opens, for admins.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names: Vec<&str> = self.names().into_iter().rev().collect();
+        write!(f, "{} {}", self.kind.description().noun, names.join(" of "))
+    }
+}
+
+impl fmt::Display for InvalidTarget {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(key) => write!(f, "`{key}` is missing"),
+            Self::Foreign(key) => write!(f, "`{key}` is not a field of it"),
+            Self::Invalid(key, invalid) => write!(f, "`{key}`: {invalid}"),
+        }
+    }
+}
+
+impl std::error::Error for InvalidTarget {}
+
+/// The complete input of one mint: the target, where and as which role it is asked for, and at which page it opens.
+///
+/// This is what a take-once slot is keyed by (with the person), so a field that changes the answer must stand here.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Mint {
+    pub target: Target,
+    pub region: Region,
+    /// The role assumed for the person; `None` means the gateway's own credentials.
+    pub role_arn: Option<RoleArn>,
+    /// A VPC endpoint or the sandbox, in place of the region's public endpoint.
+    pub endpoint_url: Option<String>,
+    /// The page that the URL opens at. AWS is not told; the URL carries it.
+    pub fragment: Option<Fragment>,
+}
+
+#[cfg(test)]
+impl Target {
+    /// For the tests of what takes a target.
+    pub(crate) fn for_tests(
+        kind: Kind,
+        texts: &[(&'static str, &str)],
+        seconds: &[(&'static str, i32)],
+    ) -> Self {
+        let texts = texts.iter().map(|(key, text)| (*key, Value::Text((*text).into())));
+        let seconds = seconds.iter().map(|(key, seconds)| (*key, Value::Seconds(*seconds)));
+        Self::new(kind, texts.chain(seconds).collect()).unwrap()
+    }
+}
