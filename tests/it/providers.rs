@@ -44,7 +44,9 @@ providers! {
         scopes: "openid, profile, email, groups",
     } =>
         a_person_signs_in_and_out,
-        new_keys_sign_in_the_next_person;
+        new_keys_sign_in_the_next_person,
+        a_removed_group_is_noticed,
+        a_locked_person_loses_the_session;
     django Provider {
         name: "django",
         issuer_keys: "",
@@ -60,12 +62,14 @@ providers! {
         scopes: "openid, profile, email, groups",
     } =>
         a_person_signs_in_and_out,
-        new_keys_sign_in_the_next_person;
+        new_keys_sign_in_the_next_person,
+        a_locked_person_loses_the_session;
     glewlwyd Provider {
         name: "glewlwyd",
         issuer_keys: "",
         scopes: "openid, profile, email, groups",
     } =>
         new_keys_sign_in_the_next_person,
-        a_removed_group_is_noticed;
+        a_removed_group_is_noticed,
+        a_locked_person_loses_the_session;
 }

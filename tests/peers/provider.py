@@ -10,8 +10,8 @@ Each script takes one argument in JSON:
 and prints `CONTROL url` and `READY issuer` once it answers. Orders come by POST to the control URL and are answered by 204 when
 they are carried out:
 
-  /add?user=NAME            a person of the group `ml-users`, with the password below and NAME@corp.example
-  /remove-group?user=NAME   takes the person out of the group
+  /add?user=NAME            a person of the groups `ml-users` and `staff`, with the password below and NAME@corp.example
+  /remove-group?user=NAME   takes the person out of `ml-users`; `staff` stays, for some providers leave an empty list out
   /lock?user=NAME           the person may no longer sign in, and what they hold is void as far as the provider knows that
   /rotate                   another signing key; the one before it is still published
 
@@ -34,6 +34,7 @@ import urllib.request
 
 CLIENT_ID = "postern"
 GROUP = "ml-users"
+OTHER_GROUP = "staff"
 PASSWORD = "correct-horse-battery"
 SCOPES = ["openid", "profile", "email", "groups"]
 PATIENCE_SECONDS = 60

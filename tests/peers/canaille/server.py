@@ -89,9 +89,10 @@ def add(user):
     )
     Backend.instance.save(created)
     Backend.instance.set_user_password(created, provider.PASSWORD)
-    group = Backend.instance.get(models.Group, display_name=provider.GROUP) or models.Group(display_name=provider.GROUP)
-    group.members = [*(group.members or []), created]
-    Backend.instance.save(group)
+    for name in (provider.GROUP, provider.OTHER_GROUP):
+        group = Backend.instance.get(models.Group, display_name=name) or models.Group(display_name=name)
+        group.members = [*(group.members or []), created]
+        Backend.instance.save(group)
 
 
 def remove_group(user):

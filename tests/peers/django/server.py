@@ -90,11 +90,12 @@ from oauth2_provider.models import AccessToken, Application, RefreshToken
 
 def add(user):
     person = User.objects.create_user(user, f"{user}@corp.example", provider.PASSWORD, first_name=user.capitalize())
-    person.groups.add(Group.objects.get_or_create(name=provider.GROUP)[0])
+    for name in (provider.GROUP, provider.OTHER_GROUP):
+        person.groups.add(Group.objects.get_or_create(name=name)[0])
 
 
 def remove_group(user):
-    User.objects.get(username=user).groups.clear()
+    User.objects.get(username=user).groups.remove(Group.objects.get(name=provider.GROUP))
 
 
 def lock(user):

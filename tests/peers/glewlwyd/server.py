@@ -161,7 +161,7 @@ def person(user, **more):
         "email": f"{user}@corp.example",
         "email_verified": "1",
         "enabled": True,
-        "groups": [provider.GROUP],
+        "groups": [provider.GROUP, provider.OTHER_GROUP],
         "scope": [*provider.SCOPES, "g_profile"],
         **more,
     }
@@ -172,7 +172,7 @@ def add(user):
 
 
 def remove_group(user):
-    administrator.asks("PUT", f"/user/{user}", person(user, groups=["others"]))
+    administrator.asks("PUT", f"/user/{user}", person(user, groups=[provider.OTHER_GROUP]))
 
 
 def lock(user):

@@ -56,7 +56,7 @@ class Configuration:
             "PostLogoutRedirectUris": OPTIONS["post_logout_redirect_uri"],
             "IDTokenSignAlg": "RS256",
             "RequirePKCE": 1,
-            "AllowOffline": 1,
+            "RefreshToken": 1,
             "BypassConsent": 1,
             "LogoutBypassConfirm": 1,  # where it asks, version 2.16 forgets where to go on to
         }
@@ -78,7 +78,7 @@ class Configuration:
             "dbiAuthLoginCol": "uid",
             "dbiAuthPasswordCol": "password",
             "dbiExportedVars": {"uid": "uid", "mail": "mail", "cn": "cn", "team": "team"},
-            "groups": {provider.GROUP: f"$team eq '{provider.GROUP}'"},
+            "groups": {provider.GROUP: f"$team eq '{provider.GROUP}'", provider.OTHER_GROUP: "1"},
             "macros": {"mailVerified": "1", "_whatToTrace": "lc($_user)"},
             "whatToTrace": "_whatToTrace",
             "locationRules": {"localhost": {"default": "accept"}},
@@ -88,7 +88,6 @@ class Configuration:
             "persistentStorageOptions": files("persistent"),
             "issuerDBOpenIDConnectActivation": 1,
             "oidcServiceAllowAuthorizationCodeFlow": 1,
-            "oidcServiceAllowOffline": 1,
             "oidcRPMetaDataOptions": {
                 "postern": {f"oidcRPMetaDataOptions{name}": value for name, value in client.items()}
             },
