@@ -1,7 +1,7 @@
 //! What calls are about, as far as they are slow together: nothing may hold up all others.
 
 use super::resource::Resource;
-use crate::target::{Region, RoleArn};
+use crate::target::{Kind, Region, RoleArn};
 
 /// A domain with all its profiles, one server, one app, or an account's notebook instances; where and by which role it
 /// is asked for.
@@ -20,16 +20,15 @@ impl Share {
         endpoint_url: Option<&str>,
         role_arn: Option<&RoleArn>,
     ) -> Self {
-        let resource = match resource {
-            Resource::UserProfile { domain_id, .. } => domain_id.to_string(),
-            Resource::TrackingServer(name) => format!("tracking server {name}"),
-            Resource::MlflowApp(arn) => arn.to_string(),
-            Resource::PartnerApp(arn) => arn.to_string(),
+        let name = match resource.kind() {
+            Kind::StudioDomain => resource.name("domain_id"),
             // Each person may have one, so they are not told apart.
-            Resource::NotebookInstance(_) => "notebook instances".to_owned(),
+            Kind::NotebookInstance => None,
+            Kind::MlflowTrackingServer => resource.name("tracking_server_name"),
+            Kind::MlflowApp | Kind::PartnerApp => resource.name("arn"),
         };
         Self {
-            resource,
+            resource: name.unwrap_or_else(|| resource.kind().as_str().to_owned()),
             region: region.clone(),
             endpoint_url: endpoint_url.map(str::to_owned),
             role_arn: role_arn.cloned(),
