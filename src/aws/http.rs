@@ -91,16 +91,16 @@ impl HttpConnector for ByWay<SharedHttpConnector> {
             (Way::Proxy(_), Some(proxied)) => proxied.call(request),
             _ => self.direct.call(request),
         };
-        HttpConnectorFuture::new(async move { answer.await.map_err(|error| named(error, &url, &way)) })
+        HttpConnectorFuture::new(async move { answer.await.map_err(|error| named(&error, &url, &way)) })
     }
 }
 
 /// The same error, which says in our words which host it is about and what happened.
-fn named(error: ConnectorError, url: &Uri, way: &Way) -> ConnectorError {
+fn named(error: &ConnectorError, url: &Uri, way: &Way) -> ConnectorError {
     let is_plain = url.scheme_str() == Some("http");
     let cause = match error.is_timeout() {
         true => Cause::Other("it took no connection in time".to_owned()),
-        false => Cause::of(&error, is_plain && way.proxy().is_some()),
+        false => Cause::of(error, is_plain && way.proxy().is_some()),
     };
     let source = Box::new(HttpError::new(url, way, HttpErrorKind::Unreachable(cause)));
     match (error.is_timeout(), error.is_user(), error.is_io()) {

@@ -60,7 +60,7 @@ impl Blueprint {
         let values = self.fields.iter().map(resolved).collect::<Result<_, String>>()?;
         let target = Target::new(self.kind, values).map_err(|invalid| match invalid {
             InvalidTarget::Invalid(key, invalid) => {
-                InvalidTarget::Invalid(key, shortened(invalid)).to_string()
+                InvalidTarget::Invalid(key, shortened(&invalid)).to_string()
             }
             invalid => invalid.to_string(),
         })?;
@@ -91,7 +91,7 @@ impl Field {
         parse: fn(&str) -> Result<T, InvalidName>,
     ) -> Result<T, String> {
         match self.resolve(key, facts)? {
-            Value::Text(text) => parse(&text).map_err(|invalid| format!("`{key}`: {}", shortened(invalid))),
+            Value::Text(text) => parse(&text).map_err(|invalid| format!("`{key}`: {}", shortened(&invalid))),
             Value::Seconds(_) => Err(format!("`{key}` is a number")),
         }
     }
@@ -123,14 +123,14 @@ impl Computed {
             |(folds, own): &(bool, &String)| *folds && own.bytes().any(|byte| byte.is_ascii_uppercase());
         match folded.into_iter().find(upper) {
             Some((_, own)) => {
-                Err(shortened(InvalidName { found: own.clone(), allowed: LOWER_CASE }).to_string())
+                Err(shortened(&InvalidName { found: own.clone(), allowed: LOWER_CASE }).to_string())
             }
             None => Ok(text),
         }
     }
 }
 
-fn shortened(invalid: InvalidName) -> InvalidName {
+fn shortened(invalid: &InvalidName) -> InvalidName {
     let found = invalid.found.chars().take(LONGEST_SHOWN).collect();
-    InvalidName { found, ..invalid }
+    InvalidName { found, allowed: invalid.allowed }
 }

@@ -23,7 +23,7 @@ pub(super) fn escaped(part: &str) -> String {
         match character {
             '%' => text.push_str("%25"),
             '-' if text.is_empty() || text.ends_with('-') || characters.peek().is_none() => {
-                text.push_str("%2d")
+                text.push_str("%2d");
             }
             character => text.push(character),
         }

@@ -15,7 +15,8 @@ use tokio::process::Command;
 const DEADLINE: Duration = Duration::from_secs(120);
 const DOCUMENT: &str = include_str!("../../src/gateway/openapi.json");
 /// Words for pages and forms, which programs do not use.
-const FOR_PEOPLE: [&str; 4] = ["foreign-form", "not-a-navigation", "sign-in-astray", "sign-in-refused"];
+const FOR_PEOPLE: [&str; 5] =
+    ["foreign-form", "not-a-navigation", "program-signed-in", "sign-in-astray", "sign-in-refused"];
 
 fn document() -> Value {
     serde_json::from_str(DOCUMENT).unwrap()
@@ -35,7 +36,7 @@ fn reasons_in_the_source() -> BTreeSet<String> {
     for (file, table, pattern) in [
         ("authn/error.rs", "pub fn reason(&self)", &arm),
         ("tokens/error.rs", "pub fn reason(&self)", &arm),
-        ("tokens/error.rs", "pub fn reason(self)", &arm),
+        ("tokens/mapping_error.rs", "pub fn reason(&self)", &arm),
         ("sessions/error.rs", "impl Unusable {", &arm),
         ("policy/grant.rs", "impl DenialReason {", &arm),
         ("presign/error.rs", "pub fn as_str(&self)", &arm),

@@ -93,10 +93,12 @@ pub(super) fn find(
                 found.ok_or_else(|| Error::not_found(&format!("MLflow tracking server {name}")))?;
             if whims.stopped {
                 status = "Stopped";
-                description["TrackingServerStatus"] = json!(status);
-                description["IsActive"] = json!("Inactive");
+                if let Value::Object(members) = &mut description {
+                    members.insert("TrackingServerStatus".to_owned(), json!(status));
+                    members.insert("IsActive".to_owned(), json!("Inactive"));
+                }
             }
-            let is_active = description["IsActive"] == "Active";
+            let is_active = description.get("IsActive").is_some_and(|word| word == "Active");
             let unusable =
                 (!is_active).then(|| format!("The tracking server {name} is not active: {status}"));
             Ok(Found { description, unusable })

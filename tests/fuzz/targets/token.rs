@@ -8,8 +8,9 @@ use hyper::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use postern::authn::credential::Presented;
 use postern::authn::{Authenticator, AuthnError};
 use postern::clock::{Clock, UnixSeconds};
-use postern::config::secrets::Secrets;
-use postern::config::{Algorithm, ClaimPaths, Credentials, IssuerConfig, KeySource};
+use postern::config::secrets::{self, Form, Named, Secrets};
+use postern::config::{Algorithm, ClaimPaths, Credentials, IssuerConfig, KeySource, SecretSource};
+use postern::files::Files;
 use postern::http_client::HttpClient;
 use postern::metrics::Metrics;
 use postern::provider::issuer::Issuer;
@@ -87,9 +88,14 @@ impl World {
         keys.write_all(json!({"keys": [signer.jwk()]}).to_string().as_bytes()).unwrap();
         let config = issuer(ISSUER, KeySource::JwksFile(keys.path().to_owned()));
         let clock = Clock::manual(UnixSeconds(NOW));
-        let issuer =
-            Issuer::new(config, &Secrets::default(), HttpClient::new().unwrap(), clock, &Metrics::default())
-                .unwrap();
+        let key_file = Named {
+            key: secrets::key_set(&config.name),
+            source: SecretSource::File(keys.path().to_owned()),
+            form: Form::Public(64 * 1024),
+        };
+        let secrets = Secrets::read([key_file], &Files::default());
+        let http = HttpClient::new().unwrap();
+        let issuer = Issuer::new(config, &secrets, http, clock, &Metrics::default()).unwrap();
         let credentials = Credentials { bearer: true, session: false, signed_header: false };
         let authenticator = Authenticator::new(&[Arc::clone(&issuer)], &credentials, None, Arc::default());
         let (mut marks, mut messages) = (Vec::new(), Vec::new());
