@@ -92,10 +92,10 @@ impl Presigner {
     ///
     /// Does nothing where the slot is filled or being filled, where many others are being filled, and for a target
     /// whose URLs live for a time that neither the config nor AWS's documentation names.
-    pub fn prewarm(self: &Arc<Self>, grant: Grant, session: SessionId) {
+    pub fn prewarm(self: &Arc<Self>, grant: Grant, session: &SessionId) {
         let Some(life) = slots::life(&grant.mint().target) else { return };
         let Ok(permit) = Arc::clone(&self.prewarming).try_acquire_owned() else { return };
-        let Some(filling) = self.slots.reserve(SlotKey::of(&grant, &session), life) else { return };
+        let Some(filling) = self.slots.reserve(SlotKey::of(&grant, session), life) else { return };
         let presigner = Arc::clone(self);
         tokio::spawn(async move {
             let _permit = permit;

@@ -94,7 +94,7 @@ impl Gateway {
     pub(super) async fn prewarm(
         &self,
         principal: &Arc<Principal>,
-        session: SessionId,
+        session: &SessionId,
         return_to: &ReturnTo,
         context: &RequestContext,
     ) {

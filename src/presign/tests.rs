@@ -108,7 +108,7 @@ impl Stage {
 
     /// Waits until the one slot has been filled.
     async fn prewarmed(&self, grant: &Grant) {
-        self.presigner.prewarm(grant.clone(), session(grant));
+        self.presigner.prewarm(grant.clone(), &session(grant));
         for _ in 0..200 {
             if self.presigner.slots.filled() == 1 {
                 return;

@@ -26,7 +26,7 @@ async fn every_url_reaches_its_person_and_none_is_handed_out_twice() {
             let user = format!("user-{number}");
             let grant = Grant::for_tests("corp", &user, with_role(studio(&user)));
             tasks.spawn(async move {
-                presigner.prewarm(grant.clone(), session(&grant));
+                presigner.prewarm(grant.clone(), &session(&grant));
                 (user, text(presigner.presign(&grant, Some(&session(&grant)), far_off()).await.unwrap()))
             });
         }
@@ -134,7 +134,7 @@ async fn an_unused_url_does_not_linger() {
 async fn nothing_is_minted_ahead_for_a_life_that_nobody_names() {
     let stage = Stage::well().await;
     let target = Target::for_tests(Kind::MlflowTrackingServer, &[("tracking_server_name", "risk")], &[]);
-    stage.presigner.prewarm(Grant::for_tests("corp", "ada", mint(target)), session(&ada()));
+    stage.presigner.prewarm(Grant::for_tests("corp", "ada", mint(target)), &session(&ada()));
     tokio::time::sleep(Duration::from_millis(100)).await;
     assert!(stage.aws.calls("CreatePresignedMlflowTrackingServerUrl").is_empty());
 }
@@ -143,7 +143,7 @@ async fn nothing_is_minted_ahead_for_a_life_that_nobody_names() {
 async fn a_slot_is_filled_by_one_call_however_often_it_is_asked_for() {
     let stage = Stage::well().await;
     for _ in 0..10 {
-        stage.presigner.prewarm(ada(), session(&ada()));
+        stage.presigner.prewarm(ada(), &session(&ada()));
     }
     stage.prewarmed(&ada()).await;
     assert_eq!(stage.aws.calls("CreatePresignedDomainUrl").len(), 1);
@@ -164,13 +164,13 @@ async fn signing_out_empties_the_slot_and_stops_the_one_being_filled() {
     stage.presigner.forget(&session(&ada()));
     assert!(!stage.presign(&ada()).await.unwrap().facts.from_slot);
 
-    stage.presigner.prewarm(ada(), session(&ada()));
+    stage.presigner.prewarm(ada(), &session(&ada()));
     while stage.aws.calls("CreatePresignedDomainUrl").len() < 3 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     stage.presigner.forget(&session(&ada()));
     // Signed in again: the place is free, and the late answer of before does not get it.
-    stage.presigner.prewarm(ada(), session(&ada()));
+    stage.presigner.prewarm(ada(), &session(&ada()));
     tokio::time::sleep(Duration::from_millis(600)).await;
     let fourth = stage.presign(&ada()).await.unwrap();
     assert!(fourth.facts.from_slot);

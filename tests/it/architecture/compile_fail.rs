@@ -32,7 +32,7 @@ const ALLOWED: &str = "
 fn grant(grant: Grant) { has((grant.principal().clone(), grant.destination(), grant.mint(), grant.trace())); }
 async fn presign(p: &Arc<Presigner>, grant: Grant, session: SessionId) -> Result<AuthorizedUrl, PresignError> {
     has(p.describe(&grant).await);
-    p.prewarm(grant.clone(), session.clone());
+    p.prewarm(grant.clone(), &session);
     Ok(p.presign(&grant, Some(&session), todo!()).await?.url)
 }
 async fn rehearse(p: &Presigner, mint: &Mint, grant: &Grant) -> Result<(), PresignError> {
@@ -60,7 +60,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("fn f(g: &mut Grant, mint: Mint) { *g.mint() = mint; }", NOT_MUTABLE),
     // Without a grant there is no URL.
     ("async fn f(p: &Presigner, mint: &Mint) { p.presign(mint, None, todo!()).await; }", OTHER_TYPE),
-    ("fn f(p: &Arc<Presigner>, mint: Mint, session: SessionId) { p.prewarm(mint, session); }", OTHER_TYPE),
+    ("fn f(p: &Arc<Presigner>, mint: Mint, session: &SessionId) { p.prewarm(mint, session); }", OTHER_TYPE),
     ("async fn f(p: &Presigner, mint: &Mint) { p.describe(mint).await; }", OTHER_TYPE),
     ("async fn f(p: &Presigner, mint: &Mint) { p.rehearse(mint).await.unwrap().url; }", NO_SUCH_FIELD),
     ("async fn f(p: &Presigner, g: &Grant, d: ()) { p.mint(g, d).await; }", PRIVATE_FUNCTION),

@@ -383,3 +383,23 @@ fn how_long_a_session_goes_on_unconfirmed_follows_how_often_it_is_confirmed() {
         assert_eq!(revalidation.unconfirmed, Duration::from_secs(seconds), "{written}");
     }
 }
+
+/// AWS publishes for three partitions where its presigned URLs stand. Elsewhere no launch can end well without a list.
+#[test]
+fn a_partition_whose_hosts_nobody_knows_is_warned_of() {
+    let minimal = include_str!("../../../config/minimal.yaml");
+    let in_region =
+        |aws: &str| accepted(&minimal.replace("aws: {region: eu-west-1}", &format!("aws: {{{aws}}}")));
+    for region in ["eu-west-1", "us-gov-west-1", "cn-north-1", "cn-northwest-1"] {
+        assert_eq!(in_region(&format!("region: {region}")).warnings, [], "{region}");
+    }
+    for (region, partition) in [("us-iso-east-1", "aws-iso"), ("eusc-de-east-1", "aws-eusc")] {
+        let loaded = in_region(&format!("region: {region}"));
+        let [warning] = loaded.warnings.as_slice() else { panic!("{region}: {:?}", loaded.warnings) };
+        let told = in_a_line(warning);
+        assert!(told.contains("aws.region: ") && told.contains(partition), "{told}");
+        assert!(told.contains("`aws.authorized_url_hosts`"), "{told}");
+        let listed = in_region(&format!("region: {region}, authorized_url_hosts: [.sagemaker.corp.example]"));
+        assert_eq!(listed.warnings, [], "{region}");
+    }
+}
