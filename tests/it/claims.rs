@@ -108,7 +108,10 @@ async fn logged(stage: &Stage, before: usize, text: &str) -> String {
 }
 
 fn object(value: Value) -> Map<String, Value> {
-    value.as_object().expect("an object").clone()
+    match value {
+        Value::Object(members) => members,
+        other => panic!("no object: {other}"),
+    }
 }
 
 /// What a claim may be, beside what a rule expects; the second is how the log calls it.

@@ -9,6 +9,7 @@
     clippy::unwrap_used,
     reason = "a test fails by panicking, in its helpers too"
 )]
+#![allow(clippy::type_complexity, reason = "a table of cases says its columns where it stands")]
 
 mod answers;
 mod architecture;

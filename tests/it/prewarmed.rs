@@ -9,6 +9,7 @@ use std::time::Duration;
 use url::form_urlencoded::Serializer;
 
 /// Every sign-in on the way to Studio fills a slot, which lives for longer than a test.
+#[expect(clippy::needless_pass_by_value, reason = "a stage hands its configuration over to be changed")]
 pub(crate) fn prewarming(text: String) -> String {
     text.replace("    paths: [\"lab/tree/**\"]", "    prewarm: true")
         .replace("        expires_in_seconds: 20\n", "        expires_in_seconds: 300\n")

@@ -215,7 +215,7 @@ fn no_two_people_meet_in_a_rule_set_that_loads() {
             Ok(Some(meeting)) => return Err(TestCaseError::fail(meeting)),
             // A rule set in which nobody could meet anybody proves nothing.
             Ok(None) => {
-                loaded.set(loaded.get() + usize::from(rules.iter().any(|rule| rule.name.1 == Said::Nobody)))
+                loaded.set(loaded.get() + usize::from(rules.iter().any(|rule| rule.name.1 == Said::Nobody)));
             }
             Err(()) => refused.set(refused.get() + 1),
         }
