@@ -87,10 +87,12 @@ pub enum GroupsFormat {
     List,
     /// A list of texts, or one text where there is one group.
     ListOrOne,
-    /// A text with names between commas or blanks, in square brackets or not. A name holds neither.
+    /// A text with names between commas, in square brackets or not. A name holds no blanks: with some, the groups are unknown.
     Text,
     /// A text with names between commas, in square brackets or not. A name may hold blanks.
     Commas,
+    /// A text with names between blanks.
+    Words,
     /// A text that holds a JSON list of texts.
     Json,
     /// An object whose member names are the groups.

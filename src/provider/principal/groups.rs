@@ -54,7 +54,8 @@ fn read(value: &Value, format: GroupsFormat) -> Result<Names, String> {
     match (format, value) {
         (GroupsFormat::List | GroupsFormat::ListOrOne, Value::Array(members)) => list(members),
         (GroupsFormat::ListOrOne, Value::String(name)) => names([name.as_str()]),
-        (GroupsFormat::Text, Value::String(text)) => text_of_words(text),
+        (GroupsFormat::Text, Value::String(text)) => text_without_blanks(text),
+        (GroupsFormat::Words, Value::String(text)) => words(text),
         (GroupsFormat::Commas, Value::String(text)) => {
             let (inside, _) = bracketed(text)?;
             names_in_text(inside.split(','))
@@ -86,18 +87,25 @@ fn list(members: &[Value]) -> Result<Names, String> {
     }
 }
 
-/// Names between commas or blanks. Where both stand between names, a blank could be part of one.
-fn text_of_words(text: &str) -> Result<Names, String> {
-    let (inside, is_bracketed) = bracketed(text)?;
-    if inside.contains(',') || is_bracketed {
-        let blank_within = inside.split(',').any(|name| name.trim().contains(char::is_whitespace));
-        if blank_within {
-            return Err("is a text with both commas and blanks in it (`format: commas` takes blanks for a part of a name)".to_owned());
-        }
-        names_in_text(inside.split(','))
-    } else {
-        names_in_text(inside.split_whitespace())
+/// Names between commas. A blank within a name could as well stand between two, so it leaves the groups unknown: a rule
+/// that denies one of them would miss it.
+fn text_without_blanks(text: &str) -> Result<Names, String> {
+    let (inside, _) = bracketed(text)?;
+    let names = names_in_text(inside.split(','))?;
+    if names.iter().any(|name| name.contains(char::is_whitespace)) {
+        return Err("is a text with blanks in it, which could be a part of a name (`format: commas`) or stand between \
+                    names (`format: words`)"
+            .to_owned());
     }
+    Ok(names)
+}
+
+/// Names between blanks.
+fn words(text: &str) -> Result<Names, String> {
+    if text.contains(',') {
+        return Err("is a text with commas in it, not words between blanks (`format: words`)".to_owned());
+    }
+    names_in_text(text.split_whitespace())
 }
 
 /// The text without the square brackets around it, and whether there were some.
@@ -193,6 +201,7 @@ impl GroupsFormat {
             Self::ListOrOne => "a list of texts or one text (`format: list_or_one`)",
             Self::Text => "a text (`format: text`)",
             Self::Commas => "a text (`format: commas`)",
+            Self::Words => "a text (`format: words`)",
             Self::Json => "a text that holds JSON (`format: json`)",
             Self::Keys => "an object (`format: keys`)",
         }
