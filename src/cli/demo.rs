@@ -84,7 +84,9 @@ fn greet(gateway: &str, sandbox: &Sandbox, config: &Path) -> io::Result<()> {
     writeln!(out, "  Tracking servers as code, in another terminal (plan, apply or status):")?;
     writeln!(out, "    export AWS_ACCESS_KEY_ID={}", key.access_key_id)?;
     writeln!(out, "    export AWS_SECRET_ACCESS_KEY={}", key.secret_access_key)?;
-    writeln!(out, "    postern servers plan --config {}", config.display())?;
+    // A program that cargo runs does not stand in the PATH.
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("postern"));
+    writeln!(out, "    {} servers plan --config {}", program.display(), config.display())?;
     writeln!(out)?;
     writeln!(
         out,
