@@ -1,4 +1,4 @@
-//! What `postern doctor` asks of AWS beside presigning: the calls of the gateway, made on nobody's behalf.
+//! The calls by which `postern doctor` asks AWS beside presigning; they are made on nobody's behalf.
 
 use super::error::AwsError;
 use super::retry::Deadline;
@@ -13,7 +13,7 @@ use crate::target::{DomainId, Mint, Region, RoleArn};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Who these credentials are, in AWS's words.
+/// The identity behind the gateway's credentials, in AWS's words.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
     pub account: String,
@@ -80,7 +80,7 @@ impl Aws {
         self.in_time("look-up", self.states.describe_retrying(mint)).await
     }
 
-    /// Who owns the bucket of a tracking server, as AWS has it; `None` for other targets.
+    /// The owner that AWS expects of a tracking server's bucket; `None` for other targets.
     ///
     /// # Errors
     ///

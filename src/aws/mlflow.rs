@@ -13,7 +13,7 @@ use aws_sdk_sagemaker::types::{
 use aws_sdk_sagemaker::{Client, config};
 use aws_smithy_types::DateTime;
 
-/// What AWS says of an existing tracking server or App.
+/// An existing tracking server or App as AWS describes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Described {
     pub(crate) arn: String,

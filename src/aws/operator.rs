@@ -11,7 +11,7 @@ use aws_config::SdkConfig;
 use aws_config::sts::AssumeRoleProvider;
 use aws_credential_types::provider::SharedCredentialsProvider;
 
-/// Where the operator's credentials come from: the SDK's default chain, a profile of it, or a role that those assume.
+/// The source of the operator's credentials: the SDK's default chain, a profile of it, or a role that those assume.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct OperatorSource {
     pub(crate) profile: Option<String>,
