@@ -13,7 +13,7 @@ const PAGES = {
   canaille: {
     user: 'input[name=login]',
     password: 'input[name=password]',
-    send: 'button[type=submit]',
+    send: 'button.primary[type=submit]',
     consent: 'button[name=answer][value=accept]',
     leave: 'button[name=answer][value=logout]',
   },

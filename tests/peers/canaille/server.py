@@ -33,7 +33,13 @@ app = create_app(
         "SERVER_NAME": f"localhost:{PORT}",
         "PREFERRED_URL_SCHEME": "http",
         "SESSION_COOKIE_SECURE": False,
-        "CANAILLE": {"DATABASE": "memory", "TIMEZONE": "UTC", "ENABLE_PASSWORD_COMPROMISSION_CHECK": False},
+        "CANAILLE": {
+            "DATABASE": "memory",
+            "TIMEZONE": "UTC",
+            "ENABLE_PASSWORD_COMPROMISSION_CHECK": False,
+            # Otherwise a script replaces its pages after the address has changed, and a button may be of either page.
+            "HTMX": False,
+        },
         "CANAILLE_OIDC": {"ACTIVE_JWKS": [new_key()], "INACTIVE_JWKS": []},
     }
 )
