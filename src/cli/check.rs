@@ -1,7 +1,9 @@
 //! `postern check`
 
+use super::args::{CheckArgs, Format};
+use super::configuration::{Configuration, load};
+use super::output::{Failed, print, print_json};
 use super::prepared::{Examined, Prepared};
-use super::{CheckArgs, Configuration, Failed, Format, load, print, print_json};
 use crate::config::diagnostics::{Diagnostic, Severity};
 use crate::config::located::{At, Location};
 use crate::files::Files;

@@ -1,7 +1,11 @@
 //! `postern demo`: the gateway between a sandbox identity provider and a sandbox SageMaker.
 
-use super::serve::{FLUSH, block_on, prepare, serve};
-use super::{DemoArgs, Failed, compiled, install_logger};
+use super::args::DemoArgs;
+use super::configuration::compiled;
+use super::output::Failed;
+use super::runtime::block_on;
+use super::serve::install_logger;
+use super::serve::{FLUSH, prepare, serve};
 use crate::aws::{Credentials, SharedCredentialsProvider};
 use crate::config;
 use crate::files::{Files, off_runtime};

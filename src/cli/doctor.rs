@@ -1,8 +1,10 @@
 //! `postern doctor`
 
+use super::args::{DoctorArgs, Format};
+use super::configuration::load;
+use super::output::{Failed, print, print_json};
 use super::prepared::Prepared;
-use super::serve::block_on;
-use super::{DoctorArgs, Failed, Format, load, print, print_json};
+use super::runtime::block_on;
 use crate::clock::Clock;
 use crate::doctor::{Own, examine};
 use crate::files::Files;

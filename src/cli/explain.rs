@@ -1,6 +1,8 @@
 //! `postern explain`
 
-use super::{Configuration, ExplainArgs, Failed, Format, load, print, print_json};
+use super::args::{ExplainArgs, Format};
+use super::configuration::{Configuration, load};
+use super::output::{Failed, print, print_json};
 use crate::doctor::Person;
 use crate::files::Files;
 use crate::gateway::try_again::without_count;

@@ -1,6 +1,8 @@
 //! `postern iam`
 
-use super::{Failed, IamArgs, IamFor, IamFormat, load, print, print_json};
+use super::args::{IamArgs, IamFor, IamFormat};
+use super::configuration::load;
+use super::output::{Failed, print, print_json};
 use crate::config::servers::DeclaredServer;
 use crate::files::Files;
 use crate::iam::{Document, Own, Policies, cloudformation, operator, policies};
@@ -18,7 +20,7 @@ pub(super) fn run(args: &IamArgs) -> Result<(), Failed> {
     if args.format == IamFormat::Cloudformation {
         let policies = policies(&configuration.policy, settings, &cloudformation::own());
         for note in &policies.notes {
-            super::note(note);
+            super::output::note(note);
         }
         return print_json(&cloudformation::template(&policies, principal.as_ref().map(RoleArn::as_str)));
     }

@@ -1,14 +1,14 @@
 //! What a configuration names is read once, before anything runs, and tried: `check` reports what is wrong with it, and
 //! `serve` does not start by it.
 
-use super::Configuration;
+use super::configuration::Configuration;
 use crate::audit::file::AuditFile;
 use crate::clock::Clock;
 use crate::config::diagnostics::Diagnostic;
 use crate::config::located::Location;
 use crate::config::secrets::{CERTIFICATE, SecretError, Secrets};
 use crate::files::Files;
-use crate::gateway::start::{issuers, party, sealer};
+use crate::gateway::service::{issuers, party, sealer};
 use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
 use crate::provider::policy_inputs::PolicyInputs;

@@ -6,8 +6,11 @@ mod process;
 use self::process::Own;
 use self::process::Process;
 use self::reload::Reloader;
+use super::args::ServeArgs;
+use super::configuration::{Configuration, load};
+use super::output::Failed;
 use super::prepared::{Examined, Prepared};
-use super::{Configuration, Failed, ServeArgs, install_logger, load};
+use super::runtime::{LAST_FLUSH, block_on};
 use crate::admin;
 use crate::audit::{Audit, Event, Record};
 use crate::aws::SharedCredentialsProvider;
@@ -22,11 +25,10 @@ use crate::server::readiness::Readiness;
 use crate::server::settings::ListenerSettings;
 use crate::server::systemd::{self, Sockets};
 use crate::server::{self, Answers, Serving, WhenFull};
-use crate::telemetry::Log;
+use crate::telemetry::{self, Log, LogFormat};
 use arc_swap::ArcSwap;
 use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
-use std::future::Future;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -36,8 +38,6 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How long the program waits at its end for logs and audit records.
 pub(super) const FLUSH: Duration = Duration::from_secs(5);
-/// The same after a second signal, which ends the program at once.
-const LAST_FLUSH: Duration = Duration::from_secs(1);
 
 pub(super) fn run(args: &ServeArgs) -> Result<(), Failed> {
     let files = Files::default();
@@ -70,16 +70,9 @@ pub(super) fn prepare(configuration: Configuration, files: &Files) -> Result<Pre
     if wrong.is_empty() { Ok(prepared) } else { Err(Failed::Ran(None)) }
 }
 
-/// What is still running when the task has ended is dropped before this returns, but for what hangs on a file or a name
-/// server: nobody waits for that.
-pub(super) fn block_on<Done>(task: impl Future<Output = Result<Done, Failed>>) -> Result<Done, Failed> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failed::ran(format!("the runtime cannot be started: {error}")))?;
-    let done = runtime.block_on(task);
-    runtime.shutdown_timeout(LAST_FLUSH);
-    done
+/// `POSTERN_LOG` chooses what is logged, in the syntax of `RUST_LOG`.
+pub(super) fn install_logger(format: LogFormat) -> Result<Log, Failed> {
+    telemetry::install(format, std::env::var("POSTERN_LOG").ok().as_deref()).map_err(Failed::Usage)
 }
 
 /// Runs until a signal asks to stop, and leaves the audit trail to be flushed. `ready` is told the address once requests are

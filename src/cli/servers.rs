@@ -1,9 +1,9 @@
 //! `postern servers`: plan, apply, status.
 
-use super::serve::block_on;
-use super::{
-    ApplyArgs, Failed, Format, OperatorArgs, PlanArgs, ServersCommand, StatusArgs, load, print, print_json,
-};
+use super::args::{ApplyArgs, Format, OperatorArgs, PlanArgs, ServersCommand, StatusArgs};
+use super::configuration::load;
+use super::output::{Failed, print, print_json};
+use super::runtime::block_on;
 use crate::aws::operator::{Operator, OperatorSource};
 use crate::config::AwsConfig;
 use crate::config::servers::DeclaredServer;

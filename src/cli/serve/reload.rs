@@ -3,7 +3,7 @@
 use super::Current;
 use super::process::{Process, listed};
 use crate::audit::{Event, Record};
-use crate::cli::{Configuration, load};
+use crate::cli::configuration::{Configuration, load};
 use crate::config::secrets::Secrets;
 use crate::config::{self, Loaded};
 use crate::files::{Files, off_runtime};

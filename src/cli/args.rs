@@ -1,0 +1,189 @@
+//! What each command takes. The comments here are its `--help`.
+
+use crate::telemetry::LogFormat;
+use clap::{Args, Subcommand, ValueEnum};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// The configuration file (YAML).
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: PathBuf,
+    /// How the log on standard error is written: for machines or for people.
+    #[arg(long, value_enum, default_value_t = LogFormat::Json)]
+    pub(super) log_format: LogFormat,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// The configuration file (YAML).
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: PathBuf,
+    /// Read the secrets and key files too.
+    #[arg(long)]
+    pub(super) with_secrets: bool,
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    /// The configuration file (YAML).
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: PathBuf,
+    /// A JSON file with the claims of the person's token; `-` reads standard input.
+    #[arg(long, value_name = "FILE")]
+    pub(super) claims: PathBuf,
+    /// The issuer that asserts the claims; by default the only one, or the one that people sign in at.
+    #[arg(long, value_name = "NAME")]
+    pub(super) issuer: Option<String>,
+    /// The address that the person comes from.
+    #[arg(long, value_name = "IP")]
+    pub(super) client_ip: Option<IpAddr>,
+    /// One destination, with a path below it or without; all of them as a table where left out.
+    #[arg(value_name = "DESTINATION[/PATH]")]
+    pub(super) destination: Option<String>,
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    /// The configuration file (YAML).
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: PathBuf,
+    /// Look at what this person would open: a JSON file with the claims of their token; `-` reads standard input. Without
+    /// it, targets that depend on the person are left out.
+    #[arg(long = "as", value_name = "CLAIMS_FILE")]
+    pub(super) claims: Option<PathBuf>,
+    /// The issuer that asserts the claims; by default the only one, or the one that people sign in at.
+    #[arg(long, value_name = "NAME", requires = "claims")]
+    pub(super) issuer: Option<String>,
+    /// The address that the person comes from.
+    #[arg(long, value_name = "IP", requires = "claims")]
+    pub(super) client_ip: Option<IpAddr>,
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct IamArgs {
+    /// The configuration file (YAML).
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: PathBuf,
+    /// Whose policies are printed: the gateway's, or those of the one who runs `postern servers`.
+    #[arg(long = "for", value_enum, default_value_t = IamFor::Gateway)]
+    pub(super) whose: IamFor,
+    /// The ARN of the role that Postern runs as; a placeholder stands in the policies where it is left out.
+    #[arg(long, value_name = "ROLE_ARN")]
+    pub(super) principal: Option<String>,
+    #[arg(long, value_enum, default_value_t = IamFormat::Text)]
+    pub(super) format: IamFormat,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ServersCommand {
+    /// Show what is to be done, by field. Changes nothing.
+    Plan(PlanArgs),
+    /// Show the plan, ask, and bring the servers to what is declared. May be stopped and run again.
+    Apply(ApplyArgs),
+    /// Show the state of the declared servers.
+    Status(StatusArgs),
+}
+
+/// Which servers are meant, and as whom AWS is asked.
+#[derive(Debug, Args)]
+pub(super) struct OperatorArgs {
+    /// The configuration file (YAML).
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: PathBuf,
+    /// The profile of your AWS configuration files; by default the SDK's usual chain.
+    #[arg(long, value_name = "NAME")]
+    pub(super) profile: Option<String>,
+    /// A role that your credentials assume. Not the gateway's.
+    #[arg(long, value_name = "ROLE_ARN")]
+    pub(super) role_arn: Option<String>,
+    /// The declared servers that are meant; by default all.
+    #[arg(value_name = "NAME")]
+    pub(super) names: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PlanArgs {
+    #[command(flatten)]
+    pub(super) operator: OperatorArgs,
+    /// Exit with 1 where something is to be done.
+    #[arg(long)]
+    pub(super) check: bool,
+    /// Plan a changed artifact store as an update.
+    #[arg(long)]
+    pub(super) accept_new_artifact_store: bool,
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ApplyArgs {
+    #[command(flatten)]
+    pub(super) operator: OperatorArgs,
+    /// Do not ask.
+    #[arg(long)]
+    pub(super) yes: bool,
+    /// Do not wait until AWS is done.
+    #[arg(long)]
+    pub(super) no_wait: bool,
+    /// How long to wait for one server.
+    #[arg(long, value_name = "DURATION", default_value = "1h", value_parser = humantime::parse_duration)]
+    pub(super) timeout: Duration,
+    /// How many servers this run may create.
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub(super) max_creates: usize,
+    /// Send a changed artifact store to AWS.
+    #[arg(long)]
+    pub(super) accept_new_artifact_store: bool,
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    #[command(flatten)]
+    pub(super) operator: OperatorArgs,
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+}
+
+#[cfg(feature = "sandbox")]
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {
+    /// The gateway's port on localhost; 0 takes a free one.
+    #[arg(long, default_value_t = 8080)]
+    pub(super) port: u16,
+    /// How the log on standard error is written: for machines or for people.
+    #[arg(long, value_enum, default_value_t = LogFormat::Human)]
+    pub(super) log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum IamFor {
+    Gateway,
+    Operator,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum IamFormat {
+    /// Headings and JSON documents, to paste.
+    Text,
+    /// All of it as one object.
+    Json,
+    /// One template for every account.
+    Cloudformation,
+}

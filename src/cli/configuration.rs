@@ -1,0 +1,42 @@
+//! A configuration file as every command reads it.
+
+use crate::config::diagnostics::Diagnostics;
+use crate::config::{self, Loaded};
+use crate::files::Files;
+use crate::policy::compile::{CompileContext, compile};
+use crate::policy::policy_test::PolicyTest;
+use crate::policy::{Issuer, Policy};
+use std::path::Path;
+
+/// A configuration with its rules compiled.
+#[derive(Debug)]
+pub(super) struct Configuration {
+    pub(super) loaded: Loaded,
+    pub(super) policy: Policy,
+    pub(super) tests: Vec<PolicyTest>,
+}
+
+/// Blocks while files are read.
+pub(super) fn load(path: &Path, files: &Files) -> Result<Configuration, Box<Diagnostics>> {
+    compiled(config::load_by(path, files)?)
+}
+
+/// Compiles the rules, or says every error at once.
+pub(super) fn compiled(loaded: Loaded) -> Result<Configuration, Box<Diagnostics>> {
+    let gateway = &loaded.gateway;
+    let issuers: Vec<Issuer> = gateway.issuers.iter().flat_map(Issuer::all_of).collect();
+    let context = CompileContext {
+        region: &gateway.aws.region,
+        role_arn: gateway.aws.role_arn.as_ref(),
+        endpoint_url: gateway.aws.endpoint_url.as_ref(),
+        trusted_proxies: &gateway.trusted_proxies,
+        client_ip_known: gateway.knows_clients(),
+        issuers: &issuers,
+        default_issuer: gateway.sign_in.as_ref().map(|sign_in| &sign_in.issuer),
+        tables: &loaded.tables,
+    };
+    match compile(&loaded.policy, &context) {
+        Ok((policy, tests)) => Ok(Configuration { policy, tests, loaded }),
+        Err(found) => Err(Box::new(Diagnostics::new(loaded.source, found))),
+    }
+}
