@@ -7,29 +7,22 @@
 pub(crate) mod cloudformation;
 mod endpoint;
 pub(crate) mod operator;
+mod own;
 mod statement;
 mod trust;
 
-pub(crate) use statement::Document;
+pub(crate) use self::own::Own;
+pub(crate) use self::statement::Document;
 
-use crate::aws::permissions::{self, Place};
+use self::endpoint::{EndpointPolicy, assume};
+use self::statement::{Resources, Statement};
 use crate::config;
 use crate::policy::Policy;
 use crate::policy::name_pattern::MOST_PATTERNS;
 use crate::policy::possible::{MOST_POSSIBLE, PossibleTarget};
-use crate::target::{Kind, Region, RoleArn, arn};
+use crate::target::Kind;
 use serde::Serialize;
-use statement::{Resources, Statement};
 use std::collections::BTreeSet;
-
-/// Who Postern itself is in AWS.
-#[derive(Clone, Debug)]
-pub(crate) struct Own {
-    /// The ARN of the role that it runs as, or a placeholder.
-    pub principal: String,
-    pub account: String,
-    pub partition: String,
-}
 
 /// The policies of one configuration.
 #[derive(Clone, Debug, Serialize)]
@@ -49,34 +42,6 @@ pub(crate) struct RolePolicies {
     pub destinations: Vec<String>,
     pub permission_policy: Document,
     pub trust_policy: Document,
-}
-
-/// What a VPC endpoint for one service in one region has to let through.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct EndpointPolicy {
-    /// `sagemaker.api` or `sts`.
-    pub service: &'static str,
-    pub region: String,
-    /// The endpoints of the configuration that this is for; none where it names none.
-    pub endpoint_urls: Vec<String>,
-    pub policy: Document,
-}
-
-impl Own {
-    pub(crate) fn of(role: &RoleArn) -> Self {
-        let (partition, account) = partition_and_account(role.as_str());
-        Self { principal: role.to_string(), account: account.to_owned(), partition: partition.to_owned() }
-    }
-
-    /// Placeholders to replace, in the partition of the region.
-    pub(crate) fn placeholder(region: &Region) -> Self {
-        let partition = region.partition();
-        Self {
-            principal: format!("arn:{partition}:iam::ACCOUNT_ID:role/POSTERN_ROLE"),
-            account: "ACCOUNT_ID".to_owned(),
-            partition: partition.to_owned(),
-        }
-    }
 }
 
 /// What `policy` needs under these settings.
@@ -148,12 +113,6 @@ impl Policies {
     }
 }
 
-fn assume(settings: &config::Gateway) -> Vec<String> {
-    let tagged = !settings.aws.session_tags.is_empty();
-    let actions = permissions::to_assume(settings.aws.source_identity, tagged);
-    actions.into_iter().map(str::to_owned).collect()
-}
-
 fn notes(possible: &[PossibleTarget], roles: &BTreeSet<String>, settings: &config::Gateway) -> Vec<String> {
     let mut notes = Vec::new();
     let mut abridged = BTreeSet::new();
@@ -212,18 +171,4 @@ fn notes(possible: &[PossibleTarget], roles: &BTreeSet<String>, settings: &confi
         );
     }
     notes
-}
-
-/// Where the resources of a target are.
-fn place<'a>(role: Option<&'a str>, region: &'a str, own: &'a Own) -> Place<'a> {
-    let (partition, account) = match role {
-        Some(role) => partition_and_account(role),
-        None => (own.partition.as_str(), own.account.as_str()),
-    };
-    Place { partition, region, account }
-}
-
-/// A pattern that is no ARN may be one of any partition and account.
-fn partition_and_account(arn: &str) -> (&str, &str) {
-    arn::fields(arn).map_or(("*", "*"), |[_, partition, _, _, account, _]| (partition, account))
 }

@@ -2,7 +2,9 @@
 //!
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-anatomy.html>
 
-use super::{EndpointPolicy, Own, Policies, RolePolicies, partition_and_account};
+use super::endpoint::EndpointPolicy;
+use super::own::{Own, partition_and_account};
+use super::{Policies, RolePolicies};
 use crate::aws::permissions::TAGGED_STUDIO;
 use serde_json::{Map, Value, json};
 

@@ -3,12 +3,25 @@
 //! `Principal` is `*` and a condition names the role: an endpoint's policy knows no other way to name one.
 //! <https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-endpoints-access.html>
 
+use super::own::Own;
 use super::statement::{Document, Resources, Statement, narrowest};
-use super::{EndpointPolicy, Own, assume};
+use crate::aws::permissions;
 use crate::config;
 use crate::policy::possible::PossibleTarget;
+use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeSet;
+
+/// What a VPC endpoint for one service in one region has to let through.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct EndpointPolicy {
+    /// `sagemaker.api` or `sts`.
+    pub service: &'static str,
+    pub region: String,
+    /// The endpoints of the configuration that this is for; none where it names none.
+    pub endpoint_urls: Vec<String>,
+    pub policy: Document,
+}
 
 pub(super) fn policies(
     possible: &[PossibleTarget],
@@ -96,4 +109,11 @@ fn called_by(statement: Statement, caller: &str) -> Statement {
     let mut condition = statement.condition;
     condition.insert("ArnLike".to_owned(), json!({"aws:PrincipalArn": caller}));
     Statement { sid: None, principal: Some(json!("*")), condition, ..statement }
+}
+
+/// The actions of STS that an assumed session needs.
+pub(super) fn assume(settings: &config::Gateway) -> Vec<String> {
+    let tagged = !settings.aws.session_tags.is_empty();
+    let actions = permissions::to_assume(settings.aws.source_identity, tagged);
+    actions.into_iter().map(str::to_owned).collect()
 }

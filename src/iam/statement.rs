@@ -1,6 +1,6 @@
 //! Statements of policies: which actions, on which resources.
 
-use super::{Own, place};
+use super::own::{Own, place};
 use crate::aws::permissions::{self, DESCRIBE_DOMAIN, On, POD_IDENTITY_TAGS};
 use crate::policy::possible::PossibleTarget;
 use crate::target::Kind;

@@ -1,6 +1,6 @@
 //! Who may assume a role, and as whom.
 
-use super::Own;
+use super::own::Own;
 use super::statement::{Document, Statement};
 use crate::aws::session_name;
 use crate::config;
