@@ -20,25 +20,19 @@ mod progress;
 pub mod proxy_protocol;
 pub mod readiness;
 mod request_line;
+mod serving;
 pub mod settings;
 pub mod systemd;
 pub mod tls;
 
+pub use self::serving::{Answers, Body, Serving, WhenFull};
+
 use self::connection::Accepted;
 use self::drain::{Drain, Ticket};
-use self::peer::Peer;
-use self::readiness::Readiness;
-use self::settings::ListenerSettings;
 use crate::metrics::GaugeGuard;
-use crate::metrics::series::Refusals;
-use arc_swap::ArcSwap;
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::{Request, Response, StatusCode};
-use prometheus_client::metrics::gauge::Gauge;
 use socket2::SockRef;
 use std::collections::VecDeque;
-use std::future::{Future, ready};
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -54,45 +48,6 @@ const SEND_BUFFER: usize = 32 * 1024;
 
 /// The longest queue that Linux keeps by default (`net.core.somaxconn`): clients that connect faster do not delay a stop.
 const LONGEST_QUEUE: usize = 4096;
-
-/// The body of an answer.
-pub type Body = Full<Bytes>;
-
-/// Answers what a listener receives.
-pub trait Answers: Send + Sync + 'static {
-    /// The answer to one request. Never fails: what goes wrong is an answer too.
-    fn answer(&self, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response<Body>> + Send;
-
-    /// A malformed or too large request was answered with `status` without a call of [`answer`](Self::answer).
-    fn refused(&self, _peer: Peer, _status: StatusCode) -> impl Future<Output = ()> + Send {
-        ready(())
-    }
-}
-
-/// How a listener is served.
-#[derive(Debug)]
-pub struct Serving<Handler> {
-    pub handler: Handler,
-    /// For new connections. `limits.connections` is read when serving begins.
-    pub settings: Arc<ArcSwap<ListenerSettings>>,
-    pub when_full: WhenFull,
-    pub readiness: Readiness,
-    /// Open connections.
-    pub open: Gauge,
-    /// Open connections with a request under way.
-    pub active: Gauge,
-    /// Connections that ended before a request was complete.
-    pub refused: Refusals,
-}
-
-/// What happens to connections beyond `limits.connections`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WhenFull {
-    /// They wait in the kernel's queue.
-    Wait,
-    /// Each closes the oldest open one.
-    CloseOldest,
-}
 
 /// Serves until `stop` resolves with the time that running requests may still take, and lets them finish.
 ///

@@ -1,10 +1,11 @@
 //! One connection, step by step: accepted → \[PROXY header\] → \[TLS\] → HTTP.
 
 use super::drain::Ticket;
+use super::http;
 use super::peer::Peer;
 use super::proxy_protocol::{self, Source};
+use super::serving::{Answers, Serving};
 use super::settings::ListenerSettings;
-use super::{Answers, Serving, http};
 use crate::metrics::series::GONE;
 use hyper::Version;
 use std::fmt;

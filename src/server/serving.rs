@@ -1,0 +1,52 @@
+//! How a listener is served, and by whom its requests are answered.
+
+use super::peer::Peer;
+use super::readiness::Readiness;
+use super::settings::ListenerSettings;
+use crate::metrics::series::Refusals;
+use arc_swap::ArcSwap;
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::{Request, Response, StatusCode};
+use prometheus_client::metrics::gauge::Gauge;
+use std::future::{Future, ready};
+use std::sync::Arc;
+
+/// The body of an answer.
+pub type Body = Full<Bytes>;
+
+/// Answers what a listener receives.
+pub trait Answers: Send + Sync + 'static {
+    /// The answer to one request. Never fails: what goes wrong is an answer too.
+    fn answer(&self, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response<Body>> + Send;
+
+    /// A malformed or too large request was answered with `status` without a call of [`answer`](Self::answer).
+    fn refused(&self, _peer: Peer, _status: StatusCode) -> impl Future<Output = ()> + Send {
+        ready(())
+    }
+}
+
+/// How a listener is served.
+#[derive(Debug)]
+pub struct Serving<Handler> {
+    pub handler: Handler,
+    /// For new connections. `limits.connections` is read when serving begins.
+    pub settings: Arc<ArcSwap<ListenerSettings>>,
+    pub when_full: WhenFull,
+    pub readiness: Readiness,
+    /// Open connections.
+    pub open: Gauge,
+    /// Open connections with a request under way.
+    pub active: Gauge,
+    /// Connections that ended before a request was complete.
+    pub refused: Refusals,
+}
+
+/// What happens to connections beyond `limits.connections`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenFull {
+    /// They wait in the kernel's queue.
+    Wait,
+    /// Each closes the oldest open one.
+    CloseOldest,
+}
