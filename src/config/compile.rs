@@ -18,26 +18,11 @@ pub(crate) use aws::endpoint_url;
 pub(super) use servers::servers;
 pub(crate) use texts::is_loopback;
 
-use super::Gateway;
-use super::diagnostics::Diagnostic;
 use super::file::{Document, Portal};
-use super::located::{At, Location};
+use super::findings::Findings;
+use super::settings::Gateway;
 use crate::files::Files;
-use crate::target::InvalidName;
 use std::path::Path;
-
-#[derive(Debug, Default)]
-pub(super) struct Findings {
-    pub(super) errors: Vec<Diagnostic>,
-    pub(super) warnings: Vec<Diagnostic>,
-}
-
-/// Why a text is refused.
-#[derive(Debug)]
-struct Problem {
-    message: String,
-    help: Option<String>,
-}
 
 /// The final form; `None` where `findings` got an error.
 pub(super) fn gateway(
@@ -79,86 +64,4 @@ pub(super) fn gateway(
         state: state?,
         audit_file: audit_file?,
     })
-}
-
-impl Findings {
-    /// Parses a text, or notes why it is refused.
-    fn check<T>(
-        &mut self,
-        path: &str,
-        written: &At<String>,
-        parse: impl FnOnce(&str) -> Result<T, Problem>,
-    ) -> Option<T> {
-        match parse(written) {
-            Ok(value) => Some(value),
-            Err(problem) => {
-                self.errors.push(problem.at(path, written.location));
-                None
-            }
-        }
-    }
-
-    /// As [`check`](Self::check); a key that is left out is no error.
-    fn check_optional<T>(
-        &mut self,
-        path: &str,
-        written: Option<&At<String>>,
-        parse: impl FnOnce(&str) -> Result<T, Problem>,
-    ) -> Option<Option<T>> {
-        match written {
-            Some(written) => self.check(path, written, parse).map(Some),
-            None => Some(None),
-        }
-    }
-
-    /// Parses every entry of a list.
-    fn each<T>(
-        &mut self,
-        path: &str,
-        written: &[At<String>],
-        parse: impl Fn(&str) -> Result<T, Problem>,
-    ) -> Option<Vec<T>> {
-        let parsed: Vec<Option<T>> = written
-            .iter()
-            .enumerate()
-            .map(|(index, entry)| self.check(&format!("{path}[{index}]"), entry, &parse))
-            .collect();
-        parsed.into_iter().collect()
-    }
-
-    fn refuse<T>(&mut self, path: &str, at: &At<T>, message: impl Into<String>) {
-        self.errors.push(Diagnostic::new(path, at.location, message));
-    }
-
-    /// Notes that a key which weakens security is set; false where it is not.
-    fn insecure(&mut self, path: &str, written: Option<&At<bool>>, consequence: &str) -> bool {
-        match written {
-            Some(At { value: true, location }) => {
-                self.warnings.push(Diagnostic::new(path, *location, consequence));
-                true
-            }
-            _ => false,
-        }
-    }
-}
-
-impl Problem {
-    fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), help: None }
-    }
-
-    fn help(self, help: impl Into<String>) -> Self {
-        Self { help: Some(help.into()), ..self }
-    }
-
-    fn at(self, path: &str, location: Location) -> Diagnostic {
-        let Self { message, help } = self;
-        Diagnostic { help, ..Diagnostic::new(path, location, message) }
-    }
-}
-
-impl From<InvalidName> for Problem {
-    fn from(invalid: InvalidName) -> Self {
-        Self::new(format!("found `{}`; allowed: {}", invalid.found.escape_debug(), invalid.allowed))
-    }
 }

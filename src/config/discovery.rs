@@ -1,6 +1,6 @@
 //! Where an issuer's discovery document is.
 
-use super::IssuerConfig;
+use super::settings::IssuerConfig;
 use url::Url;
 
 impl IssuerConfig {

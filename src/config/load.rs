@@ -5,11 +5,13 @@ use super::concealed::concealed;
 use super::diagnostics::{Diagnostic, Diagnostics, Source};
 use super::file::Document;
 use super::file::policy::PolicyFile;
+use super::findings::Findings;
 use super::lint::lint;
 use super::located::{At, Location};
 use super::schema::schema;
 use super::servers::DeclaredServer;
-use super::{Gateway, tree};
+use super::settings::Gateway;
+use super::tree;
 use crate::files::Files;
 use aws_lc_rs::digest;
 use std::collections::BTreeMap;
@@ -78,7 +80,7 @@ fn of_text(name: &str, text: &str, directory: &Path, files: &Files) -> Result<Lo
         Ok(document) => document,
         Err(errors) => return Err(Diagnostics::new(source, errors)),
     };
-    let mut findings = compile::Findings::default();
+    let mut findings = Findings::default();
     let gateway = compile::gateway(&document, directory, files, &mut findings);
     let region = gateway.as_ref().map(|gateway| &gateway.aws.region);
     let servers = compile::servers(&document, region, &mut findings);

@@ -1,7 +1,7 @@
 //! What the configuration names and does not hold: secrets, keys and certificates. All of it is read here, once, before
 //! anything is made of it.
 
-use super::{ClientAuthentication, Gateway, KeySource, SecretSource, SignInConfig, StateConfig};
+use super::settings::{ClientAuthentication, Gateway, KeySource, SecretSource, SignInConfig, StateConfig};
 use crate::files::{FileError, Files};
 use crate::secret::Secret;
 use std::collections::BTreeMap;

@@ -1,11 +1,11 @@
 //! How AWS is asked, and on whose behalf.
 
 use super::texts::{self, Plain, mismatch};
-use super::{Findings, Problem};
 use crate::config::diagnostics::Diagnostic;
 use crate::config::file::{Aws, SessionPolicy, SourceIdentity};
+use crate::config::findings::{Findings, Problem};
 use crate::config::located::{At, Named};
-use crate::config::{AuthorizedHost, AwsConfig};
+use crate::config::settings::{AuthorizedHost, AwsConfig};
 use crate::target::{Region, RoleArn, arn};
 use std::collections::HashSet;
 use std::time::Duration;

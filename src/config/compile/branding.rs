@@ -1,9 +1,9 @@
 //! How pages look.
 
 use super::texts::{self, Plain, mismatch};
-use super::{Findings, Problem};
 use crate::config::branding::{Branding, Colour, Logo, SupportContact};
 use crate::config::file;
+use crate::config::findings::{Findings, Problem};
 use crate::files::Files;
 use std::path::Path;
 use url::Url;

@@ -1,10 +1,10 @@
 //! Where an issuer's claims say who somebody is.
 
 use super::texts::{self, mismatch};
-use super::{Findings, Problem};
+use crate::config::claims::{ClaimPath, ClaimPaths, GroupsClaim, Programs};
 use crate::config::file::{self, Absent, ClaimName, Described, GroupsFormat};
+use crate::config::findings::{Findings, Problem};
 use crate::config::located::At;
-use crate::config::{ClaimPath, ClaimPaths, GroupsClaim, Programs};
 use std::sync::Arc;
 
 const LONGEST_NAME: usize = 1024;

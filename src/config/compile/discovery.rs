@@ -1,8 +1,8 @@
 //! Where an issuer's documents are, and whether `http` may be asked.
 
-use super::Findings;
 use super::texts::{self, Plain};
 use crate::config::file::{Document, Issuer};
+use crate::config::findings::Findings;
 use crate::config::located::At;
 use url::Url;
 

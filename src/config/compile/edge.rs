@@ -1,11 +1,11 @@
 //! Where the gateway listens, by which names it is known, and whom it believes about clients.
 
 use super::texts::{self, Plain, mismatch};
-use super::{Findings, Problem};
 use crate::config::diagnostics::Diagnostic;
 use crate::config::file::{self, Document, ProxyProtocol};
+use crate::config::findings::{Findings, Problem};
 use crate::config::located::At;
-use crate::config::{Drain, Listen, TlsConfig};
+use crate::config::settings::{Drain, Listen, TlsConfig};
 use ipnet::IpNet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};

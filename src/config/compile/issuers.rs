@@ -1,11 +1,14 @@
 //! Whose tokens are believed, and for what.
 
 use super::texts::{self, Plain, mismatch};
-use super::{Findings, Problem, claims, discovery};
+use super::{claims, discovery};
+use crate::config::algorithm::Algorithm;
+use crate::config::claims::ClaimPaths;
 use crate::config::diagnostics::{did_you_mean, listed};
 use crate::config::file::{Document, Issuer};
+use crate::config::findings::{Findings, Problem};
 use crate::config::located::{At, Named};
-use crate::config::{Algorithm, AwsAlb, ClaimPaths, IssuerConfig, KeySource, SignedHeaderConfig};
+use crate::config::settings::{AwsAlb, IssuerConfig, KeySource, SignedHeaderConfig};
 use crate::files::Files;
 use crate::target::{Region, arn};
 use hyper::header::HeaderName;

@@ -1,10 +1,10 @@
 //! How much and how long.
 
-use super::Findings;
 use super::texts;
 use crate::config::file;
+use crate::config::findings::Findings;
 use crate::config::located::At;
-use crate::config::{Deadlines, Limits};
+use crate::config::settings::{Deadlines, Limits};
 use std::time::Duration;
 
 const KIB: usize = 1024;

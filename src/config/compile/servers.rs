@@ -2,12 +2,12 @@
 
 use super::aws::{tag_text, tags};
 use super::texts::mismatch;
-use super::{Findings, Problem};
 use crate::config::diagnostics::Diagnostic;
 use crate::config::file::Document;
 use crate::config::file::servers::{
     AccountDefaultStatus, MlflowApp, ModelRegistrationMode, Size, TrackingServer,
 };
+use crate::config::findings::{Findings, Problem};
 use crate::config::located::{At, Location, Named};
 use crate::config::servers::{DeclaredServer, Field, Fields, ServerKind, Value};
 use crate::target::{DomainId, Region, RoleArn, TrackingServerName, arn};

@@ -1,11 +1,14 @@
 //! The session after a sign-in.
 
 use super::sign_in::secret_source;
-use super::{Findings, texts};
+use super::texts;
 use crate::config::diagnostics::Diagnostic;
 use crate::config::file::{self, Document};
+use crate::config::findings::Findings;
 use crate::config::located::Location;
-use crate::config::{Credentials, LONGEST_SESSION, RevalidationConfig, SecretSource, SessionConfig};
+use crate::config::settings::{
+    Credentials, LONGEST_SESSION, RevalidationConfig, SecretSource, SessionConfig,
+};
 use std::path::Path;
 use std::time::Duration;
 

@@ -1,11 +1,13 @@
 //! How people prove who they are: which credentials count, and sign-in.
 
 use super::texts::{self, mismatch};
-use super::{Findings, Problem};
 use crate::config::diagnostics::{Diagnostic, did_you_mean, listed};
 use crate::config::file::{self, Credential, Document, SecretReference, SignIn};
+use crate::config::findings::{Findings, Problem};
 use crate::config::located::{At, Named};
-use crate::config::{ClientAuthentication, Credentials, IssuerConfig, KeySource, SecretSource, SignInConfig};
+use crate::config::settings::{
+    ClientAuthentication, Credentials, IssuerConfig, KeySource, SecretSource, SignInConfig,
+};
 use std::path::Path;
 
 /// What an authorization request says by itself.

@@ -1,11 +1,11 @@
 //! What replicas share.
 
-use super::Findings;
 use super::sign_in::secret_source;
 use super::texts;
 use crate::config::diagnostics::Diagnostic;
 use crate::config::file::{self, Document, State};
-use crate::config::{Credentials, StateConfig, ValkeyConfig, WhenAway};
+use crate::config::findings::Findings;
+use crate::config::settings::{Credentials, StateConfig, ValkeyConfig, WhenAway};
 use std::path::Path;
 use std::time::Duration;
 

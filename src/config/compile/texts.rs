@@ -1,6 +1,6 @@
 //! Parsers of single texts.
 
-use super::Problem;
+use crate::config::findings::Problem;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
