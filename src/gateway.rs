@@ -7,70 +7,38 @@ mod failure;
 mod host;
 mod launch;
 mod limit;
-mod logout;
+mod listed;
 mod listing;
+mod logout;
 mod pages;
 mod portal;
 mod programs;
+mod recover;
 pub(crate) mod respond;
 mod route;
+pub(crate) mod service;
 mod sign_in;
-pub(crate) mod start;
 pub(crate) mod try_again;
 
-pub(crate) use start::Parts;
-pub use start::sealer;
+pub use self::service::sealer;
+pub(crate) use self::service::{Gateway, Parts};
 
 use self::access::Exchange;
 use self::context::{Audience, Navigation, RequestContext};
 use self::error::Error;
 use self::launch::DeepLink;
-use self::limit::MintRate;
-use self::pages::Pages;
 use self::route::{Route, route};
-use crate::audit::Audit;
+use crate::authn::Authenticated;
 use crate::authn::credential::Presented;
-use crate::authn::{Authenticated, Authenticator};
-use crate::config;
-use crate::metrics::Metrics;
 use crate::metrics::series::ASKED;
-use crate::policy::Policy;
-use crate::presign::Presigner;
-use crate::provider::issuer::Issuer;
 use crate::server::Body;
 use crate::server::peer::Peer;
-use crate::server::readiness::Readiness;
-use crate::sessions::Sessions;
-use crate::sessions::seal::Sealer;
-use crate::sign_in::SignIn;
-use crate::sign_in::logout::Logout;
 use crate::telemetry::{self, request_ids::RequestIds};
 use hyper::body::Incoming;
 use hyper::http::request;
 use hyper::{Method, Request, Response, StatusCode};
 use std::pin::Pin;
-use std::sync::Arc;
-use tokio::sync::Semaphore;
 use tokio::time::timeout_at;
-
-#[derive(Debug)]
-pub(crate) struct Gateway {
-    settings: config::Gateway,
-    authenticator: Authenticator,
-    sessions: Option<Arc<Sessions>>,
-    sign_in: Option<SignIn>,
-    sealer: Option<Arc<Sealer>>,
-    issuers: Vec<Arc<Issuer>>,
-    logout: Option<Logout>,
-    policy: Policy,
-    presigner: Arc<Presigner>,
-    mint_rate: Arc<MintRate>,
-    look_ups: Arc<Semaphore>,
-    pages: Pages,
-    metrics: Arc<Metrics>,
-    audit: Audit,
-    readiness: Readiness,
-}
 
 impl Gateway {
     /// Answers one request that came from `peer`. Never fails: what goes wrong is an answer too.

@@ -1,18 +1,8 @@
 //! An error as an answer: what the person reads, what the program reads, and what only the operator may see.
 
-use super::Gateway;
-use super::access::Exchange;
-use super::context::{Audience, Navigation, RequestContext};
-use super::error::Error;
-use super::respond;
 use super::try_again::{self, Attempt};
-use crate::policy::NO_SUCH_PATH;
-use crate::server::Body;
-use crate::sign_in::Prompt;
-use crate::sign_in::return_to::ReturnTo;
+use hyper::StatusCode;
 use hyper::header::HeaderValue;
-use hyper::http::request;
-use hyper::{Method, Response, StatusCode};
 use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
@@ -50,64 +40,6 @@ pub(crate) struct Failure {
     pub trace: Option<Vec<(Arc<str>, &'static str)>>,
     /// The cause, for the operator only.
     pub(super) internal: Option<String>,
-}
-
-impl Gateway {
-    /// Turns an error into an answer: a person without a usable session is sent to sign in and comes back.
-    pub(super) async fn recover(
-        &self,
-        mut error: Error,
-        head: &request::Parts,
-        context: &RequestContext,
-        exchange: &mut Exchange<'_>,
-    ) -> Response<Body> {
-        if error.asks_to_sign_in() && context.audience == Audience::Person && head.method == Method::GET {
-            let here = head.uri.path_and_query();
-            let return_to = here.map(|here| ReturnTo::parse(here.as_str())).unwrap_or_default();
-            match self.send_to_sign_in(&return_to, Prompt::Default, head, context).await {
-                Ok(response) => {
-                    exchange.outcome("sign-in");
-                    return response;
-                }
-                Err(cause) => error = cause,
-            }
-        }
-        let failure = self.assemble(error, head, context, exchange).await;
-        failure.log();
-        exchange.outcome(failure.reason);
-        respond::failure(&failure, context, &self.pages)
-    }
-
-    /// The error, with what is known of the person and of the destination that was asked for.
-    async fn assemble(
-        &self,
-        error: Error,
-        head: &request::Parts,
-        context: &RequestContext,
-        exchange: &Exchange<'_>,
-    ) -> Failure {
-        let mut failure = error.failure(head).counting_tries();
-        if context.navigation == Navigation::Unasked {
-            // A page of ours that tries again by itself counts as asked for by a person.
-            failure = failure.only_asked();
-        }
-        let opens = exchange.destination().and_then(|name| self.policy.destination(name));
-        failure.opens = opens.map(|destination| destination.title().to_owned());
-        failure.person = exchange.person().map(str::to_owned);
-        if let (NO_SUCH_PATH, Some(name)) = (failure.reason, exchange.destination()) {
-            failure.again = Some(format!("/{name}"));
-        }
-        let may_be_mistyped = failure.status == StatusCode::NOT_FOUND && failure.again.is_none();
-        // A person who is signed in is told which address they may have meant.
-        if may_be_mistyped
-            && context.audience == Audience::Person
-            && let Ok(caller) = self.authenticate(head, context).await
-        {
-            failure.meant = self.meant(head.uri.path(), &caller.principal, context).map(str::to_owned);
-            failure.person.get_or_insert_with(|| caller.principal.user.clone());
-        }
-        failure
-    }
 }
 
 impl Failure {

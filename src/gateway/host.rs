@@ -1,7 +1,7 @@
 //! The host names that this gateway answers to.
 
-use super::Gateway;
 use super::error::Error;
+use super::service::Gateway;
 use crate::config;
 use hyper::header::HOST;
 use hyper::http::request;

@@ -1,10 +1,10 @@
 //! From an authenticated person to a grant and from there to an authorized URL, with the audit record of the decision.
 
-use super::Gateway;
 use super::access::Exchange;
 use super::context::RequestContext;
 use super::error::Error;
 use super::respond;
+use super::service::Gateway;
 use crate::audit::{Audit, Event, Record};
 use crate::aws::error::AwsErrorKind;
 use crate::metrics::series::GONE;

@@ -1,10 +1,9 @@
 //! The destinations that a person may open, and their states.
 
-use super::Gateway;
 use super::context::RequestContext;
-use crate::aws::state::TargetState;
+use super::listed::Listed;
+use super::service::Gateway;
 use crate::config::diagnostics::nearest;
-use crate::policy::grant::{DenialReason, Grant};
 use crate::policy::{Destination, Question, Refusal};
 use crate::provider::principal::Principal;
 use std::sync::Arc;
@@ -13,53 +12,16 @@ use tokio::time::{Instant, timeout_at};
 
 /// The longest wait for states. A later answer of AWS is cached for the next visit.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Look-ups for lists at once, for all people together. Launches have the rest of the calls to AWS.
-pub(super) const LOOK_UPS_AT_ONCE: usize = 16;
-
-/// One destination, and whether a person may open it.
-#[derive(Debug)]
-pub(crate) struct Access<'a> {
-    pub name: &'a str,
-    pub title: &'a str,
-    pub description: Option<&'a str>,
-    pub kind: &'static str,
-    pub grant: Option<Grant>,
-    /// The rule that decided.
-    pub rule: Option<Arc<str>>,
-    pub reason: Option<DenialReason>,
-    pub remedy: Option<Arc<str>>,
-    /// `None` if it was not looked up, or is not known.
-    pub state: Option<TargetState>,
-}
-
-impl Access<'_> {
-    pub(crate) fn allowed(&self) -> bool {
-        self.grant.is_some()
-    }
-
-    /// The state in a word for programs.
-    pub(crate) fn state_word(&self) -> Option<&'static str> {
-        match self.state.as_ref()? {
-            TargetState::Ready => Some("ready"),
-            TargetState::Unknown => None,
-            TargetState::Missing => Some("missing"),
-            TargetState::Pending(_) => Some("pending"),
-            TargetState::Starting => Some("starting"),
-            TargetState::Stopped => Some("stopped"),
-            TargetState::Failed(_) => Some("failed"),
-        }
-    }
-}
 
 impl Gateway {
     /// Every destination and whether this person may open it, by the same decision that a launch would get.
-    pub(super) fn access(&self, principal: &Arc<Principal>, context: &RequestContext) -> Vec<Access<'_>> {
+    pub(super) fn access(&self, principal: &Arc<Principal>, context: &RequestContext) -> Vec<Listed<'_>> {
         let question = Question { principal, client_ip: context.client_ip, path: None, query: None };
         let row = |destination| self.row(destination, &question);
         self.policy.destinations().map(row).collect()
     }
 
-    fn row<'a>(&'a self, destination: &'a Destination, question: &Question<'_>) -> Access<'a> {
+    fn row<'a>(&'a self, destination: &'a Destination, question: &Question<'_>) -> Listed<'a> {
         let (grant, trace, denial) = match self.policy.authorize(destination, question) {
             Ok(grant) => {
                 let trace = grant.trace().clone();
@@ -68,7 +30,7 @@ impl Gateway {
             Err(Refusal::Denied(denial)) => (None, denial.trace, Some((denial.reason, denial.remedy))),
             Err(Refusal::NoSuchPath(trace)) => (None, trace, None),
         };
-        Access {
+        Listed {
             name: destination.name(),
             title: destination.title(),
             description: destination.description(),
@@ -82,7 +44,7 @@ impl Gateway {
     }
 
     /// Asks for the states of everything that may be opened, all at the same time. Nothing is minted or started.
-    pub(super) async fn look_up_states(&self, access: &mut [Access<'_>]) {
+    pub(super) async fn look_up_states(&self, access: &mut [Listed<'_>]) {
         let deadline = Instant::now() + PATIENCE;
         let mut looking = Vec::new();
         for row in access {
@@ -112,7 +74,7 @@ impl Gateway {
         let written = written.split('/').next().unwrap_or_default();
         // An address that was copied from a sentence may have punctuation around it.
         let written = written.trim_matches(|c: char| !c.is_alphanumeric()).to_ascii_lowercase();
-        let open = self.access(principal, context).into_iter().filter(Access::allowed).map(|row| row.name);
+        let open = self.access(principal, context).into_iter().filter(Listed::allowed).map(|row| row.name);
         if written.is_empty() { None } else { nearest(&written, open) }
     }
 }

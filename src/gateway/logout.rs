@@ -1,11 +1,11 @@
 //! `POST /-/backchannel-logout`: the provider says that a person is no longer signed in there.
 
-use super::Gateway;
 use super::access::Exchange;
 use super::context::RequestContext;
 use super::error::Error;
 use super::launch::asked;
 use super::respond;
+use super::service::Gateway;
 use crate::audit::{Event, Record};
 use crate::config::Limits;
 use crate::server::Body;

@@ -4,9 +4,7 @@ mod failure;
 mod portal;
 mod style;
 mod support;
-mod who_am_i;
-
-pub(crate) use who_am_i::Identity;
+pub(crate) mod who_am_i;
 
 use crate::clock::{Clock, UnixSeconds};
 use crate::config::branding::Branding;

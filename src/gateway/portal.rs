@@ -1,12 +1,12 @@
 //! The pages that answer "what may I open?" and "why not?".
 
-use super::Gateway;
 use super::context::{Audience, RequestContext};
 use super::error::Error;
-use super::listing::Access;
-use super::pages::Identity;
+use super::listed::Listed;
+use super::pages::who_am_i::Identity;
 use super::respond::{self, with_cookies};
 use super::route::{Route, route};
+use super::service::Gateway;
 use crate::config::file::Portal;
 use crate::policy::Question;
 use crate::policy::grant::DenialReason;
@@ -48,7 +48,7 @@ impl Gateway {
 
     /// Where there is nothing to choose and the configuration says so: the address of the one destination, where every
     /// rule of a launch then applies. `/?show` is the list all the same.
-    fn only_choice(&self, head: &request::Parts, access: &[Access<'_>]) -> Option<HeaderValue> {
+    fn only_choice(&self, head: &request::Parts, access: &[Listed<'_>]) -> Option<HeaderValue> {
         if !self.skips_the_list(head.uri.query()) {
             return None;
         }
@@ -111,7 +111,7 @@ impl Gateway {
     }
 }
 
-pub(super) fn destinations_json(access: &[Access<'_>]) -> serde_json::Value {
+pub(super) fn destinations_json(access: &[Listed<'_>]) -> serde_json::Value {
     let open = access.iter().filter(|row| row.allowed()).map(|row| {
         json!({
             "name": row.name,
@@ -125,7 +125,7 @@ pub(super) fn destinations_json(access: &[Access<'_>]) -> serde_json::Value {
     json!({"destinations": open.collect::<Vec<_>>()})
 }
 
-fn who_am_i_json(identity: &Identity<'_>, access: &[Access<'_>]) -> serde_json::Value {
+fn who_am_i_json(identity: &Identity<'_>, access: &[Listed<'_>]) -> serde_json::Value {
     let rows = access.iter().map(|row| {
         json!({
             "name": row.name,

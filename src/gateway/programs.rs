@@ -1,11 +1,11 @@
 //! The API for programs: JSON, and a bearer token every time.
 
-use super::Gateway;
 use super::access::Exchange;
 use super::context::RequestContext;
 use super::error::Error;
 use super::portal::destinations_json;
 use super::respond;
+use super::service::Gateway;
 use crate::authn::{Authenticated, Via};
 use crate::server::Body;
 use hyper::http::request;

@@ -1,8 +1,6 @@
-//! Putting the parts together.
+//! A gateway as it serves: one configuration, and all the parts that it needs.
 
-use super::Gateway;
 use super::limit::MintRate;
-use super::listing::LOOK_UPS_AT_ONCE;
 use super::pages::Pages;
 use crate::audit::Audit;
 use crate::authn::Authenticator;
@@ -24,6 +22,28 @@ use crate::sign_in::logout::{Hints, Logout};
 use crate::state::State;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
+
+/// Look-ups of states for lists at once, for all people together. Launches have the rest of the calls to AWS.
+const LOOK_UPS_AT_ONCE: usize = 16;
+
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    pub(super) settings: config::Gateway,
+    pub(super) authenticator: Authenticator,
+    pub(super) sessions: Option<Arc<Sessions>>,
+    pub(super) sign_in: Option<SignIn>,
+    pub(super) sealer: Option<Arc<Sealer>>,
+    pub(super) issuers: Vec<Arc<Issuer>>,
+    pub(super) logout: Option<Logout>,
+    pub(super) policy: Policy,
+    pub(super) presigner: Arc<Presigner>,
+    pub(super) mint_rate: Arc<MintRate>,
+    pub(super) look_ups: Arc<Semaphore>,
+    pub(super) pages: Pages,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) audit: Audit,
+    pub(super) readiness: Readiness,
+}
 
 /// The parts of a gateway beside its configuration.
 #[derive(Debug)]

@@ -1,11 +1,11 @@
 //! Sign-in and sign-out in the browser.
 
-use super::Gateway;
 use super::context::{Audience, Navigation, RequestContext};
 use super::error::Error;
 use super::launch::{asked, person};
 use super::respond::{self, with_cookies};
 use super::route::{Route, route};
+use super::service::Gateway;
 use crate::audit::{Event, Record};
 use crate::authn::AuthnError;
 use crate::provider::principal::{Principal, Unbound};

@@ -2,12 +2,12 @@
 
 use super::Pages;
 use crate::aws::state::TargetState;
-use crate::gateway::listing::Access;
+use crate::gateway::listed::Listed;
 use crate::provider::principal::{Groups, Principal};
 use maud::{Markup, html};
 
 impl Pages {
-    pub(crate) fn portal(&self, person: &Principal, access: &[Access<'_>], request_id: &str) -> Markup {
+    pub(crate) fn portal(&self, person: &Principal, access: &[Listed<'_>], request_id: &str) -> Markup {
         let may_open = || access.iter().filter(|row| row.allowed());
         let content = html! {
             h1 { "What you can open" }
@@ -39,7 +39,7 @@ impl Pages {
         self.page("What you can open", Some(&person.user), None, &content)
     }
 
-    fn card(&self, row: &Access<'_>) -> Markup {
+    fn card(&self, row: &Listed<'_>) -> Markup {
         let (state, advice) = row.state.as_ref().map_or((None, None), |state| self.in_words(state));
         html! {
             li {

@@ -1,7 +1,7 @@
 //! Who a person is here, and why they may or may not open what there is.
 
 use super::Pages;
-use crate::gateway::listing::Access;
+use crate::gateway::listed::Listed;
 use crate::policy::grant::DenialReason;
 use crate::provider::policy_inputs::Names;
 use crate::provider::principal::{Groups, Principal};
@@ -33,7 +33,7 @@ impl Identity<'_> {
 }
 
 impl Pages {
-    pub(crate) fn who_am_i(&self, identity: &Identity<'_>, access: &[Access<'_>]) -> Markup {
+    pub(crate) fn who_am_i(&self, identity: &Identity<'_>, access: &[Listed<'_>]) -> Markup {
         let person = identity.person;
         let content = html! {
             h1 { "You are " (display_name(person)) }
@@ -61,7 +61,7 @@ impl Pages {
         self.page("Who you are here", Some(&person.user), None, &content)
     }
 
-    fn access_row(&self, row: &Access<'_>) -> Markup {
+    fn access_row(&self, row: &Listed<'_>) -> Markup {
         let team = self.platform_team();
         html! {
             tr {
@@ -91,7 +91,7 @@ impl Pages {
         }
     }
 
-    fn identity_report(&self, identity: &Identity<'_>, access: &[Access<'_>]) -> super::support::Report {
+    fn identity_report(&self, identity: &Identity<'_>, access: &[Listed<'_>]) -> super::support::Report {
         let person = identity.person;
         let mut report = self.report(identity.request_id);
         report.line("User", &person.user);
@@ -129,7 +129,7 @@ impl Identity<'_> {
     }
 }
 
-fn answer(row: &Access<'_>) -> String {
+fn answer(row: &Listed<'_>) -> String {
     let decided = row.reason.map_or("allowed".to_owned(), |reason| format!("refused, {}", reason.as_str()));
     match &row.rule {
         Some(rule) => format!("{decided}, rule {rule}"),

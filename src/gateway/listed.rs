@@ -1,0 +1,40 @@
+//! One line of a person's list of destinations.
+
+use crate::aws::state::TargetState;
+use crate::policy::grant::{DenialReason, Grant};
+use std::sync::Arc;
+
+/// One destination, and whether a person may open it.
+#[derive(Debug)]
+pub(crate) struct Listed<'a> {
+    pub name: &'a str,
+    pub title: &'a str,
+    pub description: Option<&'a str>,
+    pub kind: &'static str,
+    pub grant: Option<Grant>,
+    /// The rule that decided.
+    pub rule: Option<Arc<str>>,
+    pub reason: Option<DenialReason>,
+    pub remedy: Option<Arc<str>>,
+    /// `None` if it was not looked up, or is not known.
+    pub state: Option<TargetState>,
+}
+
+impl Listed<'_> {
+    pub(crate) fn allowed(&self) -> bool {
+        self.grant.is_some()
+    }
+
+    /// The state in a word for programs.
+    pub(crate) fn state_word(&self) -> Option<&'static str> {
+        match self.state.as_ref()? {
+            TargetState::Ready => Some("ready"),
+            TargetState::Unknown => None,
+            TargetState::Missing => Some("missing"),
+            TargetState::Pending(_) => Some("pending"),
+            TargetState::Starting => Some("starting"),
+            TargetState::Stopped => Some("stopped"),
+            TargetState::Failed(_) => Some("failed"),
+        }
+    }
+}
