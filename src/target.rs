@@ -12,9 +12,9 @@ mod names;
 mod resolved;
 
 pub use names::{
-    DomainId, EXPIRES_IN, Fragment, InvalidName, LandingUri, MlflowAppArn, NotebookInstanceName,
-    PartnerAppArn, Region, RoleArn, SESSION_EXPIRATION, Seconds, SpaceName, TrackingServerName,
-    UserProfileName,
+    DomainId, EXPIRES_IN, Fragment, InvalidName, LandingUri, MlflowAppArn, MlflowAppName,
+    NotebookInstanceName, PartnerAppArn, Region, RoleArn, SESSION_EXPIRATION, Seconds, SpaceName,
+    TrackingServerName, UserProfileName,
 };
 
 pub use resolved::{InvalidTarget, Mint, Target, Value};
@@ -49,6 +49,8 @@ pub struct Description {
     pub resource: Option<&'static str>,
     /// The fields that name it, in the order of its ARN.
     pub names: &'static [&'static str],
+    /// The field that may stand in place of the first of `names`: AWS is then asked for that by its value.
+    pub declared_name: Option<&'static str>,
     pub links: Links,
     /// How long a URL waits to be opened where the configuration does not say, in seconds, as far as AWS documents that.
     pub documented_life: Option<u32>,
@@ -89,6 +91,7 @@ pub const SPACE_NAME: &str = "space_name";
 pub const LANDING_URI: &str = "landing_uri";
 pub const TRACKING_SERVER_NAME: &str = "tracking_server_name";
 pub const ARN: &str = "arn";
+pub const APP_NAME: &str = "name";
 pub const NOTEBOOK_INSTANCE_NAME: &str = "notebook_instance_name";
 pub const EXPIRES_IN_SECONDS: &str = "expires_in_seconds";
 pub const SESSION_EXPIRATION_SECONDS: &str = "session_expiration_duration_in_seconds";
@@ -118,6 +121,7 @@ static STUDIO_DOMAIN: Description = Description {
     describe_operation: "DescribeUserProfile",
     resource: Some("user-profile"),
     names: &[DOMAIN_ID, USER_PROFILE_NAME],
+    declared_name: None,
     links: Links::LandingUri,
     documented_life: Some(300),
     fields: &[
@@ -164,6 +168,7 @@ static MLFLOW_TRACKING_SERVER: Description = Description {
     describe_operation: "DescribeMlflowTrackingServer",
     resource: Some("mlflow-tracking-server"),
     names: &[TRACKING_SERVER_NAME],
+    declared_name: None,
     links: Links::Fragment,
     documented_life: None,
     fields: &[
@@ -189,9 +194,17 @@ static MLFLOW_APP: Description = Description {
     describe_operation: "DescribeMlflowApp",
     resource: None,
     names: &[ARN],
+    declared_name: Some(APP_NAME),
     links: Links::Fragment,
     documented_life: None,
     fields: &[
+        Field {
+            key: APP_NAME,
+            form: Form::Text(|text| MlflowAppName::parse(text).map(drop)),
+            is_required: false,
+            makes_place: true,
+            description: "The name of an App of `mlflow_apps`, in place of its ARN.",
+        },
         Field {
             key: ARN,
             form: Form::Text(|text| MlflowAppArn::parse(text).map(drop)),
@@ -214,6 +227,7 @@ static NOTEBOOK_INSTANCE: Description = Description {
     describe_operation: "DescribeNotebookInstance",
     resource: Some("notebook-instance"),
     names: &[NOTEBOOK_INSTANCE_NAME],
+    declared_name: None,
     links: Links::No,
     documented_life: Some(300),
     fields: &[
@@ -238,6 +252,7 @@ static PARTNER_APP: Description = Description {
     describe_operation: "DescribePartnerApp",
     resource: None,
     names: &[ARN],
+    declared_name: None,
     links: Links::No,
     documented_life: None,
     fields: &[
@@ -270,6 +285,13 @@ impl Kind {
             Self::NotebookInstance => &NOTEBOOK_INSTANCE,
             Self::PartnerApp => &PARTNER_APP,
         }
+    }
+
+    /// Whether one of its required fields is there, or what may stand in its place.
+    pub fn is_met(self, field: &Field, is_given: impl Fn(&str) -> bool) -> bool {
+        let Description { names, declared_name, .. } = self.description();
+        let in_place = declared_name.filter(|_| names.first() == Some(&field.key));
+        !field.is_required || is_given(field.key) || in_place.is_some_and(is_given)
     }
 
     /// The configuration's word.

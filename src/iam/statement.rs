@@ -45,6 +45,8 @@ pub(super) enum Allow {
 pub(super) struct Resources {
     of_kind: BTreeMap<Kind, BTreeSet<String>>,
     domains: BTreeSet<String>,
+    /// An App is named by its declared name, so that its ARN is looked for.
+    looks_for_apps: bool,
 }
 
 impl Resources {
@@ -55,6 +57,7 @@ impl Resources {
             let place = place(role.as_deref(), &region, own);
             let names: Vec<String> = target.names.iter().map(|name| name.to_iam()).collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            resources.looks_for_apps |= target.kind == Kind::MlflowApp && names == ["*"];
             resources.of_kind.entry(target.kind).or_default().extend(place.arns(target.kind, &names));
             if let (Kind::StudioDomain, Some(domain)) = (target.kind, names.first()) {
                 resources.domains.insert(place.domain(domain));
@@ -87,6 +90,10 @@ impl Resources {
                 };
                 statements.push(Statement::allow(sid(*kind, permission.on), action, resource));
             }
+        }
+        if self.looks_for_apps {
+            let actions = permissions::to_list_apps().actions;
+            statements.push(Statement::allow("FindMlflowApps", actions, vec!["*".to_owned()]));
         }
         if !self.domains.is_empty() {
             let domains = narrowest(&self.domains);

@@ -163,11 +163,13 @@ impl Compiler<'_> {
                 let fields = self.set_fields(&set, written, kind).or(base);
                 self.keep_people_apart(path, rule, kind, condition.as_ref(), &fields);
                 self.keep_to_partition(path, rule, &fields);
+                self.keep_to_region_of_app(path, rule, &fields);
                 fields.plan(kind).map(|blueprint| Verdict::Allow(Arc::new(blueprint)))
             }
             (None, _) => {
                 self.keep_people_apart(path, rule, kind, condition.as_ref(), base);
                 self.keep_to_partition(path, rule, base);
+                self.keep_to_region_of_app(path, rule, base);
                 base.plan(kind).map(|blueprint| Verdict::Allow(Arc::new(blueprint)))
             }
         };
@@ -200,6 +202,16 @@ impl Compiler<'_> {
                 "this rule opens with the `{key}` `{arn}` in `{region}`; allowed: one that begins with `arn:{}:`, as the \
                  region has it",
                 region.partition()
+            );
+            self.problem(path, rule.location, message);
+        }
+    }
+
+    fn keep_to_region_of_app(&mut self, path: &str, rule: &At<file::Rule>, fields: &Fields) {
+        if let Some((app, region)) = fields.app_elsewhere(self.context) {
+            let message = format!(
+                "this rule opens the App `{}` in `{region}`; allowed: `{}`, where `mlflow_apps` declares it",
+                app.name, app.region
             );
             self.problem(path, rule.location, message);
         }

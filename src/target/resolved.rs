@@ -1,7 +1,7 @@
 //! Targets with all their values.
 
 use super::names::{Fragment, InvalidName, Region, RoleArn};
-use super::{Field, Form, Kind};
+use super::{Description, Form, Kind};
 use std::fmt;
 use std::sync::Arc;
 
@@ -46,9 +46,13 @@ impl Target {
                 _ => return Err(InvalidTarget::Foreign(key)),
             }
         }
-        let is_given = |field: &&Field| values.iter().any(|(key, _)| *key == field.key);
-        if let Some(missing) = fields.iter().find(|field| field.is_required && !is_given(field)) {
+        let is_given = |key: &str| values.iter().any(|(known, _)| *known == key);
+        if let Some(missing) = fields.iter().find(|field| !kind.is_met(field, is_given)) {
             return Err(InvalidTarget::Missing(missing.key));
+        }
+        let Description { names, declared_name, .. } = kind.description();
+        if let Some(name) = declared_name.filter(|name| is_given(name) && is_given(names[0])) {
+            return Err(InvalidTarget::Foreign(name));
         }
         values.sort_by_key(|(key, _)| fields.iter().position(|field| field.key == *key));
         let twice = values.windows(2).find_map(|pair| match pair {
@@ -99,9 +103,28 @@ impl Target {
         })
     }
 
-    /// What it is called in its ARN, in order.
+    /// What it is called in its ARN, in order; the declared name where AWS has not been asked for that yet.
     pub fn names(&self) -> Vec<&str> {
-        self.kind.description().names.iter().filter_map(|key| self.text(key)).collect()
+        match self.declared_name() {
+            Some(name) => vec![name],
+            None => self.kind.description().names.iter().filter_map(|key| self.text(key)).collect(),
+        }
+    }
+
+    /// The name that AWS has to be asked for the target by.
+    pub fn declared_name(&self) -> Option<&str> {
+        self.text(self.kind.description().declared_name?)
+    }
+
+    /// The same, known by what AWS answered to its declared name.
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new).
+    pub fn located(&self, found: &str) -> Result<Self, InvalidTarget> {
+        let Description { names, declared_name, .. } = self.kind.description();
+        let others = self.values.iter().filter(|(key, _)| Some(*key) != *declared_name).cloned();
+        Self::new(self.kind, others.chain([(names[0], Value::Text(found.into()))]).collect())
     }
 }
 

@@ -264,14 +264,14 @@ const CASES: &[Case] = &[
         "    expect: {rule: everyone}",
         "    expect: {rule: everyone, user_profile: u1}",
         &[
-            "52:30 tests[0].expect.user_profile: unknown key `user_profile`; allowed: `arn`, `deny`, `domain_id`, `expires_in_seconds`, `fragment`, `landing_uri`, `notebook_instance_name`, `region`, `role_arn`, `rule`, `session_expiration_duration_in_seconds`, `space_name`, `tracking_server_name`, `user_profile_name` | did you mean `user_profile_name`?",
+            "52:30 tests[0].expect.user_profile: unknown key `user_profile`; allowed: `arn`, `deny`, `domain_id`, `expires_in_seconds`, `fragment`, `landing_uri`, `name`, `notebook_instance_name`, `region`, `role_arn`, `rule`, `session_expiration_duration_in_seconds`, `space_name`, `tracking_server_name`, `user_profile_name` | did you mean `user_profile_name`?",
         ],
     ),
     (
         r#"rules: [{name: everyone, allow: "'ml-users' in groups"}]"#,
         r#"rules: [{name: everyone, allow: "true", set: {domain: x}}]"#,
         &[
-            "46:51 destinations.studio.rules[0].set.domain: unknown key `domain`; allowed: `arn`, `domain_id`, `expires_in_seconds`, `landing_uri`, `notebook_instance_name`, `region`, `role_arn`, `session_expiration_duration_in_seconds`, `space_name`, `tracking_server_name`, `user_profile_name` | did you mean `domain_id`?",
+            "46:51 destinations.studio.rules[0].set.domain: unknown key `domain`; allowed: `arn`, `domain_id`, `expires_in_seconds`, `landing_uri`, `name`, `notebook_instance_name`, `region`, `role_arn`, `session_expiration_duration_in_seconds`, `space_name`, `tracking_server_name`, `user_profile_name` | did you mean `domain_id`?",
         ],
     ),
 ];
