@@ -49,12 +49,18 @@ pub struct Description {
     pub resource: Option<&'static str>,
     /// The fields that name it, in the order of its ARN.
     pub names: &'static [&'static str],
-    /// The field that may stand in place of the first of `names`: AWS is then asked for that by its value.
-    pub declared_name: Option<&'static str>,
+    pub declared_name: Option<DeclaredName>,
     pub links: Links,
     /// How long a URL waits to be opened where the configuration does not say, in seconds, as far as AWS documents that.
     pub documented_life: Option<u32>,
     pub fields: &'static [Field],
+}
+
+/// A field that may stand in place of another one: AWS is then asked for the other's value.
+#[derive(Clone, Copy, Debug)]
+pub struct DeclaredName {
+    pub key: &'static str,
+    pub stands_for: &'static str,
 }
 
 /// How a deep link reaches the page below it.
@@ -194,7 +200,7 @@ static MLFLOW_APP: Description = Description {
     describe_operation: "DescribeMlflowApp",
     resource: None,
     names: &[ARN],
-    declared_name: Some(APP_NAME),
+    declared_name: Some(DeclaredName { key: APP_NAME, stands_for: ARN }),
     links: Links::Fragment,
     documented_life: None,
     fields: &[
@@ -289,9 +295,8 @@ impl Kind {
 
     /// Whether one of its required fields is there, or what may stand in its place.
     pub fn is_met(self, field: &Field, is_given: impl Fn(&str) -> bool) -> bool {
-        let Description { names, declared_name, .. } = self.description();
-        let in_place = declared_name.filter(|_| names.first() == Some(&field.key));
-        !field.is_required || is_given(field.key) || in_place.is_some_and(is_given)
+        let in_place = self.description().declared_name.filter(|name| name.stands_for == field.key);
+        !field.is_required || is_given(field.key) || in_place.is_some_and(|name| is_given(name.key))
     }
 
     /// The configuration's word.

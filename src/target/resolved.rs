@@ -1,7 +1,7 @@
 //! Targets with all their values.
 
 use super::names::{Fragment, InvalidName, Region, RoleArn};
-use super::{Description, Form, Kind};
+use super::{Form, Kind};
 use std::fmt;
 use std::sync::Arc;
 
@@ -50,9 +50,9 @@ impl Target {
         if let Some(missing) = fields.iter().find(|field| !kind.is_met(field, is_given)) {
             return Err(InvalidTarget::Missing(missing.key));
         }
-        let Description { names, declared_name, .. } = kind.description();
-        if let Some(name) = declared_name.filter(|name| is_given(name) && is_given(names[0])) {
-            return Err(InvalidTarget::Foreign(name));
+        let twice = kind.description().declared_name;
+        if let Some(name) = twice.filter(|name| is_given(name.key) && is_given(name.stands_for)) {
+            return Err(InvalidTarget::Foreign(name.key));
         }
         values.sort_by_key(|(key, _)| fields.iter().position(|field| field.key == *key));
         let twice = values.windows(2).find_map(|pair| match pair {
@@ -113,7 +113,7 @@ impl Target {
 
     /// The name that AWS has to be asked for the target by.
     pub fn declared_name(&self) -> Option<&str> {
-        self.text(self.kind.description().declared_name?)
+        self.text(self.kind.description().declared_name?.key)
     }
 
     /// The same, known by what AWS answered to its declared name.
@@ -122,9 +122,9 @@ impl Target {
     ///
     /// As for [`new`](Self::new).
     pub fn located(&self, found: &str) -> Result<Self, InvalidTarget> {
-        let Description { names, declared_name, .. } = self.kind.description();
-        let others = self.values.iter().filter(|(key, _)| Some(*key) != *declared_name).cloned();
-        Self::new(self.kind, others.chain([(names[0], Value::Text(found.into()))]).collect())
+        let Some(name) = self.kind.description().declared_name else { return Ok(self.clone()) };
+        let others = self.values.iter().filter(|(key, _)| *key != name.key).cloned();
+        Self::new(self.kind, others.chain([(name.stands_for, Value::Text(found.into()))]).collect())
     }
 }
 

@@ -157,30 +157,26 @@ impl JsonSchema for Target {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let kind = |kind: Kind| {
             let description = kind.description();
-            let in_place =
-                |key: &&str| description.declared_name.filter(|_| description.names.first() == Some(key));
-            let required = description.fields.iter().filter(|field| field.is_required).map(|field| field.key);
-            let (replaceable, required): (Vec<&str>, Vec<&str>) =
-                required.partition(|key| in_place(key).is_some());
-            let choice = replaceable
-                .iter()
-                .chain(description.declared_name.iter())
-                .filter(|_| !replaceable.is_empty());
-            let choice: Vec<_> = choice.map(|key| json!({"required": [key]})).collect();
+            let choice = description.declared_name.map(|name| [name.stands_for, name.key]);
+            let is_choice = |key: &str| choice.is_some_and(|choice| choice.contains(&key));
+            let required =
+                description.fields.iter().filter(|field| field.is_required && !is_choice(field.key));
+            let required: Vec<&str> = required.map(|field| field.key).collect();
             let remark = if description.remark.is_empty() {
                 String::new()
             } else {
                 format!(": {}", description.remark)
             };
-            let mut fields = json!({
+            let mut fields = json_schema!({
                 "description": format!("`{}`{remark}.", description.presign_operation),
                 "type": "object",
                 "properties": properties(description.fields, &[], true),
                 "required": required,
                 "additionalProperties": false,
             });
-            if !choice.is_empty() {
-                fields["oneOf"] = choice.into();
+            if let Some(choice) = choice {
+                fields
+                    .insert("oneOf".to_owned(), choice.map(|key| json!({"required": [key]})).to_vec().into());
             }
             json!({
                 "type": "object",
