@@ -3,10 +3,12 @@
 //! A blocked or full stream never holds a request up. What it could not take is counted: by a record in its place, as soon
 //! as the stream takes something again, by `postern_audit_lost_total`, and in the log.
 
+pub mod facts;
 pub mod file;
 
 use crate::clock::Clock;
 use crate::sink::Sink;
+use facts::Facts;
 use prometheus_client::metrics::counter::Counter;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -101,6 +103,12 @@ pub struct Record<'a> {
     pub user_agent: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from_slot: Option<bool>,
+    /// What the rules read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Facts<'a>>,
+    /// Some of the facts had no room.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub facts_cut: bool,
 }
 
 impl Record<'_> {

@@ -19,6 +19,7 @@ pub mod policy_test;
 pub mod possible;
 pub mod profile_name;
 mod question;
+mod recorded;
 mod template;
 
 pub use crate::target::Kind;
@@ -56,6 +57,8 @@ pub struct Destination {
     prewarm: bool,
     rules: Vec<Rule>,
     paths: Vec<Glob>,
+    /// By its own rules and the global ones.
+    reads: PolicyInputs,
 }
 
 /// Why there is no [`Grant`].
@@ -105,9 +108,9 @@ impl Policy {
                     return Err(Refusal::denied(reason, Some(rule), trace));
                 }
                 Decision::Allowed(mint) => {
-                    let (principal, name) = (Arc::clone(question.principal), Arc::clone(&destination.name));
+                    let name = Arc::clone(&destination.name);
                     return match destination.land(mint, question) {
-                        Some(mint) => Ok(Grant::new(principal, name, mint, trace)),
+                        Some(mint) => Ok(Grant::new(question, name, mint, trace)),
                         None => Err(Refusal::NoSuchPath(trace)),
                     };
                 }

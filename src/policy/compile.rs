@@ -14,6 +14,7 @@ use super::{Destination, Kind, Policy, Rule, Verdict, is_destination_name};
 use crate::config::diagnostics::{Diagnostic, listed};
 use crate::config::file::policy::{self as file, PolicyFile};
 use crate::config::located::{At, Location};
+use crate::provider::policy_inputs::PolicyInputs;
 use crate::target::{LANDING_URI, Links};
 use compiler::Compiler;
 use fields::Fields;
@@ -54,7 +55,10 @@ pub fn compile(
     let library = Library::new(patterns, tables)
         .map_err(|error| diagnostics.push(Diagnostic::new("", Location::default(), error.to_string())));
     match (library, all(deny), all(destinations)) {
-        (Ok(library), Some(deny), Some(destinations)) if diagnostics.is_empty() => {
+        (Ok(library), Some(deny), Some(mut destinations)) if diagnostics.is_empty() => {
+            for Destination { rules, reads, .. } in &mut destinations {
+                deny.iter().chain(&*rules).for_each(|rule| rule.gather(reads));
+            }
             Ok((Policy { library, deny, destinations, reads }, tests))
         }
         _ => Err(diagnostics),
@@ -117,6 +121,7 @@ impl Compiler<'_> {
             prewarm: written.prewarm,
             rules: all(rules)?,
             paths: paths?,
+            reads: PolicyInputs::default(),
         })
     }
 

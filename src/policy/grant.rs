@@ -1,5 +1,6 @@
 //! The two ends of a decision: a [`Grant`] or a [`Denial`].
 
+use super::Question;
 use crate::provider::principal::Principal;
 use crate::target::Mint;
 use std::sync::Arc;
@@ -12,13 +13,15 @@ use std::sync::Arc;
 pub struct Grant {
     principal: Arc<Principal>,
     destination: Arc<str>,
+    path: Option<Box<str>>,
     mint: Mint,
     trace: Trace,
 }
 
 impl Grant {
-    pub(super) fn new(principal: Arc<Principal>, destination: Arc<str>, mint: Mint, trace: Trace) -> Self {
-        Self { principal, destination, mint, trace }
+    pub(super) fn new(question: &Question<'_>, destination: Arc<str>, mint: Mint, trace: Trace) -> Self {
+        let principal = Arc::clone(question.principal);
+        Self { principal, destination, path: question.path.map(Box::from), mint, trace }
     }
 
     pub fn principal(&self) -> &Arc<Principal> {
@@ -27,6 +30,11 @@ impl Grant {
 
     pub fn destination(&self) -> &Arc<str> {
         &self.destination
+    }
+
+    /// The deep link that was asked for.
+    pub fn path(&self) -> Option<&str> {
+        self.path.as_deref()
     }
 
     pub fn mint(&self) -> &Mint {
@@ -130,6 +138,7 @@ impl Grant {
             groups_total: None,
             claims: Arc::default(),
         };
-        Self::new(Arc::new(principal), "destination".into(), mint, Trace::default())
+        let question = Question { principal: &Arc::new(principal), client_ip: None, path: None, query: None };
+        Self::new(&question, "destination".into(), mint, Trace::default())
     }
 }

@@ -63,11 +63,15 @@ const CASES: &[Case] = &[
         "audit: {file: logs/}\npublic_url:",
         &["1:15 audit.file: found `logs/`; allowed: the path of a file"],
     ),
-    ("public_url:", "audit: {}\npublic_url:", &["1:1 audit: the key `file` is missing"]),
+    (
+        "public_url:",
+        "audit: {facts: some}\npublic_url:",
+        &["1:16 audit.facts: found `some`; allowed: `true` or `false`"],
+    ),
     (
         "public_url:",
         "audit: {path: audit.jsonl}\npublic_url:",
-        &["1:1 audit: the key `file` is missing", "1:9 audit.path: unknown key `path`; allowed: `file`"],
+        &["1:9 audit.path: unknown key `path`; allowed: `facts`, `file`"],
     ),
     (
         "claims: {sub: u1}",
