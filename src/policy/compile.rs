@@ -3,11 +3,11 @@
 mod compiler;
 mod fields;
 mod policy_tests;
+mod tables;
 
 use super::apart::Places;
 use super::expression::functions::Library;
 use super::expression::{Condition, Gathered, Vocabulary};
-use super::lookup::{Fault, Table};
 use super::paths::Glob;
 use super::policy_test::PolicyTest;
 use super::{Destination, Kind, Policy, Rule, Verdict, is_destination_name};
@@ -17,29 +17,36 @@ use crate::config::located::{At, Location};
 use crate::target::{LANDING_URI, Links};
 use compiler::Compiler;
 use fields::Fields;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use compiler::CompileContext;
+
+/// What the rules come to.
+#[derive(Debug)]
+pub struct Compiled {
+    pub policy: Policy,
+    pub tests: Vec<PolicyTest>,
+    /// What is legal and was hardly meant.
+    pub warnings: Vec<Diagnostic>,
+}
 
 /// Compiles the policy and its tests.
 ///
 /// # Errors
 ///
 /// Everything that is wrong, not only the first.
-pub fn compile(
-    file: &PolicyFile,
-    context: &CompileContext<'_>,
-) -> Result<(Policy, Vec<PolicyTest>), Vec<Diagnostic>> {
+pub fn compile(file: &PolicyFile, context: &CompileContext<'_>) -> Result<Compiled, Vec<Diagnostic>> {
     let mut diagnostics = Vec::new();
-    let tables = tables(file, context, &mut diagnostics);
+    let tables = tables::read(file, context, &mut diagnostics);
     let vocabulary = Vocabulary {
         client_ip_known: context.client_ip_known,
         trusted_proxies: context.trusted_proxies,
         tables: &tables,
     };
     let places = Places::new(context.issuers, &tables);
-    let mut compiler = Compiler { context, vocabulary, gathered: Gathered::default(), places, diagnostics };
+    let (gathered, lookups) = (Gathered::default(), &file.lookups);
+    let mut compiler = Compiler { context, vocabulary, lookups, gathered, places, diagnostics };
     let mut names = Names::default();
     let deny: Vec<Option<Rule>> =
         file.deny.iter().enumerate().map(|(index, rule)| compiler.global(index, rule, &mut names)).collect();
@@ -49,13 +56,14 @@ pub fn compile(
         .map(|(name, destination)| compiler.destination(name, destination, names.clone()))
         .collect();
     let tests = compiler.tests(file);
+    let warnings = compiler.unreachable_keys();
     let Compiler { gathered, mut diagnostics, .. } = compiler;
-    let Gathered { patterns, reads } = gathered;
+    let Gathered { patterns, reads, .. } = gathered;
     let library = Library::new(patterns, tables)
         .map_err(|error| diagnostics.push(Diagnostic::new("", Location::default(), error.to_string())));
     match (library, all(deny), all(destinations)) {
         (Ok(library), Some(deny), Some(destinations)) if diagnostics.is_empty() => {
-            Ok((Policy { library, deny, destinations, reads }, tests))
+            Ok(Compiled { policy: Policy { library, deny, destinations, reads }, tests, warnings })
         }
         _ => Err(diagnostics),
     }
@@ -259,30 +267,6 @@ impl Compiler<'_> {
         });
         all(globs.collect())
     }
-}
-
-fn tables(
-    file: &PolicyFile,
-    context: &CompileContext<'_>,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> BTreeMap<String, Table> {
-    let mut tables = BTreeMap::new();
-    for (name, lookup) in &file.lookups {
-        let (path, file) = (format!("lookups.{}.file", name.value), &lookup.file.value);
-        let not_read = || vec![Fault { location: Location::default(), message: "was not read".to_owned() }];
-        let yaml = context.tables.get(file).ok_or_else(not_read);
-        let table = yaml.and_then(|yaml| Table::parse(yaml)).unwrap_or_else(|faults| {
-            diagnostics.extend(faults.into_iter().map(
-                |Fault { location: Location { line, column, .. }, message }| {
-                    let place = if line == 0 { String::new() } else { format!(":{line}:{column}") };
-                    Diagnostic::new(path.as_str(), lookup.file.location, format!("{file}{place}: {message}"))
-                },
-            ));
-            Table::default()
-        });
-        tables.insert(name.value.clone(), table);
-    }
-    tables
 }
 
 fn all<T>(items: Vec<Option<T>>) -> Option<Vec<T>> {

@@ -167,12 +167,17 @@ impl Compiler<'_> {
             None => Folds::default(),
             Some(judged) => judged.map_err(|problem| self.problems(path, location, vec![problem])).ok()?,
         };
+        self.judge_looked_up(path, location, &template, parse);
         let patterns = self.places.patterns(&template);
         Some(Field::Computed(Arc::new(Computed { template, folds, patterns })))
     }
 
     fn checked<T>(&mut self, path: &str, location: Location, parsed: Result<T, InvalidName>) -> Option<T> {
-        parsed.map_err(|fault| self.problem(path, location, fault.to_string())).ok()
+        let refuse = |fault: InvalidName| {
+            let help = fault.help();
+            self.diagnostics.push(Diagnostic { help, ..Diagnostic::new(path, location, fault.to_string()) });
+        };
+        parsed.map_err(refuse).ok()
     }
 
     fn endpoint_url(&mut self, path: &str, written: Option<&At<String>>) -> Option<String> {
