@@ -78,7 +78,11 @@ const CASES: &[Case] = &[
         "claims: {sub: }",
         &["50:14 tests[0].claims.sub: no value is given | give a value, or remove the key"],
     ),
-    ("lifetime: 8h", "lifetime: [8h]", &["27:13 session.lifetime: found a list; allowed: a text"]),
+    (
+        "lifetime: 8h",
+        "lifetime: [8h]",
+        &["27:13 session.lifetime: found a list; allowed: a text | write `8h`, without brackets"],
+    ),
     (
         "aliases: [ml.eu.corp.example]",
         "aliases: ml.eu.corp.example",
@@ -137,7 +141,7 @@ const CASES: &[Case] = &[
         "title: Studio",
         "title: !!str Studio",
         &[
-            "40:18 destinations.studio.title: a YAML tag; the meaning of a value comes from its key | remove the word that starts with `!`",
+            "40:18 destinations.studio.title: a YAML tag; the meaning of a value comes from its key | remove the word that starts with `!`; an expression that begins with `!` needs quotes",
         ],
     ),
     (
