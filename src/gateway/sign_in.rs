@@ -129,11 +129,13 @@ impl Gateway {
         head: &request::Parts,
         context: &RequestContext,
     ) -> Result<Response<Body>, Error> {
-        let Failed { error, return_to, deliberate } = failed;
+        let Failed { error, subject, return_to, deliberate } = failed;
         // A malformed callback anybody can send: nothing was decided.
         if error != SignInError::MalformedCallback {
             self.metrics.sessions.sign_in_failed.inc();
             self.audit.record(&Record {
+                issuer: subject.as_ref().map(|(issuer, _)| &**issuer),
+                subject: subject.as_ref().map(|(_, subject)| subject.as_str()),
                 reason: Some(error.reason()),
                 outcome: Some("refused"),
                 ..asked(Event::SignIn, context)
