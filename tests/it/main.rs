@@ -54,6 +54,7 @@ mod presign;
 mod prewarmed;
 mod previews;
 mod providers;
+mod refusals;
 mod reload;
 mod return_to;
 mod revalidation;

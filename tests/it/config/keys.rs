@@ -20,7 +20,7 @@ const CASES: &[Case] = &[
         "    audience:",
         "    audiences:",
         &[
-            "9:5 issuers.corp.audiences: unknown key `audiences`; allowed: `algorithms`, `audience`, `claims`, `client_id`, `discovery_url`, `header`, `insecure_http`, `insecure_unmarked_email`, `issuer`, `jwks_file`, `jwks_uri`, `keys_url`, `preset`, `programs`, `realm`, `region`, `signer`, `user_domains` | did you mean `audience`?",
+            "9:5 issuers.corp.audiences: unknown key `audiences`; allowed: `access_tokens`, `algorithms`, `audience`, `claims`, `client_id`, `discovery_url`, `header`, `insecure_http`, `insecure_unmarked_email`, `issuer`, `jwks_file`, `jwks_uri`, `keys_url`, `preset`, `programs`, `realm`, `region`, `signer`, `user_domains` | did you mean `audience`?",
         ],
     ),
     (
