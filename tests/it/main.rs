@@ -21,6 +21,7 @@ mod config;
 mod credentials;
 mod crowd;
 mod deploy;
+mod diff;
 mod discovery;
 mod doctor;
 mod documentation;

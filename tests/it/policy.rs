@@ -11,6 +11,7 @@
 mod apart;
 mod compile;
 mod decide;
+mod differences;
 mod expressions;
 mod fragments;
 mod lookalikes;
