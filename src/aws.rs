@@ -2,6 +2,7 @@
 //!
 //! It calls what it is told to call. Who may open what, and what becomes of a URL, is decided by the rooms above.
 
+mod call;
 mod credentials;
 pub mod error;
 mod examination;
@@ -53,6 +54,7 @@ pub struct Aws {
     states: Arc<States>,
     calls: Arc<Calls>,
     config: AwsConfig,
+    clock: Clock,
 }
 
 impl Aws {
@@ -76,9 +78,14 @@ impl Aws {
         let calls = Arc::new(Calls::new(config.timeout, config.calls_at_once, metrics));
         let credentials =
             CredentialStore::new(provider, sts, Arc::clone(&calls), clock.clone(), config.timeout);
-        let states =
-            States::new(Arc::clone(&sagemaker), Arc::clone(&credentials), Arc::clone(&calls), config, clock);
-        Ok(Arc::new(Self { sagemaker, credentials, states, calls, config: config.clone() }))
+        let states = States::new(
+            Arc::clone(&sagemaker),
+            Arc::clone(&credentials),
+            Arc::clone(&calls),
+            config,
+            clock.clone(),
+        );
+        Ok(Arc::new(Self { sagemaker, credentials, states, calls, config: config.clone(), clock }))
     }
 
     /// The session of the assumed role that presigns for a person, under that person's name. `None` where no role is
@@ -96,6 +103,7 @@ impl Aws {
                 resource: Resource::of(&mint.target),
                 region: mint.region.clone(),
                 tagged: !config.session_tags.is_empty(),
+                access: mint.access,
             }),
         }))
     }

@@ -31,7 +31,7 @@ use blueprint::Blueprint;
 use expression::Condition;
 use expression::facts::Facts;
 use expression::functions::Library;
-use grant::{Denial, DenialReason, Effect, Grant, Outcome, Step, Trace};
+use grant::{Api, Denial, DenialReason, Effect, Grant, Outcome, Step, Trace};
 use paths::Glob;
 use std::sync::Arc;
 
@@ -56,6 +56,7 @@ pub struct Destination {
     prewarm: bool,
     rules: Vec<Rule>,
     paths: Vec<Glob>,
+    api: Option<Arc<Api>>,
 }
 
 /// Why there is no [`Grant`].
@@ -107,7 +108,10 @@ impl Policy {
                 Decision::Allowed(mint) => {
                     let (principal, name) = (Arc::clone(question.principal), Arc::clone(&destination.name));
                     return match destination.land(mint, question) {
-                        Some(mint) => Ok(Grant::new(principal, name, mint, trace)),
+                        Some(mint) => {
+                            let api = destination.api.clone();
+                            Ok(Grant::new(principal, name, mint, api, trace))
+                        }
                         None => Err(Refusal::NoSuchPath(trace)),
                     };
                 }
@@ -234,6 +238,11 @@ impl Destination {
     /// Whether a URL may be minted ahead of the visit.
     pub fn prewarm(&self) -> bool {
         self.prewarm
+    }
+
+    /// Whether programs may call its API.
+    pub fn has_api(&self) -> bool {
+        self.api.is_some()
     }
 
     /// The mint with its deep link, if `paths` allows it.

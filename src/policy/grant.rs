@@ -3,6 +3,7 @@
 use crate::provider::principal::Principal;
 use crate::target::Mint;
 use std::sync::Arc;
+use url::Url;
 
 /// The permission of one person to open one resolved target, now.
 ///
@@ -13,12 +14,26 @@ pub struct Grant {
     principal: Arc<Principal>,
     destination: Arc<str>,
     mint: Mint,
+    api: Option<Arc<Api>>,
     trace: Trace,
 }
 
+/// How programs call an MLflow target's API.
+#[derive(Debug)]
+pub struct Api {
+    /// In place of the region's public endpoint.
+    pub(crate) endpoint_url: Option<Url>,
+}
+
 impl Grant {
-    pub(super) fn new(principal: Arc<Principal>, destination: Arc<str>, mint: Mint, trace: Trace) -> Self {
-        Self { principal, destination, mint, trace }
+    pub(super) fn new(
+        principal: Arc<Principal>,
+        destination: Arc<str>,
+        mint: Mint,
+        api: Option<Arc<Api>>,
+        trace: Trace,
+    ) -> Self {
+        Self { principal, destination, mint, api, trace }
     }
 
     pub fn principal(&self) -> &Arc<Principal> {
@@ -31,6 +46,11 @@ impl Grant {
 
     pub fn mint(&self) -> &Mint {
         &self.mint
+    }
+
+    /// Where programs may call the target: how.
+    pub fn api(&self) -> Option<&Api> {
+        self.api.as_deref()
     }
 
     pub fn trace(&self) -> &Trace {
@@ -130,6 +150,6 @@ impl Grant {
             groups_total: None,
             claims: Arc::default(),
         };
-        Self::new(Arc::new(principal), "destination".into(), mint, Trace::default())
+        Self::new(Arc::new(principal), "destination".into(), mint, None, Trace::default())
     }
 }

@@ -42,6 +42,7 @@ mod login_tabs;
 mod logout;
 mod mapping;
 mod metrics;
+mod mlflow;
 mod moto;
 mod navigation;
 mod oidf;
