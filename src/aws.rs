@@ -3,6 +3,7 @@
 //! It calls what it is told to call. Who may open what, and what becomes of a URL, is decided by the rooms above.
 
 mod apps;
+mod call;
 mod credentials;
 pub mod error;
 mod examination;
@@ -57,6 +58,7 @@ pub struct Aws {
     apps: Apps,
     calls: Arc<Calls>,
     config: AwsConfig,
+    clock: Clock,
 }
 
 impl Aws {
@@ -81,9 +83,14 @@ impl Aws {
         let credentials =
             CredentialStore::new(provider, sts, Arc::clone(&calls), clock.clone(), config.timeout);
         let apps = Apps::new(Arc::clone(&sagemaker), Arc::clone(&credentials), Arc::clone(&calls), config);
-        let states =
-            States::new(Arc::clone(&sagemaker), Arc::clone(&credentials), Arc::clone(&calls), config, clock);
-        Ok(Arc::new(Self { sagemaker, credentials, states, apps, calls, config: config.clone() }))
+        let states = States::new(
+            Arc::clone(&sagemaker),
+            Arc::clone(&credentials),
+            Arc::clone(&calls),
+            config,
+            clock.clone(),
+        );
+        Ok(Arc::new(Self { sagemaker, credentials, states, apps, calls, config: config.clone(), clock }))
     }
 
     /// The mint by the ARN of what it opens, where that has to be asked for by its declared name. Everything else here
@@ -116,6 +123,7 @@ impl Aws {
                 resource: Resource::of(&mint.target),
                 region: mint.region.clone(),
                 tagged: !config.session_tags.is_empty(),
+                access: mint.access,
             }),
         }))
     }

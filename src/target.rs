@@ -7,10 +7,12 @@
 //! The SDK checks no input at all, so this room does: a [`Target`] holds nothing that its fields' parsers refuse.
 //! <https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_Operations.html>
 
+mod access;
 pub(crate) mod arn;
 mod names;
 mod resolved;
 
+pub use access::Access;
 pub use names::{
     DomainId, EXPIRES_IN, Fragment, InvalidName, LandingUri, MlflowAppArn, MlflowAppName,
     NotebookInstanceName, PartnerAppArn, Region, RoleArn, SESSION_EXPIRATION, Seconds, SpaceName,
@@ -310,6 +312,24 @@ impl Kind {
 
     pub fn describe_operation(self) -> &'static str {
         self.description().describe_operation
+    }
+
+    /// Whether it has MLflow's API.
+    pub fn is_mlflow(self) -> bool {
+        matches!(self, Self::MlflowTrackingServer | Self::MlflowApp)
+    }
+
+    /// Where AWS serves its API in a region, if it has MLflow's; `None` where that is not known.
+    ///
+    /// AWS's own plugin has these names and no others. <https://github.com/aws/sagemaker-mlflow>
+    pub fn mlflow_endpoint(self, region: &Region) -> Option<String> {
+        match (self, region.partition()) {
+            (Self::MlflowTrackingServer, "aws" | "aws-us-gov") => {
+                Some(format!("https://{region}.experiments.sagemaker.aws"))
+            }
+            (Self::MlflowApp, "aws") => Some(format!("https://mlflow.sagemaker.{region}.app.aws")),
+            _ => None,
+        }
     }
 
     pub fn field(self, key: &str) -> Option<&'static Field> {

@@ -47,6 +47,7 @@ pub(super) struct Resources {
     domains: BTreeSet<String>,
     /// An App is named by its declared name, so that its ARN is looked for.
     looks_for_apps: bool,
+    called_apps: BTreeSet<String>,
 }
 
 impl Resources {
@@ -58,7 +59,11 @@ impl Resources {
             let names: Vec<String> = target.names.iter().map(|name| name.to_iam()).collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             resources.looks_for_apps |= target.kind == Kind::MlflowApp && names == ["*"];
-            resources.of_kind.entry(target.kind).or_default().extend(place.arns(target.kind, &names));
+            let arns = place.arns(target.kind, &names);
+            if target.kind == Kind::MlflowApp && target.is_called {
+                resources.called_apps.extend(arns.iter().cloned());
+            }
+            resources.of_kind.entry(target.kind).or_default().extend(arns);
             if let (Kind::StudioDomain, Some(domain)) = (target.kind, names.first()) {
                 resources.domains.insert(place.domain(domain));
             }
@@ -68,7 +73,12 @@ impl Resources {
 
     /// For who presigns: the gateway's session, and what AWS enforces later on what that session opened.
     pub(super) fn statements(&self, tagged: bool) -> Vec<Statement> {
-        self.statements_for(|kind| permissions::to_mint(kind, tagged))
+        let mut statements = self.statements_for(|kind| permissions::to_mint(kind, tagged, None));
+        if !self.called_apps.is_empty() {
+            let actions = permissions::to_call(Kind::MlflowApp, None).actions;
+            statements.push(Statement::allow("CallMlflowApp", actions, narrowest(&self.called_apps)));
+        }
+        statements
     }
 
     /// For the way of the API calls alone.

@@ -1,5 +1,6 @@
 //! From what an admin wrote to a [`Policy`], or to everything that is wrong with it.
 
+mod api;
 mod compiler;
 mod fields;
 mod policy_tests;
@@ -8,6 +9,7 @@ mod tables;
 use super::apart::Places;
 use super::expression::functions::Library;
 use super::expression::{Condition, Gathered, Vocabulary};
+use super::grant::Api;
 use super::paths::Glob;
 use super::policy_test::PolicyTest;
 use super::{Destination, Kind, Policy, Rule, Verdict, is_destination_name};
@@ -80,6 +82,14 @@ pub fn compile(file: &PolicyFile, context: &CompileContext<'_>) -> Result<Compil
 #[derive(Clone, Default)]
 struct Names(HashMap<String, u32>);
 
+/// What a destination's rules start from.
+#[derive(Clone, Copy)]
+struct Base<'a> {
+    kind: Kind,
+    fields: &'a Fields,
+    api: Option<&'a Arc<Api>>,
+}
+
 impl Compiler<'_> {
     fn global(&mut self, index: usize, rule: &file::DenyRule, names: &mut Names) -> Option<Rule> {
         let path = format!("deny[{index}]");
@@ -117,11 +127,12 @@ impl Compiler<'_> {
                 "there is no rule, so nobody may open this",
             );
         }
+        let api = self.api(&path, written.api.as_ref(), kind);
+        let called = api.clone().flatten();
+        let base = Base { kind, fields: &fields, api: called.as_ref() };
         let rules = written.rules.iter().enumerate();
         let rules: Vec<Option<Rule>> = rules
-            .map(|(index, rule)| {
-                self.rule(&format!("{path}.rules[{index}]"), rule, kind, &fields, &mut names)
-            })
+            .map(|(index, rule)| self.rule(&format!("{path}.rules[{index}]"), rule, base, &mut names))
             .collect();
         self.keep_within_reach(&path, &written.rules, &rules);
         Some(Destination {
@@ -133,6 +144,7 @@ impl Compiler<'_> {
             rules: all(rules)?,
             paths: paths?,
             reads: PolicyInputs::default(),
+            api: api?,
         })
     }
 
@@ -154,8 +166,7 @@ impl Compiler<'_> {
         &mut self,
         path: &str,
         rule: &At<file::Rule>,
-        kind: Kind,
-        base: &Fields,
+        Base { kind, fields: base, api }: Base<'_>,
         names: &mut Names,
     ) -> Option<Rule> {
         let name = self.rule_name(path, &rule.name, names);
@@ -174,19 +185,24 @@ impl Compiler<'_> {
                 self.problem(&set, written.location, "a rule that denies sets nothing");
                 None
             }
-            (None, "deny") => Some(Verdict::Deny),
+            (None, "deny") => {
+                self.access(path, rule, kind, base, api);
+                Some(Verdict::Deny)
+            }
             (Some(written), _) => {
                 let fields = self.set_fields(&set, written, kind).or(base);
                 self.keep_people_apart(path, rule, kind, condition.as_ref(), &fields);
                 self.keep_to_partition(path, rule, &fields);
                 self.keep_to_declaration(path, rule, &fields);
-                fields.plan(kind).map(|blueprint| Verdict::Allow(Arc::new(blueprint)))
+                let access = self.access(path, rule, kind, &fields, api);
+                fields.plan(kind, access).map(|blueprint| Verdict::Allow(Arc::new(blueprint)))
             }
             (None, _) => {
                 self.keep_people_apart(path, rule, kind, condition.as_ref(), base);
                 self.keep_to_partition(path, rule, base);
                 self.keep_to_declaration(path, rule, base);
-                base.plan(kind).map(|blueprint| Verdict::Allow(Arc::new(blueprint)))
+                let access = self.access(path, rule, kind, base, api);
+                base.plan(kind, access).map(|blueprint| Verdict::Allow(Arc::new(blueprint)))
             }
         };
         Some(Rule {

@@ -1,5 +1,6 @@
 //! Targets with all their values.
 
+use super::access::Access;
 use super::names::{Fragment, InvalidName, Region, RoleArn};
 use super::{Form, Kind};
 use std::fmt;
@@ -161,6 +162,8 @@ pub struct Mint {
     pub endpoint_url: Option<String>,
     /// The page that the URL opens at. AWS is not told; the URL carries it.
     pub fragment: Option<Fragment>,
+    /// What the person may do at an MLflow target. `None` where its rule does not say and no program may call it.
+    pub access: Option<Access>,
 }
 
 #[cfg(test)]

@@ -44,6 +44,7 @@ mod login_tabs;
 mod logout;
 mod mapping;
 mod metrics;
+mod mlflow;
 mod moto;
 mod navigation;
 mod oidf;

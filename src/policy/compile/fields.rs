@@ -11,7 +11,7 @@ use crate::policy::apart::{Folds, Opened, Text};
 use crate::policy::blueprint::{Blueprint, Computed, Field};
 use crate::policy::expression::Condition;
 use crate::policy::template::Template;
-use crate::target::{self, DOMAIN_ID, Form, InvalidName, Kind, Region, RoleArn, Value, arn};
+use crate::target::{self, Access, DOMAIN_ID, Form, InvalidName, Kind, Region, RoleArn, Value, arn};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -55,7 +55,7 @@ impl Fields {
     /// An ARN in another partition than the region, by its key.
     pub(super) fn foreign_arn(&self) -> Option<(&'static str, &str, Region)> {
         let constant = |key: &str| self.given.get(key).and_then(Field::constant);
-        let region = Region::parse(constant(REGION)?).ok()?;
+        let region = self.constant_region()?;
         let foreign = |key: &&str| constant(key).is_some_and(|arn| arn::partition(arn) != region.partition());
         let key = [ROLE_ARN, target::ARN].into_iter().find(foreign)?;
         Some((key, constant(key)?, region))
@@ -84,7 +84,7 @@ impl Fields {
     }
 
     /// The target of one kind; `None` where a field that it needs is missing or wrong.
-    pub(super) fn plan(&self, kind: Kind) -> Option<Blueprint> {
+    pub(super) fn plan(&self, kind: Kind, access: Option<Access>) -> Option<Blueprint> {
         let description = kind.description();
         let is_complete = |field: &target::Field| kind.is_met(field, |key| self.has(key));
         let given = description
@@ -98,7 +98,13 @@ impl Fields {
             region: self.given.get(REGION)?.clone(),
             role_arn: self.given.get(ROLE_ARN).cloned(),
             endpoint_url: self.endpoint_url.clone(),
+            access,
         })
+    }
+
+    /// `None` where a person's facts decide, or where it is wrong.
+    pub(super) fn constant_region(&self) -> Option<Region> {
+        Region::parse(self.given.get(REGION).and_then(Field::constant)?).ok()
     }
 }
 

@@ -18,6 +18,7 @@ pub(super) fn destination(target: Target, name: &str, rules: Vec<At<Rule>>) -> (
         region: None,
         role_arn: None,
         endpoint_url: None,
+        api: None,
         paths: Vec::new(),
         prewarm: false,
         rules,
@@ -43,7 +44,7 @@ pub(super) fn deny(name: &str, expression: &str) -> At<Rule> {
 }
 
 fn empty(name: &str) -> Rule {
-    Rule { name: name.to_owned().into(), allow: None, deny: None, set: None, remedy: None }
+    Rule { name: name.to_owned().into(), allow: None, deny: None, set: None, remedy: None, access: None }
 }
 
 pub(super) fn compiled(destinations: Vec<(At<String>, Destination)>) -> Result<Policy, Vec<Diagnostic>> {

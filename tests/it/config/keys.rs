@@ -27,14 +27,14 @@ const CASES: &[Case] = &[
         "    title: Studio",
         "    titel: Studio",
         &[
-            "40:5 destinations.studio.titel: unknown key `titel`; allowed: `description`, `endpoint_url`, `paths`, `prewarm`, `region`, `role_arn`, `rules`, `target`, `title` | did you mean `title`?",
+            "40:5 destinations.studio.titel: unknown key `titel`; allowed: `api`, `description`, `endpoint_url`, `paths`, `prewarm`, `region`, `role_arn`, `rules`, `target`, `title` | did you mean `title`?",
         ],
     ),
     (
         "    title: Studio",
         "    xyzzy: Studio",
         &[
-            "40:5 destinations.studio.xyzzy: unknown key `xyzzy`; allowed: `description`, `endpoint_url`, `paths`, `prewarm`, `region`, `role_arn`, `rules`, `target`, `title`",
+            "40:5 destinations.studio.xyzzy: unknown key `xyzzy`; allowed: `api`, `description`, `endpoint_url`, `paths`, `prewarm`, `region`, `role_arn`, `rules`, `target`, `title`",
         ],
     ),
     ("public_url: https://ml.corp.example\n", "", &["1:1 : the key `public_url` is missing"]),
@@ -272,7 +272,7 @@ const CASES: &[Case] = &[
         "    expect: {rule: everyone}",
         "    expect: {rule: everyone, user_profile: u1}",
         &[
-            "52:30 tests[0].expect.user_profile: unknown key `user_profile`; allowed: `arn`, `deny`, `domain_id`, `expires_in_seconds`, `fragment`, `landing_uri`, `name`, `notebook_instance_name`, `region`, `role_arn`, `rule`, `session_expiration_duration_in_seconds`, `space_name`, `tracking_server_name`, `user_profile_name` | did you mean `user_profile_name`?",
+            "52:30 tests[0].expect.user_profile: unknown key `user_profile`; allowed: `access`, `arn`, `deny`, `domain_id`, `expires_in_seconds`, `fragment`, `landing_uri`, `name`, `notebook_instance_name`, `region`, `role_arn`, `rule`, `session_expiration_duration_in_seconds`, `space_name`, `tracking_server_name`, `user_profile_name` | did you mean `user_profile_name`?",
         ],
     ),
     (
