@@ -113,6 +113,15 @@ impl Authenticator {
         agreed.ok_or(AuthnError::NoCredential)
     }
 
+    /// For what takes a bearer token alone: whatever else stands in the head is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthnError`]: none presented, or one that does not verify.
+    pub async fn authenticate_bearer(&self, presented: &Presented<'_>) -> Result<Arc<Principal>, AuthnError> {
+        self.by_bearer(presented).await?.ok_or(AuthnError::NoCredential)
+    }
+
     /// The token says whose it is; then the keys of that issuer alone may prove it.
     async fn by_bearer(&self, presented: &Presented<'_>) -> Result<Option<Arc<Principal>>, AuthnError> {
         if self.bearer_issuers.is_empty() {

@@ -19,6 +19,7 @@ mod schema;
 pub mod secrets;
 pub mod servers;
 mod settings;
+mod slips;
 mod tree;
 
 pub use algorithm::Algorithm;

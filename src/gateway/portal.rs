@@ -37,7 +37,9 @@ impl Gateway {
         }
         self.look_up_states(&mut access).await;
         let response = match context.audience {
-            Audience::Program => respond::json(StatusCode::OK, &destinations_json(&access)),
+            Audience::Program | Audience::MlflowClient => {
+                respond::json(StatusCode::OK, &destinations_json(&access))
+            }
             Audience::Person => {
                 let page = self.pages.portal(&caller.principal, &access, &context.ids.request_id);
                 respond::html(StatusCode::OK, page, &self.pages)
@@ -81,7 +83,9 @@ impl Gateway {
             Audience::Person => {
                 respond::html(StatusCode::OK, self.pages.who_am_i(&identity, &access), &self.pages)
             }
-            Audience::Program => respond::json(StatusCode::OK, &who_am_i_json(&identity, &access)),
+            Audience::Program | Audience::MlflowClient => {
+                respond::json(StatusCode::OK, &who_am_i_json(&identity, &access))
+            }
         };
         Ok(with_cookies(response, caller.set_cookie))
     }
@@ -136,6 +140,8 @@ fn who_am_i_json(identity: &Identity<'_>, access: &[Listed<'_>]) -> serde_json::
             "kind": row.kind,
             "allowed": row.allowed(),
             "rule": row.rule,
+            // What it may do there through the API, where that is said.
+            "access": row.grant.as_ref().and_then(|grant| grant.mint().access),
             "reason": row.reason.map(DenialReason::as_str),
             "remedy": row.remedy,
         })
