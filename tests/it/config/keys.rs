@@ -74,7 +74,11 @@ const CASES: &[Case] = &[
         "claims: {sub: }",
         &["50:14 tests[0].claims.sub: no value is given | give a value, or remove the key"],
     ),
-    ("lifetime: 8h", "lifetime: [8h]", &["27:13 session.lifetime: found a list; allowed: a text | write `8h`, without brackets"]),
+    (
+        "lifetime: 8h",
+        "lifetime: [8h]",
+        &["27:13 session.lifetime: found a list; allowed: a text | write `8h`, without brackets"],
+    ),
     (
         "aliases: [ml.eu.corp.example]",
         "aliases: ml.eu.corp.example",

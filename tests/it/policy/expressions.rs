@@ -219,7 +219,10 @@ fn what_can_never_be_true_or_always_is_an_error() {
     );
     assert_eq!(fault("user.startsWith('')"), "`startsWith('')` is true for every text (at character 17)");
     assert_eq!(fault("user.contains('')"), "`contains('')` is true for every text (at character 15)");
-    assert_eq!(fault("user.name == 'x'"), "a string has no field `name` (at character 5); a claim is read by `claims.name`");
+    assert_eq!(
+        fault("user.name == 'x'"),
+        "a string has no field `name` (at character 5); a claim is read by `claims.name`"
+    );
     assert_eq!(fault("'a' && true"), "`&&` does not take a string (at character 1)");
     assert_eq!(fault("!user"), "`!` does not take a string (at character 2)");
     assert_eq!(
