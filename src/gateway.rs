@@ -3,6 +3,7 @@
 pub(crate) mod access;
 mod context;
 mod error;
+mod facts;
 mod failure;
 mod host;
 mod launch;

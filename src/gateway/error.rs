@@ -5,6 +5,7 @@ mod sign_in;
 
 use self::aws::{out_of_time, presign};
 use self::sign_in::{authn, sign_in};
+use super::facts::Asked;
 use super::failure::Failure;
 use crate::authn::AuthnError;
 use crate::policy::NO_SUCH_PATH;
@@ -217,6 +218,7 @@ fn denied(denial: Denial) -> Failure {
     Failure {
         anew,
         remedy: denial.remedy,
+        asked: Asked::by(&denial.trace),
         trace: Some(steps.collect()),
         internal: denial.trace.failure(),
         ..Failure::new(StatusCode::FORBIDDEN, denial.reason.as_str(), title, detail)

@@ -220,7 +220,8 @@ impl Gateway {
                 respond::html(StatusCode::OK, page, &self.pages)
             }
             (Some(_), true, Navigation::Unasked) => {
-                respond::html(StatusCode::OK, self.pages.signed_in(return_to.as_str()), &self.pages)
+                let user = person.map(|person| person.user.as_str());
+                respond::html(StatusCode::OK, self.pages.signed_in(return_to.as_str(), user), &self.pages)
             }
             _ => respond::redirect(return_to.to_location()),
         }
