@@ -27,6 +27,7 @@ mod documentation;
 mod edge;
 mod egress;
 mod files;
+mod first_steps;
 mod fuzz;
 mod iam;
 mod key_floods;
