@@ -6,6 +6,7 @@ mod claim_reads;
 mod evaluated;
 pub(super) mod facts;
 pub(super) mod functions;
+mod literals;
 mod pattern;
 mod problem;
 mod reads;
@@ -27,6 +28,7 @@ use shape::Shape;
 use signature::Type;
 use std::collections::BTreeSet;
 
+pub(super) use literals::Literals;
 pub(super) use problem::Problem;
 pub(super) use vocabulary::{Gathered, Vocabulary};
 
@@ -85,6 +87,11 @@ impl Condition {
         claim_reads::tested(self.tree(), names);
     }
 
+    /// Adds the constants that it names.
+    pub(super) fn gather_literals(&self, literals: &mut Literals) {
+        literals.gather(self.tree());
+    }
+
     /// # Errors
     ///
     /// Why there is no answer; without the values involved.
@@ -127,6 +134,11 @@ impl TextExpression {
     /// Adds the claims of which it asks whether they are there.
     pub(super) fn gather_tested(&self, names: &mut BTreeSet<String>) {
         claim_reads::tested(self.tree(), names);
+    }
+
+    /// Adds the constants that it names.
+    pub(super) fn gather_literals(&self, literals: &mut Literals) {
+        literals.gather(self.tree());
     }
 
     /// # Errors
