@@ -21,6 +21,7 @@ const ALL: [(&str, &str, &str, &[&str]); 26] = [
     ("postern_aws_calls_waiting", "gauge", "", &[]),
     ("postern_build", "info", "", &["version"]),
     ("postern_certificate_expires_timestamp_seconds", "gauge", "seconds", &[]),
+    ("postern_config_changes", "counter", "", &[]),
     ("postern_config_info", "gauge", "", &["digest"]),
     ("postern_config_last_reload_successful", "gauge", "", &[]),
     ("postern_config_loaded_timestamp_seconds", "gauge", "seconds", &[]),
