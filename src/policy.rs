@@ -34,7 +34,7 @@ use blueprint::Blueprint;
 use expression::Condition;
 use expression::facts::Facts;
 use expression::functions::Library;
-use grant::{Denial, DenialReason, Effect, Grant, Outcome, Step, Trace};
+use grant::{Api, Denial, DenialReason, Effect, Grant, Outcome, Step, Trace};
 use paths::Glob;
 use std::sync::Arc;
 
@@ -61,6 +61,7 @@ pub struct Destination {
     paths: Vec<Glob>,
     /// By its own rules and the global ones.
     reads: PolicyInputs,
+    api: Option<Arc<Api>>,
 }
 
 /// Why there is no [`Grant`].
@@ -112,7 +113,10 @@ impl Policy {
                 Decision::Allowed(mint) => {
                     let name = Arc::clone(&destination.name);
                     return match destination.land(mint, question) {
-                        Some(mint) => Ok(Grant::new(question, name, mint, trace)),
+                        Some(mint) => {
+                            let api = destination.api.clone();
+                            Ok(Grant::new(question, name, mint, api, trace))
+                        }
                         None => Err(Refusal::NoSuchPath(trace)),
                     };
                 }
@@ -239,6 +243,11 @@ impl Destination {
     /// Whether a URL may be minted ahead of the visit.
     pub fn prewarm(&self) -> bool {
         self.prewarm
+    }
+
+    /// Whether programs may call its API.
+    pub fn has_api(&self) -> bool {
+        self.api.is_some()
     }
 
     /// The mint with its deep link, if `paths` allows it.

@@ -3,7 +3,7 @@
 use crate::config::diagnostics::Diagnostics;
 use crate::config::{self, Loaded};
 use crate::files::Files;
-use crate::policy::compile::{CompileContext, compile};
+use crate::policy::compile::{CompileContext, Compiled, compile};
 use crate::policy::policy_test::PolicyTest;
 use crate::policy::{Issuer, Policy};
 use std::path::Path;
@@ -22,10 +22,11 @@ pub(super) fn load(path: &Path, files: &Files) -> Result<Configuration, Box<Diag
 }
 
 /// Compiles the rules, or says every error at once.
-pub(super) fn compiled(loaded: Loaded) -> Result<Configuration, Box<Diagnostics>> {
+pub(super) fn compiled(mut loaded: Loaded) -> Result<Configuration, Box<Diagnostics>> {
     let gateway = &loaded.gateway;
     let issuers: Vec<Issuer> = gateway.issuers.iter().flat_map(Issuer::all_of).collect();
     let context = CompileContext {
+        servers: &loaded.servers,
         region: &gateway.aws.region,
         role_arn: gateway.aws.role_arn.as_ref(),
         endpoint_url: gateway.aws.endpoint_url.as_ref(),
@@ -36,7 +37,10 @@ pub(super) fn compiled(loaded: Loaded) -> Result<Configuration, Box<Diagnostics>
         tables: &loaded.tables,
     };
     match compile(&loaded.policy, &context) {
-        Ok((policy, tests)) => Ok(Configuration { policy, tests, loaded }),
+        Ok(Compiled { policy, tests, warnings }) => {
+            loaded.warnings.extend(warnings);
+            Ok(Configuration { policy, tests, loaded })
+        }
         Err(found) => Err(Box::new(Diagnostics::new(loaded.source, found))),
     }
 }

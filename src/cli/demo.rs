@@ -9,9 +9,10 @@ use super::serve::{FLUSH, prepare, serve};
 use crate::aws::{Credentials, SharedCredentialsProvider};
 use crate::config;
 use crate::files::{Files, off_runtime};
-use crate::sandbox::{Sandbox, SandboxOptions};
+use crate::sandbox::{Sandbox, SandboxOptions, Token};
 use crate::server::systemd::Sockets;
 use crate::telemetry::Log;
+use serde_json::Value;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, TcpListener};
@@ -78,10 +79,11 @@ fn greet(gateway: &str, sandbox: &Sandbox, config: &Path) -> io::Result<()> {
     writeln!(out)?;
     writeln!(
         out,
-        "  Identity provider {}   SageMaker {}   STS {}",
+        "  Identity provider {}   SageMaker {}   STS {}   MLflow {}",
         sandbox.issuer(),
         sandbox.sagemaker_url(),
-        sandbox.sts_url()
+        sandbox.sts_url(),
+        sandbox.mlflow_url()
     )?;
     let key = sandbox.credentials();
     writeln!(out)?;
@@ -94,9 +96,25 @@ fn greet(gateway: &str, sandbox: &Sandbox, config: &Path) -> io::Result<()> {
     writeln!(out)?;
     writeln!(
         out,
+        "  MLflow from a program, as Grace, in another terminal; then `import mlflow` and log a run:"
+    )?;
+    writeln!(out, "    export MLFLOW_TRACKING_URI={gateway}/experiments")?;
+    writeln!(out, "    export MLFLOW_TRACKING_TOKEN={}", token(sandbox)?)?;
+    writeln!(out)?;
+    writeln!(
+        out,
         "  All of it runs on this machine and ends with Ctrl-C. Audit records go to standard output."
     )?;
     writeln!(out)
+}
+
+/// An access token of Grace's for a working day.
+fn token(sandbox: &Sandbox) -> io::Result<String> {
+    const LIFETIME: u64 = 12 * 3600;
+    let mut claims = sandbox.access_claims("grace");
+    let issued = claims.get("iat").and_then(Value::as_u64).unwrap_or_default();
+    claims.insert("exp".to_owned(), (issued + LIFETIME).into());
+    sandbox.token(&Token::new(claims))
 }
 
 /// Folders of demos that were killed.

@@ -4,6 +4,7 @@ use super::Question;
 use crate::provider::principal::Principal;
 use crate::target::Mint;
 use std::sync::Arc;
+use url::Url;
 
 /// The permission of one person to open one resolved target, now.
 ///
@@ -15,13 +16,27 @@ pub struct Grant {
     destination: Arc<str>,
     path: Option<Box<str>>,
     mint: Mint,
+    api: Option<Arc<Api>>,
     trace: Trace,
 }
 
+/// How programs call an MLflow target's API.
+#[derive(Debug)]
+pub struct Api {
+    /// In place of the region's public endpoint.
+    pub(crate) endpoint_url: Option<Url>,
+}
+
 impl Grant {
-    pub(super) fn new(question: &Question<'_>, destination: Arc<str>, mint: Mint, trace: Trace) -> Self {
+    pub(super) fn new(
+        question: &Question<'_>,
+        destination: Arc<str>,
+        mint: Mint,
+        api: Option<Arc<Api>>,
+        trace: Trace,
+    ) -> Self {
         let principal = Arc::clone(question.principal);
-        Self { principal, destination, path: question.path.map(Box::from), mint, trace }
+        Self { principal, destination, path: question.path.map(Box::from), mint, api, trace }
     }
 
     pub fn principal(&self) -> &Arc<Principal> {
@@ -39,6 +54,11 @@ impl Grant {
 
     pub fn mint(&self) -> &Mint {
         &self.mint
+    }
+
+    /// Where programs may call the target: how.
+    pub fn api(&self) -> Option<&Api> {
+        self.api.as_deref()
     }
 
     pub fn trace(&self) -> &Trace {
@@ -139,6 +159,6 @@ impl Grant {
             claims: Arc::default(),
         };
         let question = Question { principal: &Arc::new(principal), client_ip: None, path: None, query: None };
-        Self::new(&question, "destination".into(), mint, Trace::default())
+        Self::new(&question, "destination".into(), mint, None, Trace::default())
     }
 }

@@ -25,6 +25,7 @@ pub struct Set(pub Fields);
 pub struct Expect {
     pub rule: Option<At<String>>,
     pub deny: Option<At<String>>,
+    pub access: Option<At<String>>,
     /// Of any kind, with `region`, `role_arn` and `fragment`.
     pub fields: Fields,
 }
@@ -43,8 +44,11 @@ pub const REGION: &str = "region";
 pub const ROLE_ARN: &str = "role_arn";
 /// What a deep link adds to the URL of an MLflow target.
 pub const FRAGMENT: &str = "fragment";
+const IN_REGION: &str = "The region that the target is in, in place of the destination's.";
+const BY_ROLE: &str = "The role that is assumed for the person, in place of the destination's.";
 const RULE: &str = "rule";
 const DENY: &str = "deny";
+const ACCESS: &str = "access";
 
 impl Fields {
     pub fn find(&self, key: &str) -> Option<&At<Written>> {
@@ -141,11 +145,11 @@ impl<'de> Deserialize<'de> for Set {
 
 impl<'de> Deserialize<'de> for Expect {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let further = [FRAGMENT, REGION, ROLE_ARN, RULE, DENY];
+        let further = [FRAGMENT, REGION, ROLE_ARN, RULE, DENY, ACCESS];
         let mut fields = KnownKeys::of(Kind::all_fields(), &further).deserialize(deserializer)?;
-        let (rule, deny) = (fields.text(RULE), fields.text(DENY));
-        fields.0.retain(|(key, _)| *key != RULE && *key != DENY);
-        Ok(Self { rule, deny, fields })
+        let (rule, deny, access) = (fields.text(RULE), fields.text(DENY), fields.text(ACCESS));
+        fields.0.retain(|(key, _)| ![RULE, DENY, ACCESS].contains(key));
+        Ok(Self { rule, deny, access, fields })
     }
 }
 
@@ -157,23 +161,30 @@ impl JsonSchema for Target {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let kind = |kind: Kind| {
             let description = kind.description();
-            let required = description.fields.iter().filter(|field| field.is_required).map(|field| field.key);
+            let choice = description.declared_name.map(|name| [name.stands_for, name.key]);
+            let is_choice = |key: &str| choice.is_some_and(|choice| choice.contains(&key));
+            let required =
+                description.fields.iter().filter(|field| field.is_required && !is_choice(field.key));
+            let required: Vec<&str> = required.map(|field| field.key).collect();
             let remark = if description.remark.is_empty() {
                 String::new()
             } else {
                 format!(": {}", description.remark)
             };
+            let mut fields = json_schema!({
+                "description": format!("`{}`{remark}.", description.presign_operation),
+                "type": "object",
+                "properties": properties(description.fields, &[], true),
+                "required": required,
+                "additionalProperties": false,
+            });
+            if let Some(choice) = choice {
+                fields
+                    .insert("oneOf".to_owned(), choice.map(|key| json!({"required": [key]})).to_vec().into());
+            }
             json!({
                 "type": "object",
-                "properties": {
-                    description.name: {
-                        "description": format!("`{}`{remark}.", description.presign_operation),
-                        "type": "object",
-                        "properties": properties(description.fields, &[], true),
-                        "required": required.collect::<Vec<_>>(),
-                        "additionalProperties": false,
-                    },
-                },
+                "properties": {description.name: fields},
                 "required": [description.name],
                 "additionalProperties": false,
             })
@@ -195,7 +206,7 @@ impl JsonSchema for Set {
             "description": "The fields of all kinds of target, `region` and `role_arn`; those that the destination's kind does \
                             not have are refused.",
             "type": "object",
-            "properties": properties(Kind::all_fields(), &[(REGION, ""), (ROLE_ARN, "")], true),
+            "properties": properties(Kind::all_fields(), &[(REGION, IN_REGION), (ROLE_ARN, BY_ROLE)], true),
             "additionalProperties": false,
         })
     }
@@ -210,9 +221,10 @@ impl JsonSchema for Expect {
         let further = [
             (RULE, "The name of the rule that decides."),
             (DENY, "The reason of a denial, such as `rule-denied`."),
+            (ACCESS, "What the person may do at an MLflow target: `read`, `log` or `write`."),
             (FRAGMENT, "What a deep link adds to the URL of an MLflow target, such as `/experiments/1`."),
-            (REGION, ""),
-            (ROLE_ARN, ""),
+            (REGION, IN_REGION),
+            (ROLE_ARN, BY_ROLE),
         ];
         json_schema!({
             "description": "What a test expects: every key that is written must hold; a field not written is not looked at.",
@@ -228,15 +240,18 @@ impl JsonSchema for Expect {
 fn properties<'f>(
     fields: impl IntoIterator<Item = &'f Field>,
     further: &[(&str, &str)],
-    with_ranges: bool,
+    are_templates: bool,
 ) -> Map<String, Value> {
-    let text = |description: &str| match description {
-        "" => json!({ "type": "string" }),
-        description => json!({ "type": "string", "description": description }),
+    let text = |description: &str| {
+        let mut schema = json!({ "type": "string", "description": description });
+        if are_templates {
+            schema["x-text"] = "template".into();
+        }
+        schema
     };
     let schema = |field: &Field| match field.form {
         Form::Text(_) => text(field.description),
-        Form::Seconds(range) if with_ranges => json!({
+        Form::Seconds(range) if are_templates => json!({
             "type": "integer", "format": "int64", "minimum": range.least, "maximum": range.most,
             "description": field.description,
         }),

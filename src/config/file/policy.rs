@@ -4,6 +4,7 @@
 
 use super::fields::{Expect, Set, Target};
 use crate::config::located::{At, Named};
+use crate::target::Access;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -30,10 +31,13 @@ pub struct Lookup {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DenyRule {
+    #[schemars(extend("x-text" = "prose"))]
     pub name: At<String>,
     /// A CEL expression.
+    #[schemars(extend("x-text" = "expression"))]
     pub when: At<String>,
     /// What the person can do about it.
+    #[schemars(extend("x-text" = "prose"))]
     pub remedy: Option<String>,
 }
 
@@ -42,12 +46,16 @@ pub struct DenyRule {
 #[serde(deny_unknown_fields)]
 pub struct Destination {
     /// What people see; by default the name.
+    #[schemars(extend("x-text" = "prose"))]
     pub title: Option<String>,
+    #[schemars(extend("x-text" = "prose"))]
     pub description: Option<String>,
     pub target: At<Target>,
     /// In place of `aws.region`.
+    #[schemars(extend("x-text" = "template"))]
     pub region: Option<At<String>>,
     /// In place of `aws.role_arn`.
+    #[schemars(extend("x-text" = "template"))]
     pub role_arn: Option<At<String>>,
     /// In place of `aws.endpoint_url`.
     pub endpoint_url: Option<At<String>>,
@@ -57,9 +65,20 @@ pub struct Destination {
     /// Whether a URL may be minted ahead of the visit.
     #[serde(default)]
     pub prewarm: bool,
+    /// Lets programs call the API of an MLflow target here, as the person whose bearer token they send: `{}` or more. Absent:
+    /// nobody's may.
+    pub api: Option<At<Api>>,
     /// Tried in order: the first that matches decides, and nothing matching denies.
     #[schemars(length(min = 1))]
     pub rules: Vec<At<Rule>>,
+}
+
+/// How programs call an MLflow target's API.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Api {
+    /// Where AWS serves the API of MLflow targets, in place of the region's public endpoint: `https://HOST`.
+    pub endpoint_url: Option<At<String>>,
 }
 
 /// A destination's rule: exactly one of `allow` and `deny`, a CEL expression each.
@@ -67,19 +86,26 @@ pub struct Destination {
 #[serde(deny_unknown_fields)]
 #[schemars(extend("oneOf" = [{"required": ["allow"]}, {"required": ["deny"]}]))]
 pub struct Rule {
+    #[schemars(extend("x-text" = "prose"))]
     pub name: At<String>,
+    #[schemars(extend("x-text" = "expression"))]
     pub allow: Option<At<String>>,
+    #[schemars(extend("x-text" = "expression"))]
     pub deny: Option<At<String>>,
     /// What the person can do about a denial.
+    #[schemars(extend("x-text" = "prose"))]
     pub remedy: Option<String>,
     /// What this rule changes of the target: fields of the destination's kind, `region` and `role_arn`.
     pub set: Option<At<Set>>,
+    /// What the person may do at an MLflow target through its API: `read`, `log` or `write`; by default `log`.
+    pub access: Option<At<Access>>,
 }
 
 /// A test of the policy: this person, opening this destination, must get this.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Test {
+    #[schemars(extend("x-text" = "prose"))]
     pub name: At<String>,
     /// The verified claims of the person's token.
     pub claims: At<Map<String, Value>>,

@@ -20,21 +20,21 @@ const CASES: &[Case] = &[
         "    audience:",
         "    audiences:",
         &[
-            "9:5 issuers.corp.audiences: unknown key `audiences`; allowed: `algorithms`, `audience`, `claims`, `client_id`, `discovery_url`, `header`, `insecure_http`, `insecure_unmarked_email`, `issuer`, `jwks_file`, `jwks_uri`, `keys_url`, `preset`, `programs`, `realm`, `region`, `signer`, `user_domains` | did you mean `audience`?",
+            "9:5 issuers.corp.audiences: unknown key `audiences`; allowed: `access_tokens`, `algorithms`, `audience`, `claims`, `client_id`, `discovery_url`, `header`, `insecure_http`, `insecure_unmarked_email`, `issuer`, `jwks_file`, `jwks_uri`, `keys_url`, `preset`, `programs`, `realm`, `region`, `signer`, `user_domains` | did you mean `audience`?",
         ],
     ),
     (
         "    title: Studio",
         "    titel: Studio",
         &[
-            "40:5 destinations.studio.titel: unknown key `titel`; allowed: `description`, `endpoint_url`, `paths`, `prewarm`, `region`, `role_arn`, `rules`, `target`, `title` | did you mean `title`?",
+            "40:5 destinations.studio.titel: unknown key `titel`; allowed: `api`, `description`, `endpoint_url`, `paths`, `prewarm`, `region`, `role_arn`, `rules`, `target`, `title` | did you mean `title`?",
         ],
     ),
     (
         "    title: Studio",
         "    xyzzy: Studio",
         &[
-            "40:5 destinations.studio.xyzzy: unknown key `xyzzy`; allowed: `description`, `endpoint_url`, `paths`, `prewarm`, `region`, `role_arn`, `rules`, `target`, `title`",
+            "40:5 destinations.studio.xyzzy: unknown key `xyzzy`; allowed: `api`, `description`, `endpoint_url`, `paths`, `prewarm`, `region`, `role_arn`, `rules`, `target`, `title`",
         ],
     ),
     ("public_url: https://ml.corp.example\n", "", &["1:1 : the key `public_url` is missing"]),
@@ -78,7 +78,11 @@ const CASES: &[Case] = &[
         "claims: {sub: }",
         &["50:14 tests[0].claims.sub: no value is given | give a value, or remove the key"],
     ),
-    ("lifetime: 8h", "lifetime: [8h]", &["27:13 session.lifetime: found a list; allowed: a text"]),
+    (
+        "lifetime: 8h",
+        "lifetime: [8h]",
+        &["27:13 session.lifetime: found a list; allowed: a text | write `8h`, without brackets"],
+    ),
     (
         "aliases: [ml.eu.corp.example]",
         "aliases: ml.eu.corp.example",
@@ -137,7 +141,7 @@ const CASES: &[Case] = &[
         "title: Studio",
         "title: !!str Studio",
         &[
-            "40:18 destinations.studio.title: a YAML tag; the meaning of a value comes from its key | remove the word that starts with `!`",
+            "40:18 destinations.studio.title: a YAML tag; the meaning of a value comes from its key | remove the word that starts with `!`; an expression that begins with `!` needs quotes",
         ],
     ),
     (
@@ -268,14 +272,14 @@ const CASES: &[Case] = &[
         "    expect: {rule: everyone}",
         "    expect: {rule: everyone, user_profile: u1}",
         &[
-            "52:30 tests[0].expect.user_profile: unknown key `user_profile`; allowed: `arn`, `deny`, `domain_id`, `expires_in_seconds`, `fragment`, `landing_uri`, `notebook_instance_name`, `region`, `role_arn`, `rule`, `session_expiration_duration_in_seconds`, `space_name`, `tracking_server_name`, `user_profile_name` | did you mean `user_profile_name`?",
+            "52:30 tests[0].expect.user_profile: unknown key `user_profile`; allowed: `access`, `arn`, `deny`, `domain_id`, `expires_in_seconds`, `fragment`, `landing_uri`, `name`, `notebook_instance_name`, `region`, `role_arn`, `rule`, `session_expiration_duration_in_seconds`, `space_name`, `tracking_server_name`, `user_profile_name` | did you mean `user_profile_name`?",
         ],
     ),
     (
         r#"rules: [{name: everyone, allow: "'ml-users' in groups"}]"#,
         r#"rules: [{name: everyone, allow: "true", set: {domain: x}}]"#,
         &[
-            "46:51 destinations.studio.rules[0].set.domain: unknown key `domain`; allowed: `arn`, `domain_id`, `expires_in_seconds`, `landing_uri`, `notebook_instance_name`, `region`, `role_arn`, `session_expiration_duration_in_seconds`, `space_name`, `tracking_server_name`, `user_profile_name` | did you mean `domain_id`?",
+            "46:51 destinations.studio.rules[0].set.domain: unknown key `domain`; allowed: `arn`, `domain_id`, `expires_in_seconds`, `landing_uri`, `name`, `notebook_instance_name`, `region`, `role_arn`, `session_expiration_duration_in_seconds`, `space_name`, `tracking_server_name`, `user_profile_name` | did you mean `domain_id`?",
         ],
     ),
 ];
