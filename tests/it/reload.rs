@@ -257,6 +257,7 @@ async fn a_reload_says_what_has_changed_and_never_a_value() {
         "the destination `comet` removed",
         "the rule `everyone` of `studio` removed",
         "the rule `nobody` of `studio` added",
+        "the rule `risk` of `experiments` changed",
         "the rule `risk` of `studio` changed",
         "`limits.mints_per_minute` added",
         "`tests` changed",
