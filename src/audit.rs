@@ -106,6 +106,9 @@ pub struct Record<'a> {
     pub user_agent: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from_slot: Option<bool>,
+    /// What a reload has changed: names and paths.
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub changes: &'a [String],
     /// What the rules read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub facts: Option<Facts<'a>>,

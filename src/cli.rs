@@ -5,6 +5,7 @@
 mod args;
 mod check;
 mod configuration;
+mod coverage;
 #[cfg(feature = "sandbox")]
 mod demo;
 mod diff;

@@ -15,6 +15,7 @@ mod findings;
 mod lint;
 mod load;
 pub mod located;
+mod outline;
 mod patterns;
 mod schema;
 pub mod secrets;
@@ -27,7 +28,8 @@ pub use algorithm::Algorithm;
 pub use claims::{ClaimPath, ClaimPaths, GroupsClaim, Programs};
 pub(crate) use compile::{endpoint_url, is_loopback};
 pub use file::{Absent, AccessTokens, GroupsFormat};
-pub use load::{Loaded, load, load_by, load_text};
+pub use load::{LARGEST_FILE, Loaded, load, load_by, load_text};
+pub use outline::Outline;
 pub use schema::schema;
 pub use settings::{
     AuthorizedHost, AwsAlb, AwsConfig, ClientAuthentication, Credentials, Deadlines, Drain, Gateway,

@@ -6,6 +6,7 @@
 mod apart;
 mod blueprint;
 pub mod compile;
+pub mod coverage;
 pub mod explain;
 mod expression;
 mod forms;

@@ -24,6 +24,10 @@ pub(super) struct CheckArgs {
     /// Read the secrets and key files too.
     #[arg(long)]
     pub(super) with_secrets: bool,
+    /// Show what no policy test reaches, and tests that would; with a number, exit with 1 where less than so many percent
+    /// are reached.
+    #[arg(long, value_name = "PERCENT", num_args = 0..=1, value_parser = clap::value_parser!(u8).range(0..=100))]
+    pub(super) coverage: Option<Option<u8>>,
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(super) format: Format,
 }

@@ -2,6 +2,7 @@
 
 use super::args::{CheckArgs, Format};
 use super::configuration::{Configuration, load};
+use super::coverage::Covered;
 use super::output::{Failed, print, print_json};
 use super::prepared::{Examined, Prepared};
 use crate::config::diagnostics::{Diagnostic, Severity};
@@ -29,11 +30,18 @@ pub(super) fn run(args: &CheckArgs) -> Result<(), Failed> {
         (configuration, Examined::default())
     };
     let failed = outcomes.iter().filter(|outcome| !outcome.passed()).count();
+    let covered = args.coverage.map(|_| Covered::of(&configuration, &outcomes));
+    let is_covered = match (&covered, args.coverage.flatten()) {
+        (Some(covered), Some(least)) => covered.coverage.percent() >= least,
+        _ => true,
+    };
     match args.format {
-        Format::Json => print_json(&as_json(&configuration, &outcomes, &secrets))?,
-        Format::Text => print(as_text(args, &configuration, &outcomes, &secrets).trim_end())?,
+        Format::Json => print_json(&as_json(&configuration, &outcomes, &secrets, covered.as_ref()))?,
+        Format::Text => {
+            print(as_text(args, &configuration, &outcomes, &secrets, covered.as_ref()).trim_end())?;
+        }
     }
-    if failed == 0 && secrets.wrong.is_empty() { Ok(()) } else { Err(Failed::Ran(None)) }
+    if failed == 0 && secrets.wrong.is_empty() && is_covered { Ok(()) } else { Err(Failed::Ran(None)) }
 }
 
 impl Configuration {
@@ -48,6 +56,7 @@ fn as_text(
     configuration: &Configuration,
     outcomes: &[TestOutcome],
     secrets: &Examined,
+    covered: Option<&Covered>,
 ) -> String {
     let loaded = &configuration.loaded;
     let mut text = String::new();
@@ -68,6 +77,9 @@ fn as_text(
             text += &step.detail.as_ref().map(|detail| format!("     {detail}\n")).unwrap_or_default();
         }
     }
+    if let Some(covered) = covered {
+        text += &covered.text(&loaded.source.name);
+    }
     let passed = outcomes.iter().filter(|outcome| outcome.passed()).count();
     let wrong = match (args.with_secrets, secrets.wrong.len()) {
         (false, _) => String::new(),
@@ -82,7 +94,12 @@ fn as_text(
     )
 }
 
-fn as_json(configuration: &Configuration, outcomes: &[TestOutcome], secrets: &Examined) -> serde_json::Value {
+fn as_json(
+    configuration: &Configuration,
+    outcomes: &[TestOutcome],
+    secrets: &Examined,
+    covered: Option<&Covered>,
+) -> serde_json::Value {
     let loaded = &configuration.loaded;
     let tests = outcomes.iter().map(|outcome| {
         json!({
@@ -94,13 +111,17 @@ fn as_json(configuration: &Configuration, outcomes: &[TestOutcome], secrets: &Ex
             "steps": explain::steps(&outcome.trace),
         })
     });
-    json!({
+    let mut report = json!({
         "config_digest": loaded.digest,
         "destinations": configuration.policy.destinations().map(|found| found.name()).collect::<Vec<_>>(),
         "warnings": loaded.warnings.iter().chain(&secrets.warnings).map(finding).collect::<Vec<_>>(),
         "secrets": secrets.wrong.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "tests": tests.collect::<Vec<_>>(),
-    })
+    });
+    if let (Some(covered), Some(members)) = (covered, report.as_object_mut()) {
+        members.insert("coverage".to_owned(), covered.json());
+    }
+    report
 }
 
 /// What is wrong and where, for machines.

@@ -115,7 +115,8 @@ pub(super) async fn serve(
     process.announce(&settings, None);
     process.in_force(&loaded.digest);
     let (metrics, readiness) = (Arc::clone(&process.metrics), process.readiness.clone());
-    tokio::spawn(async move { admin::serve(admin, &limits, metrics, readiness).await });
+    let shown = Arc::clone(&process.shown);
+    tokio::spawn(async move { admin::serve(admin, &limits, metrics, readiness, shown).await });
     ready(address);
 
     let process = Arc::new(process);

@@ -37,7 +37,8 @@ pub struct Loaded {
     pub source: Source,
 }
 
-const LARGEST_FILE: usize = 4 * 1024 * 1024;
+/// Bytes of a configuration file.
+pub const LARGEST_FILE: usize = 4 * 1024 * 1024;
 const LARGEST_LOOKUP: usize = 32 * 1024 * 1024;
 
 /// Reads and checks a configuration file; relative paths in it start at its folder. Blocks while files are read.

@@ -88,7 +88,7 @@ pub(super) fn parse(line: &[u8]) -> Result<Line, &'static str> {
         };
     };
     match event.as_str() {
-        "grant" | "deny" => decision(record),
+        "grant" | "call" | "deny" => decision(record),
         "lost" => record.lost.map(Line::Lost).ok_or("a record `lost` without a number"),
         _ if humantime::parse_rfc3339(time).is_err() => Err("a record without a time"),
         _ => Ok(Line::Other),
@@ -109,7 +109,8 @@ fn claims(line: &[u8]) -> Result<Line, &'static str> {
 fn decision(record: Record) -> Result<Line, &'static str> {
     let time = record.time.as_deref().and_then(|time| humantime::parse_rfc3339(time).ok());
     let time = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).ok_or("a record without a time")?;
-    let is_grant = record.event.as_deref() == Some("grant");
+    // A call of MLflow's client is recorded once it is granted, whatever became of it.
+    let is_grant = record.event.as_deref() != Some("deny");
     if is_grant && (record.target.is_none() || record.rule.is_none()) {
         return Err("a grant without a rule or a target");
     }

@@ -34,8 +34,11 @@ struct Group {
     what: What,
     people: BTreeSet<Person>,
     /// By the field of the target: each pair of values that occurs.
-    fields: BTreeMap<String, BTreeSet<(Option<String>, Option<String>)>>,
+    fields: BTreeMap<String, BTreeSet<Values>>,
 }
+
+/// Of a field, before and after.
+type Values = (Option<String>, Option<String>);
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct What {

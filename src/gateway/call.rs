@@ -6,13 +6,14 @@ use super::error::Error;
 use super::launch::person;
 use super::service::Gateway;
 use super::told::Told;
+use crate::audit::facts::Facts;
 use crate::audit::{Audit, Event, Record};
 use crate::authn::credential::Presented;
 use crate::aws::error::AwsErrorKind;
 use crate::metrics::series::GONE;
 use crate::mlflow::{Answered, Asked, CallError};
-use crate::policy::explain;
 use crate::policy::grant::Grant;
+use crate::policy::{Destination, Question, explain};
 use crate::server::Body;
 use crate::target::Access;
 use hyper::body::Incoming;
@@ -37,7 +38,8 @@ impl Gateway {
         let destination = self.policy.destination(name).ok_or(Error::NoSuchDestination)?;
         exchange.opens(destination.name(), &principal);
         let grant = self.authorize(&principal, destination, None, context)?;
-        let mut decision = Decision::of(&grant, &self.audit, &self.told, context, &head.method);
+        let facts_of = self.settings.audit_facts.then_some(destination);
+        let mut decision = Decision::of(&grant, facts_of, (&self.audit, &self.told), context, &head.method);
         let asked =
             if grant.api().is_some() { Asked::read(&head.method, path) } else { Err(CallError::NoApi) };
         decision.asked(asked.as_ref().ok());
@@ -58,6 +60,8 @@ struct Decision<'a> {
     audit: &'a Audit,
     told: &'a Told,
     grant: &'a Grant,
+    /// `None` where the record leaves out what its rules read.
+    facts_of: Option<&'a Destination>,
     context: &'a RequestContext,
     method: &'static str,
     endpoint: Option<&'static str>,
@@ -72,8 +76,8 @@ struct Decision<'a> {
 impl<'a> Decision<'a> {
     fn of(
         grant: &'a Grant,
-        audit: &'a Audit,
-        told: &'a Told,
+        facts_of: Option<&'a Destination>,
+        (audit, told): (&'a Audit, &'a Told),
         context: &'a RequestContext,
         method: &Method,
     ) -> Self {
@@ -81,6 +85,7 @@ impl<'a> Decision<'a> {
             audit,
             told,
             grant,
+            facts_of,
             context,
             method: known(method),
             endpoint: None,
@@ -124,6 +129,9 @@ impl Drop for Decision<'_> {
         let is_overdue = self.context.deadline <= Instant::now();
         let dropped = if is_overdue { AwsErrorKind::OutOfTime.as_str() } else { GONE };
         let grant = self.grant;
+        let (principal, client_ip) = (grant.principal(), self.context.client_ip);
+        let question = Question { principal, client_ip, path: None, query: None };
+        let facts = self.facts_of.map(|destination| destination.facts(&question));
         self.audit.record(&Record {
             destination: Some(grant.destination()),
             rule: grant.trace().deciding().map(|step| &*step.rule),
@@ -136,6 +144,8 @@ impl Drop for Decision<'_> {
             endpoint: self.endpoint,
             role_session_name: self.role_session_name.as_deref(),
             aws_request_id: self.aws_request_id.as_deref(),
+            facts_cut: facts.as_ref().is_some_and(Facts::is_cut),
+            facts,
             ..person(Event::Call, grant.principal(), self.context)
         });
     }

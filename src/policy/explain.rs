@@ -231,12 +231,14 @@ pub fn steps(trace: &Trace) -> Vec<RuleStep> {
     trace.steps.iter().map(explained).collect()
 }
 
+/// Whether a field of a target makes a place.
+pub(super) fn names_place(key: &str) -> bool {
+    Kind::ALL.iter().any(|kind| kind.field(key).is_some_and(|field| field.makes_place))
+}
+
 /// What tells one target from another: the fields that make a place, the region and the role.
 fn names(target: &Map<String, Value>) -> String {
-    let tells = |key: &str| {
-        matches!(key, "region" | "role_arn")
-            || Kind::ALL.iter().any(|kind| kind.field(key).is_some_and(|field| field.makes_place))
-    };
+    let tells = |key: &str| matches!(key, "region" | "role_arn") || names_place(key);
     let named = target.iter().filter(|(key, _)| tells(key));
     let texts: Vec<String> = named.map(|(_, value)| plain(value)).collect();
     texts.join(" ")

@@ -6,6 +6,7 @@ mod claim_reads;
 mod evaluated;
 pub(super) mod facts;
 pub(super) mod functions;
+mod literals;
 mod pattern;
 mod problem;
 mod reads;
@@ -28,6 +29,7 @@ use shape::Shape;
 use signature::Type;
 use std::collections::BTreeSet;
 
+pub(super) use literals::Literals;
 pub(super) use problem::Problem;
 pub(super) use vocabulary::{Gathered, Vocabulary};
 
@@ -87,6 +89,11 @@ impl Condition {
         claim_reads::tested(self.tree(), names);
     }
 
+    /// Adds the constants that it names.
+    pub(super) fn gather_literals(&self, literals: &mut Literals) {
+        literals.gather(self.tree());
+    }
+
     /// # Errors
     ///
     /// Why there is no answer; without the values involved.
@@ -129,6 +136,11 @@ impl TextExpression {
     /// Adds the claims of which it asks whether they are there.
     pub(super) fn gather_tested(&self, names: &mut BTreeSet<String>) {
         claim_reads::tested(self.tree(), names);
+    }
+
+    /// Adds the constants that it names.
+    pub(super) fn gather_literals(&self, literals: &mut Literals) {
+        literals.gather(self.tree());
     }
 
     /// # Errors

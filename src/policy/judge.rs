@@ -2,7 +2,6 @@
 //! is unknown and never absent, so there is an answer only where the gaps do not matter.
 
 use super::expression::facts::Facts;
-use super::template::Part;
 use super::{Decision, Destination, NO_SUCH_PATH, Policy, Question, Rule, Verdict};
 use crate::provider::policy_inputs::{Names, PolicyInputs};
 use crate::provider::principal::{Groups, Principal, Unbound};
@@ -195,21 +194,6 @@ impl Decision {
             (Self::Refused { reason: one, .. }, Self::Refused { reason: other, .. }) => one == other,
             _ => false,
         }
-    }
-}
-
-impl Rule {
-    /// Of what it opens.
-    fn expressions(&self) -> impl Iterator<Item = &super::expression::TextExpression> {
-        let blueprint = match &self.verdict {
-            Verdict::Allow(blueprint) => Some(blueprint),
-            Verdict::Deny => None,
-        };
-        let parts = blueprint.into_iter().flat_map(|blueprint| blueprint.templates());
-        parts.flat_map(|template| template.parts()).filter_map(|part| match part {
-            Part::Computed(expression) => Some(expression),
-            Part::Constant(_) => None,
-        })
     }
 }
 

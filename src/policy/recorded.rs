@@ -1,5 +1,6 @@
 //! What a destination's rules read of a question, for the audit record of the decision.
 
+use super::expression::TextExpression;
 use super::template::Part;
 use super::{Destination, Question, Rule, Verdict};
 use crate::audit::facts::Facts;
@@ -13,12 +14,20 @@ impl Rule {
     /// Adds what it can read to decide, and to tell what it opens.
     pub(super) fn gather(&self, reads: &mut PolicyInputs) {
         self.condition.gather(reads);
-        let Verdict::Allow(blueprint) = &self.verdict else { return };
-        for part in blueprint.templates().flat_map(|template| template.parts()) {
-            if let Part::Computed(expression) = part {
-                expression.gather(reads);
-            }
-        }
+        self.expressions().for_each(|expression| expression.gather(reads));
+    }
+
+    /// Those of what it opens.
+    pub(super) fn expressions(&self) -> impl Iterator<Item = &TextExpression> {
+        let blueprint = match &self.verdict {
+            Verdict::Allow(blueprint) => Some(blueprint),
+            Verdict::Deny => None,
+        };
+        let templates = blueprint.into_iter().flat_map(|blueprint| blueprint.templates());
+        templates.flat_map(|template| template.parts()).filter_map(|part| match part {
+            Part::Computed(expression) => Some(expression),
+            Part::Constant(_) => None,
+        })
     }
 }
 

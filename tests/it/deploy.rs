@@ -2,6 +2,7 @@
 
 mod balanced;
 mod balancers;
+mod ci;
 mod client;
 mod cloudformation;
 mod container;

@@ -277,6 +277,7 @@ fn a_trail_is_read_however_it_was_rotated_and_broken() {
     let mut other = record("grace@corp.example", Some("everyone"), member(&["ml-users"]));
     other["facts"]["device"] = json!({"managed": true});
     other["access"] = "read".into();
+    other["event"] = "call".into();
     let trouble = format!(
         "{}\n{}\n{{\"time\":\"2026-11-25T18\n\n[1]\n{{\"time\":\"2026-11-25T18:06:42.117Z\",\"event\":\"lost\",\"lost\":12}}\n{{\"time\":\"2026-11-25T18:06:42.117Z\",\"event\":\"sign-in\",\"user\":\"x\"}}\n{}\n{}",
         late,

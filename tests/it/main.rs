@@ -18,6 +18,7 @@ mod canary;
 mod claims;
 mod commands;
 mod config;
+mod coverage;
 mod credentials;
 mod crowd;
 mod deploy;

@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// Name, type, unit, labels. Operators build on these: a name is never changed, and a new one is added here.
-const ALL: [(&str, &str, &str, &[&str]); 29] = [
+const ALL: [(&str, &str, &str, &[&str]); 30] = [
     ("postern_audit_lost", "counter", "", &[]),
     ("postern_aws_calls", "counter", "", &["operation", "outcome"]),
     ("postern_aws_calls_limit", "gauge", "", &[]),
@@ -24,6 +24,7 @@ const ALL: [(&str, &str, &str, &[&str]); 29] = [
     ("postern_call_duration_seconds", "histogram", "seconds", &["le"]),
     ("postern_calls", "counter", "", &["access", "destination", "outcome"]),
     ("postern_certificate_expires_timestamp_seconds", "gauge", "seconds", &[]),
+    ("postern_config_changes", "counter", "", &[]),
     ("postern_config_info", "gauge", "", &["digest"]),
     ("postern_config_last_reload_successful", "gauge", "", &[]),
     ("postern_config_loaded_timestamp_seconds", "gauge", "seconds", &[]),

@@ -109,6 +109,7 @@ async fn the_trail_has_the_first_call_of_a_minute_and_each_that_may_destroy() {
         ])
     );
     assert_eq!(calls[0]["rule"], "risk");
+    assert!(calls.iter().all(|call| call["facts"]["realm"] == "sandbox"), "{calls:#?}");
     assert_eq!(calls[0]["role_session_name"], "ada@corp.example");
     assert_eq!(calls[0]["aws_request_id"].as_str().map(str::len), Some(36));
     assert!(!stage.postern.audit_text().contains(&id), "no name of anything");

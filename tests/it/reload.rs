@@ -221,3 +221,80 @@ fn refuses(url: &Url) -> bool {
     let address = url.socket_addrs(|| None).unwrap();
     std::net::TcpStream::connect(&*address).is_err()
 }
+
+async fn config_shown(configured: &Configured) -> serde_json::Value {
+    let answer = Visitor::program().get(&configured.stage.postern.admin("/-/config")).await;
+    assert_eq!((answer.status.as_u16(), answer.header("content-type")), (200, "application/json"));
+    serde_json::from_str(&answer.body).unwrap()
+}
+
+async fn changes_counted(configured: &Configured) -> String {
+    let metrics = Visitor::program().get(&configured.stage.postern.admin("/metrics")).await.body;
+    let line = metrics.lines().find_map(|line| line.strip_prefix("postern_config_changes_total "));
+    line.expect("the metric").to_owned()
+}
+
+#[tokio::test]
+async fn a_reload_says_what_has_changed_and_never_a_value() {
+    let configured = Configured::new().await;
+    let first = config_shown(&configured).await;
+    assert_eq!(first["refused"], serde_json::Value::Null);
+    assert_eq!(changes_counted(&configured).await, "0");
+    configured.hang_up("applied").await;
+    assert_eq!(changes_counted(&configured).await, "0", "nothing has changed");
+    assert_eq!(config_shown(&configured).await, first);
+
+    let text = configured
+        .changed(EVERYONE, "      - name: nobody\n        deny: \"'secret-group' in groups\"")
+        .replace("allow: \"'ml-risk' in groups\"", "allow: \"'ml-risk' in groups || 'secret-group' in groups\"")
+        .replace("  comet:\n", "  comet-two:\n")
+        .replace("state: {memory: {}}", "state: {memory: {}}\nlimits: {mints_per_minute: 31}")
+        .replace("tests:\n", "tests:\n  - {name: new, claims: {sub: x, email: x@corp.example, email_verified: true, groups: []}, destination: experiments, expect: {deny: no-rule}}\n");
+    configured.replace(&text);
+    configured.hang_up("applied").await;
+    let expected = [
+        "the destination `comet-two` added",
+        "the destination `comet` removed",
+        "the rule `everyone` of `studio` removed",
+        "the rule `nobody` of `studio` added",
+        "the rule `risk` of `experiments` changed",
+        "the rule `risk` of `studio` changed",
+        "`limits.mints_per_minute` added",
+        "`tests` changed",
+    ];
+    let records = configured.stage.postern.audit(3);
+    let reload = records.iter().rfind(|record| record["event"] == "reload").unwrap();
+    assert_eq!(reload["changes"], serde_json::json!(expected));
+    let log = configured.stage.postern.log();
+    let line = log.lines().rfind(|line| line.contains("reload.applied")).unwrap();
+    assert!(line.contains(&expected.join("; ")), "{line}");
+    assert!(!line.contains("secret-group"), "{line}");
+    assert_eq!(changes_counted(&configured).await, "1");
+    let second = config_shown(&configured).await;
+    assert_ne!(second["config_digest"], first["config_digest"]);
+    assert_eq!(second["config_digest"], reload["config_digest"]);
+    assert!(second["since"].as_str() > first["since"].as_str());
+}
+
+#[tokio::test]
+async fn a_refused_file_is_shown_by_what_differs() {
+    let configured = Configured::new().await;
+    let first = config_shown(&configured).await;
+    configured.replace(
+        &configured
+            .changed("'ml-risk' in groups", "'ml-risk' in group")
+            .replace("drain: {delay: 0s}", "drain: {delay: 1s}"),
+    );
+    configured.hang_up("refused").await;
+    let refused = config_shown(&configured).await;
+    assert_eq!(refused["config_digest"], first["config_digest"]);
+    assert_eq!(
+        refused["refused"]["differs"],
+        serde_json::json!(["the rule `risk` of `studio` changed", "`drain.delay` changed"])
+    );
+    assert!(refused["refused"]["since"].is_string());
+    configured.replace("public_url: [\n");
+    configured.hang_up("refused").await;
+    assert_eq!(config_shown(&configured).await["refused"]["differs"], serde_json::Value::Null);
+    assert_eq!(changes_counted(&configured).await, "0");
+}

@@ -1,5 +1,6 @@
 //! The parts of the process that outlive a configuration.
 
+use crate::admin::InForce;
 use crate::audit::Audit;
 use crate::audit::file::AuditFile;
 use crate::aws::Aws;
@@ -18,6 +19,7 @@ use crate::server::readiness::Readiness;
 use crate::server::settings::ListenerSettings;
 use crate::state::{Means, State};
 use crate::telemetry::Log;
+use arc_swap::ArcSwap;
 use std::fs::File;
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -29,6 +31,7 @@ pub(super) struct Process {
     pub(super) metrics: Arc<Metrics>,
     pub(super) audit: Audit,
     pub(super) readiness: Readiness,
+    pub(super) shown: Arc<ArcSwap<InForce>>,
     /// It never changes while the process runs.
     public_url: Url,
     clock: Clock,
@@ -68,6 +71,11 @@ impl Process {
             metrics,
             audit,
             readiness: Readiness::default(),
+            shown: Arc::new(ArcSwap::from_pointee(InForce {
+                digest: String::new(),
+                since: clock.now_system(),
+                refused: None,
+            })),
             public_url: settings.public_url.clone(),
             http: http.clone(),
             state,
@@ -114,6 +122,16 @@ impl Process {
     /// The configuration of this digest is in force from now on.
     pub(super) fn in_force(&self, digest: &str) {
         self.metrics.config_in_force(digest, self.clock.now());
+        let before = self.shown.load();
+        let since = if before.digest == digest { before.since } else { self.clock.now_system() };
+        self.shown.store(Arc::new(InForce { digest: digest.to_owned(), since, refused: None }));
+    }
+
+    /// The file on disk was refused, and differs in this from what is in force.
+    pub(super) fn refused(&self, differs: Option<Vec<String>>) {
+        let before = InForce::clone(&self.shown.load());
+        let since = before.refused.as_ref().map_or_else(|| self.clock.now_system(), |(since, _)| *since);
+        self.shown.store(Arc::new(InForce { refused: Some((since, differs)), ..before }));
     }
 
     /// What new connections meet under a configuration.

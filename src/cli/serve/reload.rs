@@ -5,7 +5,7 @@ use super::process::{Process, listed};
 use crate::audit::{Event, Record};
 use crate::cli::configuration::{Configuration, load};
 use crate::config::secrets::Secrets;
-use crate::config::{self, Loaded};
+use crate::config::{self, LARGEST_FILE, Loaded, Outline};
 use crate::files::{Files, off_runtime};
 use crate::server::systemd;
 use std::fs;
@@ -34,6 +34,8 @@ pub(super) struct Reloader {
     watched: Vec<PathBuf>,
     /// Their stamps before they were last read.
     read: Vec<Option<FileStamp>>,
+    /// What stands in the configuration in force.
+    outline: Outline,
     hangup: Signal,
 }
 
@@ -51,7 +53,8 @@ impl Reloader {
         let hangup = signal(SignalKind::hangup())?;
         let watched = watched(file, loaded);
         let read = stamps(&files, &watched).await.unwrap_or_default();
-        Ok(Self { file: file.to_owned(), files, watched, read, hangup })
+        let outline = Outline::of(loaded);
+        Ok(Self { file: file.to_owned(), files, watched, read, outline, hangup })
     }
 
     /// For as long as the process lives.
@@ -82,10 +85,11 @@ impl Reloader {
                 }
                 systemd::reloading();
                 match self.reload(&process, &current).await {
-                    Ok(digest) => {
+                    Ok((digest, changes)) => {
                         refused = None;
                         process.metrics.reloads.applied();
-                        tracing::info!(config_digest = digest, "reload.applied");
+                        let changes = changes.join("; ");
+                        tracing::info!(config_digest = digest, changes, "reload.applied");
                     }
                     Err(reason) => {
                         process.metrics.reloads.refused();
@@ -102,11 +106,19 @@ impl Reloader {
         }
     }
 
-    async fn reload(&mut self, process: &Process, current: &Current) -> Result<String, String> {
+    /// The digest of what is in force from now on, and what has changed.
+    async fn reload(
+        &mut self,
+        process: &Process,
+        current: &Current,
+    ) -> Result<(String, Vec<String>), String> {
         let before = current.gateway.load_full();
         let (file, files, settings) = (self.file.clone(), self.files.clone(), before.settings().clone());
         let found = off_runtime(move || Found::read(&file, &files, &settings)).await;
-        let Found { fresh, in_force } = found.ok_or("the configuration could not be read")?;
+        let Some(Found { fresh, in_force, outline }) = found else {
+            process.refused(None);
+            return Err("the configuration could not be read".to_owned());
+        };
         // A password may have expired even if the rest is refused. Its source cannot change.
         let renewed = process.renew_state(before.settings(), &in_force).await;
         let applied = match fresh {
@@ -118,6 +130,7 @@ impl Reloader {
             let now = current.settings.load();
             let renewed = process.listener_settings(before.settings(), &in_force, Some(&now));
             renewed.into_iter().for_each(|renewed| current.meet(process, renewed));
+            process.refused(outline.map(|outline| self.outline.changes(&outline)));
         }
         applied
     }
@@ -128,13 +141,15 @@ impl Reloader {
         current: &Current,
         (configuration, secrets): (Configuration, Secrets),
         renewed: Result<(), String>,
-    ) -> Result<String, String> {
+    ) -> Result<(String, Vec<String>), String> {
         let before = current.gateway.load_full();
         let loaded = configuration.loaded;
         if let Some(key) = fixed(before.settings(), &loaded.gateway) {
             return Err(format!("`{key}` cannot change while the process runs: restart it"));
         }
         let watched = watched(&self.file, &loaded);
+        let outline = Outline::of(&loaded);
+        let changes = self.outline.changes(&outline);
         let digest = loaded.digest;
         let listener =
             process.listener_settings(&loaded.gateway, &secrets, Some(&current.settings.load()))?;
@@ -147,15 +162,19 @@ impl Reloader {
         for (path, warning) in secrets.exposed() {
             tracing::warn!(warning, path, "config.insecure");
         }
-        gateway.audit().record(&Record::new(Event::Reload));
+        gateway.audit().record(&Record { changes: &changes, ..Record::new(Event::Reload) });
+        if before.audit().config_digest() != digest {
+            process.metrics.config_changes.inc();
+        }
         current.gateway.store(Arc::new(gateway));
         current.meet(process, listener);
         process.in_force(&digest);
+        self.outline = outline;
         if watched != self.watched {
             self.read = stamps(&self.files, &watched).await.unwrap_or_default();
             self.watched = watched;
         }
-        Ok(digest)
+        Ok((digest, changes))
     }
 }
 
@@ -164,12 +183,19 @@ struct Found {
     fresh: Result<Box<(Configuration, Secrets)>, String>,
     /// What the configuration in force names.
     in_force: Secrets,
+    /// What stands in the file, whether it is refused or not.
+    outline: Option<Outline>,
 }
 
 impl Found {
     /// Blocks.
     fn read(file: &Path, files: &Files, in_force: &config::Gateway) -> Self {
-        Self { fresh: fresh(file, files).map(Box::new), in_force: Secrets::read(in_force.named(), files) }
+        let text = files.read(file, LARGEST_FILE).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+        Self {
+            fresh: fresh(file, files).map(Box::new),
+            in_force: Secrets::read(in_force.named(), files),
+            outline: text.and_then(|text| Outline::of_text(&text)),
+        }
     }
 }
 

@@ -1,0 +1,35 @@
+//! The constants that an expression names: what a person has to have so that it holds is likely among them.
+
+use cel::IdedExpr;
+use cel::common::ast::{Expr, LiteralValue};
+use std::collections::BTreeSet;
+
+#[derive(Debug, Default)]
+pub(in crate::policy) struct Literals {
+    pub(in crate::policy) texts: BTreeSet<String>,
+    pub(in crate::policy) numbers: BTreeSet<i64>,
+}
+
+impl Literals {
+    pub(super) fn gather(&mut self, expression: &IdedExpr) {
+        match &expression.expr {
+            Expr::Literal(LiteralValue::String(text)) => _ = self.texts.insert(text.inner().to_owned()),
+            // The number itself, and its neighbours for `<` and `>`.
+            Expr::Literal(LiteralValue::Int(number)) => {
+                let number = *number.inner();
+                self.numbers.extend([number, number.saturating_sub(1), number.saturating_add(1)]);
+            }
+            Expr::Select(select) => self.gather(&select.operand),
+            Expr::Call(call) => {
+                call.target.iter().for_each(|target| self.gather(target));
+                call.args.iter().for_each(|argument| self.gather(argument));
+            }
+            Expr::List(list) => list.elements.iter().for_each(|element| self.gather(element)),
+            Expr::Comprehension(comprehension) => {
+                self.gather(&comprehension.iter_range);
+                self.gather(&comprehension.loop_step);
+            }
+            _ => {}
+        }
+    }
+}
