@@ -3,10 +3,12 @@
 //! A blocked or full stream never holds a request up. What it could not take is counted: by a record in its place, as soon
 //! as the stream takes something again, by `postern_audit_lost_total`, and in the log.
 
+pub mod facts;
 pub mod file;
 
 use crate::clock::Clock;
 use crate::sink::Sink;
+use facts::Facts;
 use prometheus_client::metrics::counter::Counter;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -113,6 +115,12 @@ pub struct Record<'a> {
     /// Of a call: MLflow's endpoint, with gaps for the names of things.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<&'static str>,
+    /// What the rules read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Facts<'a>>,
+    /// Some of the facts had no room.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub facts_cut: bool,
 }
 
 impl Record<'_> {

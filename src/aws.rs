@@ -2,6 +2,7 @@
 //!
 //! It calls what it is told to call. Who may open what, and what becomes of a URL, is decided by the rooms above.
 
+mod apps;
 mod call;
 mod credentials;
 pub mod error;
@@ -34,6 +35,7 @@ use crate::config::AwsConfig;
 use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
 use crate::target::Mint;
+use apps::Apps;
 use credentials::CredentialStore;
 use error::{AwsError, AwsErrorKind};
 use resource::Resource;
@@ -43,6 +45,7 @@ use session_policy::Scope;
 use share::Share;
 use state::TargetState;
 use states::States;
+use std::borrow::Cow;
 use std::sync::Arc;
 use sts::Sts;
 
@@ -52,6 +55,7 @@ pub struct Aws {
     sagemaker: Arc<SageMaker>,
     credentials: Arc<CredentialStore>,
     states: Arc<States>,
+    apps: Apps,
     calls: Arc<Calls>,
     config: AwsConfig,
     clock: Clock,
@@ -78,6 +82,7 @@ impl Aws {
         let calls = Arc::new(Calls::new(config.timeout, config.calls_at_once, metrics));
         let credentials =
             CredentialStore::new(provider, sts, Arc::clone(&calls), clock.clone(), config.timeout);
+        let apps = Apps::new(Arc::clone(&sagemaker), Arc::clone(&credentials), Arc::clone(&calls), config);
         let states = States::new(
             Arc::clone(&sagemaker),
             Arc::clone(&credentials),
@@ -85,7 +90,22 @@ impl Aws {
             config,
             clock.clone(),
         );
-        Ok(Arc::new(Self { sagemaker, credentials, states, calls, config: config.clone(), clock }))
+        Ok(Arc::new(Self { sagemaker, credentials, states, apps, calls, config: config.clone(), clock }))
+    }
+
+    /// The mint by the ARN of what it opens, where that has to be asked for by its declared name. Everything else here
+    /// takes such a mint.
+    ///
+    /// # Errors
+    ///
+    /// [`AwsError`]; the caller has the deadline.
+    pub(crate) async fn located<'m>(&self, mint: &'m Mint) -> Result<Cow<'m, Mint>, AwsError> {
+        self.apps.located(mint).await
+    }
+
+    /// Asks for the ARN of a declared name again at its next use.
+    pub(crate) async fn forget_location(&self, mint: &Mint) {
+        self.apps.forget(mint).await;
     }
 
     /// The session of the assumed role that presigns for a person, under that person's name. `None` where no role is

@@ -19,6 +19,7 @@ pub mod policy_test;
 pub mod possible;
 pub mod profile_name;
 mod question;
+mod recorded;
 mod template;
 
 pub use crate::target::Kind;
@@ -57,6 +58,8 @@ pub struct Destination {
     rules: Vec<Rule>,
     paths: Vec<Glob>,
     api: Option<Arc<Api>>,
+    /// By its own rules and the global ones.
+    reads: PolicyInputs,
 }
 
 /// Why there is no [`Grant`].
@@ -106,12 +109,9 @@ impl Policy {
                     return Err(Refusal::denied(reason, Some(rule), trace));
                 }
                 Decision::Allowed(mint) => {
-                    let (principal, name) = (Arc::clone(question.principal), Arc::clone(&destination.name));
+                    let name = Arc::clone(&destination.name);
                     return match destination.land(mint, question) {
-                        Some(mint) => {
-                            let api = destination.api.clone();
-                            Ok(Grant::new(principal, name, mint, api, trace))
-                        }
+                        Some(mint) => Ok(Grant::new(question, name, mint, destination.api.clone(), trace)),
                         None => Err(Refusal::NoSuchPath(trace)),
                     };
                 }

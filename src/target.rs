@@ -14,9 +14,9 @@ mod resolved;
 
 pub use access::Access;
 pub use names::{
-    DomainId, EXPIRES_IN, Fragment, InvalidName, LandingUri, MlflowAppArn, NotebookInstanceName,
-    PartnerAppArn, Region, RoleArn, SESSION_EXPIRATION, Seconds, SpaceName, TrackingServerName,
-    UserProfileName,
+    DomainId, EXPIRES_IN, Fragment, InvalidName, LandingUri, MlflowAppArn, MlflowAppName,
+    NotebookInstanceName, PartnerAppArn, Region, RoleArn, SESSION_EXPIRATION, Seconds, SpaceName,
+    TrackingServerName, UserProfileName,
 };
 
 pub use resolved::{InvalidTarget, Mint, Target, Value};
@@ -51,10 +51,18 @@ pub struct Description {
     pub resource: Option<&'static str>,
     /// The fields that name it, in the order of its ARN.
     pub names: &'static [&'static str],
+    pub declared_name: Option<DeclaredName>,
     pub links: Links,
     /// How long a URL waits to be opened where the configuration does not say, in seconds, as far as AWS documents that.
     pub documented_life: Option<u32>,
     pub fields: &'static [Field],
+}
+
+/// A field that may stand in place of another one: AWS is then asked for the other's value.
+#[derive(Clone, Copy, Debug)]
+pub struct DeclaredName {
+    pub key: &'static str,
+    pub stands_for: &'static str,
 }
 
 /// How a deep link reaches the page below it.
@@ -91,6 +99,7 @@ pub const SPACE_NAME: &str = "space_name";
 pub const LANDING_URI: &str = "landing_uri";
 pub const TRACKING_SERVER_NAME: &str = "tracking_server_name";
 pub const ARN: &str = "arn";
+pub const APP_NAME: &str = "name";
 pub const NOTEBOOK_INSTANCE_NAME: &str = "notebook_instance_name";
 pub const EXPIRES_IN_SECONDS: &str = "expires_in_seconds";
 pub const SESSION_EXPIRATION_SECONDS: &str = "session_expiration_duration_in_seconds";
@@ -120,6 +129,7 @@ static STUDIO_DOMAIN: Description = Description {
     describe_operation: "DescribeUserProfile",
     resource: Some("user-profile"),
     names: &[DOMAIN_ID, USER_PROFILE_NAME],
+    declared_name: None,
     links: Links::LandingUri,
     documented_life: Some(300),
     fields: &[
@@ -166,6 +176,7 @@ static MLFLOW_TRACKING_SERVER: Description = Description {
     describe_operation: "DescribeMlflowTrackingServer",
     resource: Some("mlflow-tracking-server"),
     names: &[TRACKING_SERVER_NAME],
+    declared_name: None,
     links: Links::Fragment,
     documented_life: None,
     fields: &[
@@ -191,9 +202,17 @@ static MLFLOW_APP: Description = Description {
     describe_operation: "DescribeMlflowApp",
     resource: None,
     names: &[ARN],
+    declared_name: Some(DeclaredName { key: APP_NAME, stands_for: ARN }),
     links: Links::Fragment,
     documented_life: None,
     fields: &[
+        Field {
+            key: APP_NAME,
+            form: Form::Text(|text| MlflowAppName::parse(text).map(drop)),
+            is_required: false,
+            makes_place: true,
+            description: "The name of an App of `mlflow_apps`, in place of its ARN.",
+        },
         Field {
             key: ARN,
             form: Form::Text(|text| MlflowAppArn::parse(text).map(drop)),
@@ -216,6 +235,7 @@ static NOTEBOOK_INSTANCE: Description = Description {
     describe_operation: "DescribeNotebookInstance",
     resource: Some("notebook-instance"),
     names: &[NOTEBOOK_INSTANCE_NAME],
+    declared_name: None,
     links: Links::No,
     documented_life: Some(300),
     fields: &[
@@ -240,6 +260,7 @@ static PARTNER_APP: Description = Description {
     describe_operation: "DescribePartnerApp",
     resource: None,
     names: &[ARN],
+    declared_name: None,
     links: Links::No,
     documented_life: None,
     fields: &[
@@ -272,6 +293,12 @@ impl Kind {
             Self::NotebookInstance => &NOTEBOOK_INSTANCE,
             Self::PartnerApp => &PARTNER_APP,
         }
+    }
+
+    /// Whether one of its required fields is there, or what may stand in its place.
+    pub fn is_met(self, field: &Field, is_given: impl Fn(&str) -> bool) -> bool {
+        let in_place = self.description().declared_name.filter(|name| name.stands_for == field.key);
+        !field.is_required || is_given(field.key) || in_place.is_some_and(|name| is_given(name.key))
     }
 
     /// The configuration's word.

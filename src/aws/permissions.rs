@@ -76,6 +76,11 @@ pub(crate) fn to_look_up(kind: Kind) -> Permission {
     Permission { actions: vec![action(kind.describe_operation())], on: On::Target }
 }
 
+/// To find an App by its name. The action knows no resources.
+pub(crate) fn to_list_apps() -> Permission {
+    Permission { actions: vec![action("ListMlflowApps")], on: On::Anything }
+}
+
 /// The keys of the tags that EKS Pod Identity gives a pod's session. They are transitive, so they go along with each
 /// `AssumeRole`, which then needs `sts:TagSession`.
 /// <https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html>
@@ -110,14 +115,17 @@ impl<'a> Place<'a> {
         Self { partition, region, account }
     }
 
-    /// The ARNs that IAM knows what a target opens by. `names`: domain and profile, or one name; for an app, its ARN.
+    /// The ARNs that IAM knows what a target opens by. `names`: domain and profile, or one name; for an app, its ARN, or `*` for any.
     ///
     /// Two where the name of a profile has capitals. To SageMaker it is the same name in lower case, and IAM, which tells
     /// the two apart, has been seen to judge calls by that.
     /// <https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateUserProfile.html>
     pub(crate) fn arns(self, kind: Kind, names: &[&str]) -> Vec<String> {
         let name = names.join("/");
-        let Some(resource) = kind.description().resource else { return vec![name] };
+        let Some(resource) = kind.description().resource else {
+            let is_any_app = kind == Kind::MlflowApp && name == "*";
+            return vec![if is_any_app { self.resource("mlflow-app/*") } else { name }];
+        };
         let folded =
             Some(name.to_ascii_lowercase()).filter(|folded| kind == Kind::StudioDomain && *folded != name);
         let spellings = std::iter::once(name).chain(folded);

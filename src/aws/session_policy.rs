@@ -20,6 +20,8 @@ pub(super) enum Scope {
     /// Allows to read the states of all targets in a region and how its domains authenticate, and nothing else. One
     /// session serves all look-ups.
     LookUp { region: Region },
+    /// Allows to list the MLflow Apps, and nothing else.
+    ListApps,
 }
 
 impl Scope {
@@ -41,6 +43,7 @@ impl Scope {
                     &[Place::of(role, region.as_str()).anything()],
                 )
             }
+            Self::ListApps => policy(&[permissions::to_list_apps()], &[]),
         }
     }
 }

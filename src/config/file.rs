@@ -288,7 +288,9 @@ pub struct Drain {
 #[serde(deny_unknown_fields)]
 pub struct Audit {
     /// Appended to, and created for its owner alone, relative to the configuration's folder. By default standard output.
-    pub file: At<String>,
+    pub file: Option<At<String>>,
+    /// Whether a decision's record holds what the rules read, which is personal data; by default `true`.
+    pub facts: Option<bool>,
 }
 
 /// Where replicas keep what they share.

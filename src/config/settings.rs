@@ -259,6 +259,8 @@ pub struct Gateway {
     pub state: StateConfig,
     /// Where the audit trail goes; by default standard output.
     pub audit_file: Option<PathBuf>,
+    /// Whether a decision's record holds what the rules read.
+    pub audit_facts: bool,
 }
 
 /// How the process stops.

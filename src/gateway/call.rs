@@ -6,13 +6,14 @@ use super::error::Error;
 use super::launch::person;
 use super::service::Gateway;
 use super::told::Told;
+use crate::audit::facts::Facts;
 use crate::audit::{Audit, Event, Record};
 use crate::authn::credential::Presented;
 use crate::aws::error::AwsErrorKind;
 use crate::metrics::series::GONE;
 use crate::mlflow::{Answered, Asked, CallError};
-use crate::policy::explain;
 use crate::policy::grant::Grant;
+use crate::policy::{Destination, Question, explain};
 use crate::server::Body;
 use crate::target::Access;
 use hyper::body::Incoming;
@@ -38,6 +39,7 @@ impl Gateway {
         exchange.opens(destination.name(), &principal);
         let grant = self.authorize(&principal, destination, None, context)?;
         let mut decision = Decision::of(&grant, &self.audit, &self.told, context, &head.method);
+        decision.destination = self.settings.audit_facts.then_some(destination);
         let asked =
             if grant.api().is_some() { Asked::read(&head.method, path) } else { Err(CallError::NoApi) };
         decision.asked(asked.as_ref().ok());
@@ -58,6 +60,8 @@ struct Decision<'a> {
     audit: &'a Audit,
     told: &'a Told,
     grant: &'a Grant,
+    /// `None` where the record leaves out what its rules read.
+    destination: Option<&'a Destination>,
     context: &'a RequestContext,
     method: &'static str,
     endpoint: Option<&'static str>,
@@ -81,6 +85,7 @@ impl<'a> Decision<'a> {
             audit,
             told,
             grant,
+            destination: None,
             context,
             method: known(method),
             endpoint: None,
@@ -123,7 +128,9 @@ impl Drop for Decision<'_> {
         }
         let is_overdue = self.context.deadline <= Instant::now();
         let dropped = if is_overdue { AwsErrorKind::OutOfTime.as_str() } else { GONE };
-        let grant = self.grant;
+        let (grant, client_ip) = (self.grant, self.context.client_ip);
+        let question = Question { principal: grant.principal(), client_ip, path: None, query: None };
+        let facts = self.destination.map(|destination| destination.facts(&question));
         self.audit.record(&Record {
             destination: Some(grant.destination()),
             rule: grant.trace().deciding().map(|step| &*step.rule),
@@ -132,6 +139,8 @@ impl Drop for Decision<'_> {
             target: Some(explain::fields(grant.mint())),
             trace: Some(explain::steps(grant.trace())),
             access: grant.mint().access.map(Access::as_str),
+            facts_cut: facts.as_ref().is_some_and(Facts::is_cut),
+            facts,
             method: Some(self.method),
             endpoint: self.endpoint,
             role_session_name: self.role_session_name.as_deref(),

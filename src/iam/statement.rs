@@ -46,6 +46,8 @@ pub(super) struct Resources {
     of_kind: BTreeMap<Kind, BTreeSet<String>>,
     domains: BTreeSet<String>,
     called_apps: BTreeSet<String>,
+    /// An App is named by its declared name, so that its ARN is looked for.
+    looks_for_apps: bool,
 }
 
 impl Resources {
@@ -56,6 +58,7 @@ impl Resources {
             let place = place(role.as_deref(), &region, own);
             let names: Vec<String> = target.names.iter().map(|name| name.to_iam()).collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            resources.looks_for_apps |= target.kind == Kind::MlflowApp && names == ["*"];
             let arns = place.arns(target.kind, &names);
             if target.kind == Kind::MlflowApp && target.is_called {
                 resources.called_apps.extend(arns.iter().cloned());
@@ -97,6 +100,10 @@ impl Resources {
                 };
                 statements.push(Statement::allow(sid(*kind, permission.on), action, resource));
             }
+        }
+        if self.looks_for_apps {
+            let actions = permissions::to_list_apps().actions;
+            statements.push(Statement::allow("FindMlflowApps", actions, vec!["*".to_owned()]));
         }
         if !self.domains.is_empty() {
             let domains = narrowest(&self.domains);

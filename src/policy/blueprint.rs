@@ -56,6 +56,15 @@ impl Blueprint {
         self.fields.iter().find(|(known, _)| *known == key).map(|(_, field)| field)
     }
 
+    /// Of the fields that are computed.
+    pub(super) fn templates(&self) -> impl Iterator<Item = &Template> {
+        let fields = self.fields.iter().map(|(_, field)| field).chain([&self.region]).chain(&self.role_arn);
+        fields.filter_map(|field| match field {
+            Field::Constant(_) => None,
+            Field::Computed(computed) => Some(&computed.template),
+        })
+    }
+
     fn resolve_by(&self, facts: Option<&Facts<'_>>) -> Result<Mint, String> {
         let resolved = |(key, field): &(&'static str, Field)| Ok((*key, field.resolve(key, facts)?));
         let values = self.fields.iter().map(resolved).collect::<Result<_, String>>()?;

@@ -16,6 +16,7 @@ use super::{Destination, Kind, Policy, Rule, Verdict, is_destination_name};
 use crate::config::diagnostics::{Diagnostic, listed};
 use crate::config::file::policy::{self as file, PolicyFile};
 use crate::config::located::{At, Location};
+use crate::provider::policy_inputs::PolicyInputs;
 use crate::target::{LANDING_URI, Links};
 use compiler::Compiler;
 use fields::Fields;
@@ -56,7 +57,10 @@ pub fn compile(
     let library = Library::new(patterns, tables)
         .map_err(|error| diagnostics.push(Diagnostic::new("", Location::default(), error.to_string())));
     match (library, all(deny), all(destinations)) {
-        (Ok(library), Some(deny), Some(destinations)) if diagnostics.is_empty() => {
+        (Ok(library), Some(deny), Some(mut destinations)) if diagnostics.is_empty() => {
+            for Destination { rules, reads, .. } in &mut destinations {
+                deny.iter().chain(&*rules).for_each(|rule| rule.gather(reads));
+            }
             Ok((Policy { library, deny, destinations, reads }, tests))
         }
         _ => Err(diagnostics),
@@ -129,6 +133,7 @@ impl Compiler<'_> {
             rules: all(rules)?,
             paths: paths?,
             api: api?,
+            reads: PolicyInputs::default(),
         })
     }
 
@@ -177,12 +182,14 @@ impl Compiler<'_> {
                 let fields = self.set_fields(&set, written, kind).or(base);
                 self.keep_people_apart(path, rule, kind, condition.as_ref(), &fields);
                 self.keep_to_partition(path, rule, &fields);
+                self.keep_to_region_of_app(path, rule, &fields);
                 let access = self.access(path, rule, kind, &fields, api);
                 fields.plan(kind, access).map(|blueprint| Verdict::Allow(Arc::new(blueprint)))
             }
             (None, _) => {
                 self.keep_people_apart(path, rule, kind, condition.as_ref(), base);
                 self.keep_to_partition(path, rule, base);
+                self.keep_to_region_of_app(path, rule, base);
                 let access = self.access(path, rule, kind, base, api);
                 base.plan(kind, access).map(|blueprint| Verdict::Allow(Arc::new(blueprint)))
             }
@@ -216,6 +223,16 @@ impl Compiler<'_> {
                 "this rule opens with the `{key}` `{arn}` in `{region}`; allowed: one that begins with `arn:{}:`, as the \
                  region has it",
                 region.partition()
+            );
+            self.problem(path, rule.location, message);
+        }
+    }
+
+    fn keep_to_region_of_app(&mut self, path: &str, rule: &At<file::Rule>, fields: &Fields) {
+        if let Some((app, region)) = fields.app_elsewhere(self.context) {
+            let message = format!(
+                "this rule opens the App `{}` in `{region}`; allowed: `{}`, where `mlflow_apps` declares it",
+                app.name, app.region
             );
             self.problem(path, rule.location, message);
         }

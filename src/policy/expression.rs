@@ -108,6 +108,11 @@ impl TextExpression {
         self.0.written()
     }
 
+    /// Adds what it can read.
+    pub(super) fn gather(&self, reads: &mut PolicyInputs) {
+        reads::gather(self.tree(), reads);
+    }
+
     /// # Errors
     ///
     /// Why there is no text; without the values involved.

@@ -1,5 +1,6 @@
 //! The two ends of a decision: a [`Grant`] or a [`Denial`].
 
+use super::Question;
 use crate::provider::principal::Principal;
 use crate::target::Mint;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use url::Url;
 pub struct Grant {
     principal: Arc<Principal>,
     destination: Arc<str>,
+    path: Option<Box<str>>,
     mint: Mint,
     api: Option<Arc<Api>>,
     trace: Trace,
@@ -27,13 +29,14 @@ pub struct Api {
 
 impl Grant {
     pub(super) fn new(
-        principal: Arc<Principal>,
+        question: &Question<'_>,
         destination: Arc<str>,
         mint: Mint,
         api: Option<Arc<Api>>,
         trace: Trace,
     ) -> Self {
-        Self { principal, destination, mint, api, trace }
+        let principal = Arc::clone(question.principal);
+        Self { principal, destination, path: question.path.map(Box::from), mint, api, trace }
     }
 
     pub fn principal(&self) -> &Arc<Principal> {
@@ -42,6 +45,11 @@ impl Grant {
 
     pub fn destination(&self) -> &Arc<str> {
         &self.destination
+    }
+
+    /// The deep link that was asked for.
+    pub fn path(&self) -> Option<&str> {
+        self.path.as_deref()
     }
 
     pub fn mint(&self) -> &Mint {
@@ -150,6 +158,7 @@ impl Grant {
             groups_total: None,
             claims: Arc::default(),
         };
-        Self::new(Arc::new(principal), "destination".into(), mint, None, Trace::default())
+        let question = Question { principal: &Arc::new(principal), client_ip: None, path: None, query: None };
+        Self::new(&question, "destination".into(), mint, None, Trace::default())
     }
 }

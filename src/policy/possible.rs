@@ -81,7 +81,9 @@ impl Blueprint {
         let regions = fitting(self.region.patterns().into_owned());
         let mut names: Vec<Vec<NamePattern>> = vec![Vec::new()];
         for key in self.kind.description().names {
-            let patterns = self.field(key).map(|field| field.patterns().into_owned()).unwrap_or_default();
+            // A declared App may be any until AWS is asked for its ARN.
+            let anything = || vec![NamePattern::anything()];
+            let patterns = self.field(key).map_or_else(anything, |field| field.patterns().into_owned());
             let patterns = fitting(patterns);
             let longer = names.iter().flat_map(|before| {
                 patterns.iter().map(move |next| [before.as_slice(), std::slice::from_ref(next)].concat())

@@ -26,6 +26,7 @@ mod doctor;
 mod documentation;
 mod edge;
 mod egress;
+mod facts;
 mod files;
 mod fuzz;
 mod iam;

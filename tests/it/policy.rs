@@ -86,6 +86,7 @@ impl Around<'_> {
         let role_arn = self.role_arn.map(|arn| RoleArn::parse(arn).unwrap());
         let endpoint_url = self.endpoint_url.map(|url| Url::parse(url).unwrap());
         let context = CompileContext {
+            servers: &[],
             region: &region,
             role_arn: role_arn.as_ref(),
             endpoint_url: endpoint_url.as_ref(),

@@ -159,23 +159,30 @@ impl JsonSchema for Target {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let kind = |kind: Kind| {
             let description = kind.description();
-            let required = description.fields.iter().filter(|field| field.is_required).map(|field| field.key);
+            let choice = description.declared_name.map(|name| [name.stands_for, name.key]);
+            let is_choice = |key: &str| choice.is_some_and(|choice| choice.contains(&key));
+            let required =
+                description.fields.iter().filter(|field| field.is_required && !is_choice(field.key));
+            let required: Vec<&str> = required.map(|field| field.key).collect();
             let remark = if description.remark.is_empty() {
                 String::new()
             } else {
                 format!(": {}", description.remark)
             };
+            let mut fields = json_schema!({
+                "description": format!("`{}`{remark}.", description.presign_operation),
+                "type": "object",
+                "properties": properties(description.fields, &[], true),
+                "required": required,
+                "additionalProperties": false,
+            });
+            if let Some(choice) = choice {
+                fields
+                    .insert("oneOf".to_owned(), choice.map(|key| json!({"required": [key]})).to_vec().into());
+            }
             json!({
                 "type": "object",
-                "properties": {
-                    description.name: {
-                        "description": format!("`{}`{remark}.", description.presign_operation),
-                        "type": "object",
-                        "properties": properties(description.fields, &[], true),
-                        "required": required.collect::<Vec<_>>(),
-                        "additionalProperties": false,
-                    },
-                },
+                "properties": {description.name: fields},
                 "required": [description.name],
                 "additionalProperties": false,
             })

@@ -20,7 +20,7 @@ pub(super) fn aws(error: &AwsErrorKind) -> Failure {
     use AwsErrorKind as K;
     match error {
         K::NotFound => not_ready(&TargetState::Missing),
-        K::Refused | K::Credentials | K::BadAnswer(_) => refused_by_aws(error.as_str()),
+        K::Ambiguous | K::Refused | K::Credentials | K::BadAnswer(_) => refused_by_aws(error.as_str()),
         K::Throttled { retry_after } => Failure::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "throttled",

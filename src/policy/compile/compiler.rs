@@ -2,6 +2,7 @@
 
 use crate::config::diagnostics::Diagnostic;
 use crate::config::located::Location;
+use crate::config::servers::{DeclaredServer, ServerKind};
 use crate::policy::apart::Places;
 use crate::policy::expression::{Gathered, Problem, Vocabulary};
 use crate::policy::forms::Issuer;
@@ -24,6 +25,8 @@ pub struct CompileContext<'a> {
     pub issuers: &'a [Issuer],
     /// Whose claims a test's are where it names no issuer and there are several: the one that people sign in at.
     pub default_issuer: Option<&'a Arc<str>>,
+    /// The declared tracking servers and Apps.
+    pub servers: &'a [DeclaredServer],
     /// The text of every file of `lookups`, by the name that is written. The policy itself performs no I/O.
     pub tables: &'a BTreeMap<String, String>,
 }
@@ -36,6 +39,12 @@ pub(super) struct Compiler<'a> {
     /// Where the rules so far lead.
     pub(super) places: Places<'a>,
     pub(super) diagnostics: Vec<Diagnostic>,
+}
+
+impl CompileContext<'_> {
+    pub(super) fn declared(&self, kind: ServerKind) -> impl Iterator<Item = &DeclaredServer> {
+        self.servers.iter().filter(move |server| server.kind == kind)
+    }
 }
 
 impl Compiler<'_> {

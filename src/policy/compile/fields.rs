@@ -1,11 +1,12 @@
 //! The fields of a target, as a destination and the `set` of its rules write them.
 
-use super::compiler::Compiler;
+use super::compiler::{CompileContext, Compiler};
 use crate::config;
 use crate::config::diagnostics::{Diagnostic, listed};
 use crate::config::file::fields::{Fields as WrittenFields, REGION, ROLE_ARN, Set, Written};
 use crate::config::file::policy as file;
 use crate::config::located::{At, Location};
+use crate::config::servers::{DeclaredServer, ServerKind};
 use crate::policy::apart::{Folds, Opened, Text};
 use crate::policy::blueprint::{Blueprint, Computed, Field};
 use crate::policy::expression::Condition;
@@ -26,6 +27,12 @@ impl Fields {
     /// These fields, and where one is missing the other's.
     pub(super) fn or(self, base: &Self) -> Self {
         let mut given = base.given.clone();
+        // One of the two names an App.
+        for (one, other) in [(target::ARN, target::APP_NAME), (target::APP_NAME, target::ARN)] {
+            if self.has(one) {
+                given.remove(other);
+            }
+        }
         given.extend(self.given);
         Self { given, endpoint_url: self.endpoint_url.or_else(|| base.endpoint_url.clone()) }
     }
@@ -54,6 +61,18 @@ impl Fields {
         Some((key, constant(key)?, region))
     }
 
+    /// The declared App that is named, where this is not in its region.
+    pub(super) fn app_elsewhere<'c>(
+        &self,
+        context: &CompileContext<'c>,
+    ) -> Option<(&'c DeclaredServer, &str)> {
+        let constant = |key: &str| self.given.get(key).and_then(Field::constant);
+        let (name, region) = (constant(target::APP_NAME)?, constant(REGION)?);
+        let mut apps = context.servers.iter().filter(|server| server.kind == ServerKind::MlflowApp);
+        let app = apps.find(|app| app.name == name)?;
+        (app.region.as_str() != region).then_some((app, region))
+    }
+
     pub(super) fn has(&self, key: &str) -> bool {
         self.given.contains_key(key)
     }
@@ -61,7 +80,7 @@ impl Fields {
     /// The target of one kind; `None` where a field that it needs is missing or wrong.
     pub(super) fn plan(&self, kind: Kind, access: Option<Access>) -> Option<Blueprint> {
         let description = kind.description();
-        let is_complete = |field: &target::Field| !field.is_required || self.has(field.key);
+        let is_complete = |field: &target::Field| kind.is_met(field, |key| self.has(key));
         let given = description
             .fields
             .iter()
@@ -151,7 +170,26 @@ impl Compiler<'_> {
             };
             fields.given.extend(field.map(|field| (*key, field)));
         }
+        if let Some(At { value: Written::Text(name), location }) = written.find(target::APP_NAME) {
+            self.declared_app(&format!("{path}.{}", target::APP_NAME), name, *location);
+        }
         fields
+    }
+
+    /// AWS knows an App by its ARN alone and lets two carry one name, so a name counts for what the same file declares.
+    fn declared_app(&mut self, path: &str, name: &str, location: Location) {
+        let declared: Vec<&str> =
+            self.context.declared(ServerKind::MlflowApp).map(|app| app.name.as_str()).collect();
+        if declared.contains(&name) {
+            return;
+        }
+        let allowed = match declared.as_slice() {
+            [] => "the name of an App of `mlflow_apps`, which declares none".to_owned(),
+            some => format!("{}, which `mlflow_apps` declares", listed(some.iter().copied())),
+        };
+        let message = format!("found `{}`; allowed: {allowed}", name.escape_debug());
+        let help = "name any other App by its `arn`";
+        self.diagnostics.push(Diagnostic::new(path, location, message).help(help));
     }
 
     /// `place` is the key of a field that makes a place.

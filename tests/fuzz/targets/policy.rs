@@ -51,6 +51,7 @@ pub(super) fn compiled(destinations: Vec<(At<String>, Destination)>) -> Result<P
     let region = Region::parse("eu-west-1").unwrap();
     let issuers = [Issuer { name: "corp".into(), realm: "corp".into(), user_domains: None }];
     let context = CompileContext {
+        servers: &[],
         region: &region,
         role_arn: None,
         endpoint_url: None,
