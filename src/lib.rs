@@ -64,6 +64,7 @@ pub(crate) mod admin; //         the listener for metrics and health
 pub(crate) mod doctor; //        is everything right that the configuration relies on?
 pub(crate) mod iam; //           which permissions does AWS have to give?
 pub(crate) mod servers; //       are tracking servers and Apps as declared?
+pub mod diff; //                who gains and who loses by a change of the rules?
 pub mod gateway; //              the pipeline, and what people and programs read
 pub mod presign; //              Grant → AuthorizedUrl
 pub mod mlflow; //               Grant → a signed call to MLflow's API, and its answer

@@ -11,6 +11,7 @@ mod expression;
 mod forms;
 pub mod grant;
 mod join;
+pub mod judge;
 pub mod link;
 pub mod lookup;
 pub mod name_pattern;

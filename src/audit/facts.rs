@@ -134,6 +134,11 @@ impl<'a> Facts<'a> {
         }
     }
 
+    /// Something that the rules read is not at hand.
+    pub fn cut(&mut self) {
+        self.is_cut = true;
+    }
+
     fn takes(&mut self, size: usize) -> bool {
         let left = self.room.checked_sub(size);
         self.is_cut |= left.is_none();

@@ -104,7 +104,7 @@ impl Configuration {
     }
 
     /// The named issuer, or the only one, or the one that people sign in at.
-    fn issuer(&self, named: Option<&str>) -> Result<Arc<str>, Failed> {
+    pub(super) fn issuer(&self, named: Option<&str>) -> Result<Arc<str>, Failed> {
         let names: Vec<&Arc<str>> = self.loaded.gateway.issuers.iter().map(|issuer| &issuer.name).collect();
         let listed = || names.iter().map(|name| &***name).collect::<Vec<_>>().join(", ");
         let sign_in = self.loaded.gateway.sign_in.as_ref().map(|sign_in| &sign_in.issuer);

@@ -95,6 +95,7 @@ impl Problem {
 
 impl From<InvalidName> for Problem {
     fn from(invalid: InvalidName) -> Self {
-        Self::new(format!("found `{}`; allowed: {}", invalid.found.escape_debug(), invalid.allowed))
+        let message = format!("found `{}`; allowed: {}", invalid.found.escape_debug(), invalid.allowed);
+        Self { message, help: invalid.help() }
     }
 }

@@ -5,12 +5,13 @@
 
 use super::diagnostics::{Diagnostic, did_you_mean, listed};
 use super::located::Location;
+use super::slips;
 use super::tree::{Content, Entry, Node, item, member};
 use serde_json::Value;
 use std::rc::Rc;
 
 pub(super) fn lint(root: &Node, schema: &Value) -> Vec<Diagnostic> {
-    let mut lint = Lint { schema, findings: Vec::new() };
+    let mut lint = Lint { schema, findings: Vec::new(), in_secret: false };
     lint.value(root, schema, "", root.location);
     lint.findings
 }
@@ -21,6 +22,8 @@ const MOST_FINDINGS: usize = 200;
 struct Lint<'a> {
     schema: &'a Value,
     findings: Vec<Diagnostic>,
+    /// Whether the values stand where a secret may have been put, and are not to be quoted.
+    in_secret: bool,
 }
 
 impl<'a> Lint<'a> {
@@ -41,7 +44,7 @@ impl<'a> Lint<'a> {
             return self.variant(node, &variants, schema, path, named_at);
         }
         if let Some(words) = words(schema) {
-            return self.word(node, &words, path);
+            return self.word(node, &words, schema, path);
         }
         if let Some(forms) = schema.get("anyOf").and_then(Value::as_array) {
             return self.form(node, forms, path, named_at);
@@ -52,10 +55,23 @@ impl<'a> Lint<'a> {
             (Some("string"), Content::Text { text, .. }) if text.trim().is_empty() => {
                 self.findings.push(Diagnostic::new(path, node.location, "an empty text"));
             }
-            (Some("string"), Content::Text { .. }) => {}
+            (Some("string"), Content::Text { text, .. }) => {
+                if let Some(problem) = slips::unmeant(text, schema) {
+                    self.findings.push(if self.in_secret {
+                        Diagnostic::new(
+                            path,
+                            node.location.hidden(),
+                            "a placeholder, or a variable in `${…}`",
+                        )
+                        .help("write the name itself: neither is replaced here")
+                    } else {
+                        problem.at(path, node.location)
+                    });
+                }
+            }
             (Some("integer"), Content::Text { text, plain: true }) if is_integer(text) => {
                 if !range_of(schema).contains(text.parse().ok()) {
-                    self.mismatch(node, &allowed(schema), path);
+                    self.mismatch(node, &allowed(schema), schema, path);
                 }
             }
             (Some("boolean"), Content::Text { text, plain: true }) if text == "true" || text == "false" => {}
@@ -63,7 +79,7 @@ impl<'a> Lint<'a> {
             (Some("array"), Content::Text { .. }) if self.is_secret(schema.get("items")) => {
                 self.inline_secret(node, path);
             }
-            _ => self.mismatch(node, &allowed(schema), path),
+            _ => self.mismatch(node, &allowed(schema), schema, path),
         }
     }
 
@@ -79,7 +95,7 @@ impl<'a> Lint<'a> {
             Some(form) => self.value(node, form, path, named_at),
             None => {
                 let words: Vec<String> = forms.iter().map(|form| allowed(form)).collect();
-                self.mismatch(node, &words.join(" or "), path);
+                self.mismatch(node, &words.join(" or "), &Value::Null, path);
             }
         }
     }
@@ -152,11 +168,15 @@ impl<'a> Lint<'a> {
         let entries = match &node.content {
             Content::Map(entries) => entries,
             _ if schema.get("x-secret").is_some() => return self.inline_secret(node, path),
-            _ => return self.mismatch(node, &format!("a map with one of {}", listed(names())), path),
+            _ => return self.mismatch(node, &format!("a map with one of {}", listed(names())), schema, path),
         };
         for Entry { key, key_location, value } in entries.iter().take(MOST_FINDINGS) {
             match variants.iter().find(|(name, _)| name == key) {
-                Some((_, schema)) => self.value(value, schema, &member(path, key), *key_location),
+                Some((_, variant)) => {
+                    self.in_secret = schema.get("x-secret").is_some();
+                    self.value(value, variant, &member(path, key), *key_location);
+                    self.in_secret = false;
+                }
                 None if schema.get("x-secret").is_some() => {
                     self.unknown_reference(key, *key_location, path, names().collect());
                 }
@@ -169,7 +189,7 @@ impl<'a> Lint<'a> {
         }
     }
 
-    fn word(&mut self, node: &Node, words: &[&str], path: &str) {
+    fn word(&mut self, node: &Node, words: &[&str], schema: &Value, path: &str) {
         match &node.content {
             Content::Text { text, .. } if words.contains(&text.as_str()) => {}
             Content::Text { text, .. } => {
@@ -178,7 +198,7 @@ impl<'a> Lint<'a> {
                 let help = did_you_mean(text, words.iter().copied());
                 self.findings.push(Diagnostic { help, ..finding });
             }
-            _ => self.mismatch(node, &listed(words.iter().copied()), path),
+            _ => self.mismatch(node, &listed(words.iter().copied()), schema, path),
         }
     }
 
@@ -218,15 +238,11 @@ impl<'a> Lint<'a> {
         schema.is_some_and(|schema| self.resolve(schema).get("x-secret").is_some())
     }
 
-    fn mismatch(&mut self, node: &Node, allowed: &str, path: &str) {
-        let message = format!("found {}; allowed: {allowed}", found(node));
-        let finding = Diagnostic::new(path, node.location, message);
-        self.findings.push(match &node.content {
-            Content::Text { text, .. } if allowed == "a list" && text.len() < 80 && !text.contains('\n') => {
-                finding.help(format!("a list of one is written `[{text}]`"))
-            }
-            _ => finding,
-        });
+    fn mismatch(&mut self, node: &Node, allowed: &str, schema: &Value, path: &str) {
+        let finding =
+            Diagnostic::new(path, node.location, format!("found {}; allowed: {allowed}", found(node)));
+        let help = if self.in_secret { None } else { slips::help_for(node, schema) };
+        self.findings.push(Diagnostic { help, ..finding });
     }
 
     /// Follows `$ref`, which points into `$defs` only.

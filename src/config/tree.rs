@@ -4,6 +4,7 @@
 
 use super::diagnostics::Diagnostic;
 use super::located::Location;
+use super::slips;
 use serde_saphyr::granit_parser::{Event, Parser, ScalarStyle, ScanError, Span, options};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -259,8 +260,11 @@ impl Builder {
     fn refuse_tag(&mut self, location: Location) {
         let path = self.path();
         let message = "a YAML tag; the meaning of a value comes from its key";
-        self.errors
-            .push(Diagnostic::new(path, location, message).help("remove the word that starts with `!`"));
+        self.errors.push(
+            Diagnostic::new(path, location, message).help(
+                "remove the word that starts with `!`; an expression that begins with `!` needs quotes",
+            ),
+        );
     }
 
     fn too_deep(&self) -> Diagnostic {
@@ -275,7 +279,7 @@ impl Builder {
         // What the innermost list or map holds before the error, and the character that the error is about.
         let start = self.open.last().map_or(0, |frame| frame.location.start);
         let read = text.get(start..=location.start).or(text.get(start..location.start)).unwrap_or_default();
-        match slip(&message, read) {
+        match slips::of_yaml(&message, read) {
             Some(help) => finding.help(help),
             None => finding,
         }
@@ -341,30 +345,4 @@ fn place(span: Span) -> Location {
         start,
         end: span.end.byte_offset().unwrap_or(start),
     }
-}
-
-/// What was probably written, by the parser's complaint and what stands before it.
-fn slip(message: &str, read: &str) -> Option<&'static str> {
-    [
-        (
-            "after single-quoted scalar",
-            "",
-            "put the whole expression in double quotes: \"'ml-users' in groups\"",
-        ),
-        ("after double-quoted scalar", "", "put the whole text in single quotes, or escape the inner quotes"),
-        ("parsing a flow mapping", "${", "inside `{…}` a template needs quotes: \"${…}\""),
-        (
-            "parsing a flow mapping",
-            " #",
-            "what stands behind ` #` is a comment; a text with that in it needs quotes",
-        ),
-        ("tabs disallowed", "", "indent with spaces"),
-        (
-            "mapping values are not allowed",
-            "",
-            "a text with `: ` needs quotes; or the indentation of this line or the one above is off",
-        ),
-    ]
-    .into_iter()
-    .find_map(|(found, written, help)| (message.contains(found) && read.contains(written)).then_some(help))
 }

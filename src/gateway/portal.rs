@@ -51,11 +51,7 @@ impl Gateway {
     /// Where there is nothing to choose and the configuration says so: the address of the one destination, where every
     /// rule of a launch then applies. `/?show` is the list all the same.
     fn only_choice(&self, head: &request::Parts, access: &[Listed<'_>]) -> Option<HeaderValue> {
-        if !self.skips_the_list(head.uri.query()) {
-            return None;
-        }
-        let mut open = access.iter().filter(|row| row.allowed());
-        let (only, None) = (open.next()?, open.next()) else { return None };
+        let only = self.skips_the_list(head.uri.query()).then(|| the_only(access)).flatten()?;
         HeaderValue::try_from(format!("/{}", only.name)).ok()
     }
 
@@ -113,6 +109,13 @@ impl Gateway {
             self.presigner.prewarm(grant, session);
         }
     }
+}
+
+/// The destination that may be opened, where it is one alone.
+pub(super) fn the_only<'a>(access: &'a [Listed<'_>]) -> Option<&'a Listed<'a>> {
+    let mut open = access.iter().filter(|row| row.allowed());
+    let (only, None) = (open.next()?, open.next()) else { return None };
+    Some(only)
 }
 
 pub(super) fn destinations_json(access: &[Listed<'_>]) -> serde_json::Value {

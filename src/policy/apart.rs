@@ -388,5 +388,5 @@ fn domains_of_piece(piece: &Piece) -> BTreeSet<&str> {
 }
 
 fn problem(message: impl Into<String>, help: &str) -> Problem {
-    Problem { character: None, message: message.into(), help: Some(help.to_owned()) }
+    Problem::whole(message).help(help)
 }

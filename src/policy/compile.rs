@@ -4,45 +4,54 @@ mod api;
 mod compiler;
 mod fields;
 mod policy_tests;
+mod tables;
 
 use super::apart::Places;
 use super::expression::functions::Library;
 use super::expression::{Condition, Gathered, Vocabulary};
 use super::grant::Api;
-use super::lookup::{Fault, Table};
 use super::paths::Glob;
 use super::policy_test::PolicyTest;
 use super::{Destination, Kind, Policy, Rule, Verdict, is_destination_name};
 use crate::config::diagnostics::{Diagnostic, listed};
 use crate::config::file::policy::{self as file, PolicyFile};
 use crate::config::located::{At, Location};
+use crate::config::servers::ServerKind;
 use crate::provider::policy_inputs::PolicyInputs;
 use crate::target::{LANDING_URI, Links};
 use compiler::Compiler;
 use fields::Fields;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 pub use compiler::CompileContext;
+
+/// What the rules come to.
+#[derive(Debug)]
+pub struct Compiled {
+    pub policy: Policy,
+    pub tests: Vec<PolicyTest>,
+    /// What is legal and was hardly meant.
+    pub warnings: Vec<Diagnostic>,
+}
 
 /// Compiles the policy and its tests.
 ///
 /// # Errors
 ///
 /// Everything that is wrong, not only the first.
-pub fn compile(
-    file: &PolicyFile,
-    context: &CompileContext<'_>,
-) -> Result<(Policy, Vec<PolicyTest>), Vec<Diagnostic>> {
+pub fn compile(file: &PolicyFile, context: &CompileContext<'_>) -> Result<Compiled, Vec<Diagnostic>> {
     let mut diagnostics = Vec::new();
-    let tables = tables(file, context, &mut diagnostics);
+    let tables = tables::read(file, context, &mut diagnostics);
     let vocabulary = Vocabulary {
         client_ip_known: context.client_ip_known,
         trusted_proxies: context.trusted_proxies,
         tables: &tables,
     };
     let places = Places::new(context.issuers, &tables);
-    let mut compiler = Compiler { context, vocabulary, gathered: Gathered::default(), places, diagnostics };
+    let (gathered, lookups) = (Gathered::default(), &file.lookups);
+    let mut compiler =
+        Compiler { context, vocabulary, lookups, gathered, places, diagnostics, warnings: Vec::new() };
     let mut names = Names::default();
     let deny: Vec<Option<Rule>> =
         file.deny.iter().enumerate().map(|(index, rule)| compiler.global(index, rule, &mut names)).collect();
@@ -52,8 +61,10 @@ pub fn compile(
         .map(|(name, destination)| compiler.destination(name, destination, names.clone()))
         .collect();
     let tests = compiler.tests(file);
-    let Compiler { gathered, mut diagnostics, .. } = compiler;
-    let Gathered { patterns, reads } = gathered;
+    let unreachable = compiler.unreachable_keys();
+    let Compiler { gathered, mut diagnostics, mut warnings, .. } = compiler;
+    warnings.extend(unreachable);
+    let Gathered { patterns, reads, .. } = gathered;
     let library = Library::new(patterns, tables)
         .map_err(|error| diagnostics.push(Diagnostic::new("", Location::default(), error.to_string())));
     match (library, all(deny), all(destinations)) {
@@ -61,7 +72,7 @@ pub fn compile(
             for Destination { rules, reads, .. } in &mut destinations {
                 deny.iter().chain(&*rules).for_each(|rule| rule.gather(reads));
             }
-            Ok((Policy { library, deny, destinations, reads }, tests))
+            Ok(Compiled { policy: Policy { library, deny, destinations, reads }, tests, warnings })
         }
         _ => Err(diagnostics),
     }
@@ -182,14 +193,14 @@ impl Compiler<'_> {
                 let fields = self.set_fields(&set, written, kind).or(base);
                 self.keep_people_apart(path, rule, kind, condition.as_ref(), &fields);
                 self.keep_to_partition(path, rule, &fields);
-                self.keep_to_region_of_app(path, rule, &fields);
+                self.keep_to_declaration(path, rule, &fields);
                 let access = self.access(path, rule, kind, &fields, api);
                 fields.plan(kind, access).map(|blueprint| Verdict::Allow(Arc::new(blueprint)))
             }
             (None, _) => {
                 self.keep_people_apart(path, rule, kind, condition.as_ref(), base);
                 self.keep_to_partition(path, rule, base);
-                self.keep_to_region_of_app(path, rule, base);
+                self.keep_to_declaration(path, rule, base);
                 let access = self.access(path, rule, kind, base, api);
                 base.plan(kind, access).map(|blueprint| Verdict::Allow(Arc::new(blueprint)))
             }
@@ -228,13 +239,25 @@ impl Compiler<'_> {
         }
     }
 
-    fn keep_to_region_of_app(&mut self, path: &str, rule: &At<file::Rule>, fields: &Fields) {
-        if let Some((app, region)) = fields.app_elsewhere(self.context) {
-            let message = format!(
-                "this rule opens the App `{}` in `{region}`; allowed: `{}`, where `mlflow_apps` declares it",
-                app.name, app.region
-            );
-            self.problem(path, rule.location, message);
+    /// A tracking server of the same name may exist in each region. An App is known by its declaration alone.
+    fn keep_to_declaration(&mut self, path: &str, rule: &At<file::Rule>, fields: &Fields) {
+        let Some((server, region)) = fields.declared_elsewhere(self.context) else { return };
+        let (name, key) = (&server.name, server.kind.key());
+        match server.kind {
+            ServerKind::TrackingServer => {
+                let message = format!(
+                    "this rule opens the tracking server `{name}` in `{region}`, and `{key}` declares it in `{}`",
+                    server.region
+                );
+                self.warnings.push(Diagnostic::new(path, rule.location, message));
+            }
+            ServerKind::MlflowApp => {
+                let message = format!(
+                    "this rule opens the App `{name}` in `{region}`; allowed: `{}`, where `{key}` declares it",
+                    server.region
+                );
+                self.problem(path, rule.location, message);
+            }
         }
     }
 
@@ -292,30 +315,6 @@ impl Compiler<'_> {
         });
         all(globs.collect())
     }
-}
-
-fn tables(
-    file: &PolicyFile,
-    context: &CompileContext<'_>,
-    diagnostics: &mut Vec<Diagnostic>,
-) -> BTreeMap<String, Table> {
-    let mut tables = BTreeMap::new();
-    for (name, lookup) in &file.lookups {
-        let (path, file) = (format!("lookups.{}.file", name.value), &lookup.file.value);
-        let not_read = || vec![Fault { location: Location::default(), message: "was not read".to_owned() }];
-        let yaml = context.tables.get(file).ok_or_else(not_read);
-        let table = yaml.and_then(|yaml| Table::parse(yaml)).unwrap_or_else(|faults| {
-            diagnostics.extend(faults.into_iter().map(
-                |Fault { location: Location { line, column, .. }, message }| {
-                    let place = if line == 0 { String::new() } else { format!(":{line}:{column}") };
-                    Diagnostic::new(path.as_str(), lookup.file.location, format!("{file}{place}: {message}"))
-                },
-            ));
-            Table::default()
-        });
-        tables.insert(name.value.clone(), table);
-    }
-    tables
 }
 
 fn all<T>(items: Vec<Option<T>>) -> Option<Vec<T>> {

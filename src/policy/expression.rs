@@ -15,6 +15,7 @@ mod strict;
 mod text_list;
 mod vocabulary;
 
+use crate::config::diagnostics::nearest;
 use crate::provider::policy_inputs::PolicyInputs;
 use cel::IdedExpr;
 use cel::common::ast::{Expr, LiteralValue};
@@ -25,6 +26,7 @@ use evaluated::Evaluated;
 use facts::Facts;
 use shape::Shape;
 use signature::Type;
+use std::collections::BTreeSet;
 
 pub(super) use problem::Problem;
 pub(super) use vocabulary::{Gathered, Vocabulary};
@@ -52,7 +54,8 @@ impl Condition {
         vocabulary: &Vocabulary<'_>,
         gathered: &mut Gathered,
     ) -> Result<Self, Vec<Problem>> {
-        let (expression, found) = parse(source, vocabulary, gathered)?;
+        let parsed = parse(source, vocabulary, gathered);
+        let (expression, found) = parsed.map_err(|problems| named_only(source).unwrap_or(problems))?;
         if found.may_be(Type::Bool) {
             Ok(Self(Evaluated::new(expression)))
         } else {
@@ -77,6 +80,11 @@ impl Condition {
     /// Adds what it can read.
     pub(super) fn gather(&self, reads: &mut PolicyInputs) {
         reads::gather(self.tree(), reads);
+    }
+
+    /// Adds the claims of which it asks whether they are there.
+    pub(super) fn gather_tested(&self, names: &mut BTreeSet<String>) {
+        claim_reads::tested(self.tree(), names);
     }
 
     /// # Errors
@@ -108,9 +116,19 @@ impl TextExpression {
         self.0.written()
     }
 
+    /// Whether it asks about this variable.
+    pub(super) fn names(&self, variable: &str) -> bool {
+        self.tree().references().has_variable(variable)
+    }
+
     /// Adds what it can read.
     pub(super) fn gather(&self, reads: &mut PolicyInputs) {
         reads::gather(self.tree(), reads);
+    }
+
+    /// Adds the claims of which it asks whether they are there.
+    pub(super) fn gather_tested(&self, names: &mut BTreeSet<String>) {
+        claim_reads::tested(self.tree(), names);
     }
 
     /// # Errors
@@ -153,7 +171,7 @@ fn parse(
     })?;
     let mut check = Check::new(vocabulary, &positions, &mut gathered.patterns);
     let found = check.expression(&expression);
-    let Check { mut problems, .. } = check;
+    let Check { mut problems, looked_up, .. } = check;
     if !problems.is_empty() {
         // The parser's source information counts bytes.
         for problem in &mut problems {
@@ -162,7 +180,21 @@ fn parse(
         return Err(problems);
     }
     reads::gather(&expression, &mut gathered.reads);
+    gathered.looked_up.extend(looked_up);
     Ok((expression, found))
+}
+
+/// What is wrong with a condition that is a word, such as the name of a group.
+fn named_only(source: &str) -> Option<Vec<Problem>> {
+    let word = source.trim();
+    if word == "*" {
+        return Some(vec![Problem::whole("`*` is not a CEL expression").help("`true` allows everybody")]);
+    }
+    let is_word = !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    let is_misspelt = nearest(word, signature::VARIABLES.map(|(known, _)| known)).is_some();
+    let help = format!("for a group, write \"'{word}' in groups\"; `true` is for everybody");
+    let problem = Problem::whole(format!("`{word}` is a word, and a rule asks yes or no")).help(help);
+    (is_word && !is_misspelt).then(|| vec![problem])
 }
 
 /// Which character, from 1 on, the byte with this number, from 1 on, belongs to.
@@ -179,7 +211,12 @@ fn syntax_problem(source: &str, (line, column): (isize, isize), message: &str) -
     let earlier = source.split_inclusive('\n').take(usize::try_from(line - 1).unwrap_or(0));
     let before: usize = earlier.map(|line| line.chars().count()).sum();
     let character = usize::try_from(column).ok().map(|column| before + column);
-    let help = operator_meant(message).map(str::to_owned);
+    let braces = if source.starts_with('{') {
+        Some("one pair of braces is enough: `${user}`")
+    } else {
+        source.contains("${").then_some("an expression stands without `${` and `}`")
+    };
+    let help = braces.or_else(|| operator_meant(message)).map(str::to_owned);
     let message = format!("is not a CEL expression: {message}");
     Problem { character: character.filter(|at| *at > 0), message, help }
 }

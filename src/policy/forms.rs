@@ -97,7 +97,7 @@ impl Walk<'_> {
     }
 
     /// None where no text can come of it.
-    fn forms(self, expression: &IdedExpr) -> Vec<Form> {
+    pub(super) fn forms(self, expression: &IdedExpr) -> Vec<Form> {
         match &expression.expr {
             Expr::Literal(LiteralValue::String(text)) => vec![constant(text.inner())],
             Expr::Ident(name) => match name.as_str() {

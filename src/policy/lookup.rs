@@ -9,7 +9,14 @@ use std::collections::HashMap;
 /// Two people with one profile name are the very mistake that a table is written to avoid; AWS compares profile names
 /// without case, so values are compared without case too.
 #[derive(Clone, Debug, Default)]
-pub struct Table(HashMap<String, String>);
+pub struct Table(HashMap<String, Entry>);
+
+/// A value, and where it stands in the table's text.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub value: String,
+    pub location: Location,
+}
 
 /// What is wrong with a table, and where in its text; nowhere where it is the whole.
 #[derive(Clone, Debug)]
@@ -34,7 +41,7 @@ impl Table {
         let mut faults = Vec::new();
         let (mut keys, mut values) = (HashMap::new(), HashMap::new());
         let mut table = HashMap::with_capacity(entries.0.len());
-        for (At { value: key, location }, At { value, .. }) in entries.0 {
+        for (At { value: key, location }, At { value, location: place }) in entries.0 {
             let mut refuse = |message| faults.push(Fault { location, message });
             if key.is_empty() || value.is_empty() {
                 refuse(format!("`{key}: {value}` has an empty side"));
@@ -45,21 +52,29 @@ impl Table {
             if let Some(other) = values.insert(value.to_ascii_lowercase(), key.clone()) {
                 refuse(format!("`{other}` and `{key}` share the name `{value}` (case does not count)"));
             }
-            table.insert(key, value);
+            table.insert(key, Entry { value, location: place });
         }
         if faults.is_empty() { Ok(Self(table)) } else { Err(faults) }
     }
 
     /// In the order of the alphabet.
     pub fn values(&self) -> Vec<&str> {
-        let mut values: Vec<&str> = self.0.values().map(String::as_str).collect();
+        let mut values: Vec<&str> = self.0.values().map(|entry| entry.value.as_str()).collect();
         values.sort_unstable();
         values
     }
 
     /// The value of exactly this key.
     pub fn find(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(String::as_str)
+        self.0.get(key).map(|entry| entry.value.as_str())
+    }
+
+    /// Keys and values in the order of the text.
+    pub fn entries(&self) -> Vec<(&str, &Entry)> {
+        let mut entries: Vec<(&str, &Entry)> =
+            self.0.iter().map(|(key, entry)| (key.as_str(), entry)).collect();
+        entries.sort_unstable_by_key(|(_, entry)| (entry.location.line, entry.location.column));
+        entries
     }
 }
 

@@ -47,9 +47,10 @@ impl Destination {
             Names::Only(names) => Some(names),
         };
         match (&principal.groups, asked) {
-            (Groups::Known(groups), Some(asked)) if principal.groups_total.is_some() => {
-                facts.groups_asked(groups, asked);
-            }
+            (Groups::Known(groups), asked) if principal.groups_total.is_some() => match asked {
+                Some(asked) => facts.groups_asked(groups, asked),
+                None => facts.cut(),
+            },
             (Groups::Known(groups), asked) => facts.all_groups(groups, asked),
             (Groups::LeftOut, _) => facts.groups_unknown(None),
             (Groups::Unbound(unbound), _) => facts.groups_unknown(Some(unbound.as_str())),

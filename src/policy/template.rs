@@ -37,6 +37,12 @@ impl Template {
         if !rest.is_empty() {
             parts.push(Part::Constant(rest.to_owned()));
         }
+        let is_brace = |part: &Part| matches!(part, Part::Constant(text) if text.contains(['{', '}']));
+        if parts.iter().any(is_brace) {
+            let message = format!("`{written}` has a brace outside of `${{…}}`");
+            let help = "what is computed is written `${…}`, such as `${profile_name(user)}`";
+            return Err(vec![Problem::whole(message).help(help)]);
+        }
         Ok(Self(parts))
     }
 

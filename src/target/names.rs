@@ -10,6 +10,31 @@ pub struct InvalidName {
     pub allowed: &'static str,
 }
 
+impl InvalidName {
+    /// What was probably meant.
+    pub fn help(&self) -> Option<String> {
+        let Self { found, allowed } = self;
+        if found.contains('{') {
+            return Some("what is computed is written `${…}`, such as `${profile_name(user)}`".to_owned());
+        }
+        let wants_arn = allowed.starts_with("`arn:");
+        match arn::fields(found) {
+            None if wants_arn && !found.contains(':') => {
+                Some("this is a name or an id: write the whole ARN, as AWS shows it".to_owned())
+            }
+            Some(["arn", partition, "sts", _, account, resource]) if wants_arn => {
+                let role = resource.strip_prefix("assumed-role/")?.split('/').next()?;
+                Some(format!("this is a session of the role `arn:{partition}:iam::{account}:role/{role}`"))
+            }
+            Some(["arn", .., resource]) if !wants_arn => {
+                let name = resource.rsplit('/').next().filter(|name| !name.is_empty())?;
+                Some(format!("this is an ARN: write what it ends in, `{name}`"))
+            }
+            _ => None,
+        }
+    }
+}
+
 impl fmt::Display for InvalidName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}` is not allowed here: {}", self.found.escape_debug(), self.allowed)

@@ -280,3 +280,27 @@ fn a_computed_profile_tells_realms_apart() {
     let checked = postern(&["check", "--config", &config]);
     assert!(checked.status.success(), "{}", text(&checked.stderr));
 }
+
+/// A table's values are those of the field that takes them; a key that nobody has is only warned of.
+#[test]
+fn a_table_is_judged_by_where_it_is_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let minimal = std::fs::read_to_string(example("minimal.yaml")).unwrap();
+    let looked_up = minimal
+        .replace("${profile_name(local_part(user, 'corp.example'))}", "${lookup('profiles', user)}")
+        + "lookups: {profiles: {file: profiles.yaml}}\n";
+    let config = written(&folder, "postern.yaml", &looked_up);
+    written(&folder, "profiles.yaml", "ada@corp.example: ada-lovelace\nmax@corp.example: max.mustermann\n");
+    let refused = postern(&["check", "--config", &config]);
+    assert_eq!(refused.status.code(), Some(2));
+    let told = text(&refused.stderr);
+    assert!(
+        told.contains("profiles.yaml:2:19") && told.contains("`max.mustermann` is not allowed"),
+        "{told}"
+    );
+    written(&folder, "profiles.yaml", "Ada@corp.example: ada-lovelace\n");
+    let warned = postern(&["check", "--config", &config]);
+    assert!(warned.status.success());
+    let told = text(&warned.stdout);
+    assert!(told.contains("people arrive as `ada@corp.example`") && told.contains("warnings: 1"), "{told}");
+}

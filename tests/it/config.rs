@@ -16,6 +16,7 @@ mod keys;
 mod meanings;
 mod provider;
 mod rendering;
+mod slips;
 
 use postern::config::diagnostics::Diagnostic;
 use postern::config::{Loaded, load_text};

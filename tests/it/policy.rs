@@ -12,6 +12,7 @@ mod access;
 mod apart;
 mod compile;
 mod decide;
+mod differences;
 mod expressions;
 mod fragments;
 mod lookalikes;
@@ -22,6 +23,8 @@ mod profile_name;
 mod reads;
 mod rule_sets;
 mod scale;
+mod slips;
+mod tables;
 
 use postern::config::diagnostics::Diagnostic;
 use postern::config::file::policy::{DenyRule, Destination, Lookup, PolicyFile, Test};
@@ -60,6 +63,12 @@ struct Around<'a> {
     files: &'a [(&'a str, &'a str)],
 }
 
+/// As `path: message` or `path: message; help`.
+fn in_a_line(diagnostic: Diagnostic) -> String {
+    let help = diagnostic.help.map(|help| format!("; {help}")).unwrap_or_default();
+    format!("{}: {}{help}", diagnostic.path, diagnostic.message)
+}
+
 const AROUND: Around<'_> = Around {
     trusted_proxies: &[],
     client_ip_known: true,
@@ -70,7 +79,7 @@ const AROUND: Around<'_> = Around {
 };
 
 impl Around<'_> {
-    fn compile(&self, yaml: &str) -> Result<(Policy, Vec<PolicyTest>), Vec<Diagnostic>> {
+    fn compile(&self, yaml: &str) -> Result<(Policy, Vec<PolicyTest>, Vec<String>), Vec<Diagnostic>> {
         let written: Written = serde_saphyr::from_str(yaml).expect("the test's YAML has the written form");
         let Written { lookups, deny, destinations, tests } = written;
         let trusted: Vec<_> = self.trusted_proxies.iter().map(|network| network.parse().unwrap()).collect();
@@ -96,7 +105,9 @@ impl Around<'_> {
             default_issuer: None,
             tables: &tables,
         };
-        compile(&PolicyFile { lookups, deny, destinations, tests }, &context)
+        let compiled = compile(&PolicyFile { lookups, deny, destinations, tests }, &context)?;
+        let warnings = compiled.warnings.into_iter().map(in_a_line).collect();
+        Ok((compiled.policy, compiled.tests, warnings))
     }
 
     fn policy(&self, yaml: &str) -> Policy {
@@ -106,11 +117,7 @@ impl Around<'_> {
     /// Every diagnostic as `path: message` or `path: message; help`.
     fn faults(&self, yaml: &str) -> Vec<String> {
         let diagnostics = self.compile(yaml).err().unwrap_or_default();
-        let shown = |diagnostic: Diagnostic| {
-            let help = diagnostic.help.map(|help| format!("; {help}")).unwrap_or_default();
-            format!("{}: {}{help}", diagnostic.path, diagnostic.message)
-        };
-        diagnostics.into_iter().map(shown).collect()
+        diagnostics.into_iter().map(in_a_line).collect()
     }
 
     /// What is wrong with an expression, without the path; empty where it loads.

@@ -82,7 +82,17 @@ fn collide(one: SocketAddr, other: SocketAddr) -> bool {
 
 fn socket_address(text: &str) -> Result<SocketAddr, Problem> {
     let allowed = "an IP address and a port, such as `127.0.0.1:8443` or `[::]:8443`";
-    text.parse().map_err(|_| mismatch(text, allowed))
+    text.parse().map_err(|_| {
+        let problem = mismatch(text, allowed);
+        match text.rsplit_once(':').map_or(("", text), |(host, port)| (host, port)) {
+            ("" | "*", port) if port.parse::<u16>().is_ok() => {
+                problem.help(format!("for all addresses of this machine, write `[::]:{port}`"))
+            }
+            ("localhost", port) => problem.help(format!("write `127.0.0.1:{port}`")),
+            _ if text.parse::<IpAddr>().is_ok() => problem.help("the port is missing"),
+            _ => problem,
+        }
+    })
 }
 
 pub(super) fn trusted_proxies(document: &Document, findings: &mut Findings) -> Option<Vec<IpNet>> {
@@ -99,6 +109,9 @@ fn network(text: &str, everyone: bool) -> Result<IpNet, Problem> {
     let network = match (text.parse::<IpNet>(), text.parse::<IpAddr>()) {
         (Ok(network), _) => network,
         (_, Ok(address)) => IpNet::from(address),
+        _ if text.contains('*') => {
+            return Err(mismatch(text, allowed).help("name the load balancer's own subnets"));
+        }
         _ => return Err(mismatch(text, allowed)),
     };
     if network.addr() != network.network() {

@@ -87,7 +87,14 @@ fn issuer_of(
     );
     let discovery::Reach { plain, is_name_only } = discovery::reach(written);
     let issuer = findings.check(&path("issuer"), &written.issuer, |text| {
-        texts::url(text, if is_name_only { Plain::Accepted } else { plain })
+        let plain = if is_name_only { Plain::Accepted } else { plain };
+        if let Some((issuer, _)) = text.split_once("/.well-known/") {
+            let problem =
+                mismatch(text, "the issuer's own name, which its discovery document has under `issuer`");
+            let help = format!("probably `{issuer}`; `discovery_url` takes the address of a document");
+            return Err(problem.help(help));
+        }
+        texts::url(text, plain)
     });
     let discovery_url = discovery::url(&at, written, plain, findings);
     let realm = findings.check_optional(&path("realm"), written.realm.as_ref(), |text| {
@@ -99,6 +106,7 @@ fn issuer_of(
         Some(written) => claims::programs(&path("programs"), written, groups, findings).map(Some),
         None => Some(None),
     };
+    let access_tokens = claims::access_tokens(&at, written, findings);
     let user_domains = user_domains(&at, name, written, &document.issuers, claims.as_ref(), findings);
     let trust = match &written.preset {
         Some(_) => aws_alb(&at, name, written, plain, findings),
@@ -112,6 +120,7 @@ fn issuer_of(
         name: key,
         algorithms: trust.algorithms,
         audience: trust.audience,
+        access_tokens: access_tokens?,
         keys: trust.keys,
         discovery_url: discovery_url?,
         insecure_http,

@@ -32,7 +32,7 @@ fn document_url_as(text: &str, plain: Plain, allowed: &str) -> Parsed<Url> {
     }
     let strange = |c: char| c.is_whitespace() || c.is_control() || c == '\\';
     let url = match Url::parse(text) {
-        Ok(url) if !text.contains(strange) && url.has_host() => url,
+        Ok(url) if !text.contains(strange) && names_host(&url, text) => url,
         _ => return Err(mismatch(text, allowed)),
     };
     if url.fragment().is_some() {
@@ -52,6 +52,18 @@ fn document_url_as(text: &str, plain: Plain, allowed: &str) -> Parsed<Url> {
         },
         _ => Err(mismatch(text, allowed)),
     }
+}
+
+/// Whether a host stands in the text as it is read: no other spelling of an address, no domain that cannot be one.
+fn names_host(url: &Url, text: &str) -> bool {
+    let Some((_, rest)) = text.split_once("://") else { return false };
+    let is_legal = match url.host() {
+        Some(Host::Domain(name)) => is_domain(name),
+        Some(Host::Ipv4(address)) => rest.starts_with(&address.to_string()),
+        Some(Host::Ipv6(_)) => true,
+        None => false,
+    };
+    is_legal && url.port() != Some(0) && !rest.starts_with('/')
 }
 
 /// Whether `http` may stand where `https` should.
@@ -78,25 +90,34 @@ pub(super) fn host_name(text: &str) -> Parsed<String> {
     let folded = text.to_ascii_lowercase();
     let is_address = folded.parse::<IpAddr>().is_ok();
     if is_address || is_domain(&folded) {
-        Ok(folded)
-    } else {
-        Err(mismatch(text, "a host name such as `ml.corp.example`, without scheme, port or path"))
+        return Ok(folded);
     }
+    let problem = mismatch(text, "a host name such as `ml.corp.example`, without scheme, port or path");
+    Err(if text.contains('*') { problem.help("no wildcard counts here: name each host") } else { problem })
 }
 
 /// A DNS name in lower case.
 pub(super) fn domain(text: &str) -> Parsed<String> {
     let folded = text.to_ascii_lowercase();
-    if is_domain(&folded) { Ok(folded) } else { Err(mismatch(text, "a domain such as `corp.example`")) }
+    if is_domain(&folded) {
+        return Ok(folded);
+    }
+    let problem = mismatch(text, "a domain such as `corp.example`");
+    Err(match text {
+        _ if text.contains('*') => problem.help("no wildcard counts here: name each domain, subdomains too"),
+        _ if text.contains('@') => problem.help("write what stands behind the `@`"),
+        _ => problem,
+    })
 }
 
-/// RFC 1123 labels, at most 253 characters; the last label is not a number.
+/// RFC 1123 labels, in which names inside of a network may have underscores; at most 253 characters; the last label is not a
+/// number.
 pub(super) fn is_domain(text: &str) -> bool {
     let label = |label: &str| {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
     };
     text.len() <= 253
         && text.split('.').all(label)
@@ -162,7 +183,9 @@ pub(super) fn path(text: &str, directory: &Path) -> PathBuf {
 
 /// Visible characters without spaces, such as a client id or an audience.
 pub(super) fn identifier(text: &str) -> Parsed<String> {
-    if text.len() <= 1024 && !text.contains(|c: char| c.is_control() || c.is_whitespace()) {
+    if text == "*" {
+        Err(Problem::new("`*` is compared as it is, and stands for no other").help("name each one"))
+    } else if text.len() <= 1024 && !text.contains(|c: char| c.is_control() || c.is_whitespace()) {
         Ok(text.to_owned())
     } else {
         Err(mismatch(text, "at most 1024 characters without spaces"))

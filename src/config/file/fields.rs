@@ -44,6 +44,8 @@ pub const REGION: &str = "region";
 pub const ROLE_ARN: &str = "role_arn";
 /// What a deep link adds to the URL of an MLflow target.
 pub const FRAGMENT: &str = "fragment";
+const IN_REGION: &str = "The region that the target is in, in place of the destination's.";
+const BY_ROLE: &str = "The role that is assumed for the person, in place of the destination's.";
 const RULE: &str = "rule";
 const DENY: &str = "deny";
 const ACCESS: &str = "access";
@@ -204,7 +206,7 @@ impl JsonSchema for Set {
             "description": "The fields of all kinds of target, `region` and `role_arn`; those that the destination's kind does \
                             not have are refused.",
             "type": "object",
-            "properties": properties(Kind::all_fields(), &[(REGION, ""), (ROLE_ARN, "")], true),
+            "properties": properties(Kind::all_fields(), &[(REGION, IN_REGION), (ROLE_ARN, BY_ROLE)], true),
             "additionalProperties": false,
         })
     }
@@ -221,8 +223,8 @@ impl JsonSchema for Expect {
             (DENY, "The reason of a denial, such as `rule-denied`."),
             (ACCESS, "What the person may do at an MLflow target: `read`, `log` or `write`."),
             (FRAGMENT, "What a deep link adds to the URL of an MLflow target, such as `/experiments/1`."),
-            (REGION, ""),
-            (ROLE_ARN, ""),
+            (REGION, IN_REGION),
+            (ROLE_ARN, BY_ROLE),
         ];
         json_schema!({
             "description": "What a test expects: every key that is written must hold; a field not written is not looked at.",
@@ -238,15 +240,18 @@ impl JsonSchema for Expect {
 fn properties<'f>(
     fields: impl IntoIterator<Item = &'f Field>,
     further: &[(&str, &str)],
-    with_ranges: bool,
+    are_templates: bool,
 ) -> Map<String, Value> {
-    let text = |description: &str| match description {
-        "" => json!({ "type": "string" }),
-        description => json!({ "type": "string", "description": description }),
+    let text = |description: &str| {
+        let mut schema = json!({ "type": "string", "description": description });
+        if are_templates {
+            schema["x-text"] = "template".into();
+        }
+        schema
     };
     let schema = |field: &Field| match field.form {
         Form::Text(_) => text(field.description),
-        Form::Seconds(range) if with_ranges => json!({
+        Form::Seconds(range) if are_templates => json!({
             "type": "integer", "format": "int64", "minimum": range.least, "maximum": range.most,
             "description": field.description,
         }),

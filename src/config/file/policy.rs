@@ -31,10 +31,13 @@ pub struct Lookup {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DenyRule {
+    #[schemars(extend("x-text" = "prose"))]
     pub name: At<String>,
     /// A CEL expression.
+    #[schemars(extend("x-text" = "expression"))]
     pub when: At<String>,
     /// What the person can do about it.
+    #[schemars(extend("x-text" = "prose"))]
     pub remedy: Option<String>,
 }
 
@@ -43,12 +46,16 @@ pub struct DenyRule {
 #[serde(deny_unknown_fields)]
 pub struct Destination {
     /// What people see; by default the name.
+    #[schemars(extend("x-text" = "prose"))]
     pub title: Option<String>,
+    #[schemars(extend("x-text" = "prose"))]
     pub description: Option<String>,
     pub target: At<Target>,
     /// In place of `aws.region`.
+    #[schemars(extend("x-text" = "template"))]
     pub region: Option<At<String>>,
     /// In place of `aws.role_arn`.
+    #[schemars(extend("x-text" = "template"))]
     pub role_arn: Option<At<String>>,
     /// In place of `aws.endpoint_url`.
     pub endpoint_url: Option<At<String>>,
@@ -79,10 +86,14 @@ pub struct Api {
 #[serde(deny_unknown_fields)]
 #[schemars(extend("oneOf" = [{"required": ["allow"]}, {"required": ["deny"]}]))]
 pub struct Rule {
+    #[schemars(extend("x-text" = "prose"))]
     pub name: At<String>,
+    #[schemars(extend("x-text" = "expression"))]
     pub allow: Option<At<String>>,
+    #[schemars(extend("x-text" = "expression"))]
     pub deny: Option<At<String>>,
     /// What the person can do about a denial.
+    #[schemars(extend("x-text" = "prose"))]
     pub remedy: Option<String>,
     /// What this rule changes of the target: fields of the destination's kind, `region` and `role_arn`.
     pub set: Option<At<Set>>,
@@ -94,6 +105,7 @@ pub struct Rule {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Test {
+    #[schemars(extend("x-text" = "prose"))]
     pub name: At<String>,
     /// The verified claims of the person's token.
     pub claims: At<Map<String, Value>>,

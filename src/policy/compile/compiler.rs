@@ -1,7 +1,8 @@
 //! What the parts of the compiler share.
 
 use crate::config::diagnostics::Diagnostic;
-use crate::config::located::Location;
+use crate::config::file::policy::Lookup;
+use crate::config::located::{Location, Named};
 use crate::config::servers::{DeclaredServer, ServerKind};
 use crate::policy::apart::Places;
 use crate::policy::expression::{Gathered, Problem, Vocabulary};
@@ -35,10 +36,13 @@ pub struct CompileContext<'a> {
 pub(super) struct Compiler<'a> {
     pub(super) context: &'a CompileContext<'a>,
     pub(super) vocabulary: Vocabulary<'a>,
+    /// The tables as they are named in the configuration.
+    pub(super) lookups: &'a Named<Lookup>,
     pub(super) gathered: Gathered,
     /// Where the rules so far lead.
     pub(super) places: Places<'a>,
     pub(super) diagnostics: Vec<Diagnostic>,
+    pub(super) warnings: Vec<Diagnostic>,
 }
 
 impl CompileContext<'_> {

@@ -61,16 +61,22 @@ impl Fields {
         Some((key, constant(key)?, region))
     }
 
-    /// The declared App that is named, where this is not in its region.
-    pub(super) fn app_elsewhere<'c>(
+    /// The declared server or App that is named, where this is not in its region.
+    pub(super) fn declared_elsewhere<'c>(
         &self,
         context: &CompileContext<'c>,
     ) -> Option<(&'c DeclaredServer, &str)> {
         let constant = |key: &str| self.given.get(key).and_then(Field::constant);
-        let (name, region) = (constant(target::APP_NAME)?, constant(REGION)?);
-        let mut apps = context.servers.iter().filter(|server| server.kind == ServerKind::MlflowApp);
-        let app = apps.find(|app| app.name == name)?;
-        (app.region.as_str() != region).then_some((app, region))
+        let region = constant(REGION)?;
+        let is_named = |server: &&DeclaredServer| {
+            let key = match server.kind {
+                ServerKind::TrackingServer => target::TRACKING_SERVER_NAME,
+                ServerKind::MlflowApp => target::APP_NAME,
+            };
+            constant(key) == Some(server.name.as_str())
+        };
+        let server = context.servers.iter().find(is_named)?;
+        (server.region.as_str() != region).then_some((server, region))
     }
 
     pub(super) fn has(&self, key: &str) -> bool {
@@ -211,12 +217,17 @@ impl Compiler<'_> {
             None => Folds::default(),
             Some(judged) => judged.map_err(|problem| self.problems(path, location, vec![problem])).ok()?,
         };
+        self.judge_looked_up(path, location, &template, parse);
         let patterns = self.places.patterns(&template);
         Some(Field::Computed(Arc::new(Computed { template, folds, patterns })))
     }
 
     fn checked<T>(&mut self, path: &str, location: Location, parsed: Result<T, InvalidName>) -> Option<T> {
-        parsed.map_err(|fault| self.problem(path, location, fault.to_string())).ok()
+        let refuse = |fault: InvalidName| {
+            let help = fault.help();
+            self.diagnostics.push(Diagnostic { help, ..Diagnostic::new(path, location, fault.to_string()) });
+        };
+        parsed.map_err(refuse).ok()
     }
 
     fn endpoint_url(&mut self, path: &str, written: Option<&At<String>>) -> Option<String> {

@@ -1,6 +1,6 @@
 //! Calls of functions: the right name, form and number of arguments, and constants where a constant must stand.
 
-use super::check::{Check, symbol};
+use super::check::{Check, is_groups, symbol};
 use super::functions::folded;
 use super::pattern;
 use super::signature::{FUNCTIONS, Form, Function, MACROS, Parameter, Type};
@@ -21,11 +21,19 @@ impl Check<'_> {
             (function.form == form || function.form == Form::Either)
                 && function.parameters.len() == arguments.len()
         };
-        if let Some(function) = named.iter().find(fits) {
+        let of_groups = call.target.as_deref().is_some_and(is_groups);
+        if let Some(function) = named.iter().find(fits).filter(|found| !of_groups || found.name == "size") {
             for (parameter, argument) in function.parameters.iter().zip(arguments) {
                 self.argument(function, *parameter, argument);
             }
+            if let (Parameter::Table, [table, key]) = (function.parameters[0], call.args.as_slice()) {
+                self.looked_up.extend(constant(table).map(|table| (table.to_owned(), key.clone())));
+            }
             return function.result;
+        }
+        if let Some(help) = group_meant(name, call) {
+            let message = format!("`{}` is not how groups are asked", symbol(name));
+            return self.refused(at, message, help);
         }
         let usages = named.iter().map(|function| function.usage);
         let usages = usages.chain(MACROS.iter().filter(|(known, _)| *known == name).map(|(_, usage)| *usage));
@@ -39,6 +47,11 @@ impl Check<'_> {
         } else {
             self.problem(at, format!("`{name}` is called as {}", usages.join(" or ")));
         }
+        Type::Any
+    }
+
+    fn refused(&mut self, at: &IdedExpr, message: String, help: String) -> Type {
+        self.problem_with_help(at, message, Some(help));
         Type::Any
     }
 
@@ -121,6 +134,21 @@ impl Check<'_> {
             }
         }
     }
+}
+
+/// How a group is asked for, where a call was meant to do that.
+fn group_meant(name: &str, call: &CallExpr) -> Option<String> {
+    let asked = call.args.first().and_then(constant).unwrap_or("name");
+    if call.target.as_deref().is_some_and(is_groups) {
+        let is_macro = name != "has" && MACROS.iter().any(|(known, _)| *known == name);
+        return (!is_macro && name != "size").then(|| match name {
+            "startsWith" | "endsWith" => format!("write groups.exists(group, group.{name}('{asked}'))"),
+            "matches" => format!("write groups.exists(group, matches(group, '{asked}'))"),
+            _ => format!("write '{asked}' in groups"),
+        });
+    }
+    let is_unknown = FUNCTIONS.iter().all(|function| function.name != name);
+    (is_unknown && name.to_ascii_lowercase().contains("group")).then(|| format!("write '{asked}' in groups"))
 }
 
 fn constant(expression: &IdedExpr) -> Option<&str> {

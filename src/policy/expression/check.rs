@@ -11,6 +11,10 @@ use cel::common::ast::{
     CallExpr, ComprehensionExpr, Expr, ListExpr, LiteralValue, SelectExpr, SourceInfo, operators,
 };
 
+/// Claims that people take for variables (OpenID Connect Core 1.0, section 5.1, and what providers add).
+const CLAIMS: [&str; 8] =
+    ["sub", "email", "email_verified", "preferred_username", "name", "roles", "upn", "azp"];
+
 /// How deep an expression may be nested. The interpreter recurses, with 36 kB of stack a level unoptimised, and a
 /// thread has 2 MB.
 const DEEPEST: usize = 24;
@@ -20,6 +24,8 @@ pub(super) struct Check<'a> {
     pub(super) positions: &'a SourceInfo,
     pub(super) patterns: &'a mut Patterns,
     pub(super) problems: Vec<Problem>,
+    /// Each `lookup('table', key)`: the table and the key.
+    pub(super) looked_up: Vec<(String, IdedExpr)>,
     /// The variable of the comprehension around, and what is known of it.
     bound: Option<(String, Type)>,
     /// The `map(…)` so far.
@@ -33,7 +39,8 @@ impl<'a> Check<'a> {
         positions: &'a SourceInfo,
         patterns: &'a mut Patterns,
     ) -> Self {
-        Self { vocabulary, positions, patterns, problems: Vec::new(), bound: None, maps: 0, depth: 0 }
+        let (problems, looked_up) = (Vec::new(), Vec::new());
+        Self { vocabulary, positions, patterns, problems, looked_up, bound: None, maps: 0, depth: 0 }
     }
 
     /// The type of an expression; what is wrong with it is added to the problems.
@@ -89,7 +96,10 @@ impl<'a> Check<'a> {
         match VARIABLES.iter().find(|(known, _)| *known == name) {
             Some((_, found)) => *found,
             None => {
-                let help = did_you_mean_or_all(name, VARIABLES.map(|(known, _)| known));
+                let help = match CLAIMS.iter().find(|known| *known == &name) {
+                    Some(claim) => format!("a claim is read by `claims.{claim}`"),
+                    None => did_you_mean_or_all(name, VARIABLES.map(|(known, _)| known)),
+                };
                 self.problem_with_help(at, format!("there is no variable `{name}`"), Some(help));
                 Type::Any
             }
@@ -99,7 +109,12 @@ impl<'a> Check<'a> {
     fn select(&mut self, at: &IdedExpr, select: &SelectExpr) -> Type {
         let operand = self.expression(&select.operand);
         if !operand.may_be(Type::Map) {
-            self.problem(at, format!("{} has no field `{}`", operand.words(), select.field));
+            let help = match select.field.as_str() {
+                "groups" => "`groups` is a variable of its own".to_owned(),
+                claim => format!("a claim is read by `claims.{claim}`"),
+            };
+            let message = format!("{} has no field `{}`", operand.words(), select.field);
+            self.problem_with_help(at, message, Some(help));
         }
         if select.test { Type::Bool } else { Type::Any }
     }
@@ -235,6 +250,14 @@ impl<'a> Check<'a> {
             self.problem(at, format!("`in` does not ask {}", inside.words()));
         } else if is_groups(container) && !found.may_be(Type::String) {
             self.problem(at, format!("`groups` holds strings, never {}", found.words()));
+        } else if let (true, Some(name)) = (is_groups(container), star_of(value)) {
+            let help = match name.strip_suffix('*') {
+                Some("") => "`true` is for everybody".to_owned(),
+                Some(start) => format!("write groups.exists(group, group.startsWith('{start}'))"),
+                None => "write groups.exists(group, matches(group, 'pattern'))".to_owned(),
+            };
+            let message = format!("`{name}` is compared as it is: `*` stands for no other text");
+            self.problem_with_help(value, message, Some(help));
         } else if matches!(&container.expr, Expr::List(list) if list.elements.is_empty()) {
             self.problem(at, "nothing is in an empty list");
         }
@@ -284,7 +307,15 @@ fn makes_elements(comprehension: &ComprehensionExpr) -> bool {
         )
 }
 
-fn is_groups(expression: &IdedExpr) -> bool {
+/// A constant text with a `*`.
+fn star_of(expression: &IdedExpr) -> Option<&str> {
+    match &expression.expr {
+        Expr::Literal(LiteralValue::String(text)) if text.inner().contains('*') => Some(text.inner()),
+        _ => None,
+    }
+}
+
+pub(super) fn is_groups(expression: &IdedExpr) -> bool {
     matches!(&expression.expr, Expr::Ident(name) if name == "groups")
 }
 

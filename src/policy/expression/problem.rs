@@ -13,4 +13,9 @@ impl Problem {
     pub(in crate::policy) fn whole(message: impl Into<String>) -> Self {
         Self { character: None, message: message.into(), help: None }
     }
+
+    #[must_use]
+    pub(in crate::policy) fn help(self, help: impl Into<String>) -> Self {
+        Self { help: Some(help.into()), ..self }
+    }
 }

@@ -3,6 +3,7 @@
 use super::functions::Patterns;
 use crate::policy::lookup::Table;
 use crate::provider::policy_inputs::PolicyInputs;
+use cel::IdedExpr;
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 
@@ -18,4 +19,6 @@ pub(in crate::policy) struct Vocabulary<'a> {
 pub(in crate::policy) struct Gathered {
     pub(in crate::policy) patterns: Patterns,
     pub(in crate::policy) reads: PolicyInputs,
+    /// Each `lookup('table', key)`: the table and the key.
+    pub(in crate::policy) looked_up: Vec<(String, IdedExpr)>,
 }

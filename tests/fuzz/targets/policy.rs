@@ -62,5 +62,5 @@ pub(super) fn compiled(destinations: Vec<(At<String>, Destination)>) -> Result<P
         tables: &BTreeMap::new(),
     };
     let file = PolicyFile { destinations: Named(destinations), ..PolicyFile::default() };
-    compile(&file, &context).map(|(policy, _)| policy)
+    compile(&file, &context).map(|compiled| compiled.policy)
 }

@@ -89,7 +89,7 @@ const CASES: &[Case] = &[
         "algorithms: [RS256]\n    user_domains: [corp.example]",
         "algorithms: [RS256]\n    user_domains: [ada@corp.example]",
         &[
-            "11:20 issuers.corp.user_domains[0]: found `ada@corp.example`; allowed: a domain such as `corp.example`",
+            "11:20 issuers.corp.user_domains[0]: found `ada@corp.example`; allowed: a domain such as `corp.example` | write what stands behind the `@`",
         ],
     ),
     (

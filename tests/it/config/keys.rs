@@ -20,7 +20,7 @@ const CASES: &[Case] = &[
         "    audience:",
         "    audiences:",
         &[
-            "9:5 issuers.corp.audiences: unknown key `audiences`; allowed: `algorithms`, `audience`, `claims`, `client_id`, `discovery_url`, `header`, `insecure_http`, `insecure_unmarked_email`, `issuer`, `jwks_file`, `jwks_uri`, `keys_url`, `preset`, `programs`, `realm`, `region`, `signer`, `user_domains` | did you mean `audience`?",
+            "9:5 issuers.corp.audiences: unknown key `audiences`; allowed: `access_tokens`, `algorithms`, `audience`, `claims`, `client_id`, `discovery_url`, `header`, `insecure_http`, `insecure_unmarked_email`, `issuer`, `jwks_file`, `jwks_uri`, `keys_url`, `preset`, `programs`, `realm`, `region`, `signer`, `user_domains` | did you mean `audience`?",
         ],
     ),
     (
@@ -78,7 +78,11 @@ const CASES: &[Case] = &[
         "claims: {sub: }",
         &["50:14 tests[0].claims.sub: no value is given | give a value, or remove the key"],
     ),
-    ("lifetime: 8h", "lifetime: [8h]", &["27:13 session.lifetime: found a list; allowed: a text"]),
+    (
+        "lifetime: 8h",
+        "lifetime: [8h]",
+        &["27:13 session.lifetime: found a list; allowed: a text | write `8h`, without brackets"],
+    ),
     (
         "aliases: [ml.eu.corp.example]",
         "aliases: ml.eu.corp.example",
@@ -137,7 +141,7 @@ const CASES: &[Case] = &[
         "title: Studio",
         "title: !!str Studio",
         &[
-            "40:18 destinations.studio.title: a YAML tag; the meaning of a value comes from its key | remove the word that starts with `!`",
+            "40:18 destinations.studio.title: a YAML tag; the meaning of a value comes from its key | remove the word that starts with `!`; an expression that begins with `!` needs quotes",
         ],
     ),
     (

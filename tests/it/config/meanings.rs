@@ -84,7 +84,7 @@ const CASES: &[Case] = &[
         "127.0.0.1:8443",
         "localhost:8443",
         &[
-            "3:19 listen.address: found `localhost:8443`; allowed: an IP address and a port, such as `127.0.0.1:8443` or `[::]:8443`",
+            "3:19 listen.address: found `localhost:8443`; allowed: an IP address and a port, such as `127.0.0.1:8443` or `[::]:8443` | write `127.0.0.1:8443`",
         ],
     ),
     (

@@ -84,7 +84,7 @@ fn a_test_of_the_policy_expects_a_class() {
         Ok(Arc::into_inner(person).unwrap())
     };
     let failures = |access: &str| {
-        let (policy, tests) = WITH_ROLE.compile(&yaml(access)).unwrap();
+        let (policy, tests, _) = WITH_ROLE.compile(&yaml(access)).unwrap();
         run_tests(&policy, &tests, principal).remove(0).failures
     };
     assert_eq!(failures("read"), [""; 0]);

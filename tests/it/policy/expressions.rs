@@ -47,8 +47,8 @@ fn unknown_names_are_errors_that_say_what_was_meant() {
         "there is no variable `group` (at character 8); did you mean `groups`?"
     );
     assert_eq!(
-        fault("zebra"),
-        "there is no variable `zebra` (at character 1); there are `user`, `groups`, `claims`, `issuer`, `realm`, `client_ip`"
+        fault("!zebra"),
+        "there is no variable `zebra` (at character 2); there are `user`, `groups`, `claims`, `issuer`, `realm`, `client_ip`"
     );
     assert_eq!(
         fault("user == string"),
@@ -219,7 +219,10 @@ fn what_can_never_be_true_or_always_is_an_error() {
     );
     assert_eq!(fault("user.startsWith('')"), "`startsWith('')` is true for every text (at character 17)");
     assert_eq!(fault("user.contains('')"), "`contains('')` is true for every text (at character 15)");
-    assert_eq!(fault("user.name == 'x'"), "a string has no field `name` (at character 5)");
+    assert_eq!(
+        fault("user.name == 'x'"),
+        "a string has no field `name` (at character 5); a claim is read by `claims.name`"
+    );
     assert_eq!(fault("'a' && true"), "`&&` does not take a string (at character 1)");
     assert_eq!(fault("!user"), "`!` does not take a string (at character 2)");
     assert_eq!(

@@ -161,7 +161,7 @@ fn tests_and_explanations_name_the_fragment() {
             "{}\ntests: [{{name: it, destination: '{destination}', {claims}, expect: {expect}}}]",
             yaml(SERVER, &["**"])
         );
-        let (policy, tests) = AROUND.compile(&yaml).unwrap_or_else(|faults| panic!("{faults:#?}"));
+        let (policy, tests, _) = AROUND.compile(&yaml).unwrap_or_else(|faults| panic!("{faults:#?}"));
         let staff = |_: &str, _: &_| Ok((*person("ada", &["staff"]).principal).clone());
         postern::policy::policy_test::run_tests(&policy, &tests, staff).remove(0).failures
     };

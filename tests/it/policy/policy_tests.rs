@@ -26,7 +26,7 @@ fn principal(issuer: &str, claims: &Map<String, Value>) -> Result<Principal, Str
 
 fn outcome(test: &str) -> TestOutcome {
     let yaml = format!("{POLICY}tests: [{test}]");
-    let (policy, tests) = AROUND.compile(&yaml).unwrap_or_else(|faults| panic!("{faults:#?}"));
+    let (policy, tests, _) = AROUND.compile(&yaml).unwrap_or_else(|faults| panic!("{faults:#?}"));
     run_tests(&policy, &tests, principal).remove(0)
 }
 
@@ -150,6 +150,6 @@ fn of_several_issuers_a_test_names_one() {
         )
     };
     assert_eq!(two.faults(&yaml("")), ["tests[0].issuer: `issuer` is one of `corp`, `partner`"]);
-    let (_, tests) = two.compile(&yaml("issuer: partner,")).unwrap();
+    let (_, tests, _) = two.compile(&yaml("issuer: partner,")).unwrap();
     assert_eq!(&*tests[0].issuer, "partner");
 }
