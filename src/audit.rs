@@ -3,10 +3,12 @@
 //! A blocked or full stream never holds a request up. What it could not take is counted: by a record in its place, as soon
 //! as the stream takes something again, by `postern_audit_lost_total`, and in the log.
 
+pub mod facts;
 pub mod file;
 
 use crate::clock::Clock;
 use crate::sink::Sink;
+use facts::Facts;
 use prometheus_client::metrics::counter::Counter;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -34,6 +36,8 @@ pub enum Event {
     Deny,
     SignIn,
     SignOut,
+    /// A program's call to MLflow.
+    Call,
     /// The identity provider no longer stands by a session, which ended it.
     Withdraw,
     /// A session goes on although the identity provider could not be asked about it in time.
@@ -80,7 +84,8 @@ pub struct Record<'a> {
     pub rule: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'a str>,
-    /// `opened`; `refused` by us or the provider; or `failed`: granted, but no URL was handed out, for the `reason` given.
+    /// `opened`; `forwarded`; `refused` by us or the provider; or `failed`: granted, but no URL was handed out or the call had
+    /// no answer, for the `reason` given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<&'static str>,
     /// Which claim should hold the groups of who signed in, and what came in its place.
@@ -101,6 +106,21 @@ pub struct Record<'a> {
     pub user_agent: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from_slot: Option<bool>,
+    /// What the rules read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Facts<'a>>,
+    /// Some of the facts had no room.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub facts_cut: bool,
+    /// Of a call: what the person may do there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access: Option<&'static str>,
+    /// Of a call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<&'static str>,
+    /// Of a call: MLflow's endpoint, with gaps for the names of things.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<&'static str>,
 }
 
 impl Record<'_> {

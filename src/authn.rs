@@ -11,8 +11,9 @@ use crate::config::Credentials;
 use crate::metrics::Metrics;
 use crate::provider::issuer::Issuer;
 use crate::provider::principal::Principal;
-use crate::provider::recognised::{Presentation, Seen};
+use crate::provider::token_cache::{CacheKey, Presentation};
 use crate::sessions::{Opened, SessionId, Sessions};
+use crate::tokens::error::Evidence;
 use crate::tokens::jws::UnverifiedToken;
 use crate::tokens::signed_header;
 use credential::Presented;
@@ -112,6 +113,15 @@ impl Authenticator {
         agreed.ok_or(AuthnError::NoCredential)
     }
 
+    /// For what takes a bearer token alone: whatever else stands in the head is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthnError`]: none presented, or one that does not verify.
+    pub async fn authenticate_bearer(&self, presented: &Presented<'_>) -> Result<Arc<Principal>, AuthnError> {
+        self.by_bearer(presented).await?.ok_or(AuthnError::NoCredential)
+    }
+
     /// The token says whose it is; then the keys of that issuer alone may prove it.
     async fn by_bearer(&self, presented: &Presented<'_>) -> Result<Option<Arc<Principal>>, AuthnError> {
         if self.bearer_issuers.is_empty() {
@@ -119,9 +129,9 @@ impl Authenticator {
         }
         match self.placed(credential::bearer(presented))? {
             Some(text) => {
-                let seen = Seen::new(text, Presentation::Bearer);
+                let key = CacheKey::new(text, Presentation::Bearer);
                 Ok(Some(
-                    self.recognise(text, seen, presented.client_ip, &self.bearer_issuers, bearer_token)
+                    self.recognise(text, key, presented.client_ip, &self.bearer_issuers, bearer_token)
                         .await?,
                 ))
             }
@@ -137,8 +147,8 @@ impl Authenticator {
     ) -> Result<Option<Arc<Principal>>, AuthnError> {
         match self.placed(credential::signed_header(presented, name))? {
             Some(text) => {
-                let seen = Seen::new(text, Presentation::SignedHeader);
-                Ok(Some(self.recognise(text, seen, presented.client_ip, issuers, header_token).await?))
+                let key = CacheKey::new(text, Presentation::SignedHeader);
+                Ok(Some(self.recognise(text, key, presented.client_ip, issuers, header_token).await?))
             }
             None => Ok(None),
         }
@@ -148,19 +158,19 @@ impl Authenticator {
     async fn recognise<'a>(
         &self,
         text: &'a str,
-        seen: Seen,
+        key: CacheKey,
         asker: Option<IpAddr>,
         issuers: &'a [Arc<Issuer>],
         stated: fn(&'a str, &'a [Arc<Issuer>]) -> Stated<'a>,
     ) -> Result<Arc<Principal>, AuthnError> {
         for issuer in issuers {
-            if let Some(principal) = issuer.recall(&seen, asker).await {
+            if let Some(principal) = issuer.recall(&key, asker).await {
                 return Ok(principal);
             }
         }
         let (token, issuer) = self.placed(stated(text, issuers))?;
         // May have to wait for keys: boxed, for it is large and most tokens came before.
-        Ok(Box::pin(issuer.recognise(&token, seen, asker)).await?)
+        Ok(Box::pin(issuer.recognise(&token, key, asker)).await?)
     }
 
     /// A credential that no configured issuer can be asked about is counted for none. The issuers count their own.
@@ -176,20 +186,23 @@ fn bearer_token<'a>(text: &'a str, issuers: &'a [Arc<Issuer>]) -> Stated<'a> {
     let token = UnverifiedToken::parse(text)?;
     let stated = token.stated_issuer()?;
     let issuer = issuers.iter().find(|issuer| issuer.config().issuer == stated);
-    let issuer = issuer.ok_or(AuthnError::UnknownIssuer)?;
+    let issuer = issuer.ok_or_else(|| {
+        let ours = issuers.iter().map(|issuer| &*issuer.config().issuer);
+        AuthnError::UnknownIssuer(Evidence::text("iss", Some(stated)).allowed(ours))
+    })?;
     Ok((token, issuer))
 }
 
 /// Several issuers may share a header (two load balancers): the token says which of them it is from.
 fn header_token<'a>(text: &'a str, issuers: &'a [Arc<Issuer>]) -> Stated<'a> {
-    let mut refusal = AuthnError::UnknownIssuer;
+    let mut refusal = None;
     for issuer in issuers {
         match signed_header::parse(text, issuer.config()) {
             Ok(token) => return Ok((token, issuer)),
-            Err(error) => refusal = error.into(),
+            Err(error) => refusal = Some(error.into()),
         }
     }
-    Err(refusal)
+    Err(refusal.unwrap_or_else(|| AuthnError::UnknownIssuer(Evidence::default())))
 }
 
 fn agree(agreed: &mut Option<Authenticated>, next: Authenticated) -> Result<(), AuthnError> {

@@ -2,6 +2,8 @@
 //!
 //! It calls what it is told to call. Who may open what, and what becomes of a URL, is decided by the rooms above.
 
+mod apps;
+mod call;
 mod credentials;
 pub mod error;
 mod examination;
@@ -33,6 +35,7 @@ use crate::config::AwsConfig;
 use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
 use crate::target::Mint;
+use apps::Apps;
 use credentials::CredentialStore;
 use error::{AwsError, AwsErrorKind};
 use resource::Resource;
@@ -42,6 +45,7 @@ use session_policy::Scope;
 use share::Share;
 use state::TargetState;
 use states::States;
+use std::borrow::Cow;
 use std::sync::Arc;
 use sts::Sts;
 
@@ -51,8 +55,10 @@ pub struct Aws {
     sagemaker: Arc<SageMaker>,
     credentials: Arc<CredentialStore>,
     states: Arc<States>,
+    apps: Apps,
     calls: Arc<Calls>,
     config: AwsConfig,
+    clock: Clock,
 }
 
 impl Aws {
@@ -76,9 +82,30 @@ impl Aws {
         let calls = Arc::new(Calls::new(config.timeout, config.calls_at_once, metrics));
         let credentials =
             CredentialStore::new(provider, sts, Arc::clone(&calls), clock.clone(), config.timeout);
-        let states =
-            States::new(Arc::clone(&sagemaker), Arc::clone(&credentials), Arc::clone(&calls), config, clock);
-        Ok(Arc::new(Self { sagemaker, credentials, states, calls, config: config.clone() }))
+        let apps = Apps::new(Arc::clone(&sagemaker), Arc::clone(&credentials), Arc::clone(&calls), config);
+        let states = States::new(
+            Arc::clone(&sagemaker),
+            Arc::clone(&credentials),
+            Arc::clone(&calls),
+            config,
+            clock.clone(),
+        );
+        Ok(Arc::new(Self { sagemaker, credentials, states, apps, calls, config: config.clone(), clock }))
+    }
+
+    /// The mint by the ARN of what it opens, where that has to be asked for by its declared name. Everything else here
+    /// takes such a mint.
+    ///
+    /// # Errors
+    ///
+    /// [`AwsError`]; the caller has the deadline.
+    pub(crate) async fn located<'m>(&self, mint: &'m Mint) -> Result<Cow<'m, Mint>, AwsError> {
+        self.apps.located(mint).await
+    }
+
+    /// Asks for the ARN of a declared name again at its next use.
+    pub(crate) async fn forget_location(&self, mint: &Mint) {
+        self.apps.forget(mint).await;
     }
 
     /// The session of the assumed role that presigns for a person, under that person's name. `None` where no role is
@@ -96,6 +123,7 @@ impl Aws {
                 resource: Resource::of(&mint.target),
                 region: mint.region.clone(),
                 tagged: !config.session_tags.is_empty(),
+                access: mint.access,
             }),
         }))
     }

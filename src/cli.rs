@@ -7,6 +7,7 @@ mod check;
 mod configuration;
 #[cfg(feature = "sandbox")]
 mod demo;
+mod diff;
 mod doctor;
 mod explain;
 mod iam;
@@ -17,7 +18,7 @@ mod runtime;
 mod serve;
 mod servers;
 
-use self::args::{CheckArgs, DoctorArgs, ExplainArgs, IamArgs, ServeArgs, ServersCommand};
+use self::args::{CheckArgs, DiffArgs, DoctorArgs, ExplainArgs, IamArgs, ServeArgs, ServersCommand};
 use self::output::{Failed, print, print_json};
 use crate::config;
 use crate::sessions::seal;
@@ -41,6 +42,8 @@ enum Command {
     Check(CheckArgs),
     /// Show which rule decides for a person, and the resulting target.
     Explain(ExplainArgs),
+    /// Show who gains, who loses and who lands elsewhere by a change of the rules, offline.
+    Diff(DiffArgs),
     /// Ask the identity provider, AWS and the shared state whether they are as the configuration needs them, and say what
     /// to fix. Nothing is started or opened.
     Doctor(DoctorArgs),
@@ -68,6 +71,7 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve::run(&args),
         Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Diff(args) => diff::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::Iam(args) => iam::run(&args),
         Command::Servers(command) => servers::run(&command),

@@ -26,7 +26,7 @@ mod tree;
 pub use algorithm::Algorithm;
 pub use claims::{ClaimPath, ClaimPaths, GroupsClaim, Programs};
 pub(crate) use compile::{endpoint_url, is_loopback};
-pub use file::{Absent, GroupsFormat};
+pub use file::{Absent, AccessTokens, GroupsFormat};
 pub use load::{Loaded, load, load_by, load_text};
 pub use schema::schema;
 pub use settings::{

@@ -1,6 +1,7 @@
 //! The pipeline: one request in, one answer out.
 
 pub(crate) mod access;
+mod call;
 mod context;
 mod error;
 mod facts;
@@ -19,6 +20,7 @@ pub(crate) mod respond;
 mod route;
 pub(crate) mod service;
 mod sign_in;
+mod told;
 pub(crate) mod try_again;
 
 pub use self::service::sealer;
@@ -50,9 +52,13 @@ impl Gateway {
 
     async fn serve(&self, request: Request<Incoming>, peer: Peer, ids: RequestIds) -> Response<Body> {
         let (head, body) = request.into_parts();
-        let context = RequestContext::new(ids, peer, &head.headers, &self.settings);
+        let mut context = RequestContext::new(ids, peer, &head.headers, &self.settings);
         let mut exchange = Exchange::begin(&head, peer.address, context.client_ip, &self.metrics);
-        let response = match route(&head.method, head.uri.path()) {
+        let route = route(&head.method, head.uri.path());
+        if let Route::Call { .. } = route {
+            context.audience = Audience::MlflowClient;
+        }
+        let response = match route {
             Route::Live => exchange.probed(respond::text(StatusCode::OK, "live\n")),
             Route::Ready => exchange.probed(respond::ready(self.readiness.is_ready())),
             route => {
@@ -87,6 +93,7 @@ impl Gateway {
             Route::ApiDestinations => Box::pin(self.api_destinations(head, context)),
             Route::ApiMint { name } => Box::pin(self.api_mint(head, context, exchange, name)),
             Route::Logout => Box::pin(self.sign_out(head, context)),
+            Route::Call { name, path } => Box::pin(self.call(head, body, context, exchange, name, path)),
             Route::BackChannelLogout => Box::pin(self.back_channel_logout(head, body, context, exchange)),
             _ if context.navigation == Navigation::Not && !is_for_programs => {
                 return Err(Error::NotANavigation);

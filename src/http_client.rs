@@ -6,11 +6,13 @@ mod connect;
 pub mod document;
 pub mod egress;
 mod error;
+mod streaming;
 
 pub use authorities::Authorities;
 pub(crate) use authorities::client_tls;
 pub(crate) use error::causes;
 pub use error::{Cause, HttpError, HttpErrorKind};
+pub(crate) use streaming::{NoAnswer, Outgoing, StreamingClient};
 
 use crate::clock::UnixSeconds;
 use crate::files::Files;
@@ -18,7 +20,7 @@ use crate::secret::Secret;
 use connect::{Direct, ToProxy, Tunnelled};
 use egress::{Egress, Way};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION,
     PROXY_AUTHORIZATION, USER_AGENT,
@@ -27,8 +29,10 @@ use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::Connect;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
+use streaming::Unreachable;
 use url::Url;
 
 /// No answer of an identity provider needs more.
@@ -42,17 +46,17 @@ const USER_AGENT_VALUE: HeaderValue =
 
 /// Asks each host in the way that [`Egress`] says. TLS is with the server itself, by this machine's [`Authorities`].
 #[derive(Clone, Debug)]
-pub struct HttpClient(Arc<Clients>);
+pub struct HttpClient(Arc<Clients<Full<Bytes>>>);
 
 #[derive(Debug)]
-struct Clients {
+struct Clients<B> {
     egress: Egress,
     authorities: Authorities,
-    direct: Client<Direct, Full<Bytes>>,
+    direct: Client<Direct, B>,
     /// Where there is a proxy for `https`.
-    tunnelled: Option<Client<Tunnelled, Full<Bytes>>>,
+    tunnelled: Option<Client<Tunnelled, B>>,
     /// Where there is a proxy for `http`.
-    forwarded: Option<Client<ToProxy, Full<Bytes>>>,
+    forwarded: Option<Client<ToProxy, B>>,
 }
 
 #[derive(Debug)]
@@ -75,12 +79,7 @@ impl HttpClient {
     /// There are no authorities, or a variable that should name a proxy does not.
     pub fn new() -> Result<Self, String> {
         let (egress, authorities) = (Egress::from_environment()?, Authorities::load(&Files::default())?);
-        let tls = client_tls(authorities.roots())?;
-        let [https, http] = egress.proxies();
-        let tunnelled = https.map(|proxy| pooled(connect::tunnelled(proxy, &USER_AGENT_VALUE, &tls)));
-        let forwarded = http.map(|proxy| pooled(ToProxy::new(proxy, &tls)));
-        let direct = pooled(connect::direct(&tls));
-        Ok(Self(Arc::new(Clients { egress, authorities, direct, tunnelled, forwarded })))
+        Ok(Self(Arc::new(Clients::new(egress, authorities)?)))
     }
 
     pub fn egress(&self) -> &Egress {
@@ -155,7 +154,7 @@ impl HttpClient {
                 .0
                 .exchange(request, &way)
                 .await
-                .map_err(|cause| failed(HttpErrorKind::Unreachable(cause)))?;
+                .map_err(|unreachable| failed(HttpErrorKind::Unreachable(unreachable.cause)))?;
             let (head, body) = response.into_parts();
             match Limited::new(body, LARGEST_ANSWER).collect().await {
                 Ok(body) => Ok(Answer {
@@ -178,12 +177,23 @@ impl HttpClient {
     }
 }
 
-impl Clients {
-    async fn exchange(
-        &self,
-        mut request: Request<Full<Bytes>>,
-        way: &Way,
-    ) -> Result<Response<Incoming>, Cause> {
+impl<B> Clients<B>
+where
+    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
+{
+    /// # Errors
+    ///
+    /// TLS cannot be set up.
+    fn new(egress: Egress, authorities: Authorities) -> Result<Self, String> {
+        let tls = client_tls(authorities.roots())?;
+        let [https, http] = egress.proxies();
+        let tunnelled = https.map(|proxy| pooled(connect::tunnelled(proxy, &USER_AGENT_VALUE, &tls)));
+        let forwarded = http.map(|proxy| pooled(ToProxy::new(proxy, &tls)));
+        let direct = pooled(connect::direct(&tls));
+        Ok(Self { egress, authorities, direct, tunnelled, forwarded })
+    }
+
+    async fn exchange(&self, mut request: Request<B>, way: &Way) -> Result<Response<Incoming>, Unreachable> {
         let is_https = request.uri().scheme_str() == Some("https");
         let (response, is_forwarded) = match (way, &self.tunnelled, &self.forwarded) {
             (Way::Proxy(_), Some(tunnelled), _) if is_https => (tunnelled.request(request).await, false),
@@ -193,22 +203,28 @@ impl Clients {
                 }
                 (forwarded.request(request).await, true)
             }
-            (Way::Proxy(_), ..) => return Err(Cause::Other("the proxy is not known".to_owned())),
+            (Way::Proxy(_), ..) => {
+                let cause = Cause::Other("the proxy is not known".to_owned());
+                return Err(Unreachable { cause, is_unsent: true });
+            }
             (Way::Direct, ..) => (self.direct.request(request).await, false),
         };
         match response {
             Ok(response)
                 if is_forwarded && response.status() == StatusCode::PROXY_AUTHENTICATION_REQUIRED =>
             {
-                Err(Cause::ProxyCredentials)
+                Err(Unreachable { cause: Cause::ProxyCredentials, is_unsent: true })
             }
             Ok(response) => Ok(response),
-            Err(error) => Err(Cause::of(&error, is_forwarded && error.is_connect())),
+            Err(error) => Err(Unreachable {
+                cause: Cause::of(&error, is_forwarded && error.is_connect()),
+                is_unsent: error.is_connect(),
+            }),
         }
     }
 }
 
-fn pooled<C: Connect + Clone>(connector: C) -> Client<C, Full<Bytes>> {
+fn pooled<C: Connect + Clone, B: Body<Data: Send> + Send>(connector: C) -> Client<C, B> {
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(Duration::from_secs(60))

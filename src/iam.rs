@@ -140,6 +140,13 @@ fn notes(possible: &[PossibleTarget], roles: &BTreeSet<String>, settings: &confi
                 .to_owned(),
         );
     }
+    if possible.iter().any(|target| target.kind == Kind::MlflowApp && target.is_called) {
+        notes.push(
+            "The statements CallMlflowApp are for programs that call an App's API. AWS lists sagemaker:CallMlflowAppApi for that \
+             alone; its examples grant sagemaker-mlflow:* on the App beside it, and whether AWS asks for it is not verified."
+                .to_owned(),
+        );
+    }
     if trust::is_open(settings) {
         notes.push(
             "The trust policies do not limit session names: an issuer's `user` is no e-mail address, so a person may be \

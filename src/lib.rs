@@ -13,6 +13,7 @@
 //!   → Principal        session cookie | bearer | signed header → UnverifiedToken → Claims        authn
 //!   → Grant            Principal × Destination → Grant | Denial; pure, synchronous, no I/O       policy
 //!   → AuthorizedUrl    Grant → take-once slot | SageMaker                                        presign
+//!     or Answered      Grant × access class → signed request → MLflow's data plane, streamed       mlflow
 //!   → Response         302, no-store, no-referrer; one access-log event, one audit record        gateway::respond
 //! ```
 //!
@@ -22,6 +23,7 @@
 //!
 //! - **No URL without a grant.** A URL is presigned only for a [`Grant`](policy::grant::Grant), and only `policy` makes one:
 //!   its fields and its constructor are private to that room. Presigning without authorising does not compile.
+//!   Nor does forwarding a program's call: [`mlflow::Bridge`] takes a grant, too.
 //!   `postern doctor` rehearses what is the same for everyone; its URLs end inside `presign`.
 //! - **A URL leaves once.** An [`AuthorizedUrl`](presign::authorized_url::AuthorizedUrl) goes into one `Location` header or
 //!   one API answer: both ways out consume it. Four things keep it out of logs: its type has no `Display`, no `Clone` and no
@@ -62,8 +64,10 @@ pub(crate) mod admin; //         the listener for metrics and health
 pub(crate) mod doctor; //        is everything right that the configuration relies on?
 pub(crate) mod iam; //           which permissions does AWS have to give?
 pub(crate) mod servers; //       are tracking servers and Apps as declared?
+pub mod diff; //                who gains and who loses by a change of the rules?
 pub mod gateway; //              the pipeline, and what people and programs read
 pub mod presign; //              Grant → AuthorizedUrl
+pub mod mlflow; //               Grant → a signed call to MLflow's API, and its answer
 pub mod policy; //               who may open what: data and a pure function
 pub mod authn; //                who is asking: session | bearer | signed header → Principal
 pub mod sign_in; //              sign-in in the browser, sign-out at the provider

@@ -1,10 +1,12 @@
 //! Numbers for operators, in OpenMetrics. No label carries a user, a path or anything else that a client can invent.
 
+pub mod calls;
 mod exposition;
 pub mod series;
 
 pub use exposition::Exposition;
 
+use self::calls::Calls;
 use self::series::{
     AwsCallLabels, ConfigLabels, IssuerLabels, IssuerSeries, MintLabels, MintUnderWay, NONE, Refusals,
     Reloads, RequestLabels, Sessions, Slots, Unlabelled,
@@ -42,6 +44,7 @@ pub struct Metrics {
     pub aws_calls_running: Gauge,
     pub aws_calls_waiting: Gauge,
     pub aws_calls_limit: Gauge,
+    pub calls: Calls,
     pub slots: Slots,
     pub sessions: Sessions,
     pub reloads: Reloads,
@@ -82,6 +85,15 @@ impl Metrics {
             aws_calls_running: new.one("aws_calls_running", "Calls to AWS under way"),
             aws_calls_waiting: new.one("aws_calls_waiting", "Calls to AWS that wait for another to end"),
             aws_calls_limit: new.one("aws_calls_limit", "Calls to AWS that may be under way at once"),
+            calls: Calls::of(
+                new.one("calls", "Calls of programs to MLflow, by the access they need and how they ended"),
+                new.seconds(
+                    "call_duration",
+                    "From a call's head to the end of its answer",
+                    Calls::histogram(),
+                ),
+                &new.bytes("call", "Bodies of calls to MLflow and of their answers"),
+            ),
             slots: Slots::of(&new.one("slots", "What happened to URLs minted ahead")),
             sessions: Sessions::of(&new.one("sessions", "What happened to browser sessions")),
             reloads: Reloads::of(
@@ -201,6 +213,12 @@ impl New {
 
     fn seconds<M: Metric + Clone>(&mut self, name: &str, help: &str, metric: M) -> M {
         self.0.register_with_unit(name, help, Unit::Seconds, metric.clone());
+        metric
+    }
+
+    fn bytes<M: Metric + Clone + Default>(&mut self, name: &str, help: &str) -> M {
+        let metric = M::default();
+        self.0.register_with_unit(name, help, Unit::Bytes, metric.clone());
         metric
     }
 

@@ -11,6 +11,7 @@ mod expression;
 mod forms;
 pub mod grant;
 mod join;
+pub mod judge;
 pub mod link;
 pub mod lookup;
 pub mod name_pattern;
@@ -19,6 +20,7 @@ pub mod policy_test;
 pub mod possible;
 pub mod profile_name;
 mod question;
+mod recorded;
 mod template;
 
 pub use crate::target::Kind;
@@ -31,7 +33,7 @@ use blueprint::Blueprint;
 use expression::Condition;
 use expression::facts::Facts;
 use expression::functions::Library;
-use grant::{Denial, DenialReason, Effect, Grant, Outcome, Step, Trace};
+use grant::{Api, Denial, DenialReason, Effect, Grant, Outcome, Step, Trace};
 use paths::Glob;
 use std::sync::Arc;
 
@@ -56,6 +58,9 @@ pub struct Destination {
     prewarm: bool,
     rules: Vec<Rule>,
     paths: Vec<Glob>,
+    /// By its own rules and the global ones.
+    reads: PolicyInputs,
+    api: Option<Arc<Api>>,
 }
 
 /// Why there is no [`Grant`].
@@ -105,9 +110,12 @@ impl Policy {
                     return Err(Refusal::denied(reason, Some(rule), trace));
                 }
                 Decision::Allowed(mint) => {
-                    let (principal, name) = (Arc::clone(question.principal), Arc::clone(&destination.name));
+                    let name = Arc::clone(&destination.name);
                     return match destination.land(mint, question) {
-                        Some(mint) => Ok(Grant::new(principal, name, mint, trace)),
+                        Some(mint) => {
+                            let api = destination.api.clone();
+                            Ok(Grant::new(question, name, mint, api, trace))
+                        }
                         None => Err(Refusal::NoSuchPath(trace)),
                     };
                 }
@@ -234,6 +242,11 @@ impl Destination {
     /// Whether a URL may be minted ahead of the visit.
     pub fn prewarm(&self) -> bool {
         self.prewarm
+    }
+
+    /// Whether programs may call its API.
+    pub fn has_api(&self) -> bool {
+        self.api.is_some()
     }
 
     /// The mint with its deep link, if `paths` allows it.

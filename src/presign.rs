@@ -117,14 +117,21 @@ impl Presigner {
 
     /// Whether the grant's target can be opened now, as of some seconds ago.
     pub async fn describe(&self, grant: &Grant) -> TargetState {
-        timeout(self.aws.timeout(), self.aws.state(grant.mint())).await.unwrap_or(TargetState::Unknown)
+        let described = async {
+            match self.aws.located(grant.mint()).await {
+                Ok(mint) => self.aws.state(&mint).await,
+                Err(error) if error.kind == AwsErrorKind::NotFound => TargetState::Missing,
+                Err(_) => TargetState::Unknown,
+            }
+        };
+        timeout(self.aws.timeout(), described).await.unwrap_or(TargetState::Unknown)
     }
 
     async fn mint(&self, grant: &Grant, deadline: Deadline) -> Result<Presigned, PresignError> {
         let (mint, operation) = (grant.mint(), grant.mint().target.operation());
         let counted = self.metrics.mint(grant.destination(), operation);
-        let session = self.aws.session(mint, self.session_name(grant.principal()));
-        let minted = timeout_at(deadline.at, Box::pin(self.mint_until(deadline, mint, session)))
+        let session_name = self.session_name(grant.principal());
+        let minted = timeout_at(deadline.at, Box::pin(self.mint_until(deadline, mint, session_name)))
             .await
             .unwrap_or_else(|_| Err(PresignError::out_of_time(operation)));
         counted.ended(minted.as_ref().map_or_else(PresignError::as_str, |_| "ok"));
@@ -136,10 +143,16 @@ impl Presigner {
         &self,
         deadline: Deadline,
         mint: &Mint,
-        session: Option<Arc<AssumeRole>>,
+        session_name: String,
     ) -> Result<Presigned, PresignError> {
         let operation = mint.target.operation();
-        let minted = self.minted(deadline, mint, session.as_ref()).await?;
+        let located = self.aws.located(mint).await?;
+        let session = self.aws.session(&located, session_name);
+        let minted = self.minted(deadline, &located, session.as_ref()).await;
+        if minted.as_ref().is_err_and(PresignError::is_missing) {
+            self.aws.forget_location(mint).await;
+        }
+        let minted = minted?;
         let aws_request_id = minted.aws_request_id;
         let url = self.hosts.check(minted.url, &mint.region).and_then(|url| match &mint.fragment {
             Some(page) => url.at(page),

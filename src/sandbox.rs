@@ -9,6 +9,7 @@
 //! servers: `experiments`, `risk`, and `archive`, which is stopped. Notebooks: `grace-notebook`, and `old-notebook`, which
 //! is stopped. An MLflow app `mlflow-app/app-EXPERIMENTS1` and a partner app `partner-app/app-COMET0000001`.
 
+mod addresses;
 mod callers;
 mod calls;
 mod configuration;
@@ -25,7 +26,9 @@ mod sagemaker;
 mod session_policy;
 mod sigv4;
 mod sts;
+mod tracking;
 
+pub use self::addresses::Addresses;
 pub use self::callers::{ACCOUNT, AwsCredentials, Caller};
 pub use self::calls::Call;
 pub use self::faults::{Fault, Faults, IdentityProviderFaults, Times};
@@ -33,6 +36,7 @@ pub use self::keys::{Token, TokenKey};
 pub use self::landing::{Opened, UrlStyle};
 pub use self::people::{Person, PersonGroups};
 
+use self::addresses::bind;
 use self::callers::Callers;
 use self::calls::Calls;
 use self::identity_provider::provider::{Client, IdentityProvider};
@@ -43,16 +47,15 @@ use self::people::People;
 use self::sagemaker::SageMaker;
 use self::sagemaker::mlflow::MlflowServers;
 use self::sts::Sts;
+use self::tracking::Tracking;
 use crate::clock::Clock;
 use crate::secret::Secret;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use url::Url;
@@ -63,7 +66,7 @@ pub const REGION: &str = "eu-west-1";
 /// What a sandbox is started with.
 #[derive(Clone, Debug)]
 pub struct SandboxOptions {
-    /// Where the identity provider, SageMaker, STS and the issued URLs are served: loopback only.
+    /// Where the identity provider, SageMaker, STS, MLflow and the issued URLs are served: loopback only.
     pub addresses: Addresses,
     /// By which codes, tokens, AWS sessions and issued URLs expire.
     pub clock: Clock,
@@ -89,14 +92,6 @@ pub struct SandboxOptions {
     pub external_id: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug)]
-pub struct Addresses {
-    pub identity_provider: SocketAddr,
-    pub sagemaker: SocketAddr,
-    pub sts: SocketAddr,
-    pub landing: SocketAddr,
-}
-
 impl Default for SandboxOptions {
     fn default() -> Self {
         Self {
@@ -117,20 +112,13 @@ impl Default for SandboxOptions {
     }
 }
 
-impl Default for Addresses {
-    /// Free ports on 127.0.0.1.
-    fn default() -> Self {
-        let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Self { identity_provider: free, sagemaker: free, sts: free, landing: free }
-    }
-}
-
 /// The running servers. They stop when this is dropped; [`Sandbox::shutdown`] also waits for them.
 pub struct Sandbox {
     identity_provider: Arc<IdentityProvider>,
     issuer: Url,
     sagemaker_url: Url,
     sts_url: Url,
+    mlflow_url: Url,
     landing_url: Url,
     landing: Arc<Landing>,
     callers: Arc<Callers>,
@@ -151,6 +139,7 @@ impl Sandbox {
         let (identity_provider_listener, issuer) = bind(addresses.identity_provider).await?;
         let (sagemaker_listener, sagemaker_url) = bind(addresses.sagemaker).await?;
         let (sts_listener, sts_url) = bind(addresses.sts).await?;
+        let (mlflow_listener, mlflow_url) = bind(addresses.mlflow).await?;
         let (landing_listener, landing_url) = bind(addresses.landing).await?;
         let generated = tokio::task::spawn_blocking(Keys::generate).await.map_err(io::Error::other)?;
 
@@ -185,6 +174,7 @@ impl Sandbox {
             any_target: options.any_target,
             patterns: sagemaker::patterns().map_err(io::Error::other)?,
             mlflow: MlflowServers::new(clock.clone(), options.pace),
+            tracking: Tracking::new(clock.clone()),
         });
         let (time, aws_time) = (clock.clone(), options.signature_clock);
         let sts = Arc::new(Sts {
@@ -205,6 +195,10 @@ impl Sandbox {
             move |request| Arc::clone(&provider).answer(request),
         ));
         let aws = Arc::clone(&sagemaker);
+        let data_plane = Arc::clone(&sagemaker);
+        servers.spawn(http::serve(mlflow_listener, stopped.clone(), aws_time.clone(), move |request| {
+            Arc::clone(&data_plane).answer_program(request)
+        }));
         servers.spawn(http::serve(sagemaker_listener, stopped.clone(), aws_time.clone(), move |request| {
             Arc::clone(&aws).answer(request)
         }));
@@ -220,6 +214,7 @@ impl Sandbox {
             issuer,
             sagemaker_url,
             sts_url,
+            mlflow_url,
             landing_url,
             landing,
             callers,
@@ -246,6 +241,11 @@ impl Sandbox {
 
     pub fn sts_url(&self) -> &Url {
         &self.sts_url
+    }
+
+    /// Where programs call tracking servers and Apps.
+    pub fn mlflow_url(&self) -> &Url {
+        &self.mlflow_url
     }
 
     /// Where issued URLs stand.
@@ -386,14 +386,4 @@ impl fmt::Debug for Sandbox {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Sandbox").field("issuer", &self.issuer_text()).finish_non_exhaustive()
     }
-}
-
-async fn bind(address: SocketAddr) -> io::Result<(TcpListener, Url)> {
-    if !address.ip().is_loopback() {
-        let why = format!("the sandbox serves on loopback only, and {address} is not");
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
-    }
-    let listener = TcpListener::bind(address).await?;
-    let url = Url::parse(&format!("http://{}", listener.local_addr()?)).map_err(io::Error::other)?;
-    Ok((listener, url))
 }

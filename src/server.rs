@@ -5,12 +5,13 @@
 //! - `first_byte`, `proxy_header` and `tls_handshake` end a connection before it speaks HTTP (`connection`);
 //! - `request_head`, `write` and `idle` end one that does (`progress`), an idle one after GOAWAY over HTTP/2;
 //! - `request_body` and `request` are the handler's, which answers 408 and 504; an HTTP/2 stream whose client does not take
-//!   the answer is reset after `request` and `write` together (`http`);
+//!   the answer is reset after `request` and `write` together, or `write` after the last part that was taken (`stream_due`);
 //! - caps on a head are hyper's: it answers 400, 414 and 431, and ends HTTP/2 floods with GOAWAY (`http`);
 //! - a connection that we end is read for up to two seconds more, so that no reset destroys the answer (`client_stream`);
 //! - when the process stops, a connection without a request has two seconds, one with a request has `drain.grace` (`drain`);
 //! - connections beyond `limits.connections` wait in the kernel's queue; on the admin listener the oldest one is closed.
 
+mod body;
 mod client_stream;
 mod connection;
 mod drain;
@@ -22,10 +23,12 @@ pub mod readiness;
 mod request_line;
 mod serving;
 pub mod settings;
+mod stream_due;
 pub mod systemd;
 pub mod tls;
 
-pub use self::serving::{Answers, Body, Serving, WhenFull};
+pub use self::body::{Body, Broken};
+pub use self::serving::{Answers, Serving, WhenFull};
 
 use self::connection::Accepted;
 use self::drain::{Drain, Ticket};

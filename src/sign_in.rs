@@ -27,18 +27,19 @@ use crate::provider::discovery::Provider;
 use crate::provider::error::ProviderError;
 use crate::provider::principal::Principal;
 use crate::provider::relying_party::{Identified, RelyingParty};
+use crate::provider::token_answer::Tokens;
 use crate::sessions::seal::Sealer;
-use crate::sessions::{Arrival, Established, Opened, ProviderTokens, Sessions};
+use crate::sessions::{Arrival, Established, Opened, ProviderTokens, Seen, Sessions};
 use crate::sign_in::logout::Hints;
 use crate::sign_in::return_to::ReturnTo;
 use crate::state::{Key, Namespace};
-use crate::tokens::claims::Expected;
+use crate::tokens::claims::{Claims, Expected};
 use crate::tokens::jws::UnverifiedToken;
 use hyper::header::{HeaderMap, HeaderValue};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use url::{Url, form_urlencoded};
 
 /// Sign-ins at the provider's token endpoint at once.
@@ -100,9 +101,21 @@ pub enum Finished {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failed {
     pub error: SignInError,
+    /// Whom a verified ID token named all the same, for the audit trail: the issuer's key in the config, and `sub`.
+    pub subject: Option<(Arc<str>, String)>,
     /// Where the visit wanted to go, as far as that can be told, and whether a person of this browser started it.
     pub return_to: ReturnTo,
     pub deliberate: bool,
+}
+
+/// A code that was traded for a verified ID token, while the sign-in has its turn at the provider.
+struct Redeemed<'a> {
+    claims: Claims,
+    id_token: String,
+    tokens: Tokens,
+    /// What was known of the person's sign-outs before.
+    seen: Seen,
+    _turn: SemaphorePermit<'a>,
 }
 
 impl Prompt {
@@ -197,7 +210,12 @@ impl SignIn {
     pub async fn finish(&self, query: &str, headers: &HeaderMap) -> Result<Finished, Failed> {
         let Some(callback) = Callback::parse(query) else {
             let (return_to, deliberate) = (ReturnTo::default(), false);
-            return Err(Failed { error: SignInError::MalformedCallback, return_to, deliberate });
+            return Err(Failed {
+                error: SignInError::MalformedCallback,
+                subject: None,
+                return_to,
+                deliberate,
+            });
         };
         let Some(attempt) = callback.state.as_deref().and_then(|state| Attempt::open(&self.sealer, state))
         else {
@@ -208,17 +226,24 @@ impl SignIn {
         let is_of_browser = self.bindings.holds(&attempt.binding, headers);
         // Whoever made an attempt elsewhere chose where it goes.
         let deliberate = attempt.is_deliberate && is_of_browser;
-        let finished = if is_of_browser && attempt.is_fresh(self.clock.now()) {
-            self.complete(callback, &attempt).await
+        let redeemed = if is_of_browser && attempt.is_fresh(self.clock.now()) {
+            self.redeem(callback, &attempt).await
         } else {
             Ok(None)
         };
-        match finished {
-            Ok(Some((principal, session))) => {
-                Ok(Finished::SignedIn { principal, session, return_to: attempt.return_to(), deliberate })
+        let return_to = attempt.return_to();
+        let redeemed = match redeemed {
+            Ok(Some(redeemed)) => redeemed,
+            Ok(None) => return Ok(self.astray(return_to, deliberate, !attempt.is_restart, headers).await),
+            Err(error) => return Err(Failed { error, subject: None, return_to, deliberate }),
+        };
+        let subject = redeemed.claims.subject().map(str::to_owned);
+        match self.establish(redeemed, attempt.nonce).await {
+            Ok((principal, session)) => Ok(Finished::SignedIn { principal, session, return_to, deliberate }),
+            Err(error) => {
+                let subject = subject.map(|subject| (Arc::clone(self.party.issuer().name()), subject));
+                Err(Failed { error, subject, return_to, deliberate })
             }
-            Ok(None) => Ok(self.astray(attempt.return_to(), deliberate, !attempt.is_restart, headers).await),
-            Err(error) => Err(Failed { error, return_to: attempt.return_to(), deliberate }),
         }
     }
 
@@ -227,13 +252,13 @@ impl SignIn {
         self.bindings.tidy(headers, self.clock.now())
     }
 
-    /// Trades the code of this browser's own attempt for a session; nothing where it has been traded before, or another
-    /// try may do better.
-    async fn complete(
+    /// Trades the code of this browser's own attempt for a verified ID token; nothing where it has been traded before, or
+    /// another try may do better.
+    async fn redeem(
         &self,
         callback: Callback,
         attempt: &Attempt,
-    ) -> Result<Option<(Arc<Principal>, Established)>, SignInError> {
+    ) -> Result<Option<Redeemed<'_>>, SignInError> {
         let provider = self.party.issuer().provider().await?;
         self.check_answering_issuer(&callback, &provider)?;
         if let Some(error) = callback.error {
@@ -250,7 +275,7 @@ impl SignIn {
             return Ok(None);
         }
         let exchange = tokio::time::timeout(TURN, self.exchanges.acquire()).await;
-        let _exchange = exchange.ok().and_then(Result::ok).ok_or(SignInError::Crowded)?;
+        let turn = exchange.ok().and_then(Result::ok).ok_or(SignInError::Crowded)?;
         if !self.calls.may_call(&attempt.nonce).await {
             return Ok(None);
         }
@@ -276,8 +301,19 @@ impl SignIn {
             return Ok(None);
         }
         let expected = Expected::IdToken { client_id: self.party.client_id(), nonce: &attempt.nonce };
+        let claims = self.party.verify(&id_token, expected).await?;
+        Ok(Some(Redeemed { claims, id_token, tokens, seen, _turn: turn }))
+    }
+
+    /// A session for the person whom the ID token names.
+    async fn establish(
+        &self,
+        redeemed: Redeemed<'_>,
+        nonce: String,
+    ) -> Result<(Arc<Principal>, Established), SignInError> {
+        let Redeemed { claims, id_token, tokens, seen, _turn } = redeemed;
         let Identified { principal, provider_session } =
-            self.party.person(&id_token, tokens.access_token.as_deref(), expected).await?;
+            self.party.person(claims, tokens.access_token.as_deref()).await?;
         if let Some(hints) = &self.hints {
             hints.keep(&principal, provider_session.as_deref(), &id_token).await;
         }
@@ -285,13 +321,10 @@ impl SignIn {
             principal: &principal,
             provider_session: provider_session.as_deref(),
             seen,
-            tokens: ProviderTokens {
-                refresh_token: tokens.refresh_token,
-                nonce: Some(attempt.nonce.clone()),
-            },
+            tokens: ProviderTokens { refresh_token: tokens.refresh_token, nonce: Some(nonce) },
         };
         let session = self.sessions.establish(arrival).await?;
-        Ok(Some((Arc::new(principal), session)))
+        Ok((Arc::new(principal), session))
     }
 
     async fn begin(

@@ -7,14 +7,16 @@
 //! The SDK checks no input at all, so this room does: a [`Target`] holds nothing that its fields' parsers refuse.
 //! <https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_Operations.html>
 
+mod access;
 pub(crate) mod arn;
 mod names;
 mod resolved;
 
+pub use access::Access;
 pub use names::{
-    DomainId, EXPIRES_IN, Fragment, InvalidName, LandingUri, MlflowAppArn, NotebookInstanceName,
-    PartnerAppArn, Region, RoleArn, SESSION_EXPIRATION, Seconds, SpaceName, TrackingServerName,
-    UserProfileName,
+    DomainId, EXPIRES_IN, Fragment, InvalidName, LandingUri, MlflowAppArn, MlflowAppName,
+    NotebookInstanceName, PartnerAppArn, Region, RoleArn, SESSION_EXPIRATION, Seconds, SpaceName,
+    TrackingServerName, UserProfileName,
 };
 
 pub use resolved::{InvalidTarget, Mint, Target, Value};
@@ -49,10 +51,18 @@ pub struct Description {
     pub resource: Option<&'static str>,
     /// The fields that name it, in the order of its ARN.
     pub names: &'static [&'static str],
+    pub declared_name: Option<DeclaredName>,
     pub links: Links,
     /// How long a URL waits to be opened where the configuration does not say, in seconds, as far as AWS documents that.
     pub documented_life: Option<u32>,
     pub fields: &'static [Field],
+}
+
+/// A field that may stand in place of another one: AWS is then asked for the other's value.
+#[derive(Clone, Copy, Debug)]
+pub struct DeclaredName {
+    pub key: &'static str,
+    pub stands_for: &'static str,
 }
 
 /// How a deep link reaches the page below it.
@@ -89,6 +99,7 @@ pub const SPACE_NAME: &str = "space_name";
 pub const LANDING_URI: &str = "landing_uri";
 pub const TRACKING_SERVER_NAME: &str = "tracking_server_name";
 pub const ARN: &str = "arn";
+pub const APP_NAME: &str = "name";
 pub const NOTEBOOK_INSTANCE_NAME: &str = "notebook_instance_name";
 pub const EXPIRES_IN_SECONDS: &str = "expires_in_seconds";
 pub const SESSION_EXPIRATION_SECONDS: &str = "session_expiration_duration_in_seconds";
@@ -118,6 +129,7 @@ static STUDIO_DOMAIN: Description = Description {
     describe_operation: "DescribeUserProfile",
     resource: Some("user-profile"),
     names: &[DOMAIN_ID, USER_PROFILE_NAME],
+    declared_name: None,
     links: Links::LandingUri,
     documented_life: Some(300),
     fields: &[
@@ -164,6 +176,7 @@ static MLFLOW_TRACKING_SERVER: Description = Description {
     describe_operation: "DescribeMlflowTrackingServer",
     resource: Some("mlflow-tracking-server"),
     names: &[TRACKING_SERVER_NAME],
+    declared_name: None,
     links: Links::Fragment,
     documented_life: None,
     fields: &[
@@ -189,9 +202,17 @@ static MLFLOW_APP: Description = Description {
     describe_operation: "DescribeMlflowApp",
     resource: None,
     names: &[ARN],
+    declared_name: Some(DeclaredName { key: APP_NAME, stands_for: ARN }),
     links: Links::Fragment,
     documented_life: None,
     fields: &[
+        Field {
+            key: APP_NAME,
+            form: Form::Text(|text| MlflowAppName::parse(text).map(drop)),
+            is_required: false,
+            makes_place: true,
+            description: "The name of an App of `mlflow_apps`, in place of its ARN.",
+        },
         Field {
             key: ARN,
             form: Form::Text(|text| MlflowAppArn::parse(text).map(drop)),
@@ -214,6 +235,7 @@ static NOTEBOOK_INSTANCE: Description = Description {
     describe_operation: "DescribeNotebookInstance",
     resource: Some("notebook-instance"),
     names: &[NOTEBOOK_INSTANCE_NAME],
+    declared_name: None,
     links: Links::No,
     documented_life: Some(300),
     fields: &[
@@ -238,6 +260,7 @@ static PARTNER_APP: Description = Description {
     describe_operation: "DescribePartnerApp",
     resource: None,
     names: &[ARN],
+    declared_name: None,
     links: Links::No,
     documented_life: None,
     fields: &[
@@ -272,6 +295,12 @@ impl Kind {
         }
     }
 
+    /// Whether one of its required fields is there, or what may stand in its place.
+    pub fn is_met(self, field: &Field, is_given: impl Fn(&str) -> bool) -> bool {
+        let in_place = self.description().declared_name.filter(|name| name.stands_for == field.key);
+        !field.is_required || is_given(field.key) || in_place.is_some_and(|name| is_given(name.key))
+    }
+
     /// The configuration's word.
     pub fn as_str(self) -> &'static str {
         self.description().name
@@ -283,6 +312,24 @@ impl Kind {
 
     pub fn describe_operation(self) -> &'static str {
         self.description().describe_operation
+    }
+
+    /// Whether it has MLflow's API.
+    pub fn is_mlflow(self) -> bool {
+        matches!(self, Self::MlflowTrackingServer | Self::MlflowApp)
+    }
+
+    /// Where AWS serves its API in a region, if it has MLflow's; `None` where that is not known.
+    ///
+    /// AWS's own plugin has these names and no others. <https://github.com/aws/sagemaker-mlflow>
+    pub fn mlflow_endpoint(self, region: &Region) -> Option<String> {
+        match (self, region.partition()) {
+            (Self::MlflowTrackingServer, "aws" | "aws-us-gov") => {
+                Some(format!("https://{region}.experiments.sagemaker.aws"))
+            }
+            (Self::MlflowApp, "aws") => Some(format!("https://mlflow.sagemaker.{region}.app.aws")),
+            _ => None,
+        }
     }
 
     pub fn field(self, key: &str) -> Option<&'static Field> {

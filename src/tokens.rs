@@ -7,6 +7,7 @@ pub(crate) mod claim;
 pub mod claims;
 mod date;
 pub mod error;
+pub mod evidence;
 pub(crate) mod json;
 pub mod jwks;
 pub mod jws;

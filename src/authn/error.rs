@@ -1,7 +1,7 @@
 //! Why a request has nobody behind it.
 
 use crate::sessions::Unusable;
-use crate::tokens::error::TokenError;
+use crate::tokens::error::{Evidence, TokenError};
 use hyper::header::HeaderValue;
 use std::fmt;
 
@@ -12,7 +12,7 @@ pub enum AuthnError {
     MalformedCredential,
     DuplicateCredential,
     UntrustedHeader,
-    UnknownIssuer,
+    UnknownIssuer(Evidence),
     ConflictingCredentials,
     Token(TokenError),
     /// A session cookie that does not count, and the `Set-Cookie` that makes the browser forget it.
@@ -32,7 +32,7 @@ impl AuthnError {
             Self::MalformedCredential => "malformed-credential",
             Self::DuplicateCredential => "duplicate-credential",
             Self::UntrustedHeader => "untrusted-header",
-            Self::UnknownIssuer => "unknown-issuer",
+            Self::UnknownIssuer(_) => "unknown-issuer",
             Self::ConflictingCredentials => "conflicting-credentials",
             Self::Token(error) => error.reason(),
             Self::Session { reason, .. } => reason.as_str(),
@@ -44,6 +44,7 @@ impl AuthnError {
     pub fn internal(&self) -> Option<String> {
         match self {
             Self::Token(error) => Some(error.internal()),
+            Self::UnknownIssuer(evidence) => Some(format!("{self}: {}", evidence.as_str())),
             _ => None,
         }
     }
@@ -92,7 +93,7 @@ impl fmt::Display for AuthnError {
             Self::UntrustedHeader => {
                 f.write_str("the signed header comes from a peer that is not trusted to set it")
             }
-            Self::UnknownIssuer => f.write_str("the token is of an issuer that is not configured"),
+            Self::UnknownIssuer(_) => f.write_str("the token is of an issuer that is not configured"),
             Self::ConflictingCredentials => f.write_str("the credentials name different people"),
             Self::Token(error) => error.fmt(f),
             Self::Session { reason: Unusable::RulesDiffer, .. } => {

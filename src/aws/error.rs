@@ -18,6 +18,8 @@ pub struct AwsError {
 pub enum AwsErrorKind {
     /// The resource that the call names does not exist.
     NotFound,
+    /// Several resources carry the name that is asked for.
+    Ambiguous,
     /// AWS refused the call: permissions, the domain's mode, an input it does not accept.
     Refused,
     /// The gateway's own credentials, or the role's, are missing or not accepted.
@@ -122,6 +124,7 @@ impl AwsErrorKind {
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::NotFound => "not-ready",
+            Self::Ambiguous => "ambiguous-name",
             Self::Refused => "refused-by-aws",
             Self::Credentials => "aws-credentials",
             Self::Throttled { .. } => "throttled",

@@ -77,7 +77,11 @@ impl Aws {
     ///
     /// Why that cannot be found out, within `aws.timeout`.
     pub async fn state_of(&self, mint: &Mint) -> Result<TargetState, AwsError> {
-        self.in_time("look-up", self.states.describe_retrying(mint)).await
+        self.in_time("look-up", async {
+            let mint = self.located(mint).await?;
+            self.states.describe_retrying(&mint).await
+        })
+        .await
     }
 
     /// The owner that AWS expects of a tracking server's bucket; `None` for other targets.
@@ -86,7 +90,11 @@ impl Aws {
     ///
     /// [`AwsError`], within `aws.timeout`.
     pub(crate) async fn store_ownership(&self, mint: &Mint) -> Result<Option<StoreOwnership>, AwsError> {
-        Ok(self.in_time("look-up", self.states.described(mint)).await?.store)
+        let described = self.in_time("look-up", async {
+            let mint = self.located(mint).await?;
+            self.states.described(&mint).await
+        });
+        Ok(described.await?.store)
     }
 
     /// What goes along with each AssumeRole, in words.

@@ -7,6 +7,7 @@ use super::sdk::{AnswerLimit, fault};
 use crate::clock::UnixSeconds;
 use crate::config::servers::{Field, Fields, ServerKind, Value};
 use aws_config::SdkConfig;
+use aws_sdk_sagemaker::operation::list_mlflow_apps::ListMlflowAppsOutput;
 use aws_sdk_sagemaker::types::{
     AccountDefaultStatus, ModelRegistrationMode, Tag, TrackingServerSize, UserContext,
 };
@@ -123,12 +124,7 @@ impl ControlPlane {
     ) -> Result<(Vec<AppSummary>, Option<String>), AwsError> {
         let sent = Box::pin(self.0.list_mlflow_apps().max_results(100).set_next_token(token).send()).await;
         let output = sent.map_err(|error| fault("ListMlflowApps", &error))?;
-        let apps = output.summaries.unwrap_or_default().into_iter().map(|summary| AppSummary {
-            name: summary.name.unwrap_or_default(),
-            arn: summary.arn.unwrap_or_default(),
-            status: summary.status.map(|word| word.as_str().to_owned()).unwrap_or_default(),
-        });
-        Ok((apps.collect(), output.next_token.filter(|token| !token.is_empty())))
+        Ok(apps_page(output))
     }
 
     /// One page of `ListTags`, and the token of the next page.
@@ -252,6 +248,23 @@ pub(crate) struct AppSummary {
     pub(crate) name: String,
     pub(crate) arn: String,
     pub(crate) status: String,
+}
+
+impl AppSummary {
+    /// A deleted App stays in the list for some time, and its name may be that of another by then.
+    pub(crate) fn is_named(&self, name: &str) -> bool {
+        self.name == name && self.status != "Deleted"
+    }
+}
+
+/// The Apps of one page of `ListMlflowApps`, and the token of the next page.
+pub(super) fn apps_page(output: ListMlflowAppsOutput) -> (Vec<AppSummary>, Option<String>) {
+    let apps = output.summaries.unwrap_or_default().into_iter().map(|summary| AppSummary {
+        name: summary.name.unwrap_or_default(),
+        arn: summary.arn.unwrap_or_default(),
+        status: summary.status.map(|word| word.as_str().to_owned()).unwrap_or_default(),
+    });
+    (apps.collect(), output.next_token.filter(|token| !token.is_empty()))
 }
 
 fn word(word: &str) -> Value {

@@ -1,7 +1,7 @@
 //! What AWS is asked for, per kind of target: the one table behind the session policies that are sent and the policies
 //! that `postern iam` prints. <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemaker.html>
 
-use crate::target::{Kind, RoleArn, arn};
+use crate::target::{Access, Kind, RoleArn, arn};
 
 /// Actions that are allowed together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,12 +25,19 @@ pub(crate) const TAGGED_STUDIO: &str = "sagemaker:CreatePresignedDomainUrlWithPr
 /// To read a domain's authentication mode. Only `postern doctor` asks.
 pub(crate) const DESCRIBE_DOMAIN: &str = "sagemaker:DescribeDomain";
 
+/// What a tracking server's API calls that change nothing. All of its actions begin with a verb, and these are all that read.
+/// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemakerwithmlflow.html>
+const MLFLOW_READS: &[&str] =
+    &["sagemaker-mlflow:Get*", "sagemaker-mlflow:List*", "sagemaker-mlflow:Search*"];
+/// Newer parts of the API have no action of their own in AWS's list, so changes are not narrowed further.
+const MLFLOW_ALL: &[&str] = &["sagemaker-mlflow:*"];
+
 /// To presign, and what AWS enforces later on the session that the URL opens. `tagged`: the session carries tags.
-pub(crate) fn to_mint(kind: Kind, tagged: bool) -> Vec<Permission> {
+pub(crate) fn to_mint(kind: Kind, tagged: bool, access: Option<Access>) -> Vec<Permission> {
     let mut presign = to_presign(kind, tagged);
     let later: &[&str] = match kind {
         Kind::StudioDomain | Kind::NotebookInstance => &[],
-        Kind::MlflowTrackingServer => &["sagemaker-mlflow:*"],
+        Kind::MlflowTrackingServer => mlflow_actions(access),
         Kind::MlflowApp => &["sagemaker:CallMlflowAppApi"],
         Kind::PartnerApp => &["sagemaker:CallPartnerAppApi"],
     };
@@ -41,6 +48,18 @@ pub(crate) fn to_mint(kind: Kind, tagged: bool) -> Vec<Permission> {
         permissions.push(Permission { actions, on: On::Anything });
     }
     permissions
+}
+
+/// To call an MLflow target's API. An App has one action for all calls; AWS's examples grant those of tracking servers beside
+/// it, and whether they count is not known.
+pub(crate) fn to_call(kind: Kind, access: Option<Access>) -> Permission {
+    let app: &[&str] = if kind == Kind::MlflowApp { &["sagemaker:CallMlflowAppApi"] } else { &[] };
+    let actions = app.iter().chain(mlflow_actions(access)).map(ToString::to_string).collect();
+    Permission { actions, on: On::Target }
+}
+
+fn mlflow_actions(access: Option<Access>) -> &'static [&'static str] {
+    if access == Some(Access::Read) { MLFLOW_READS } else { MLFLOW_ALL }
 }
 
 /// To presign alone: what the API is called for.
@@ -55,6 +74,11 @@ pub(crate) fn to_presign(kind: Kind, tagged: bool) -> Permission {
 /// To read the state of what a target opens.
 pub(crate) fn to_look_up(kind: Kind) -> Permission {
     Permission { actions: vec![action(kind.describe_operation())], on: On::Target }
+}
+
+/// To find an App by its name. The action knows no resources.
+pub(crate) fn to_list_apps() -> Permission {
+    Permission { actions: vec![action("ListMlflowApps")], on: On::Anything }
 }
 
 /// The keys of the tags that EKS Pod Identity gives a pod's session. They are transitive, so they go along with each
@@ -91,14 +115,17 @@ impl<'a> Place<'a> {
         Self { partition, region, account }
     }
 
-    /// The ARNs that IAM knows what a target opens by. `names`: domain and profile, or one name; for an app, its ARN.
+    /// The ARNs that IAM knows what a target opens by. `names`: domain and profile, or one name; for an app, its ARN, or `*` for any.
     ///
     /// Two where the name of a profile has capitals. To SageMaker it is the same name in lower case, and IAM, which tells
     /// the two apart, has been seen to judge calls by that.
     /// <https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateUserProfile.html>
     pub(crate) fn arns(self, kind: Kind, names: &[&str]) -> Vec<String> {
         let name = names.join("/");
-        let Some(resource) = kind.description().resource else { return vec![name] };
+        let Some(resource) = kind.description().resource else {
+            let is_any_app = kind == Kind::MlflowApp && name == "*";
+            return vec![if is_any_app { self.resource("mlflow-app/*") } else { name }];
+        };
         let folded =
             Some(name.to_ascii_lowercase()).filter(|folded| kind == Kind::StudioDomain && *folded != name);
         let spellings = std::iter::once(name).chain(folded);

@@ -139,6 +139,7 @@ impl Calls {
                 AwsErrorKind::Credentials if is_about_the_signature => (3, deadline.at),
                 // What AWS refused stays refused, and is never tried with other rights.
                 AwsErrorKind::NotFound
+                | AwsErrorKind::Ambiguous
                 | AwsErrorKind::Refused
                 | AwsErrorKind::Credentials
                 | AwsErrorKind::BadAnswer(_) => return Err(error),

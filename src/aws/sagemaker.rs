@@ -2,6 +2,7 @@
 
 use super::credentials::Credentials;
 use super::error::AwsError;
+use super::mlflow::{AppSummary, apps_page};
 use super::resource::Resource;
 use super::sdk::{AnswerLimit, OfTheCall, fault, request_id, signed_with};
 use crate::target::{
@@ -218,6 +219,21 @@ impl SageMaker {
         let request = self.client(at).describe_domain().domain_id(domain_id.as_str());
         let output = send!("DescribeDomain", request, credentials);
         Ok(output.auth_mode.map(|mode| mode.as_str().to_owned()).unwrap_or_default())
+    }
+
+    /// One page of `ListMlflowApps`, and the token of the next page.
+    ///
+    /// # Errors
+    ///
+    /// [`AwsError`], already classified.
+    pub(super) async fn apps(
+        &self,
+        at: At<'_>,
+        token: Option<String>,
+        credentials: &Credentials,
+    ) -> Result<(Vec<AppSummary>, Option<String>), AwsError> {
+        let request = self.client(at).list_mlflow_apps().max_results(100).set_next_token(token);
+        Ok(apps_page(send!("ListMlflowApps", request, credentials)))
     }
 
     fn client(&self, at: At<'_>) -> Client {

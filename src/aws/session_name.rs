@@ -101,6 +101,7 @@ mod tests {
             user_domains: Some(vec!["corp.example".to_owned()]),
             programs: None,
             unmarked_email: false,
+            access_tokens: None,
             signed_header: None,
         }
     }

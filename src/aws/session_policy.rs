@@ -5,7 +5,7 @@
 
 use super::permissions::{self, On, Permission, Place};
 use super::resource::Resource;
-use crate::target::{Kind, Region, RoleArn};
+use crate::target::{Access, Kind, Region, RoleArn};
 use serde::Serialize;
 
 /// What a session is for. Sessions are told apart by it, and its text is made only where one is begun.
@@ -14,18 +14,26 @@ pub(super) enum Scope {
     /// Allows one presign on one resource, and what AWS enforces later on the session that the URL opens.
     ///
     /// `tagged`: the session carries tags, which makes AWS ask for a further Studio action.
-    Mint { resource: Resource, region: Region, tagged: bool },
+    Mint { resource: Resource, region: Region, tagged: bool, access: Option<Access> },
+    /// Allows to call one MLflow target's API, as far as the class of access goes.
+    Call { resource: Resource, region: Region, access: Option<Access> },
     /// Allows to read the states of all targets in a region and how its domains authenticate, and nothing else. One
     /// session serves all look-ups.
     LookUp { region: Region },
+    /// Allows to list the MLflow Apps, and nothing else.
+    ListApps,
 }
 
 impl Scope {
     /// The session policy, for resources in the role's partition and account.
     pub(super) fn policy(&self, role: &RoleArn) -> String {
         match self {
-            Self::Mint { resource, region, tagged } => {
-                policy(&permissions::to_mint(resource.kind(), *tagged), &resource.arns(role, region))
+            Self::Mint { resource, region, tagged, access } => {
+                let permissions = permissions::to_mint(resource.kind(), *tagged, *access);
+                policy(&permissions, &resource.arns(role, region))
+            }
+            Self::Call { resource, region, access } => {
+                policy(&[permissions::to_call(resource.kind(), *access)], &resource.arns(role, region))
             }
             Self::LookUp { region } => {
                 let states = Kind::ALL.into_iter().flat_map(|kind| permissions::to_look_up(kind).actions);
@@ -35,6 +43,7 @@ impl Scope {
                     &[Place::of(role, region.as_str()).anything()],
                 )
             }
+            Self::ListApps => policy(&[permissions::to_list_apps()], &[]),
         }
     }
 }
@@ -90,7 +99,7 @@ mod tests {
     fn mint_policy(target: &Target, tagged: bool) -> Value {
         let role = RoleArn::parse("arn:aws-us-gov:iam::111122223333:role/path/postern").unwrap();
         let region = Region::parse("eu-west-1").unwrap();
-        let text = Scope::Mint { resource: Resource::of(target), region, tagged }.policy(&role);
+        let text = Scope::Mint { resource: Resource::of(target), region, tagged, access: None }.policy(&role);
         assert!(text.len() <= 2048);
         let policy: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(policy["Version"], "2012-10-17");
@@ -173,6 +182,40 @@ mod tests {
                 mint_policy(&target, true),
                 json!([{"Effect": "Allow", "Action": actions, "Resource": arn}])
             );
+        }
+    }
+
+    #[test]
+    fn access_narrows_what_may_be_called() {
+        let role = RoleArn::parse("arn:aws:iam::111122223333:role/postern").unwrap();
+        let server = Target::for_tests(Kind::MlflowTrackingServer, &[("tracking_server_name", "risk")], &[]);
+        let app = Target::for_tests(Kind::MlflowApp, &[("arn", APP)], &[]);
+        let reads = ["sagemaker-mlflow:Get*", "sagemaker-mlflow:List*", "sagemaker-mlflow:Search*"];
+        let statements =
+            |scope: Scope| serde_json::from_str::<Value>(&scope.policy(&role)).unwrap()["Statement"].clone();
+        let resource = |target| (Resource::of(target), Region::parse("eu-west-1").unwrap());
+        for (access, server_actions, app_actions) in [
+            (Access::Read, json!(reads), json!(["sagemaker:CallMlflowAppApi", reads[0], reads[1], reads[2]])),
+            (
+                Access::Log,
+                json!(["sagemaker-mlflow:*"]),
+                json!(["sagemaker:CallMlflowAppApi", "sagemaker-mlflow:*"]),
+            ),
+        ] {
+            let access = Some(access);
+            let arn = "arn:aws:sagemaker:eu-west-1:111122223333:mlflow-tracking-server/risk";
+            for (target, actions, arn) in [(&server, server_actions, arn), (&app, app_actions, APP)] {
+                let (resource, region) = resource(target);
+                assert_eq!(
+                    statements(Scope::Call { resource, region, access }),
+                    json!([{"Effect": "Allow", "Action": actions, "Resource": arn}])
+                );
+            }
+            let (resource, region) = resource(&server);
+            let minted = statements(Scope::Mint { resource, region, tagged: false, access });
+            let narrowed = minted.to_string().contains("sagemaker-mlflow:Get*");
+            assert_eq!(narrowed, access == Some(Access::Read), "{minted}");
+            assert_ne!(narrowed, minted.to_string().contains("sagemaker-mlflow:*"), "{minted}");
         }
     }
 

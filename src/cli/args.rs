@@ -50,6 +50,40 @@ pub(super) struct ExplainArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct DiffArgs {
+    /// The new configuration (YAML).
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: PathBuf,
+    /// The configuration to compare with; without it, the decisions on record are the old ones.
+    #[arg(long, value_name = "FILE")]
+    pub(super) against: Option<PathBuf>,
+    /// Audit trails, plain or gzipped, or lists of claims, one JSON object a line; `-` reads standard input.
+    #[arg(long, value_name = "FILE", required = true, num_args = 1..)]
+    pub(super) people: Vec<PathBuf>,
+    /// The issuer that asserts the claims of a list; by default the only one, or the one that people sign in at.
+    #[arg(long, value_name = "NAME")]
+    pub(super) issuer: Option<String>,
+    /// List the people.
+    #[arg(long)]
+    pub(super) names: bool,
+    /// Exit with 1 where one of these is found.
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "KIND,…")]
+    pub(super) fail_on: Vec<FailOn>,
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(super) format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum FailOn {
+    Gain,
+    Loss,
+    /// Another target, region or role.
+    Change,
+    /// What cannot be judged.
+    Unknown,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct DoctorArgs {
     /// The configuration file (YAML).
     #[arg(long, value_name = "FILE")]

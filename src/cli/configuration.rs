@@ -26,6 +26,7 @@ pub(super) fn compiled(mut loaded: Loaded) -> Result<Configuration, Box<Diagnost
     let gateway = &loaded.gateway;
     let issuers: Vec<Issuer> = gateway.issuers.iter().flat_map(Issuer::all_of).collect();
     let context = CompileContext {
+        servers: &loaded.servers,
         region: &gateway.aws.region,
         role_arn: gateway.aws.role_arn.as_ref(),
         endpoint_url: gateway.aws.endpoint_url.as_ref(),

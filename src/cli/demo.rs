@@ -11,9 +11,10 @@ use super::serve::{FLUSH, prepare, serve};
 use crate::aws::{Credentials, SharedCredentialsProvider};
 use crate::config::{self, Loaded};
 use crate::files::{Files, off_runtime};
-use crate::sandbox::{Sandbox, SandboxOptions};
+use crate::sandbox::{Sandbox, SandboxOptions, Token};
 use crate::server::systemd::Sockets;
 use crate::telemetry::Log;
+use serde_json::Value;
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -91,7 +92,8 @@ fn of_sandbox(
     let written = folder.0.join("postern.yaml");
     fs::write(&written, &text).map_err(|error| Failed::ran(format!("{}: {error}", written.display())))?;
     let loaded = config::load_text("config/sandbox.yaml", &text, &folder.0).map_err(Box::new)?;
-    Ok((compiled(loaded)?, greeting(gateway, sandbox, &written)))
+    let greeting = greeting(gateway, sandbox, &written).map_err(Failed::ran)?;
+    Ok((compiled(loaded)?, greeting))
 }
 
 /// For its owner alone.
@@ -99,27 +101,41 @@ fn write_secret(file: &Path, secret: &[u8]) -> io::Result<()> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?.write_all(secret)
 }
 
-fn greeting(gateway: &str, sandbox: &Sandbox, config: &Path) -> String {
+fn greeting(gateway: &str, sandbox: &Sandbox, config: &Path) -> io::Result<String> {
     let (issuer, sagemaker, sts) = (sandbox.issuer(), sandbox.sagemaker_url(), sandbox.sts_url());
+    let (mlflow, token) = (sandbox.mlflow_url(), token(sandbox)?);
     let key = sandbox.credentials();
     let (id, secret) = (&key.access_key_id, &key.secret_access_key);
     // A program that cargo runs does not stand in the PATH.
     let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("postern"));
     let (program, config) = (program.display(), config.display());
-    format!(
+    Ok(format!(
         "
   Open {gateway}/studio in a browser and choose who you are.
   Everything that person may open: {gateway}/
 
-  Identity provider {issuer}   SageMaker {sagemaker}   STS {sts}
+  Identity provider {issuer}   SageMaker {sagemaker}   STS {sts}   MLflow {mlflow}
 
   Tracking servers as code, in another terminal (plan, apply or status):
     export AWS_ACCESS_KEY_ID={id}
     export AWS_SECRET_ACCESS_KEY={secret}
     {program} servers plan --config {config}
 
+  MLflow from a program, as Grace, in another terminal; then `import mlflow` and log a run:
+    export MLFLOW_TRACKING_URI={gateway}/experiments
+    export MLFLOW_TRACKING_TOKEN={token}
+
 {END}"
-    )
+    ))
+}
+
+/// An access token of Grace's for a working day.
+fn token(sandbox: &Sandbox) -> io::Result<String> {
+    const LIFETIME: u64 = 12 * 3600;
+    let mut claims = sandbox.access_claims("grace");
+    let issued = claims.get("iat").and_then(Value::as_u64).unwrap_or_default();
+    claims.insert("exp".to_owned(), (issued + LIFETIME).into());
+    sandbox.token(&Token::new(claims))
 }
 
 /// `replaced` holds a line for each setting that is not as the file has it.

@@ -6,9 +6,12 @@ use super::output::{Failed, print, print_json};
 use crate::doctor::Person;
 use crate::files::Files;
 use crate::gateway::try_again::without_count;
-use crate::policy::link::Link;
-use crate::policy::{Question, explain};
+use crate::mlflow::{Asked, CallError, METHODS, is_for_clients};
+use crate::policy::explain::{ExplainedCall, Explanation};
+use crate::policy::link::{Link, divided};
+use crate::policy::{Destination, Policy, Question, explain};
 use crate::provider::principal::{Principal, principal_from_claims};
+use crate::target::Access;
 use serde_json::{Map, Value};
 use std::io::Read as _;
 use std::net::IpAddr;
@@ -35,11 +38,52 @@ pub(super) fn run(args: &ExplainArgs) -> Result<(), Failed> {
         let known: Vec<&str> = policy.destinations().map(|found| &**found.name()).collect();
         Failed::Usage(format!("there is no destination `{name}`; there are: {}", known.join(", ")))
     })?;
-    let explanation = explain::explain(policy, destination, &question);
+    let raw = args.destination.as_deref().and_then(raw_path).filter(|path| is_for_clients(path));
+    let explanation = match raw.filter(|_| destination.has_api()) {
+        Some(path) => explain_call(policy, destination, &question, path),
+        None => explain::explain(policy, destination, &question),
+    };
     match args.format {
         Format::Text => print(explanation.to_string().trim_end()),
         Format::Json => print_json(&serde_json::to_value(&explanation).unwrap_or_default()),
     }
+}
+
+/// What stands behind the name, as it came.
+fn raw_path(destination: &str) -> Option<&str> {
+    let destination = destination.strip_prefix('/').unwrap_or(destination);
+    divided(destination.split('?').next().unwrap_or_default()).1
+}
+
+/// A path of MLflow's API is decided like the destination itself; then the access of the person counts.
+fn explain_call(
+    policy: &Policy,
+    destination: &Destination,
+    question: &Question<'_>,
+    path: &str,
+) -> Explanation {
+    let question = Question { path: None, query: None, ..*question };
+    let has = policy.authorize(destination, &question).ok().and_then(|grant| grant.mint().access);
+    let mut explanation = explain::explain(policy, destination, &question);
+    explanation.path = Some(path.to_owned());
+    let calls = METHODS.split(", ").filter_map(|method| {
+        let asked = Asked::read(&method.parse().ok()?, path);
+        let (endpoint, needs) = match &asked {
+            Ok(asked) => (asked.endpoint(), asked.access()),
+            Err(CallError::Ambiguous(_)) => ("(ambiguous)", None),
+            Err(_) => return None,
+        };
+        let decision = match (needs, has) {
+            _ if asked.is_err() => "ambiguous-path",
+            (None, _) => "administrative-endpoint",
+            (Some(needs), Some(has)) if needs <= has => "forward",
+            (Some(_), Some(_)) => "access-too-low",
+            (Some(_), None) => "deny",
+        };
+        Some(ExplainedCall { method, endpoint, needs: needs.map_or("nobody", Access::as_str), decision })
+    });
+    explanation.calls = calls.collect();
+    explanation
 }
 
 impl Configuration {
@@ -60,7 +104,7 @@ impl Configuration {
     }
 
     /// The named issuer, or the only one, or the one that people sign in at.
-    fn issuer(&self, named: Option<&str>) -> Result<Arc<str>, Failed> {
+    pub(super) fn issuer(&self, named: Option<&str>) -> Result<Arc<str>, Failed> {
         let names: Vec<&Arc<str>> = self.loaded.gateway.issuers.iter().map(|issuer| &issuer.name).collect();
         let listed = || names.iter().map(|name| &***name).collect::<Vec<_>>().join(", ");
         let sign_in = self.loaded.gateway.sign_in.as_ref().map(|sign_in| &sign_in.issuer);

@@ -63,5 +63,6 @@ pub(super) fn gateway(
         drain: drain?,
         state: state?,
         audit_file: audit_file?,
+        audit_facts: document.audit.as_ref().and_then(|audit| audit.facts).unwrap_or(true),
     })
 }

@@ -130,6 +130,8 @@ pub struct Issuer {
     /// JWS algorithms, such as `RS256`; symmetric ones are refused.
     #[schemars(length(min = 1))]
     pub algorithms: Option<Vec<At<String>>>,
+    /// What its bearer tokens say in place of `aud`; by default nothing, and `aud` must be there.
+    pub access_tokens: Option<At<AccessTokens>>,
     pub claims: Option<Claims>,
     /// Programs whose tokens are of this issuer; without it, every token is taken for a person's.
     pub programs: Option<At<Programs>>,
@@ -160,6 +162,14 @@ pub struct Issuer {
 pub enum Preset {
     /// An AWS Application Load Balancer that signs people in.
     AwsAlb,
+}
+
+/// Access tokens of a form of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AccessTokens {
+    /// Amazon Cognito's: `token_use` is `access`, and without `aud` the `client_id` is one of `audience`.
+    Cognito,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -295,7 +305,9 @@ pub struct Drain {
 #[serde(deny_unknown_fields)]
 pub struct Audit {
     /// Appended to, and created for its owner alone, relative to the configuration's folder. By default standard output.
-    pub file: At<String>,
+    pub file: Option<At<String>>,
+    /// Whether a decision's record holds what the rules read, which is personal data; by default `true`.
+    pub facts: Option<bool>,
 }
 
 /// Where replicas keep what they share.

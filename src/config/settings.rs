@@ -3,7 +3,7 @@
 use super::algorithm::Algorithm;
 use super::branding::Branding;
 use super::claims::{ClaimPaths, Programs};
-use super::file::{self, Portal};
+use super::file::{self, AccessTokens, Portal};
 use crate::target::{Region, RoleArn};
 use hyper::header::HeaderName;
 use ipnet::IpNet;
@@ -33,6 +33,8 @@ pub struct IssuerConfig {
     /// `aud` values that a bearer token (or a generic signed header) may carry; empty means bearer tokens of this
     /// issuer are not accepted.
     pub audience: Vec<String>,
+    /// `None` where bearer tokens say in `aud` whom they are for.
+    pub access_tokens: Option<AccessTokens>,
     pub keys: KeySource,
     /// Where its discovery document is, if not below `issuer`: see [`IssuerConfig::discovery`].
     pub discovery_url: Option<Url>,
@@ -259,6 +261,8 @@ pub struct Gateway {
     pub state: StateConfig,
     /// Where the audit trail goes; by default standard output.
     pub audit_file: Option<PathBuf>,
+    /// Whether a decision's record holds what the rules read.
+    pub audit_facts: bool,
 }
 
 /// How the process stops.

@@ -51,6 +51,9 @@ pub(super) fn of(error: &AwsError, asked: Asked<'_>) -> String {
              `aws.session_tags`; with EKS Pod Identity, whose tags count too, set `disableSessionTags` on the association"
                 .to_owned()
         }
+        AwsErrorKind::Ambiguous => {
+            "name the App by its `arn`, or delete those that are not meant: AWS lets several carry one name".to_owned()
+        }
         AwsErrorKind::Refused => "AWS does not accept the request: its message says why".to_owned(),
         AwsErrorKind::Credentials => {
             "give Postern credentials that AWS accepts (environment, profile, web identity, ECS or EC2 role), and check \

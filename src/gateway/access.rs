@@ -128,7 +128,7 @@ pub(crate) async fn refused(peer: SocketAddr, status: StatusCode, metrics: &Metr
 }
 
 /// Clients may invent methods of any length; the log names the registered ones.
-fn known(method: &Method) -> &'static str {
+pub(super) fn known(method: &Method) -> &'static str {
     const KNOWN: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"];
     KNOWN.into_iter().find(|known| method == known).unwrap_or("other")
 }

@@ -49,6 +49,8 @@ pub(crate) enum Audience {
     Person,
     /// A program: JSON, and never a login page.
     Program,
+    /// MLflow's client, by the path: JSON in its own form, and never a redirect.
+    MlflowClient,
 }
 
 /// The kind of request by Fetch Metadata (<https://www.w3.org/TR/fetch-metadata/>) and `Sec-Purpose`. A request without these

@@ -1,13 +1,16 @@
 //! Everything that can go wrong with a request, and the table that gives it a status, a word and a sentence.
 
 mod aws;
+mod call;
 mod sign_in;
 
 use self::aws::{out_of_time, presign};
+use self::call::call;
 use self::sign_in::{authn, sign_in};
 use super::facts::Asked;
 use super::failure::Failure;
 use crate::authn::AuthnError;
+use crate::mlflow::CallError;
 use crate::policy::NO_SUCH_PATH;
 use crate::policy::grant::{Denial, DenialReason, Outcome};
 use crate::presign::error::PresignError;
@@ -49,6 +52,8 @@ pub(crate) enum Error {
         wait: Duration,
     },
     Presign(PresignError),
+    /// A call to MLflow was not forwarded, or has no answer.
+    Call(CallError),
     /// A sign-in failed on the way to this page.
     SignIn {
         error: SignInError,
@@ -156,6 +161,7 @@ impl Error {
             .retry(wait)
             .advise("A script, or a tab that reloads itself, can be the cause."),
             Self::Presign(error) => presign(&error),
+            Self::Call(error) => call(&error),
             Self::SignIn { error, return_to } => {
                 Failure { again: Some(return_to.as_str().to_owned()), ..sign_in(&error) }
             }
@@ -238,6 +244,12 @@ fn told(outcome: &Outcome) -> &'static str {
 impl From<AuthnError> for Error {
     fn from(error: AuthnError) -> Self {
         Self::Authn(error)
+    }
+}
+
+impl From<CallError> for Error {
+    fn from(error: CallError) -> Self {
+        Self::Call(error)
     }
 }
 

@@ -108,6 +108,12 @@ impl Failure {
         try_again::next(self.again.as_deref()?, self.tries, self.retry_seconds()?)
     }
 
+    /// What happened and what to do, in one text: clients of MLflow show nothing else.
+    pub(crate) fn sentence(&self) -> String {
+        let remedy = self.remedy.as_deref().map(|remedy| format!(" {remedy}")).unwrap_or_default();
+        format!("{} {}{remedy}", self.detail, self.advice)
+    }
+
     /// The wait in whole seconds, rounded up.
     pub(crate) fn retry_seconds(&self) -> Option<u64> {
         self.retry_after

@@ -5,6 +5,7 @@ use super::context::RequestContext;
 use super::error::Error;
 use super::respond;
 use super::service::Gateway;
+use crate::audit::facts::Facts;
 use crate::audit::{Audit, Event, Record};
 use crate::aws::error::AwsErrorKind;
 use crate::metrics::series::GONE;
@@ -45,12 +46,15 @@ impl Gateway {
             Ok(grant) => return Ok(grant),
             Err(refusal) => refusal,
         };
+        let facts = self.settings.audit_facts.then(|| destination.facts(&question));
         self.audit.record(&Record {
             destination: Some(destination.name()),
             rule: refusal.trace().deciding().map(|step| &*step.rule),
             reason: Some(refusal.reason()),
             outcome: Some("refused"),
             trace: Some(explain::steps(refusal.trace())),
+            facts_cut: facts.as_ref().is_some_and(Facts::is_cut),
+            facts,
             ..person(Event::Deny, principal, context)
         });
         Err(match refusal {
@@ -67,7 +71,9 @@ impl Gateway {
         context: &RequestContext,
         exchange: &mut Exchange<'_>,
     ) -> Result<AuthorizedUrl, Error> {
-        let mut decision = Decision::of(grant, &self.audit, context);
+        let destination = self.policy.destination(grant.destination());
+        let destination = destination.filter(|_| self.settings.audit_facts);
+        let mut decision = Decision::of(grant, destination, &self.audit, context);
         if let Err(wait) = self.mint_rate.take(grant.principal()).await {
             decision.reason = Some("too-many-launches");
             return Err(Error::TooManyMints { wait });
@@ -78,7 +84,7 @@ impl Gateway {
         exchange.outcome(outcome);
         match presigned {
             Ok(Presigned { url, facts }) => {
-                decision.facts = Some(facts);
+                decision.minted = Some(facts);
                 Ok(url)
             }
             Err(error) => {
@@ -107,8 +113,10 @@ impl Gateway {
 struct Decision<'a> {
     audit: &'a Audit,
     grant: &'a Grant,
+    /// `None` where the record leaves out what its rules read.
+    destination: Option<&'a Destination>,
     context: &'a RequestContext,
-    facts: Option<MintFacts>,
+    minted: Option<MintFacts>,
     /// The request id of AWS's refusal.
     aws_request_id: Option<String>,
     /// `None` if the request was cut off.
@@ -116,28 +124,38 @@ struct Decision<'a> {
 }
 
 impl<'a> Decision<'a> {
-    fn of(grant: &'a Grant, audit: &'a Audit, context: &'a RequestContext) -> Self {
-        Self { audit, grant, context, facts: None, aws_request_id: None, reason: None }
+    fn of(
+        grant: &'a Grant,
+        destination: Option<&'a Destination>,
+        audit: &'a Audit,
+        context: &'a RequestContext,
+    ) -> Self {
+        Self { audit, grant, destination, context, minted: None, aws_request_id: None, reason: None }
     }
 }
 
 impl Drop for Decision<'_> {
     fn drop(&mut self) {
-        let (grant, facts) = (self.grant, self.facts.as_ref());
+        let (grant, minted) = (self.grant, self.minted.as_ref());
         let is_overdue = self.context.deadline <= Instant::now();
         let dropped = if is_overdue { AwsErrorKind::OutOfTime.as_str() } else { GONE };
+        let (principal, client_ip) = (grant.principal(), self.context.client_ip);
+        let question = Question { principal, client_ip, path: grant.path(), query: None };
+        let facts = self.destination.map(|destination| destination.facts(&question));
         self.audit.record(&Record {
             destination: Some(grant.destination()),
             rule: grant.trace().deciding().map(|step| &*step.rule),
             reason: Some(self.reason.unwrap_or(dropped)),
-            outcome: Some(if facts.is_some() { "opened" } else { "failed" }),
+            outcome: Some(if minted.is_some() { "opened" } else { "failed" }),
             target: Some(explain::fields(grant.mint())),
             trace: Some(explain::steps(grant.trace())),
-            role_session_name: facts.and_then(|facts| facts.role_session_name.as_deref()),
-            aws_request_id: facts
-                .and_then(|facts| facts.aws_request_id.as_deref())
+            role_session_name: minted.and_then(|minted| minted.role_session_name.as_deref()),
+            aws_request_id: minted
+                .and_then(|minted| minted.aws_request_id.as_deref())
                 .or(self.aws_request_id.as_deref()),
-            from_slot: facts.map(|facts| facts.from_slot),
+            from_slot: minted.map(|minted| minted.from_slot),
+            facts_cut: facts.as_ref().is_some_and(Facts::is_cut),
+            facts,
             ..person(Event::Grant, grant.principal(), self.context)
         });
     }

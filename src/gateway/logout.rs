@@ -60,7 +60,7 @@ impl Gateway {
             }
             Err(error) => {
                 self.metrics.sessions.back_channel_refused.inc();
-                tracing::warn!(reason = error.reason(), error = %error, "logout.refused");
+                tracing::warn!(reason = error.reason(), error = error.internal(), "logout.refused");
                 exchange.outcome(error.reason());
                 Ok(if error.is_unavailable() {
                     later(&error)

@@ -37,7 +37,9 @@ impl Gateway {
         }
         self.look_up_states(&mut access).await;
         let response = match context.audience {
-            Audience::Program => respond::json(StatusCode::OK, &destinations_json(&access)),
+            Audience::Program | Audience::MlflowClient => {
+                respond::json(StatusCode::OK, &destinations_json(&access))
+            }
             Audience::Person => {
                 let page = self.pages.portal(&caller.principal, &access, &context.ids.request_id);
                 respond::html(StatusCode::OK, page, &self.pages)
@@ -49,11 +51,7 @@ impl Gateway {
     /// Where there is nothing to choose and the configuration says so: the address of the one destination, where every
     /// rule of a launch then applies. `/?show` is the list all the same.
     fn only_choice(&self, head: &request::Parts, access: &[Listed<'_>]) -> Option<HeaderValue> {
-        if !self.skips_the_list(head.uri.query()) {
-            return None;
-        }
-        let mut open = access.iter().filter(|row| row.allowed());
-        let (only, None) = (open.next()?, open.next()) else { return None };
+        let only = self.skips_the_list(head.uri.query()).then(|| the_only(access)).flatten()?;
         HeaderValue::try_from(format!("/{}", only.name)).ok()
     }
 
@@ -85,7 +83,9 @@ impl Gateway {
             Audience::Person => {
                 respond::html(StatusCode::OK, self.pages.who_am_i(&identity, &access), &self.pages)
             }
-            Audience::Program => respond::json(StatusCode::OK, &who_am_i_json(&identity, &access)),
+            Audience::Program | Audience::MlflowClient => {
+                respond::json(StatusCode::OK, &who_am_i_json(&identity, &access))
+            }
         };
         Ok(with_cookies(response, caller.set_cookie))
     }
@@ -111,6 +111,13 @@ impl Gateway {
     }
 }
 
+/// The destination that may be opened, where it is one alone.
+pub(super) fn the_only<'a>(access: &'a [Listed<'_>]) -> Option<&'a Listed<'a>> {
+    let mut open = access.iter().filter(|row| row.allowed());
+    let (only, None) = (open.next()?, open.next()) else { return None };
+    Some(only)
+}
+
 pub(super) fn destinations_json(access: &[Listed<'_>]) -> serde_json::Value {
     let open = access.iter().filter(|row| row.allowed()).map(|row| {
         json!({
@@ -133,6 +140,8 @@ fn who_am_i_json(identity: &Identity<'_>, access: &[Listed<'_>]) -> serde_json::
             "kind": row.kind,
             "allowed": row.allowed(),
             "rule": row.rule,
+            // What it may do there through the API, where that is said.
+            "access": row.grant.as_ref().and_then(|grant| grant.mint().access),
             "reason": row.reason.map(DenialReason::as_str),
             "remedy": row.remedy,
         })

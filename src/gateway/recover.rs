@@ -48,6 +48,11 @@ impl Gateway {
         exchange: &Exchange<'_>,
     ) -> Failure {
         let mut failure = error.failure(head).counting_tries();
+        if context.audience == Audience::MlflowClient && failure.status == StatusCode::UNAUTHORIZED {
+            failure = failure.advise(
+                "Set `MLFLOW_TRACKING_TOKEN` to a token that is valid now; the client reads it anew at each call.",
+            );
+        }
         if context.navigation == Navigation::Unasked {
             // A page of ours that tries again by itself counts as asked for by a person.
             failure = failure.only_asked();

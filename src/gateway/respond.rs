@@ -76,7 +76,9 @@ pub(crate) fn failure(failure: &Failure, context: &RequestContext, pages: &Pages
             }
             response
         }
-        Audience::Program => {
+        audience @ (Audience::Program | Audience::MlflowClient) => {
+            let is_mlflow = audience == Audience::MlflowClient;
+            let message = is_mlflow.then(|| failure.sentence());
             let problem = Problem {
                 kind: "about:blank",
                 title: failure.title,
@@ -85,6 +87,8 @@ pub(crate) fn failure(failure: &Failure, context: &RequestContext, pages: &Pages
                 request_id: &context.ids.request_id,
                 reason: failure.reason,
                 remedy: failure.remedy.as_deref(),
+                error_code: is_mlflow.then(|| error_code(failure.status)),
+                message: message.as_deref(),
             };
             let mut response = json(failure.status, &problem);
             response.headers_mut().insert(CONTENT_TYPE, PROBLEM);
@@ -132,6 +136,27 @@ struct Problem<'a> {
     reason: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     remedy: Option<&'a str>,
+    /// MLflow's own members, which its client shows: <https://mlflow.org/docs/latest/rest-api.html>.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_code: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
+}
+
+/// MLflow's word for a status. Its client warns of words that it does not know.
+fn error_code(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::UNAUTHORIZED => "UNAUTHENTICATED",
+        StatusCode::FORBIDDEN => "PERMISSION_DENIED",
+        StatusCode::NOT_FOUND => "ENDPOINT_NOT_FOUND",
+        StatusCode::CONFLICT => "RESOURCE_CONFLICT",
+        StatusCode::TOO_MANY_REQUESTS => "REQUEST_LIMIT_EXCEEDED",
+        StatusCode::NOT_IMPLEMENTED => "NOT_IMPLEMENTED",
+        StatusCode::SERVICE_UNAVAILABLE => "TEMPORARILY_UNAVAILABLE",
+        StatusCode::GATEWAY_TIMEOUT => "DEADLINE_EXCEEDED",
+        status if status.is_client_error() => "INVALID_PARAMETER_VALUE",
+        _ => "INTERNAL_ERROR",
+    }
 }
 
 /// RFC 6750, section 3: a request without a credential gets no error code.

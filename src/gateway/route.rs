@@ -1,6 +1,7 @@
 //! The one place that maps paths to routes. Links to our own pages, and addresses that providers and balancers are told, are
 //! written where they are used.
 
+use crate::mlflow::{METHODS, is_for_clients};
 use crate::policy::is_destination_name;
 use crate::policy::link::divided;
 use hyper::Method;
@@ -14,6 +15,12 @@ pub(crate) enum Route<'a> {
         name: &'a str,
         /// The raw path below the destination, without its leading slash.
         path: Option<&'a str>,
+    },
+    /// What MLflow's client asks for below a destination.
+    Call {
+        name: &'a str,
+        /// The raw path below the destination, without its leading slash.
+        path: &'a str,
     },
     Login,
     Callback,
@@ -52,6 +59,10 @@ pub(crate) fn route<'a>(method: &Method, path: &'a str) -> Route<'a> {
         "/-/api/openapi.json" => (Route::ApiDocument, READ),
         "/-/api/destinations" => (Route::ApiDestinations, READ),
         _ => match (mint_name(path), destination(path)) {
+            (None, Some(Route::Destination { name, path: Some(path) })) if is_for_clients(path) => {
+                let is_known = METHODS.split(", ").any(|known| method == known);
+                return if is_known { Route::Call { name, path } } else { Route::MethodNotAllowed(METHODS) };
+            }
             (Some(name), _) if method == Method::POST => return Route::ApiMint { name },
             (Some(_), _) => return Route::MethodNotAllowed("POST"),
             (None, Some(found)) => (found, READ),
@@ -85,6 +96,21 @@ mod tests {
         assert_eq!(get("/studio"), Route::Destination { name: "studio", path: None });
         assert_eq!(get("/studio/"), Route::Destination { name: "studio", path: None });
         assert_eq!(get("/studio/lab/a%2Fb"), Route::Destination { name: "studio", path: Some("lab/a%2Fb") });
+    }
+
+    #[test]
+    fn clients_of_mlflow_are_told_from_visits() {
+        let call = |path| Route::Call { name: "risk", path };
+        assert_eq!(get("/risk/api/2.0/mlflow/runs/get"), call("api/2.0/mlflow/runs/get"));
+        assert_eq!(get("/risk//api/2.0/x"), call("/api/2.0/x"));
+        assert_eq!(get("/risk/%61pi/2.0/x"), call("%61pi/2.0/x"));
+        assert_eq!(route(&Method::DELETE, "/risk/api/2.0/x"), call("api/2.0/x"));
+        assert_eq!(route(&Method::HEAD, "/risk/version"), Route::MethodNotAllowed(METHODS));
+        assert_eq!(
+            get("/risk/experiments/1"),
+            Route::Destination { name: "risk", path: Some("experiments/1") }
+        );
+        assert_eq!(route(&Method::POST, "/risk/ajax-api/2.0/x"), Route::MethodNotAllowed("GET, HEAD"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::limit::MintRate;
 use super::pages::Pages;
+use super::told::Told;
 use crate::audit::Audit;
 use crate::authn::Authenticator;
 use crate::clock::Clock;
@@ -9,6 +10,7 @@ use crate::config::secrets::{SecretError, Secrets};
 use crate::config::{self, IssuerConfig, KeySource};
 use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
+use crate::mlflow::{self, Bridge};
 use crate::policy::Policy;
 use crate::presign::Presigner;
 use crate::provider::issuer::Issuer;
@@ -20,6 +22,7 @@ use crate::sessions::seal::Sealer;
 use crate::sign_in::SignIn;
 use crate::sign_in::logout::{Hints, Logout};
 use crate::state::State;
+use crate::target::Access;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -37,6 +40,8 @@ pub(crate) struct Gateway {
     pub(super) logout: Option<Logout>,
     pub(super) policy: Policy,
     pub(super) presigner: Arc<Presigner>,
+    pub(super) bridge: Arc<Bridge>,
+    pub(super) told: Told,
     pub(super) mint_rate: Arc<MintRate>,
     pub(super) look_ups: Arc<Semaphore>,
     pub(super) pages: Pages,
@@ -49,6 +54,7 @@ pub(crate) struct Gateway {
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub presigner: Arc<Presigner>,
+    pub bridge: Arc<Bridge>,
     pub http: HttpClient,
     pub clock: Clock,
     pub metrics: Arc<Metrics>,
@@ -73,7 +79,7 @@ impl Gateway {
         parts: Parts,
         before: Option<&Self>,
     ) -> Result<Self, Vec<SecretError>> {
-        let Parts { presigner, http, clock, metrics, audit, state, readiness } = parts;
+        let Parts { presigner, bridge, http, clock, metrics, audit, state, readiness } = parts;
         let issuers = issuers(&settings, secrets, &http, &clock, &metrics, before)?;
         let ephemeral = before.filter(|before| {
             before.settings.session.keys.is_empty() && before.settings.provider() == settings.provider()
@@ -90,6 +96,11 @@ impl Gateway {
             browser_sign_in(&settings, party, sealer.as_ref(), policy.reads(), surroundings);
         for destination in policy.destinations() {
             metrics.expect_destination(destination.name(), destination.kind().presign_operation());
+            if destination.has_api() {
+                for access in Access::ALL {
+                    metrics.calls.expect(destination.name(), access.as_str(), &mlflow::OUTCOMES);
+                }
+            }
         }
         let mints_per_minute = settings.limits.mints_per_minute;
         let mint_rate = before.map(|before| &before.mint_rate).filter(|rate| rate.is_at(mints_per_minute));
@@ -102,6 +113,8 @@ impl Gateway {
             ),
             mint_rate: mint_rate.map_or_else(|| Arc::new(MintRate::new(mints_per_minute, state)), Arc::clone),
             presigner,
+            bridge,
+            told: Told::new(),
             look_ups: Arc::new(Semaphore::new(LOOK_UPS_AT_ONCE)),
             pages: Pages::new(Arc::clone(&settings.branding), settings.portal, clock),
             sessions,
@@ -125,11 +138,11 @@ impl Gateway {
         &self.settings
     }
 
-    /// The presigner, if `settings` need the same one.
-    pub(crate) fn presigner_for(&self, settings: &config::Gateway) -> Option<Arc<Presigner>> {
+    /// The presigner and the bridge, if `settings` need the same ones.
+    pub(crate) fn callers_for(&self, settings: &config::Gateway) -> Option<(Arc<Presigner>, Arc<Bridge>)> {
         let is_same =
             self.settings.aws == settings.aws && self.settings.sole_realm() == settings.sole_realm();
-        is_same.then(|| Arc::clone(&self.presigner))
+        is_same.then(|| (Arc::clone(&self.presigner), Arc::clone(&self.bridge)))
     }
 
     /// The issuer with its keys, if its configuration is the same. A key file is read again each time.

@@ -3,6 +3,7 @@
 use super::context::{Audience, Navigation, RequestContext};
 use super::error::Error;
 use super::launch::{asked, person};
+use super::portal::the_only;
 use super::respond::{self, with_cookies};
 use super::route::{Route, route};
 use super::service::Gateway;
@@ -17,6 +18,7 @@ use crate::sign_in::{Failed, Finished, Prompt, Started};
 use hyper::header::{ACCEPT, CONTENT_SECURITY_POLICY, HeaderValue, ORIGIN};
 use hyper::http::request;
 use hyper::{Method, Response, StatusCode};
+use std::sync::Arc;
 
 impl Gateway {
     /// To the provider, and back to `return_to` afterwards.
@@ -84,7 +86,7 @@ impl Gateway {
             }
             Ok(Finished::Kept { return_to, deliberate }) => {
                 let person = self.session_of(head).await.map(|session| session.principal);
-                let arrived = self.arrive(&return_to, deliberate, context, person.as_deref());
+                let arrived = self.arrive(&return_to, deliberate, context, person.as_ref());
                 Ok(with_cookies(arrived, sign_in.tidy(&head.headers)))
             }
             Ok(Finished::Restart { return_to, deliberate, automatic: true }) => {
@@ -129,11 +131,13 @@ impl Gateway {
         head: &request::Parts,
         context: &RequestContext,
     ) -> Result<Response<Body>, Error> {
-        let Failed { error, return_to, deliberate } = failed;
+        let Failed { error, subject, return_to, deliberate } = failed;
         // A malformed callback anybody can send: nothing was decided.
         if error != SignInError::MalformedCallback {
             self.metrics.sessions.sign_in_failed.inc();
             self.audit.record(&Record {
+                issuer: subject.as_ref().map(|(issuer, _)| &**issuer),
+                subject: subject.as_ref().map(|(_, subject)| subject.as_str()),
                 reason: Some(error.reason()),
                 outcome: Some("refused"),
                 ..asked(Event::SignIn, context)
@@ -200,25 +204,31 @@ impl Gateway {
         }
     }
 
-    /// Where a signed-in browser goes on to. What another site began ends before a page that asks, or on the list where `/`
-    /// would go on by itself: a click at the provider is none for us, though the browser tells of it. What a person began
-    /// goes through: where this navigation carries no click (a restored tab), by a page of ours, because a redirect
+    /// Where a signed-in browser goes on to. What another site began ends before a page that asks, also where `/` would go on
+    /// by itself: a click at the provider is none for us, though the browser tells of it. What a person began goes through: where this navigation carries no click (a restored tab), by a page of ours, because a redirect
     /// would still count as sent from the provider's site.
     fn arrive(
         &self,
         return_to: &ReturnTo,
         deliberate: bool,
         context: &RequestContext,
-        person: Option<&Principal>,
+        person: Option<&Arc<Principal>>,
     ) -> Response<Body> {
         let title = self.destination_title(return_to);
         let skips = || return_to.path() == "/" && self.skips_the_list(return_to.query());
+        let ask = |title: &str, address: &str| {
+            let page = self.pages.ask_to_continue(title, address, person.map(|person| &**person));
+            respond::html(StatusCode::OK, page, &self.pages)
+        };
         match (title, deliberate, context.navigation) {
-            (None, false, _) if skips() => respond::redirect(HeaderValue::from_static("/?show")),
-            (Some(title), false, _) => {
-                let page = self.pages.ask_to_continue(title, return_to.as_str(), person);
-                respond::html(StatusCode::OK, page, &self.pages)
+            (None, false, _) if skips() => {
+                let access = person.map(|person| self.access(person, context)).unwrap_or_default();
+                match the_only(&access) {
+                    Some(only) => ask(only.title, &format!("/{}", only.name)),
+                    None => respond::redirect(HeaderValue::from_static("/?show")),
+                }
             }
+            (Some(title), false, _) => ask(title, return_to.as_str()),
             (Some(_), true, Navigation::Unasked) => {
                 let user = person.map(|person| person.user.as_str());
                 respond::html(StatusCode::OK, self.pages.signed_in(return_to.as_str(), user), &self.pages)

@@ -45,6 +45,9 @@ pub(super) enum Allow {
 pub(super) struct Resources {
     of_kind: BTreeMap<Kind, BTreeSet<String>>,
     domains: BTreeSet<String>,
+    /// An App is named by its declared name, so that its ARN is looked for.
+    looks_for_apps: bool,
+    called_apps: BTreeSet<String>,
 }
 
 impl Resources {
@@ -55,7 +58,12 @@ impl Resources {
             let place = place(role.as_deref(), &region, own);
             let names: Vec<String> = target.names.iter().map(|name| name.to_iam()).collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            resources.of_kind.entry(target.kind).or_default().extend(place.arns(target.kind, &names));
+            resources.looks_for_apps |= target.kind == Kind::MlflowApp && names == ["*"];
+            let arns = place.arns(target.kind, &names);
+            if target.kind == Kind::MlflowApp && target.is_called {
+                resources.called_apps.extend(arns.iter().cloned());
+            }
+            resources.of_kind.entry(target.kind).or_default().extend(arns);
             if let (Kind::StudioDomain, Some(domain)) = (target.kind, names.first()) {
                 resources.domains.insert(place.domain(domain));
             }
@@ -65,7 +73,12 @@ impl Resources {
 
     /// For who presigns: the gateway's session, and what AWS enforces later on what that session opened.
     pub(super) fn statements(&self, tagged: bool) -> Vec<Statement> {
-        self.statements_for(|kind| permissions::to_mint(kind, tagged))
+        let mut statements = self.statements_for(|kind| permissions::to_mint(kind, tagged, None));
+        if !self.called_apps.is_empty() {
+            let actions = permissions::to_call(Kind::MlflowApp, None).actions;
+            statements.push(Statement::allow("CallMlflowApp", actions, narrowest(&self.called_apps)));
+        }
+        statements
     }
 
     /// For the way of the API calls alone.
@@ -87,6 +100,10 @@ impl Resources {
                 };
                 statements.push(Statement::allow(sid(*kind, permission.on), action, resource));
             }
+        }
+        if self.looks_for_apps {
+            let actions = permissions::to_list_apps().actions;
+            statements.push(Statement::allow("FindMlflowApps", actions, vec!["*".to_owned()]));
         }
         if !self.domains.is_empty() {
             let domains = narrowest(&self.domains);

@@ -4,7 +4,7 @@ use super::apart::Folds;
 use super::expression::facts::Facts;
 use super::name_pattern::NamePattern;
 use super::template::Template;
-use crate::target::{InvalidName, InvalidTarget, Kind, Mint, Region, RoleArn, Target, Value};
+use crate::target::{Access, InvalidName, InvalidTarget, Kind, Mint, Region, RoleArn, Target, Value};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -21,6 +21,7 @@ pub(super) struct Blueprint {
     pub(super) region: Field,
     pub(super) role_arn: Option<Field>,
     pub(super) endpoint_url: Option<String>,
+    pub(super) access: Option<Access>,
 }
 
 /// A value of a target: checked at load where it is constant, at each decision where it is computed.
@@ -55,6 +56,15 @@ impl Blueprint {
         self.fields.iter().find(|(known, _)| *known == key).map(|(_, field)| field)
     }
 
+    /// Of the fields that are computed.
+    pub(super) fn templates(&self) -> impl Iterator<Item = &Template> {
+        let fields = self.fields.iter().map(|(_, field)| field).chain([&self.region]).chain(&self.role_arn);
+        fields.filter_map(|field| match field {
+            Field::Constant(_) => None,
+            Field::Computed(computed) => Some(&computed.template),
+        })
+    }
+
     fn resolve_by(&self, facts: Option<&Facts<'_>>) -> Result<Mint, String> {
         let resolved = |(key, field): &(&'static str, Field)| Ok((*key, field.resolve(key, facts)?));
         let values = self.fields.iter().map(resolved).collect::<Result<_, String>>()?;
@@ -67,7 +77,8 @@ impl Blueprint {
         let region = self.region.parsed("region", facts, Region::parse)?;
         let role_arn =
             self.role_arn.as_ref().map(|role| role.parsed("role_arn", facts, RoleArn::parse)).transpose()?;
-        Ok(Mint { target, region, role_arn, endpoint_url: self.endpoint_url.clone(), fragment: None })
+        let (endpoint_url, access) = (self.endpoint_url.clone(), self.access);
+        Ok(Mint { target, region, role_arn, endpoint_url, fragment: None, access })
     }
 }
 

@@ -1,5 +1,6 @@
 //! From what an admin wrote to a [`Policy`], or to everything that is wrong with it.
 
+mod api;
 mod compiler;
 mod fields;
 mod policy_tests;
@@ -8,12 +9,15 @@ mod tables;
 use super::apart::Places;
 use super::expression::functions::Library;
 use super::expression::{Condition, Gathered, Vocabulary};
+use super::grant::Api;
 use super::paths::Glob;
 use super::policy_test::PolicyTest;
 use super::{Destination, Kind, Policy, Rule, Verdict, is_destination_name};
 use crate::config::diagnostics::{Diagnostic, listed};
 use crate::config::file::policy::{self as file, PolicyFile};
 use crate::config::located::{At, Location};
+use crate::config::servers::ServerKind;
+use crate::provider::policy_inputs::PolicyInputs;
 use crate::target::{LANDING_URI, Links};
 use compiler::Compiler;
 use fields::Fields;
@@ -46,7 +50,8 @@ pub fn compile(file: &PolicyFile, context: &CompileContext<'_>) -> Result<Compil
     };
     let places = Places::new(context.issuers, &tables);
     let (gathered, lookups) = (Gathered::default(), &file.lookups);
-    let mut compiler = Compiler { context, vocabulary, lookups, gathered, places, diagnostics };
+    let mut compiler =
+        Compiler { context, vocabulary, lookups, gathered, places, diagnostics, warnings: Vec::new() };
     let mut names = Names::default();
     let deny: Vec<Option<Rule>> =
         file.deny.iter().enumerate().map(|(index, rule)| compiler.global(index, rule, &mut names)).collect();
@@ -56,13 +61,17 @@ pub fn compile(file: &PolicyFile, context: &CompileContext<'_>) -> Result<Compil
         .map(|(name, destination)| compiler.destination(name, destination, names.clone()))
         .collect();
     let tests = compiler.tests(file);
-    let warnings = compiler.unreachable_keys();
-    let Compiler { gathered, mut diagnostics, .. } = compiler;
+    let unreachable = compiler.unreachable_keys();
+    let Compiler { gathered, mut diagnostics, mut warnings, .. } = compiler;
+    warnings.extend(unreachable);
     let Gathered { patterns, reads, .. } = gathered;
     let library = Library::new(patterns, tables)
         .map_err(|error| diagnostics.push(Diagnostic::new("", Location::default(), error.to_string())));
     match (library, all(deny), all(destinations)) {
-        (Ok(library), Some(deny), Some(destinations)) if diagnostics.is_empty() => {
+        (Ok(library), Some(deny), Some(mut destinations)) if diagnostics.is_empty() => {
+            for Destination { rules, reads, .. } in &mut destinations {
+                deny.iter().chain(&*rules).for_each(|rule| rule.gather(reads));
+            }
             Ok(Compiled { policy: Policy { library, deny, destinations, reads }, tests, warnings })
         }
         _ => Err(diagnostics),
@@ -72,6 +81,14 @@ pub fn compile(file: &PolicyFile, context: &CompileContext<'_>) -> Result<Compil
 /// The rules' names so far, with the place of each.
 #[derive(Clone, Default)]
 struct Names(HashMap<String, u32>);
+
+/// What a destination's rules start from.
+#[derive(Clone, Copy)]
+struct Base<'a> {
+    kind: Kind,
+    fields: &'a Fields,
+    api: Option<&'a Arc<Api>>,
+}
 
 impl Compiler<'_> {
     fn global(&mut self, index: usize, rule: &file::DenyRule, names: &mut Names) -> Option<Rule> {
@@ -110,11 +127,12 @@ impl Compiler<'_> {
                 "there is no rule, so nobody may open this",
             );
         }
+        let api = self.api(&path, written.api.as_ref(), kind);
+        let called = api.clone().flatten();
+        let base = Base { kind, fields: &fields, api: called.as_ref() };
         let rules = written.rules.iter().enumerate();
         let rules: Vec<Option<Rule>> = rules
-            .map(|(index, rule)| {
-                self.rule(&format!("{path}.rules[{index}]"), rule, kind, &fields, &mut names)
-            })
+            .map(|(index, rule)| self.rule(&format!("{path}.rules[{index}]"), rule, base, &mut names))
             .collect();
         self.keep_within_reach(&path, &written.rules, &rules);
         Some(Destination {
@@ -125,6 +143,8 @@ impl Compiler<'_> {
             prewarm: written.prewarm,
             rules: all(rules)?,
             paths: paths?,
+            reads: PolicyInputs::default(),
+            api: api?,
         })
     }
 
@@ -146,8 +166,7 @@ impl Compiler<'_> {
         &mut self,
         path: &str,
         rule: &At<file::Rule>,
-        kind: Kind,
-        base: &Fields,
+        Base { kind, fields: base, api }: Base<'_>,
         names: &mut Names,
     ) -> Option<Rule> {
         let name = self.rule_name(path, &rule.name, names);
@@ -166,17 +185,24 @@ impl Compiler<'_> {
                 self.problem(&set, written.location, "a rule that denies sets nothing");
                 None
             }
-            (None, "deny") => Some(Verdict::Deny),
+            (None, "deny") => {
+                self.access(path, rule, kind, base, api);
+                Some(Verdict::Deny)
+            }
             (Some(written), _) => {
                 let fields = self.set_fields(&set, written, kind).or(base);
                 self.keep_people_apart(path, rule, kind, condition.as_ref(), &fields);
                 self.keep_to_partition(path, rule, &fields);
-                fields.plan(kind).map(|blueprint| Verdict::Allow(Arc::new(blueprint)))
+                self.keep_to_declaration(path, rule, &fields);
+                let access = self.access(path, rule, kind, &fields, api);
+                fields.plan(kind, access).map(|blueprint| Verdict::Allow(Arc::new(blueprint)))
             }
             (None, _) => {
                 self.keep_people_apart(path, rule, kind, condition.as_ref(), base);
                 self.keep_to_partition(path, rule, base);
-                base.plan(kind).map(|blueprint| Verdict::Allow(Arc::new(blueprint)))
+                self.keep_to_declaration(path, rule, base);
+                let access = self.access(path, rule, kind, base, api);
+                base.plan(kind, access).map(|blueprint| Verdict::Allow(Arc::new(blueprint)))
             }
         };
         Some(Rule {
@@ -210,6 +236,28 @@ impl Compiler<'_> {
                 region.partition()
             );
             self.problem(path, rule.location, message);
+        }
+    }
+
+    /// A tracking server of the same name may exist in each region. An App is known by its declaration alone.
+    fn keep_to_declaration(&mut self, path: &str, rule: &At<file::Rule>, fields: &Fields) {
+        let Some((server, region)) = fields.declared_elsewhere(self.context) else { return };
+        let (name, key) = (&server.name, server.kind.key());
+        match server.kind {
+            ServerKind::TrackingServer => {
+                let message = format!(
+                    "this rule opens the tracking server `{name}` in `{region}`, and `{key}` declares it in `{}`",
+                    server.region
+                );
+                self.warnings.push(Diagnostic::new(path, rule.location, message));
+            }
+            ServerKind::MlflowApp => {
+                let message = format!(
+                    "this rule opens the App `{name}` in `{region}`; allowed: `{}`, where `{key}` declares it",
+                    server.region
+                );
+                self.problem(path, rule.location, message);
+            }
         }
     }
 

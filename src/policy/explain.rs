@@ -34,12 +34,27 @@ pub struct Explanation {
     /// Where the person's groups are not known: which claim should hold them, and what came in its place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub groups_unbound: Option<String>,
+    /// Where the path is one of MLflow's API: what each method needs there.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<ExplainedCall>,
     /// The API operation that would be called.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operation: Option<&'static str>,
     /// The fields of the target, `region` and `role_arn`; empty where nothing opens.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub target: Map<String, Value>,
+}
+
+/// What becomes of a program's call.
+#[derive(Clone, Debug, Serialize)]
+pub struct ExplainedCall {
+    pub method: &'static str,
+    /// MLflow's endpoint, with gaps for the names of things.
+    pub endpoint: &'static str,
+    /// The class of access that it needs; `nobody` where none suffices.
+    pub needs: &'static str,
+    /// `forward`, or why not.
+    pub decision: &'static str,
 }
 
 /// Decides as a request would, and tells why.
@@ -62,6 +77,7 @@ pub fn explain(policy: &Policy, destination: &Destination, question: &Question<'
             _ => Map::new(),
         },
         groups_unbound: question.principal.groups.unbound().map(ToString::to_string),
+        calls: Vec::new(),
         operation: mint.map(|mint| mint.target.operation()),
         target: mint.map(fields).unwrap_or_default(),
     }
@@ -144,6 +160,7 @@ pub fn fields(mint: &Mint) -> Map<String, Value> {
     };
     let fields = mint.target.values().map(|(key, value)| (key, Some(json(value))));
     let further = [
+        ("access", mint.access.map(|access| access.as_str().into())),
         ("fragment", mint.fragment.as_ref().map(|fragment| fragment.as_str().into())),
         ("region", Some(mint.region.as_str().into())),
         ("role_arn", mint.role_arn.as_ref().map(|role| role.as_str().into())),
@@ -182,6 +199,9 @@ impl fmt::Display for Explanation {
         }
         if let Some(remedy) = &self.remedy {
             writeln!(f, "  remedy: {remedy}")?;
+        }
+        for ExplainedCall { method, endpoint, needs, decision } in &self.calls {
+            writeln!(f, "  {method} {endpoint} needs {needs}: {decision}")?;
         }
         if let Some(operation) = self.operation {
             writeln!(f, "  {operation}")?;

@@ -26,6 +26,7 @@ use evaluated::Evaluated;
 use facts::Facts;
 use shape::Shape;
 use signature::Type;
+use std::collections::BTreeSet;
 
 pub(super) use problem::Problem;
 pub(super) use vocabulary::{Gathered, Vocabulary};
@@ -81,6 +82,11 @@ impl Condition {
         reads::gather(self.tree(), reads);
     }
 
+    /// Adds the claims of which it asks whether they are there.
+    pub(super) fn gather_tested(&self, names: &mut BTreeSet<String>) {
+        claim_reads::tested(self.tree(), names);
+    }
+
     /// # Errors
     ///
     /// Why there is no answer; without the values involved.
@@ -108,6 +114,21 @@ impl TextExpression {
 
     pub(super) fn tree(&self) -> &IdedExpr {
         self.0.written()
+    }
+
+    /// Whether it asks about this variable.
+    pub(super) fn names(&self, variable: &str) -> bool {
+        self.tree().references().has_variable(variable)
+    }
+
+    /// Adds what it can read.
+    pub(super) fn gather(&self, reads: &mut PolicyInputs) {
+        reads::gather(self.tree(), reads);
+    }
+
+    /// Adds the claims of which it asks whether they are there.
+    pub(super) fn gather_tested(&self, names: &mut BTreeSet<String>) {
+        claim_reads::tested(self.tree(), names);
     }
 
     /// # Errors

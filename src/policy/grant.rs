@@ -1,8 +1,10 @@
 //! The two ends of a decision: a [`Grant`] or a [`Denial`].
 
+use super::Question;
 use crate::provider::principal::Principal;
 use crate::target::Mint;
 use std::sync::Arc;
+use url::Url;
 
 /// The permission of one person to open one resolved target, now.
 ///
@@ -12,13 +14,29 @@ use std::sync::Arc;
 pub struct Grant {
     principal: Arc<Principal>,
     destination: Arc<str>,
+    path: Option<Box<str>>,
     mint: Mint,
+    api: Option<Arc<Api>>,
     trace: Trace,
 }
 
+/// How programs call an MLflow target's API.
+#[derive(Debug)]
+pub struct Api {
+    /// In place of the region's public endpoint.
+    pub(crate) endpoint_url: Option<Url>,
+}
+
 impl Grant {
-    pub(super) fn new(principal: Arc<Principal>, destination: Arc<str>, mint: Mint, trace: Trace) -> Self {
-        Self { principal, destination, mint, trace }
+    pub(super) fn new(
+        question: &Question<'_>,
+        destination: Arc<str>,
+        mint: Mint,
+        api: Option<Arc<Api>>,
+        trace: Trace,
+    ) -> Self {
+        let principal = Arc::clone(question.principal);
+        Self { principal, destination, path: question.path.map(Box::from), mint, api, trace }
     }
 
     pub fn principal(&self) -> &Arc<Principal> {
@@ -29,8 +47,18 @@ impl Grant {
         &self.destination
     }
 
+    /// The deep link that was asked for.
+    pub fn path(&self) -> Option<&str> {
+        self.path.as_deref()
+    }
+
     pub fn mint(&self) -> &Mint {
         &self.mint
+    }
+
+    /// Where programs may call the target: how.
+    pub fn api(&self) -> Option<&Api> {
+        self.api.as_deref()
     }
 
     pub fn trace(&self) -> &Trace {
@@ -130,6 +158,7 @@ impl Grant {
             groups_total: None,
             claims: Arc::default(),
         };
-        Self::new(Arc::new(principal), "destination".into(), mint, Trace::default())
+        let question = Question { principal: &Arc::new(principal), client_ip: None, path: None, query: None };
+        Self::new(&question, "destination".into(), mint, None, Trace::default())
     }
 }

@@ -20,6 +20,8 @@ pub struct PossibleTarget {
     pub region: NamePattern,
     pub role_arn: Option<NamePattern>,
     pub endpoint_url: Option<String>,
+    /// Programs may call its API.
+    pub is_called: bool,
 }
 
 /// What one rule of a destination opens for everyone.
@@ -39,7 +41,8 @@ impl Policy {
             for rule in &destination.rules {
                 if let Verdict::Allow(blueprint) = &rule.verdict {
                     let possible = blueprint.possible_targets(&destination.name, &rule.name);
-                    found.extend(possible);
+                    let is_called = destination.has_api();
+                    found.extend(possible.into_iter().map(|target| PossibleTarget { is_called, ..target }));
                 }
             }
         }
@@ -78,7 +81,9 @@ impl Blueprint {
         let regions = fitting(self.region.patterns().into_owned());
         let mut names: Vec<Vec<NamePattern>> = vec![Vec::new()];
         for key in self.kind.description().names {
-            let patterns = self.field(key).map(|field| field.patterns().into_owned()).unwrap_or_default();
+            // A declared App may be any until AWS is asked for its ARN.
+            let anything = || vec![NamePattern::anything()];
+            let patterns = self.field(key).map_or_else(anything, |field| field.patterns().into_owned());
             let patterns = fitting(patterns);
             let longer = names.iter().flat_map(|before| {
                 patterns.iter().map(move |next| [before.as_slice(), std::slice::from_ref(next)].concat())
@@ -97,6 +102,7 @@ impl Blueprint {
                         region: region.clone(),
                         role_arn: role_arn.clone(),
                         endpoint_url: self.endpoint_url.clone(),
+                        is_called: false,
                     });
                 }
             }

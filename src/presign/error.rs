@@ -35,6 +35,10 @@ impl PresignError {
         Self::Aws(AwsError::out_of_time(doing))
     }
 
+    pub(super) fn is_missing(&self) -> bool {
+        matches!(self, Self::NotReady { state: TargetState::Missing, .. })
+    }
+
     /// The stable word for logs and metrics.
     pub fn as_str(&self) -> &'static str {
         match self {

@@ -32,9 +32,8 @@ impl Presigner {
     async fn rehearse_as(&self, session_name: String, mint: &Mint) -> Result<MintFacts, PresignError> {
         let mut mint = mint.clone();
         shorten(&mut mint.target);
-        let session = self.aws.session(&mint, session_name);
         let deadline = Deadline::after(self.aws.timeout());
-        let minted = Box::pin(self.mint_until(deadline, &mint, session));
+        let minted = Box::pin(self.mint_until(deadline, &mint, session_name));
         let minted = timeout_at(deadline.at, minted).await;
         minted
             .unwrap_or_else(|_| Err(PresignError::out_of_time(mint.target.operation())))

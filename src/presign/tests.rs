@@ -134,6 +134,7 @@ fn mint(target: Target) -> Mint {
         role_arn: None,
         endpoint_url: None,
         fragment: None,
+        access: None,
     }
 }
 

@@ -11,10 +11,10 @@ use crate::metrics::series::IssuerSeries;
 use crate::provider::discovery::{self, Metadata, Provider};
 use crate::provider::pem_keys::PemKeys;
 use crate::provider::principal::{self, Principal};
-use crate::provider::recognised::{Presentation, Recognised, Recognition, Seen};
 use crate::provider::refresh::{Current, Fetch, Refreshed, Search};
+use crate::provider::token_cache::{CacheKey, CachedToken, TokenCache};
 use crate::tokens::claims::{self, Claims, Expected};
-use crate::tokens::error::TokenError;
+use crate::tokens::error::{Evidence, TokenError};
 use crate::tokens::jwks::{KeySet, SignedToken, Unproven};
 use crate::tokens::jws::UnverifiedToken;
 use std::net::IpAddr;
@@ -34,7 +34,7 @@ pub struct Issuer {
     keys: Keys,
     /// `None` where the issuer's name is not a URL: it has nothing to sign in at.
     metadata: Option<Refreshed<Metadata>>,
-    recognised: Recognised,
+    verified: TokenCache,
     series: IssuerSeries,
 }
 
@@ -102,8 +102,8 @@ impl Issuer {
                 Keys::OneByOne(PemKeys::new(base.clone(), http.clone(), clock.clone(), series.clone()))
             }
         };
-        let recognised = Recognised::new();
-        Ok(Arc::new(Self { config, http, clock, keys, metadata, recognised, series }))
+        let verified = TokenCache::new();
+        Ok(Arc::new(Self { config, http, clock, keys, metadata, verified, series }))
     }
 
     /// The issuer's key in the config.
@@ -125,12 +125,8 @@ impl Issuer {
         token: &UnverifiedToken<'_>,
         expected: Expected<'_>,
     ) -> Result<Claims, TokenError> {
-        let checked = async {
-            let keys = self.keys_for(token, None).await?;
-            let signed = self.prove(token, keys).await?;
-            claims::check(&signed, expected, &self.config, self.clock.now())
-        };
-        self.series.token(checked.await, TokenError::reason)
+        let checked = self.check(token, expected, None).await.map(|(claims, _)| claims);
+        self.series.token(checked, TokenError::reason)
     }
 
     /// Who the claims name.
@@ -190,8 +186,8 @@ impl Issuer {
 
     /// The person that a token was found to stand for when it came before. Nothing of the token is looked at but its
     /// digest, so this is the first to ask; where it does not know, [`recognise`](Self::recognise) says.
-    pub(crate) async fn recall(&self, seen: &Seen, asker: Option<IpAddr>) -> Option<Arc<Principal>> {
-        let known = self.recognised.find(seen)?;
+    pub(crate) async fn recall(&self, key: &CacheKey, asker: Option<IpAddr>) -> Option<Arc<Principal>> {
+        let known = self.verified.find(key)?;
         let keys = self.keys_named(known.key_id.as_deref(), asker).await.ok()?;
         let counts = known.keys == *keys.document.fingerprint() && known.counts.contains(&self.clock.now());
         counts.then(|| {
@@ -200,42 +196,36 @@ impl Issuer {
         })
     }
 
-    /// The person that a token stands for, which is remembered under `seen`.
+    /// The person that a token stands for, which is remembered under `key`.
     pub(crate) async fn recognise(
         &self,
         token: &UnverifiedToken<'_>,
-        seen: Seen,
+        key: CacheKey,
         asker: Option<IpAddr>,
     ) -> Result<Arc<Principal>, TokenError> {
-        self.series.token(self.person(token, seen, asker).await, TokenError::reason)
+        let now = self.clock.now();
+        let named = self.check(token, key.expected(), asker).await.and_then(|(claims, keys)| {
+            let counts = now..claims.expires_at();
+            let principal = Arc::new(self.principal(claims)?);
+            let (key_id, size) = (token.jws().key_id.clone(), token.jws().payload.len());
+            let cached = CachedToken { principal: Arc::clone(&principal), keys, key_id, counts, size };
+            self.verified.keep(key, cached);
+            Ok(principal)
+        });
+        self.series.token(named, TokenError::reason)
     }
 
-    async fn person(
+    /// Signature first, then everything that the token says; with the set of keys that proves it.
+    async fn check(
         &self,
         token: &UnverifiedToken<'_>,
-        seen: Seen,
+        expected: Expected<'_>,
         asker: Option<IpAddr>,
-    ) -> Result<Arc<Principal>, TokenError> {
+    ) -> Result<(Claims, Sha256), TokenError> {
         let keys = self.keys_for(token, asker).await?;
         let signed = self.prove(token, keys).await?;
-        let expected = match seen.presented() {
-            Presentation::Bearer => Expected::Bearer,
-            Presentation::SignedHeader => Expected::SignedHeader,
-        };
-        let now = self.clock.now();
-        let claims = claims::check(&signed, expected, &self.config, now)?;
-        let counts = now..claims.expires_at();
-        let principal = Arc::new(self.principal(claims)?);
-        let jws = token.jws();
-        let recognition = Recognition {
-            principal: Arc::clone(&principal),
-            keys: *signed.keys(),
-            key_id: jws.key_id.clone(),
-            counts,
-            size: jws.payload.len(),
-        };
-        self.recognised.keep(seen, recognition);
-        Ok(principal)
+        let claims = claims::check(&signed, expected, &self.config, self.clock.now())?;
+        Ok((claims, *signed.keys()))
     }
 
     async fn keys_for(
@@ -245,7 +235,9 @@ impl Issuer {
     ) -> Result<Current<KeySet>, TokenError> {
         let jws = token.jws();
         if !self.config.algorithms.contains(&jws.algorithm) {
-            return Err(TokenError::AlgorithmNotAllowed);
+            let allowed = self.config.algorithms.iter().map(|algorithm| algorithm.as_str());
+            let alg = jws.header.get("alg");
+            return Err(TokenError::AlgorithmNotAllowed(Evidence::value("alg", alg).allowed(allowed)));
         }
         self.keys_named(jws.key_id.as_deref(), asker).await
     }
@@ -260,7 +252,7 @@ impl Issuer {
             Keys::Fetched(keys) => keys.current().await.map_err(TokenError::KeysUnavailable),
             Keys::Fixed(keys) => Ok(Current { document: Arc::clone(keys), just_fetched: true }),
             Keys::OneByOne(keys) => {
-                let id = key_id.ok_or(TokenError::UnknownKey)?;
+                let id = key_id.ok_or_else(|| TokenError::UnknownKey(Evidence::text("kid", None)))?;
                 Ok(Current { document: keys.key(id, asker).await?, just_fetched: true })
             }
         }
@@ -287,7 +279,7 @@ impl Issuer {
                 }
                 _ => None,
             };
-            set = newer.ok_or(unproven)?;
+            set = newer.ok_or_else(|| unproven.error(token.jws()))?;
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::http_client::document::{self, FetchError};
 use crate::metrics::series::IssuerSeries;
 use crate::provider::budget::{Budget, one_address};
 use crate::provider::single_flight::{Flight, PATIENCE, SPACING_AFTER_FAILURE, UnderWay, passed};
-use crate::tokens::error::TokenError;
+use crate::tokens::error::{Evidence, TokenError};
 use crate::tokens::jwks::KeySet;
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -61,7 +61,7 @@ impl PemKeys {
     /// [`TokenError::UnknownKey`] for an id that cannot be one or that the source does not have,
     /// [`TokenError::KeysUnavailable`] where the source is out of reach or too many ids are being asked for.
     pub(crate) async fn key(&self, id: &str, asker: Option<IpAddr>) -> Result<Arc<KeySet>, TokenError> {
-        let location = self.0.location(id).ok_or(TokenError::UnknownKey)?;
+        let location = self.0.location(id).ok_or_else(|| unknown(id))?;
         let asker = asker.map(one_address);
         let found = async {
             loop {
@@ -129,7 +129,7 @@ impl Shared {
     async fn fetch(&self, id: &str, location: &Url) -> Result<KeySet, TokenError> {
         match document::fetch(&self.http, location).await {
             Ok(answer) => KeySet::from_pem(id, &answer.body).map_err(TokenError::KeysUnavailable),
-            Err(FetchError::Status { status: 403 | 404, .. }) => Err(TokenError::UnknownKey),
+            Err(FetchError::Status { status: 403 | 404, .. }) => Err(unknown(id)),
             Err(error) => Err(TokenError::KeysUnavailable(error)),
         }
     }
@@ -159,7 +159,7 @@ impl State {
             Err(error) => {
                 // Anybody can invent an id, so one that the source does not know is no news.
                 match &error {
-                    TokenError::UnknownKey => tracing::debug!(id, %error, "key.not_fetched"),
+                    TokenError::UnknownKey(_) => tracing::debug!(id, %error, "key.not_fetched"),
                     _ => tracing::warn!(id, %error, "key.not_fetched"),
                 }
                 if self.in_vain.len() >= MOST_IN_VAIN {
@@ -182,6 +182,10 @@ impl State {
         }
         self.keys.insert(id, (key, now));
     }
+}
+
+fn unknown(id: &str) -> TokenError {
+    TokenError::UnknownKey(Evidence::text("kid", Some(id)))
 }
 
 fn unfinished() -> TokenError {

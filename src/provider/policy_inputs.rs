@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
 /// What the expressions of a policy can read, beside who the person is. Deciding by these alone decides alike.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PolicyInputs {
     /// Names of claims at the top level, each read as a whole.
     pub claims: Names,
@@ -12,7 +12,7 @@ pub struct PolicyInputs {
     pub groups: Names,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Names {
     /// There is no telling which: everything may matter.
     All,

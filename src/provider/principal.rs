@@ -4,7 +4,7 @@ mod groups;
 
 pub use groups::{Groups, Unbound};
 
-use crate::config::{ClaimPath, ClaimPaths, IssuerConfig, Programs};
+use crate::config::{AccessTokens, ClaimPath, ClaimPaths, IssuerConfig, Programs};
 use crate::tokens::claim::{Found, find, stated, value};
 use crate::tokens::mapping_error::{Fault, MappingError};
 use serde_json::{Map, Value};
@@ -44,6 +44,8 @@ pub(crate) enum Lack {
 /// The longest `user`, in bytes.
 const LONGEST_USER: usize = 255;
 const LONGEST_NAME: usize = 256;
+/// The claim that each person's access token of Amazon Cognito has.
+const COGNITO_USER: &str = "username";
 
 /// Maps claims as the config says, whether verified or, for `explain` and the policy tests, straight from a file.
 ///
@@ -73,6 +75,9 @@ pub(crate) fn map(config: &IssuerConfig, claims: Arc<Map<String, Value>>) -> Res
     let subject = subject.ok_or_else(|| MappingError::at(Fault::SubjectInvalid, &"sub".into(), &claims))?;
     let (realm, user, groups) = match program(config, &claims)? {
         Some(programs) => (&programs.realm, program_name(&programs.user, &claims)?, &programs.groups),
+        None if is_program_of_cognito(config, &claims) => {
+            return Err(MappingError::at(Fault::ProgramNotDescribed, &COGNITO_USER.into(), &claims));
+        }
         None => (&config.realm, user(config, &claims)?, &config.claims.groups),
     };
     Ok(Principal {
@@ -101,6 +106,15 @@ fn program<'i>(
         _ => return Err(MappingError::at(Fault::ProgramUnclear, &programs.claim, claims)),
     };
     Ok(is_program.then_some(programs))
+}
+
+/// A program's access token (the client credentials grant) differs from a person's by what it lacks.
+/// <https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-access-token.html>
+fn is_program_of_cognito(config: &IssuerConfig, claims: &Map<String, Value>) -> bool {
+    let says = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default();
+    config.access_tokens == Some(AccessTokens::Cognito)
+        && says("token_use") == "access"
+        && says(COGNITO_USER).is_empty()
 }
 
 fn program_name(path: &ClaimPath, claims: &Map<String, Value>) -> Result<String, MappingError> {

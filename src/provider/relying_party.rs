@@ -93,14 +93,23 @@ impl RelyingParty {
         self.client.refresh(&provider, &self.issuer.config().issuer, refresh_token).await
     }
 
-    /// Whom the ID token names that came with the access token.
-    pub(crate) async fn person(
+    /// What an ID token says, once it has passed every check.
+    pub(crate) async fn verify(
         &self,
         id_token: &str,
-        access_token: Option<&str>,
         expected: Expected<'_>,
+    ) -> Result<Claims, ProviderError> {
+        let token = UnverifiedToken::parse_id_token(id_token)?;
+        Ok(self.issuer.verify(&token, expected).await?)
+    }
+
+    /// Whom a verified ID token names that came with the access token.
+    pub(crate) async fn person(
+        &self,
+        id_token: Claims,
+        access_token: Option<&str>,
     ) -> Result<Identified, ProviderError> {
-        let claims = self.verified_claims(id_token, access_token, expected).await?;
+        let claims = self.all_claims(id_token, access_token).await?;
         let provider_session = claims.get("sid").and_then(Value::as_str).map(str::to_owned);
         let subject = claims.subject().unwrap_or_default().to_owned();
         let principal = self.issuer.principal(claims).and_then(|principal| self.as_person(principal));
@@ -143,14 +152,7 @@ impl RelyingParty {
     }
 
     /// The ID token's claims, and those of `UserInfo` where the ID token leaves out one that we are to read.
-    async fn verified_claims(
-        &self,
-        id_token: &str,
-        access_token: Option<&str>,
-        expected: Expected<'_>,
-    ) -> Result<Claims, ProviderError> {
-        let token = UnverifiedToken::parse_id_token(id_token)?;
-        let claims = self.issuer.verify(&token, expected).await?;
+    async fn all_claims(&self, claims: Claims, access_token: Option<&str>) -> Result<Claims, ProviderError> {
         if access_token.is_some_and(|access_token| !claims.fits_access_token(access_token)) {
             return Err(ProviderError::WrongAccessToken);
         }

@@ -23,8 +23,8 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Sleep, sleep, timeout};
 
-/// No request of an SDK or a browser to the sandbox needs more.
-const LARGEST_BODY: usize = 128 * 1024;
+/// No request to the sandbox needs more: the largest are profiles of datasets.
+const LARGEST_BODY: usize = 17 * 1024 * 1024;
 const HEAD_DEADLINE: Duration = Duration::from_secs(30);
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
 const DRAIN: Duration = Duration::from_millis(500);

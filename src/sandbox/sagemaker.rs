@@ -3,6 +3,7 @@
 //! The order is AWS's: the signature, then the input, then IAM, then whether the resource exists. Texts of refusals that
 //! AWS does not publish are the sandbox's own.
 
+mod data_plane;
 pub(super) mod error;
 mod fixture;
 mod input;
@@ -20,6 +21,7 @@ use super::faults::{Fault, Faults};
 use super::http::{self, Reply, Request, reply};
 use super::landing::{Kind, Landing, Ticket, USER_PROFILE};
 use super::session_policy::Verdict;
+use super::tracking::Tracking;
 use crate::clock::Clock;
 use hyper::{Method, StatusCode};
 use serde_json::{Map, Value, json};
@@ -38,6 +40,7 @@ pub(super) struct SageMaker {
     pub(super) any_target: bool,
     pub(super) patterns: Patterns,
     pub(super) mlflow: MlflowServers,
+    pub(super) tracking: Tracking,
 }
 
 pub(super) fn patterns() -> Result<Patterns, regex::Error> {

@@ -1,16 +1,17 @@
 //! A connection that speaks HTTP, from its first byte to its end.
 
+use super::body::{Body, Broken};
 use super::client_stream::ClientStream;
 use super::drain::Ticket;
 use super::peer::Peer;
 use super::progress::{Phase, Progress, UnderWay};
-use super::serving::{Answers, Body, Serving};
+use super::serving::{Answers, Serving};
 use super::settings::ListenerSettings;
+use super::stream_due::{StreamDue, Streams};
 use crate::config::Limits;
 use http_body_util::BodyExt;
 use hyper::body::{Body as HttpBody, Bytes, Incoming};
 use hyper::header::{CONNECTION, HeaderValue, TRANSFER_ENCODING};
-use hyper::rt::Executor;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, Version};
 use hyper_util::rt::TokioIo;
@@ -20,10 +21,9 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::unconstrained;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::sleep_until;
 
 /// Streams that a client may reset before they were looked at (CVE-2023-44487).
 const MOST_RESET: usize = 20;
@@ -131,7 +131,7 @@ fn status_of(error: &(dyn Error + Send + Sync + 'static)) -> Option<StatusCode> 
 
 fn builder(limits: &Limits) -> Builder<Streams> {
     let deadlines = &limits.deadlines;
-    let mut builder = Builder::new(Streams { deadline: deadlines.request + deadlines.write });
+    let mut builder = Builder::new(Streams { request: deadlines.request, write: deadlines.write });
     builder
         .http2()
         .max_concurrent_streams(limits.streams)
@@ -150,19 +150,6 @@ fn builder(limits: &Limits) -> Builder<Streams> {
     builder
 }
 
-/// Runs HTTP/2's streams, each from its request to the last byte of its answer. A stream whose client takes no bytes (a
-/// window of zero) is reset in the end.
-#[derive(Clone, Debug)]
-struct Streams {
-    deadline: Duration,
-}
-
-impl<Stream: Future<Output: Send> + Send + 'static> Executor<Stream> for Streams {
-    fn execute(&self, stream: Stream) {
-        tokio::spawn(timeout(self.deadline, stream));
-    }
-}
-
 impl<Handler: Answers> Serving<Handler> {
     /// The answer as it goes into the connection, which ends with it where `is_last`, where the server is ending, and where
     /// it is not certain that the next byte begins a request.
@@ -172,7 +159,8 @@ impl<Handler: Answers> Serving<Handler> {
         peer: Peer,
         is_last: bool,
         mut under_way: UnderWay,
-    ) -> Response<impl HttpBody<Data = Bytes, Error = Infallible> + use<Handler>> {
+    ) -> Response<impl HttpBody<Data = Bytes, Error = Broken> + use<Handler>> {
+        let due = StreamDue::of_this_stream();
         let version = request.version();
         // A client that asks for a tunnel may have begun to use it (RFC 9110, section 9.3.6).
         let is_tunnel = request.method() == Method::CONNECT;
@@ -193,7 +181,12 @@ impl<Handler: Answers> Serving<Handler> {
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
         // The request is under way for as long as the body is there.
-        answer.map(|body| body.inspect_frame(move |_| under_way.goes_on()))
+        answer.map(|body| {
+            body.inspect_frame(move |_| {
+                under_way.goes_on();
+                due.iter().for_each(|due| due.goes_on());
+            })
+        })
     }
 }
 

@@ -1,19 +1,16 @@
 //! How a listener is served, and by whom its requests are answered.
 
+use super::body::Body;
 use super::peer::Peer;
 use super::readiness::Readiness;
 use super::settings::ListenerSettings;
 use crate::metrics::series::Refusals;
 use arc_swap::ArcSwap;
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use hyper::body::Incoming;
 use hyper::{Request, Response, StatusCode};
 use prometheus_client::metrics::gauge::Gauge;
 use std::future::{Future, ready};
 use std::sync::Arc;
-
-/// The body of an answer.
-pub type Body = Full<Bytes>;
 
 /// Answers what a listener receives.
 pub trait Answers: Send + Sync + 'static {

@@ -71,7 +71,7 @@ async fn app_named(
     let mut token = None;
     for _ in 0..MOST_PAGES {
         let (page, next) = reading(until, || plane.list_apps(token.clone())).await?;
-        found.extend(page.into_iter().filter(|app| app.name == name && app.status != "Deleted"));
+        found.extend(page.into_iter().filter(|app| app.is_named(name)));
         match next {
             Some(next) => token = Some(next),
             None if found.len() > 1 => {

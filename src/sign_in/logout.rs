@@ -59,7 +59,7 @@ pub struct LoggedOut {
     pub one_session: bool,
 }
 
-/// Why a logout token ended nothing, or perhaps not everywhere. Says nothing of what stood in it.
+/// Why a logout token ended nothing, or perhaps not everywhere. `Display` says nothing of what stood in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogoutError {
     Token(TokenError),
@@ -180,6 +180,14 @@ impl LogoutError {
             Self::Replayed => "replayed",
             Self::Crowded => "crowded",
             Self::StateAway => "state-away",
+        }
+    }
+
+    /// The same for logs, with what stood in the token where that is no secret.
+    pub fn internal(&self) -> String {
+        match self {
+            Self::Token(error) => error.internal(),
+            error => error.to_string(),
         }
     }
 

@@ -108,6 +108,13 @@ name! {
 }
 
 name! {
+    /// The same form as [`TrackingServerName`].
+    MlflowAppName,
+    "1 to 256 letters, digits and inner hyphens, no hyphen first or last",
+    |text| resource_name(text, 256)
+}
+
+name! {
     /// `[a-zA-Z0-9](-*[a-zA-Z0-9])*`, at most 63.
     NotebookInstanceName,
     "1 to 63 letters, digits and inner hyphens, no hyphen first or last",

@@ -1,7 +1,8 @@
 //! Targets with all their values.
 
+use super::access::Access;
 use super::names::{Fragment, InvalidName, Region, RoleArn};
-use super::{Field, Form, Kind};
+use super::{Form, Kind};
 use std::fmt;
 use std::sync::Arc;
 
@@ -46,9 +47,13 @@ impl Target {
                 _ => return Err(InvalidTarget::Foreign(key)),
             }
         }
-        let is_given = |field: &&Field| values.iter().any(|(key, _)| *key == field.key);
-        if let Some(missing) = fields.iter().find(|field| field.is_required && !is_given(field)) {
+        let is_given = |key: &str| values.iter().any(|(known, _)| *known == key);
+        if let Some(missing) = fields.iter().find(|field| !kind.is_met(field, is_given)) {
             return Err(InvalidTarget::Missing(missing.key));
+        }
+        let twice = kind.description().declared_name;
+        if let Some(name) = twice.filter(|name| is_given(name.key) && is_given(name.stands_for)) {
+            return Err(InvalidTarget::Foreign(name.key));
         }
         values.sort_by_key(|(key, _)| fields.iter().position(|field| field.key == *key));
         let twice = values.windows(2).find_map(|pair| match pair {
@@ -99,9 +104,28 @@ impl Target {
         })
     }
 
-    /// What it is called in its ARN, in order.
+    /// What it is called in its ARN, in order; the declared name where AWS has not been asked for that yet.
     pub fn names(&self) -> Vec<&str> {
-        self.kind.description().names.iter().filter_map(|key| self.text(key)).collect()
+        match self.declared_name() {
+            Some(name) => vec![name],
+            None => self.kind.description().names.iter().filter_map(|key| self.text(key)).collect(),
+        }
+    }
+
+    /// The name that AWS has to be asked for the target by.
+    pub fn declared_name(&self) -> Option<&str> {
+        self.text(self.kind.description().declared_name?.key)
+    }
+
+    /// The same, known by what AWS answered to its declared name.
+    ///
+    /// # Errors
+    ///
+    /// As for [`new`](Self::new).
+    pub fn located(&self, found: &str) -> Result<Self, InvalidTarget> {
+        let Some(name) = self.kind.description().declared_name else { return Ok(self.clone()) };
+        let others = self.values.iter().filter(|(key, _)| *key != name.key).cloned();
+        Self::new(self.kind, others.chain([(name.stands_for, Value::Text(found.into()))]).collect())
     }
 }
 
@@ -138,6 +162,8 @@ pub struct Mint {
     pub endpoint_url: Option<String>,
     /// The page that the URL opens at. AWS is not told; the URL carries it.
     pub fragment: Option<Fragment>,
+    /// What the person may do at an MLflow target. `None` where its rule does not say and no program may call it.
+    pub access: Option<Access>,
 }
 
 #[cfg(test)]

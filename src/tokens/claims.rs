@@ -3,11 +3,12 @@
 //! RFC 7519 leaves most claims optional and libraries follow it. Here nothing is optional that decides who somebody is.
 
 use crate::clock::UnixSeconds;
-use crate::config::{Algorithm, ClaimPaths, IssuerConfig};
+use crate::config::{AccessTokens, Algorithm, ClaimPaths, IssuerConfig};
 use crate::tokens::claim::{stated, steps};
 use crate::tokens::date::date;
-use crate::tokens::error::TokenError;
+use crate::tokens::error::{Evidence, TokenError};
 use crate::tokens::jwks::SignedToken;
+use crate::tokens::jws::Jws;
 use crate::tokens::signed_header;
 use aws_lc_rs::{constant_time, digest};
 use base64::Engine;
@@ -21,6 +22,9 @@ use std::time::Duration;
 pub const LEEWAY: Duration = Duration::from_secs(30);
 /// The longest life of a bearer token or a logout token, and of a header token of an unknown kind: `exp` less `iat`, or less now.
 pub const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+/// The life of a logout token without `exp`, from its `iat` on: drafts of the specification had none, and some providers
+/// write none.
+const LIFE_OF_LOGOUT_TOKEN: Duration = Duration::from_secs(2 * 60);
 const LONGEST_SUBJECT: usize = 255;
 const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
@@ -64,33 +68,39 @@ pub(crate) fn check(
     let claims = signed.token().claims();
     let balancer = issuer.signed_header.as_ref().and_then(|header| header.aws_alb.as_ref());
 
-    type_fits(jws.typ.as_deref(), claims, expected)?;
+    type_fits(jws, claims, expected, issuer)?;
     let expires_at = match (expected, balancer) {
         (Expected::SignedHeader, Some(balancer)) => {
             signed_header::signed_by(balancer, &issuer.issuer, &jws.header, claims)?
         }
         _ => {
             if text(claims, "iss")? != issuer.issuer {
-                return Err(TokenError::WrongIssuer);
+                let evidence = Evidence::value("iss", claims.get("iss")).allowed([&*issuer.issuer]);
+                return Err(TokenError::WrongIssuer(evidence));
             }
             meant_for(claims, expected, issuer)?;
             match (date(claims, "exp")?, expected) {
                 (Some(expires_at), _) => expires_at,
                 // It is an answer of this moment, not a token that is kept.
                 (None, Expected::UserInfo { .. }) => now,
+                (None, Expected::LogoutToken { .. }) => {
+                    let issued_at = date(claims, "iat")?.ok_or(TokenError::MissingClaim("iat"))?;
+                    issued_at.plus(LIFE_OF_LOGOUT_TOKEN)
+                }
                 (None, _) => return Err(TokenError::MissingClaim("exp")),
             }
         }
     };
     if now >= expires_at.plus(LEEWAY) {
-        return Err(TokenError::Expired);
+        return Err(TokenError::Expired(Evidence::date("exp", Some(expires_at), now)));
     }
-    if date(claims, "nbf")?.is_some_and(|not_before| not_before > now.plus(LEEWAY)) {
-        return Err(TokenError::NotYetValid);
+    let not_before = date(claims, "nbf")?;
+    if not_before.is_some_and(|not_before| not_before > now.plus(LEEWAY)) {
+        return Err(TokenError::NotYetValid(Evidence::date("nbf", not_before, now)));
     }
     let issued_at = date(claims, "iat")?;
     if issued_at.is_some_and(|issued_at| issued_at > now.plus(LEEWAY)) {
-        return Err(TokenError::IssuedInFuture);
+        return Err(TokenError::IssuedInFuture(Evidence::date("iat", issued_at, now)));
     }
     let longest_life = match expected {
         Expected::Bearer | Expected::LogoutToken { .. } => Some(LONGEST_LIFE),
@@ -98,7 +108,9 @@ pub(crate) fn check(
         Expected::IdToken { .. } | Expected::RefreshedIdToken { .. } | Expected::UserInfo { .. } => None,
     };
     if longest_life.is_some_and(|longest| expires_at.since(issued_at.unwrap_or(now)) > longest) {
-        return Err(TokenError::LifetimeTooLong);
+        let dates = Evidence::date("iat", issued_at, now).and(&Evidence::date("exp", Some(expires_at), now));
+        let longest = longest_life.map(|longest| format!("{} s", longest.as_secs()));
+        return Err(TokenError::LifetimeTooLong(dates.allowed(longest.as_deref())));
     }
     match expected {
         Expected::Bearer | Expected::SignedHeader | Expected::UserInfo { .. } => {
@@ -131,29 +143,44 @@ pub(crate) fn check(
 
 /// A token of one kind is never taken for another (RFC 8725, section 3.11): by `typ` and by what only one kind carries.
 fn type_fits(
-    typ: Option<&str>,
+    jws: &Jws<'_>,
     claims: &Map<String, Value>,
     expected: Expected<'_>,
+    issuer: &IssuerConfig,
 ) -> Result<(), TokenError> {
-    let right_type = match expected {
-        Expected::Bearer => matches!(typ, None | Some("jwt" | "at+jwt")),
+    let types: &[&str] = match expected {
+        Expected::Bearer => &["jwt", "at+jwt"],
         Expected::IdToken { .. }
         | Expected::RefreshedIdToken { .. }
         | Expected::UserInfo { .. }
-        | Expected::SignedHeader => {
-            matches!(typ, None | Some("jwt"))
-        }
-        Expected::LogoutToken { .. } => matches!(typ, None | Some("jwt" | "logout+jwt")),
+        | Expected::SignedHeader => &["jwt"],
+        Expected::LogoutToken { .. } => &["jwt", "logout+jwt"],
     };
-    let ends_session = claims.get("events").is_some_and(|events| events.get(LOGOUT_EVENT).is_some());
-    let wanted_to = matches!(expected, Expected::LogoutToken { .. });
-    let hash_of_id_token = matches!(expected, Expected::Bearer)
-        && ["at_hash", "c_hash"].iter().any(|name| claims.contains_key(*name));
-    if right_type && ends_session == wanted_to && !hash_of_id_token {
-        Ok(())
-    } else {
-        Err(TokenError::WrongType)
+    if jws.typ.as_deref().is_some_and(|typ| !types.contains(&typ)) {
+        let came = Evidence::value("typ", jws.header.get("typ"));
+        return Err(TokenError::WrongType(came.allowed(types.iter().copied().chain(["none"]))));
     }
+    let ends_session = claims.get("events").is_some_and(|events| events.get(LOGOUT_EVENT).is_some());
+    if ends_session != matches!(expected, Expected::LogoutToken { .. }) {
+        let evidence = claims.get("events").map(|events| Evidence::kind("events", events));
+        let evidence = evidence.unwrap_or_else(|| Evidence::value("events", None));
+        return Err(TokenError::WrongType(evidence));
+    }
+    if !matches!(expected, Expected::Bearer) {
+        return Ok(());
+    }
+    let of_id_token = ["at_hash", "c_hash"].into_iter().find_map(|name| Some((name, claims.get(name)?)));
+    if let Some((name, hash)) = of_id_token {
+        return Err(TokenError::WrongType(Evidence::kind(name, hash)));
+    }
+    // Amazon Cognito says of each token which one it is.
+    let token_use = claims.get("token_use");
+    let is_right_use = match issuer.access_tokens {
+        Some(AccessTokens::Cognito) => token_use.is_some_and(|token_use| token_use == "access"),
+        None => token_use.is_none_or(|token_use| token_use != "id"),
+    };
+    let evidence = || Evidence::value("token_use", token_use).allowed(["access"]);
+    is_right_use.then_some(()).ok_or_else(|| TokenError::WrongType(evidence()))
 }
 
 /// `aud`, a string or an array of strings, and `azp` beside it.
@@ -162,46 +189,66 @@ fn meant_for(
     expected: Expected<'_>,
     issuer: &IssuerConfig,
 ) -> Result<(), TokenError> {
-    let audiences: Vec<&str> = match claims.get("aud") {
-        None => return Err(TokenError::MissingClaim("aud")),
-        Some(Value::String(audience)) => vec![audience],
-        Some(Value::Array(audiences)) => audiences
-            .iter()
-            .map(|audience| audience.as_str().ok_or(TokenError::InvalidClaim("aud")))
-            .collect::<Result<_, _>>()?,
-        Some(_) => return Err(TokenError::InvalidClaim("aud")),
+    let ours = |audience: &str| issuer.audience.iter().any(|ours| ours == audience);
+    let wrong = |name: &str, allowed: &[&str]| {
+        let evidence = Evidence::value(name, claims.get(name)).allowed(allowed.iter().copied());
+        Err(TokenError::WrongAudience(evidence))
+    };
+    let all_of_ours = || issuer.audience.iter().map(String::as_str).collect::<Vec<_>>();
+    let audiences: Vec<&str> = match (claims.get("aud"), expected, issuer.access_tokens) {
+        // As API Gateway's authorizer does it: the client counts only where there is no audience.
+        // <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html>
+        (None, Expected::Bearer, Some(AccessTokens::Cognito)) => {
+            let is_ours = ours(text(claims, "client_id")?);
+            return if is_ours { Ok(()) } else { wrong("client_id", &all_of_ours()) };
+        }
+        (None, ..) => return Err(TokenError::MissingClaim("aud")),
+        (Some(Value::String(audience)), ..) => vec![audience],
+        (Some(aud @ Value::Array(audiences)), ..) => {
+            let odd = || TokenError::InvalidClaim("aud", Evidence::value("aud", Some(aud)));
+            let texts = audiences.iter().map(|audience| audience.as_str().ok_or_else(odd));
+            texts.collect::<Result<_, _>>()?
+        }
+        (Some(aud), ..) => return Err(TokenError::InvalidClaim("aud", Evidence::value("aud", Some(aud)))),
     };
     match expected {
-        Expected::Bearer | Expected::SignedHeader => {
-            let accepted = |audience: &&str| issuer.audience.iter().any(|ours| ours == audience);
-            audiences.iter().any(accepted).then_some(()).ok_or(TokenError::WrongAudience)
+        Expected::Bearer | Expected::SignedHeader if audiences.iter().any(|audience| ours(audience)) => {
+            Ok(())
+        }
+        Expected::Bearer | Expected::SignedHeader => wrong("aud", &all_of_ours()),
+        Expected::UserInfo { client_id }
+        | Expected::IdToken { client_id, .. }
+        | Expected::RefreshedIdToken { client_id, .. }
+        | Expected::LogoutToken { client_id }
+            if !audiences.contains(&client_id) =>
+        {
+            wrong("aud", &[client_id])
         }
         // The owner of the access token asks, so it is for us where we are one of those that it names.
-        Expected::UserInfo { client_id } => {
-            audiences.contains(&client_id).then_some(()).ok_or(TokenError::WrongAudience)
-        }
+        Expected::UserInfo { .. } => Ok(()),
         Expected::IdToken { client_id, .. }
         | Expected::RefreshedIdToken { client_id, .. }
-        | Expected::LogoutToken { client_id } => {
-            if !audiences.contains(&client_id) {
-                return Err(TokenError::WrongAudience);
+        | Expected::LogoutToken { client_id } => match claims.get("azp") {
+            None if audiences.len() == 1 || matches!(expected, Expected::LogoutToken { .. }) => Ok(()),
+            Some(Value::String(party)) if party == client_id => Ok(()),
+            party => {
+                let evidence = Evidence::value("azp", party).allowed([client_id]);
+                let audience = Evidence::value("aud", claims.get("aud"));
+                Err(TokenError::WrongAuthorizedParty(evidence.and(&audience)))
             }
-            match claims.get("azp") {
-                None if audiences.len() == 1 || matches!(expected, Expected::LogoutToken { .. }) => Ok(()),
-                Some(Value::String(party)) if party == client_id => Ok(()),
-                _ => Err(TokenError::WrongAuthorizedParty),
-            }
-        }
+        },
     }
 }
 
 /// Back-Channel Logout 1.0, section 2.6: a session or a person, an id of its own, and never a `nonce`.
 fn ends_a_session(claims: &Map<String, Value>) -> Result<(), TokenError> {
-    if claims.contains_key("nonce") {
-        return Err(TokenError::InvalidClaim("nonce"));
+    if let Some(nonce) = claims.get("nonce") {
+        return Err(TokenError::InvalidClaim("nonce", Evidence::kind("nonce", nonce)));
     }
-    if !claims.get("events").and_then(|events| events.get(LOGOUT_EVENT)).is_some_and(Value::is_object) {
-        return Err(TokenError::InvalidClaim("events"));
+    let event = claims.get("events").and_then(|events| events.get(LOGOUT_EVENT));
+    if !event.is_some_and(Value::is_object) {
+        let evidence = Evidence::kind(LOGOUT_EVENT, event.unwrap_or(&Value::Null));
+        return Err(TokenError::InvalidClaim("events", evidence));
     }
     text(claims, "jti")?;
     match (claims.contains_key("sub"), claims.contains_key("sid")) {
@@ -218,7 +265,7 @@ fn ends_a_session(claims: &Map<String, Value>) -> Result<(), TokenError> {
 fn subject(claims: &Map<String, Value>) -> Result<&str, TokenError> {
     let subject = text(claims, "sub")?;
     if subject.len() > LONGEST_SUBJECT || subject.chars().any(char::is_control) {
-        return Err(TokenError::InvalidClaim("sub"));
+        return Err(TokenError::InvalidClaim("sub", Evidence::kind("sub", &subject.into())));
     }
     Ok(subject)
 }
@@ -228,7 +275,7 @@ fn text<'c>(claims: &'c Map<String, Value>, name: &'static str) -> Result<&'c st
     match claims.get(name) {
         None => Err(TokenError::MissingClaim(name)),
         Some(Value::String(text)) if !text.is_empty() => Ok(text),
-        Some(_) => Err(TokenError::InvalidClaim(name)),
+        Some(other) => Err(TokenError::InvalidClaim(name, Evidence::kind(name, other))),
     }
 }
 

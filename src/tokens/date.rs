@@ -1,7 +1,7 @@
 //! Dates in claims.
 
 use crate::clock::UnixSeconds;
-use crate::tokens::error::TokenError;
+use crate::tokens::error::{Evidence, TokenError};
 use serde_json::{Map, Value};
 
 /// 9999-12-31T23:59:59Z.
@@ -21,5 +21,5 @@ pub(crate) fn date(
     seconds
         .filter(|seconds| *seconds <= LATEST_DATE)
         .map(|seconds| Some(UnixSeconds(seconds)))
-        .ok_or(TokenError::InvalidClaim(name))
+        .ok_or_else(|| TokenError::InvalidClaim(name, Evidence::value(name, Some(value))))
 }

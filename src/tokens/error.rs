@@ -1,32 +1,35 @@
 //! Why a token does not count.
 
+pub use crate::tokens::evidence::Evidence;
 pub use crate::tokens::mapping_error::MappingError;
 
 use crate::http_client::document::FetchError;
 use std::fmt;
 
-/// Which check a token failed. Says nothing of what stood in the token.
+/// Which check a token failed. `Display` says nothing of what stood in the token; [`internal`](Self::internal) does, for logs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenError {
     Malformed(&'static str),
-    UnsupportedAlgorithm,
-    RefusedParameter,
-    AlgorithmNotAllowed,
-    UnknownKey,
-    BadSignature,
-    WrongType,
-    WrongIssuer,
-    WrongSigner,
-    WrongAudience,
-    WrongAuthorizedParty,
+    UnsupportedAlgorithm(Evidence),
+    RefusedParameter(Evidence),
+    AlgorithmNotAllowed(Evidence),
+    UnknownKey(Evidence),
+    BadSignature(Evidence),
+    WrongType(Evidence),
+    WrongIssuer(Evidence),
+    WrongSigner(Evidence),
+    WrongAudience(Evidence),
+    WrongAuthorizedParty(Evidence),
+    /// Its value is a secret of the sign-in.
     WrongNonce,
+    /// Its value names another person.
     WrongSubject,
     MissingClaim(&'static str),
-    InvalidClaim(&'static str),
-    Expired,
-    NotYetValid,
-    IssuedInFuture,
-    LifetimeTooLong,
+    InvalidClaim(&'static str, Evidence),
+    Expired(Evidence),
+    NotYetValid(Evidence),
+    IssuedInFuture(Evidence),
+    LifetimeTooLong(Evidence),
     Mapping(MappingError),
     KeysUnavailable(FetchError),
 }
@@ -36,24 +39,24 @@ impl TokenError {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Malformed(_) => "malformed-token",
-            Self::UnsupportedAlgorithm => "unsupported-algorithm",
-            Self::RefusedParameter => "refused-parameter",
-            Self::AlgorithmNotAllowed => "algorithm-not-allowed",
-            Self::UnknownKey => "unknown-key",
-            Self::BadSignature => "bad-signature",
-            Self::WrongType => "wrong-type",
-            Self::WrongIssuer => "wrong-issuer",
-            Self::WrongSigner => "wrong-signer",
-            Self::WrongAudience => "wrong-audience",
-            Self::WrongAuthorizedParty => "wrong-authorized-party",
+            Self::UnsupportedAlgorithm(_) => "unsupported-algorithm",
+            Self::RefusedParameter(_) => "refused-parameter",
+            Self::AlgorithmNotAllowed(_) => "algorithm-not-allowed",
+            Self::UnknownKey(_) => "unknown-key",
+            Self::BadSignature(_) => "bad-signature",
+            Self::WrongType(_) => "wrong-type",
+            Self::WrongIssuer(_) => "wrong-issuer",
+            Self::WrongSigner(_) => "wrong-signer",
+            Self::WrongAudience(_) => "wrong-audience",
+            Self::WrongAuthorizedParty(_) => "wrong-authorized-party",
             Self::WrongNonce => "wrong-nonce",
             Self::WrongSubject => "wrong-subject",
             Self::MissingClaim(_) => "missing-claim",
-            Self::InvalidClaim(_) => "invalid-claim",
-            Self::Expired => "expired",
-            Self::NotYetValid => "not-yet-valid",
-            Self::IssuedInFuture => "issued-in-future",
-            Self::LifetimeTooLong => "lifetime-too-long",
+            Self::InvalidClaim(..) => "invalid-claim",
+            Self::Expired(_) => "expired",
+            Self::NotYetValid(_) => "not-yet-valid",
+            Self::IssuedInFuture(_) => "issued-in-future",
+            Self::LifetimeTooLong(_) => "lifetime-too-long",
             Self::Mapping(error) => error.reason(),
             Self::KeysUnavailable(_) => "keys-unavailable",
         }
@@ -61,15 +64,42 @@ impl TokenError {
 
     /// The same for logs, with what stood in the token where that is no secret. Never for the one who sent the token.
     pub fn internal(&self) -> String {
+        match (self, self.evidence()) {
+            (Self::Mapping(error), _) => error.with_type(),
+            (error, Some(evidence)) => format!("{error}: {}", evidence.as_str()),
+            (error, None) => error.to_string(),
+        }
+    }
+
+    fn evidence(&self) -> Option<&Evidence> {
         match self {
-            Self::Mapping(error) => error.with_type(),
-            error => error.to_string(),
+            Self::UnsupportedAlgorithm(evidence)
+            | Self::RefusedParameter(evidence)
+            | Self::AlgorithmNotAllowed(evidence)
+            | Self::UnknownKey(evidence)
+            | Self::BadSignature(evidence)
+            | Self::WrongType(evidence)
+            | Self::WrongIssuer(evidence)
+            | Self::WrongSigner(evidence)
+            | Self::WrongAudience(evidence)
+            | Self::WrongAuthorizedParty(evidence)
+            | Self::InvalidClaim(_, evidence)
+            | Self::Expired(evidence)
+            | Self::NotYetValid(evidence)
+            | Self::IssuedInFuture(evidence)
+            | Self::LifetimeTooLong(evidence) => Some(evidence),
+            Self::Malformed(_)
+            | Self::WrongNonce
+            | Self::WrongSubject
+            | Self::MissingClaim(_)
+            | Self::Mapping(_)
+            | Self::KeysUnavailable(_) => None,
         }
     }
 
     /// The token is from the future. Where the issuer gave it to us just now, it is our clock that is behind.
     pub fn is_from_the_future(&self) -> bool {
-        matches!(self, Self::NotYetValid | Self::IssuedInFuture)
+        matches!(self, Self::NotYetValid(_) | Self::IssuedInFuture(_))
     }
 
     /// The token may be good: the keys to tell are out of reach. To be answered 503, not 401.
@@ -82,32 +112,32 @@ impl fmt::Display for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Malformed(why) => write!(f, "the token is not a compact JWS: {why}"),
-            Self::UnsupportedAlgorithm => {
+            Self::UnsupportedAlgorithm(_) => {
                 f.write_str("the token's algorithm is not an asymmetric one we know")
             }
-            Self::RefusedParameter => {
-                f.write_str("the token's header has an extension or brings its own key")
+            Self::RefusedParameter(_) => {
+                f.write_str("the token's header says that the token is not a plain signed one")
             }
-            Self::AlgorithmNotAllowed => {
+            Self::AlgorithmNotAllowed(_) => {
                 f.write_str("the token's algorithm is not allowed for its issuer or its key")
             }
-            Self::UnknownKey => f.write_str("the issuer has no key of the token's `kid`"),
-            Self::BadSignature => f.write_str("the token's signature does not verify"),
-            Self::WrongType => f.write_str("a token of this type cannot be used here"),
-            Self::WrongIssuer => f.write_str("`iss` is not the configured issuer"),
-            Self::WrongSigner => {
+            Self::UnknownKey(_) => f.write_str("the issuer has no key of the token's `kid`"),
+            Self::BadSignature(_) => f.write_str("the token's signature does not verify"),
+            Self::WrongType(_) => f.write_str("a token of this type cannot be used here"),
+            Self::WrongIssuer(_) => f.write_str("`iss` is not the configured issuer"),
+            Self::WrongSigner(_) => {
                 f.write_str("the token was made by another load balancer or for another client")
             }
-            Self::WrongAudience => f.write_str("`aud` does not name this service"),
-            Self::WrongAuthorizedParty => f.write_str("`azp` is not our client"),
+            Self::WrongAudience(_) => f.write_str("`aud` does not name this service"),
+            Self::WrongAuthorizedParty(_) => f.write_str("`azp` is not our client"),
             Self::WrongNonce => f.write_str("`nonce` is not the one of this sign-in"),
             Self::WrongSubject => f.write_str("the provider's answer is about someone else"),
             Self::MissingClaim(name) => write!(f, "`{name}` is missing"),
-            Self::InvalidClaim(name) => write!(f, "`{name}` is not of the form it must have"),
-            Self::Expired => f.write_str("the token has expired"),
-            Self::NotYetValid => f.write_str("the token is not valid yet (`nbf`)"),
-            Self::IssuedInFuture => f.write_str("the token was issued in the future (`iat`)"),
-            Self::LifetimeTooLong => f.write_str("the token is valid for longer than is accepted"),
+            Self::InvalidClaim(name, _) => write!(f, "`{name}` is not of the form it must have"),
+            Self::Expired(_) => f.write_str("the token has expired"),
+            Self::NotYetValid(_) => f.write_str("the token is not valid yet (`nbf`)"),
+            Self::IssuedInFuture(_) => f.write_str("the token was issued in the future (`iat`)"),
+            Self::LifetimeTooLong(_) => f.write_str("the token is valid for longer than is accepted"),
             Self::Mapping(error) => error.fmt(f),
             Self::KeysUnavailable(error) => write!(f, "the issuer's keys are out of reach: {error}"),
         }

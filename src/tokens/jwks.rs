@@ -3,7 +3,7 @@
 use crate::config::Algorithm;
 use crate::digest::{Sha256, sha256};
 use crate::http_client::document::FetchError;
-use crate::tokens::error::TokenError;
+use crate::tokens::error::{Evidence, TokenError};
 use crate::tokens::jws::{Jws, UnverifiedToken};
 use crate::tokens::public_key::PublicKey;
 use base64::Engine;
@@ -153,7 +153,7 @@ impl<'t, 'a> SignedToken<'t, 'a> {
 pub fn verify_signature(jws: &str, key_set: &[u8]) -> Result<Vec<u8>, TokenError> {
     let jws = Jws::parse(jws)?;
     let keys = KeySet::parse(key_set).map_err(TokenError::KeysUnavailable)?;
-    keys.check(&jws)?;
+    keys.check(&jws).map_err(|unproven| unproven.error(&jws))?;
     Ok(jws.payload)
 }
 
@@ -257,12 +257,15 @@ fn unpadded(number: &[u8]) -> &[u8] {
     number.get(zeros..).unwrap_or_default()
 }
 
-impl From<Unproven> for TokenError {
-    fn from(unproven: Unproven) -> Self {
-        match unproven {
-            Unproven::NoKey => Self::UnknownKey,
-            Unproven::KeyForOtherAlgorithm => Self::AlgorithmNotAllowed,
-            Unproven::BadSignature => Self::BadSignature,
+impl Unproven {
+    pub(crate) fn error(self, jws: &Jws<'_>) -> TokenError {
+        let key = Evidence::value("kid", jws.header.get("kid"));
+        match self {
+            Self::NoKey => TokenError::UnknownKey(key),
+            Self::KeyForOtherAlgorithm => {
+                TokenError::AlgorithmNotAllowed(Evidence::value("alg", jws.header.get("alg")).and(&key))
+            }
+            Self::BadSignature => TokenError::BadSignature(key),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A token as it came: parsed, and nothing of it believed.
 
 use crate::config::Algorithm;
-use crate::tokens::error::TokenError;
+use crate::tokens::error::{Evidence, TokenError};
 use crate::tokens::json;
 use base64::Engine;
 use base64::alphabet::URL_SAFE;
@@ -18,9 +18,12 @@ const LONGEST_IN_BODY: usize = 128 * 1024;
 const LONGEST_HEADER: usize = 4 * 1024;
 const LONGEST_KEY_ID: usize = 256;
 
-/// Header parameters (RFC 7515, 7516, 7797) that change what is signed, or bring a key along. Nothing in a token may choose the key
-/// that proves it or make us fetch one, and an extension that we do not know must not be passed over.
-const REFUSED_PARAMETERS: [&str; 7] = ["crit", "b64", "zip", "jku", "jwk", "x5u", "x5c"];
+/// Header parameters that change what the payload is: an extension that must be understood (RFC 7515, section 4.1.11), a
+/// payload that is not encoded (RFC 7797), an encrypted one (RFC 7516, section 4.1.2).
+///
+/// All others are ignored, as RFC 7515, section 4, says. So nothing in a token chooses the key that proves it or makes us
+/// fetch one: `jku`, `jwk`, `x5u`, `x5c` and the like are never read.
+const REFUSED_PARAMETERS: [&str; 3] = ["crit", "b64", "enc"];
 
 /// A compact JWS (RFC 7515, section 7.1) whose payload is a JSON object. It has no way to its claims but through the
 /// checks of [`Issuer::verify`](super::issuer::Issuer::verify).
@@ -46,7 +49,7 @@ impl<'a> UnverifiedToken<'a> {
     ///
     /// [`TokenError::Malformed`] where the text is not three canonical base64url parts of bounded size around a header and
     /// a payload of strict JSON; [`TokenError::UnsupportedAlgorithm`] for `none`, every symmetric and every unknown
-    /// algorithm; [`TokenError::RefusedParameter`] for a critical extension or a key brought along.
+    /// algorithm; [`TokenError::RefusedParameter`] for a critical extension and for a token within the token.
     pub fn parse(text: &'a str) -> Result<Self, TokenError> {
         Self::within(LONGEST_IN_HEADER, text, &URL_SAFE_NO_PAD)
     }
@@ -76,7 +79,7 @@ impl<'a> UnverifiedToken<'a> {
     /// The `iss` it claims, to find the issuer whose keys may prove it.
     pub(crate) fn stated_issuer(&self) -> Result<&str, TokenError> {
         let issuer = self.claims.get("iss").ok_or(TokenError::MissingClaim("iss"))?;
-        issuer.as_str().ok_or(TokenError::InvalidClaim("iss"))
+        issuer.as_str().ok_or_else(|| TokenError::InvalidClaim("iss", Evidence::kind("iss", issuer)))
     }
 
     pub(crate) fn jws(&self) -> &Jws<'a> {
@@ -122,8 +125,8 @@ impl<'a> Jws<'a> {
             message,
             signature,
             algorithm: algorithm(&header_members)?,
-            key_id: key_id(&header_members)?,
-            typ: media_type(&header_members)?,
+            key_id: key_id(&header_members),
+            typ: media_type(&header_members, "typ")?,
             header: header_members,
             payload: payload_bytes,
         })
@@ -131,35 +134,36 @@ impl<'a> Jws<'a> {
 }
 
 fn algorithm(header: &Map<String, Value>) -> Result<Algorithm, TokenError> {
-    if REFUSED_PARAMETERS.iter().any(|name| header.contains_key(*name)) {
-        return Err(TokenError::RefusedParameter);
+    if let Some(name) = REFUSED_PARAMETERS.iter().find(|name| header.contains_key(**name)) {
+        return Err(TokenError::RefusedParameter(Evidence::value(name, header.get(*name))));
     }
-    header
-        .get("alg")
-        .and_then(Value::as_str)
-        .and_then(Algorithm::named)
-        .ok_or(TokenError::UnsupportedAlgorithm)
+    // A token within the token (RFC 7519, section 5.2).
+    let content = media_type(header, "cty")?;
+    if content.is_some_and(|content| content == "jwt" || content.ends_with("+jwt")) {
+        return Err(TokenError::RefusedParameter(Evidence::value("cty", header.get("cty"))));
+    }
+    header.get("alg").and_then(Value::as_str).and_then(Algorithm::named).ok_or_else(|| {
+        let known = Algorithm::NAMES.into_iter().map(|(name, _)| name);
+        TokenError::UnsupportedAlgorithm(Evidence::value("alg", header.get("alg")).allowed(known))
+    })
 }
 
-fn key_id(header: &Map<String, Value>) -> Result<Option<String>, TokenError> {
-    match header.get("kid") {
-        None => Ok(None),
-        Some(Value::String(id)) if id.len() <= LONGEST_KEY_ID && !id.chars().any(char::is_control) => {
-            Ok(Some(id.clone()))
-        }
-        Some(_) => Err(TokenError::Malformed("`kid` is not a short string")),
-    }
+/// One that is no short text names no key and is ignored: then the keys that fit the algorithm are tried.
+fn key_id(header: &Map<String, Value>) -> Option<String> {
+    let id = header.get("kid").and_then(Value::as_str);
+    id.filter(|id| id.len() <= LONGEST_KEY_ID && !id.chars().any(char::is_control)).map(str::to_owned)
 }
 
-/// `typ` in lower case and without the `application/` that RFC 7515, section 4.1.9, lets a token leave out.
-fn media_type(header: &Map<String, Value>) -> Result<Option<String>, TokenError> {
-    match header.get("typ") {
+/// In lower case and without the `application/` that RFC 7515, section 4.1.9, lets a token leave out.
+fn media_type(header: &Map<String, Value>, name: &'static str) -> Result<Option<String>, TokenError> {
+    match header.get(name) {
         None => Ok(None),
-        Some(Value::String(typ)) => {
-            let typ = typ.to_ascii_lowercase();
-            Ok(Some(typ.strip_prefix("application/").map_or_else(|| typ.clone(), str::to_owned)))
+        Some(Value::String(kind)) => {
+            let kind = kind.to_ascii_lowercase();
+            Ok(Some(kind.strip_prefix("application/").map_or_else(|| kind.clone(), str::to_owned)))
         }
-        Some(_) => Err(TokenError::Malformed("`typ` is not a string")),
+        Some(_) if name == "typ" => Err(TokenError::Malformed("`typ` is not a string")),
+        Some(_) => Err(TokenError::Malformed("`cty` is not a string")),
     }
 }
 

@@ -39,6 +39,7 @@ pub(crate) enum Fault {
     EmailUnverified,
     EmailDomain,
     ProgramUnclear,
+    ProgramNotDescribed,
     ProgramSignedIn,
 }
 
@@ -87,6 +88,7 @@ impl MappingError {
             Fault::EmailUnverified => "email-unverified",
             Fault::EmailDomain => "email-domain",
             Fault::ProgramUnclear => "program-unclear",
+            Fault::ProgramNotDescribed => "program-not-described",
             Fault::ProgramSignedIn => "program-signed-in",
         }
     }
@@ -111,6 +113,7 @@ impl MappingError {
             Fault::SubjectInvalid | Fault::EmailUnverified => None,
             Fault::UserMissing | Fault::UserInvalid | Fault::EmailInvalid => Some("claims.user"),
             Fault::EmailDomain => Some("user_domains"),
+            Fault::ProgramNotDescribed => Some("programs"),
             Fault::ProgramUnclear | Fault::ProgramSignedIn => Some("programs.claim"),
         };
         let key = key.map(|key| format!(" (`issuers.{}.{key}`)", config.name)).unwrap_or_default();
@@ -157,6 +160,9 @@ impl fmt::Display for MappingError {
             }
             Fault::EmailUnverified => "the issuer does not say `email_verified: true` of the address",
             Fault::EmailDomain => "the address is not of a domain that this issuer may speak for",
+            Fault::ProgramNotDescribed => {
+                "the token is a program's, and programs of its issuer are not known here"
+            }
             Fault::ProgramSignedIn => "the account is a program's, and programs do not sign in",
             Fault::ProgramUnclear => {
                 "the claim that tells programs from people is not of the configured form"

@@ -5,7 +5,7 @@
 use crate::clock::UnixSeconds;
 use crate::config::{AwsAlb, IssuerConfig};
 use crate::tokens::date::date;
-use crate::tokens::error::TokenError;
+use crate::tokens::error::{Evidence, TokenError};
 use crate::tokens::jws::UnverifiedToken;
 use serde_json::{Map, Value};
 use std::time::Duration;
@@ -25,12 +25,22 @@ pub(crate) fn parse<'a>(text: &'a str, issuer: &IssuerConfig) -> Result<Unverifi
     match issuer.signed_header.as_ref().and_then(|header| header.aws_alb.as_ref()) {
         Some(balancer) => {
             let token = UnverifiedToken::parse_padded(text)?;
-            let signer = token.jws().header.get("signer").and_then(Value::as_str);
-            if signer == Some(&balancer.signer) { Ok(token) } else { Err(TokenError::WrongSigner) }
+            let signer = token.jws().header.get("signer");
+            if signer.and_then(Value::as_str) == Some(&balancer.signer) {
+                Ok(token)
+            } else {
+                Err(TokenError::WrongSigner(Evidence::value("signer", signer).allowed([&*balancer.signer])))
+            }
         }
         None => {
             let token = UnverifiedToken::parse(text)?;
-            if token.stated_issuer()? == issuer.issuer { Ok(token) } else { Err(TokenError::WrongIssuer) }
+            let stated = token.stated_issuer()?;
+            if stated == issuer.issuer {
+                Ok(token)
+            } else {
+                let evidence = Evidence::text("iss", Some(stated)).allowed([&*issuer.issuer]);
+                Err(TokenError::WrongIssuer(evidence))
+            }
         }
     }
 }
@@ -45,12 +55,18 @@ pub(super) fn signed_by(
     header: &Map<String, Value>,
     payload: &Map<String, Value>,
 ) -> Result<UnixSeconds, TokenError> {
-    let stated = |name: &str| header.get(name).and_then(Value::as_str);
-    if stated("signer") != Some(&balancer.signer) || stated("client") != Some(&balancer.client_id) {
-        return Err(TokenError::WrongSigner);
+    let is = |name: &str, ours: &str| header.get(name).and_then(Value::as_str) == Some(ours);
+    let of_header = |name: &str, ours: &str| Evidence::value(name, header.get(name)).allowed([ours]);
+    for (name, ours) in [("signer", &balancer.signer), ("client", &balancer.client_id)] {
+        if !is(name, ours) {
+            return Err(TokenError::WrongSigner(of_header(name, ours)));
+        }
     }
-    if stated("iss") != Some(issuer) || payload.get("iss").is_some_and(|inner| inner != issuer) {
-        return Err(TokenError::WrongIssuer);
+    if !is("iss", issuer) {
+        return Err(TokenError::WrongIssuer(of_header("iss", issuer)));
+    }
+    if let Some(inner) = payload.get("iss").filter(|inner| *inner != issuer) {
+        return Err(TokenError::WrongIssuer(Evidence::value("iss", Some(inner)).allowed([issuer])));
     }
     let outer = date(header, "exp")?.ok_or(TokenError::MissingClaim("exp"))?;
     Ok(date(payload, "exp")?.map_or(outer, |inner| inner.min(outer)))

@@ -83,6 +83,19 @@ export async function a_locked_person_loses_the_session(stage) {
   assert.ok((await events(stage, 'eve')).includes('withdraw'), 'the audit trail says so');
 }
 
+/** By the back channel, before the gateway asks about the person again. */
+export async function the_provider_ends_the_session(stage) {
+  const { tab } = await signedIn(stage, 'kim');
+  assert.deepEqual(await stage.ask('sign-outs', {}), []);
+  await endTheSessionAtGlewlwyd(stage, tab);
+  for (let tries = 0; tries < 20 && (await stage.ask('sign-outs', {})).length === 0; tries += 1) await tab.waitForTimeout(50);
+  assert.deepEqual(await stage.ask('sign-outs', {}), ['back-channel-logout-session']);
+  await tab.goto(stage.at('/studio'));
+  assert.ok(isThere(stage, tab), `the session still counts at ${tab.url()}`);
+  assert.equal(await stage.mints('kim'), 0);
+  assert.ok(!(await events(stage, 'kim')).includes('withdraw'), 'it ended by the logout token');
+}
+
 /** A person of the group, and a tab of theirs at the list of destinations. */
 async function signedIn(stage, name) {
   await stage.provider(`/add?user=${name}`);
@@ -124,6 +137,15 @@ async function signInAtGlewlwyd(stage, tab, name) {
   await grant.click();
   await tab.getByRole('button', { name: 'Continue' }).click();
   await tab.waitForURL(url => url.origin !== new URL(stage.issuer).origin);
+}
+
+/** What its page for the sign-out would do. The cookie holds the session's name, which is the `sid` of its tokens. */
+async function endTheSessionAtGlewlwyd(stage, tab) {
+  const cookies = await tab.context().cookies(stage.issuer);
+  const session = cookies.find(cookie => cookie.name === 'GLEWLWYD2_OIDC_SESSION');
+  assert.ok(session, JSON.stringify(cookies.map(cookie => cookie.name)));
+  const answer = await tab.context().request.delete(`${stage.issuer}/session/${encodeURIComponent(session.value)}`);
+  assert.equal(answer.status(), 200, await answer.text());
 }
 
 async function fill(tab, selector, text) {

@@ -67,7 +67,7 @@ fn known_once(word: &str, place: &str) {
 
 #[test]
 fn the_sdk_is_known_to_the_room_of_aws_alone() {
-    for word in ["aws_sdk_", "aws_config", "aws_credential_types", "aws_smithy"] {
+    for word in ["aws_sdk_", "aws_config", "aws_credential_types", "aws_sigv4", "aws_smithy"] {
         known_only_to(word, &["src/aws/", "src/aws.rs", "src/telemetry.rs"]);
     }
 }
@@ -82,6 +82,13 @@ fn the_sdk_outputs_with_urls_stay_in_one_file() {
 #[test]
 fn aws_is_asked_for_urls_by_presigning_alone() {
     known_only_to("presigned_url(", &["src/aws.rs", "src/aws/sagemaker.rs", "src/presign.rs"]);
+}
+
+/// The room of AWS signs what it is told to, so it is told by the one room that forwards for a grant.
+#[test]
+fn calls_to_mlflow_are_signed_for_its_room_alone() {
+    known_only_to("sign_call(", &["src/aws/call.rs", "src/mlflow.rs"]);
+    known_only_to("StreamingClient", &["src/http_client", "src/mlflow.rs"]);
 }
 
 /// `PublicKey::proves` asks AWS-LC, and one place asks it. `jsonwebtoken` reads PEM there; elsewhere it only signs.

@@ -1,6 +1,7 @@
 //! Every configured claim, in every shape that a provider may send, through the front door: whoever is not positively known to
 //! fulfil a rule does not get through it, and an admin can read why.
 
+mod cognito;
 mod paths;
 mod programs;
 mod shapes;

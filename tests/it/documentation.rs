@@ -20,6 +20,16 @@ const RUN_ELSEWHERE: &[(&str, &str, &str)] = &[
     ("tests/run", ".ci/run", "tests/run"),
     ("postern doctor --config postern.yaml --as ada.json", "tests/it/doctor.rs", "\"doctor\""),
     ("postern serve --config postern.yaml", "tests/it/support/postern.rs", "\"serve\""),
+    (
+        "sed \"s/'contractors' in groups/'ml-risk' in groups/\" config/sandbox.yaml > new.yaml",
+        "tests/it/diff.rs",
+        "config/sandbox.yaml > new.yaml",
+    ),
+    (
+        "postern diff --config new.yaml --people demo.jsonl --names",
+        "tests/it/diff.rs",
+        "\"--people\", \"demo.jsonl\", \"--names\"",
+    ),
     ("deploy/container/build postern dev", "tests/run", "deploy/container/build postern dev"),
     ("haproxy -c -f deploy/haproxy/haproxy.cfg", "tests/it/deploy/balanced.rs", "&[\"-c\", \"-dW\", \"-f\"]"),
     ("nginx -t -c deploy/nginx/nginx.conf", "tests/it/deploy/balanced.rs", "\"-t\", \"-c\""),

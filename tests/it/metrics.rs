@@ -13,13 +13,16 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// Name, type, unit, labels. Operators build on these: a name is never changed, and a new one is added here.
-const ALL: [(&str, &str, &str, &[&str]); 26] = [
+const ALL: [(&str, &str, &str, &[&str]); 29] = [
     ("postern_audit_lost", "counter", "", &[]),
     ("postern_aws_calls", "counter", "", &["operation", "outcome"]),
     ("postern_aws_calls_limit", "gauge", "", &[]),
     ("postern_aws_calls_running", "gauge", "", &[]),
     ("postern_aws_calls_waiting", "gauge", "", &[]),
     ("postern_build", "info", "", &["version"]),
+    ("postern_call_bytes", "counter", "bytes", &["direction"]),
+    ("postern_call_duration_seconds", "histogram", "seconds", &["le"]),
+    ("postern_calls", "counter", "", &["access", "destination", "outcome"]),
     ("postern_certificate_expires_timestamp_seconds", "gauge", "seconds", &[]),
     ("postern_config_info", "gauge", "", &["digest"]),
     ("postern_config_last_reload_successful", "gauge", "", &[]),

@@ -113,11 +113,32 @@ async fn a_portal_without_a_choice_can_be_skipped() {
         let callback = stage.pick(&mut lured, "grace", first).await;
         let mut clicked = lured.with("sec-fetch-user", "?1");
         let arrived = clicked.get(&callback).await.checked();
-        assert_eq!(arrived.location(), "/?show", "{path}: {}", arrived.body);
-        let listed = clicked.get(&at("/?show")).await.checked();
-        assert_eq!(listed.status, 200, "{path}: {}", listed.body);
+        assert_eq!(arrived.status, 200, "{path}: {}", arrived.location());
+        assert!(arrived.body.contains("href=\"/studio\">Continue to"), "{path}: {}", arrived.body);
+        assert!(arrived.body.contains("href=\"/?show\""), "{path}: {}", arrived.body);
+        assert!(!arrived.body.contains("http-equiv"), "nothing goes on by itself: {}", arrived.body);
+        assert_eq!(stage.mints(), [""; 0], "{path}");
+        // A copy of the callback asks, too.
+        let again = clicked.get(&callback).await.checked();
+        assert!(again.body.contains("href=\"/studio\">Continue to"), "{path}: {}", again.body);
+        assert_eq!(stage.mints(), [""; 0], "{path}");
     }
-    assert_eq!(stage.mints(), [""; 0]);
+    // Where there is a choice, or nothing to open, the list asks by itself.
+    for person in ["ada", "olga"] {
+        let mut lured = lured.clone();
+        let first = lured.get(&at("/")).await.checked();
+        let callback = stage.pick(&mut lured, person, first).await;
+        let arrived = lured.with("sec-fetch-user", "?1").get(&callback).await.checked();
+        assert_eq!(arrived.location(), "/?show", "{person}: {}", arrived.body);
+    }
+    // The one who clicks on the page gets there.
+    let mut lured = lured.clone();
+    let first = lured.get(&at("/")).await.checked();
+    let callback = stage.pick(&mut lured, "grace", first).await;
+    assert_eq!(lured.get(&callback).await.checked().status, 200);
+    let mut continued = lured.with("sec-fetch-site", "same-origin").with("sec-fetch-user", "?1");
+    assert_eq!(continued.get(&at("/studio")).await.checked().status, 302);
+    assert_eq!(stage.mints().len(), 1);
 
     let two = stage.sign_in(&mut Visitor::person(), "ada", "/").await;
     assert_eq!(two.status, 200, "there is a choice: {}", two.body);

@@ -8,9 +8,11 @@
     reason = "a test's helpers may fail the test"
 )]
 
+mod access;
 mod apart;
 mod compile;
 mod decide;
+mod differences;
 mod expressions;
 mod fragments;
 mod lookalikes;
@@ -93,6 +95,7 @@ impl Around<'_> {
         let role_arn = self.role_arn.map(|arn| RoleArn::parse(arn).unwrap());
         let endpoint_url = self.endpoint_url.map(|url| Url::parse(url).unwrap());
         let context = CompileContext {
+            servers: &[],
             region: &region,
             role_arn: role_arn.as_ref(),
             endpoint_url: endpoint_url.as_ref(),

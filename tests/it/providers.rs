@@ -17,6 +17,8 @@ struct Provider {
     /// Below `issuers`, beside what all of them have.
     issuer_keys: &'static str,
     scopes: &'static str,
+    /// Below `sign_in`, beside what all of them have.
+    sign_in_keys: &'static str,
 }
 
 macro_rules! providers {
@@ -42,6 +44,7 @@ providers! {
         name: "canaille",
         issuer_keys: "insecure_unmarked_email: true",
         scopes: "openid, profile, email, groups",
+        sign_in_keys: "",
     } =>
         a_person_signs_in_and_out,
         new_keys_sign_in_the_next_person,
@@ -51,6 +54,7 @@ providers! {
         name: "django",
         issuer_keys: "",
         scopes: "openid, profile, email, groups",
+        sign_in_keys: "",
     } =>
         a_person_signs_in_and_out,
         new_keys_sign_in_the_next_person,
@@ -60,16 +64,27 @@ providers! {
         name: "lemonldap",
         issuer_keys: "",
         scopes: "openid, profile, email, groups",
+        sign_in_keys: "",
     } =>
         a_person_signs_in_and_out,
         new_keys_sign_in_the_next_person,
         a_locked_person_loses_the_session;
+    // Refresh tokens that outlive the session there: LemonLDAP::NG looks such a person up again.
+    lemonldap_offline Provider {
+        name: "lemonldap",
+        issuer_keys: "",
+        scopes: "openid, profile, email, groups, offline_access",
+        sign_in_keys: "parameters: {prompt: consent}",
+    } =>
+        a_removed_group_is_noticed;
     glewlwyd Provider {
         name: "glewlwyd",
         issuer_keys: "",
         scopes: "openid, profile, email, groups",
+        sign_in_keys: "",
     } =>
         new_keys_sign_in_the_next_person,
         a_removed_group_is_noticed,
-        a_locked_person_loses_the_session;
+        a_locked_person_loses_the_session,
+        the_provider_ends_the_session;
 }

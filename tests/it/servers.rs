@@ -2,6 +2,7 @@
 
 mod declared;
 mod ends;
+mod opened;
 mod peers;
 mod plans;
 mod updates;

@@ -102,6 +102,7 @@ fn issuer(name: &str, realm: &str) -> IssuerConfig {
         programs: None,
         user_domains: None,
         unmarked_email: false,
+        access_tokens: None,
         signed_header: None,
     }
 }

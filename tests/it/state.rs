@@ -3,6 +3,7 @@
 mod full;
 mod prewarmed;
 mod reaching;
+mod repeated;
 mod rotation;
 
 use crate::support::aged_session::aged_session;

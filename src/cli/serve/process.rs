@@ -11,6 +11,7 @@ use crate::files::Files;
 use crate::gateway::{Gateway, Parts};
 use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
+use crate::mlflow::Bridge;
 use crate::policy::Policy;
 use crate::presign::Presigner;
 use crate::server::readiness::Readiness;
@@ -84,12 +85,13 @@ impl Process {
         digest: &str,
         before: Option<&Gateway>,
     ) -> Result<Gateway, String> {
-        let presigner = match before.and_then(|before| before.presigner_for(&settings)) {
-            Some(presigner) => presigner,
-            None => self.presigner(&settings).await?,
+        let (presigner, bridge) = match before.and_then(|before| before.callers_for(&settings)) {
+            Some(callers) => callers,
+            None => self.callers(&settings).await?,
         };
         let parts = Parts {
             presigner,
+            bridge,
             http: self.http.clone(),
             clock: self.clock.clone(),
             metrics: Arc::clone(&self.metrics),
@@ -141,13 +143,16 @@ impl Process {
         }
     }
 
-    async fn presigner(&self, settings: &config::Gateway) -> Result<Arc<Presigner>, String> {
+    /// What calls AWS.
+    async fn callers(&self, settings: &config::Gateway) -> Result<(Arc<Presigner>, Arc<Bridge>), String> {
         let (clock, metrics) = (self.clock.clone(), Arc::clone(&self.metrics));
         let credentials = self.credentials.clone();
         let aws = Aws::new(&settings.aws, clock.clone(), Arc::clone(&metrics), &self.http, credentials);
+        let (aws, realm) = (aws.await?, settings.sole_realm());
+        let bridge = Bridge::new(Arc::clone(&aws), &self.http, realm.clone(), Arc::clone(&metrics))?;
         let further_hosts = &settings.aws.authorized_url_hosts;
-        let presigner = Presigner::new(aws.await?, further_hosts, settings.sole_realm(), clock, metrics);
-        Ok(Arc::new(presigner))
+        let presigner = Presigner::new(aws, further_hosts, realm, clock, metrics);
+        Ok((Arc::new(presigner), Arc::new(bridge)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::texts::{self, mismatch};
 use crate::config::claims::{ClaimPath, ClaimPaths, GroupsClaim, Programs};
-use crate::config::file::{self, Absent, ClaimName, Described, GroupsFormat};
+use crate::config::file::{self, Absent, AccessTokens, ClaimName, Described, GroupsFormat};
 use crate::config::findings::{Findings, Problem};
 use crate::config::located::At;
 use std::sync::Arc;
@@ -48,6 +48,22 @@ pub(super) fn programs(
     let realm = findings
         .check(&format!("{path}.realm"), &written.realm, |text| texts::label(text).map(Arc::<str>::from));
     Some(Programs { claim: told_by?, value: value?, user: user?, groups: groups?, realm: realm? })
+}
+
+/// Only of an issuer that has bearer tokens. The outer `None` is an error.
+pub(super) fn access_tokens(
+    at: &str,
+    written: &file::Issuer,
+    findings: &mut Findings,
+) -> Option<Option<AccessTokens>> {
+    let Some(form) = &written.access_tokens else { return Some(None) };
+    if written.preset.is_some() || written.header.is_some() || written.audience.is_none() {
+        let message = "`access_tokens` says how bearer tokens are read, and this issuer has none: they need `audience`, \
+                       and neither `header` nor `preset`";
+        findings.refuse(&format!("{at}.access_tokens"), form, message);
+        return None;
+    }
+    Some(Some(form.value))
 }
 
 fn user(

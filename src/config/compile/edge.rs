@@ -141,7 +141,7 @@ pub(super) fn audit_file(
     directory: &Path,
     findings: &mut Findings,
 ) -> Option<Option<PathBuf>> {
-    findings.check_optional("audit.file", written.map(|audit| &audit.file), |text| {
+    findings.check_optional("audit.file", written.and_then(|audit| audit.file.as_ref()), |text| {
         let names_file = !text.trim().is_empty() && !text.ends_with('/');
         if names_file { Ok(texts::path(text, directory)) } else { Err(mismatch(text, "the path of a file")) }
     })

@@ -106,6 +106,7 @@ fn issuer_of(
         Some(written) => claims::programs(&path("programs"), written, groups, findings).map(Some),
         None => Some(None),
     };
+    let access_tokens = claims::access_tokens(&at, written, findings);
     let user_domains = user_domains(&at, name, written, &document.issuers, claims.as_ref(), findings);
     let trust = match &written.preset {
         Some(_) => aws_alb(&at, name, written, plain, findings),
@@ -119,6 +120,7 @@ fn issuer_of(
         name: key,
         algorithms: trust.algorithms,
         audience: trust.audience,
+        access_tokens: access_tokens?,
         keys: trust.keys,
         discovery_url: discovery_url?,
         insecure_http,

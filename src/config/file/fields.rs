@@ -25,6 +25,7 @@ pub struct Set(pub Fields);
 pub struct Expect {
     pub rule: Option<At<String>>,
     pub deny: Option<At<String>>,
+    pub access: Option<At<String>>,
     /// Of any kind, with `region`, `role_arn` and `fragment`.
     pub fields: Fields,
 }
@@ -47,6 +48,7 @@ const IN_REGION: &str = "The region that the target is in, in place of the desti
 const BY_ROLE: &str = "The role that is assumed for the person, in place of the destination's.";
 const RULE: &str = "rule";
 const DENY: &str = "deny";
+const ACCESS: &str = "access";
 
 impl Fields {
     pub fn find(&self, key: &str) -> Option<&At<Written>> {
@@ -143,11 +145,11 @@ impl<'de> Deserialize<'de> for Set {
 
 impl<'de> Deserialize<'de> for Expect {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let further = [FRAGMENT, REGION, ROLE_ARN, RULE, DENY];
+        let further = [FRAGMENT, REGION, ROLE_ARN, RULE, DENY, ACCESS];
         let mut fields = KnownKeys::of(Kind::all_fields(), &further).deserialize(deserializer)?;
-        let (rule, deny) = (fields.text(RULE), fields.text(DENY));
-        fields.0.retain(|(key, _)| *key != RULE && *key != DENY);
-        Ok(Self { rule, deny, fields })
+        let (rule, deny, access) = (fields.text(RULE), fields.text(DENY), fields.text(ACCESS));
+        fields.0.retain(|(key, _)| ![RULE, DENY, ACCESS].contains(key));
+        Ok(Self { rule, deny, access, fields })
     }
 }
 
@@ -159,23 +161,30 @@ impl JsonSchema for Target {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let kind = |kind: Kind| {
             let description = kind.description();
-            let required = description.fields.iter().filter(|field| field.is_required).map(|field| field.key);
+            let choice = description.declared_name.map(|name| [name.stands_for, name.key]);
+            let is_choice = |key: &str| choice.is_some_and(|choice| choice.contains(&key));
+            let required =
+                description.fields.iter().filter(|field| field.is_required && !is_choice(field.key));
+            let required: Vec<&str> = required.map(|field| field.key).collect();
             let remark = if description.remark.is_empty() {
                 String::new()
             } else {
                 format!(": {}", description.remark)
             };
+            let mut fields = json_schema!({
+                "description": format!("`{}`{remark}.", description.presign_operation),
+                "type": "object",
+                "properties": properties(description.fields, &[], true),
+                "required": required,
+                "additionalProperties": false,
+            });
+            if let Some(choice) = choice {
+                fields
+                    .insert("oneOf".to_owned(), choice.map(|key| json!({"required": [key]})).to_vec().into());
+            }
             json!({
                 "type": "object",
-                "properties": {
-                    description.name: {
-                        "description": format!("`{}`{remark}.", description.presign_operation),
-                        "type": "object",
-                        "properties": properties(description.fields, &[], true),
-                        "required": required.collect::<Vec<_>>(),
-                        "additionalProperties": false,
-                    },
-                },
+                "properties": {description.name: fields},
                 "required": [description.name],
                 "additionalProperties": false,
             })
@@ -212,6 +221,7 @@ impl JsonSchema for Expect {
         let further = [
             (RULE, "The name of the rule that decides."),
             (DENY, "The reason of a denial, such as `rule-denied`."),
+            (ACCESS, "What the person may do at an MLflow target: `read`, `log` or `write`."),
             (FRAGMENT, "What a deep link adds to the URL of an MLflow target, such as `/experiments/1`."),
             (REGION, IN_REGION),
             (ROLE_ARN, BY_ROLE),

@@ -4,6 +4,7 @@
 
 use super::fields::{Expect, Set, Target};
 use crate::config::located::{At, Named};
+use crate::target::Access;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -66,9 +67,20 @@ pub struct Destination {
     /// Whether a URL may be minted ahead of the visit.
     #[serde(default)]
     pub prewarm: bool,
+    /// Lets programs call the API of an MLflow target here, as the person whose bearer token they send: `{}` or more. Absent:
+    /// nobody's may.
+    pub api: Option<At<Api>>,
     /// Tried in order: the first that matches decides, and nothing matching denies.
     #[schemars(length(min = 1))]
     pub rules: Vec<At<Rule>>,
+}
+
+/// How programs call an MLflow target's API.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Api {
+    /// Where AWS serves the API of MLflow targets, in place of the region's public endpoint: `https://HOST`.
+    pub endpoint_url: Option<At<String>>,
 }
 
 /// A destination's rule: exactly one of `allow` and `deny`, a CEL expression each.
@@ -90,6 +102,8 @@ pub struct Rule {
     pub remedy: Option<String>,
     /// What this rule changes of the target: fields of the destination's kind, `region` and `role_arn`.
     pub set: Option<At<Set>>,
+    /// What the person may do at an MLflow target through its API: `read`, `log` or `write`; by default `log`.
+    pub access: Option<At<Access>>,
 }
 
 /// A test of the policy: this person, opening this destination, must get this.

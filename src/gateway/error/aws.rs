@@ -16,11 +16,11 @@ pub(super) fn presign(error: &PresignError) -> Failure {
     failure.because(error)
 }
 
-fn aws(error: &AwsErrorKind) -> Failure {
+pub(super) fn aws(error: &AwsErrorKind) -> Failure {
     use AwsErrorKind as K;
     match error {
         K::NotFound => not_ready(&TargetState::Missing),
-        K::Refused | K::Credentials | K::BadAnswer(_) => refused_by_aws(error.as_str()),
+        K::Ambiguous | K::Refused | K::Credentials | K::BadAnswer(_) => refused_by_aws(error.as_str()),
         K::Throttled { retry_after } => Failure::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "throttled",
@@ -39,7 +39,7 @@ fn aws(error: &AwsErrorKind) -> Failure {
     }
 }
 
-fn not_ready(state: &TargetState) -> Failure {
+pub(super) fn not_ready(state: &TargetState) -> Failure {
     let detail = match state {
         TargetState::Missing => "It does not exist, or not yet: nobody has created it for you.",
         TargetState::Stopped => "It is stopped. Opening the link starts nothing.",

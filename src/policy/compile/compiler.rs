@@ -3,6 +3,7 @@
 use crate::config::diagnostics::Diagnostic;
 use crate::config::file::policy::Lookup;
 use crate::config::located::{Location, Named};
+use crate::config::servers::{DeclaredServer, ServerKind};
 use crate::policy::apart::Places;
 use crate::policy::expression::{Gathered, Problem, Vocabulary};
 use crate::policy::forms::Issuer;
@@ -25,6 +26,8 @@ pub struct CompileContext<'a> {
     pub issuers: &'a [Issuer],
     /// Whose claims a test's are where it names no issuer and there are several: the one that people sign in at.
     pub default_issuer: Option<&'a Arc<str>>,
+    /// The declared tracking servers and Apps.
+    pub servers: &'a [DeclaredServer],
     /// The text of every file of `lookups`, by the name that is written. The policy itself performs no I/O.
     pub tables: &'a BTreeMap<String, String>,
 }
@@ -39,6 +42,13 @@ pub(super) struct Compiler<'a> {
     /// Where the rules so far lead.
     pub(super) places: Places<'a>,
     pub(super) diagnostics: Vec<Diagnostic>,
+    pub(super) warnings: Vec<Diagnostic>,
+}
+
+impl CompileContext<'_> {
+    pub(super) fn declared(&self, kind: ServerKind) -> impl Iterator<Item = &DeclaredServer> {
+        self.servers.iter().filter(move |server| server.kind == kind)
+    }
 }
 
 impl Compiler<'_> {

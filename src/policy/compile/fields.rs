@@ -1,16 +1,17 @@
 //! The fields of a target, as a destination and the `set` of its rules write them.
 
-use super::compiler::Compiler;
+use super::compiler::{CompileContext, Compiler};
 use crate::config;
 use crate::config::diagnostics::{Diagnostic, listed};
 use crate::config::file::fields::{Fields as WrittenFields, REGION, ROLE_ARN, Set, Written};
 use crate::config::file::policy as file;
 use crate::config::located::{At, Location};
+use crate::config::servers::{DeclaredServer, ServerKind};
 use crate::policy::apart::{Folds, Opened, Text};
 use crate::policy::blueprint::{Blueprint, Computed, Field};
 use crate::policy::expression::Condition;
 use crate::policy::template::Template;
-use crate::target::{self, DOMAIN_ID, Form, InvalidName, Kind, Region, RoleArn, Value, arn};
+use crate::target::{self, Access, DOMAIN_ID, Form, InvalidName, Kind, Region, RoleArn, Value, arn};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -26,6 +27,12 @@ impl Fields {
     /// These fields, and where one is missing the other's.
     pub(super) fn or(self, base: &Self) -> Self {
         let mut given = base.given.clone();
+        // One of the two names an App.
+        for (one, other) in [(target::ARN, target::APP_NAME), (target::APP_NAME, target::ARN)] {
+            if self.has(one) {
+                given.remove(other);
+            }
+        }
         given.extend(self.given);
         Self { given, endpoint_url: self.endpoint_url.or_else(|| base.endpoint_url.clone()) }
     }
@@ -48,10 +55,28 @@ impl Fields {
     /// An ARN in another partition than the region, by its key.
     pub(super) fn foreign_arn(&self) -> Option<(&'static str, &str, Region)> {
         let constant = |key: &str| self.given.get(key).and_then(Field::constant);
-        let region = Region::parse(constant(REGION)?).ok()?;
+        let region = self.constant_region()?;
         let foreign = |key: &&str| constant(key).is_some_and(|arn| arn::partition(arn) != region.partition());
         let key = [ROLE_ARN, target::ARN].into_iter().find(foreign)?;
         Some((key, constant(key)?, region))
+    }
+
+    /// The declared server or App that is named, where this is not in its region.
+    pub(super) fn declared_elsewhere<'c>(
+        &self,
+        context: &CompileContext<'c>,
+    ) -> Option<(&'c DeclaredServer, &str)> {
+        let constant = |key: &str| self.given.get(key).and_then(Field::constant);
+        let region = constant(REGION)?;
+        let is_named = |server: &&DeclaredServer| {
+            let key = match server.kind {
+                ServerKind::TrackingServer => target::TRACKING_SERVER_NAME,
+                ServerKind::MlflowApp => target::APP_NAME,
+            };
+            constant(key) == Some(server.name.as_str())
+        };
+        let server = context.servers.iter().find(is_named)?;
+        (server.region.as_str() != region).then_some((server, region))
     }
 
     pub(super) fn has(&self, key: &str) -> bool {
@@ -59,9 +84,9 @@ impl Fields {
     }
 
     /// The target of one kind; `None` where a field that it needs is missing or wrong.
-    pub(super) fn plan(&self, kind: Kind) -> Option<Blueprint> {
+    pub(super) fn plan(&self, kind: Kind, access: Option<Access>) -> Option<Blueprint> {
         let description = kind.description();
-        let is_complete = |field: &target::Field| !field.is_required || self.has(field.key);
+        let is_complete = |field: &target::Field| kind.is_met(field, |key| self.has(key));
         let given = description
             .fields
             .iter()
@@ -73,7 +98,13 @@ impl Fields {
             region: self.given.get(REGION)?.clone(),
             role_arn: self.given.get(ROLE_ARN).cloned(),
             endpoint_url: self.endpoint_url.clone(),
+            access,
         })
+    }
+
+    /// `None` where a person's facts decide, or where it is wrong.
+    pub(super) fn constant_region(&self) -> Option<Region> {
+        Region::parse(self.given.get(REGION).and_then(Field::constant)?).ok()
     }
 }
 
@@ -145,7 +176,26 @@ impl Compiler<'_> {
             };
             fields.given.extend(field.map(|field| (*key, field)));
         }
+        if let Some(At { value: Written::Text(name), location }) = written.find(target::APP_NAME) {
+            self.declared_app(&format!("{path}.{}", target::APP_NAME), name, *location);
+        }
         fields
+    }
+
+    /// AWS knows an App by its ARN alone and lets two carry one name, so a name counts for what the same file declares.
+    fn declared_app(&mut self, path: &str, name: &str, location: Location) {
+        let declared: Vec<&str> =
+            self.context.declared(ServerKind::MlflowApp).map(|app| app.name.as_str()).collect();
+        if declared.contains(&name) {
+            return;
+        }
+        let allowed = match declared.as_slice() {
+            [] => "the name of an App of `mlflow_apps`, which declares none".to_owned(),
+            some => format!("{}, which `mlflow_apps` declares", listed(some.iter().copied())),
+        };
+        let message = format!("found `{}`; allowed: {allowed}", name.escape_debug());
+        let help = "name any other App by its `arn`";
+        self.diagnostics.push(Diagnostic::new(path, location, message).help(help));
     }
 
     /// `place` is the key of a field that makes a place.

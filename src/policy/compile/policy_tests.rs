@@ -9,7 +9,7 @@ use crate::policy::NO_SUCH_PATH;
 use crate::policy::grant::DenialReason;
 use crate::policy::link::Link;
 use crate::policy::policy_test::{Expectation, PolicyTest};
-use crate::target::Links;
+use crate::target::{Access, Links};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -93,7 +93,15 @@ impl Compiler<'_> {
     }
 
     fn expectation(&mut self, path: &str, expect: &At<Expect>) -> Expectation {
-        let fields = written_fields(expect);
+        let mut fields = written_fields(expect);
+        if let Some(access) = &expect.access {
+            let words = Access::ALL.map(Access::as_str);
+            if !words.contains(&access.as_str()) {
+                let message = format!("`{}` is not a class of access: {}", access.value, listed(words));
+                self.problem(&format!("{path}.access"), access.location, message);
+            }
+            fields.insert("access".to_owned(), access.as_str().into());
+        }
         let reasons = [
             DenialReason::RuleDenied.as_str(),
             DenialReason::NoRule.as_str(),

@@ -5,6 +5,7 @@ use crate::tokens::claim::{kind, stated};
 use cel::IdedExpr;
 use cel::common::ast::{Expr, operators};
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 
 /// The names from `claims` down.
 type Path = Vec<String>;
@@ -17,6 +18,41 @@ pub(super) fn of(expression: &IdedExpr) -> Vec<Path> {
     let mut paths = Vec::new();
     gather(expression, &mut paths);
     paths
+}
+
+/// Adds the claims at the top level of which the expression asks whether they are there.
+pub(super) fn tested(expression: &IdedExpr, names: &mut BTreeSet<String>) {
+    match &expression.expr {
+        Expr::Select(select) => {
+            if select.test && is(&select.operand, "claims") {
+                names.insert(select.field.clone());
+            }
+            tested(&select.operand, names);
+        }
+        Expr::Call(call) => {
+            if let (operators::IN, [name, container]) = (call.func_name.as_str(), call.args.as_slice())
+                && is(container, "claims")
+                && let Some(name) = constant(name)
+            {
+                names.insert(name.to_owned());
+            }
+            call.target.iter().for_each(|target| tested(target, names));
+            call.args.iter().for_each(|argument| tested(argument, names));
+        }
+        Expr::List(list) => list.elements.iter().for_each(|element| tested(element, names)),
+        Expr::Comprehension(comprehension) => {
+            for part in [
+                &comprehension.iter_range,
+                &comprehension.accu_init,
+                &comprehension.loop_cond,
+                &comprehension.loop_step,
+                &comprehension.result,
+            ] {
+                tested(part, names);
+            }
+        }
+        _ => {}
+    }
 }
 
 /// What came of each claim, never its value; nothing where the expression names none.

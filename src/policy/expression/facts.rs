@@ -26,6 +26,7 @@ pub(in crate::policy) struct Facts<'a> {
     groups: OnceLock<TextList<'a>>,
     claims: OnceLock<CelMap<'a>>,
     missed_groups: AtomicBool,
+    has_claims: bool,
 }
 
 impl<'a> Facts<'a> {
@@ -37,7 +38,13 @@ impl<'a> Facts<'a> {
             groups: OnceLock::new(),
             claims: OnceLock::new(),
             missed_groups: AtomicBool::new(false),
+            has_claims: true,
         }
+    }
+
+    /// The same, with `claims` unbound as a whole: an expression whose value depends on them fails.
+    pub(in crate::policy) fn without_claims(self) -> Self {
+        Self { has_claims: false, ..self }
     }
 
     pub(in crate::policy) fn begin_rule(&self) {
@@ -88,7 +95,9 @@ impl VariableResolver for Facts<'_> {
             "realm" => Some(text(&principal.realm)),
             "client_ip" => self.client_ip().map(text),
             "groups" => self.groups().map(|groups| CowVal::Borrowed(groups)),
-            "claims" => Some(CowVal::Borrowed(self.claims.get_or_init(|| map(&principal.claims)))),
+            "claims" if self.has_claims => {
+                Some(CowVal::Borrowed(self.claims.get_or_init(|| map(&principal.claims))))
+            }
             _ => None,
         }
     }

@@ -202,7 +202,10 @@ impl Turns {
         let until = content.established.plus(self.store.lifetime);
         let access_token = tokens.access_token.as_deref();
         let person = match &tokens.id_token {
-            Some(id_token) => party.person(id_token, access_token, expected).await,
+            Some(id_token) => match party.verify(id_token, expected).await {
+                Ok(claims) => party.person(claims, access_token).await,
+                Err(error) => Err(error),
+            },
             None => {
                 let (subject, sign_in) = (&content.subject, content.sign_in_claims());
                 party.person_without_id_token(access_token, subject, sign_in).await

@@ -169,7 +169,7 @@ impl World {
             Ok(Finished::Restart { return_to, deliberate, automatic }) => {
                 (How::Restart { automatic }, return_to, deliberate)
             }
-            Err(Failed { error, return_to, deliberate }) => {
+            Err(Failed { error, return_to, deliberate, .. }) => {
                 assert!(error.to_string().bytes().all(|byte| !byte.is_ascii_control()), "{error}");
                 (How::Failed(error.reason()), return_to, deliberate)
             }

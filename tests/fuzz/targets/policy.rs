@@ -18,6 +18,7 @@ pub(super) fn destination(target: Target, name: &str, rules: Vec<At<Rule>>) -> (
         region: None,
         role_arn: None,
         endpoint_url: None,
+        api: None,
         paths: Vec::new(),
         prewarm: false,
         rules,
@@ -43,13 +44,14 @@ pub(super) fn deny(name: &str, expression: &str) -> At<Rule> {
 }
 
 fn empty(name: &str) -> Rule {
-    Rule { name: name.to_owned().into(), allow: None, deny: None, set: None, remedy: None }
+    Rule { name: name.to_owned().into(), allow: None, deny: None, set: None, remedy: None, access: None }
 }
 
 pub(super) fn compiled(destinations: Vec<(At<String>, Destination)>) -> Result<Policy, Vec<Diagnostic>> {
     let region = Region::parse("eu-west-1").unwrap();
     let issuers = [Issuer { name: "corp".into(), realm: "corp".into(), user_domains: None }];
     let context = CompileContext {
+        servers: &[],
         region: &region,
         role_arn: None,
         endpoint_url: None,

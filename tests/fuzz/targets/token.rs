@@ -283,6 +283,7 @@ pub(super) fn issuer(url: &str, keys: KeySource) -> IssuerConfig {
         user_domains: Some(vec!["corp.example".to_owned()]),
         programs: None,
         unmarked_email: false,
+        access_tokens: None,
         signed_header: None,
     }
 }

@@ -41,6 +41,7 @@ fn faults(loaded: &Loaded) -> Vec<Diagnostic> {
     let gateway = &loaded.gateway;
     let issuers: Vec<_> = gateway.issuers.iter().flat_map(Issuer::all_of).collect();
     let context = CompileContext {
+        servers: &[],
         region: &gateway.aws.region,
         role_arn: gateway.aws.role_arn.as_ref(),
         endpoint_url: gateway.aws.endpoint_url.as_ref(),

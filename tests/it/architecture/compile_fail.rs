@@ -8,6 +8,7 @@ use std::time::SystemTime;
 
 /// Before every snippet.
 const NAMES: &str = "
+use postern::mlflow::{Asked, Bridge};
 use postern::policy::grant::Grant;
 use postern::presign::authorized_url::AuthorizedUrl;
 use postern::presign::error::PresignError;
@@ -35,6 +36,9 @@ async fn presign(p: &Arc<Presigner>, grant: Grant, session: SessionId) -> Result
     p.prewarm(grant.clone(), &session);
     Ok(p.presign(&grant, Some(&session), todo!()).await?.url)
 }
+async fn call(b: &Arc<Bridge>, grant: &Grant, asked: Asked<'_>) {
+    has(b.call(grant, asked, todo!(), todo!(), todo!()).await);
+}
 async fn rehearse(p: &Presigner, mint: &Mint, grant: &Grant) -> Result<(), PresignError> {
     for facts in [p.rehearse(mint).await?, p.rehearse_granted(grant).await?] {
         let MintFacts { operation, aws_request_id, role_session_name, from_slot } = facts;
@@ -55,9 +59,15 @@ fn more_traits() { becomes_text::<String>(); derefs::<String>(); is_hashed::<Str
 const REFUSED: &[(&str, &str)] = &[
     // A grant is made by the policy alone, and says what it was made to say.
     ("fn f(g: &Grant) -> Grant { Grant { principal: g.principal().clone(), ..g.clone() } }", PRIVATE_FIELDS),
-    ("fn f(g: &Grant) { Grant::new(g.principal().clone(), todo!(), todo!(), todo!()); }", PRIVATE_FUNCTION),
+    ("fn f() { Grant::new(todo!(), todo!(), todo!(), todo!(), todo!()); }", PRIVATE_FUNCTION),
     ("fn f(g: &mut Grant, mint: Mint) { g.mint = mint; }", PRIVATE_FIELD),
     ("fn f(g: &mut Grant, mint: Mint) { *g.mint() = mint; }", NOT_MUTABLE),
+    // Without a grant no call is forwarded.
+    (
+        "async fn f(b: &Arc<Bridge>, mint: &Mint, a: Asked<'_>) { b.call(mint, a, todo!(), todo!(), todo!()).await; }",
+        OTHER_TYPE,
+    ),
+    ("fn f(g: &mut Grant) { g.api = None; }", PRIVATE_FIELD),
     // Without a grant there is no URL.
     ("async fn f(p: &Presigner, mint: &Mint) { p.presign(mint, None, todo!()).await; }", OTHER_TYPE),
     ("fn f(p: &Arc<Presigner>, mint: Mint, session: &SessionId) { p.prewarm(mint, session); }", OTHER_TYPE),

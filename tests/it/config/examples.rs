@@ -110,6 +110,7 @@ fn everything_written_arrives() {
     };
     assert_eq!(gateway.state, StateConfig::Valkey(valkey));
     assert_eq!(gateway.audit_file.as_deref(), Some(Path::new("/var/log/postern/audit.jsonl")));
+    assert!(gateway.audit_facts);
     let names: Vec<&str> = policy.destinations.iter().map(|(name, _)| name.as_str()).collect();
     assert_eq!(names, ["studio", "experiments", "tracking", "notebook", "comet"]);
     let (_, experiments) = &policy.destinations.0[1];

@@ -20,21 +20,21 @@ const CASES: &[Case] = &[
         "    audience:",
         "    audiences:",
         &[
-            "9:5 issuers.corp.audiences: unknown key `audiences`; allowed: `algorithms`, `audience`, `claims`, `client_id`, `discovery_url`, `header`, `insecure_http`, `insecure_unmarked_email`, `issuer`, `jwks_file`, `jwks_uri`, `keys_url`, `preset`, `programs`, `realm`, `region`, `signer`, `user_domains` | did you mean `audience`?",
+            "9:5 issuers.corp.audiences: unknown key `audiences`; allowed: `access_tokens`, `algorithms`, `audience`, `claims`, `client_id`, `discovery_url`, `header`, `insecure_http`, `insecure_unmarked_email`, `issuer`, `jwks_file`, `jwks_uri`, `keys_url`, `preset`, `programs`, `realm`, `region`, `signer`, `user_domains` | did you mean `audience`?",
         ],
     ),
     (
         "    title: Studio",
         "    titel: Studio",
         &[
-            "40:5 destinations.studio.titel: unknown key `titel`; allowed: `description`, `endpoint_url`, `paths`, `prewarm`, `region`, `role_arn`, `rules`, `target`, `title` | did you mean `title`?",
+            "40:5 destinations.studio.titel: unknown key `titel`; allowed: `api`, `description`, `endpoint_url`, `paths`, `prewarm`, `region`, `role_arn`, `rules`, `target`, `title` | did you mean `title`?",
         ],
     ),
     (
         "    title: Studio",
         "    xyzzy: Studio",
         &[
-            "40:5 destinations.studio.xyzzy: unknown key `xyzzy`; allowed: `description`, `endpoint_url`, `paths`, `prewarm`, `region`, `role_arn`, `rules`, `target`, `title`",
+            "40:5 destinations.studio.xyzzy: unknown key `xyzzy`; allowed: `api`, `description`, `endpoint_url`, `paths`, `prewarm`, `region`, `role_arn`, `rules`, `target`, `title`",
         ],
     ),
     ("public_url: https://ml.corp.example\n", "", &["1:1 : the key `public_url` is missing"]),
@@ -63,11 +63,15 @@ const CASES: &[Case] = &[
         "audit: {file: logs/}\npublic_url:",
         &["1:15 audit.file: found `logs/`; allowed: the path of a file"],
     ),
-    ("public_url:", "audit: {}\npublic_url:", &["1:1 audit: the key `file` is missing"]),
+    (
+        "public_url:",
+        "audit: {facts: some}\npublic_url:",
+        &["1:16 audit.facts: found `some`; allowed: `true` or `false`"],
+    ),
     (
         "public_url:",
         "audit: {path: audit.jsonl}\npublic_url:",
-        &["1:1 audit: the key `file` is missing", "1:9 audit.path: unknown key `path`; allowed: `file`"],
+        &["1:9 audit.path: unknown key `path`; allowed: `facts`, `file`"],
     ),
     (
         "claims: {sub: u1}",
@@ -268,14 +272,14 @@ const CASES: &[Case] = &[
         "    expect: {rule: everyone}",
         "    expect: {rule: everyone, user_profile: u1}",
         &[
-            "52:30 tests[0].expect.user_profile: unknown key `user_profile`; allowed: `arn`, `deny`, `domain_id`, `expires_in_seconds`, `fragment`, `landing_uri`, `notebook_instance_name`, `region`, `role_arn`, `rule`, `session_expiration_duration_in_seconds`, `space_name`, `tracking_server_name`, `user_profile_name` | did you mean `user_profile_name`?",
+            "52:30 tests[0].expect.user_profile: unknown key `user_profile`; allowed: `access`, `arn`, `deny`, `domain_id`, `expires_in_seconds`, `fragment`, `landing_uri`, `name`, `notebook_instance_name`, `region`, `role_arn`, `rule`, `session_expiration_duration_in_seconds`, `space_name`, `tracking_server_name`, `user_profile_name` | did you mean `user_profile_name`?",
         ],
     ),
     (
         r#"rules: [{name: everyone, allow: "'ml-users' in groups"}]"#,
         r#"rules: [{name: everyone, allow: "true", set: {domain: x}}]"#,
         &[
-            "46:51 destinations.studio.rules[0].set.domain: unknown key `domain`; allowed: `arn`, `domain_id`, `expires_in_seconds`, `landing_uri`, `notebook_instance_name`, `region`, `role_arn`, `session_expiration_duration_in_seconds`, `space_name`, `tracking_server_name`, `user_profile_name` | did you mean `domain_id`?",
+            "46:51 destinations.studio.rules[0].set.domain: unknown key `domain`; allowed: `arn`, `domain_id`, `expires_in_seconds`, `landing_uri`, `name`, `notebook_instance_name`, `region`, `role_arn`, `session_expiration_duration_in_seconds`, `space_name`, `tracking_server_name`, `user_profile_name` | did you mean `domain_id`?",
         ],
     ),
 ];

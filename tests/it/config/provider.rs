@@ -1,8 +1,8 @@
 //! How the provider is found and asked.
 
 use super::{Case, accepted, changed, each_is_refused, in_a_line};
-use postern::config::KeySource;
 use postern::config::file::ClientAuth;
+use postern::config::{AccessTokens, KeySource};
 
 #[test]
 fn what_cannot_be_asked_is_refused() {
@@ -38,6 +38,34 @@ const CASES: &[Case] = &[
         "    client_id: ml-balancer",
         "    client_id: ml-balancer\n    discovery_url: https://inner.example/x",
         &["18:20 issuers.balancer.discovery_url: `discovery_url` cannot be set beside `preset: aws_alb`"],
+    ),
+    (
+        AUDIENCE,
+        "    audience: [postern-api]\n    access_tokens: keycloak",
+        &["10:20 issuers.corp.access_tokens: found `keycloak`; allowed: `cognito`"],
+    ),
+    (
+        AUDIENCE,
+        "    access_tokens: cognito",
+        &[
+            "9:20 issuers.corp.access_tokens: `access_tokens` says how bearer tokens are read, and this issuer has none: they need `audience`, and neither `header` nor `preset`",
+            "19:15 credentials[0]: no issuer without `header` has an `audience` for this credential",
+        ],
+    ),
+    (
+        AUDIENCE,
+        "    audience: [postern-api]\n    access_tokens: cognito\n    header: x-token",
+        &[
+            "10:20 issuers.corp.access_tokens: `access_tokens` says how bearer tokens are read, and this issuer has none: they need `audience`, and neither `header` nor `preset`",
+            "21:15 credentials[0]: no issuer without `header` has an `audience` for this credential",
+        ],
+    ),
+    (
+        "    client_id: ml-balancer",
+        "    client_id: ml-balancer\n    access_tokens: cognito",
+        &[
+            "18:20 issuers.balancer.access_tokens: `access_tokens` says how bearer tokens are read, and this issuer has none: they need `audience`, and neither `header` nor `preset`",
+        ],
     ),
     (
         SCOPES,
@@ -87,6 +115,13 @@ fn the_client_and_its_parameters_are_as_registered() {
     let parameters = sign_in("  parameters: {prompt: consent, access_type: offline}").parameters;
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
     assert_eq!(parameters, [pair("prompt", "consent"), pair("access_type", "offline")]);
+}
+
+#[test]
+fn access_tokens_may_be_of_cognitos_form() {
+    let form = |written: &str| accepted(&changed(AUDIENCE, written)).gateway.issuers[0].access_tokens;
+    assert_eq!(form(AUDIENCE), None);
+    assert_eq!(form(&format!("{AUDIENCE}\n    access_tokens: cognito")), Some(AccessTokens::Cognito));
 }
 
 #[test]

@@ -139,7 +139,7 @@ fn condition() -> impl Strategy<Value = String> {
     })
 }
 
-fn policy() -> impl Strategy<Value = Policy> {
+pub(super) fn policy() -> impl Strategy<Value = Policy> {
     prop::collection::vec((condition(), any::<bool>()), 1..4).prop_map(|rules| {
         let rules = rules.iter().enumerate().map(|(index, (condition, allows))| {
             let effect = if *allows { "allow" } else { "deny" };
@@ -149,7 +149,7 @@ fn policy() -> impl Strategy<Value = Policy> {
     })
 }
 
-fn principal() -> impl Strategy<Value = Principal> {
+pub(super) fn principal() -> impl Strategy<Value = Principal> {
     let groups = (subsequence(GROUPS.to_vec(), 0..6), prop_oneof![Just(0_usize), Just(45), Just(60)]);
     let claims = (any::<bool>(), select(&["x", "y"][..]), any::<bool>());
     (groups, claims).prop_map(|((named, others), (level, department, in_claims))| {

@@ -58,6 +58,7 @@ impl Stage {
             .replace("ISSUER_URL", &issuer)
             .replace("ISSUER_KEYS", provider.issuer_keys)
             .replace("SCOPES", provider.scopes)
+            .replace("SIGN_IN_KEYS", provider.sign_in_keys)
             .replace("SAGEMAKER_URL", &text(sandbox.sagemaker_url()))
             .replace("STS_URL", &text(sandbox.sts_url()))
             .replace("LANDING_HOST", landing.trim_start_matches("http://"));
@@ -116,6 +117,13 @@ impl Scene for Stage {
                     self.audit().lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
                 let of_person = records.iter().filter(|record| record["user"] == user);
                 Ok(of_person.map(|record| record["event"].clone()).collect())
+            }
+            // Why sessions of this issuer ended by a sign-out, in order.
+            "sign-outs" => {
+                let audit = self.audit();
+                let records = audit.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+                let signed_out = records.filter(|record| record["event"] == "sign-out");
+                Ok(signed_out.map(|record| record["reason"].clone()).collect())
             }
             "handed out" => Ok(Value::Null),
             other => Err(format!("nobody knows {other}")),

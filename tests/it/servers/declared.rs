@@ -4,7 +4,7 @@ use super::{ROLE, Workshop};
 use crate::support::postern::BINARY;
 use std::process::Command;
 
-fn check(workshop: &Workshop) -> (i32, String) {
+pub(super) fn check(workshop: &Workshop) -> (i32, String) {
     let output =
         Command::new(BINARY).args(["check", "--config"]).arg(workshop.config()).output().expect("it runs");
     let said = [output.stdout, output.stderr].concat();

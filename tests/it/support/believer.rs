@@ -129,6 +129,7 @@ pub(crate) fn issuer_config() -> IssuerConfig {
         user_domains: Some(vec!["corp.example".to_owned()]),
         programs: None,
         unmarked_email: false,
+        access_tokens: None,
         signed_header: None,
     }
 }

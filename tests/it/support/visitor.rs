@@ -107,6 +107,17 @@ impl Visitor {
     }
 
     pub(crate) async fn send(&mut self, method: Method, url: &Url, form: Option<&str>) -> Answer {
+        let form = form.map(|form| ("application/x-www-form-urlencoded", form.to_owned()));
+        self.exchange(method, url, form).await
+    }
+
+    /// As MLflow's client does it; null is no body.
+    pub(crate) async fn call(&mut self, method: &str, url: &Url, body: &serde_json::Value) -> Answer {
+        let body = (!body.is_null()).then(|| ("application/json", body.to_string()));
+        self.exchange(method.parse().expect("a method"), url, body).await
+    }
+
+    async fn exchange(&mut self, method: Method, url: &Url, body: Option<(&'static str, String)>) -> Answer {
         let mut request = Request::builder().method(method).uri(url.as_str());
         let headers = request.headers_mut().expect("a request");
         *headers = self.headers.clone();
@@ -115,10 +126,10 @@ impl Visitor {
             let pairs: Vec<String> = cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
             headers.insert(COOKIE, pairs.join("; ").parse().expect("a cookie header"));
         }
-        let body = match form {
-            Some(form) => {
-                headers.insert("content-type", HeaderValue::from_static("application/x-www-form-urlencoded"));
-                Full::new(Bytes::from(form.to_owned()))
+        let body = match body {
+            Some((content_type, body)) => {
+                headers.insert("content-type", HeaderValue::from_static(content_type));
+                Full::new(Bytes::from(body))
             }
             None => Full::default(),
         };

@@ -57,6 +57,7 @@ class Configuration:
             "IDTokenSignAlg": "RS256",
             "RequirePKCE": 1,
             "RefreshToken": 1,
+            "AllowOffline": 1,
             "BypassConsent": 1,
             "LogoutBypassConfirm": 1,  # where it asks, version 2.16 forgets where to go on to
         }

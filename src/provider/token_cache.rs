@@ -7,6 +7,7 @@ use crate::clock::UnixSeconds;
 use crate::digest::by_digest::ByDigest;
 use crate::digest::{Sha256, sha256};
 use crate::provider::principal::Principal;
+use crate::tokens::claims::Expected;
 use moka::sync::Cache;
 use std::ops::Range;
 use std::sync::Arc;
@@ -18,11 +19,11 @@ const LONGEST_KEPT: Duration = Duration::from_secs(10 * 60);
 
 /// The tokens of one issuer.
 #[derive(Debug)]
-pub(crate) struct Recognised(Cache<Seen, Arc<Recognition>, ByDigest>);
+pub(crate) struct TokenCache(Cache<CacheKey, Arc<CachedToken>, ByDigest>);
 
 /// A token that was presented in one way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Seen {
+pub(crate) struct CacheKey {
     token: Sha256,
     presented: Presentation,
 }
@@ -34,9 +35,9 @@ pub(crate) enum Presentation {
     SignedHeader,
 }
 
-/// What a token was found to say.
+/// Whom a verified token stands for, and until when.
 #[derive(Debug)]
-pub(crate) struct Recognition {
+pub(crate) struct CachedToken {
     pub(crate) principal: Arc<Principal>,
     /// The set of keys that proves it, and which of them it names.
     pub(crate) keys: Sha256,
@@ -47,35 +48,39 @@ pub(crate) struct Recognition {
     pub(crate) size: usize,
 }
 
-impl Seen {
+impl CacheKey {
     pub(crate) fn new(token: &str, presented: Presentation) -> Self {
         Self { token: sha256(token.as_bytes()), presented }
     }
 
-    pub(crate) fn presented(&self) -> Presentation {
-        self.presented
+    /// What a token that is presented so must say.
+    pub(crate) fn expected(&self) -> Expected<'static> {
+        match self.presented {
+            Presentation::Bearer => Expected::Bearer,
+            Presentation::SignedHeader => Expected::SignedHeader,
+        }
     }
 }
 
-impl Recognised {
+impl TokenCache {
     pub(crate) fn new() -> Self {
         let cache = Cache::builder()
             .max_capacity(LARGEST)
-            .weigher(|_, recognition: &Arc<Recognition>| recognition.weight())
+            .weigher(|_, token: &Arc<CachedToken>| token.weight())
             .time_to_live(LONGEST_KEPT);
         Self(cache.build_with_hasher(ByDigest::default()))
     }
 
-    pub(crate) fn find(&self, seen: &Seen) -> Option<Arc<Recognition>> {
-        self.0.get(seen)
+    pub(crate) fn find(&self, key: &CacheKey) -> Option<Arc<CachedToken>> {
+        self.0.get(key)
     }
 
-    pub(crate) fn keep(&self, seen: Seen, recognition: Recognition) {
-        self.0.insert(seen, Arc::new(recognition));
+    pub(crate) fn keep(&self, key: CacheKey, token: CachedToken) {
+        self.0.insert(key, Arc::new(token));
     }
 }
 
-impl Recognition {
+impl CachedToken {
     /// Parsed JSON takes a few times its text.
     fn weight(&self) -> u32 {
         u32::try_from(self.size.saturating_mul(6).saturating_add(1024)).unwrap_or(u32::MAX)

@@ -1,0 +1,106 @@
+//! Calls to MLflow's data plane, for which there is no SDK: where they go, and their signature.
+//!
+//! <https://docs.aws.amazon.com/sagemaker/latest/dg/mlflow.html>; the names of hosts, services and headers are those of AWS's
+//! own plugin, <https://github.com/aws/sagemaker-mlflow>.
+
+use super::error::{AwsError, AwsErrorKind};
+use super::resource::Resource;
+use super::session_policy::Scope;
+use super::sts::AssumeRole;
+use super::{Aws, Credentials};
+use crate::target::{Kind, Mint};
+use aws_sigv4::http_request::{PayloadChecksumKind, SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::sign::v4;
+use hyper::Request;
+use hyper::body::Bytes;
+use hyper::header::{HeaderName, HeaderValue};
+use std::sync::Arc;
+
+const SERVER: HeaderName = HeaderName::from_static("x-mlflow-sm-tracking-server-arn");
+const APP: HeaderName = HeaderName::from_static("x-sm-mlflow-app-arn");
+
+impl Aws {
+    /// The session in which a person's programs call an MLflow target. `None` where no role is assumed.
+    pub(crate) fn call_session(&self, mint: &Mint, session_name: String) -> Option<Arc<AssumeRole>> {
+        let session = self.session(mint, session_name)?;
+        let scope = self.config.scoped_session_policy.then(|| Scope::Call {
+            resource: Resource::of(&mint.target),
+            region: mint.region.clone(),
+            access: mint.access,
+        });
+        Some(Arc::new(AssumeRole { scope, ..(*session).clone() }))
+    }
+
+    /// Names the target of a call in the header by which the data plane finds it, and signs the whole request.
+    ///
+    /// # Errors
+    ///
+    /// There are no credentials, or the request cannot be signed; then nothing was sent.
+    pub(crate) async fn sign_call(
+        &self,
+        mint: &Mint,
+        session: Option<&Arc<AssumeRole>>,
+        request: &mut Request<Bytes>,
+    ) -> Result<(), AwsError> {
+        let refused = |what: &str| AwsError::new(AwsErrorKind::Refused, format!("call to MLflow: {what}"));
+        let (service, header, arn) =
+            address(mint).ok_or_else(|| refused("the target has no ARN that can be told"))?;
+        let arn = HeaderValue::try_from(arn).map_err(|_| refused("the ARN cannot stand in a header"))?;
+        request.headers_mut().insert(header, arn);
+        let credentials = self.credentials.acquire(session.cloned()).await?;
+        let signed = self.signature(mint, service, credentials, request).map_err(|what| refused(&what))?;
+        request.headers_mut().extend(signed);
+        Ok(())
+    }
+
+    fn signature(
+        &self,
+        mint: &Mint,
+        service: &str,
+        credentials: Credentials,
+        request: &Request<Bytes>,
+    ) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
+        let mut settings = SigningSettings::default();
+        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+        let identity = credentials.into();
+        let params = v4::SigningParams::builder()
+            .identity(&identity)
+            .region(mint.region.as_str())
+            .name(service)
+            .time(self.clock.now_system())
+            .settings(settings)
+            .build()
+            .map_err(|error| error.to_string())?
+            .into();
+        let headers = request.headers().iter().map(|(name, value)| {
+            let value = value.to_str().map_err(|_| format!("the header `{name}` is not ASCII"))?;
+            Ok((name.as_str(), value))
+        });
+        let headers = headers.collect::<Result<Vec<_>, String>>()?;
+        let (method, url) = (request.method().as_str(), request.uri().to_string());
+        let body = SignableBody::Bytes(request.body());
+        let signable = SignableRequest::new(method, url, headers.into_iter(), body);
+        let signable = signable.map_err(|error| error.to_string())?;
+        let (instructions, _) = sign(signable, &params).map_err(|error| error.to_string())?.into_parts();
+        let (headers, _) = instructions.into_parts();
+        let header = |name: &'static str, value: &str, is_sensitive| {
+            let mut value = HeaderValue::from_str(value).map_err(|error| error.to_string())?;
+            value.set_sensitive(is_sensitive);
+            Ok((HeaderName::from_static(name), value))
+        };
+        headers.iter().map(|one| header(one.name(), one.value(), one.sensitive())).collect()
+    }
+}
+
+/// By which service's name a call is signed, and how it names its target.
+fn address(mint: &Mint) -> Option<(&'static str, HeaderName, String)> {
+    match mint.target.kind() {
+        Kind::MlflowTrackingServer => {
+            // The account is the role's.
+            let arns = Resource::of(&mint.target).arns(mint.role_arn.as_ref()?, &mint.region);
+            Some(("sagemaker-mlflow", SERVER, arns.into_iter().next()?))
+        }
+        Kind::MlflowApp => Some(("sagemaker", APP, mint.target.text(crate::target::ARN)?.to_owned())),
+        Kind::StudioDomain | Kind::NotebookInstance | Kind::PartnerApp => None,
+    }
+}

@@ -1,0 +1,142 @@
+//! A call of MLflow's client: from a bearer token to an answer of the data plane, with the audit record of the decision.
+
+use super::access::{Exchange, known};
+use super::context::RequestContext;
+use super::error::Error;
+use super::launch::person;
+use super::service::Gateway;
+use super::told::Told;
+use crate::audit::{Audit, Event, Record};
+use crate::authn::credential::Presented;
+use crate::aws::error::AwsErrorKind;
+use crate::metrics::series::GONE;
+use crate::mlflow::{Answered, Asked, CallError};
+use crate::policy::explain;
+use crate::policy::grant::Grant;
+use crate::server::Body;
+use crate::target::Access;
+use hyper::body::Incoming;
+use hyper::http::request;
+use hyper::{Method, Response};
+use tokio::time::Instant;
+
+impl Gateway {
+    /// `/NAME/api/…` and what else MLflow's client asks for.
+    pub(super) async fn call(
+        &self,
+        head: &request::Parts,
+        body: Incoming,
+        context: &RequestContext,
+        exchange: &mut Exchange<'_>,
+        name: &str,
+        path: &str,
+    ) -> Result<Response<Body>, Error> {
+        let (from_trusted_proxy, client_ip) = (context.from_trusted_proxy, context.client_ip);
+        let presented = Presented { headers: &head.headers, from_trusted_proxy, client_ip };
+        let principal = self.authenticator.authenticate_bearer(&presented).await?;
+        let destination = self.policy.destination(name).ok_or(Error::NoSuchDestination)?;
+        exchange.opens(destination.name(), &principal);
+        let grant = self.authorize(&principal, destination, None, context)?;
+        let mut decision = Decision::of(&grant, &self.audit, &self.told, context, &head.method);
+        let asked =
+            if grant.api().is_some() { Asked::read(&head.method, path) } else { Err(CallError::NoApi) };
+        decision.asked(asked.as_ref().ok());
+        let answered = match asked {
+            Ok(asked) => self.bridge.call(&grant, asked, head, body, context.deadline).await,
+            Err(error) => Err(error),
+        };
+        decision.ended(&answered);
+        let Answered { response, outcome, .. } = answered?;
+        exchange.outcome(outcome);
+        Ok(response)
+    }
+}
+
+/// A granted call on its way. A record is written when this is dropped, so that a call that is cut off leaves one, too: for the
+/// first call in a minute, and for each one that was refused, failed or may destroy.
+struct Decision<'a> {
+    audit: &'a Audit,
+    told: &'a Told,
+    grant: &'a Grant,
+    context: &'a RequestContext,
+    method: &'static str,
+    endpoint: Option<&'static str>,
+    may_destroy: bool,
+    /// `None` if the request was cut off.
+    reason: Option<&'static str>,
+    outcome: &'static str,
+    role_session_name: Option<String>,
+    aws_request_id: Option<String>,
+}
+
+impl<'a> Decision<'a> {
+    fn of(
+        grant: &'a Grant,
+        audit: &'a Audit,
+        told: &'a Told,
+        context: &'a RequestContext,
+        method: &Method,
+    ) -> Self {
+        Self {
+            audit,
+            told,
+            grant,
+            context,
+            method: known(method),
+            endpoint: None,
+            may_destroy: false,
+            reason: None,
+            outcome: "failed",
+            role_session_name: None,
+            aws_request_id: None,
+        }
+    }
+
+    fn asked(&mut self, asked: Option<&Asked<'_>>) {
+        self.endpoint = asked.map(Asked::endpoint);
+        self.may_destroy = asked.is_some_and(|asked| asked.access() == Some(Access::Write));
+    }
+
+    fn ended(&mut self, answered: &Result<Answered, CallError>) {
+        match answered {
+            Ok(answered) => {
+                self.reason = Some(answered.outcome);
+                self.outcome = "forwarded";
+                self.role_session_name.clone_from(&answered.role_session_name);
+                self.aws_request_id.clone_from(&answered.aws_request_id);
+            }
+            Err(error) => {
+                self.reason = Some(error.as_str());
+                self.outcome = if error.is_refusal() { "refused" } else { "failed" };
+                if let CallError::Unsigned(error) = error {
+                    self.aws_request_id.clone_from(&error.request_id);
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Decision<'_> {
+    fn drop(&mut self) {
+        if self.outcome == "forwarded" && !self.may_destroy && !self.told.is_first(self.grant) {
+            return;
+        }
+        let is_overdue = self.context.deadline <= Instant::now();
+        let dropped = if is_overdue { AwsErrorKind::OutOfTime.as_str() } else { GONE };
+        let grant = self.grant;
+        self.audit.record(&Record {
+            destination: Some(grant.destination()),
+            rule: grant.trace().deciding().map(|step| &*step.rule),
+            reason: Some(self.reason.unwrap_or(dropped)),
+            outcome: Some(self.outcome),
+            target: Some(explain::fields(grant.mint())),
+            trace: Some(explain::steps(grant.trace())),
+            access: grant.mint().access.map(Access::as_str),
+            method: Some(self.method),
+            endpoint: self.endpoint,
+            role_session_name: self.role_session_name.as_deref(),
+            aws_request_id: self.aws_request_id.as_deref(),
+            ..person(Event::Call, grant.principal(), self.context)
+        });
+    }
+}

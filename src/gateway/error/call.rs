@@ -1,0 +1,128 @@
+//! Calls to MLflow that were not forwarded, or have no answer.
+//!
+//! Its client tries again after 429 whatever it asked, and after 5xx only what it may ask twice: 429 says that nothing was sent.
+
+use super::aws::{aws, not_ready};
+use crate::aws::error::AwsErrorKind;
+use crate::aws::state::TargetState;
+use crate::gateway::failure::Failure;
+use crate::mlflow::CallError;
+use hyper::StatusCode;
+use std::time::Duration;
+
+const ASK: &str = "Ask your platform team if you need it.";
+
+pub(super) fn call(error: &CallError) -> Failure {
+    use StatusCode as S;
+    let reason = error.as_str();
+    let failure = match error {
+        CallError::NoApi => Failure::new(
+            S::NOT_FOUND,
+            reason,
+            "No programs here",
+            "Programs cannot call this destination: its configuration has no `api`.",
+        )
+        .advise(ASK),
+        CallError::Ambiguous(what) => Failure::new(
+            S::BAD_REQUEST,
+            reason,
+            "Ambiguous path",
+            format!("The path has {what}, which servers read differently. Nothing was sent on."),
+        )
+        .advise("Use names without such characters."),
+        CallError::NoSuchEndpoint => Failure::new(
+            S::NOT_FOUND,
+            reason,
+            "No such endpoint",
+            "MLflow's API has no such endpoint for this method, as far as this gateway knows.",
+        )
+        .advise("Check `MLFLOW_TRACKING_URI`: it ends with the destination's name."),
+        CallError::Administrative => Failure::new(
+            S::FORBIDDEN,
+            reason,
+            "For administrators",
+            "This part of MLflow's API is an administrator's, and nobody reaches it here.",
+        )
+        .advise(ASK),
+        CallError::TooLittleAccess { needs, has } => Failure::new(
+            S::FORBIDDEN,
+            reason,
+            "Your access does not allow this",
+            format!("This call needs the access `{needs}`, and yours is `{has}`."),
+        )
+        .advise(ASK),
+        CallError::ArtifactsOff => Failure::new(
+            S::NOT_IMPLEMENTED,
+            reason,
+            "Artifacts are not served here",
+            "This gateway does not serve the files of runs and models.",
+        )
+        .advise("Read and write them in the artifact store itself."),
+        CallError::BodyTooLarge => Failure::new(
+            S::PAYLOAD_TOO_LARGE,
+            reason,
+            "The body is too large",
+            "The body is larger than 17 MiB. Nothing was sent on.",
+        )
+        .advise("Send it in smaller parts."),
+        CallError::BodyOverdue => Failure::new(
+            S::REQUEST_TIMEOUT,
+            reason,
+            "The body did not arrive in time",
+            "The body did not arrive in time. Nothing was sent on.",
+        ),
+        CallError::BodyBroken => Failure::new(
+            S::BAD_REQUEST,
+            reason,
+            "Malformed request",
+            "The body broke off. Nothing was sent on.",
+        ),
+        CallError::Busy => Failure::new(
+            S::TOO_MANY_REQUESTS,
+            reason,
+            "Too many calls at once",
+            "Too many calls are under way. Nothing was sent on.",
+        )
+        .retry(Duration::from_secs(2)),
+        CallError::NotReady(state @ (TargetState::Starting | TargetState::Pending(_))) => {
+            Failure { status: S::TOO_MANY_REQUESTS, ..not_ready(state) }
+        }
+        CallError::NotReady(state) => not_ready(state),
+        CallError::Unsigned(error) => unsigned(&error.kind),
+        CallError::Unreachable(_) => Failure::new(
+            S::TOO_MANY_REQUESTS,
+            reason,
+            "MLflow cannot be reached",
+            "MLflow cannot be reached at the moment. Nothing was sent on.",
+        )
+        .retry(Duration::from_secs(5)),
+        CallError::OutOfTime => Failure::new(
+            S::GATEWAY_TIMEOUT,
+            reason,
+            "This took too long",
+            "MLflow did not answer in time. Whether it did what was asked is not known.",
+        ),
+        CallError::BadAnswer(_) => Failure::new(
+            S::BAD_GATEWAY,
+            reason,
+            "MLflow gave no usable answer",
+            "MLflow gave no usable answer. Whether it did what was asked is not known.",
+        )
+        .advise("Send the request number to your platform team; the cause is in their log."),
+    };
+    match error {
+        CallError::Unsigned(_)
+        | CallError::Unreachable(_)
+        | CallError::BadAnswer(_)
+        | CallError::NotReady(_)
+        | CallError::OutOfTime => failure.because(error),
+        _ => failure,
+    }
+}
+
+/// Nothing was sent, so what may pass is said by 429.
+fn unsigned(kind: &AwsErrorKind) -> Failure {
+    let failure = aws(kind);
+    let may_pass = failure.retry_after.is_some();
+    if may_pass { Failure { status: StatusCode::TOO_MANY_REQUESTS, ..failure } } else { failure }
+}

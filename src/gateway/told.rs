@@ -1,0 +1,26 @@
+//! Which calls the audit trail need not be told of again.
+
+use crate::policy::grant::Grant;
+use moka::sync::Cache;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Whose calls the audit trail knows of: each person's at each destination are told once a minute.
+#[derive(Debug)]
+pub(super) struct Told(Cache<(Arc<str>, Arc<str>, String), ()>);
+
+const TOLD_FOR: Duration = Duration::from_secs(60);
+const MOST_TOLD: u64 = 100_000;
+
+impl Told {
+    pub(super) fn new() -> Self {
+        Self(Cache::builder().max_capacity(MOST_TOLD).time_to_live(TOLD_FOR).build())
+    }
+
+    /// Whether this is the first one for a minute.
+    pub(super) fn is_first(&self, grant: &Grant) -> bool {
+        let person = grant.principal();
+        let key = (Arc::clone(grant.destination()), Arc::clone(&person.realm), person.user.clone());
+        self.0.entry(key).or_insert(()).is_fresh()
+    }
+}

@@ -1,0 +1,320 @@
+//! From a [`Grant`] to an answer of MLflow: what the call needs, whether the person has it, and the call itself, signed as that
+//! person and sent to the one target that the grant names.
+//!
+//! A request's body is held until the whole of it is signed: AWS's data plane wants its digest before its first byte. Answers
+//! are streamed.
+
+mod answer;
+mod asked;
+pub mod endpoints;
+mod error;
+mod headers;
+mod known;
+mod places;
+
+pub use self::asked::{Asked, METHODS, is_for_clients};
+pub use self::error::CallError;
+
+use self::answer::Passing;
+use self::endpoints::Needs;
+use self::known::Known;
+use self::places::{Place, Places};
+use crate::aws::error::AwsErrorKind;
+use crate::aws::session_name::session_name;
+use crate::aws::state::TargetState;
+use crate::aws::{AssumeRole, Aws, Outlook};
+use crate::http_client::{HttpClient, NoAnswer, Outgoing, StreamingClient};
+use crate::metrics::Metrics;
+use crate::metrics::calls::{CallUnderWay, NOBODY};
+use crate::policy::grant::Grant;
+use crate::server::Body;
+use crate::target::{Access, Mint};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::{Body as _, Bytes, Incoming};
+use hyper::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::http::request;
+use hyper::{Method, Request, Response, StatusCode};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// MLflow's client sends no more: batches of 1 MB, profiles of datasets of 16 MB.
+const LARGEST_BODY: usize = 17 * 1024 * 1024;
+/// An answer out of time is given before the request as a whole is.
+const TO_SAY_SO: Duration = Duration::from_millis(300);
+
+const OK: &str = "ok";
+const REFUSED: &str = "refused-by-mlflow";
+const FAILED: &str = "failed-in-mlflow";
+
+/// How a call may end that was not given up.
+pub(crate) const OUTCOMES: [&str; 17] = [
+    OK,
+    REFUSED,
+    FAILED,
+    "access-too-low",
+    "artifacts-off",
+    "too-many-calls",
+    "body-too-large",
+    "body-overdue",
+    "not-ready",
+    "ambiguous-name",
+    "refused-by-aws",
+    "aws-credentials",
+    "throttled",
+    "aws-unavailable",
+    "mlflow-unreachable",
+    "out-of-time",
+    "bad-answer",
+];
+
+/// Forwards calls, for granted requests only.
+#[derive(Debug)]
+pub struct Bridge {
+    aws: Arc<Aws>,
+    client: StreamingClient,
+    places: Places,
+    known: Known,
+    sole_realm: Option<Arc<str>>,
+    metrics: Arc<Metrics>,
+}
+
+/// An answer of MLflow's, and what the audit trail says of it.
+#[derive(Debug)]
+pub struct Answered {
+    pub response: Response<Body>,
+    pub outcome: &'static str,
+    pub role_session_name: Option<String>,
+    pub aws_request_id: Option<String>,
+}
+
+impl Bridge {
+    /// `sole_realm` is the realm of all issuers, where they have one in common.
+    ///
+    /// # Errors
+    ///
+    /// TLS cannot be set up.
+    pub(crate) fn new(
+        aws: Arc<Aws>,
+        http: &HttpClient,
+        sole_realm: Option<Arc<str>>,
+        metrics: Arc<Metrics>,
+    ) -> Result<Self, String> {
+        let (client, places, known) = (StreamingClient::new(http)?, Places::new(), Known::new());
+        Ok(Self { aws, client, places, known, sole_realm, metrics })
+    }
+
+    /// Makes one call for a person, if their access suffices. The answer's body comes while it is read; dropping it ends the call.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`], by the caller's deadline.
+    pub async fn call(
+        self: &Arc<Self>,
+        grant: &Grant,
+        asked: Asked<'_>,
+        head: &request::Parts,
+        body: Incoming,
+        by: Instant,
+    ) -> Result<Answered, CallError> {
+        let access = asked.access().map_or(NOBODY, Access::as_str);
+        let call = self.metrics.calls.begin(grant.destination(), access);
+        match self.admit(grant, asked) {
+            Err(error) => {
+                call.ended(error.as_str());
+                Err(error)
+            }
+            Ok(()) if asked.needs == Needs::Known => self.answer_known(grant, asked, call).await,
+            Ok(()) => self.forward(grant, asked, head, body, by, call).await,
+        }
+    }
+
+    /// Whether the person may make this call.
+    fn admit(&self, grant: &Grant, asked: Asked<'_>) -> Result<(), CallError> {
+        let (Some(_), Some(has)) = (grant.api(), grant.mint().access) else { return Err(CallError::NoApi) };
+        let needs = asked.access().ok_or(CallError::Administrative)?;
+        if needs > has {
+            return Err(CallError::TooLittleAccess { needs, has });
+        }
+        if matches!(asked.needs, Needs::Artifacts(_)) { Err(CallError::ArtifactsOff) } else { Ok(()) }
+    }
+
+    async fn forward(
+        &self,
+        grant: &Grant,
+        asked: Asked<'_>,
+        head: &request::Parts,
+        body: Incoming,
+        by: Instant,
+        call: CallUnderWay,
+    ) -> Result<Answered, CallError> {
+        let by = by.checked_sub(TO_SAY_SO).unwrap_or(by);
+        let sent = timeout_at(by, self.send(grant, asked, head, body, by, &call));
+        match sent.await.unwrap_or(Err(CallError::OutOfTime)) {
+            Ok(sent) => Ok(sent.answered(call)),
+            Err(error) => {
+                call.ended(error.as_str());
+                Err(error)
+            }
+        }
+    }
+
+    async fn send(
+        &self,
+        grant: &Grant,
+        asked: Asked<'_>,
+        head: &request::Parts,
+        body: Incoming,
+        by: Instant,
+        call: &CallUnderWay,
+    ) -> Result<Sent, CallError> {
+        let person = grant.principal();
+        let place = self.places.take(grant.destination(), &person.realm, &person.user)?;
+        let url = url(grant, asked.path, head.uri.query())?;
+        let length = body
+            .size_hint()
+            .exact()
+            .map_or(LARGEST_BODY, |exact| usize::try_from(exact).unwrap_or(usize::MAX));
+        if length > LARGEST_BODY {
+            return Err(CallError::BodyTooLarge);
+        }
+        let room = self.places.room(length)?;
+        let body = whole(body, by).await?;
+        call.sent(body.len() as u64);
+        let request = (head.method.clone(), url, headers::to_mlflow(&head.headers), body);
+        let (response, session) = self.exchange(grant, request).await?;
+        drop(room);
+        Ok(Sent { response, place, role_session_name: session.map(|session| session.session_name.clone()) })
+    }
+
+    /// Signs and sends a request, and waits for the head of its answer.
+    async fn exchange(
+        &self,
+        grant: &Grant,
+        (method, url, headers, body): (Method, String, HeaderMap, Bytes),
+    ) -> Result<(Response<Incoming>, Option<Arc<AssumeRole>>), CallError> {
+        let principal = grant.principal();
+        let located = self.aws.located(grant.mint()).await.map_err(|error| match error.kind {
+            AwsErrorKind::NotFound => CallError::NotReady(TargetState::Missing),
+            _ => CallError::Unsigned(error),
+        })?;
+        let mint = &*located;
+        let name = session_name(&principal.realm, &principal.user, self.sole_realm.as_deref());
+        let session = self.aws.call_session(mint, name);
+        self.ready(mint, session.as_ref()).await?;
+        let mut request = Request::new(body);
+        *request.method_mut() = method;
+        *request.uri_mut() = url.parse().map_err(|_| CallError::Ambiguous("a character that no URL has"))?;
+        *request.headers_mut() = headers;
+        request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        let signed = self.aws.sign_call(mint, session.as_ref(), &mut request).await;
+        signed.map_err(CallError::Unsigned)?;
+        let request = request.map(|body| -> Outgoing {
+            Full::new(body).map_err(|impossible| match impossible {}).boxed_unsync()
+        });
+        let response = self.client.send(request).await.map_err(unanswered)?;
+        let status = response.status();
+        if status.is_redirection() || status.is_informational() {
+            return Err(CallError::BadAnswer(format!("its answer has the status {}", status.as_u16())));
+        }
+        let is_troubled =
+            status.is_server_error() || (status == StatusCode::NOT_FOUND && !is_json(&response));
+        if is_troubled {
+            // Perhaps it was stopped since it was looked at.
+            let state = timeout(self.aws.timeout() / 4, self.aws.state(mint)).await;
+            let state = state.unwrap_or(TargetState::Unknown);
+            if state == TargetState::Missing {
+                self.aws.forget_location(grant.mint()).await;
+            }
+            refuse_unless_open(state)?;
+        }
+        Ok((response, session))
+    }
+
+    /// Begins the session, and refuses where the target is known not to be usable.
+    async fn ready(&self, mint: &Mint, session: Option<&Arc<AssumeRole>>) -> Result<(), CallError> {
+        if let Outlook::Known(state) = self.aws.outlook(mint).await {
+            return refuse_unless_open(state);
+        }
+        let look_up = timeout(self.aws.timeout() / 4, self.aws.state(mint));
+        let (state, begun) = tokio::join!(look_up, self.aws.begin(session));
+        refuse_unless_open(state.unwrap_or(TargetState::Unknown))?;
+        begun.map_err(CallError::Unsigned)
+    }
+}
+
+/// An answer that has begun.
+struct Sent {
+    response: Response<Incoming>,
+    place: Place,
+    role_session_name: Option<String>,
+}
+
+impl Sent {
+    fn answered(self, mut call: CallUnderWay) -> Answered {
+        let Self { response, place, role_session_name } = self;
+        let (head, body) = response.into_parts();
+        let (outcome, aws_request_id) = (outcome(head.status), request_id(&head.headers));
+        call.ends(outcome);
+        let mut response = Response::new(Body::streamed(Passing::new(body, call, place)));
+        *response.status_mut() = head.status;
+        *response.headers_mut() = headers::from_mlflow(&head.headers);
+        Answered { response, outcome, role_session_name, aws_request_id }
+    }
+}
+
+fn outcome(status: StatusCode) -> &'static str {
+    match status {
+        status if status.is_success() => OK,
+        status if status.is_server_error() => FAILED,
+        _ => REFUSED,
+    }
+}
+
+/// The data plane's URL of a path below it.
+fn url(grant: &Grant, path: &str, query: Option<&str>) -> Result<String, CallError> {
+    let mint = grant.mint();
+    let named = grant.api().and_then(|api| api.endpoint_url.as_ref()).map(ToString::to_string);
+    let endpoint =
+        named.or_else(|| mint.target.kind().mlflow_endpoint(&mint.region)).ok_or(CallError::NoApi)?;
+    // A plus stands for a space here. Signatures are made over the other spelling.
+    let query = query.map(|query| format!("?{}", query.replace('+', "%20"))).unwrap_or_default();
+    Ok(format!("{}/{path}{query}", endpoint.trim_end_matches('/')))
+}
+
+/// The whole body, in half of the time that is left.
+async fn whole(body: Incoming, by: Instant) -> Result<Bytes, CallError> {
+    let half = by.saturating_duration_since(Instant::now()) / 2;
+    match timeout(half, Limited::new(body, LARGEST_BODY).collect()).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(CallError::BodyTooLarge),
+        Ok(Err(_)) => Err(CallError::BodyBroken),
+        Err(_) => Err(CallError::BodyOverdue),
+    }
+}
+
+fn unanswered(NoAnswer { error, is_unsent }: NoAnswer) -> CallError {
+    if is_unsent {
+        CallError::Unreachable(error.to_string())
+    } else {
+        CallError::BadAnswer(error.to_string())
+    }
+}
+
+fn refuse_unless_open(state: TargetState) -> Result<(), CallError> {
+    if state.may_open() { Ok(()) } else { Err(CallError::NotReady(state)) }
+}
+
+fn is_json<B>(response: &Response<B>) -> bool {
+    let content_type = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    content_type.is_some_and(|text| text.trim_start().to_ascii_lowercase().starts_with("application/json"))
+}
+
+/// AWS's name for a call. What is none may have been written by anybody.
+fn request_id(headers: &HeaderMap) -> Option<String> {
+    let id = ["x-amzn-requestid", "x-amz-request-id"].iter().find_map(|name| headers.get(*name))?;
+    let id = id.to_str().ok().filter(|id| {
+        (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    });
+    Some(id.unwrap_or("[left-out]").to_owned())
+}

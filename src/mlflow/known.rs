@@ -1,0 +1,150 @@
+//! What every client asks first, answered from memory. The client waits three seconds for it, does not ask again, and decides
+//! for the rest of its life by what it got.
+
+use super::{Answered, Asked, Bridge, CallError, LARGEST_BODY, OK, headers, outcome, request_id, url};
+use crate::metrics::calls::CallUnderWay;
+use crate::policy::grant::Grant;
+use crate::server::Body;
+use crate::target::{Region, Target};
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Bytes;
+use hyper::header::HeaderMap;
+use hyper::{Method, Response, StatusCode};
+use moka::sync::Cache;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Within the client's three seconds.
+const PATIENCE: Duration = Duration::from_millis(2500);
+/// For those who ask next, while nobody waits any more.
+const FETCHED_WITHIN: Duration = Duration::from_secs(20);
+const FRESH_FOR: Duration = Duration::from_secs(60);
+/// Where MLflow does not answer in time. Its version does not change by itself.
+const USABLE_FOR: Duration = Duration::from_secs(3600);
+const LONGEST: usize = 64 * 1024;
+const MOST: u64 = 1000;
+const _: () = assert!(LONGEST < LARGEST_BODY);
+
+#[derive(Debug)]
+pub(super) struct Known {
+    fresh: Cache<Question, Told>,
+    usable: Cache<Question, Told>,
+}
+
+/// What is the same for all who may ask.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Question {
+    target: Target,
+    region: Region,
+    url: String,
+}
+
+#[derive(Clone, Debug)]
+struct Told {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+    role_session_name: Option<String>,
+    aws_request_id: Option<String>,
+}
+
+impl Known {
+    pub(super) fn new() -> Self {
+        let cache = |life| Cache::builder().max_capacity(MOST).time_to_live(life).build();
+        Self { fresh: cache(FRESH_FOR), usable: cache(USABLE_FOR) }
+    }
+
+    /// That there is no such endpoint is an answer too: older servers have fewer.
+    fn keep(&self, question: &Question, told: &Told) {
+        if matches!(told.status, StatusCode::OK | StatusCode::NOT_FOUND) {
+            self.fresh.insert(question.clone(), told.clone());
+            self.usable.insert(question.clone(), told.clone());
+        }
+    }
+}
+
+impl Bridge {
+    pub(super) async fn answer_known(
+        self: &Arc<Self>,
+        grant: &Grant,
+        asked: Asked<'_>,
+        call: CallUnderWay,
+    ) -> Result<Answered, CallError> {
+        let told = self.told(grant, asked).await;
+        match told {
+            Ok(told) => {
+                call.answered(told.body.len() as u64);
+                let answered = told.answered();
+                call.ended(answered.outcome);
+                Ok(answered)
+            }
+            Err(error) => {
+                call.ended(error.as_str());
+                Err(error)
+            }
+        }
+    }
+
+    async fn told(self: &Arc<Self>, grant: &Grant, asked: Asked<'_>) -> Result<Told, CallError> {
+        let url = url(grant, asked.path, None)?;
+        let mint = grant.mint();
+        let question = Question { target: mint.target.clone(), region: mint.region.clone(), url };
+        if let Some(told) = self.known.fresh.get(&question) {
+            return Ok(told.remembered());
+        }
+        let (bridge, grant, asking) = (Arc::clone(self), grant.clone(), question.clone());
+        // In a task of its own: a late answer is for those who ask next.
+        let fetch = tokio::spawn(async move {
+            let told = timeout(FETCHED_WITHIN, bridge.fetch(&grant, &asking.url)).await;
+            let told = told.unwrap_or(Err(CallError::OutOfTime));
+            told.inspect(|told| bridge.known.keep(&asking, told))
+        });
+        let told = match timeout(PATIENCE, fetch).await {
+            Ok(Ok(told)) => told,
+            Ok(Err(_)) | Err(_) => Err(CallError::OutOfTime),
+        };
+        match (told, self.known.usable.get(&question)) {
+            (
+                Err(CallError::OutOfTime | CallError::Unreachable(_) | CallError::BadAnswer(_)),
+                Some(before),
+            ) => Ok(before.remembered()),
+            (Ok(told), Some(before)) if told.status.is_server_error() => Ok(before.remembered()),
+            (told, _) => told,
+        }
+    }
+
+    async fn fetch(&self, grant: &Grant, url: &str) -> Result<Told, CallError> {
+        let person = grant.principal();
+        let _place = self.places.take(grant.destination(), &person.realm, &person.user)?;
+        let request = (Method::GET, url.to_owned(), headers::to_mlflow(&HeaderMap::new()), Bytes::new());
+        let (response, session) = self.exchange(grant, request).await?;
+        let (head, body) = response.into_parts();
+        let body = Limited::new(body, LONGEST).collect().await;
+        let body =
+            body.map_err(|_| CallError::BadAnswer("its answer is too long or broke off".to_owned()))?;
+        Ok(Told {
+            status: head.status,
+            headers: headers::from_mlflow(&head.headers),
+            body: body.to_bytes(),
+            role_session_name: session.map(|session| session.session_name.clone()),
+            aws_request_id: request_id(&head.headers),
+        })
+    }
+}
+
+impl Told {
+    /// To somebody else than the one who asked.
+    fn remembered(self) -> Self {
+        Self { role_session_name: None, aws_request_id: None, ..self }
+    }
+
+    fn answered(self) -> Answered {
+        let mut response = Response::new(Body::new(self.body));
+        *response.status_mut() = self.status;
+        *response.headers_mut() = self.headers;
+        let outcome = if self.status == StatusCode::NOT_FOUND { OK } else { outcome(self.status) };
+        let (role_session_name, aws_request_id) = (self.role_session_name, self.aws_request_id);
+        Answered { response, outcome, role_session_name, aws_request_id }
+    }
+}

@@ -1,0 +1,81 @@
+//! How programs call an MLflow destination's API, and what each rule lets them do there.
+
+use super::compiler::Compiler;
+use super::fields::Fields;
+use crate::config;
+use crate::config::diagnostics::listed;
+use crate::config::file::policy as file;
+use crate::config::located::At;
+use crate::policy::grant::Api;
+use crate::target::{Access, Kind};
+use std::sync::Arc;
+
+impl Compiler<'_> {
+    /// `None` where it is wrong; absent, nobody's program may call.
+    pub(super) fn api(
+        &mut self,
+        path: &str,
+        written: Option<&At<file::Api>>,
+        kind: Kind,
+    ) -> Option<Option<Arc<Api>>> {
+        let Some(At { value, location }) = written else { return Some(None) };
+        let path = format!("{path}.api");
+        if !kind.is_mlflow() {
+            self.problem(&path, *location, format!("a {} has no API: {}", kind.as_str(), for_mlflow("api")));
+            return None;
+        }
+        let endpoint_url = match &value.endpoint_url {
+            None => None,
+            Some(written) => {
+                let url = config::endpoint_url(&format!("{path}.endpoint_url"), written);
+                Some(url.map_err(|finding| self.diagnostics.push(finding)).ok()?)
+            }
+        };
+        Some(Some(Arc::new(Api { endpoint_url })))
+    }
+
+    /// What a rule lets programs do, and where they would call.
+    pub(super) fn access(
+        &mut self,
+        path: &str,
+        rule: &At<file::Rule>,
+        kind: Kind,
+        fields: &Fields,
+        api: Option<&Arc<Api>>,
+    ) -> Option<Access> {
+        if let Some(written) = &rule.access {
+            let path = format!("{path}.access");
+            if rule.deny.is_some() {
+                self.problem(&path, written.location, "a rule that denies gives no access");
+            } else if !kind.is_mlflow() {
+                let message = format!("a {} has no API: {}", kind.as_str(), for_mlflow("access"));
+                self.problem(&path, written.location, message);
+            }
+        }
+        if let (Some(api), None) = (api, &rule.deny) {
+            let wrong = if kind == Kind::MlflowTrackingServer && !fields.has("role_arn") {
+                Some("the API needs a `role_arn`: its account is part of the server's ARN".to_owned())
+            } else if api.endpoint_url.is_none() {
+                fields.constant_region().filter(|region| kind.mlflow_endpoint(region).is_none()).map(
+                    |region| {
+                        format!(
+                            "where AWS serves this API in `{region}` is not known: set `api.endpoint_url`"
+                        )
+                    },
+                )
+            } else {
+                None
+            };
+            if let Some(message) = wrong {
+                self.problem(path, rule.location, message);
+            }
+        }
+        let written = rule.access.as_ref().map(|written| written.value);
+        written.or_else(|| api.map(|_| Access::Log))
+    }
+}
+
+fn for_mlflow(key: &str) -> String {
+    let kinds = Kind::ALL.into_iter().filter(|kind| kind.is_mlflow());
+    format!("`{key}` is for {}", listed(kinds.map(Kind::as_str)))
+}

@@ -1,0 +1,301 @@
+//! Decisions by facts with gaps: what the rules say of a person of whom not everything is on record. What is not on record
+//! is unknown and never absent, so there is an answer only where the gaps do not matter.
+
+use super::expression::facts::Facts;
+use super::template::Part;
+use super::{Decision, Destination, NO_SUCH_PATH, Policy, Question, Rule, Verdict};
+use crate::provider::policy_inputs::{Names, PolicyInputs};
+use crate::provider::principal::{Groups, Principal, Unbound};
+use crate::target::Mint;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// Of so many groups that are not on record, every combination is tried.
+const MOST_TRIED: usize = 6;
+
+/// A person and their request, as far as they are on record.
+#[derive(Clone, Debug)]
+pub struct Known {
+    /// Groups and claims that are not in `on_record` are not in here either.
+    pub principal: Arc<Principal>,
+    pub client_ip: Option<IpAddr>,
+    /// `false`: `client_ip` is `None` because nobody wrote it down.
+    pub client_ip_on_record: bool,
+    pub path: Option<String>,
+    /// Of which groups and claims it is known whether the person has them.
+    pub on_record: PolicyInputs,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Judgment {
+    /// The target without the deep link.
+    Granted { rule: Arc<str>, mint: Box<Mint> },
+    /// `rule` is the one that decided, if one did.
+    Refused { reason: &'static str, rule: Option<Arc<str>> },
+    /// The first rule that cannot be judged, and what it asks for that is not on record.
+    Unknown { rule: Arc<str>, missing: Vec<String> },
+}
+
+/// Something that a rule asks about, as it is for one person.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Fact {
+    In(String),
+    NotIn(String),
+    /// A claim, with its value as JSON; `None` where the person does not have it.
+    Claim(String, Option<String>),
+    /// The decision depends on it in a way that is not told.
+    Counts(&'static str),
+}
+
+/// A policy with what each rule reads.
+#[derive(Debug)]
+pub struct Judge<'p> {
+    policy: &'p Policy,
+    /// In the order in which they are tried.
+    rules: BTreeMap<&'p str, Vec<Asking<'p>>>,
+}
+
+#[derive(Debug)]
+struct Asking<'p> {
+    rule: &'p Rule,
+    reads: PolicyInputs,
+    /// Claims of which it asks whether they are there.
+    tested: BTreeSet<String>,
+    client_ip: bool,
+}
+
+/// What one rule asks for that is not on record.
+struct Gaps<'a> {
+    /// `None`: any group.
+    groups: Option<Vec<&'a str>>,
+    claims: Option<Vec<&'a str>>,
+    client_ip: bool,
+}
+
+impl<'p> Judge<'p> {
+    pub fn new(policy: &'p Policy) -> Self {
+        let asking = |rule: &'p Rule| {
+            let mut asking =
+                Asking { rule, reads: PolicyInputs::default(), tested: BTreeSet::new(), client_ip: false };
+            rule.gather(&mut asking.reads);
+            asking.client_ip = rule.condition.names("client_ip");
+            rule.condition.gather_tested(&mut asking.tested);
+            for expression in rule.expressions() {
+                asking.client_ip |= expression.names("client_ip");
+                expression.gather_tested(&mut asking.tested);
+            }
+            asking
+        };
+        let rules = policy.destinations.iter().map(|destination| {
+            let rules = policy.deny.iter().chain(&destination.rules);
+            (&*destination.name, rules.map(asking).collect())
+        });
+        Self { policy, rules: rules.collect() }
+    }
+
+    pub fn destinations(&self) -> impl Iterator<Item = &'p Arc<str>> {
+        self.policy.destinations.iter().map(|destination| &destination.name)
+    }
+
+    /// Whether an answer may depend on where the person is.
+    pub fn asks_for_client_ip(&self, destination: &str) -> bool {
+        self.rules.get(destination).is_some_and(|rules| rules.iter().any(|asking| asking.client_ip))
+    }
+
+    /// `None` where there is no such destination.
+    pub fn judge(&self, destination: &str, known: &Known) -> Option<Judgment> {
+        let destination = self.policy.destination(destination)?;
+        for asking in self.rules.get(&*destination.name)? {
+            let rule = || Arc::clone(&asking.rule.name);
+            match self.decide(asking, known) {
+                Ok(Decision::NotMatched) => {}
+                Ok(Decision::Allowed(mint)) => return Some(landed(destination, rule(), mint, known)),
+                Ok(Decision::Refused { reason, .. }) => {
+                    return Some(Judgment::Refused { reason: reason.as_str(), rule: Some(rule()) });
+                }
+                Err(missing) => return Some(Judgment::Unknown { rule: rule(), missing }),
+            }
+        }
+        let reason = super::grant::DenialReason::NoRule.as_str();
+        Some(Judgment::Refused { reason, rule: None })
+    }
+
+    /// Whether both have the same rules and links for a destination. Tables are not compared.
+    pub fn is_as(&self, other: &Judge<'_>, destination: &str) -> bool {
+        let written = |judge: &Judge<'_>| {
+            let paths = judge.policy.destination(destination).map(|found| format!("{:?}", found.paths));
+            let rules = judge.rules.get(destination)?.iter();
+            let rules = rules.map(|Asking { rule, .. }| {
+                format!("{:?} {:?} {:?}", rule.name, rule.condition, rule.verdict)
+            });
+            Some((paths, rules.collect::<Vec<_>>()))
+        };
+        written(self) == written(other)
+    }
+
+    /// What the deciding rule asks about, as it is for this person; without one, what all rules of the destination that
+    /// allow ask about.
+    pub fn facts(&self, destination: &str, decided: Option<&str>, known: &Known) -> BTreeSet<Fact> {
+        let mut facts = BTreeSet::new();
+        for asking in self.rules.get(destination).into_iter().flatten() {
+            let counts = match decided {
+                Some(rule) => *asking.rule.name == *rule,
+                None => matches!(asking.rule.verdict, Verdict::Allow(_)),
+            };
+            if counts {
+                asking.tell(known, &mut facts);
+            }
+        }
+        facts
+    }
+
+    fn decide(&self, asking: &Asking<'_>, known: &Known) -> Result<Decision, Vec<String>> {
+        let gaps = asking.gaps(known);
+        let without_claims = match &gaps.claims {
+            None => true,
+            Some(names) => names.iter().any(|name| asking.tested.contains(*name)),
+        };
+        let (tried, groups_matter) = gaps.tried(&known.principal);
+        let mut decided: Option<Decision> = None;
+        for principal in &tried {
+            let question = Question { principal, client_ip: known.client_ip, path: None, query: None };
+            let facts = Facts::new(&self.policy.library, &question);
+            let facts = if without_claims { facts.without_claims() } else { facts };
+            let decision = asking.rule.decide(&facts);
+            let failed = matches!(decision, Decision::Refused { failure: Some(_), .. });
+            let is_of_a_gap = failed && (gaps.have_claims() || gaps.client_ip || groups_matter);
+            if is_of_a_gap || decided.as_ref().is_some_and(|before| !before.is_as(&decision)) {
+                return Err(gaps.told());
+            }
+            decided = Some(decision);
+        }
+        decided.ok_or_else(|| gaps.told())
+    }
+}
+
+fn landed(destination: &Destination, rule: Arc<str>, mint: Mint, known: &Known) -> Judgment {
+    let question = Question {
+        principal: &known.principal,
+        client_ip: known.client_ip,
+        path: known.path.as_deref(),
+        query: None,
+    };
+    match destination.land(mint.clone(), &question) {
+        Some(_) => Judgment::Granted { rule, mint: Box::new(mint) },
+        None => Judgment::Refused { reason: NO_SUCH_PATH, rule: Some(rule) },
+    }
+}
+
+impl Decision {
+    fn is_as(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::NotMatched, Self::NotMatched) => true,
+            (Self::Allowed(one), Self::Allowed(other)) => one == other,
+            (Self::Refused { reason: one, .. }, Self::Refused { reason: other, .. }) => one == other,
+            _ => false,
+        }
+    }
+}
+
+impl Rule {
+    /// Of what it opens.
+    fn expressions(&self) -> impl Iterator<Item = &super::expression::TextExpression> {
+        let blueprint = match &self.verdict {
+            Verdict::Allow(blueprint) => Some(blueprint),
+            Verdict::Deny => None,
+        };
+        let parts = blueprint.into_iter().flat_map(|blueprint| blueprint.templates());
+        parts.flat_map(|template| template.parts()).filter_map(|part| match part {
+            Part::Computed(expression) => Some(expression),
+            Part::Constant(_) => None,
+        })
+    }
+}
+
+impl Asking<'_> {
+    fn gaps(&self, known: &Known) -> Gaps<'_> {
+        Gaps {
+            groups: missing(&self.reads.groups, &known.on_record.groups),
+            claims: missing(&self.reads.claims, &known.on_record.claims),
+            client_ip: self.client_ip && !known.client_ip_on_record,
+        }
+    }
+
+    fn tell(&self, known: &Known, facts: &mut BTreeSet<Fact>) {
+        let Known { principal, on_record, .. } = known;
+        match (&self.reads.groups, &principal.groups) {
+            (Names::Only(names), Groups::Known(groups)) => {
+                for name in names.iter().filter(|name| on_record.groups.contains(name)) {
+                    let is_in = groups.iter().any(|group| **group == **name);
+                    facts.insert(if is_in { Fact::In(name.clone()) } else { Fact::NotIn(name.clone()) });
+                }
+            }
+            (Names::Only(names), _) if names.is_empty() => {}
+            (_, Groups::Known(_)) => _ = facts.insert(Fact::Counts("all groups")),
+            (_, Groups::LeftOut | Groups::Unbound(_)) => {
+                facts.insert(Fact::Counts("that the groups are not known"));
+            }
+        }
+        if let Names::Only(names) = &self.reads.claims {
+            for name in names.iter().filter(|name| on_record.claims.contains(name)) {
+                let value = principal.claims.get(name).filter(|value| !value.is_null());
+                facts.insert(Fact::Claim(name.clone(), value.map(ToString::to_string)));
+            }
+        }
+        if self.client_ip {
+            facts.insert(Fact::Counts("the client's address"));
+        }
+    }
+}
+
+/// What is asked for and not on record; `None` where that is anything.
+fn missing<'a>(asked: &'a Names, on_record: &Names) -> Option<Vec<&'a str>> {
+    match (asked, on_record) {
+        (_, Names::All) => Some(Vec::new()),
+        (Names::All, Names::Only(_)) => None,
+        (Names::Only(asked), Names::Only(known)) => {
+            Some(asked.iter().filter(|name| !known.contains(*name)).map(String::as_str).collect())
+        }
+    }
+}
+
+impl Gaps<'_> {
+    fn have_claims(&self) -> bool {
+        self.claims.as_ref().is_none_or(|names| !names.is_empty())
+    }
+
+    /// The person with each combination of the groups that are not on record; and whether the groups were too many for
+    /// that, so that an expression which depends on them fails.
+    fn tried(&self, person: &Arc<Principal>) -> (Vec<Arc<Principal>>, bool) {
+        let with = |groups| Arc::new(Principal { groups, ..Principal::clone(person) });
+        match (&self.groups, &person.groups) {
+            (Some(missing), _) if missing.is_empty() => (vec![Arc::clone(person)], false),
+            (Some(missing), Groups::Known(known)) if missing.len() <= MOST_TRIED => {
+                let combinations = (0..1_usize << missing.len()).map(|combination| {
+                    let chosen = missing.iter().enumerate().filter(|(at, _)| combination >> at & 1 == 1);
+                    let chosen = chosen.map(|(_, name)| Arc::from(*name));
+                    with(Groups::Known(known.iter().cloned().chain(chosen).collect()))
+                });
+                (combinations.collect(), false)
+            }
+            _ => (vec![with(Groups::Unbound(Unbound::kept("they are not on record".into())))], true),
+        }
+    }
+
+    fn told(&self) -> Vec<String> {
+        let mut told = Vec::new();
+        match &self.groups {
+            None => told.push("all groups".to_owned()),
+            Some(names) => told.extend(names.iter().map(|name| format!("the group `{name}`"))),
+        }
+        match &self.claims {
+            None => told.push("all claims".to_owned()),
+            Some(names) => told.extend(names.iter().map(|name| format!("`claims.{name}`"))),
+        }
+        if self.client_ip {
+            told.push("`client_ip`".to_owned());
+        }
+        told
+    }
+}

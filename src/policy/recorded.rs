@@ -1,0 +1,60 @@
+//! What a destination's rules read of a question, for the audit record of the decision.
+
+use super::template::Part;
+use super::{Destination, Question, Rule, Verdict};
+use crate::audit::facts::Facts;
+use crate::provider::policy_inputs::{Names, PolicyInputs};
+use crate::provider::principal::Groups;
+use serde_json::Value;
+
+static ABSENT: Value = Value::Null;
+
+impl Rule {
+    /// Adds what it can read to decide, and to tell what it opens.
+    pub(super) fn gather(&self, reads: &mut PolicyInputs) {
+        self.condition.gather(reads);
+        let Verdict::Allow(blueprint) = &self.verdict else { return };
+        for part in blueprint.templates().flat_map(|template| template.parts()) {
+            if let Part::Computed(expression) = part {
+                expression.gather(reads);
+            }
+        }
+    }
+}
+
+impl Destination {
+    /// Facts that the rules read, the global ones included, as they are for this question.
+    pub fn facts<'a>(&'a self, question: &Question<'a>) -> Facts<'a> {
+        let principal = &**question.principal;
+        let mut facts = Facts::new(&principal.realm, question.client_ip);
+        if let Some(path) = question.path {
+            facts.path(path);
+        }
+        match &self.reads.claims {
+            Names::All => {
+                principal.claims.iter().for_each(|(name, value)| facts.claim(name, value));
+                facts.claims_are_all();
+            }
+            Names::Only(names) => {
+                names
+                    .iter()
+                    .for_each(|name| facts.claim(name, principal.claims.get(name).unwrap_or(&ABSENT)));
+            }
+        }
+        let asked = match &self.reads.groups {
+            Names::All => None,
+            Names::Only(names) if names.is_empty() => return facts,
+            Names::Only(names) => Some(names),
+        };
+        match (&principal.groups, asked) {
+            (Groups::Known(groups), asked) if principal.groups_total.is_some() => match asked {
+                Some(asked) => facts.groups_asked(groups, asked),
+                None => facts.cut(),
+            },
+            (Groups::Known(groups), asked) => facts.all_groups(groups, asked),
+            (Groups::LeftOut, _) => facts.groups_unknown(None),
+            (Groups::Unbound(unbound), _) => facts.groups_unknown(Some(unbound.as_str())),
+        }
+        facts
+    }
+}

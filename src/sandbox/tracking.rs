@@ -1,0 +1,236 @@
+//! A small MLflow: experiments, runs, parameters, metrics and tags in memory, one store for each tracking server or App.
+//!
+//! It answers what an unmodified client needs to log and find runs. What it does not know is an error of MLflow's own form.
+//! <https://mlflow.org/docs/latest/rest-api.html>
+
+mod input;
+mod run;
+mod search;
+
+use self::input::{Refusal, text};
+use self::run::Run;
+use super::lock::lock;
+use crate::clock::Clock;
+use hyper::StatusCode;
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Mutex;
+
+/// The version that it says it is.
+const VERSION: &str = "3.17.2";
+/// Of all stores together; then nothing more is created.
+const MOST_RUNS: usize = 100_000;
+const MOST_EXPERIMENTS: usize = 10_000;
+
+pub(super) struct Tracking {
+    clock: Clock,
+    stores: Mutex<HashMap<String, Store>>,
+}
+
+struct Store {
+    experiments: Vec<Experiment>,
+    runs: Vec<Run>,
+}
+
+struct Experiment {
+    id: String,
+    name: String,
+    is_deleted: bool,
+    created: u64,
+    tags: BTreeMap<String, String>,
+}
+
+/// Text or JSON.
+pub(super) enum Answer {
+    Text(&'static str),
+    Json(Value),
+}
+
+/// What an endpoint is for AWS: the action that IAM judges it by. `None` where there is no such endpoint.
+pub(super) fn action(method: &str, path: &str) -> Option<&'static str> {
+    let (_, _, action) = ENDPOINTS.iter().find(|(known, at, _)| *known == method && *at == path)?;
+    Some(action)
+}
+
+const ENDPOINTS: &[(&str, &str, &str)] = &[
+    ("GET", "/health", "GetExperiment"),
+    ("GET", "/version", "GetExperiment"),
+    ("GET", "/api/3.0/mlflow/server-info", "GetExperiment"),
+    ("POST", "/api/2.0/mlflow/experiments/create", "CreateExperiment"),
+    ("GET", "/api/2.0/mlflow/experiments/get", "GetExperiment"),
+    ("GET", "/api/2.0/mlflow/experiments/get-by-name", "GetExperimentByName"),
+    ("GET", "/api/2.0/mlflow/experiments/search", "SearchExperiments"),
+    ("POST", "/api/2.0/mlflow/experiments/search", "SearchExperiments"),
+    ("POST", "/api/2.0/mlflow/experiments/update", "UpdateExperiment"),
+    ("POST", "/api/2.0/mlflow/experiments/delete", "DeleteExperiment"),
+    ("POST", "/api/2.0/mlflow/experiments/restore", "RestoreExperiment"),
+    ("POST", "/api/2.0/mlflow/experiments/set-experiment-tag", "SetExperimentTag"),
+    ("POST", "/api/2.0/mlflow/runs/create", "CreateRun"),
+    ("GET", "/api/2.0/mlflow/runs/get", "GetRun"),
+    ("POST", "/api/2.0/mlflow/runs/update", "UpdateRun"),
+    ("POST", "/api/2.0/mlflow/runs/delete", "DeleteRun"),
+    ("POST", "/api/2.0/mlflow/runs/restore", "RestoreRun"),
+    ("POST", "/api/2.0/mlflow/runs/log-metric", "LogMetric"),
+    ("POST", "/api/2.0/mlflow/runs/log-parameter", "LogParam"),
+    ("POST", "/api/2.0/mlflow/runs/log-batch", "LogBatch"),
+    ("POST", "/api/2.0/mlflow/runs/set-tag", "SetTag"),
+    ("POST", "/api/2.0/mlflow/runs/delete-tag", "DeleteTag"),
+    ("POST", "/api/2.0/mlflow/runs/search", "SearchRuns"),
+    ("GET", "/api/2.0/mlflow/metrics/get-history", "GetMetricHistory"),
+    ("GET", "/api/2.0/mlflow/artifacts/list", "ListArtifacts"),
+];
+
+impl Tracking {
+    pub(super) fn new(clock: Clock) -> Self {
+        Self { clock, stores: Mutex::default() }
+    }
+
+    /// `input` has the members of the body, or the fields of the query; `owner` is whose session made the call.
+    pub(super) fn answer(
+        &self,
+        arn: &str,
+        path: &str,
+        input: &Value,
+        owner: &str,
+    ) -> Result<Answer, Refusal> {
+        let now = self.clock.now().0 * 1000;
+        let mut stores = lock(&self.stores);
+        let total: usize = stores.values().map(|store| store.runs.len()).sum();
+        let store = stores.entry(arn.to_owned()).or_insert_with(|| Store::new(now));
+        let endpoint = path.strip_prefix("/api/2.0/mlflow/").unwrap_or(path);
+        let answer = match endpoint {
+            "/health" => return Ok(Answer::Text("OK")),
+            "/version" => return Ok(Answer::Text(VERSION)),
+            "/api/3.0/mlflow/server-info" => json!({
+                "store_type": "SqlStore", "workspaces_enabled": false,
+                "multipart_uploads_enabled": false, "multipart_downloads_enabled": false,
+            }),
+            "experiments/create" => store.create_experiment(input, now)?,
+            "experiments/get" => json!({"experiment": store.experiment(input)?.json()}),
+            "experiments/get-by-name" => {
+                let name = text(input, "experiment_name")?;
+                let found = store.experiments.iter().find(|experiment| experiment.name == name);
+                let found =
+                    found.ok_or_else(|| missing(format!("Could not find experiment with name '{name}'")))?;
+                json!({"experiment": found.json()})
+            }
+            "experiments/search" => {
+                let all = store.experiments.iter().filter(|experiment| !experiment.is_deleted);
+                json!({"experiments": all.map(Experiment::json).collect::<Vec<_>>()})
+            }
+            "experiments/update" => {
+                let name = text(input, "new_name")?;
+                store.experiment_mut(input)?.name = name;
+                json!({})
+            }
+            "experiments/delete" | "experiments/restore" => {
+                store.experiment_mut(input)?.is_deleted = endpoint.ends_with("delete");
+                json!({})
+            }
+            "experiments/set-experiment-tag" => {
+                let (key, value) = (text(input, "key")?, text(input, "value")?);
+                store.experiment_mut(input)?.tags.insert(key, value);
+                json!({})
+            }
+            "runs/create" if total >= MOST_RUNS => return Err(full()),
+            "runs/create" => {
+                let experiment = store.experiment(input)?.id.clone();
+                let run = Run::new(experiment, input, owner, now)?;
+                let created = run.json();
+                store.runs.push(run);
+                json!({"run": created})
+            }
+            "runs/search" => search::runs(&store.runs, input)?,
+            "artifacts/list" => json!({"root_uri": store.run(input)?.artifact_uri(), "files": []}),
+            "runs/get" => json!({"run": store.run(input)?.json()}),
+            "metrics/get-history" => {
+                json!({"metrics": store.run(input)?.history(&text(input, "metric_key")?)})
+            }
+            other => {
+                let run = store.run_mut(input)?;
+                run.change(other, input)?
+            }
+        };
+        Ok(Answer::Json(answer))
+    }
+}
+
+impl Store {
+    fn new(now: u64) -> Self {
+        let default = Experiment {
+            id: "0".to_owned(),
+            name: "Default".to_owned(),
+            is_deleted: false,
+            created: now,
+            tags: BTreeMap::new(),
+        };
+        Self { experiments: vec![default], runs: Vec::new() }
+    }
+
+    fn create_experiment(&mut self, input: &Value, created: u64) -> Result<Value, Refusal> {
+        let name = text(input, "name")?;
+        if self.experiments.len() >= MOST_EXPERIMENTS {
+            return Err(full());
+        }
+        if self.experiments.iter().any(|experiment| experiment.name == name) {
+            let message = format!("Experiment '{name}' already exists.");
+            return Err((StatusCode::BAD_REQUEST, "RESOURCE_ALREADY_EXISTS", message));
+        }
+        let id = self.experiments.len().to_string();
+        let tags = BTreeMap::new();
+        self.experiments.push(Experiment { id: id.clone(), name, is_deleted: false, created, tags });
+        Ok(json!({"experiment_id": id}))
+    }
+
+    fn experiment(&self, input: &Value) -> Result<&Experiment, Refusal> {
+        let id = text(input, "experiment_id").unwrap_or_else(|_| "0".to_owned());
+        let found = self.experiments.iter().find(|experiment| experiment.id == id);
+        found.ok_or_else(|| missing(format!("No Experiment with id={id} exists")))
+    }
+
+    fn experiment_mut(&mut self, input: &Value) -> Result<&mut Experiment, Refusal> {
+        let id = text(input, "experiment_id")?;
+        let found = self.experiments.iter_mut().find(|experiment| experiment.id == id);
+        found.ok_or_else(|| missing(format!("No Experiment with id={id} exists")))
+    }
+
+    fn run(&self, input: &Value) -> Result<&Run, Refusal> {
+        let id = run_id(input)?;
+        self.runs.iter().find(|run| run.id == id).ok_or_else(|| no_run(&id))
+    }
+
+    fn run_mut(&mut self, input: &Value) -> Result<&mut Run, Refusal> {
+        let id = run_id(input)?;
+        self.runs.iter_mut().find(|run| run.id == id).ok_or_else(|| no_run(&id))
+    }
+}
+
+impl Experiment {
+    fn json(&self) -> Value {
+        let tags = self.tags.iter().map(|(key, value)| json!({"key": key, "value": value}));
+        json!({
+            "experiment_id": self.id, "name": self.name,
+            "artifact_location": format!("s3://sandbox-artifacts/mlflow/{}", self.id),
+            "lifecycle_stage": if self.is_deleted { "deleted" } else { "active" },
+            "creation_time": self.created, "last_update_time": self.created,
+            "tags": tags.collect::<Vec<_>>(),
+        })
+    }
+}
+
+/// Older clients have another word for it.
+fn run_id(input: &Value) -> Result<String, Refusal> {
+    text(input, "run_id").or_else(|_| text(input, "run_uuid"))
+}
+
+fn no_run(id: &str) -> Refusal {
+    missing(format!("Run with id={id} not found"))
+}
+
+fn missing(message: String) -> Refusal {
+    (StatusCode::NOT_FOUND, "RESOURCE_DOES_NOT_EXIST", message)
+}
+
+fn full() -> Refusal {
+    (StatusCode::BAD_REQUEST, "INVALID_PARAMETER_VALUE", "The sandbox is full.".to_owned())
+}
