@@ -27,7 +27,7 @@ const WINDOW: &str = "^[A-Za-z]{3}:[0-2][0-9]:[0-5][0-9]$";
 
 /// A definition of the schema (the empty text is the configuration itself), its key, and the form of the texts there.
 #[rustfmt::skip]
-const FORMS: [(&str, &str, &str); 65] = [
+const FORMS: [(&str, &str, &str); 66] = [
     ("", "public_url", r"^https?://[^\s@\\?#/]+/?$"),
     ("", "aliases", HOST),
     ("", "trusted_proxies", NETWORK),
@@ -80,6 +80,7 @@ const FORMS: [(&str, &str, &str); 65] = [
     ("SupportContact", "email", r"^[^@\s]+@[0-9A-Za-z._-]+$"),
     ("SupportContact", "url", r"^https://[^\s\\]+$"),
     ("Destination", "endpoint_url", URL),
+    ("Api", "endpoint_url", URL),
     ("Test", "client_ip", ADDRESS),
     ("TrackingServer", "region", REGION),
     ("TrackingServer", "artifact_store_uri", STORE),

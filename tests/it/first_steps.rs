@@ -219,6 +219,7 @@ destinations:
     rules: [{{name: members, allow: "'ml-users' in groups"}}]
   server:
     target: {{mlflow_tracking_server: {{tracking_server_name: our-server}}}}
+    api: {{endpoint_url: https://mlflow.corp.example}}
     rules: [{{name: members, allow: "'ml-users' in groups"}}]
   app:
     target: {{mlflow_app: {{arn: "arn:aws:sagemaker:eu-central-1:999988887777:mlflow-app/app-OURS00000001"}}}}
@@ -256,6 +257,7 @@ async fn a_demo_runs_somebodys_own_file_before_the_sandboxs_aws() {
         "aws.sts_endpoint_url: http://127.0.0.1:",
         "aws.authorized_url_hosts: `127.0.0.1:",
         "destinations.studio.endpoint_url: http://127.0.0.1:",
+        "destinations.server.api.endpoint_url: http://127.0.0.1:",
         &format!("public_url: http://localhost:{port}\n"),
         "aliases: none",
         &format!("listen: 127.0.0.1:{port}, without TLS and balancer"),
@@ -307,7 +309,12 @@ async fn a_demo_refuses_a_file_that_it_cannot_show() {
         + "\ncredentials: [signed_header]\n";
     let failing = text.clone()
         + "tests: [{name: nobody, claims: {sub: u, email: ada@corp.example, email_verified: true, groups: []}, destination: studio, expect: {rule: members}}]\n";
+    let by_name = text.replace(
+        "arn: \"arn:aws:sagemaker:eu-central-1:999988887777:mlflow-app/app-OURS00000001\"",
+        "name: ours",
+    );
     for (text, complaint) in [
+        (by_name, "`destinations.app` names an MLflow App by `name`"),
         (china, "`aws.region` is in the partition `aws-cn`"),
         (header, "`credentials` lets nobody in here"),
         (failing, "the policy test `nobody` fails"),

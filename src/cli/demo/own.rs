@@ -3,12 +3,11 @@
 use crate::cli::args::DemoArgs;
 use crate::cli::configuration::{Configuration, compiled};
 use crate::cli::output::Failed;
-use crate::config::file::fields::Written;
 use crate::config::located::At;
 use crate::config::{self, AuthorizedHost, Loaded, StateConfig};
 use crate::files::Files;
 use crate::sandbox::Sandbox;
-use crate::target::{APP_NAME, ARN};
+use crate::target::APP_NAME;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use url::Url;
@@ -32,6 +31,16 @@ pub(super) fn load(path: &Path, asked: Option<u16>) -> Result<(Loaded, Option<u1
         return refuse(format!(
             "`aws.region` is in the partition `{partition}`, and the demo's AWS is of `aws` only"
         ));
+    }
+    for (name, destination) in &loaded.policy.destinations {
+        let sets = destination.rules.iter().filter_map(|rule| rule.set.as_ref());
+        let fields = sets.map(|set| &set.value.0).chain([&destination.target.fields]);
+        if fields.into_iter().any(|fields| fields.find(APP_NAME).is_some()) {
+            return refuse(format!(
+                "`destinations.{}` names an MLflow App by `{APP_NAME}`, and the demo's AWS knows Apps by their `arn` only",
+                name.value
+            ));
+        }
     }
     let own = own_port(&settings.public_url).filter(|own| asked.is_none_or(|asked| asked == *own));
     Ok((loaded, own))
@@ -72,19 +81,10 @@ pub(super) fn adapt(
         if destination.endpoint_url.take().is_some() {
             say(&format!("destinations.{}.endpoint_url", name.value), sandbox.sagemaker_url().as_str());
         }
-        for (key, value) in &mut destination.target.value.fields.0 {
-            // No App of the sandbox carries the name, and every ARN leads to one.
-            if let (APP_NAME, Written::Text(app)) = (*key, &value.value) {
-                let arn =
-                    format!("arn:aws:sagemaker:{}:111122223333:mlflow-app/app-{app}", settings.aws.region);
-                say(&format!("destinations.{}.target.mlflow_app.{APP_NAME}", name.value), &arn);
-                (*key, value.value) = (ARN, Written::Text(arn));
-            }
-        }
         if let Some(api) = &mut destination.api {
-            let url = sandbox.mlflow_url().as_str();
-            say(&format!("destinations.{}.api.endpoint_url", name.value), url);
-            api.value.endpoint_url = Some(At::new(url.to_owned(), api.location));
+            let mlflow = sandbox.mlflow_url().as_str().trim_end_matches('/');
+            say(&format!("destinations.{}.api.endpoint_url", name.value), mlflow);
+            api.value.endpoint_url = Some(At::new(mlflow.to_owned(), api.location));
         }
     }
 

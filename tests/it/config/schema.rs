@@ -123,7 +123,7 @@ const USED: [(&str, &str); 19] = [
 const OF_BALANCERS: [&str; 4] = ["region", "signer", "client_id", "keys_url"];
 
 /// Judged by the compiler of the policy, which is not asked here.
-const OF_POLICY: [&str; 2] = ["Destination.endpoint_url", "Test.client_ip"];
+const OF_POLICY: [&str; 3] = ["Destination.endpoint_url", "Api.endpoint_url", "Test.client_ip"];
 
 const TEXTS: [&str; 62] = [
     "x",
