@@ -106,6 +106,12 @@ pub struct Record<'a> {
     pub user_agent: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from_slot: Option<bool>,
+    /// What the rules read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub facts: Option<Facts<'a>>,
+    /// Some of the facts had no room.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub facts_cut: bool,
     /// Of a call: what the person may do there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access: Option<&'static str>,
@@ -115,12 +121,6 @@ pub struct Record<'a> {
     /// Of a call: MLflow's endpoint, with gaps for the names of things.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<&'static str>,
-    /// What the rules read.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub facts: Option<Facts<'a>>,
-    /// Some of the facts had no room.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub facts_cut: bool,
 }
 
 impl Record<'_> {

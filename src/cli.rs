@@ -11,6 +11,7 @@ mod diff;
 mod doctor;
 mod explain;
 mod iam;
+mod init;
 mod output;
 mod prepared;
 mod runtime;
@@ -56,6 +57,9 @@ enum Command {
     Schema,
     /// Print a fresh session key.
     Keygen,
+    /// Write a first configuration that starts, and the key that seals sessions. Asks for what no flag says; overwrites
+    /// nothing.
+    Init(args::InitArgs),
     /// Run the gateway with a sandbox identity provider and a sandbox SageMaker, all on loopback.
     #[cfg(feature = "sandbox")]
     Demo(args::DemoArgs),
@@ -73,6 +77,7 @@ pub fn run() -> ExitCode {
         Command::Servers(command) => servers::run(&command),
         Command::Schema => print_json(&config::schema()),
         Command::Keygen => print(&seal::generate_key()),
+        Command::Init(args) => init::run(&args),
         #[cfg(feature = "sandbox")]
         Command::Demo(args) => demo::run(&args),
     };

@@ -15,6 +15,7 @@ mod findings;
 mod lint;
 mod load;
 pub mod located;
+mod patterns;
 mod schema;
 pub mod secrets;
 pub mod servers;

@@ -4,6 +4,7 @@ pub(crate) mod access;
 mod call;
 mod context;
 mod error;
+mod facts;
 mod failure;
 mod host;
 mod launch;

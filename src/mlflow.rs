@@ -34,7 +34,6 @@ use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::http::request;
 use hyper::{Method, Request, Response, StatusCode};
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
@@ -49,7 +48,7 @@ const REFUSED: &str = "refused-by-mlflow";
 const FAILED: &str = "failed-in-mlflow";
 
 /// How a call may end that was not given up.
-pub(crate) const OUTCOMES: [&str; 16] = [
+pub(crate) const OUTCOMES: [&str; 17] = [
     OK,
     REFUSED,
     FAILED,
@@ -59,6 +58,7 @@ pub(crate) const OUTCOMES: [&str; 16] = [
     "body-too-large",
     "body-overdue",
     "not-ready",
+    "ambiguous-name",
     "refused-by-aws",
     "aws-credentials",
     "throttled",
@@ -193,7 +193,12 @@ impl Bridge {
         grant: &Grant,
         (method, url, headers, body): (Method, String, HeaderMap, Bytes),
     ) -> Result<(Response<Incoming>, Option<Arc<AssumeRole>>), CallError> {
-        let (mint, principal) = (&*self.located(grant).await?, grant.principal());
+        let principal = grant.principal();
+        let located = self.aws.located(grant.mint()).await.map_err(|error| match error.kind {
+            AwsErrorKind::NotFound => CallError::NotReady(TargetState::Missing),
+            _ => CallError::Unsigned(error),
+        })?;
+        let mint = &*located;
         let name = session_name(&principal.realm, &principal.user, self.sole_realm.as_deref());
         let session = self.aws.call_session(mint, name);
         self.ready(mint, session.as_ref()).await?;
@@ -215,22 +220,15 @@ impl Bridge {
         let is_troubled =
             status.is_server_error() || (status == StatusCode::NOT_FOUND && !is_json(&response));
         if is_troubled {
-            if status == StatusCode::NOT_FOUND {
-                self.aws.forget_location(grant.mint()).await;
-            }
             // Perhaps it was stopped since it was looked at.
             let state = timeout(self.aws.timeout() / 4, self.aws.state(mint)).await;
-            refuse_unless_open(state.unwrap_or(TargetState::Unknown))?;
+            let state = state.unwrap_or(TargetState::Unknown);
+            if state == TargetState::Missing {
+                self.aws.forget_location(grant.mint()).await;
+            }
+            refuse_unless_open(state)?;
         }
         Ok((response, session))
-    }
-
-    /// The grant's target by its ARN, which may have to be asked for.
-    async fn located<'g>(&self, grant: &'g Grant) -> Result<Cow<'g, Mint>, CallError> {
-        self.aws.located(grant.mint()).await.map_err(|error| match error.kind {
-            AwsErrorKind::NotFound => CallError::NotReady(TargetState::Missing),
-            _ => CallError::Unsigned(error),
-        })
     }
 
     /// Begins the session, and refuses where the target is known not to be usable.

@@ -58,9 +58,9 @@ pub struct Destination {
     prewarm: bool,
     rules: Vec<Rule>,
     paths: Vec<Glob>,
-    api: Option<Arc<Api>>,
     /// By its own rules and the global ones.
     reads: PolicyInputs,
+    api: Option<Arc<Api>>,
 }
 
 /// Why there is no [`Grant`].
@@ -112,7 +112,10 @@ impl Policy {
                 Decision::Allowed(mint) => {
                     let name = Arc::clone(&destination.name);
                     return match destination.land(mint, question) {
-                        Some(mint) => Ok(Grant::new(question, name, mint, destination.api.clone(), trace)),
+                        Some(mint) => {
+                            let api = destination.api.clone();
+                            Ok(Grant::new(question, name, mint, api, trace))
+                        }
                         None => Err(Refusal::NoSuchPath(trace)),
                     };
                 }

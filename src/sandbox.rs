@@ -83,6 +83,8 @@ pub struct SandboxOptions {
     pub id_token_key: TokenKey,
     /// Every user profile and space exists, whatever its name.
     pub any_profile: bool,
+    /// Everything that can be opened exists, whatever its name or account, and is ready.
+    pub any_target: bool,
     pub urls: UrlStyle,
     /// How long a tracking server or App takes to be created, updated, started or stopped; minutes at AWS.
     pub pace: Duration,
@@ -102,6 +104,7 @@ impl Default for SandboxOptions {
             audience: "postern-api".to_owned(),
             id_token_key: TokenKey::Rs256,
             any_profile: false,
+            any_target: false,
             urls: UrlStyle::default(),
             pace: Duration::from_secs(3),
             external_id: None,
@@ -167,7 +170,8 @@ impl Sandbox {
             faults: Arc::clone(&faults),
             landing: Arc::clone(&landing),
             clock: clock.clone(),
-            any_profile: options.any_profile,
+            any_profile: options.any_profile || options.any_target,
+            any_target: options.any_target,
             patterns: sagemaker::patterns().map_err(io::Error::other)?,
             mlflow: MlflowServers::new(clock.clone(), options.pace),
             tracking: Tracking::new(clock.clone()),

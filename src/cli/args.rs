@@ -189,12 +189,38 @@ pub(super) struct StatusArgs {
     pub(super) format: Format,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct InitArgs {
+    /// The file to write; the session key stands beside it, as `session-key`.
+    #[arg(long, value_name = "FILE", default_value = "postern.yaml")]
+    pub(super) config: PathBuf,
+    /// Where people will reach the gateway, such as `https://ml.corp.example`.
+    #[arg(long, value_name = "URL")]
+    pub(super) public_url: Option<String>,
+    /// The issuer of your identity provider.
+    #[arg(long, value_name = "URL")]
+    pub(super) issuer: Option<String>,
+    /// The client id that the gateway has at the identity provider.
+    #[arg(long, value_name = "ID")]
+    pub(super) client_id: Option<String>,
+    /// The domain of your people's e-mail addresses.
+    #[arg(long, value_name = "DOMAIN")]
+    pub(super) email_domain: Option<String>,
+    /// The file that holds the client's secret; by default `client-secret` beside the configuration.
+    #[arg(long, value_name = "FILE")]
+    pub(super) client_secret_file: Option<PathBuf>,
+}
+
 #[cfg(feature = "sandbox")]
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
-    /// The gateway's port on localhost; 0 takes a free one.
-    #[arg(long, default_value_t = 8080)]
-    pub(super) port: u16,
+    /// Your own configuration, before the sandbox's AWS: your identity provider and your rules, and nothing in AWS is
+    /// touched. What is replaced is printed.
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+    /// The gateway's port on localhost; 0 takes a free one. By default 8080, or that of a `public_url` on this machine.
+    #[arg(long)]
+    pub(super) port: Option<u16>,
     /// How the log on standard error is written: for machines or for people.
     #[arg(long, value_enum, default_value_t = LogFormat::Human)]
     pub(super) log_format: LogFormat,

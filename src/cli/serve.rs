@@ -177,7 +177,7 @@ impl Answers for Handler {
 
 impl Configuration {
     /// Why the configuration is not to be run, although it loads.
-    fn failing_test(&self) -> Option<String> {
+    pub(super) fn failing_test(&self) -> Option<String> {
         let outcomes = self.run_tests();
         let failed = outcomes.iter().find(|outcome| !outcome.passed())?;
         let At { value: name, location } = &failed.name;

@@ -68,6 +68,7 @@ pub struct Document {
     pub tests: Vec<Test>,
 }
 
+/// Where people and balancers connect.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Listen {
@@ -155,6 +156,7 @@ pub struct Issuer {
     pub insecure_unmarked_email: Option<At<bool>>,
 }
 
+/// A kind of issuer whose tokens are read in a way of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Preset {
@@ -185,6 +187,7 @@ pub enum Credential {
 pub struct SignIn {
     /// One of `issuers`, by its key.
     pub issuer: At<String>,
+    /// By which the provider knows this gateway.
     pub client_id: At<String>,
     pub client_secret: Option<At<SecretReference>>,
     /// A PEM private key that signs client assertions (RFC 7523).
@@ -224,6 +227,7 @@ pub enum SecretReference {
     File(At<String>),
 }
 
+/// The session after a sign-in.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Session {
@@ -243,9 +247,11 @@ pub struct Session {
     pub insecure_ephemeral_session_key: Option<At<bool>>,
 }
 
+/// How AWS is asked, and on whose behalf.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Aws {
+    /// Such as `eu-west-1`.
     pub region: At<String>,
     /// The role that is assumed for each person.
     pub role_arn: Option<At<String>>,
@@ -253,6 +259,7 @@ pub struct Aws {
     pub source_identity: Option<SourceIdentity>,
     /// Whether the assumed role is narrowed to the one target; by default `scoped`.
     pub session_policy: Option<SessionPolicy>,
+    /// `ExternalId`, where the role's trust policy asks for one.
     pub external_id: Option<At<String>>,
     /// Static session tags, at most 50.
     #[serde(default)]
@@ -313,10 +320,12 @@ pub enum State {
     Valkey(Box<Valkey>),
 }
 
+/// Nothing is to be said of it.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Memory {}
 
+/// A server that speaks Valkey's protocol.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Valkey {
@@ -355,6 +364,7 @@ pub enum Portal {
 #[serde(deny_unknown_fields)]
 pub struct Branding {
     /// What people know this by, at most 64 characters; by default `Postern`.
+    #[schemars(extend("x-text" = "prose"))]
     pub product_name: Option<At<String>>,
     pub logo: Option<LogoFile>,
     /// `"#rrggbb"`, in quotes. Pages use it as it is or, where it could not be read on their background, darker or
@@ -363,6 +373,7 @@ pub struct Branding {
     pub support_contact: Option<SupportContact>,
 }
 
+/// An image for the top of every page.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LogoFile {
@@ -375,7 +386,9 @@ pub struct LogoFile {
 #[serde(deny_unknown_fields)]
 pub struct SupportContact {
     /// At most 64 characters.
+    #[schemars(extend("x-text" = "prose"))]
     pub name: At<String>,
+    /// Such as `ml-platform@corp.example`.
     pub email: Option<At<String>>,
     /// An `https` URL: a chat channel or a ticket form.
     pub url: Option<At<String>>,

@@ -1,6 +1,7 @@
 //! The JSON Schema of the configuration, for editors and for the check of a file.
 
 use super::file::Document;
+use super::patterns;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 
@@ -9,6 +10,7 @@ pub fn schema() -> Value {
     let generator = SchemaSettings::draft2020_12().into_generator();
     let mut schema = generator.into_root_schema_for::<Document>().to_value();
     refuse_null(&mut schema);
+    patterns::add(&mut schema);
     if let Value::Object(root) = &mut schema {
         root.insert("title".to_owned(), Value::from("Postern"));
     }

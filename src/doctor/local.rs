@@ -1,5 +1,6 @@
 //! What needs no network: keys, certificates and files of this machine.
 
+use super::remedy::OF_AUTHORITY_AS_SERVER;
 use super::report::{Asking, Check};
 use crate::audit::file::AuditFile;
 use crate::clock::Clock;
@@ -81,8 +82,12 @@ fn certificate(settings: &config::Gateway, secrets: &Secrets, clock: &Clock) -> 
         let until = humantime::format_rfc3339_seconds(tls.validity().not_after);
         return Some(asking.ok(CHECK, format!("it is for the host of `public_url`, until {until}")));
     };
-    let (found, remedy) =
-        (format!("it {complaint}"), "have one issued for the host of `public_url`, in time");
+    let found = format!("it {complaint}");
+    let remedy = if tls.is_of_authority() {
+        OF_AUTHORITY_AS_SERVER
+    } else {
+        "have one issued for the host of `public_url`, in time"
+    };
     let is_valid = tls.validity().contains(now);
     Some(if is_valid { asking.warning(CHECK, found, remedy) } else { asking.failed(CHECK, found, remedy) })
 }

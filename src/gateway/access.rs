@@ -58,9 +58,9 @@ impl<'a> Exchange<'a> {
         self.person = Some(Arc::clone(person));
     }
 
-    /// The person's user name, for the page that answers them.
-    pub(crate) fn person(&self) -> Option<&str> {
-        self.person.as_ref().map(|person| person.user.as_str())
+    /// Who is answered, where a destination was asked for.
+    pub(crate) fn person(&self) -> Option<&Principal> {
+        self.person.as_deref()
     }
 
     pub(crate) fn destination(&self) -> Option<&str> {

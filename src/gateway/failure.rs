@@ -1,5 +1,6 @@
 //! An error as an answer: what the person reads, what the program reads, and what only the operator may see.
 
+use super::facts::Asked;
 use super::try_again::{self, Attempt};
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
@@ -36,8 +37,12 @@ pub(crate) struct Failure {
     /// The title of the destination that was asked for.
     pub opens: Option<String>,
     pub person: Option<String>,
+    /// What the rules looked at of the person.
+    pub facts: Vec<(&'static str, String)>,
     /// Rule and outcome, in order.
     pub trace: Option<Vec<(Arc<str>, &'static str)>>,
+    /// What the rules asked for, until it is known whose they were asked for.
+    pub(super) asked: Asked,
     /// The cause, for the operator only.
     pub(super) internal: Option<String>,
 }
@@ -65,6 +70,8 @@ impl Failure {
             meant: None,
             opens: None,
             person: None,
+            facts: Vec::new(),
+            asked: Asked::default(),
             trace: None,
             internal: None,
         }

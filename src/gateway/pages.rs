@@ -75,12 +75,12 @@ impl Pages {
     }
 
     /// After a sign-in that no click preceded (a restored tab): a navigation that starts here is this site's own.
-    pub(crate) fn signed_in(&self, path_and_query: &str) -> Markup {
+    pub(crate) fn signed_in(&self, path_and_query: &str, user: Option<&str>) -> Markup {
         let content = html! {
             h1 { "You are signed in" }
             p { a.button href=(path_and_query) { "Continue" } }
         };
-        self.page("Signed in", None, Some(&format!("0;url={path_and_query}")), &content)
+        self.page("Signed in", user, Some(&format!("0;url={path_and_query}")), &content)
     }
 
     /// `user` where it is known; `at_provider` where the provider's session ends, too.
@@ -140,24 +140,23 @@ impl Pages {
                             @if let Some(logo) = logo { img src=(logo.data_url()) alt=""; }
                             span { (product_name) }
                         }
+                        @if let Some(user) = user { (self.account(user)) }
                     }
                     main { (content) }
-                    @if let Some(user) = user { (self.footer(user)) }
                 }
             }
         }
     }
 
-    fn footer(&self, user: &str) -> Markup {
+    /// Who is signed in, and the ways that are the same everywhere.
+    fn account(&self, user: &str) -> Markup {
         html! {
-            footer {
-                p { "Signed in as " (user) }
-                nav aria-label="Your account" {
-                    ul {
-                        li { a href=(self.home) { "Everything you can open" } }
-                        li { a href="/-/whoami" { "Who you are here" } }
-                        li { a href="/-/logout" { "Sign out" } }
-                    }
+            nav aria-label="Your account" {
+                p { "Signed in as " strong { (user) } }
+                ul {
+                    li { a href=(self.home) { "Everything you can open" } }
+                    li { a href="/-/whoami" { "Who you are here" } }
+                    li { a href="/-/logout" { "Sign out" } }
                 }
             }
         }

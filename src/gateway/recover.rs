@@ -59,17 +59,23 @@ impl Gateway {
         }
         let opens = exchange.destination().and_then(|name| self.policy.destination(name));
         failure.opens = opens.map(|destination| destination.title().to_owned());
-        failure.person = exchange.person().map(str::to_owned);
+        failure.person = exchange.person().map(|person| person.user.clone());
+        if let Some(person) = exchange.person() {
+            failure.facts = failure.asked.of(person, context.client_ip, &self.policy.reads().groups);
+        }
         if let (NO_SUCH_PATH, Some(name)) = (failure.reason, exchange.destination()) {
             failure.again = Some(format!("/{name}"));
         }
         let may_be_mistyped = failure.status == StatusCode::NOT_FOUND && failure.again.is_none();
-        // A person who is signed in is told which address they may have meant.
-        if may_be_mistyped
+        let is_of_form = matches!(failure.reason, "foreign-form" | "method-not-allowed" | "not-a-navigation");
+        // A person who is signed in finds the name and the way out on the page, and the address that was probably meant.
+        if (may_be_mistyped || is_of_form)
             && context.audience == Audience::Person
             && let Ok(caller) = self.authenticate(head, context).await
         {
-            failure.meant = self.meant(head.uri.path(), &caller.principal, context).map(str::to_owned);
+            if may_be_mistyped {
+                failure.meant = self.meant(head.uri.path(), &caller.principal, context).map(str::to_owned);
+            }
             failure.person.get_or_insert_with(|| caller.principal.user.clone());
         }
         failure

@@ -230,7 +230,8 @@ impl Gateway {
             }
             (Some(title), false, _) => ask(title, return_to.as_str()),
             (Some(_), true, Navigation::Unasked) => {
-                respond::html(StatusCode::OK, self.pages.signed_in(return_to.as_str()), &self.pages)
+                let user = person.map(|person| person.user.as_str());
+                respond::html(StatusCode::OK, self.pages.signed_in(return_to.as_str(), user), &self.pages)
             }
             _ => respond::redirect(return_to.to_location()),
         }

@@ -45,9 +45,9 @@ pub(super) enum Allow {
 pub(super) struct Resources {
     of_kind: BTreeMap<Kind, BTreeSet<String>>,
     domains: BTreeSet<String>,
-    called_apps: BTreeSet<String>,
     /// An App is named by its declared name, so that its ARN is looked for.
     looks_for_apps: bool,
+    called_apps: BTreeSet<String>,
 }
 
 impl Resources {

@@ -19,9 +19,10 @@ pub const GONE: &str = "client-gone";
 pub const ASKED: &str = "asked";
 
 /// How a request that AWS is asked for may end.
-pub(super) const MINT_OUTCOMES: [&str; 9] = [
+pub(super) const MINT_OUTCOMES: [&str; 10] = [
     "ok",
     "not-ready",
+    "ambiguous-name",
     "refused-by-aws",
     "aws-credentials",
     "throttled",
@@ -35,7 +36,7 @@ pub(super) const MINT_OUTCOMES: [&str; 9] = [
 pub(super) const PROVIDER_UNAVAILABLE: &str = "provider-unavailable";
 
 /// How a request that names a destination may end.
-pub(super) const LAUNCH_OUTCOMES: [&str; 16] = [
+pub(super) const LAUNCH_OUTCOMES: [&str; 17] = [
     "ok",
     ASKED,
     "rule-denied",
@@ -45,6 +46,7 @@ pub(super) const LAUNCH_OUTCOMES: [&str; 16] = [
     "no-such-path",
     "too-many-launches",
     "not-ready",
+    "ambiguous-name",
     "refused-by-aws",
     "aws-credentials",
     "throttled",

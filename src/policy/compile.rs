@@ -143,8 +143,8 @@ impl Compiler<'_> {
             prewarm: written.prewarm,
             rules: all(rules)?,
             paths: paths?,
-            api: api?,
             reads: PolicyInputs::default(),
+            api: api?,
         })
     }
 

@@ -82,7 +82,7 @@ pub(super) fn check_working(status: StatusCode) -> Result<(), ProviderError> {
 
 /// A member that says something: providers that fill in every member send `null` or an empty text for one that they do not
 /// mean.
-fn said<'m>(members: &'m Map<String, Value>, name: &str) -> Option<&'m Value> {
+pub(super) fn said<'m>(members: &'m Map<String, Value>, name: &str) -> Option<&'m Value> {
     members.get(name).filter(|value| !value.is_null() && value.as_str() != Some(""))
 }
 

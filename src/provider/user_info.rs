@@ -1,7 +1,7 @@
 //! What `UserInfo` answers: claims in JSON, or a token that carries them (OpenID Connect Core 1.0, section 5.3).
 
 use super::error::ProviderError;
-use super::token_answer::check_working;
+use super::token_answer::{check_working, said};
 use crate::http_client::Answer;
 use crate::tokens::json;
 use hyper::StatusCode;
@@ -31,7 +31,9 @@ impl UserInfo {
             let token = String::from_utf8(answer.body.to_vec()).map_err(|_| refused())?;
             return Ok(Self::Signed(token.trim().to_owned()));
         }
-        json::object(&answer.body).map(Self::Plain).ok_or_else(refused)
+        // An error in it contradicts the rest.
+        let claims = json::object(&answer.body).filter(|claims| said(claims, "error").is_none());
+        claims.map(Self::Plain).ok_or_else(refused)
     }
 }
 

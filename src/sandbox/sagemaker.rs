@@ -37,6 +37,7 @@ pub(super) struct SageMaker {
     pub(super) landing: Arc<Landing>,
     pub(super) clock: Clock,
     pub(super) any_profile: bool,
+    pub(super) any_target: bool,
     pub(super) patterns: Patterns,
     pub(super) mlflow: MlflowServers,
     pub(super) tracking: Tracking,
@@ -122,7 +123,11 @@ impl SageMaker {
         fault: Option<&Fault>,
     ) -> Result<Value, Error> {
         authorize(operation, caller, region)?;
-        let whims = Whims { any_profile: self.any_profile, stopped: fault == Some(&Fault::Stopped) };
+        let whims = Whims {
+            any_profile: self.any_profile,
+            any_target: self.any_target,
+            stopped: fault == Some(&Fault::Stopped),
+        };
         let found = fixture::find(operation, region, &caller.account, whims, &self.mlflow)?;
         let Some(presign) = &operation.presign else { return Ok(found.description) };
         if let Some(why) = found.unusable {

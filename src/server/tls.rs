@@ -103,8 +103,17 @@ impl Tls {
         let host = public_url.host_str().unwrap_or_default();
         let other =
             (!self.is_for(public_url)).then(|| format!("is not for `{host}`, the host of `public_url`"));
-        let complaints: Vec<String> = self.validity.complaint(now).into_iter().chain(other).collect();
+        let authority = self.is_of_authority().then(|| {
+            "is an authority's own (`basicConstraints` says `CA:TRUE`), which clients may refuse as a server's".to_owned()
+        });
+        let complaints = self.validity.complaint(now).into_iter().chain(other).chain(authority);
+        let complaints: Vec<String> = complaints.collect();
         (!complaints.is_empty()).then(|| complaints.join(" and "))
+    }
+
+    /// Whether it should issue a server's certificate, not be one.
+    pub fn is_of_authority(&self) -> bool {
+        validity::is_of_authority(&self.certificate)
     }
 
     /// Whether clients take the certificate for this host: RFC 9525.

@@ -26,6 +26,8 @@ pub const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 /// write none.
 const LIFE_OF_LOGOUT_TOKEN: Duration = Duration::from_secs(2 * 60);
 const LONGEST_SUBJECT: usize = 255;
+/// What Keycloak calls tokens that are no access tokens, in their claim `typ`.
+const OTHER_KINDS: [&str; 4] = ["id", "refresh", "offline", "logout"];
 const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
 /// What a token is presented as, which decides what it must say.
@@ -160,8 +162,13 @@ fn type_fits(
         let came = Evidence::value("typ", jws.header.get("typ"));
         return Err(TokenError::WrongType(came.allowed(types.iter().copied().chain(["none"]))));
     }
-    let ends_session = claims.get("events").is_some_and(|events| events.get(LOGOUT_EVENT).is_some());
-    if ends_session != matches!(expected, Expected::LogoutToken { .. }) {
+    // A security event token (RFC 8417) speaks of what happened, and a logout token is one of them.
+    let events = claims.get("events").filter(|events| events.is_object());
+    let right_events = match expected {
+        Expected::LogoutToken { .. } => events.is_some_and(|events| events.get(LOGOUT_EVENT).is_some()),
+        _ => events.is_none(),
+    };
+    if !right_events {
         let evidence = claims.get("events").map(|events| Evidence::kind("events", events));
         let evidence = evidence.unwrap_or_else(|| Evidence::value("events", None));
         return Err(TokenError::WrongType(evidence));
@@ -169,11 +176,21 @@ fn type_fits(
     if !matches!(expected, Expected::Bearer) {
         return Ok(());
     }
-    let of_id_token = ["at_hash", "c_hash"].into_iter().find_map(|name| Some((name, claims.get(name)?)));
-    if let Some((name, hash)) = of_id_token {
-        return Err(TokenError::WrongType(Evidence::kind(name, hash)));
+    // The first two are of ID tokens. The third binds the token to a key that its sender has to prove (RFC 7800), which
+    // nothing here asks for: without that, it may be stolen.
+    let foreign =
+        ["at_hash", "c_hash", "cnf"].into_iter().find_map(|name| Some((name, stated(claims, name)?)));
+    if let Some((name, value)) = foreign {
+        return Err(TokenError::WrongType(Evidence::kind(name, value)));
     }
-    // Amazon Cognito says of each token which one it is.
+    // Keycloak says of each token which one it is, and so does Amazon Cognito.
+    let kind = claims.get("typ");
+    if kind
+        .and_then(Value::as_str)
+        .is_some_and(|kind| OTHER_KINDS.contains(&kind.to_ascii_lowercase().as_str()))
+    {
+        return Err(TokenError::WrongType(Evidence::value("typ", kind).allowed(["Bearer"])));
+    }
     let token_use = claims.get("token_use");
     let is_right_use = match issuer.access_tokens {
         Some(AccessTokens::Cognito) => token_use.is_some_and(|token_use| token_use == "access"),

@@ -14,7 +14,21 @@ pub struct MappingError {
     paths: Vec<ClaimPath>,
     /// What stands at the path, or in its way, in words.
     found: String,
+    stated: Stated,
 }
+
+/// A person's own text in the claim that names them, for the page that they read. `Debug` shows nothing of it.
+#[derive(Clone, Default, PartialEq, Eq)]
+struct Stated(Option<String>);
+
+impl fmt::Debug for Stated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "Some(…)" } else { "None" })
+    }
+}
+
+/// Characters of a person's own text on a page.
+const LONGEST_STATED: usize = 100;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
@@ -31,6 +45,8 @@ pub(crate) enum Fault {
 
 impl MappingError {
     pub(crate) fn at(fault: Fault, path: &ClaimPath, claims: &Map<String, Value>) -> Self {
+        let own = value(claims, path).and_then(Value::as_str).filter(|text| !text.contains(char::is_control));
+        let stated = Stated(own.map(|text| text.chars().take(LONGEST_STATED).collect()));
         let paths = vec![match fault {
             Fault::EmailUnverified => mark_of(path, claims),
             _ => path.clone(),
@@ -42,13 +58,24 @@ impl MappingError {
             }
             Some(Found::Absent) | None => "is not there".to_owned(),
         };
-        Self { fault, paths, found }
+        Self { fault, paths, found, stated }
+    }
+
+    /// What the claim that should name the person says, for a page that only that person reads.
+    pub(crate) fn stated(&self) -> Option<&str> {
+        match self.fault {
+            Fault::UserInvalid | Fault::EmailInvalid | Fault::EmailUnverified | Fault::EmailDomain => {
+                self.stated.0.as_deref().filter(|text| !text.is_empty())
+            }
+            _ => None,
+        }
     }
 
     /// None of these is there.
     pub(crate) fn missing(paths: &[ClaimPath]) -> Self {
         let found = if paths.len() == 1 { "is not there" } else { "are not there" };
-        Self { fault: Fault::UserMissing, paths: paths.to_vec(), found: found.to_owned() }
+        let stated = Stated::default();
+        Self { fault: Fault::UserMissing, paths: paths.to_vec(), found: found.to_owned(), stated }
     }
 
     /// The stable word for programs, logs and metrics.

@@ -89,6 +89,84 @@ fn explained(stage: &Stage, claims: &Map<String, Value>) -> (Vec<(String, Result
     (rows.collect(), text)
 }
 
+/// What becomes of claims at a destination.
+struct Decided {
+    claims: Map<String, Value>,
+    destination: String,
+    /// Why it does not open, where it does not.
+    outcome: Result<(), Refused>,
+}
+
+enum Refused {
+    /// The reason of the decision.
+    Decision(String),
+    /// The claims name nobody.
+    Nobody,
+}
+
+impl Decided {
+    fn row(claims: &Map<String, Value>, (destination, opens): &(String, Result<(), String>)) -> Self {
+        let outcome = opens.clone().map_err(Refused::Decision);
+        Self { claims: claims.clone(), destination: destination.clone(), outcome }
+    }
+
+    /// As an entry of `tests:`; one that says the opposite must fail.
+    fn as_test(&self, index: usize, opposite: bool) -> Value {
+        let opens = json!({"tracking_server_name": "experiments"});
+        let expect = match (&self.outcome, opposite) {
+            (Ok(()), false) | (Err(_), true) => opens,
+            (Ok(()), true) | (Err(Refused::Nobody), false) => json!({"deny": "no-rule"}),
+            (Err(Refused::Decision(reason)), false) => json!({"deny": reason}),
+        };
+        json!({"name": format!("case {index}"), "claims": self.claims, "destination": self.destination, "expect": expect})
+    }
+}
+
+/// The configuration's own tests, run by `postern check`, come to what the gateway decided; and to nothing else. `null`
+/// cannot be written there: a claim that is `null` counts as absent, and is to be left out.
+fn policy_tests_agree(stage: &Stage, decided: Vec<Decided>) {
+    let holds_null = |case: &Decided| Value::from(case.claims.clone()).to_string().contains("null");
+    let (unwritable, decided): (Vec<_>, Vec<_>) = decided.into_iter().partition(holds_null);
+    assert!(!unwritable.is_empty() && decided.len() > 10);
+    let (status, printed) = checked(stage, &unwritable.iter().map(|case| case.as_test(0, false)).collect());
+    let errors = printed["errors"].as_array().map_or(&[][..], Vec::as_slice);
+    assert_eq!((status, errors.len()), (2, unwritable.len()), "{printed}");
+    assert!(errors.iter().all(|error| error["message"] == "no value is given"), "{printed}");
+    for opposite in [false, true] {
+        let tests = decided.iter().enumerate().map(|(index, case)| case.as_test(index, opposite));
+        let (status, printed) = checked(stage, &Value::Array(tests.collect()));
+        let outcomes = printed["tests"].as_array().unwrap_or_else(|| panic!("{printed:#}"));
+        assert_eq!(outcomes.len(), decided.len());
+        for (case, outcome) in decided.iter().zip(outcomes) {
+            let is_nobody = matches!(case.outcome, Err(Refused::Nobody));
+            assert_eq!(
+                outcome["passed"],
+                !opposite && !is_nobody,
+                "{}: {outcome}",
+                case.as_test(0, opposite)
+            );
+            let said = outcome["failures"].to_string();
+            assert_eq!(said.contains("the claims identify nobody"), is_nobody, "{said}");
+        }
+        let all_pass = outcomes.iter().all(|outcome| outcome["passed"] == true);
+        assert_eq!(status, i32::from(!all_pass));
+    }
+}
+
+/// What `postern check` says of the stage's configuration with these tests: its exit status and its findings.
+fn checked(stage: &Stage, tests: &Value) -> (i32, Value) {
+    let written =
+        std::fs::read_to_string(stage.folder.path().join("postern.yaml")).expect("the configuration");
+    let file = stage.folder.path().join("tested.yaml");
+    std::fs::write(&file, format!("{written}\ntests: {tests}\n")).expect("a file");
+    let checked = Command::new(BINARY).args(["check", "--format", "json", "--config"]).arg(&file).output();
+    let checked = checked.expect("the binary runs");
+    let printed = serde_json::from_slice(&checked.stdout);
+    let printed =
+        printed.unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&checked.stderr)));
+    (checked.status.code().expect("it ended"), printed)
+}
+
 /// The log and the audit trail from the last question on, once the trail has a record of each refusal.
 fn told(stage: &Stage, before: usize, refusals: usize) -> String {
     let records = stage.postern.audit(before + refusals);

@@ -16,6 +16,7 @@ mod keys;
 mod meanings;
 mod provider;
 mod rendering;
+mod schema;
 mod slips;
 
 use postern::config::diagnostics::Diagnostic;

@@ -29,6 +29,7 @@ mod edge;
 mod egress;
 mod facts;
 mod files;
+mod first_steps;
 mod fuzz;
 mod iam;
 mod key_floods;

@@ -6,7 +6,7 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use postern::sandbox::Person;
-use postern::sandbox::{Fault, SandboxOptions, Times};
+use postern::sandbox::{Fault, PersonGroups, SandboxOptions, Times};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
@@ -339,4 +339,77 @@ async fn an_account_that_names_nobody_here_may_be_left_for_another() {
         refused.body
     );
     assert!(report(&refused.body).contains("Reason: email-domain (403)"), "{}", refused.body);
+    let told = "your address grace@elsewhere.example is not of a company or department that is let in here";
+    assert!(refused.body.contains(told), "{}", refused.body);
+    assert!(!stage.postern.log().contains("your address grace@"), "the page alone says it");
+
+    let person = stage.sandbox.people().into_iter().find(|person| person.id == "grace").unwrap();
+    stage.sandbox.put_person(Person { email: "<b>grace</b>".to_owned(), ..person });
+    let mut grace = Visitor::person();
+    let first = grace.get(&stage.postern.at("/studio")).await.checked();
+    let callback = stage.pick(&mut grace, "grace", first).await;
+    let refused = grace.get(&callback).await.checked();
+    let told = "what it calls you &lt;b&gt;grace&lt;/b&gt; is not an e-mail address that can be used here";
+    assert!(refused.body.contains(told), "{}", refused.body);
+}
+
+/// What the rules looked at is on the page of the one whom they refuse, and in what goes to support.
+#[tokio::test]
+async fn a_refused_person_sees_what_the_rules_looked_at() {
+    let stage = Stage::new().await;
+    let many: Vec<String> = (0..50).map(|number| format!("team-{number}")).collect();
+    let person = stage.sandbox.people().into_iter().find(|person| person.id == "max").unwrap();
+    let groups = ["contractors".to_owned(), "ml-users".to_owned()].into_iter().chain(many).collect();
+    stage.sandbox.put_person(Person { groups: PersonGroups::Listed(groups), ..person });
+    let mut max = stage.person("max").await;
+    let refused = max.get(&stage.postern.at("/studio")).await.checked();
+    assert_eq!(refused.status, 403);
+    for fact in [
+        "<dt>Your groups</dt><dd>contractors, ml-users and 50 more</dd>",
+        "<dt>Your network address</dt><dd>127.0.0.1</dd>",
+        "<strong>What to do: </strong>Connect to the office VPN first.",
+    ] {
+        assert!(refused.body.contains(fact), "{fact}: {}", refused.body);
+    }
+    assert!(!refused.body.contains("Your user name"), "no rule asked for it: {}", refused.body);
+    assert!(
+        report(&refused.body).contains("Your groups: contractors, ml-users and 50 more"),
+        "{}",
+        refused.body
+    );
+    let mut olga = stage.person("olga").await;
+    let refused = olga.get(&stage.postern.at("/notebook")).await.checked();
+    assert!(refused.body.contains("<dt>Your user name</dt><dd>olga@corp.example</dd>"), "{}", refused.body);
+    assert!(!refused.body.contains("Your groups"), "{}", refused.body);
+}
+
+#[tokio::test]
+async fn what_is_closed_with_a_remedy_is_folded_on_the_portal() {
+    let stage = Stage::new().await;
+    let mut max = stage.person("max").await;
+    let portal = max.get(&stage.postern.at("/")).await.checked().body;
+    let (open, closed) = portal.split_once("<details>").expect("what is closed");
+    assert!(open.contains("href=\"/experiments\"") && !open.contains("href=\"/studio\""), "{portal}");
+    assert!(closed.contains("Not open to you now, and what to do about it (1)"), "{portal}");
+    assert!(closed.contains("<h2>SageMaker Studio</h2>"), "{portal}");
+    assert!(closed.contains("<strong>What to do: </strong>Connect to the office VPN first."), "{portal}");
+    let mut ada = stage.person("ada").await;
+    let portal = ada.get(&stage.postern.at("/")).await.checked().body;
+    assert!(!portal.contains("<details>"), "a refusal without a remedy is not listed: {portal}");
+}
+
+#[tokio::test]
+async fn the_name_and_the_way_out_stand_at_the_top_of_every_page() {
+    let stage = Stage::new().await;
+    let mut max = stage.person("max").await;
+    for path in ["/", "/-/whoami", "/studio", "/nowhere", "/-/nowhere", "/-/logout", "/experiments/elsewhere"]
+    {
+        let page = max.get(&stage.postern.at(path)).await.checked().body;
+        let header = page.split("<header>").nth(1).and_then(|rest| rest.split("</header>").next());
+        let header = header.unwrap_or_else(|| panic!("{path}: {page}"));
+        assert!(header.contains("<strong>max@corp.example</strong>"), "{path}: {header}");
+        assert!(header.contains("<a href=\"/-/logout\">Sign out</a>"), "{path}: {header}");
+    }
+    let stranger = Visitor::person().get(&stage.postern.at("/-/callback?state=a&state=b")).await.checked();
+    assert!(!stranger.body.contains("/-/logout"), "{}", stranger.body);
 }

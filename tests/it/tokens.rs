@@ -135,6 +135,47 @@ async fn a_token_of_another_kind_is_no_bearer_token() {
     assert_eq!(believer.reason(&signer.token(&claims_with("at_hash", "x"))).await, "wrong-type");
 }
 
+/// By claims that only other kinds carry, whatever the header's `typ` is.
+#[tokio::test]
+async fn a_token_that_says_what_else_it_is_is_no_bearer_token() {
+    let signer = Signer::es256("k");
+    let believer = Believer::of(&[&signer]).await;
+    let other = json!({"https://schemas.openid.net/secevent/caep/event-type/session-revoked": {}});
+    for (name, value) in [
+        // Keycloak.
+        ("typ", json!("ID")),
+        ("typ", json!("Refresh")),
+        ("typ", json!("offline")),
+        ("typ", json!("Logout")),
+        // Amazon Cognito.
+        ("token_use", json!("id")),
+        // Security event tokens: RFC 8417.
+        ("events", other),
+        ("events", json!({})),
+        // Bound to a key of its sender: RFC 7800, 8705, 9449.
+        ("cnf", json!({"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"})),
+        ("cnf", json!({"x5t#S256": "bwcK0esc3ACC3DB2Y5_lESsXE8o9ltc05O89jdN-dg2"})),
+        ("cnf", json!({})),
+        ("cnf", json!("thumb")),
+        ("c_hash", json!("x")),
+        ("at_hash", json!(5)),
+    ] {
+        let reason = believer.reason(&signer.token(&claims_with(name, value.clone()))).await;
+        assert_eq!(reason, "wrong-type", "{name}: {value}");
+    }
+    for (name, value) in [
+        ("typ", json!("Bearer")),
+        ("typ", json!("JWT")),
+        ("typ", json!(5)),
+        ("token_use", json!("access")),
+        ("events", json!("concerts")),
+        ("cnf", json!(null)),
+    ] {
+        let reason = believer.reason(&signer.token(&claims_with(name, value.clone()))).await;
+        assert_eq!(reason, "accepted", "{name}: {value}");
+    }
+}
+
 #[tokio::test]
 async fn an_id_token_is_for_this_client_and_this_attempt() {
     let signer = Signer::es256("k");
@@ -170,6 +211,10 @@ async fn an_id_token_is_for_this_client_and_this_attempt() {
     assert_eq!(outcome(changed("azp", json!("postern")), None).await, "accepted");
     assert_eq!(outcome(changed("nonce", json!("n-0S6_WzA2Mk")), None).await, "wrong-nonce");
     assert_eq!(outcome(changed("nonce", Value::Null), None).await, "missing-claim");
+    assert_eq!(outcome(changed("nonce", json!(["n-0S6_WzA2Mj"])), None).await, "invalid-claim");
+    assert_eq!(outcome(changed("azp", json!(["postern"])), None).await, "wrong-authorized-party");
+    assert_eq!(outcome(changed("aud", json!(["postern", "postern"])), None).await, "wrong-authorized-party");
+    assert_eq!(outcome(changed("events", json!({"https://x.example/e": {}})), None).await, "wrong-type");
     assert_eq!(outcome(changed("iat", Value::Null), None).await, "missing-claim");
     assert_eq!(outcome(changed("iss", json!("https://evil.example")), None).await, "wrong-issuer");
     let mut several = changed("aud", json!(["postern", "other"]));

@@ -17,9 +17,10 @@ const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9901)
 pub(super) fn public_url(written: &At<String>, findings: &mut Findings) -> Option<Url> {
     let url = findings.check("public_url", written, |text| {
         let url = texts::url(text, Plain::OnLoopback)?;
-        let has_path = url.path() != "/";
+        let has_path =
+            text.split_once("://").is_none_or(|(_, rest)| rest.trim_end_matches('/').contains('/'));
         let allowed = "`https`, a host and perhaps a port, without a path";
-        if has_path { Err(mismatch(text, allowed)) } else { Ok(url) }
+        if has_path || url.path() != "/" { Err(mismatch(text, allowed)) } else { Ok(url) }
     })?;
     if url.scheme() == "http" {
         let message = "cookies and one-time URLs travel unencrypted; fit for one machine only";

@@ -63,7 +63,7 @@ fn names_host(url: &Url, text: &str) -> bool {
         Some(Host::Ipv6(_)) => true,
         None => false,
     };
-    is_legal && url.port() != Some(0) && !rest.starts_with('/')
+    is_legal && url.port() != Some(0) && !rest.starts_with('/') && text.starts_with(url.scheme())
 }
 
 /// Whether `http` may stand where `https` should.

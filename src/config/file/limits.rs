@@ -4,6 +4,7 @@ use crate::config::located::At;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+/// How much is taken at one time.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {

@@ -31,6 +31,7 @@ pub struct Lookup {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DenyRule {
+    /// What the audit trail calls it; one name for one rule.
     #[schemars(extend("x-text" = "prose"))]
     pub name: At<String>,
     /// A CEL expression.
@@ -48,6 +49,7 @@ pub struct Destination {
     /// What people see; by default the name.
     #[schemars(extend("x-text" = "prose"))]
     pub title: Option<String>,
+    /// What people read below the title.
     #[schemars(extend("x-text" = "prose"))]
     pub description: Option<String>,
     pub target: At<Target>,
@@ -86,10 +88,13 @@ pub struct Api {
 #[serde(deny_unknown_fields)]
 #[schemars(extend("oneOf" = [{"required": ["allow"]}, {"required": ["deny"]}]))]
 pub struct Rule {
+    /// What the audit trail calls it; one name for one rule of the destination.
     #[schemars(extend("x-text" = "prose"))]
     pub name: At<String>,
+    /// A CEL expression: where it is true, the person may open the destination.
     #[schemars(extend("x-text" = "expression"))]
     pub allow: Option<At<String>>,
+    /// A CEL expression: where it is true, the person may not.
     #[schemars(extend("x-text" = "expression"))]
     pub deny: Option<At<String>>,
     /// What the person can do about a denial.
@@ -105,12 +110,14 @@ pub struct Rule {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Test {
+    /// What a failure is told by.
     #[schemars(extend("x-text" = "prose"))]
     pub name: At<String>,
     /// The verified claims of the person's token.
     pub claims: At<Map<String, Value>>,
     /// The key of the issuer, where there are several.
     pub issuer: Option<At<String>>,
+    /// The address that the person comes from.
     pub client_ip: Option<At<String>>,
     /// `NAME`, `NAME/PATH` or `NAME/PATH?QUERY`, as in a URL.
     pub destination: At<String>,

@@ -48,6 +48,7 @@ pub struct MlflowApp {
     pub role_arn: At<String>,
     /// The KMS key that encrypts the App's data. AWS never changes it on an existing App.
     pub kms_key_id: Option<At<String>>,
+    /// Whether new MLflow models are put into the SageMaker Model Registry.
     pub model_registration_mode: Option<At<ModelRegistrationMode>>,
     /// Day and time in UTC, such as `"Tue:03:30"`.
     pub weekly_maintenance_window_start: Option<At<String>>,

@@ -6,6 +6,7 @@ use crate::provider::error::ProviderError;
 use crate::sessions::Unusable;
 use crate::sign_in::SignInError;
 use crate::tokens::error::TokenError;
+use crate::tokens::mapping_error::MappingError;
 use hyper::StatusCode;
 use std::time::Duration;
 
@@ -72,10 +73,15 @@ pub(super) fn sign_in(error: &SignInError) -> Failure {
                 StatusCode::FORBIDDEN,
                 error.reason(),
                 "This account cannot be used here",
-                format!("Your company's sign-in let you in, but {account}."),
+                unusable(account),
             )
         }
-        .advise("If you have another account, use that one. Otherwise send the details below to your platform team."),
+        .advise(match account.reason() {
+            "email-unverified" => {
+                "Have your address confirmed by those who run that sign-in, and sign in again. If you have another account, use that one."
+            }
+            _ => "If you have another account, use that one. Otherwise send the details below to your platform team.",
+        }),
         SignInError::Session(_) => Failure::new(
             StatusCode::FORBIDDEN,
             error.reason(),
@@ -92,6 +98,26 @@ pub(super) fn sign_in(error: &SignInError) -> Failure {
         .advise("Try once more from your bookmark. If it fails again, send the details below to your platform team."),
     };
     failure.because(error)
+}
+
+/// Why an account names nobody here, in the words of the one whose account it is.
+fn unusable(account: &MappingError) -> String {
+    let address = account.stated().map(|stated| format!(" {stated}")).unwrap_or_default();
+    let why = match account.reason() {
+        "email-unverified" => format!("your address{address} is not confirmed there"),
+        "email-domain" => {
+            format!("your address{address} is not of a company or department that is let in here")
+        }
+        "email-invalid" => {
+            format!("what it calls you{address} is not an e-mail address that can be used here")
+        }
+        "user-invalid" => format!("what it calls you{address} cannot be used here"),
+        "user-missing" => "it did not say by which address or name you are known here".to_owned(),
+        "subject-invalid" => "it did not say who you are in a form that can be used here".to_owned(),
+        "program-signed-in" => "this is a program's account, and programs do not sign in here".to_owned(),
+        _ => "it did not say clearly whether this is a person's account or a program's".to_owned(),
+    };
+    format!("Your company's sign-in let you in, but {why}.")
 }
 
 fn provider_unavailable(reason: &'static str, cause: &impl ToString) -> Failure {

@@ -23,6 +23,10 @@ impl Pages {
             } @else {
                 p { (self.addressed(failure.advice)) }
             }
+            @if !failure.facts.is_empty() {
+                p.quiet { "The rules looked at:" }
+                dl.facts { @for (fact, value) in &failure.facts { dt { (fact) } dd { (value) } } }
+            }
             @if let Some(attempt) = failure.next_attempt() {
                 p.quiet {
                     "This page tries again by itself after " (attempt.seconds) " s. "
@@ -68,6 +72,9 @@ impl Pages {
         }
         if let Some(opens) = &failure.opens {
             report.line("Destination", opens);
+        }
+        for (fact, value) in &failure.facts {
+            report.line(fact, value);
         }
         for (rule, outcome) in failure.trace.iter().flatten() {
             report.line("Rule", &format!("{rule}: {outcome}"));

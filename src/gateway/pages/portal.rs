@@ -35,10 +35,12 @@ impl Pages {
             @if may_open().next().is_some() {
                 ul.cards { @for row in may_open() { (self.card(row)) } }
             }
+            (closed(access))
         };
         self.page("What you can open", Some(&person.user), None, &content)
     }
 
+    /// A destination that the person may open.
     fn card(&self, row: &Listed<'_>) -> Markup {
         let (state, advice) = row.state.as_ref().map_or((None, None), |state| self.in_words(state));
         html! {
@@ -78,6 +80,30 @@ impl Pages {
             }
             TargetState::Failed(_) => {
                 (Some("Out of order"), Some(format!("It needs to be mended: tell {team}.")))
+            }
+        }
+    }
+}
+
+/// What the person could open if they did as its rule says.
+fn closed(access: &[Listed<'_>]) -> Markup {
+    let refused = access.iter().filter(|row| !row.allowed());
+    let closed: Vec<_> = refused.filter_map(|row| Some((row, row.remedy.as_deref()?))).collect();
+    if closed.is_empty() {
+        return html! {};
+    }
+    html! {
+        details {
+            summary { "Not open to you now, and what to do about it (" (closed.len()) ")" }
+            ul.cards {
+                @for (row, remedy) in closed {
+                    li {
+                        h2 { (row.title) }
+                        @if let Some(description) = row.description { p { (description) } }
+                        p.kind { (row.kind) }
+                        p.remedy { strong { "What to do: " } (remedy) }
+                    }
+                }
             }
         }
     }

@@ -78,8 +78,8 @@ impl Report {
         let rows = self.0.lines().map(|line| line.len().div_ceil(35)).sum::<usize>().clamp(6, 24);
         html! {
             details {
-                summary { "Copy details for support" }
-                p.quiet { "Select all of this text and send it. It holds no password and no token." }
+                summary { "Details for support" }
+                p.quiet { "Select all of this text, copy it and send it. It holds no password and no token." }
                 textarea readonly rows=(rows) spellcheck="false" aria-label="Details for support" { (self.0) }
             }
         }

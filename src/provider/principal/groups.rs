@@ -66,9 +66,9 @@ fn read(value: &Value, format: GroupsFormat) -> Result<Names, String> {
             Err(_) => Err("is a text that holds no JSON".to_owned()),
         },
         (GroupsFormat::Keys, Value::Object(members)) => {
-            let odd = members.values().find(|value| value.is_null() || **value == false);
+            let odd = members.values().find_map(denied);
             match odd {
-                Some(odd) => Err(format!("has a member that is {}", odd_member(odd))),
+                Some(odd) => Err(format!("has a member that is {odd}")),
                 None => names(members.keys().map(String::as_str)),
             }
         }
@@ -76,8 +76,17 @@ fn read(value: &Value, format: GroupsFormat) -> Result<Names, String> {
     }
 }
 
-fn odd_member(value: &Value) -> &'static str {
-    if value.is_null() { "null" } else { "the boolean false" }
+/// A value that may as well say that the person is not in this group.
+fn denied(value: &Value) -> Option<&'static str> {
+    match value {
+        Value::Null => Some("null"),
+        Value::Bool(false) => Some("the boolean false"),
+        Value::Number(number) if number.as_f64() == Some(0.0) => Some("the number 0"),
+        Value::String(text) if text.is_empty() => Some("an empty text"),
+        Value::Array(members) if members.is_empty() => Some("an empty list"),
+        Value::Object(members) if members.is_empty() => Some("an empty object"),
+        _ => None,
+    }
 }
 
 fn list(members: &[Value]) -> Result<Names, String> {

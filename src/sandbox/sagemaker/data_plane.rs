@@ -107,7 +107,8 @@ impl SageMaker {
             }
             Sort::App => app_id(arn)?,
         };
-        let (description, status) = self.mlflow.describe(sort, &name, &in_region, &account)?;
+        let (description, status) =
+            self.mlflow.describe(sort, &name, &in_region, &account, self.any_target)?;
         let is_active = description.get("IsActive").is_none_or(|word| word == "Active");
         Some(is_active && !status.starts_with("Stop"))
     }

@@ -37,6 +37,8 @@ const DOMAINS: [Domain; 3] = [
         spaces: &[],
     },
 ];
+/// What a domain is that is asked for by another name, where every domain exists.
+const ANY_DOMAIN: Domain = Domain { id: "any", name: "any", auth_mode: "IAM", profiles: &[], spaces: &[] };
 /// Name, and whether it is running.
 const NOTEBOOKS: [(&str, bool); 2] = [("grace-notebook", true), ("old-notebook", false)];
 const PARTNER_APP: (&str, &str) = ("partner-app/app-COMET0000001", "comet");
@@ -56,6 +58,8 @@ pub(super) struct Found {
 pub(super) struct Whims {
     /// Profiles and spaces exist by whatever name.
     pub(super) any_profile: bool,
+    /// Everything exists by whatever name, in whatever account, and is ready.
+    pub(super) any_target: bool,
     /// Servers and notebooks are stopped.
     pub(super) stopped: bool,
 }
@@ -72,7 +76,7 @@ pub(super) fn find(
     let here = |resource: &str| format!("arn:aws:sagemaker:{region}:{account}:{resource}");
     match &operation.resource {
         Resource::Domain { id } => {
-            let domain = domain(id)?;
+            let domain = domain(id, whims)?;
             let url = format!("https://{id}.studio.{region}.sagemaker.aws");
             Ok(Found {
                 description: json!({
@@ -85,10 +89,10 @@ pub(super) fn find(
             })
         }
         Resource::UserProfile { domain_id, name } => {
-            user_profile(operation, domain(domain_id)?, name, &arn, whims)
+            user_profile(operation, (domain_id, domain(domain_id, whims)?), name, &arn, whims)
         }
         Resource::TrackingServer { name } => {
-            let found = mlflow.describe(Sort::TrackingServer, name, region, account);
+            let found = mlflow.describe(Sort::TrackingServer, name, region, account, whims.any_target);
             let (mut description, mut status) =
                 found.ok_or_else(|| Error::not_found(&format!("MLflow tracking server {name}")))?;
             if whims.stopped {
@@ -122,14 +126,15 @@ pub(super) fn find(
         Resource::MlflowApp { arn } => {
             let found = app_id(arn).and_then(|(in_account, in_region, id)| {
                 let is_here = (in_account.as_str(), in_region.as_str()) == (account, region);
-                is_here.then(|| mlflow.describe(Sort::App, &id, region, account)).flatten()
+                let describe = || mlflow.describe(Sort::App, &id, &in_region, &in_account, whims.any_target);
+                (is_here || whims.any_target).then(describe).flatten()
             });
             let (description, status) =
                 found.ok_or_else(|| Error::not_found(&format!("MLflow app {arn}")))?;
             let is_ready = matches!(status, "Created" | "Updated");
             Ok(Found { description, unusable: (!is_ready).then(|| format!("The MLflow app is {status}")) })
         }
-        Resource::PartnerApp { .. } if arn == here(PARTNER_APP.0) => Ok(Found {
+        Resource::PartnerApp { .. } if arn == here(PARTNER_APP.0) || whims.any_target => Ok(Found {
             description: json!({
                 "Arn": arn, "Name": PARTNER_APP.1, "Type": "comet", "Status": "Available", "AuthType": "IAM",
                 "EnableIamSessionBasedIdentity": true, "CreationTime": CREATED, "Tier": "small",
@@ -143,13 +148,14 @@ pub(super) fn find(
 
 fn user_profile(
     operation: &Operation,
-    domain: &Domain,
+    (domain_id, domain): (&str, &Domain),
     name: &str,
     arn: &str,
     whims: Whims,
 ) -> Result<Found, Error> {
     let known = domain.profiles.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
     let status = match known {
+        Some(_) if whims.any_target => IN_SERVICE,
         Some((_, status)) => *status,
         None if whims.any_profile => IN_SERVICE,
         None => return Err(Error::not_found(&format!("User profile {name} in domain {}", domain.id))),
@@ -169,7 +175,7 @@ fn user_profile(
     };
     Ok(Found {
         description: json!({
-            "DomainId": domain.id, "UserProfileArn": arn, "UserProfileName": known.map_or(name, |(known, _)| known),
+            "DomainId": domain_id, "UserProfileArn": arn, "UserProfileName": known.map_or(name, |(known, _)| known),
             "HomeEfsFileSystemUid": "200005", "Status": status, "UserSettings": {},
             "CreationTime": CREATED, "LastModifiedTime": CREATED,
         }),
@@ -177,10 +183,13 @@ fn user_profile(
     })
 }
 
-fn domain(id: &str) -> Result<&'static Domain, Error> {
-    DOMAINS.iter().find(|domain| domain.id == id).ok_or_else(|| Error::not_found(&format!("Domain {id}")))
+fn domain(id: &str, whims: Whims) -> Result<&'static Domain, Error> {
+    let known = DOMAINS.iter().find(|domain| domain.id == id);
+    known.or(whims.any_target.then_some(&ANY_DOMAIN)).ok_or_else(|| Error::not_found(&format!("Domain {id}")))
 }
 
 fn running(known: &[(&str, bool)], name: &str, whims: Whims) -> Option<bool> {
-    known.iter().find(|(known, _)| *known == name).map(|(_, running)| *running && !whims.stopped)
+    let found = known.iter().find(|(known, _)| *known == name).map(|(_, running)| *running);
+    let found = if whims.any_target { Some(true) } else { found };
+    found.map(|running| running && !whims.stopped)
 }

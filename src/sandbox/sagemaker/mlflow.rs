@@ -145,16 +145,20 @@ impl MlflowServers {
     }
 
     /// What Describe says of a server by its name, or of an App by its ARN; and its status. `lag` is for how long after
-    /// its creation a server is not yet known.
+    /// its creation a server is not yet known. With `any`, it is there by whatever name, and ready.
     pub(super) fn describe(
         &self,
         sort: Sort,
         id: &str,
         region: &str,
         account: &str,
+        any: bool,
     ) -> Option<(Value, &'static str)> {
         let key = key(account, region, sort, id);
         let mut servers = lock(&self.servers);
+        if any && !servers.contains_key(&key) {
+            servers.insert(key.clone(), fixture(&key, true)?);
+        }
         let server = Self::get(&mut servers, &key)?;
         server.settle();
         if server.status == "Deleted" && sort == Sort::TrackingServer || server.visible > Instant::now() {
@@ -293,7 +297,7 @@ impl MlflowServers {
 
     fn get<'s>(servers: &'s mut BTreeMap<Key, Server>, key: &Key) -> Option<&'s mut Server> {
         if !servers.contains_key(key) {
-            servers.insert(key.clone(), fixture(key)?);
+            servers.insert(key.clone(), fixture(key, false)?);
         }
         servers.get_mut(key)
     }

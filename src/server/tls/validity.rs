@@ -50,6 +50,25 @@ impl Validity {
     }
 }
 
+/// Whether the certificate is one of an authority: the extension `basicConstraints` (RFC 5280, section 4.2.1.9) says `cA`.
+pub(super) fn is_of_authority(certificate: &[u8]) -> bool {
+    const BASIC_CONSTRAINTS: [u8; 5] = [0x06, 0x03, 0x55, 0x1d, 0x13];
+    const BOOLEAN: u8 = 0x01;
+    const OCTETS: u8 = 0x04;
+    let behind = certificate.windows(BASIC_CONSTRAINTS.len()).position(|window| window == BASIC_CONSTRAINTS);
+    let says_so = |rest| {
+        let (tag, content, rest) = element(rest)?;
+        let (tag, content) = if tag == BOOLEAN {
+            element(rest).map(|(tag, content, _)| (tag, content))?
+        } else {
+            (tag, content)
+        };
+        let (OCTETS, (SEQUENCE, constraints, _)) = (tag, element(content)?) else { return None };
+        element(constraints).map(|(tag, value, _)| tag == BOOLEAN && value == [0xff])
+    };
+    behind.and_then(|at| certificate.get(at + BASIC_CONSTRAINTS.len()..)).and_then(says_so).unwrap_or(false)
+}
+
 /// Tag, content and rest. No certificate has a length of more than three bytes.
 fn element(bytes: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (&[tag, length], rest) = bytes.split_first_chunk::<2>()?;

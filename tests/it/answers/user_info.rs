@@ -29,9 +29,20 @@ fn members() -> Vec<Case> {
         cases.push(Case::new(format!("sub {other}"), Says::Nothing, "`sub`", make));
     }
     cases.push(Case::new("no sub", Says::Nothing, "`sub`", with("sub", None)));
-    cases.push(Case::new("an error in a 200", Says::Nothing, "`sub`", |_, _| {
-        Given::new(200, json!({"error": "invalid_token"}).to_string())
-    }));
+    for alone in [true, false] {
+        for error in [json!("invalid_token"), json!(5), json!({"code": "x"})] {
+            let (name, error) = (format!("the error {error} in a 200, alone: {alone}"), error.clone());
+            cases.push(Case::new(name, Says::Nothing, "without claims", move |_, good| {
+                let mut answer = if alone { json!({}) } else { good };
+                answer["error"] = error.clone();
+                Given::new(200, answer.to_string())
+            }));
+        }
+    }
+    cases.push(Case::new("an empty error", Says::Confirmed, "", with("error", Some(json!("")))));
+    cases.push(Case::new("sub twice as long", Says::Nothing, "`sub`", with("sub", Some(json!("u1u1")))));
+    cases.push(Case::new("a blank behind sub", Says::Nothing, "`sub`", with("sub", Some(json!("u1 ")))));
+    cases.push(Case::new("sub in capitals", Says::Nothing, "`sub`", with("sub", Some(json!("U1")))));
     cases
 }
 
@@ -69,7 +80,7 @@ fn signed() -> Vec<Case> {
     });
     let forged = [
         ("an access token", json!({"typ": "at+jwt"}), Signature::Good, "type"),
-        ("an extension", json!({"crit": ["x"], "x": 1}), Signature::Good, "extension"),
+        ("an extension", json!({"crit": ["x"], "x": 1}), Signature::Good, "`crit`"),
         ("alg none", json!({}), Signature::None, "algorithm"),
         ("the client's secret", json!({}), Signature::ClientSecret, "algorithm"),
         ("another key", json!({}), Signature::OtherKey, "signature"),

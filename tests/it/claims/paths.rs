@@ -1,6 +1,6 @@
 //! The claim that names the user, in every shape and by every kind of path.
 
-use super::{ada, ask, explained, logged, object, odd_values, stage};
+use super::{Decided, Refused, ada, ask, explained, logged, object, odd_values, policy_tests_agree, stage};
 use serde_json::{Map, Value, json};
 
 const ALL: [(&str, &str); 1] = [("all", r#"{name: all, allow: "true"}"#)];
@@ -34,8 +34,11 @@ async fn a_user_of_another_shape_is_nobody() {
         if path == "login" || path.starts_with("https") {
             assert_eq!(ask(&stage, &claims).await.who["user"], "ada@corp.example", "{path}");
         }
+        let mut decided = Vec::new();
         for (value, kind) in odd_values() {
             let claims = ada(&stage, &holding(value.clone()));
+            let nobody = Err(Refused::Nobody);
+            decided.push(Decided { claims: claims.clone(), destination: "all".to_owned(), outcome: nobody });
             let before = stage.postern.log().len();
             let said = ask(&stage, &claims).await;
             assert_eq!(said.status, 401, "{path} {value}");
@@ -51,6 +54,7 @@ async fn a_user_of_another_shape_is_nobody() {
             let (_, explanation) = explained(&stage, &claims);
             assert!(explanation.contains(&format!("the claim `{path}` is")), "{explanation}");
         }
+        policy_tests_agree(&stage, decided);
     }
 }
 

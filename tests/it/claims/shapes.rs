@@ -1,6 +1,6 @@
 //! One claim at a time in every shape: groups, the claims that rules read, the mark of an address, the name.
 
-use super::{ada, ask, explained, object, odd_values, stage, told};
+use super::{Decided, ada, ask, explained, object, odd_values, policy_tests_agree, stage, told};
 use serde_json::{Map, Value, json};
 
 /// A rule about a claim, and whether a value of that claim fulfils it for certain.
@@ -74,6 +74,7 @@ async fn groups_of_another_shape_are_no_empty_list() {
             [json!(["ml-users"]), json!(["contractors", "ml-users"]), json!([]), json!(["a", "b", "c"])];
         let values = good.into_iter().map(|value| (value, "")).chain(odd_values());
         let absent = [(Map::new(), json!(null), "is not there")];
+        let mut decided = Vec::new();
         let cases = values.map(|(value, kind)| (holding(&path, value.clone()), value, kind)).chain(absent);
         for (more, value, kind) in cases {
             let claims = ada(&stage, &more);
@@ -89,6 +90,7 @@ async fn groups_of_another_shape_are_no_empty_list() {
             }
             let (rows, explanation) = explained(&stage, &claims);
             assert_eq!(rows, said.rows, "{path} {value} {explanation}");
+            decided.extend(said.rows.iter().map(|row| Decided::row(&claims, row)));
             assert_eq!(said.who["groups_left_out"], false);
             if known {
                 assert_eq!((&said.who["groups"], &said.who["groups_unbound"]), (&value, &json!(null)));
@@ -113,6 +115,7 @@ async fn groups_of_another_shape_are_no_empty_list() {
                 );
             }
         }
+        policy_tests_agree(&stage, decided);
     }
 }
 
@@ -183,6 +186,7 @@ async fn a_claim_of_another_shape_fulfils_no_rule() {
             "claims.deep.er" => object(json!({"deep": "SECRET"})),
             _ => Map::new(),
         };
+        let mut decided = Vec::new();
         for (more, value, kind) in cases.chain([(blocked, json!(null), "is not there")]) {
             let claims = ada(&stage, &more);
             let before = stage.postern.audit(1).len();
@@ -193,6 +197,7 @@ async fn a_claim_of_another_shape_fulfils_no_rule() {
             }
             let (rows, explanation) = explained(&stage, &claims);
             assert_eq!(rows, said.rows, "{written} {value} {explanation}");
+            decided.extend(said.rows.iter().map(|row| Decided::row(&claims, row)));
             let refusals = said.rows.iter().filter(|row| row.1.is_err()).count();
             let trail = told(&stage, before, refusals);
             if said.rows.iter().any(|row| row.1 == Err("rule-error".to_owned())) && !kind.is_empty() {
@@ -208,6 +213,7 @@ async fn a_claim_of_another_shape_fulfils_no_rule() {
                 "{written} {value}"
             );
         }
+        policy_tests_agree(&stage, decided);
     }
 }
 

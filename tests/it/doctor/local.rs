@@ -35,6 +35,11 @@ async fn the_certificate_is_judged_as_clients_would() {
         with_tls(text).replace("public_url: http://localhost", "public_url: http://127.0.0.1")
     });
     judged("warning", "it is not for `127.0.0.1`, the host of `public_url`");
+    authority.serve_itself();
+    judged("warning", "is an authority's own (`basicConstraints` says `CA:TRUE`)");
+    let told = clinic.examine(&[]);
+    let remedy = told.check("listen.tls", "certificate")["remedy"].to_string();
+    assert!(remedy.contains("have a certificate for the server issued from that authority"), "{remedy}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -165,11 +165,22 @@ fn the_names_of_an_objects_members_may_be_the_groups() {
     let keys = |value: Value| in_form(GroupsFormat::Keys, value);
     assert_eq!(keys(json!({"ml-users": {"280150600000000002": "corp.example"}})), "known: ml-users");
     assert_eq!(keys(json!({})), "known: ");
-    assert_eq!(
-        keys(json!({"a": {}, "b": false})),
-        "the claim `groups` has a member that is the boolean false"
-    );
-    assert_eq!(keys(json!({"a": null})), "the claim `groups` has a member that is null");
+    // A value that may as well deny it says nothing for certain, also of the others.
+    for (denies, word) in [
+        (json!(null), "null"),
+        (json!(false), "the boolean false"),
+        (json!(0), "the number 0"),
+        (json!(-0.0), "the number 0"),
+        (json!(""), "an empty text"),
+        (json!([]), "an empty list"),
+        (json!({}), "an empty object"),
+    ] {
+        let said = format!("the claim `groups` has a member that is {word}");
+        assert_eq!(keys(json!({"ml-users": {"1": "corp.example"}, "b": denies})), said);
+    }
+    for states in [json!(true), json!(1), json!("member"), json!(["1"]), json!({"1": null})] {
+        assert_eq!(keys(json!({"ml-users": states})), "known: ml-users");
+    }
     assert_eq!(keys(json!({"": 1})), "the claim `groups` has a member that is an empty text");
     for other in [json!(["a"]), json!("a"), json!(5), json!(true)] {
         assert!(keys(other.clone()).ends_with(", not an object (`format: keys`)"), "{other}");

@@ -80,11 +80,13 @@ impl Server {
     }
 }
 
-pub(super) fn fixture((account, region, sort, id): &Key) -> Option<Server> {
+/// With `any`, everything is there by whatever name, and ready.
+pub(super) fn fixture((account, region, sort, id): &Key, any: bool) -> Option<Server> {
     let role = format!("arn:aws:iam::{account}:role/mlflow");
     let (name, status, members) = match sort {
         Sort::TrackingServer => {
-            let (name, running) = TRACKING_SERVERS.iter().find(|(name, _)| name == id)?;
+            let known = TRACKING_SERVERS.iter().find(|(name, _)| name == id);
+            let (name, running) = if any { (id.as_str(), true) } else { *known? };
             let members = json!({
                 "ArtifactStoreUri": "s3://sandbox-artifacts/mlflow", "RoleArn": role, "TrackingServerSize": "Small",
                 "MlflowVersion": "3.0.0", "AutomaticModelRegistration": false,
@@ -92,9 +94,9 @@ pub(super) fn fixture((account, region, sort, id): &Key) -> Option<Server> {
                 "S3BucketOwnerVerification": true,
                 "TrackingServerUrl": format!("https://t-sandbox.{region}.experiments.sagemaker.aws"),
             });
-            (*name, if *running { "Created" } else { "Stopped" }, members)
+            (name, if running { "Created" } else { "Stopped" }, members)
         }
-        Sort::App if id == APP.0 => {
+        Sort::App if id == APP.0 || any => {
             let members = json!({
                 "ArtifactStoreUri": "s3://sandbox-artifacts/mlflow-app", "RoleArn": role, "MlflowVersion": "3.4",
             });
