@@ -62,7 +62,7 @@ impl Files {
 }
 
 /// A record of somebody who opened Studio with these facts, or was refused.
-fn record(user: &str, rule: Option<&str>, facts: Value) -> Value {
+fn record(user: &str, rule: Option<&str>, facts: &Value) -> Value {
     let time = "2026-11-25T18:06:42.117Z";
     let mut record = json!({"time": time, "event": "grant", "issuer": "sandbox", "subject": user, "user": user,
         "destination": "studio", "facts": facts, "client_ip": "127.0.0.1", "outcome": "opened"});
@@ -153,15 +153,15 @@ fn many_people_are_few_lines() {
     for number in 0..400 {
         let user = format!("p{number}@corp.example");
         records.push(match number % 4 {
-            0 => record(&user, Some("everyone"), member(&["ml-users", "temps"])),
-            1 => record(&user, None, member(&["guests"])),
+            0 => record(&user, Some("everyone"), &member(&["ml-users", "temps"])),
+            1 => record(&user, None, &member(&["guests"])),
             2 => {
-                let mut record = record(&user, Some("risk"), member(&["ml-users", "ml-risk"]));
+                let mut record = record(&user, Some("risk"), &member(&["ml-users", "ml-risk"]));
                 record["target"]["domain_id"] = "d-risk00000001".into();
                 record["target"]["user_profile_name"] = format!("risk--p{number}").into();
                 record
             }
-            _ => record(&user, Some("everyone"), member(&["ml-users"])),
+            _ => record(&user, Some("everyone"), &member(&["ml-users"])),
         });
     }
     files.write("audit.jsonl", lines(&records));
@@ -195,7 +195,7 @@ fn many_people_are_few_lines() {
 fn an_exit_status_tells_what_was_found() {
     let lose = (EVERYONE, "      - name: everyone\n        allow: \"claims.level == 3\"");
     let files = Files::new(&[lose]);
-    files.write("audit.jsonl", lines(&[record("ada@corp.example", Some("everyone"), member(&["ml-users"]))]));
+    files.write("audit.jsonl", lines(&[record("ada@corp.example", Some("everyone"), &member(&["ml-users"]))]));
     let arguments = ["--config", "new.yaml", "--people", "audit.jsonl", "--fail-on"];
     let status = |kinds: &str| files.run(&[&arguments[..], &[kinds]].concat()).status.code();
     assert_eq!(status("unknown"), Some(1));
@@ -228,17 +228,17 @@ fn what_is_not_on_record_is_named() {
     let mut cut = record(
         "cut@corp.example",
         Some("everyone"),
-        json!({"realm": "sandbox", "client_ip": "127.0.0.1", "groups": []}),
+        &json!({"realm": "sandbox", "client_ip": "127.0.0.1", "groups": []}),
     );
     cut["facts_cut"] = true.into();
-    let mut without = record("early@corp.example", Some("everyone"), Value::Null);
+    let mut without = record("early@corp.example", Some("everyone"), &Value::Null);
     without.as_object_mut().unwrap().remove("facts");
     let records = [
-        record("asked@corp.example", Some("everyone"), asked(&["ml-users"])),
+        record("asked@corp.example", Some("everyone"), &asked(&["ml-users"])),
         cut,
         without,
         // Absorbed: whatever the rest is, this one is let in by a rule before.
-        record("sure@corp.example", Some("everyone"), asked(&["ml-risk"])),
+        record("sure@corp.example", Some("everyone"), &asked(&["ml-risk"])),
     ];
     files.write("audit.jsonl", lines(&records));
     let report = files.json(&["--config", "new.yaml", "--people", "audit.jsonl", "--names"]);
@@ -270,11 +270,11 @@ fn what_is_not_on_record_is_named() {
 fn a_trail_is_read_however_it_was_rotated_and_broken() {
     let files =
         Files::new(&[(EVERYONE, "      - name: everyone\n        allow: \"'ml-scientists' in groups\"")]);
-    let early = record("ada@corp.example", None, member(&["ml-users"]));
-    let mut late = record("ada@corp.example", Some("everyone"), member(&["ml-users"]));
+    let early = record("ada@corp.example", None, &member(&["ml-users"]));
+    let mut late = record("ada@corp.example", Some("everyone"), &member(&["ml-users"]));
     late["time"] = "2026-11-26T00:00:00.000Z".into();
     // Of another version: more fields, and a target that has more.
-    let mut other = record("grace@corp.example", Some("everyone"), member(&["ml-users"]));
+    let mut other = record("grace@corp.example", Some("everyone"), &member(&["ml-users"]));
     other["facts"]["device"] = json!({"managed": true});
     other["access"] = "read".into();
     other["event"] = "call".into();
@@ -363,7 +363,7 @@ fn hostile_texts_do_not_reach_the_terminal() {
     let mut grant = record(
         &user,
         Some("everyone"),
-        json!({"realm": hostile, "client_ip": null, "groups": ["ml-users"], "claims": {"team": hostile}}),
+        &json!({"realm": hostile, "client_ip": null, "groups": ["ml-users"], "claims": {"team": hostile}}),
     );
     grant["facts"]["realm"] = "sandbox".into();
     grant["rule"] = hostile.into();

@@ -242,12 +242,9 @@ fn properties<'f>(
     further: &[(&str, &str)],
     are_templates: bool,
 ) -> Map<String, Value> {
-    let text = |description: &str| {
-        let mut schema = json!({ "type": "string", "description": description });
-        if are_templates {
-            schema["x-text"] = "template".into();
-        }
-        schema
+    let text = |description: &str| match are_templates {
+        true => json!({ "type": "string", "description": description, "x-text": "template" }),
+        false => json!({ "type": "string", "description": description }),
     };
     let schema = |field: &Field| match field.form {
         Form::Text(_) => text(field.description),

@@ -26,7 +26,7 @@ impl Check<'_> {
             for (parameter, argument) in function.parameters.iter().zip(arguments) {
                 self.argument(function, *parameter, argument);
             }
-            if let (Parameter::Table, [table, key]) = (function.parameters[0], call.args.as_slice()) {
+            if let ([Parameter::Table, ..], [table, key]) = (function.parameters, call.args.as_slice()) {
                 self.looked_up.extend(constant(table).map(|table| (table.to_owned(), key.clone())));
             }
             return function.result;
