@@ -30,14 +30,15 @@ impl<'a> Asked<'a> {
     /// The path can be read in two ways, or there is no such endpoint.
     pub fn read(method: &Method, path: &'a str) -> Result<Self, CallError> {
         judge(path)?;
-        let is_below = |prefix: &&str| path.strip_prefix(*prefix).is_some_and(is_end);
         // An exact row comes before one with gaps.
         let exact = TABLE.iter().find(|(known, template, _)| method == known && *template == path);
         let listed = exact
             .or_else(|| TABLE.iter().find(|(known, template, _)| method == known && matches(template, path)));
-        let is_of_mlflow = PREFIXES.iter().any(|prefix| path.starts_with(prefix));
+        let of_mlflow = PREFIXES.iter().find_map(|prefix| path.strip_prefix(prefix));
+        let is_of_mlflow = of_mlflow.is_some();
+        let first = of_mlflow.and_then(|below| below.split('/').next());
         let changes = [Method::POST, Method::PUT, Method::PATCH, Method::DELETE].contains(method);
-        let (_, endpoint, needs): Row = if ADMINISTRATIVE.iter().any(is_below) {
+        let (_, endpoint, needs): Row = if first.is_some_and(|first| ADMINISTRATIVE.contains(&first)) {
             ANY_ADMINISTRATIVE
         } else if let Some(row) = listed {
             *row
@@ -131,10 +132,6 @@ fn matches(template: &str, path: &str) -> bool {
     }
 }
 
-fn is_end(rest: &str) -> bool {
-    rest.is_empty() || rest.starts_with('/')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,6 +181,8 @@ mod tests {
     fn nobody_is_an_administrator() {
         for path in [
             "api/2.0/mlflow/webhooks",
+            "api/3.0/mlflow/webhooks/1",
+            "api/2.0/mlflow/mcp-servers",
             "api/2.0/mlflow/webhooks/1/test",
             "api/3.0/mlflow/gateway/secrets/create",
             "api/3.0/mlflow/workspaces/one",

@@ -188,20 +188,10 @@ pub const TABLE: &[Row] = &[
     ("DELETE", "api/3.0/mlflow/prompt-optimization/jobs/{}", WRITE),
 ];
 
-/// Below which paths everything is an administrator's, whatever the method: secrets and addresses that the server uses, and
-/// who may do what.
-pub(crate) const ADMINISTRATIVE: &[&str] = &[
-    "api/2.0/mlflow/webhooks",
-    "api/2.0/mlflow/users",
-    "api/3.0/mlflow/users",
-    "api/2.0/mlflow/roles",
-    "api/3.0/mlflow/roles",
-    "api/3.0/mlflow/gateway",
-    "api/2.0/mlflow/gateway",
-    "api/3.0/mlflow/mcp-servers",
-    "api/3.0/mlflow/workspaces",
-    "api/2.0/mlflow/workspaces",
-];
+/// An administrator's, in every version of the API and whatever the method: secrets and addresses that the server uses, and
+/// who may do what. The first segments below [`PREFIXES`].
+pub(crate) const ADMINISTRATIVE: &[&str] =
+    &["webhooks", "users", "roles", "gateway", "mcp-servers", "workspaces"];
 
 /// A segment that makes a path an administrator's wherever it stands, unless the table has the path.
 pub(crate) const PERMISSIONS: &str = "permissions";

@@ -195,7 +195,8 @@ fn many_people_are_few_lines() {
 fn an_exit_status_tells_what_was_found() {
     let lose = (EVERYONE, "      - name: everyone\n        allow: \"claims.level == 3\"");
     let files = Files::new(&[lose]);
-    files.write("audit.jsonl", lines(&[record("ada@corp.example", Some("everyone"), &member(&["ml-users"]))]));
+    files
+        .write("audit.jsonl", lines(&[record("ada@corp.example", Some("everyone"), &member(&["ml-users"]))]));
     let arguments = ["--config", "new.yaml", "--people", "audit.jsonl", "--fail-on"];
     let status = |kinds: &str| files.run(&[&arguments[..], &[kinds]].concat()).status.code();
     assert_eq!(status("unknown"), Some(1));
