@@ -250,7 +250,8 @@ impl ProgressLine {
         };
         let mut out = io::stderr().lock();
         if self.is_terminal {
-            _ = write!(out, "\r\u{1b}[K{}: {state}{detail}", self.name);
+            // Without wrapping: the carriage return goes back to the begin of one row, not of two.
+            _ = write!(out, "\r\u{1b}[K\u{1b}[?7l{}: {state}{detail}\u{1b}[?7h", self.name);
             self.shown = state;
         } else if self.shown != state {
             _ = writeln!(out, "{}: {state}{detail}", self.name);

@@ -44,7 +44,7 @@ pub(crate) fn standing(kind: ServerKind, status: &str) -> Standing {
 /// How long AWS takes for what it is at, by experience; for people who wait.
 pub(crate) fn usual_time(kind: ServerKind, status: &str) -> Option<&'static str> {
     match (kind, status) {
-        (ServerKind::TrackingServer, "Creating") => Some("AWS takes 25 to 35 minutes, sometimes 45"),
+        (ServerKind::TrackingServer, "Creating") => Some("AWS takes 25 to 45 minutes"),
         (ServerKind::TrackingServer, "Starting") => Some("AWS takes some 25 minutes"),
         (ServerKind::MlflowApp, "Creating") => Some("AWS takes some 5 minutes"),
         _ => None,
