@@ -155,7 +155,7 @@ impl<'p> Judge<'p> {
             None => true,
             Some(names) => names.iter().any(|name| asking.tested.contains(*name)),
         };
-        let (tried, groups_matter) = gaps.tried(&known.principal);
+        let (tried, groups_matter) = gaps.tried(known);
         let mut decided: Option<Decision> = None;
         for principal in &tried {
             let question = Question { principal, client_ip: known.client_ip, path: None, query: None };
@@ -250,9 +250,12 @@ impl Gaps<'_> {
     }
 
     /// The person with each combination of the groups that are not on record; and whether the groups were too many for
-    /// that, so that an expression which depends on them fails.
-    fn tried(&self, person: &Arc<Principal>) -> (Vec<Arc<Principal>>, bool) {
+    /// that, so that an expression which depends on them fails. A person of whom no group is on record may also be one
+    /// whose groups nobody could tell.
+    fn tried(&self, Known { principal: person, on_record, .. }: &Known) -> (Vec<Arc<Principal>>, bool) {
         let with = |groups| Arc::new(Principal { groups, ..Principal::clone(person) });
+        let untold = || with(Groups::Unbound(Unbound::kept("they are not on record".into())));
+        let perhaps_untold = matches!(&on_record.groups, Names::Only(names) if names.is_empty());
         match (&self.groups, &person.groups) {
             (Some(missing), _) if missing.is_empty() => (vec![Arc::clone(person)], false),
             (Some(missing), Groups::Known(known)) if missing.len() <= MOST_TRIED => {
@@ -261,9 +264,9 @@ impl Gaps<'_> {
                     let chosen = chosen.map(|(_, name)| Arc::from(*name));
                     with(Groups::Known(known.iter().cloned().chain(chosen).collect()))
                 });
-                (combinations.collect(), false)
+                (combinations.chain(perhaps_untold.then(untold)).collect(), false)
             }
-            _ => (vec![with(Groups::Unbound(Unbound::kept("they are not on record".into())))], true),
+            _ => (vec![untold()], true),
         }
     }
 

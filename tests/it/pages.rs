@@ -166,7 +166,7 @@ async fn whoami_says_why_and_holds_a_report() {
         "\nAddress: 127.0.0.1\n",
         "\nGroups (2): ",
         "\nDestination studio: refused, rule-denied, rule vpn\n",
-        "\nDestination experiments: allowed, rule staff\n",
+        "\nDestination experiments: allowed, rule contractors\n",
         "\nDestination notebook: refused, no-rule\n",
         &format!("\nConfiguration: {digest}\n"),
     ] {

@@ -58,11 +58,11 @@ async fn a_lost_group_and_a_leaver_lose_access() {
     in_groups(&stage, "grace", vec!["ml-risk".to_owned()]);
     tokio::time::sleep(2 * INTERVAL).await;
     assert_eq!(who_am_i(&stage, &mut grace).await["groups"], json!(["ml-risk"]));
-    let refused = grace.get(&stage.postern.at("/experiments")).await.checked();
+    let refused = grace.get(&stage.postern.at("/tracking")).await.checked();
     assert_eq!(refused.status, 403, "{}", refused.body);
     stage.sandbox.remove_person("grace");
     tokio::time::sleep(2 * INTERVAL).await;
-    let sent = grace.get(&stage.postern.at("/experiments")).await.checked();
+    let sent = grace.get(&stage.postern.at("/tracking")).await.checked();
     assert_eq!(sent.next().and_then(|next| next.port()), stage.sandbox.issuer().port(), "{}", sent.body);
     let withdrawn = stage.postern.audit(4).into_iter().find(|record| record["event"] == "withdraw");
     let withdrawn = withdrawn.expect("a record");
