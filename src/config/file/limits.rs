@@ -1,4 +1,4 @@
-//! How much and how long.
+//! Limits and deadlines.
 
 use crate::config::located::At;
 use schemars::JsonSchema;
@@ -14,7 +14,7 @@ pub struct Limits {
     /// Calls to AWS under way at one time; by default 64. At most half are about one domain, server or app.
     #[schemars(range(min = 1, max = 10_000))]
     pub aws_calls: Option<usize>,
-    /// Open at one time; by default 4000.
+    /// Connections open at one time; by default 4000.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub connections: Option<usize>,
     /// Requests under way at one time on one HTTP/2 connection; by default 64.
