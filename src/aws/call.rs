@@ -1,4 +1,4 @@
-//! Calls to MLflow's data plane, for which there is no SDK: where they go, and their signature.
+//! Calls to MLflow's data plane, for which there is no SDK: their addresses and their signature.
 //!
 //! <https://docs.aws.amazon.com/sagemaker/latest/dg/mlflow.html>; the names of hosts, services and headers are those of AWS's
 //! own plugin, <https://github.com/aws/sagemaker-mlflow>.
@@ -92,7 +92,7 @@ impl Aws {
     }
 }
 
-/// By which service's name a call is signed, and how it names its target.
+/// The service name that a call is signed with, and the header, with its value, that names the target.
 fn address(mint: &Mint) -> Option<(&'static str, HeaderName, String)> {
     match mint.target.kind() {
         Kind::MlflowTrackingServer => {

@@ -18,7 +18,7 @@ pub(crate) struct OperatorSource {
     pub(crate) role_arn: Option<RoleArn>,
 }
 
-/// AWS as one operator reaches it.
+/// AWS as reached by one operator.
 #[derive(Debug)]
 pub(crate) struct Operator {
     sdk: SdkConfig,
