@@ -260,7 +260,7 @@ pub struct Aws {
     pub source_identity: Option<SourceIdentity>,
     /// Whether the assumed role is narrowed to the one target; by default `scoped`.
     pub session_policy: Option<SessionPolicy>,
-    /// `ExternalId`, where the role's trust policy asks for one.
+    /// `ExternalId`, if the role's trust policy asks for one.
     pub external_id: Option<At<String>>,
     /// Static session tags, at most 50.
     #[serde(default)]

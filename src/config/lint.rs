@@ -27,7 +27,7 @@ struct Lint<'a> {
 }
 
 impl<'a> Lint<'a> {
-    /// `named_at` is the place of the value's key, or of the value itself where it has none.
+    /// `named_at` is the place of the value's key, or of the value itself if it has none.
     fn value(&mut self, node: &Node, schema: &'a Value, path: &str, named_at: Location) {
         let schema = self.resolve(schema);
         if node.is_null() {

@@ -22,7 +22,7 @@ impl Outline {
         Self { tables: Some(tables), ..Self::of_text(&loaded.source.text).unwrap_or_default() }
     }
 
-    /// Without the tables. `None` where the text is not YAML.
+    /// The outline without the tables. `None` if the text is not YAML.
     pub fn of_text(text: &str) -> Option<Self> {
         let (root, _) = tree::parse(text.strip_prefix('\u{feff}').unwrap_or(text)).ok()?;
         let mut values = BTreeMap::new();

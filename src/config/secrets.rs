@@ -58,7 +58,7 @@ struct Found {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretError {
     pub key: String,
-    /// The file or the variable; empty where the fault says all.
+    /// The file or the variable; empty if the fault says everything.
     pub place: String,
     pub fault: Fault,
 }

@@ -21,7 +21,7 @@ pub enum SecretSource {
     File(PathBuf),
 }
 
-/// One party whose tokens are believed, and for what.
+/// An issuer whose tokens are believed, and the terms for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IssuerConfig {
     /// Its key in the config: the `issuer` of expressions, metrics and the audit trail.
@@ -38,10 +38,10 @@ pub struct IssuerConfig {
     pub keys: KeySource,
     /// The URL of its discovery document, if not below `issuer`: see [`IssuerConfig::discovery`].
     pub discovery_url: Option<Url>,
-    /// Its discovery document, and what that names, may be `http`.
+    /// The discovery document, and the URLs that it names, may be `http`.
     pub insecure_http: bool,
     pub claims: ClaimPaths,
-    /// `None` where every token is taken for a person's.
+    /// `None` if every token is taken for a person's.
     pub programs: Option<Programs>,
     /// The domains whose e-mail addresses this issuer may assert, lower case; `None` where `user` is not an e-mail
     /// address.
@@ -89,7 +89,7 @@ pub struct SignInConfig {
     pub scopes: Vec<String>,
     /// Further parameters of the authorization request.
     pub parameters: Vec<(String, String)>,
-    /// A sign-out goes on to the provider, where it has an `end_session_endpoint`.
+    /// A sign-out goes on to the provider, if it has an `end_session_endpoint`.
     pub rp_initiated_logout: bool,
 }
 
@@ -300,7 +300,7 @@ impl Gateway {
         self.listen.direct_clients || self.listen.proxy_protocol || !self.trusted_proxies.is_empty()
     }
 
-    /// The realm of all people and programs, where they have one in common.
+    /// The realm of all people and programs, if they have one in common.
     pub fn sole_realm(&self) -> Option<Arc<str>> {
         let mut realms = self.issuers.iter().flat_map(|issuer| {
             std::iter::once(&issuer.realm).chain(issuer.programs.as_ref().map(|programs| &programs.realm))

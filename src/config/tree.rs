@@ -1,6 +1,6 @@
 //! YAML as a tree of texts, lists and maps, each with its place; aliases and merge keys are resolved.
 //!
-//! Typed deserialization stops at its first error and knows no nearest name, so the tree is what a file is checked on.
+//! Typed deserialization stops at its first error and knows no nearest name, so a file is checked on the tree.
 
 use super::diagnostics::Diagnostic;
 use super::located::Location;
@@ -202,7 +202,7 @@ impl Builder {
         self.attach(node, location)
     }
 
-    /// Puts a node where it stands: as the document, an item, a key or a key's value.
+    /// Puts a node into its parent: as the document, an item, a key or a key's value.
     fn attach(&mut self, node: Rc<Node>, location: Location) -> Result<(), Diagnostic> {
         if self.open.len() + node.height > DEEPEST {
             return Err(self.too_deep());

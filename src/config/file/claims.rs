@@ -15,7 +15,7 @@ use std::marker::PhantomData;
 pub struct Claims {
     /// By default `email`. `{first_of: […]}` names several: the first that is present counts.
     pub user: Option<At<Described<FirstOf>>>,
-    /// By default `groups`. `{path: …, absent: …, format: …}` says how it is read.
+    /// By default `groups`. `{path: …, absent: …, format: …}` sets the form of the claim.
     pub groups: Option<At<Described<GroupsClaim>>>,
     /// By default `name`. For pages only.
     pub name: Option<At<ClaimName>>,

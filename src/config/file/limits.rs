@@ -42,7 +42,7 @@ pub struct Deadlines {
     pub tls_handshake: Option<At<String>>,
     /// From its first byte to its last, HTTP/2's preface included; by default `10s`; `100ms` to `5m`.
     pub request_head: Option<At<String>>,
-    /// Of the requests that have one; by default `5s`; `100ms` to `1m`.
+    /// From a request's head to the end of its body; by default `5s`; `100ms` to `1m`.
     pub request_body: Option<At<String>>,
     /// From a request's head to its answer; by default `45s`; `1s` to `5m`.
     pub request: Option<At<String>>,

@@ -116,7 +116,7 @@ pub struct Test {
     pub name: At<String>,
     /// The verified claims of the person's token.
     pub claims: At<Map<String, Value>>,
-    /// The key of the issuer, where there are several.
+    /// The key of the issuer; needed if there are several.
     pub issuer: Option<At<String>>,
     /// The address that the person comes from.
     pub client_ip: Option<At<String>>,
