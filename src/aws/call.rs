@@ -20,7 +20,7 @@ const SERVER: HeaderName = HeaderName::from_static("x-mlflow-sm-tracking-server-
 const APP: HeaderName = HeaderName::from_static("x-sm-mlflow-app-arn");
 
 impl Aws {
-    /// The session in which a person's programs call an MLflow target. `None` where no role is assumed.
+    /// The session in which a person's programs call an MLflow target. `None` if no role is assumed.
     pub(crate) fn call_session(&self, mint: &Mint, session_name: String) -> Option<Arc<AssumeRole>> {
         let session = self.session(mint, session_name)?;
         let scope = self.config.scoped_session_policy.then(|| Scope::Call {

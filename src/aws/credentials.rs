@@ -47,7 +47,7 @@ impl CredentialStore {
         &self.sts
     }
 
-    /// Credentials for the session, or the gateway's own where there is none.
+    /// Credentials for the session, or the gateway's own if there is none.
     ///
     /// Waits for as long as fetching them may take; the caller has the deadline.
     ///
@@ -112,7 +112,7 @@ impl CredentialStore {
         shared(&self.own, (), async move {
             // Shorter than the mint's own deadline, so that the error names the culprit.
             let limit = store.timeout.mul_f64(0.8);
-            // The SDK reads token and profile files where it is called, and a file may hang.
+            // The SDK reads token and profile files on the calling thread, and a file may hang.
             let (provider, runtime) = (store.provider.clone(), Handle::current());
             let provided =
                 tokio::task::spawn_blocking(move || runtime.block_on(provider.provide_credentials()));

@@ -108,7 +108,7 @@ impl AwsErrorKind {
         }
     }
 
-    /// For an answer without an error code, as intermediaries send them.
+    /// The kind for an answer without an error code, as intermediaries send them.
     pub(super) fn of_status(status: u16) -> Self {
         match status {
             429 => Self::throttled(),

@@ -72,7 +72,7 @@ impl Calls {
         }
     }
 
-    /// Makes one attempt. `doing` is the operation's name; `share` is what it is about.
+    /// Makes one attempt. `doing` is the operation's name; `share` is the group of calls that it belongs to.
     pub(super) async fn once<T>(
         &self,
         doing: &'static str,

@@ -75,7 +75,7 @@ impl States {
         Arc::new(Self { sagemaker, credentials, calls, config: config.clone(), clock, cache })
     }
 
-    /// What is known now, without waiting. A usable state that is no longer fresh is looked up again in the background.
+    /// The known state, without waiting. A usable state that is no longer fresh is looked up again in the background.
     pub(super) async fn outlook(self: &Arc<Self>, mint: &Mint) -> Outlook {
         let key = StateKey::of(mint);
         let now = self.clock.now_system();
@@ -104,7 +104,7 @@ impl States {
         self.cache.insert(StateKey::of(mint), known).await;
     }
 
-    /// Asks AWS now, again where it is throttled, and keeps nothing.
+    /// Asks AWS now, with retries where it is throttled, and keeps nothing.
     ///
     /// # Errors
     ///
@@ -143,7 +143,7 @@ impl States {
     ///
     /// # Errors
     ///
-    /// [`AwsError`], also where there is no such target.
+    /// [`AwsError`], also if there is no such target.
     pub(super) async fn described(&self, mint: &Mint) -> Result<Described, AwsError> {
         self.ask(&StateKey::of(mint), true).await
     }
