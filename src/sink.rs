@@ -198,7 +198,7 @@ struct Output<Stream> {
 }
 
 impl<Stream: Write> Output<Stream> {
-    /// Writes lines, and returns how many of their bytes the stream took. A line that was cut off before is ended first.
+    /// Writes lines, and returns how many of their bytes the stream took. First ends a line that was cut off before.
     fn write(&mut self, text: &[u8]) -> usize {
         if self.is_mid_line && self.push(b"\n") == 0 {
             return 0;
