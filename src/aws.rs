@@ -1,6 +1,7 @@
-//! The only room that knows the AWS SDK: clients, credentials, sessions of roles, retries, states, and what errors mean.
+//! The only room that knows the AWS SDK: clients, credentials, sessions of roles, retries, states, and the meaning of
+//! errors.
 //!
-//! It calls what it is told to call. Who may open what, and what becomes of a URL, is decided by the rooms above.
+//! It calls what it is told to call. The rooms above decide who may open which target, and use the URLs.
 
 mod apps;
 mod call;
@@ -49,7 +50,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use sts::Sts;
 
-/// AWS as one configuration reaches it.
+/// AWS as reached by one configuration.
 #[derive(Debug)]
 pub struct Aws {
     sagemaker: Arc<SageMaker>,
@@ -93,7 +94,7 @@ impl Aws {
         Ok(Arc::new(Self { sagemaker, credentials, states, apps, calls, config: config.clone(), clock }))
     }
 
-    /// The mint by the ARN of what it opens, where that has to be asked for by its declared name. Everything else here
+    /// The mint with the ARN of its target, which is looked up where the mint has a declared name. Everything else here
     /// takes such a mint.
     ///
     /// # Errors
@@ -141,7 +142,7 @@ impl Aws {
     ///
     /// # Errors
     ///
-    /// [`AwsError`]; the caller has the deadline, too, for that of the call does not end the wait for credentials.
+    /// [`AwsError`]; the caller must set a deadline, too: that of the call does not end the wait for credentials.
     pub(crate) async fn presigned_url(
         &self,
         mint: &Mint,
@@ -161,7 +162,7 @@ impl Aws {
         minted
     }
 
-    /// What is known of a target's state, without waiting.
+    /// The known state of a target, without waiting.
     pub(crate) async fn outlook(&self, mint: &Mint) -> Outlook {
         self.states.outlook(mint).await
     }
@@ -171,7 +172,7 @@ impl Aws {
         self.states.state(mint).await
     }
 
-    /// How long a call may take, with all that belongs to it.
+    /// How long a call may take, with credentials, state look-up and all retries.
     pub(crate) fn timeout(&self) -> std::time::Duration {
         self.config.timeout
     }

@@ -1,4 +1,4 @@
-//! The only place that asks what time it is.
+//! The only place that reads the time.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -58,7 +58,7 @@ impl Clock {
 }
 
 impl UnixSeconds {
-    /// Zero for what was before 1970.
+    /// Zero for times before 1970.
     pub fn of(time: SystemTime) -> Self {
         Self(time.duration_since(SystemTime::UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs()))
     }

@@ -1,7 +1,7 @@
 //! The configuration in its final form: every name resolved, every number in range, every expression parsed.
 //!
-//! `config::file` is what an admin wrote; this is what the program runs on. There is no way from one to the other but
-//! through `load`, and no value here that still needs checking.
+//! An admin writes `config::file`; the program runs on these types. `load` is the only way from one to the other, and
+//! no value here still needs checking.
 
 mod algorithm;
 pub mod branding;

@@ -1,4 +1,4 @@
-//! SHA-256, as a value to compare and to look up by.
+//! SHA-256 as a value for comparisons and look-ups.
 
 pub(crate) mod by_digest;
 

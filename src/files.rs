@@ -1,7 +1,7 @@
 //! Files that the configuration names. A file may hang (a dead mount) or never end (a device), so only regular files are
 //! read, each up to a size, and on a thread that nobody waits for longer than 5 seconds.
 //!
-//! What stands here blocks the thread that calls it. The runtime calls it by [`off_runtime`].
+//! These functions block the calling thread. The runtime calls them by [`off_runtime`].
 
 use std::collections::HashSet;
 use std::fmt;
@@ -14,20 +14,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// How long one file may take.
+/// The time for one file.
 pub const DEADLINE: Duration = Duration::from_secs(5);
 
-/// Reads files. Clones share what they know of files that hang: a second thread is never lost to the same file.
+/// Reads files. Clones share the list of files that hang: no second thread is lost to the same file.
 #[derive(Clone, Debug, Default)]
 pub struct Files {
     hanging: Arc<Mutex<HashSet<PathBuf>>>,
 }
 
-/// Why a file was not read. Holds nothing of what is in it.
+/// The reason why a file was not read. Contains nothing of the file's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileError {
     Io(String),
-    /// What it is instead of a regular file.
+    /// The kind of the file.
     NotRegular(&'static str),
     /// It has more bytes than this.
     TooLarge(usize),
@@ -35,7 +35,7 @@ pub enum FileError {
 }
 
 impl Files {
-    /// The bytes of a regular file, or of what a symbolic link leads to.
+    /// The bytes of a regular file, or of the target of a symbolic link.
     ///
     /// # Errors
     ///
@@ -44,7 +44,7 @@ impl Files {
         self.in_time(path, move |path| read(path, largest))
     }
 
-    /// What is known of a file without opening it.
+    /// The metadata of a file, without opening it.
     ///
     /// # Errors
     ///
@@ -71,7 +71,7 @@ impl Files {
         let worker = std::thread::Builder::new().name("file".to_owned()).spawn(move || {
             let done = work(&owned);
             files.lock().remove(&owned);
-            // Nobody listens any more where it took too long.
+            // After the deadline, nobody listens any more.
             _ = tell.send(done);
         });
         if let Err(error) = worker {
@@ -86,8 +86,8 @@ impl Files {
     }
 }
 
-/// Does something that blocks while the runtime goes on. Unlike the runtime's own threads for such work, this one is not
-/// waited for at the stop. `None` where it did not come to an end of its own.
+/// Does blocking work while the runtime goes on. Unlike the runtime's own threads for such work, this one does not
+/// delay a stop. `None` if the thread cannot be started or panics.
 pub async fn off_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     let (tell, told) = oneshot::channel();
     let worker = std::thread::Builder::new().name("files".to_owned()).spawn(move || _ = tell.send(work()));
@@ -96,7 +96,7 @@ pub async fn off_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 's
 }
 
 fn read(path: &Path, largest: usize) -> Result<Vec<u8>, FileError> {
-    // Opening a pipe waits for its other end, and opening a device may do anything: it is looked at before.
+    // Opening a pipe waits for its other end, and opening a device may do anything, so the kind is checked first.
     refuse_irregular(&fs::metadata(path)?)?;
     let file = File::open(path)?;
     let found = file.metadata()?;
@@ -127,7 +127,7 @@ impl From<io::Error> for FileError {
     }
 }
 
-/// To stand behind the name of the file.
+/// The words to follow the file's name.
 impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

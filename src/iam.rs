@@ -1,8 +1,8 @@
 //! The least permissions that a configuration needs, as policies to paste: Postern's own, those of each role that it
 //! assumes, and those of the VPC endpoints that it calls through.
 //!
-//! They come from what the rules can open ([`Policy::possible_targets`]) and from the table of actions that the session policies are
-//! made of (`aws::permissions`), so that they allow what the gateway calls and nothing beside it.
+//! They come from the targets that the rules can open ([`Policy::possible_targets`]) and from the table of actions
+//! behind the session policies (`aws::permissions`), so that they allow the gateway's calls and nothing else.
 
 pub(crate) mod cloudformation;
 mod endpoint;
@@ -35,7 +35,7 @@ pub(crate) struct Policies {
     pub notes: Vec<String>,
 }
 
-/// What one assumed role needs. A role that depends on the person is named by a pattern with `*`.
+/// The policies of one assumed role. A role that depends on the person is named by a pattern with `*`.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct RolePolicies {
     pub role_arn: String,
@@ -44,7 +44,7 @@ pub(crate) struct RolePolicies {
     pub trust_policy: Document,
 }
 
-/// What `policy` needs under these settings.
+/// The policies that `policy` needs under these settings.
 pub(crate) fn policies(policy: &Policy, settings: &config::Gateway, own: &Own) -> Policies {
     let possible = policy.possible_targets();
     let tagged = !settings.aws.session_tags.is_empty();
@@ -87,7 +87,7 @@ pub(crate) fn policies(policy: &Policy, settings: &config::Gateway, own: &Own) -
 }
 
 impl Policies {
-    /// What is longer than AWS takes by default.
+    /// The policies that are longer than AWS's default quotas allow.
     /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>,
     /// <https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-endpoints-access.html>
     fn too_long(&self) -> Vec<String> {

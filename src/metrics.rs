@@ -59,7 +59,7 @@ pub struct Metrics {
 }
 
 impl Metrics {
-    /// Every metric there is. `log_lost` is counted by the log itself, which was there before.
+    /// All metrics. The log itself counts `log_lost`, as it starts earlier.
     pub fn new(log_lost: &Counter) -> Self {
         let mut new = New(Registry::with_prefix("postern"));
         let version = Info::new([("version", env!("CARGO_PKG_VERSION"))]);
@@ -134,8 +134,8 @@ impl Metrics {
         }
     }
 
-    /// A request for a configured destination, or for none: unknown names make no series. A probe, which takes no time, is
-    /// not timed, nor is what was refused before it was a whole request.
+    /// Counts a request for a configured destination, or for none: unknown names make no series. Probes, which take no
+    /// time, are not timed, nor are requests that were refused before they were complete.
     pub fn request(&self, destination: Option<&Arc<str>>, outcome: &'static str, took: Option<Duration>) {
         let destination = Arc::clone(destination.unwrap_or(&self.none));
         self.requests.get_or_create(&RequestLabels { destination, outcome }).inc();
@@ -153,24 +153,24 @@ impl Metrics {
         self.aws_calls.get_or_create(&AwsCallLabels { operation, outcome }).inc();
     }
 
-    /// What is counted for one issuer.
+    /// The series of one issuer.
     pub fn issuer(&self, issuer: &Arc<str>) -> IssuerSeries {
         IssuerSeries::of(&self.tokens, &self.jwks_refreshes, issuer)
     }
 
-    /// A credential that cannot be laid at the door of any configured issuer.
+    /// Counts a credential that belongs to no configured issuer.
     pub fn token_of_nobody(&self, outcome: &'static str) {
         self.tokens.get_or_create(&IssuerLabels { issuer: Arc::clone(&self.none), outcome }).inc();
     }
 
-    /// Another configuration is in force from now on.
+    /// Notes that another configuration is in force from now on.
     pub fn config_in_force(&self, digest: &str, now: UnixSeconds) {
         self.config.clear();
         self.config.get_or_create(&ConfigLabels { digest: digest.to_owned() }).set(1);
         self.config_loaded.set(timestamp(now));
     }
 
-    /// When the certificate that is being served expires. Without TLS, there is no such series.
+    /// Sets the time at which the serving certificate expires. Without TLS, there is no such series.
     pub fn certificate_expires(&self, at: UnixSeconds) {
         self.certificate_expires.get_or_create(&[]).set(timestamp(at));
     }
@@ -186,7 +186,7 @@ impl Default for Metrics {
     }
 }
 
-/// Counts one in a gauge until it is dropped, also where its task panics.
+/// Counts one in a gauge until it is dropped, also if its task panics.
 #[derive(Debug)]
 pub(crate) struct GaugeGuard(Gauge);
 
@@ -203,7 +203,7 @@ impl Drop for GaugeGuard {
     }
 }
 
-/// Registers metrics. Counters get `_total` behind their name, and what has a unit gets that.
+/// Registers metrics. The names of counters end in `_total`, those of metrics with a unit in the unit.
 struct New(Registry);
 
 impl New {

@@ -19,7 +19,7 @@ impl Secret {
     }
 }
 
-/// Bytes that nobody can guess.
+/// Random bytes that nobody can guess.
 pub(crate) fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     #[expect(clippy::expect_used, reason = "AWS-LC itself aborts where the system gives no randomness")]

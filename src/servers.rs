@@ -1,4 +1,4 @@
-//! MLflow tracking servers and Apps as code: what the configuration declares, compared with what stands at AWS.
+//! MLflow tracking servers and Apps as code: the configuration's declarations, compared with the servers at AWS.
 //!
 //! [`plan`] is pure; [`apply`] does one thing at a time and looks at AWS again after each, so that it can be stopped at
 //! any moment and run again. Nothing here deletes or replaces a server.

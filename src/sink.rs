@@ -1,4 +1,4 @@
-//! Writing that never holds anybody up: lines gather in bounded memory, and a thread of their own writes them out.
+//! Writing that never delays its caller: lines gather in bounded memory, and a separate thread writes them out.
 
 pub mod object;
 
@@ -11,23 +11,23 @@ use std::time::{Duration, Instant};
 
 /// How long lines gather, so that many share one write and one waking of the thread.
 const GATHER: Duration = Duration::from_millis(10);
-/// What the thread keeps of its memory between two writes, or twice what it wrote just now where that is more: a busy
+/// The memory that the thread keeps between two writes, or twice the size of the last write if that is more: a busy
 /// server would ask for the same memory again and again.
 const KEPT: usize = 64 * 1024;
 
-/// What a thread keeps of the memory that it writes lines in.
+/// The memory that a thread keeps for writing lines.
 const LINE_KEPT: usize = 4 * 1024;
 
 thread_local! {
     static LINE: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
 }
 
-/// The way to one stream. A line that finds no room, or that the stream does not take, is lost and counted; the stream
-/// itself says so as soon as it takes something again.
+/// The entrance to one stream. A line that finds no room, or that the stream refuses, is lost and counted; the stream
+/// reports the loss as soon as it takes something again.
 #[derive(Clone, Debug)]
 pub struct Sink(Arc<Entrance>);
 
-/// Closes the queue when the last way to it is gone.
+/// Closes the queue when the last entrance is gone.
 #[derive(Debug)]
 struct Entrance(Arc<Queue>);
 
@@ -48,14 +48,14 @@ struct Waiting {
     /// Lines that were taken so far, and those of them that were written or lost.
     taken: u64,
     dealt_with: u64,
-    /// Nothing more should gather.
+    /// Lines are written at once, without gathering.
     hurried: bool,
     closed: bool,
 }
 
 impl Sink {
-    /// Starts the thread, which ends when the last clone is gone. At most `capacity` bytes wait. `lost` counts lines, and
-    /// `notice` is the line that tells of so many.
+    /// Starts the thread, which ends when the last clone is gone. At most `capacity` bytes wait. `lost` counts lines,
+    /// and `notice` makes the line that reports a number of lost ones.
     ///
     /// # Errors
     ///
@@ -80,9 +80,9 @@ impl Sink {
         Ok(Self(Arc::new(entrance)))
     }
 
-    /// Queues what `write` puts into its empty buffer, as [`line`](Self::line) does.
+    /// Queues the line that `write` puts into its empty buffer, as [`line`](Self::line) does.
     pub fn write(&self, write: impl FnOnce(&mut Vec<u8>)) {
-        // Taken out while it is in use, for what is written may itself log. A thread that is ending has none to give.
+        // Taken out while it is in use, as `write` may itself log. A thread that is ending has no buffer to give.
         let mut line = LINE.try_with(Cell::take).unwrap_or_default();
         write(&mut line);
         self.line(&line);
@@ -114,7 +114,7 @@ impl Sink {
         self.0.0.lost.get()
     }
 
-    /// Waits until all that was queued has been written or lost, or the deadline is over.
+    /// Waits until all queued lines have been written or lost, or the deadline is over.
     pub fn flush(&self, deadline: Duration) {
         let queue = &self.0.0;
         let until = Instant::now() + deadline;
@@ -163,7 +163,7 @@ impl Queue {
     }
 }
 
-/// How many lines were taken, and lost, up to here.
+/// The numbers of lines taken and lost up to here.
 struct Taken {
     lines: u64,
     lost: u64,
@@ -176,7 +176,7 @@ fn write_batches(queue: &Queue, stream: impl Write, notice: impl Fn(u64) -> Vec<
     while let Some(Taken { lines: taken, lost }) = queue.next(&mut batch) {
         let unwritten = batch.get(output.write(&batch)..).unwrap_or_default();
         queue.lost.inc_by(lines(unwritten));
-        // What found no room would have come behind these lines.
+        // Lines that found no room would have come behind these.
         if lost > told && unwritten.is_empty() {
             let notice = notice(lost - told);
             if output.write(&notice) == notice.len() {
@@ -198,7 +198,7 @@ struct Output<Stream> {
 }
 
 impl<Stream: Write> Output<Stream> {
-    /// Writes lines, and returns how many bytes of them the stream took. They begin a line even after one that was cut off.
+    /// Writes lines, and returns how many of their bytes the stream took. First ends a line that was cut off before.
     fn write(&mut self, text: &[u8]) -> usize {
         if self.is_mid_line && self.push(b"\n") == 0 {
             return 0;
@@ -215,7 +215,7 @@ impl<Stream: Write> Output<Stream> {
             match self.stream.write(rest) {
                 Ok(more) if more > 0 => written += more,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // Whoever shares the stream made it non-blocking: that its reader stalls is no failure.
+                // Another user of the stream made it non-blocking, so a stalled reader is no failure.
                 Err(error) if error.kind() == ErrorKind::WouldBlock => std::thread::sleep(GATHER),
                 Ok(_) | Err(_) => return written,
             }

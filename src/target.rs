@@ -1,10 +1,10 @@
-//! What a destination opens: the kinds of SageMaker target and their fields, in one table.
+//! The targets that destinations open: the kinds of SageMaker target and their fields, in one table.
 //!
-//! A kind is a [`Description`], a field one of its fields. What is written, compiled, resolved, explained and covered by
-//! permissions is read from there; only what AWS is called with (`aws::sagemaker`), what it answers of a state (`aws::state`)
-//! and which further actions a session needs (`aws::permissions`) know more of a kind.
+//! A kind is a [`Description`], a field one of its fields. The table serves the written form, compiling, resolving,
+//! explanations and permissions. Only three other places know more of a kind: the calls to AWS (`aws::sagemaker`), the
+//! reading of AWS's states (`aws::state`), and the further actions that a session needs (`aws::permissions`).
 //!
-//! The SDK checks no input at all, so this room does: a [`Target`] holds nothing that its fields' parsers refuse.
+//! The SDK checks no input at all, so this room does: a [`Target`] holds only values that its fields' parsers accept.
 //! <https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_Operations.html>
 
 mod access;
@@ -31,29 +31,29 @@ pub enum Kind {
     PartnerApp,
 }
 
-/// All that is known of one kind.
+/// The table's row for one kind.
 #[derive(Debug)]
 pub struct Description {
     pub kind: Kind,
-    /// The configuration's word.
+    /// The kind's word in the configuration.
     pub name: &'static str,
-    /// What people call it.
+    /// The kind's name for people.
     pub title: &'static str,
-    /// What opens, for admins, before its names.
+    /// The noun for admins, before the target's names.
     pub noun: &'static str,
     /// The API operation that presigns.
     pub presign_operation: &'static str,
-    /// What else is to say of it in the configuration's schema.
+    /// A further remark for the configuration's schema.
     pub remark: &'static str,
-    /// The API operation that tells the state of what is opened: for Studio, the person's profile.
+    /// The API operation that tells the state of the opened resource: for Studio, the person's profile.
     pub describe_operation: &'static str,
-    /// What stands before the names in its ARN; `None` where the one name is an ARN.
+    /// The resource type before the names in the target's ARN; `None` if the one name is an ARN.
     pub resource: Option<&'static str>,
-    /// The fields that name it, in the order of its ARN.
+    /// The fields that name the target, in the order of its ARN.
     pub names: &'static [&'static str],
     pub declared_name: Option<DeclaredName>,
     pub links: Links,
-    /// How long a URL waits to be opened where the configuration does not say, in seconds, as far as AWS documents that.
+    /// How long a URL waits to be opened by default, in seconds, as far as AWS documents that.
     pub documented_life: Option<u32>,
     pub fields: &'static [Field],
 }
@@ -80,7 +80,7 @@ pub struct Field {
     pub key: &'static str,
     pub form: Form,
     pub is_required: bool,
-    /// Whether its value says what is opened, so that two people with the same value meet there.
+    /// Whether the field names the opened place, so that two people with the same value meet there.
     pub makes_place: bool,
     /// For the configuration's schema.
     pub description: &'static str,
@@ -295,13 +295,13 @@ impl Kind {
         }
     }
 
-    /// Whether one of its required fields is there, or what may stand in its place.
+    /// Whether a required field is given, or the declared name in its place.
     pub fn is_met(self, field: &Field, is_given: impl Fn(&str) -> bool) -> bool {
         let in_place = self.description().declared_name.filter(|name| name.stands_for == field.key);
         !field.is_required || is_given(field.key) || in_place.is_some_and(|name| is_given(name.key))
     }
 
-    /// The configuration's word.
+    /// The kind's word in the configuration.
     pub fn as_str(self) -> &'static str {
         self.description().name
     }
@@ -314,12 +314,13 @@ impl Kind {
         self.description().describe_operation
     }
 
-    /// Whether it has MLflow's API.
+    /// Whether the kind has MLflow's API.
     pub fn is_mlflow(self) -> bool {
         matches!(self, Self::MlflowTrackingServer | Self::MlflowApp)
     }
 
-    /// Where AWS serves its API in a region, if it has MLflow's; `None` where that is not known.
+    /// The endpoint of the kind's MLflow API in a region; `None` if it has no such API, or if the endpoint is not
+    /// known.
     ///
     /// AWS's own plugin has these names and no others. <https://github.com/aws/sagemaker-mlflow>
     pub fn mlflow_endpoint(self, region: &Region) -> Option<String> {

@@ -15,11 +15,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const LIST: &str = "ListMlflowApps";
-/// An App that was deleted and made anew has another ARN: a launch that finds the old one missing asks at once, others
-/// within this time.
+/// An App that was deleted and made anew has another ARN. A launch that finds the old one missing looks it up at once,
+/// others within this time.
 const KEPT: Duration = Duration::from_secs(600);
 const MOST_APPS: u64 = 1000;
-/// A list longer than this is no list of one account's Apps.
+/// No account's list of Apps is longer; in pages.
 const MOST_PAGES: usize = 200;
 
 #[derive(Debug)]
@@ -50,12 +50,12 @@ impl Apps {
         Self { sagemaker, credentials, calls, config: config.clone(), arns }
     }
 
-    /// The same mint by the App's ARN, where it names an App by its declared name.
+    /// The same mint with the App's ARN, if it has only an App's declared name.
     ///
     /// # Errors
     ///
-    /// [`AwsErrorKind::NotFound`] where no App has the name, [`AwsErrorKind::Ambiguous`] where several have it, or why the
-    /// list could not be read within `aws.timeout`.
+    /// [`AwsErrorKind::NotFound`] if no App has the name, [`AwsErrorKind::Ambiguous`] if several have it, or the error
+    /// that kept the list from being read within `aws.timeout`.
     pub(super) async fn located<'m>(&self, mint: &'m Mint) -> Result<Cow<'m, Mint>, AwsError> {
         let Some(named) = Named::of(mint) else { return Ok(Cow::Borrowed(mint)) };
         let arn = self.arns.try_get_with_by_ref(&named, Box::pin(self.look_for(&named)));

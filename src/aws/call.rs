@@ -1,4 +1,4 @@
-//! Calls to MLflow's data plane, for which there is no SDK: where they go, and their signature.
+//! Calls to MLflow's data plane, for which there is no SDK: their addresses and their signature.
 //!
 //! <https://docs.aws.amazon.com/sagemaker/latest/dg/mlflow.html>; the names of hosts, services and headers are those of AWS's
 //! own plugin, <https://github.com/aws/sagemaker-mlflow>.
@@ -20,7 +20,7 @@ const SERVER: HeaderName = HeaderName::from_static("x-mlflow-sm-tracking-server-
 const APP: HeaderName = HeaderName::from_static("x-sm-mlflow-app-arn");
 
 impl Aws {
-    /// The session in which a person's programs call an MLflow target. `None` where no role is assumed.
+    /// The session in which a person's programs call an MLflow target. `None` if no role is assumed.
     pub(crate) fn call_session(&self, mint: &Mint, session_name: String) -> Option<Arc<AssumeRole>> {
         let session = self.session(mint, session_name)?;
         let scope = self.config.scoped_session_policy.then(|| Scope::Call {
@@ -92,7 +92,7 @@ impl Aws {
     }
 }
 
-/// By which service's name a call is signed, and how it names its target.
+/// The service name that a call is signed with, and the header, with its value, that names the target.
 fn address(mint: &Mint) -> Option<(&'static str, HeaderName, String)> {
     match mint.target.kind() {
         Kind::MlflowTrackingServer => {

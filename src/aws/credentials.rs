@@ -47,13 +47,13 @@ impl CredentialStore {
         &self.sts
     }
 
-    /// Credentials for the session, or the gateway's own where there is none.
+    /// Credentials for the session, or the gateway's own if there is none.
     ///
     /// Waits for as long as fetching them may take; the caller has the deadline.
     ///
     /// # Errors
     ///
-    /// Of the fetch that this caller waited for. Failures are not kept.
+    /// The error of the fetch that this caller waited for. Failures are not kept.
     pub(super) async fn acquire(
         self: &Arc<Self>,
         session: Option<Arc<AssumeRole>>,
@@ -64,12 +64,12 @@ impl CredentialStore {
         }
     }
 
-    /// Makes a call in a session or, without one, as the gateway itself. Where AWS does not take the credentials, it is
-    /// made once more if there are others.
+    /// Makes a call in a session or, without one, as the gateway itself. If AWS refuses the credentials, the call is
+    /// made once more with others, where there are any.
     ///
     /// # Errors
     ///
-    /// Of the call, or of the fetch of its credentials. The caller has the deadline.
+    /// The error of the call, or of the fetch of its credentials. The caller has the deadline.
     pub(super) async fn in_session<T, Answer>(
         self: &Arc<Self>,
         session: Option<&Arc<AssumeRole>>,
@@ -112,7 +112,7 @@ impl CredentialStore {
         shared(&self.own, (), async move {
             // Shorter than the mint's own deadline, so that the error names the culprit.
             let limit = store.timeout.mul_f64(0.8);
-            // The SDK reads token and profile files where it is called, and a file may hang.
+            // The SDK reads token and profile files on the calling thread, and a file may hang.
             let (provider, runtime) = (store.provider.clone(), Handle::current());
             let provided =
                 tokio::task::spawn_blocking(move || runtime.block_on(provider.provide_credentials()));
@@ -134,7 +134,7 @@ impl CredentialStore {
         .await
     }
 
-    /// What is cached and good for another minute.
+    /// Cached credentials that are good for another minute.
     async fn usable<K: Hash + Eq + Send + Sync + 'static>(
         &self,
         cache: &Cache<K, Credentials>,
@@ -151,8 +151,8 @@ impl CredentialStore {
     }
 }
 
-/// Calls, and calls once more with other credentials where AWS does not take the first: they may have been revoked or
-/// have ended before their time. A signature that AWS found wrong has been made anew already.
+/// Calls, and calls once more with other credentials if AWS refuses the first: they may have been revoked or have ended
+/// before their time. A wrong signature is not handled here: it has been made anew already.
 async fn with_others_if_refused<T, Acquired, Discarded, Answer>(
     acquire: impl Fn() -> Acquired,
     discard: impl Fn(Credentials) -> Discarded,
@@ -187,7 +187,7 @@ fn is_same(one: &Credentials, other: &Credentials) -> bool {
     (one.access_key_id(), one.session_token()) == (other.access_key_id(), other.session_token())
 }
 
-/// Drops credentials that AWS does not take, unless others have come in their place.
+/// Drops credentials that AWS refuses, unless others have replaced them.
 async fn discard<K: Hash + Eq + Send + Sync + 'static>(
     cache: &Cache<K, Credentials>,
     key: &K,
@@ -198,8 +198,8 @@ async fn discard<K: Hash + Eq + Send + Sync + 'static>(
     }
 }
 
-/// Fetches once for all who ask for the same key at the same time, in a task of its own: a caller who goes away takes
-/// nothing from the others. Errors reach everyone who waited and are not kept.
+/// Fetches once for all callers that ask for the same key at the same time, in a task of its own, so that a caller who
+/// goes away does not cancel the fetch for the others. Errors reach everyone who waited and are not kept.
 async fn shared<K: Hash + Eq + Send + Sync + 'static>(
     cache: &Cache<K, Credentials>,
     key: K,

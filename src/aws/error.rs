@@ -1,4 +1,5 @@
-//! Why a call to AWS failed, by AWS's error code and never by its HTTP status alone: throttling, for one, arrives as a 400.
+//! The reason why a call to AWS failed, by AWS's error code and never by its HTTP status alone: throttling, for one,
+//! arrives as a 400.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,10 +8,10 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AwsError {
     pub kind: AwsErrorKind,
-    /// The `__type` (SageMaker) or `Code` (STS) of AWS's answer, where there was one.
+    /// The `__type` (SageMaker) or `Code` (STS) of AWS's answer, if there was one.
     pub code: Option<String>,
     pub request_id: Option<String>,
-    /// For the admin's log only: which call, and what AWS said.
+    /// For the admin's log only: the name of the call, and AWS's message.
     pub message: String,
 }
 
@@ -34,7 +35,7 @@ pub enum AwsErrorKind {
     BadAnswer(BadAnswer),
 }
 
-/// What is wrong with the bytes of an answer.
+/// The defect of an answer's bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadAnswer {
     /// The connection ended inside the answer.
@@ -48,7 +49,7 @@ impl AwsError {
         Self { kind, code: None, request_id: None, message: message.into() }
     }
 
-    /// Whether AWS found the signature wrong, which it says in these words where the time in it is.
+    /// Whether AWS found the signature, or the time in it, wrong.
     ///
     /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html>
     pub(super) fn is_about_the_signature(&self) -> bool {
@@ -65,7 +66,7 @@ impl AwsError {
 }
 
 impl AwsErrorKind {
-    /// What an error code of AWS's means. `status` decides only where the code is none that we know.
+    /// The meaning of an error code of AWS's. `status` decides only if the code is unknown.
     ///
     /// <https://docs.aws.amazon.com/sagemaker/latest/APIReference/CommonErrors.html>,
     /// <https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html>
@@ -107,7 +108,7 @@ impl AwsErrorKind {
         }
     }
 
-    /// For an answer without an error code, as intermediaries send them.
+    /// The kind for an answer without an error code, as intermediaries send them.
     pub(super) fn of_status(status: u16) -> Self {
         match status {
             429 => Self::throttled(),

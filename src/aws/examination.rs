@@ -1,4 +1,4 @@
-//! The calls by which `postern doctor` asks AWS beside presigning; they are made on nobody's behalf.
+//! The calls by which `postern doctor` asks AWS beside presigning; they are made for no person.
 
 use super::error::AwsError;
 use super::retry::Deadline;
@@ -21,7 +21,7 @@ pub struct Identity {
 }
 
 impl Aws {
-    /// Who the gateway itself is, and what time it is at AWS, which also a refusal tells.
+    /// The gateway's own identity, and AWS's time, which a refusal tells, too.
     pub async fn who_am_i(&self) -> (Result<Identity, AwsError>, Option<UnixSeconds>) {
         let seen = DateSeen::default();
         let asked = self.in_time("GetCallerIdentity", async {
@@ -75,7 +75,7 @@ impl Aws {
     ///
     /// # Errors
     ///
-    /// Why that cannot be found out, within `aws.timeout`.
+    /// The error that hid the state, within `aws.timeout`.
     pub async fn state_of(&self, mint: &Mint) -> Result<TargetState, AwsError> {
         self.in_time("look-up", async {
             let mint = self.located(mint).await?;
@@ -97,7 +97,7 @@ impl Aws {
         Ok(described.await?.store)
     }
 
-    /// What goes along with each AssumeRole, in words.
+    /// The parameters that go along with each AssumeRole, in words.
     pub fn assumed_with(&self) -> String {
         let config = &self.config;
         let parts = [

@@ -1,4 +1,4 @@
-//! The SDK's HTTP client: which of its requests go to a proxy, whose certificates it accepts, and what its failures mean.
+//! The SDK's HTTP client: its proxies, the certificate authorities that it accepts, and the meaning of its failures.
 
 use crate::http_client::egress::{Egress, Way};
 use crate::http_client::{self, Authorities, Cause, HttpError, HttpErrorKind};
@@ -17,11 +17,12 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper::Uri;
 
-/// Each request to the metadata service carries one of these, wherever a profile says that the service is.
+/// Each request to the metadata service carries one of these, whatever address a profile gives the service.
 const METADATA_TOKENS: [&str; 2] = ["x-aws-ec2-metadata-token", "x-aws-ec2-metadata-token-ttl-seconds"];
 
-/// The SDK's default client, but that it asks directly where [`Egress`] says so, and shares the certificate authorities of
-/// `http`. By itself it sends even the requests for a pod's credentials to the proxy, unless `NO_PROXY` excepts them.
+/// The SDK's default client, except that it bypasses the proxy where [`Egress`] says so, and shares the certificate
+/// authorities of `http`. By itself it sends even the requests for a pod's credentials to the proxy, unless `NO_PROXY`
+/// excepts them.
 ///
 /// # Errors
 ///
@@ -64,7 +65,7 @@ fn pem(authorities: &Authorities) -> String {
 struct ByWay<T> {
     egress: Egress,
     direct: T,
-    /// Where there is a proxy at all.
+    /// `None` without any proxy.
     proxied: Option<T>,
 }
 
@@ -95,7 +96,7 @@ impl HttpConnector for ByWay<SharedHttpConnector> {
     }
 }
 
-/// The same error, which says in our words which host it is about and what happened.
+/// The same error, with our words for the host and the failure.
 fn named(error: &ConnectorError, url: &Uri, way: &Way) -> ConnectorError {
     let is_plain = url.scheme_str() == Some("http");
     let cause = match error.is_timeout() {

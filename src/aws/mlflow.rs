@@ -1,6 +1,6 @@
 //! The control plane of MLflow tracking servers and Apps, called with an operator's own credentials.
 //!
-//! Nothing is tried again here: whether a refused or unanswered call may be repeated depends on what it was to change.
+//! Nothing is tried again here: whether a refused or unanswered call may be repeated depends on the intended change.
 
 use super::error::AwsError;
 use super::sdk::{AnswerLimit, fault};
@@ -30,7 +30,7 @@ pub(crate) struct Described {
     pub(crate) tags: Vec<(String, String)>,
 }
 
-/// When something happened and by whom, as far as AWS tells.
+/// The time and author of an event, as far as AWS tells.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Stamp {
     pub(crate) at: Option<UnixSeconds>,
@@ -251,7 +251,7 @@ pub(crate) struct AppSummary {
 }
 
 impl AppSummary {
-    /// A deleted App stays in the list for some time, and its name may be that of another by then.
+    /// A deleted App stays in the list for some time, and another App may have its name by then.
     pub(crate) fn is_named(&self, name: &str) -> bool {
         self.name == name && self.status != "Deleted"
     }
@@ -291,7 +291,7 @@ fn sdk_tags(tags: &[(String, String)]) -> Vec<Tag> {
     tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
 }
 
-/// `IamIdentity` is documented for other kinds of resource only; where it is absent, the profile's name may stand there.
+/// `IamIdentity` is documented for other kinds of resource only; where it is absent, the profile's name may be there.
 fn stamp(at: Option<DateTime>, by: Option<UserContext>) -> Stamp {
     let by = by.and_then(|by| {
         let identity = by.iam_identity.and_then(|identity| identity.arn);

@@ -18,7 +18,7 @@ pub(crate) struct OperatorSource {
     pub(crate) role_arn: Option<RoleArn>,
 }
 
-/// AWS as one operator reaches it.
+/// AWS as reached by one operator.
 #[derive(Debug)]
 pub(crate) struct Operator {
     sdk: SdkConfig,
@@ -66,7 +66,7 @@ impl Operator {
     ///
     /// # Errors
     ///
-    /// [`AwsError`] where there are no credentials or AWS does not accept them.
+    /// [`AwsError`] if there are no credentials or AWS does not accept them.
     pub(crate) async fn caller(&self) -> Result<String, AwsError> {
         let mut builder = aws_sdk_sts::config::Builder::from(&self.sdk);
         builder.set_endpoint_url(self.config.sts_endpoint_url.as_ref().map(ToString::to_string));

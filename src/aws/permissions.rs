@@ -1,5 +1,6 @@
-//! What AWS is asked for, per kind of target: the one table behind the session policies that are sent and the policies
-//! that `postern iam` prints. <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemaker.html>
+//! The actions that each kind of target needs: the one table behind the session policies that are sent and the policies
+//! that `postern iam` prints.
+//! <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemaker.html>
 
 use crate::target::{Access, Kind, RoleArn, arn};
 
@@ -12,7 +13,7 @@ pub(crate) struct Permission {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum On {
-    /// What the target opens.
+    /// The resource that the target opens.
     Target,
     /// `*`: the actions know no resources.
     Anything,
@@ -25,14 +26,15 @@ pub(crate) const TAGGED_STUDIO: &str = "sagemaker:CreatePresignedDomainUrlWithPr
 /// To read a domain's authentication mode. Only `postern doctor` asks.
 pub(crate) const DESCRIBE_DOMAIN: &str = "sagemaker:DescribeDomain";
 
-/// What a tracking server's API calls that change nothing. All of its actions begin with a verb, and these are all that read.
+/// The reading actions of a tracking server's API. All of its actions begin with a verb, and these are all that read.
 /// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonsagemakerwithmlflow.html>
 const MLFLOW_READS: &[&str] =
     &["sagemaker-mlflow:Get*", "sagemaker-mlflow:List*", "sagemaker-mlflow:Search*"];
 /// Newer parts of the API have no action of their own in AWS's list, so changes are not narrowed further.
 const MLFLOW_ALL: &[&str] = &["sagemaker-mlflow:*"];
 
-/// To presign, and what AWS enforces later on the session that the URL opens. `tagged`: the session carries tags.
+/// To presign, and the actions that AWS checks later on the session that the URL opens. `tagged`: the session carries
+/// tags.
 pub(crate) fn to_mint(kind: Kind, tagged: bool, access: Option<Access>) -> Vec<Permission> {
     let mut presign = to_presign(kind, tagged);
     let later: &[&str] = match kind {
@@ -50,8 +52,8 @@ pub(crate) fn to_mint(kind: Kind, tagged: bool, access: Option<Access>) -> Vec<P
     permissions
 }
 
-/// To call an MLflow target's API. An App has one action for all calls; AWS's examples grant those of tracking servers beside
-/// it, and whether they count is not known.
+/// To call an MLflow target's API. An App has one action for all calls; AWS's examples grant it those of tracking
+/// servers, too, and it is not known whether they count.
 pub(crate) fn to_call(kind: Kind, access: Option<Access>) -> Permission {
     let app: &[&str] = if kind == Kind::MlflowApp { &["sagemaker:CallMlflowAppApi"] } else { &[] };
     let actions = app.iter().chain(mlflow_actions(access)).map(ToString::to_string).collect();
@@ -62,7 +64,7 @@ fn mlflow_actions(access: Option<Access>) -> &'static [&'static str] {
     if access == Some(Access::Read) { MLFLOW_READS } else { MLFLOW_ALL }
 }
 
-/// To presign alone: what the API is called for.
+/// To presign alone: the actions of the API call itself.
 pub(crate) fn to_presign(kind: Kind, tagged: bool) -> Permission {
     let mut actions = vec![action(kind.presign_operation())];
     if kind == Kind::StudioDomain && tagged {
@@ -71,7 +73,7 @@ pub(crate) fn to_presign(kind: Kind, tagged: bool) -> Permission {
     Permission { actions, on: On::Target }
 }
 
-/// To read the state of what a target opens.
+/// To read the state of a target's resource.
 pub(crate) fn to_look_up(kind: Kind) -> Permission {
     Permission { actions: vec![action(kind.describe_operation())], on: On::Target }
 }
@@ -109,16 +111,17 @@ pub(crate) struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    /// Where the role's resources are.
+    /// The place of the role's resources.
     pub(super) fn of(role: &'a RoleArn, region: &'a str) -> Self {
         let [_, partition, _, _, account, _] = arn::fields(role.as_str()).unwrap_or_default();
         Self { partition, region, account }
     }
 
-    /// The ARNs that IAM knows what a target opens by. `names`: domain and profile, or one name; for an app, its ARN, or `*` for any.
+    /// The ARNs by which IAM knows a target's resource. `names`: domain and profile, or one name; for an app, its ARN,
+    /// or `*` for any.
     ///
-    /// Two where the name of a profile has capitals. To SageMaker it is the same name in lower case, and IAM, which tells
-    /// the two apart, has been seen to judge calls by that.
+    /// Two if the name of a profile has capitals. SageMaker takes it for the same name in lower case; IAM tells the two
+    /// apart, and has been seen to judge calls by the lower-case ARN.
     /// <https://docs.aws.amazon.com/sagemaker/latest/APIReference/API_CreateUserProfile.html>
     pub(crate) fn arns(self, kind: Kind, names: &[&str]) -> Vec<String> {
         let name = names.join("/");
@@ -136,7 +139,7 @@ impl<'a> Place<'a> {
         self.resource(&format!("domain/{id}"))
     }
 
-    /// Everything of SageMaker's in the region. An app may be of another account than the role.
+    /// Every SageMaker resource in the region. An app may be of another account than the role.
     pub(super) fn anything(self) -> String {
         Self { account: "*", ..self }.resource("*")
     }

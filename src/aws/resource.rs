@@ -3,7 +3,7 @@
 use super::permissions::Place;
 use crate::target::{Kind, Region, RoleArn, Target};
 
-/// What a target opens, without how: the unit of permissions and of state.
+/// The resource that a target opens, without the options of opening it: the unit of permissions and of state.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Resource {
     kind: Kind,
@@ -26,7 +26,7 @@ impl Resource {
         named.find(|(known, _)| **known == key).map(|(_, name)| name.clone())
     }
 
-    /// The operation that tells its state.
+    /// The operation that describes the resource's state.
     pub(super) fn describe_operation(&self) -> &'static str {
         self.kind.describe_operation()
     }

@@ -1,4 +1,4 @@
-//! How AWS is called: a bounded number at a time, each in bounded time, and again only where that can help.
+//! Limits on calls to AWS: a bounded number at a time, each in bounded time, with retries only where they can help.
 
 use super::error::{AwsError, AwsErrorKind, BadAnswer};
 use super::share::Share;
@@ -11,9 +11,9 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 /// Calls that may wait for a place; a further one fails at once.
 const WAITING: usize = 1024;
-/// Shares that are remembered. One that is made anew has all its places free.
+/// Shares that are remembered. A forgotten one starts again with all its places free.
 const MOST_SHARES: u64 = 1024;
-/// How long throttling is argued with, so that the answer to the person comes within three seconds.
+/// How long throttled calls are retried, so that the answer to the person comes within three seconds.
 const PATIENCE_WITH_THROTTLING: Duration = Duration::from_millis(2600);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(25);
 const LONGEST_PAUSE: Duration = Duration::from_millis(150);
@@ -23,10 +23,10 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(150);
 pub(super) struct Calls {
     all: Places,
     at_once: usize,
-    /// Half of the places at most are for what is slow together.
+    /// At most half of the places are for one share, whose calls are slow together.
     shares: Cache<Share, Arc<Places>>,
     budget: Budget,
-    /// Of one attempt, so that a dead connection leaves time for another.
+    /// The time for one attempt, so that a dead connection leaves time for another.
     attempt: Duration,
     metrics: Arc<Metrics>,
 }
@@ -38,7 +38,7 @@ struct Places {
     running: Semaphore,
 }
 
-/// When one mint must be over, and how long it may go on against throttling.
+/// The end of one mint, and of its retries against throttling.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadline {
     pub(crate) at: Instant,
@@ -52,14 +52,14 @@ impl Deadline {
         Self { at, throttling_until: at.min(now + PATIENCE_WITH_THROTTLING) }
     }
 
-    /// The earlier of the two.
+    /// The earlier of this deadline and `other`.
     pub(crate) fn or(self, other: Instant) -> Self {
         Self { at: self.at.min(other), throttling_until: self.throttling_until.min(other) }
     }
 }
 
 impl Calls {
-    /// `at_once` calls are under way at a time, so that slow AWS holds no more than so much.
+    /// At most `at_once` calls are under way at a time, so that a slow AWS holds no more.
     pub(super) fn new(timeout: Duration, at_once: usize, metrics: Arc<Metrics>) -> Self {
         metrics.aws_calls_limit.set(at_once as i64);
         Self {
@@ -72,7 +72,7 @@ impl Calls {
         }
     }
 
-    /// Makes one attempt. `doing` is the operation's name; `share` is what it is about.
+    /// Makes one attempt. `doing` is the operation's name; `share` is the group of calls that it belongs to.
     pub(super) async fn once<T>(
         &self,
         doing: &'static str,
@@ -128,16 +128,16 @@ impl Calls {
             let is_about_the_signature = error.is_about_the_signature();
             let (most_attempts, until) = match &mut error.kind {
                 AwsErrorKind::Throttled { retry_after } => {
-                    // Those who were turned away together must not come back together.
+                    // Callers that were throttled together must not come back together.
                     *retry_after = Duration::from_secs(2) + random_below(Duration::from_secs(4));
                     (16, deadline.throttling_until)
                 }
                 AwsErrorKind::Unavailable | AwsErrorKind::BadAnswer(BadAnswer::CutOff) => (3, deadline.at),
                 AwsErrorKind::OutOfTime => (2, deadline.at),
-                // Perhaps the clock was moved. Then the SDK has learnt from this very answer how far it is from AWS's, and
-                // signs by that from now on.
+                // The clock may have been moved. Then the SDK has learnt its distance from AWS's clock from this very
+                // answer, and signs accordingly from now on.
                 AwsErrorKind::Credentials if is_about_the_signature => (3, deadline.at),
-                // What AWS refused stays refused, and is never tried with other rights.
+                // A refusal is final, and is never retried with other rights.
                 AwsErrorKind::NotFound
                 | AwsErrorKind::Ambiguous
                 | AwsErrorKind::Refused
@@ -152,7 +152,7 @@ impl Calls {
     }
 }
 
-/// Why there is no place for a call.
+/// The reason why there is no place for a call.
 enum NoPlace {
     Full,
     OutOfTime,
@@ -201,10 +201,10 @@ fn random_below(ceiling: Duration) -> Duration {
     }
 }
 
-/// What retries are paid from, for all calls of the process together.
+/// The budget that pays for retries, shared by all calls of the process.
 ///
-/// A success pays for one and a half retries, so calls of which half are throttled sustain themselves. Where nothing
-/// succeeds, only the reserve and a trickle are left, and calls soon cost one attempt each.
+/// A success pays for one and a half retries, so calls of which half are throttled sustain themselves. Without
+/// successes, only the reserve and a trickle are left, and calls soon cost one attempt each.
 #[derive(Debug)]
 struct Budget(Mutex<Account>);
 

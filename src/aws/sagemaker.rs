@@ -15,7 +15,7 @@ use moka::sync::Cache;
 use std::pin::Pin;
 use zeroize::Zeroizing;
 
-/// Clients kept: as many as a policy names endpoints, which are few. One that is made anew is the same.
+/// Clients kept: more than a policy names endpoints. A forgotten client is made anew without loss.
 const MOST_ENDPOINTS: u64 = 64;
 
 /// One client for each endpoint, for all people: it has no credentials, each call brings its own ([`OfTheCall`]).
@@ -34,21 +34,21 @@ struct Endpoint {
     endpoint_url: Option<String>,
 }
 
-/// Where a call goes.
+/// The region and endpoint of a call.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct At<'a> {
     pub(super) region: &'a Region,
     pub(super) endpoint_url: Option<&'a str>,
 }
 
-/// What AWS answered to a presign call.
+/// AWS's answer to a presign call.
 pub(crate) struct Minted {
-    /// Not checked; empty where the answer holds none.
+    /// Unchecked; empty if the answer has no URL.
     pub(crate) url: Zeroizing<String>,
     pub(crate) aws_request_id: Option<String>,
 }
 
-/// Whom AWS takes for the owner of a tracking server's bucket, and whether it looks.
+/// The owner that AWS expects of a tracking server's bucket, and whether it checks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct StoreOwnership {
     pub(crate) account_id: Option<String>,
@@ -59,14 +59,14 @@ pub(crate) struct StoreOwnership {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Described {
     pub(super) status: String,
-    /// MLflow tracking servers have it beside the status.
+    /// For MLflow tracking servers, which have it beside the status.
     pub(super) is_active: Option<bool>,
-    /// Of a tracking server.
+    /// For tracking servers only.
     pub(super) store: Option<StoreOwnership>,
 }
 
-/// Sends one operation and turns its error into ours. Without its type, for that of the SDK's futures is deep enough to
-/// stop the compiler.
+/// Sends one operation and turns its error into ours. The SDK's future is boxed without its type, which is nested
+/// deeply enough to stop the compiler.
 macro_rules! send {
     ($operation:expr, $request:expr, $credentials:expr) => {{
         let call: Pin<Box<dyn Future<Output = _> + Send>> =
@@ -76,7 +76,7 @@ macro_rules! send {
 }
 
 impl SageMaker {
-    /// `endpoint_url` stands in for the public endpoint wherever a mint does not name its own.
+    /// `endpoint_url` replaces the public endpoint for mints that do not name their own.
     pub(super) fn new(sdk: &aws_config::SdkConfig, endpoint_url: Option<String>) -> Self {
         let settings = config::Builder::from(sdk)
             .interceptor(AnswerLimit)
@@ -242,7 +242,7 @@ impl SageMaker {
         self.clients.get_with_by_ref(&endpoint, || {
             let mut config =
                 self.settings.to_builder().region(config::Region::new(endpoint.region.to_string()));
-            // Absent, it stays the region's own, or what the environment names.
+            // If absent, it stays the region's own, or the one that the environment names.
             if endpoint.endpoint_url.is_some() {
                 config.set_endpoint_url(endpoint.endpoint_url.clone());
             }

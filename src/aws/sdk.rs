@@ -1,4 +1,4 @@
-//! What both SDK clients share: how they are set up, and what their errors mean.
+//! The setup that both SDK clients share, and the meaning of their errors.
 
 use super::error::{AwsError, AwsErrorKind, BadAnswer, for_log};
 use crate::clock::UnixSeconds;
@@ -31,8 +31,8 @@ const CONNECT_WITHIN: Duration = Duration::from_millis(1500);
 /// One call of an operator's command.
 const OPERATOR_CALL_WITHIN: Duration = Duration::from_secs(30);
 
-/// The settings for all clients: the SDK's default chains, but our region, and no retries or deadlines of the SDK's, for
-/// those are ours (`retry`). Reads the environment and profile files; asks no network.
+/// The settings for all clients: the SDK's default chains with our region, and without the SDK's retries and deadlines,
+/// which are ours (`retry`). Reads the environment and profile files; asks no network.
 ///
 /// Signatures are made by the machine's clock, for AWS judges them by its own.
 pub(super) async fn settings(
@@ -94,8 +94,8 @@ pub(super) fn signed_with<F: Future>(
     OF_THE_CALL.scope(credentials.clone(), call)
 }
 
-/// The credentials that the call under way was given. Anywhere else there are none: a call that was given none fails,
-/// and nothing is remembered from one call to the next, as long as the client caches no identity.
+/// The credentials that were given to the call under way. Outside of a call there are none: a call without credentials
+/// fails, and nothing is remembered from one call to the next, as long as the client caches no identity.
 #[derive(Debug)]
 pub(super) struct OfTheCall;
 
@@ -109,7 +109,7 @@ impl ProvideCredentials for OfTheCall {
     }
 }
 
-/// Bounds what is read of an answer. The SDK itself reads to the end.
+/// Bounds the bytes that are read of an answer. The SDK itself reads to the end.
 #[derive(Debug)]
 pub(super) struct AnswerLimit;
 
@@ -131,8 +131,8 @@ impl Intercept for AnswerLimit {
     }
 }
 
-/// AWS's name for a call, as its answer tells it. What is none stands in a header that anybody on the way may have
-/// written, so it reaches neither log nor audit trail.
+/// AWS's name for a call, from its answer. Anybody on the way may have written the header, so a text of another form
+/// reaches neither log nor audit trail.
 pub(super) fn request_id(answer: &impl RequestId) -> Option<String> {
     const LONGEST: usize = 64;
     let id = answer.request_id()?;
@@ -141,7 +141,7 @@ pub(super) fn request_id(answer: &impl RequestId) -> Option<String> {
     Some(if is_one { id } else { "[left-out]" }.to_owned())
 }
 
-/// What an error of the SDK's means. By code where AWS sent one; else by what became of the connection.
+/// The meaning of an error of the SDK's: by AWS's code if there is one, otherwise by the fate of the connection.
 pub(super) fn fault<E>(operation: &str, error: &SdkError<E>) -> AwsError
 where
     E: ProvideErrorMetadata + Error + 'static,
@@ -160,7 +160,7 @@ where
                 Some(status) if status >= 400 => AwsErrorKind::of_status(status),
                 _ => AwsErrorKind::BadAnswer(answer_fault(error)),
             };
-            // The parser's own words may quote the answer, and the answer may hold a URL.
+            // The parser's own message may quote the answer, and the answer may hold a URL.
             let said = match &kind {
                 AwsErrorKind::BadAnswer(why) => why.to_string(),
                 _ => "the answer has no error code".to_owned(),
@@ -186,7 +186,7 @@ where
     }
 }
 
-/// Notes what time an answer says it is, whether it is a refusal or not.
+/// Notes the time in an answer's `Date`, also if the answer is a refusal.
 #[derive(Clone, Debug, Default)]
 pub(super) struct DateSeen(Arc<Mutex<Option<UnixSeconds>>>);
 

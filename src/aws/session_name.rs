@@ -6,19 +6,19 @@ use std::fmt::Write;
 
 /// AWS's limit for both fields; the shortest legal value has two characters.
 const LONGEST: usize = 64;
-/// Hexadecimal characters of SHA-256 that tell people apart where the name alone does not: 128 bits.
+/// Hexadecimal characters of SHA-256 that tell people apart whose names cannot: 128 bits.
 const DIGEST: usize = 32;
-/// The session name of state look-ups. It is nobody's.
+/// The session name of state look-ups, which belong to no person.
 pub(crate) const LOOK_UP: &str = "postern";
 
 /// Encodes a person into 2 to 64 characters of `[A-Za-z0-9_+=,.@-]`, never two people into the same.
 ///
-/// A person is (realm, user), and CloudTrail, session policies and partner apps know a person by this text alone, so
-/// both must be in it. Three forms, told apart by how many `=` stand in them:
+/// A person is (realm, user). CloudTrail, session policies and partner apps know a person by this text alone, so both
+/// must be in it. The number of `=` tells three forms apart:
 ///
-/// - `user`: where all issuers are of one realm (`sole_realm`), which then need not be said;
-/// - `user=realm`: where there are several;
-/// - `stem==digest`: for what is too long, too short, or holds another character than AWS allows (or a `=`).
+/// - `user`: if all issuers are of one realm (`sole_realm`), which is then left out;
+/// - `user=realm`: if there are several;
+/// - `stem==digest`: for names that are too long, too short, or hold another character than AWS allows (or a `=`).
 ///
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
 pub(crate) fn session_name(realm: &str, user: &str, sole_realm: Option<&str>) -> String {
@@ -32,13 +32,13 @@ pub(crate) fn session_name(realm: &str, user: &str, sole_realm: Option<&str>) ->
         .unwrap_or_else(|| digested(realm, user))
 }
 
-/// The names that people of these issuers can have, and the look-ups' own, with IAM's wildcards: for trust policies. `None`
-/// where a person may be called anything.
+/// The possible names of people of these issuers, and of the look-ups, with IAM's wildcards: for trust policies. `None`
+/// if a person may have any name.
 pub(crate) fn patterns(issuers: &[IssuerConfig], sole_realm: Option<&str>) -> Option<Vec<String>> {
     let mut patterns = vec![LOOK_UP.to_owned(), format!("*=={}", "?".repeat(DIGEST))];
     for issuer in issuers {
         for domain in issuer.user_domains.as_ref()? {
-            // What is not plain is digested.
+            // Other names are digested.
             let pattern = if sole_realm == Some(&*issuer.realm) {
                 plain(domain).then(|| format!("*@{domain}"))
             } else {
@@ -48,7 +48,7 @@ pub(crate) fn patterns(issuers: &[IssuerConfig], sole_realm: Option<&str>) -> Op
                 patterns.push(pattern);
             }
         }
-        // Their realm is never the only one.
+        // A program's realm is never the only one.
         let programs = issuer.programs.as_ref().filter(|programs| plain(&programs.realm));
         if let Some(pattern) = programs.map(|programs| format!("*={}", programs.realm))
             && !patterns.contains(&pattern)
@@ -63,7 +63,7 @@ fn plain(text: &str) -> bool {
     !text.is_empty() && text.chars().all(legal)
 }
 
-/// AWS's alphabet without the `=` that the forms are told apart by.
+/// AWS's alphabet without `=`, which tells the forms apart.
 fn legal(c: char) -> bool {
     c.is_ascii_alphanumeric() || "_+,.@-".contains(c)
 }
@@ -139,7 +139,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
-        /// A trust policy that leaves a person out would keep them out.
+        /// A trust policy that leaves a person out would lock that person out.
         #[test]
         fn every_name_fits_a_pattern(user in "[a-z=é+]{1,70}", realm in "(corp|pa=rt)", alone in any::<bool>()) {
             let issuer = issuer(&realm);

@@ -1,4 +1,4 @@
-//! Inline session policies: what a session of the assumed role may do, and on which one resource.
+//! Inline session policies: the actions that a session of the assumed role may take, and the one resource for them.
 //!
 //! A session may do what the role's policies *and* its session policy allow, so these only ever narrow.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies.html#policies_session>
@@ -8,10 +8,10 @@ use super::resource::Resource;
 use crate::target::{Access, Kind, Region, RoleArn};
 use serde::Serialize;
 
-/// What a session is for. Sessions are told apart by it, and its text is made only where one is begun.
+/// The purpose of a session. Sessions are told apart by it; its text is made only when a session begins.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Scope {
-    /// Allows one presign on one resource, and what AWS enforces later on the session that the URL opens.
+    /// Allows one presign on one resource, and the actions that AWS checks later on the session that the URL opens.
     ///
     /// `tagged`: the session carries tags, which makes AWS ask for a further Studio action.
     Mint { resource: Resource, region: Region, tagged: bool, access: Option<Access> },

@@ -1,10 +1,10 @@
-//! What calls are about, as far as they are slow together: nothing may hold up all others.
+//! The groups of calls that are slow together: no group may hold up all others.
 
 use super::resource::Resource;
 use crate::target::{Kind, Region, RoleArn};
 
-/// A domain with all its profiles, one server, one app, or an account's notebook instances; where and by which role it
-/// is asked for.
+/// A domain with all its profiles, one server, one app, or an account's notebook instances; with the region and the
+/// role of the calls.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Share {
     resource: String,
@@ -22,7 +22,7 @@ impl Share {
     ) -> Self {
         let name = match resource.kind() {
             Kind::StudioDomain => resource.name("domain_id"),
-            // Each person may have one, so they are not told apart.
+            // Each person may have a notebook instance, so they are not told apart.
             Kind::NotebookInstance => None,
             Kind::MlflowTrackingServer => resource.name("tracking_server_name"),
             Kind::MlflowApp | Kind::PartnerApp => resource.name("arn"),

@@ -4,11 +4,11 @@ use super::resource::Resource;
 use super::sagemaker::Described;
 use crate::target::Kind;
 
-/// What AWS says of a target. A status is AWS's own word.
+/// The state of a target as AWS tells it. A status is AWS's own word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TargetState {
     Ready,
-    /// It could not be found out, or AWS's word says nothing about use: try it.
+    /// The state could not be found out, or AWS's word says nothing about use: try to open it.
     Unknown,
     Missing,
     /// Busy with something that will end.

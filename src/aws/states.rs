@@ -1,4 +1,4 @@
-//! What is known of targets: looked up once for all who ask, and looked up again before it is too old to count.
+//! The known states of targets: each is looked up once for all callers, and again before it is too old to count.
 
 use super::credentials::CredentialStore;
 use super::error::{AwsError, AwsErrorKind};
@@ -16,11 +16,11 @@ use moka::future::Cache;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-/// What is older is looked up again. So is a failure to look up, where AWS asked for fewer calls.
+/// Older states are looked up again. So is a failure to look up, where AWS asked for fewer calls.
 const FRESH_FOR: Duration = Duration::from_secs(15);
 /// After a failed look-up, and after AWS contradicted what was known.
 const SOON: Duration = Duration::from_secs(2);
-/// For so long a usable state counts while it is looked up again.
+/// How long a usable state counts while it is looked up again.
 const USABLE_FOR: Duration = Duration::from_secs(600);
 const MOST_TARGETS: u64 = 10_000;
 
@@ -51,14 +51,14 @@ struct Known {
     checked: SystemTime,
 }
 
-/// How a launch goes on by what is known of its target.
+/// How a launch goes on, by the known state of its target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outlook {
-    /// This counts.
+    /// This state counts.
     Known(TargetState),
-    /// It could not be used some time ago: looking it up comes first.
+    /// The target was not usable some time ago: the launch looks it up first.
     Doubtful,
-    /// Nothing that counts is known: it is looked up beside the launch.
+    /// No state that counts is known: the launch goes on while it is looked up.
     Unknown,
 }
 
@@ -70,12 +70,12 @@ impl States {
         config: &AwsConfig,
         clock: Clock,
     ) -> Arc<Self> {
-        // By the monotonic clock, too: the other one may be set back.
+        // By the monotonic clock, too: the wall clock may be set back.
         let cache = Cache::builder().max_capacity(MOST_TARGETS).time_to_live(USABLE_FOR).build();
         Arc::new(Self { sagemaker, credentials, calls, config: config.clone(), clock, cache })
     }
 
-    /// What is known now, without waiting. A usable state that is no longer fresh is looked up again in the background.
+    /// The known state, without waiting. A usable state that is no longer fresh is looked up again in the background.
     pub(super) async fn outlook(self: &Arc<Self>, mint: &Mint) -> Outlook {
         let key = StateKey::of(mint);
         let now = self.clock.now_system();
@@ -91,24 +91,24 @@ impl States {
         }
     }
 
-    /// The state as of some seconds ago. Never an error: what cannot be found out is [`TargetState::Unknown`].
+    /// The state as of some seconds ago. Never an error: a failed look-up is [`TargetState::Unknown`].
     /// The caller has the deadline.
     pub(super) async fn state(self: &Arc<Self>, mint: &Mint) -> TargetState {
         self.look_up(StateKey::of(mint)).await
     }
 
-    /// Puts what AWS has just said of a target in place of what was known.
+    /// Replaces the known state of a target by the one that AWS has just told.
     pub(super) async fn contradict(&self, mint: &Mint, state: TargetState) {
         let now = self.clock.now_system();
         let known = Known { state, since: now, holds_for: SOON, checked: now };
         self.cache.insert(StateKey::of(mint), known).await;
     }
 
-    /// Asks AWS now, again where it is throttled, and keeps nothing.
+    /// Asks AWS now, with retries where it is throttled, and keeps nothing.
     ///
     /// # Errors
     ///
-    /// Why it could not be found out.
+    /// The error that hid the state.
     pub(super) async fn describe_retrying(&self, mint: &Mint) -> Result<TargetState, AwsError> {
         self.describe(&StateKey::of(mint), true).await
     }
@@ -127,7 +127,7 @@ impl States {
             let checked = states.clock.now_system();
             Known::of(described, usable, checked)
         };
-        // In a task of its own: a caller who goes away takes nothing from the others who wait for it.
+        // In a task of its own, so that a caller who goes away does not cancel the look-up for the others.
         let cache = self.cache.clone();
         let looked_up = tokio::spawn(async move {
             cache
@@ -139,11 +139,11 @@ impl States {
         looked_up.await.map_or(TargetState::Unknown, |known| known.state)
     }
 
-    /// What AWS answers now, again where it is throttled; nothing of it is kept.
+    /// AWS's answer now, after retries where it is throttled. It is not kept.
     ///
     /// # Errors
     ///
-    /// [`AwsError`], also where there is no such target.
+    /// [`AwsError`], also if there is no such target.
     pub(super) async fn described(&self, mint: &Mint) -> Result<Described, AwsError> {
         self.ask(&StateKey::of(mint), true).await
     }
@@ -151,7 +151,7 @@ impl States {
     async fn describe(&self, key: &StateKey, retrying: bool) -> Result<TargetState, AwsError> {
         match self.ask(key, retrying).await {
             Ok(described) => Ok(state_of(&key.resource, &described)),
-            // That there is nothing is an answer too.
+            // A missing target is an answer, too.
             Err(error) if error.kind == AwsErrorKind::NotFound => Ok(TargetState::Missing),
             Err(error) => Err(error),
         }
@@ -180,7 +180,7 @@ impl States {
 }
 
 impl Known {
-    /// A failed look-up leaves a usable state what it was.
+    /// A failed look-up does not change a usable state.
     fn of(described: Result<TargetState, AwsError>, usable: Option<Self>, checked: SystemTime) -> Self {
         let error = match described {
             Ok(state) => return Self { state, since: checked, holds_for: FRESH_FOR, checked },

@@ -11,11 +11,11 @@ use aws_sdk_sts::types::Tag;
 use aws_sdk_sts::{Client, config};
 use std::time::SystemTime;
 
-/// The shortest that AWS allows: fifteen minutes.
+/// The shortest duration that AWS allows: fifteen minutes.
 const DURATION_SECONDS: i32 = 900;
 
-/// One AssumeRole input, complete but for the constant duration. Credentials are cached by it, so a field that changes
-/// the answer must stand here.
+/// One AssumeRole input, complete but for the constant duration. It is the key of cached credentials, so a field that
+/// changes the answer must stand here.
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct AssumeRole {
@@ -24,12 +24,12 @@ pub(crate) struct AssumeRole {
     pub(super) source_identity: Option<String>,
     pub(super) external_id: Option<String>,
     pub(super) tags: Vec<(String, String)>,
-    /// What its session policy allows; `None` leaves it all that the role may do.
+    /// The permissions of its session policy; `None` leaves it all that the role may do.
     pub(super) scope: Option<Scope>,
 }
 
 impl AssumeRole {
-    /// A session in nobody's name, which only looks something up.
+    /// A session in no person's name, which only looks something up.
     pub(super) fn for_look_up(role_arn: &RoleArn, config: &AwsConfig, scope: Option<Scope>) -> Self {
         Self {
             role_arn: role_arn.clone(),
@@ -54,7 +54,7 @@ impl Sts {
         Self(Client::from_conf(builder.build()))
     }
 
-    /// The account and the ARN of these credentials; and what time it is at AWS, also where it refuses.
+    /// The account and the ARN of these credentials, and AWS's time, also if AWS refuses.
     pub(super) async fn identity(
         &self,
         own: &Credentials,

@@ -1,4 +1,4 @@
-//! The signatures that are believed.
+//! The signature algorithms that are accepted.
 
 /// JWS algorithms (RFC 7518, RFC 8037). There is no symmetric one and no `none`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,7 +16,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// By every name that they have in `alg`.
+    /// The algorithms by all their names in `alg`.
     pub const NAMES: [(&'static str, Self); 10] = [
         ("RS256", Self::Rs256),
         ("RS384", Self::Rs384),
@@ -30,7 +30,7 @@ impl Algorithm {
         ("Ed25519", Self::EdDsa),
     ];
 
-    /// Its name in `alg`, the older one of two.
+    /// The algorithm's name in `alg`, the older one of two.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Rs256 => "RS256",
@@ -45,7 +45,7 @@ impl Algorithm {
         }
     }
 
-    /// The algorithm of this name in `alg` of a token or a key; `None` for what is symmetric or not known.
+    /// The algorithm of this name in `alg` of a token or a key; `None` if it is symmetric or unknown.
     pub fn named(name: &str) -> Option<Self> {
         Self::NAMES.into_iter().find(|(known, _)| *known == name).map(|(_, algorithm)| algorithm)
     }

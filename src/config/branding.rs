@@ -1,4 +1,4 @@
-//! How pages look: the name, the logo, the colour, and whom to ask.
+//! The look of pages: the name, the logo, the colour and the support contact.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,10 +8,10 @@ use url::Url;
 
 #[derive(Clone, Debug)]
 pub struct Branding {
-    /// What people know this by.
+    /// The name by which people know the gateway.
     pub product_name: String,
     pub logo: Option<Logo>,
-    /// Where the logo was read from.
+    /// The file that the logo was read from.
     pub logo_file: Option<PathBuf>,
     pub accent: Colour,
     pub support: Option<SupportContact>,
@@ -29,7 +29,7 @@ pub struct Colour {
     blue: u8,
 }
 
-/// Whom people turn to.
+/// The contact for people when something fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SupportContact {
     pub name: String,
@@ -45,7 +45,7 @@ impl Default for Branding {
 }
 
 impl Logo {
-    /// `None` where the bytes do not begin as an SVG, PNG, JPEG or WebP image does.
+    /// `None` if the bytes do not begin as an SVG, PNG, JPEG or WebP image does.
     pub fn new(image: &[u8]) -> Option<Self> {
         let kind = match image {
             [0x89, b'P', b'N', b'G', b'\r', b'\n', 0x1a, b'\n', ..] => "png",
@@ -62,7 +62,7 @@ impl Logo {
     }
 }
 
-/// Whether an XML text's root element is `svg`. A document type with declarations of its own is none of ours.
+/// Whether an XML text's root element is `svg`. A document type with declarations of its own is not supported.
 fn is_svg(image: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(image) else { return false };
     let mut rest = text.trim_start_matches('\u{feff}').trim_start();
@@ -91,8 +91,8 @@ impl Colour {
         Some(Self { red, green, blue })
     }
 
-    /// The colour itself where it can be read on `background`, otherwise the nearest mixture with `towards` that can:
-    /// `towards` must be one that can be read there.
+    /// The colour itself if it is readable on `background`, otherwise the nearest mixture with `towards` that is.
+    /// `towards` must be readable there itself.
     #[must_use]
     pub fn readable_on(self, background: Self, towards: Self) -> Self {
         let mixed = |percent| self.mixed(towards, percent);

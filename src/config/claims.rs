@@ -1,4 +1,4 @@
-//! Where in the claims the fields of a person stand, and how they are read.
+//! The claims that hold the fields of a person, and the ways to read them.
 
 use super::file::{Absent, GroupsFormat};
 use std::fmt;
@@ -15,7 +15,7 @@ pub struct ClaimPaths {
 /// The way to a claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClaimPath {
-    /// One name, or a dotted path into objects: at each step the longest name that is there counts, the whole text first.
+    /// One name, or a dotted path into objects: each step takes the longest name that is there, the whole text first.
     Text(String),
     /// One name for each step; never empty.
     Steps(Vec<String>),
@@ -28,12 +28,12 @@ pub struct GroupsClaim {
     pub format: GroupsFormat,
 }
 
-/// Programs of an issuer whose people are of another realm.
+/// Programs that share an issuer with people and are of another realm.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Programs {
     /// The claim that a program's token has.
     pub claim: ClaimPath,
-    /// What it says there; `None` where it is enough that it is there.
+    /// The text of that claim in a program's token; `None` if the claim's presence is enough.
     pub value: Option<String>,
     pub user: ClaimPath,
     pub groups: GroupsClaim,
@@ -41,7 +41,7 @@ pub struct Programs {
 }
 
 impl ClaimPath {
-    /// Whether the last step is called so.
+    /// Whether the last step is this name.
     pub fn ends_in(&self, name: &str) -> bool {
         match self {
             Self::Text(text) => text.rsplit(['.', '/']).next() == Some(name),
@@ -68,7 +68,7 @@ impl From<&str> for GroupsClaim {
     }
 }
 
-/// As it may be written in the configuration.
+/// The path as it may be written in the configuration.
 impl fmt::Display for ClaimPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

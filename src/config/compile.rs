@@ -1,5 +1,5 @@
-//! From the written form to the final one: URLs, networks, names and durations are parsed, defaults filled in, and what
-//! one key says about another is checked. Every error is collected with its place.
+//! From the written form to the final one: URLs, networks, names and durations are parsed, defaults filled in, and keys
+//! checked against each other. Every error is collected with its place.
 
 mod aws;
 mod branding;

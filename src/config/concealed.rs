@@ -1,5 +1,5 @@
-//! Which parts of a configuration's text stand where a secret belongs. Somebody may have put the secret itself there, so
-//! nothing of them is ever quoted.
+//! The parts of a configuration's text that stand in place of a secret. Somebody may have put the secret itself there,
+//! so they are never quoted.
 
 use super::diagnostics::is_secret_key;
 use super::located::Location;
@@ -7,7 +7,7 @@ use super::tree::{Content, Entry, Node};
 use serde_json::Value;
 use std::ops::Range;
 
-/// In bytes: whatever is given for a secret but a well-formed reference.
+/// The byte ranges of all values that stand in place of a secret and are not a well-formed reference.
 pub(super) fn concealed(root: &Node, schema: &Value) -> Vec<Range<usize>> {
     let mut search = Search { schema, names: MOST_NAMES, found: Vec::new() };
     search.value(root, schema);
@@ -36,7 +36,7 @@ impl<'a> Search<'a> {
                     self.value(item, items.unwrap_or(&Value::Null));
                 }
             }
-            // In place of a list of secrets, anything may be one.
+            // Anything in place of a list of secrets may be a secret.
             _ if items.is_some_and(is_secret) => self.secret(node),
             Content::Map(entries) => entries.iter().for_each(|entry| self.entry(entry, schema)),
             Content::Text { .. } => {}
@@ -66,7 +66,7 @@ impl<'a> Search<'a> {
     }
 }
 
-/// `{env: NAME}` or `{file: PATH}`, with something that can be one.
+/// `{env: NAME}` or `{file: PATH}`, with a plausible name or path.
 fn is_reference(entries: &[Entry]) -> bool {
     let [Entry { key, value, .. }] = entries else { return false };
     match (key.as_str(), &value.content) {
@@ -102,7 +102,7 @@ fn is_secret(schema: &Value) -> bool {
     schema.get("x-secret").is_some()
 }
 
-/// The schema of a member: of a map's, or of a variant's.
+/// The schema of a map's member, or of a variant's.
 fn property<'a>(schema: &'a Value, key: &str) -> Option<&'a Value> {
     let of = |schema: &'a Value| schema.get("properties")?.get(key);
     let variants = || schema.get("oneOf").and_then(Value::as_array).into_iter().flatten();

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, where, and what was probably meant.
+//! Findings in a configuration: the fault, its place, and the help.
 
 use super::located::Location;
 use annotate_snippets::{AnnotationKind, Level, Origin, Renderer, Snippet};
@@ -11,7 +11,7 @@ pub struct Diagnostic {
     /// The dotted path of the key, such as `destinations.studio.rules[0].allow`; empty for the file as a whole.
     pub path: String,
     pub location: Location,
-    /// What was found and what is allowed. Never a secret.
+    /// The text that was found and the allowed ones. Never a secret.
     pub message: String,
     /// The nearest name, or what to write instead.
     pub help: Option<String>,
@@ -23,11 +23,11 @@ pub struct Source {
     /// The file's name as the user gave it.
     pub name: String,
     pub text: String,
-    /// In bytes: what stands where a secret belongs. Its lines are never shown.
+    /// The byte ranges that stand in place of a secret. Their lines are never shown.
     pub concealed: Vec<Range<usize>>,
 }
 
-/// Why a configuration is refused: all that was found, in the order of the file.
+/// The reasons to refuse a configuration, in the order of the file.
 #[derive(Clone, Debug)]
 pub struct Diagnostics {
     pub source: Source,
@@ -106,7 +106,7 @@ impl Source {
         Renderer::plain().render(&[group])
     }
 
-    /// The source line that a finding stands on, and what of it is meant, in bytes.
+    /// The source line of a finding, and the finding's range in it, in bytes.
     fn quotable(&self, finding: &Diagnostic) -> Option<(&str, usize, usize)> {
         let Location { line, start, end, .. } = finding.location;
         if line == 0 {
@@ -127,8 +127,8 @@ impl Source {
 }
 
 impl Source {
-    /// Whether a line, or one that it is indented under, gives something to a key that sounds like a secret's, or holds a
-    /// URL with a password. This tells where the text is not YAML, and of keys that are given twice.
+    /// Whether a line, or one that it is indented under, gives something to a key that sounds like a secret's, or holds
+    /// a URL with a password. This covers texts that are not YAML, and keys that are given twice.
     fn is_of_secret(&self, from: usize, line: &str) -> bool {
         let mut indent = indentation(line);
         let above = self.text.get(..from).unwrap_or_default().lines().rev();
@@ -142,20 +142,20 @@ impl Source {
     }
 }
 
-/// No secret has more lines.
+/// In lines: no secret is longer.
 const FARTHEST: usize = 2000;
 
 fn indentation(line: &str) -> usize {
     line.len() - line.trim_start_matches([' ', '-']).len()
 }
 
-/// Whether a line is about a secret that stands below it.
+/// Whether a line names a secret that stands below it.
 fn opens_secret(line: &str) -> bool {
     let key = line.trim_start_matches([' ', '-']).split(':').next().unwrap_or_default();
     is_secret_key(key.trim())
 }
 
-/// Whether a key is one of a secret, or one of those misspelt.
+/// Whether a key is that of a secret, perhaps misspelt.
 pub(super) fn is_secret_key(key: &str) -> bool {
     const KEYS: [&str; 6] = ["client_secret", "secret", "private_key_jwt", "keys", "password", "passphrase"];
     const LONGEST: usize = 24;
@@ -172,7 +172,7 @@ fn shows_secret(line: &str) -> bool {
     line.match_indices(':').any(|(colon, _)| {
         let (key, value) = line.split_at(colon);
         let key = key.rsplit([',', '{', ' ', '"', '\'']).find(|word| !word.is_empty()).unwrap_or_default();
-        // Of a list, one item alone is no reason to show the others.
+        // One reference in a list does not make the other items safe to show.
         let value = value.trim_start_matches(':').trim_start().trim_start_matches(['{', ' ']);
         let is_reference = match value.split_once(':').map(|(kind, name)| (kind.trim(), name.trim_start())) {
             Some((_, name)) if name.starts_with(['{', '[']) => false,
@@ -206,7 +206,7 @@ pub fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>)
     nearest(written, known).map(|name| format!("did you mean `{name}`?"))
 }
 
-/// The same, or all of `known` where none is near.
+/// As [`did_you_mean`], or all of `known` if none is near.
 pub fn did_you_mean_or_all<'a>(written: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
     did_you_mean(written, known.clone()).unwrap_or_else(|| format!("there are {}", listed(known)))
 }

@@ -19,7 +19,7 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[schemars(extend("additionalProperties" = false, "patternProperties" = {"^x-": true}))]
 pub struct Document {
-    /// Where people reach the gateway: `https`, a host and perhaps a port.
+    /// The address at which people reach the gateway: `https`, a host and perhaps a port.
     pub public_url: At<String>,
     /// Further host names that are answered.
     #[serde(default)]
@@ -29,7 +29,7 @@ pub struct Document {
     /// The networks of the load balancers in front; nobody is trusted by default.
     #[serde(default)]
     pub trusted_proxies: Vec<At<String>>,
-    /// Accepts networks in `trusted_proxies` that contain everyone: whoever connects then says who they are.
+    /// Accepts networks in `trusted_proxies` that contain everyone: any client can then claim any address.
     pub insecure_trust_everyone: Option<At<bool>>,
     /// Whose tokens are believed.
     #[schemars(extend("minProperties" = 1))]
@@ -46,7 +46,8 @@ pub struct Document {
     pub branding: Option<Branding>,
     pub drain: Option<Drain>,
     pub audit: Option<Audit>,
-    /// What replicas share: ended sessions and rates. By default `memory`, with a warning where people sign in.
+    /// The store that replicas share: ended sessions and rates. By default `memory`, with a warning where people sign
+    /// in.
     pub state: Option<At<State>>,
     /// Tables for `lookup('name', key)`.
     #[serde(default)]
@@ -60,7 +61,7 @@ pub struct Document {
     /// Rules that deny, tried before every destination's own.
     #[serde(default)]
     pub deny: Vec<DenyRule>,
-    /// What people may open.
+    /// The targets that people may open, by name.
     #[schemars(extend("minProperties" = 1))]
     pub destinations: Named<Destination>,
     /// Tests of the policy, run by `postern check`.
@@ -68,7 +69,7 @@ pub struct Document {
     pub tests: Vec<Test>,
 }
 
-/// Where people and balancers connect.
+/// The listener to which people and balancers connect.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Listen {
@@ -117,10 +118,10 @@ pub struct Issuer {
     pub preset: Option<At<Preset>>,
     /// The exact `iss` of its tokens, and of its discovery document.
     pub issuer: At<String>,
-    /// Where its discovery document is, if not at `/.well-known/openid-configuration` below `issuer`; with a query, if need
-    /// be.
+    /// The URL of its discovery document, if not `/.well-known/openid-configuration` below `issuer`; a query is
+    /// allowed.
     pub discovery_url: Option<At<String>>,
-    /// Where its JWK set is, whatever the discovery document says; with a query, if need be.
+    /// The URL of its JWK set, whatever the discovery document says; a query is allowed.
     pub jwks_uri: Option<At<String>>,
     /// In place of OpenID Connect Discovery: a JWK set on disk.
     pub jwks_file: Option<At<String>>,
@@ -130,12 +131,12 @@ pub struct Issuer {
     /// JWS algorithms, such as `RS256`; symmetric ones are refused.
     #[schemars(length(min = 1))]
     pub algorithms: Option<Vec<At<String>>>,
-    /// What its bearer tokens say in place of `aud`; by default nothing, and `aud` must be there.
+    /// The form of bearer tokens that may name their audience elsewhere than in `aud`; by default `aud` is required.
     pub access_tokens: Option<At<AccessTokens>>,
     pub claims: Option<Claims>,
     /// Programs whose tokens are of this issuer; without it, every token is taken for a person's.
     pub programs: Option<At<Programs>>,
-    /// Whose e-mail addresses this issuer may assert; required where `claims.user` is an e-mail address.
+    /// The domains whose e-mail addresses this issuer may assert; required where `claims.user` is an e-mail address.
     #[schemars(length(min = 1))]
     pub user_domains: Option<Vec<At<String>>>,
     /// A person is (realm, user); by default the issuer's key.
@@ -148,7 +149,7 @@ pub struct Issuer {
     pub signer: Option<At<String>>,
     /// `aws_alb`: the client id that the load balancer signs people in with.
     pub client_id: Option<At<String>>,
-    /// `aws_alb`: where the public keys are, in place of AWS's regional host (a mirror inside a closed network).
+    /// `aws_alb`: the URL of the public keys, in place of AWS's regional host (a mirror inside a closed network).
     pub keys_url: Option<At<String>>,
     /// Accepts `http` for this issuer's URLs: whoever is on the network path can then sign people in.
     pub insecure_http: Option<At<bool>>,
@@ -187,7 +188,7 @@ pub enum Credential {
 pub struct SignIn {
     /// One of `issuers`, by its key.
     pub issuer: At<String>,
-    /// By which the provider knows this gateway.
+    /// The id by which the provider knows this gateway.
     pub client_id: At<String>,
     pub client_secret: Option<At<SecretReference>>,
     /// A PEM private key that signs client assertions (RFC 7523).
@@ -216,7 +217,7 @@ pub enum ClientAuth {
     Post,
 }
 
-/// Where a secret is read from; the secret itself never stands in the configuration.
+/// The source of a secret; the secret itself never stands in the configuration.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(extend("x-secret" = true))]
@@ -240,7 +241,7 @@ pub struct Session {
     pub idle: Option<At<String>>,
     /// Asks the provider again, by refresh token; `1s` to `lifetime`. By default never.
     pub revalidate: Option<At<String>>,
-    /// How long a session goes on that cannot be asked about because the provider refuses this gateway's client;
+    /// How long a session may go on while the provider refuses this gateway's client, so that nobody can be confirmed;
     /// `revalidate` to `lifetime`. By default four times `revalidate`.
     pub unconfirmed: Option<At<String>>,
     /// Seals sessions by a random key in place of `keys`: they end with the process and no other replica opens them.
@@ -259,12 +260,12 @@ pub struct Aws {
     pub source_identity: Option<SourceIdentity>,
     /// Whether the assumed role is narrowed to the one target; by default `scoped`.
     pub session_policy: Option<SessionPolicy>,
-    /// `ExternalId`, where the role's trust policy asks for one.
+    /// `ExternalId`, if the role's trust policy asks for one.
     pub external_id: Option<At<String>>,
     /// Static session tags, at most 50.
     #[serde(default)]
     pub session_tags: Named<At<String>>,
-    /// For one mint in all; by default `5s`; `1s` to `30s`.
+    /// The time for one mint in all; by default `5s`; `1s` to `30s`.
     pub timeout: Option<At<String>>,
     /// SageMaker's endpoint, in place of the region's public one.
     pub endpoint_url: Option<At<String>>,
@@ -293,24 +294,25 @@ pub enum SessionPolicy {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Drain {
-    /// How long `/-/ready` says 503 before no new connection is taken: until balancers have noticed. By default `5s`; up
+    /// How long `/-/ready` says 503 while new connections are still taken, for balancers to notice. By default `5s`; up
     /// to `5m`.
     pub delay: Option<At<String>>,
     /// How long running requests may take after that; by default `20s`; up to `10m`.
     pub grace: Option<At<String>>,
 }
 
-/// Where the record of all decisions goes.
+/// The audit trail: the record of all decisions.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Audit {
-    /// Appended to, and created for its owner alone, relative to the configuration's folder. By default standard output.
+    /// The file that records are appended to, relative to the configuration's folder; created for its owner alone. By
+    /// default standard output.
     pub file: Option<At<String>>,
     /// Whether a decision's record holds what the rules read, which is personal data; by default `true`.
     pub facts: Option<bool>,
 }
 
-/// Where replicas keep what they share.
+/// The store of the state that replicas share.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
@@ -320,7 +322,7 @@ pub enum State {
     Valkey(Box<Valkey>),
 }
 
-/// Nothing is to be said of it.
+/// `memory` has no settings.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Memory {}
@@ -331,22 +333,22 @@ pub struct Memory {}
 pub struct Valkey {
     /// `rediss://USER:PASSWORD@HOST:PORT/DATABASE`; also `valkeys`, and without TLS `redis` and `valkey`.
     pub url: At<SecretReference>,
-    /// For one operation; by default `250ms`; `10ms` to `5s`.
+    /// The time for one operation; by default `250ms`; `10ms` to `5s`.
     pub timeout: Option<At<String>>,
-    /// What becomes of sessions while the server does not answer; by default `refuse`.
+    /// The treatment of sessions while the server does not answer; by default `refuse`.
     pub when_away: Option<WhenAway>,
     /// A PEM file of the certificate authorities that the server's certificate must come from; by default the machine's.
     pub ca_certificate: Option<At<String>>,
-    /// Accepts a server on another host without TLS: whoever is on the network path can then undo sign-outs.
+    /// Accepts a server on another host without TLS: anyone on the network path can then undo sign-outs.
     pub insecure_plaintext: Option<At<bool>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum WhenAway {
-    /// Whether a session was ended is not known, so none counts: 503.
+    /// No session counts, as any of them may have been ended: 503.
     Refuse,
-    /// Sessions count as far as this process knows.
+    /// Sessions count unless this process knows that they were ended.
     Serve,
 }
 
@@ -355,7 +357,7 @@ pub enum WhenAway {
 pub enum Portal {
     /// `/` lists what a person may open.
     Show,
-    /// Where that is exactly one destination, `/` goes straight to it.
+    /// `/` goes straight to the destination if the person may open exactly one.
     Skip,
 }
 
@@ -363,7 +365,7 @@ pub enum Portal {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Branding {
-    /// What people know this by, at most 64 characters; by default `Postern`.
+    /// The name by which people know the gateway, at most 64 characters; by default `Postern`.
     #[schemars(extend("x-text" = "prose"))]
     pub product_name: Option<At<String>>,
     pub logo: Option<LogoFile>,
@@ -381,7 +383,7 @@ pub struct LogoFile {
     pub file: At<String>,
 }
 
-/// Whom people turn to when something fails.
+/// The contact for people when something fails.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SupportContact {

@@ -10,7 +10,7 @@ pub(super) struct Findings {
     pub(super) warnings: Vec<Diagnostic>,
 }
 
-/// Why a text is refused.
+/// The reason to refuse a text.
 #[derive(Debug)]
 pub(super) struct Problem {
     pub(super) message: String,
@@ -66,7 +66,7 @@ impl Findings {
         self.errors.push(Diagnostic::new(path, at.location, message));
     }
 
-    /// Notes that a key which weakens security is set; false where it is not.
+    /// Notes that a key which weakens security is set; returns false if it is not.
     pub(super) fn insecure(&mut self, path: &str, written: Option<&At<bool>>, consequence: &str) -> bool {
         match written {
             Some(At { value: true, location }) => {

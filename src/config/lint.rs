@@ -1,7 +1,7 @@
 //! Checks a tree against the configuration's JSON Schema and collects every difference.
 //!
-//! It knows the keywords that `schemars` writes for the types of `config::file`, and these readings of its own: an empty
-//! value is refused everywhere, and where a text is allowed, whatever stands there is that text (`no`, `0123`).
+//! It knows the keywords that `schemars` writes for the types of `config::file`, and has two rules of its own: an empty
+//! value is refused everywhere, and any scalar counts as text where a text is allowed (`no`, `0123`).
 
 use super::diagnostics::{Diagnostic, did_you_mean, listed};
 use super::located::Location;
@@ -16,7 +16,7 @@ pub(super) fn lint(root: &Node, schema: &Value) -> Vec<Diagnostic> {
     lint.findings
 }
 
-/// Further differences say nothing new.
+/// More differences than this would tell an admin nothing new.
 const MOST_FINDINGS: usize = 200;
 
 struct Lint<'a> {
@@ -27,7 +27,7 @@ struct Lint<'a> {
 }
 
 impl<'a> Lint<'a> {
-    /// `named_at` is the place of the value's key, or of the value itself where it has none.
+    /// `named_at` is the place of the value's key, or of the value itself if it has none.
     fn value(&mut self, node: &Node, schema: &'a Value, path: &str, named_at: Location) {
         let schema = self.resolve(schema);
         if node.is_null() {

@@ -27,13 +27,13 @@ pub struct Loaded {
     pub policy: PolicyFile,
     /// The tracking servers and Apps of `postern servers`.
     pub servers: Vec<DeclaredServer>,
-    /// The lookup files by their paths as written: what `digest` covers and `policy::compile` reads.
+    /// The lookup files by their paths as written, read by `policy::compile` and covered by `digest`.
     pub tables: BTreeMap<String, String>,
     /// SHA-256 over the file, its lookup files and its logo, in hexadecimal digits.
     pub digest: String,
-    /// What weakens security and was asked for in so many words.
+    /// Settings that are legal and weaken security, or may not be meant.
     pub warnings: Vec<Diagnostic>,
-    /// What findings of the policy point into.
+    /// The text that findings of the policy point into.
     pub source: Source,
 }
 
@@ -45,12 +45,12 @@ const LARGEST_LOOKUP: usize = 32 * 1024 * 1024;
 ///
 /// # Errors
 ///
-/// Everything that is wrong, not only the first.
+/// All errors, not only the first.
 pub fn load(path: &Path) -> Result<Loaded, Diagnostics> {
     load_by(path, &Files::default())
 }
 
-/// As [`load`], with what is known already of files that hang.
+/// As [`load`], with `files`, which may know already of files that hang.
 ///
 /// # Errors
 ///
@@ -116,8 +116,8 @@ fn of_text(name: &str, text: &str, directory: &Path, files: &Files) -> Result<Lo
     }
 }
 
-/// The text as the types of the written form. What the check of the tree finds stands in one list; the typed reading
-/// comes after it and has nothing left to find. What stands where a secret belongs is added to `secrets`.
+/// The text as the types of the written form. The check of the tree collects all findings in one list, and leaves none
+/// to the typed reading after it. Byte ranges in place of a secret are added to `secrets`.
 fn written(text: &str, secrets: &mut Vec<Range<usize>>) -> Result<Document, Vec<Diagnostic>> {
     if text.len() > LARGEST_FILE {
         let message = format!("the file is larger than {} MiB", LARGEST_FILE / 1024 / 1024);
@@ -136,7 +136,7 @@ fn written(text: &str, secrets: &mut Vec<Range<usize>>) -> Result<Document, Vec<
     }
     let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
     serde_saphyr::from_str_with_options(text, options).map_err(|error| {
-        // The library's words may quote a value.
+        // The library's message may quote a value.
         let location = error.location().map(Location::from).unwrap_or_default().hidden();
         vec![Diagnostic::new("", location, "the configuration cannot be read from here on")]
     })

@@ -16,7 +16,7 @@ pub struct Location {
     pub column: u32,
     /// The first byte, counted from the start of the text; beyond it where the text must not be shown.
     pub start: usize,
-    /// The first byte after it.
+    /// The first byte after the place.
     pub end: usize,
 }
 

@@ -1,4 +1,4 @@
-//! What stands in a configuration, by its path, so that two of them can be told apart: paths and names, never a value.
+//! The content of a configuration by path, so that two of them can be compared: paths and names, never a value.
 
 use super::Loaded;
 use super::tree::{self, Content, Node, item, member};
@@ -12,7 +12,7 @@ const MOST_NAMED: usize = 50;
 #[derive(Clone, Debug, Default)]
 pub struct Outline {
     values: BTreeMap<String, u64>,
-    /// Of the lookups' files, by their paths as written; `None` where they were not read.
+    /// Digests of the lookups' files, by their paths as written; `None` if they were not read.
     tables: Option<BTreeMap<String, u64>>,
 }
 
@@ -22,7 +22,7 @@ impl Outline {
         Self { tables: Some(tables), ..Self::of_text(&loaded.source.text).unwrap_or_default() }
     }
 
-    /// Without the tables. `None` where the text is not YAML.
+    /// The outline without the tables. `None` if the text is not YAML.
     pub fn of_text(text: &str) -> Option<Self> {
         let (root, _) = tree::parse(text.strip_prefix('\u{feff}').unwrap_or(text)).ok()?;
         let mut values = BTreeMap::new();
@@ -30,7 +30,7 @@ impl Outline {
         Some(Self { values, tables: None })
     }
 
-    /// What differs, in words: destinations, then rules, then other keys.
+    /// The differences in words: destinations, then rules, then other keys.
     pub fn changes(&self, after: &Self) -> Vec<String> {
         let differing = |path: &&String| self.values.get(*path) != after.values.get(*path);
         let paths: BTreeSet<&String> = self.values.keys().chain(after.values.keys()).collect();
@@ -52,7 +52,8 @@ impl Outline {
         changes
     }
 
-    /// The largest thing that came, went or changed at this path, and its place in the list. `None` where other paths tell.
+    /// The largest thing that came, went or changed at this path, and its place in the list. `None` if other paths
+    /// report it.
     fn change(&self, after: &Self, path: &str) -> Option<(u8, String)> {
         let came = |thing: &str| match (self.has(thing), after.has(thing)) {
             (false, true) => "added",
@@ -91,7 +92,7 @@ impl Outline {
         Some((2, format!("`{key}` {}", came(key))))
     }
 
-    /// Of a list's items.
+    /// The names of a list's items.
     fn names(&self, list: &str) -> BTreeSet<&str> {
         let below = self.values.keys().filter_map(|path| path.strip_prefix(list)?.strip_prefix('['));
         below.filter_map(|rest| rest.split(']').next()).collect()
@@ -115,7 +116,7 @@ fn gather(node: &Node, path: &str, values: &mut BTreeMap<String, u64>) {
             if entries.is_empty() {
                 values.insert(path.to_owned(), 0);
             }
-            // Keys that start with `x-` mean nothing but where they are used.
+            // Keys that start with `x-` have no meaning of their own, only where an alias uses them.
             for entry in entries.iter().filter(|entry| !path.is_empty() || !entry.key.starts_with("x-")) {
                 gather(&entry.value, &member(path, &entry.key), values);
             }

@@ -1,5 +1,5 @@
-//! The forms of texts as regular expressions, for editors. Loading judges by parsers, which are stricter and say why: what a
-//! pattern refuses, they refuse.
+//! The forms of texts as regular expressions, for editors. Loading judges by parsers, which are stricter and give
+//! reasons: they refuse everything that a pattern refuses.
 
 use serde_json::{Map, Value};
 

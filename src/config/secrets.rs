@@ -1,5 +1,5 @@
-//! What the configuration names and does not hold: secrets, keys and certificates. All of it is read here, once, before
-//! anything is made of it.
+//! The secrets, keys and certificates that the configuration names and does not hold. All are read here, once, before
+//! anything is made of them.
 
 use super::settings::{ClientAuthentication, Gateway, KeySource, SecretSource, SignInConfig, StateConfig};
 use crate::files::{FileError, Files};
@@ -12,7 +12,7 @@ use std::path::Path;
 
 const LARGEST_SECRET: usize = 64 * 1024;
 const LARGEST_KEY_SET: usize = 256 * 1024;
-/// A machine's whole bundle of authorities has a quarter of it.
+/// In bytes: four times a machine's whole bundle of authorities.
 const LARGEST_CERTIFICATES: usize = 1024 * 1024;
 
 pub const CERTIFICATE: &str = "listen.tls.certificate";
@@ -20,7 +20,7 @@ pub const PRIVATE_KEY: &str = "listen.tls.private_key";
 pub const VALKEY_URL: &str = "state.valkey.url";
 pub const VALKEY_AUTHORITIES: &str = "state.valkey.ca_certificate";
 
-/// One thing to read.
+/// One secret, key or certificate to read.
 #[derive(Clone, Debug)]
 pub struct Named {
     /// Its key in the configuration, such as `session.keys[0]`.
@@ -29,18 +29,18 @@ pub struct Named {
     pub form: Form,
 }
 
-/// What may stand in it.
+/// The allowed content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     /// A secret: one line of text, without blanks around it. A line break at its end is not part of it.
     Line,
     /// A secret of several lines.
     PrivateKey,
-    /// No secret: at most so many bytes.
+    /// Not a secret: at most so many bytes.
     Public(usize),
 }
 
-/// What was read, by the keys of the configuration.
+/// The values that were read, by the keys of the configuration.
 #[derive(Debug, Default)]
 pub struct Secrets {
     found: BTreeMap<String, Found>,
@@ -54,11 +54,11 @@ struct Found {
     secret: Result<Secret, Fault>,
 }
 
-/// Why one of them cannot be used. Shows nothing of it.
+/// The reason why a secret, key or certificate cannot be used. Contains nothing of its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecretError {
     pub key: String,
-    /// The file or the variable; empty where the fault says all.
+    /// The file or the variable; empty if the fault says everything.
     pub place: String,
     pub fault: Fault,
 }
@@ -68,12 +68,12 @@ pub enum Fault {
     /// There is no such variable.
     NotSet,
     File(FileError),
-    /// Nothing, or nothing but blanks.
+    /// Empty, or blanks only.
     Empty,
     BlanksAround,
     SeveralLines,
     NotText,
-    /// What the reader of its content says.
+    /// The message of the content's parser.
     Unusable(String),
 }
 
@@ -119,7 +119,7 @@ impl Gateway {
 }
 
 impl SignInConfig {
-    /// What this client proves itself by.
+    /// The secret or key by which this client authenticates.
     pub fn named(&self) -> Named {
         let (source, form) = match &self.client_authentication {
             ClientAuthentication::Secret(source) => (source, Form::Line),
@@ -130,7 +130,7 @@ impl SignInConfig {
 }
 
 impl Secrets {
-    /// Reads all, whatever is wrong with some.
+    /// Reads all, even if some fail.
     pub fn read(named: impl IntoIterator<Item = Named>, files: &Files) -> Self {
         let mut secrets = Self::default();
         for Named { key, source, form } in named {
@@ -147,7 +147,7 @@ impl Secrets {
 
     /// # Errors
     ///
-    /// Why there is none.
+    /// The reason why the secret cannot be used.
     pub fn get(&self, key: &str) -> Result<&Secret, SecretError> {
         match self.found.get(key) {
             Some(Found { secret: Ok(secret), .. }) => Ok(secret),
@@ -156,7 +156,7 @@ impl Secrets {
         }
     }
 
-    /// All that cannot be read.
+    /// The errors of all that cannot be read.
     pub fn errors(&self) -> Vec<SecretError> {
         let faults = self.found.iter();
         let faults =
@@ -164,7 +164,7 @@ impl Secrets {
         faults.map(|(key, place, fault)| SecretError::new(key, place, fault)).collect()
     }
 
-    /// Secrets whose files everybody on the machine may read: the key, and what to say of it.
+    /// Secrets whose files everybody on the machine may read: the key, and the warning.
     pub fn exposed(&self) -> &[(String, String)] {
         &self.exposed
     }
@@ -175,7 +175,7 @@ impl SecretError {
         Self { key: key.to_owned(), place: place.to_owned(), fault: fault.clone() }
     }
 
-    /// What is in it does not serve, for this reason.
+    /// The content cannot be used, for this reason.
     pub fn unusable(key: impl Into<String>, why: impl Into<String>) -> Self {
         Self { key: key.into(), place: String::new(), fault: Fault::Unusable(why.into()) }
     }
@@ -197,7 +197,8 @@ impl SecretSource {
     }
 }
 
-/// Blanks and line breaks come from editors and from copying, and no provider tells that they are what is wrong.
+/// Refuses blanks and line breaks around: they come from editors and from copying, and no provider's error points to
+/// them.
 fn line(mut bytes: Vec<u8>) -> Result<Secret, Fault> {
     if bytes.ends_with(b"\n") {
         bytes.pop();
@@ -219,7 +220,7 @@ fn line(mut bytes: Vec<u8>) -> Result<Secret, Fault> {
     }
 }
 
-/// What to say of a file that everybody may read.
+/// The warning about a file that everybody may read.
 fn exposure(path: &Path, files: &Files) -> Option<String> {
     let mode = files.metadata(path).ok().filter(Metadata::is_file)?.mode();
     let is_open = mode & 0o004 != 0;
@@ -228,8 +229,8 @@ fn exposure(path: &Path, files: &Files) -> Option<String> {
     })
 }
 
-/// A variable's name stands where somebody may have put the secret, so it is shown only if it is like those of variables:
-/// capitals, and words joined by underscores.
+/// A variable's name is shown only if it looks like one (capitals, and words joined by underscores): somebody may have
+/// put the secret itself in its place.
 impl fmt::Display for SecretSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let is_capital = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';

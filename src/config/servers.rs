@@ -6,7 +6,7 @@
 use crate::target::Region;
 use std::fmt;
 
-/// What is declared: both kinds have a name, an artifact store and a role.
+/// The kinds that can be declared: both have a name, an artifact store and a role.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ServerKind {
     TrackingServer,
@@ -24,7 +24,7 @@ pub struct DeclaredServer {
     pub fields: Fields,
     /// In the order of the configuration.
     pub tags: Vec<(String, String)>,
-    /// The keys of tags that it must not have.
+    /// The keys of tags that the server must not have.
     pub removed_tags: Vec<String>,
 }
 
@@ -84,7 +84,7 @@ impl ServerKind {
         }
     }
 
-    /// What people call it.
+    /// The kind in words, for people.
     pub fn words(self) -> &'static str {
         match self {
             Self::TrackingServer => "tracking server",
@@ -119,7 +119,7 @@ impl Field {
         }
     }
 
-    /// Why AWS cannot change the field of what exists, and what to do instead; `None` where it can.
+    /// The reason why AWS cannot change the field of an existing server, and what to do instead; `None` if AWS can.
     pub fn immutable(self) -> Option<&'static str> {
         match self {
             Self::RoleArn => Some(
@@ -137,7 +137,7 @@ impl Field {
         }
     }
 
-    /// What AWS takes for a field that is not given at creation.
+    /// AWS's value for a field that is not given at creation.
     pub fn default(self) -> &'static str {
         match self {
             Self::ArtifactStoreUri | Self::RoleArn => "",
@@ -152,8 +152,8 @@ impl Field {
         }
     }
 
-    /// Whether the declared value is what AWS describes. AWS is asked for MLflow `2.16` and describes `2.16.2`, and it
-    /// may add a slash at the end of a store.
+    /// Whether the declared value is the one that AWS describes. AWS is asked for MLflow `2.16` and describes `2.16.2`,
+    /// and it may add a slash at the end of a store.
     pub fn agrees(self, declared: &Value, described: &Value) -> bool {
         match (self, declared, described) {
             (Self::MlflowVersion, Value::Text(declared), Value::Text(described)) => {

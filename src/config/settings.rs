@@ -14,14 +14,14 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
-/// Where a secret comes from; it is read when the program starts, or by `check --with-secrets`.
+/// The source of a secret, which is read when the program starts, or by `check --with-secrets`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SecretSource {
     Env(String),
     File(PathBuf),
 }
 
-/// One party whose tokens are believed, and for what.
+/// An issuer whose tokens are believed, and the terms for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IssuerConfig {
     /// Its key in the config: the `issuer` of expressions, metrics and the audit trail.
@@ -33,17 +33,18 @@ pub struct IssuerConfig {
     /// `aud` values that a bearer token (or a generic signed header) may carry; empty means bearer tokens of this
     /// issuer are not accepted.
     pub audience: Vec<String>,
-    /// `None` where bearer tokens say in `aud` whom they are for.
+    /// `None` if bearer tokens must name their audience in `aud`.
     pub access_tokens: Option<AccessTokens>,
     pub keys: KeySource,
-    /// Where its discovery document is, if not below `issuer`: see [`IssuerConfig::discovery`].
+    /// The URL of its discovery document, if not below `issuer`: see [`IssuerConfig::discovery`].
     pub discovery_url: Option<Url>,
-    /// Its discovery document, and what that names, may be `http`.
+    /// The discovery document, and the URLs that it names, may be `http`.
     pub insecure_http: bool,
     pub claims: ClaimPaths,
-    /// `None` where every token is taken for a person's.
+    /// `None` if every token is taken for a person's.
     pub programs: Option<Programs>,
-    /// Whose e-mail addresses this issuer may assert, lower case; `None` where `user` is not an e-mail address.
+    /// The domains whose e-mail addresses this issuer may assert, lower case; `None` where `user` is not an e-mail
+    /// address.
     pub user_domains: Option<Vec<String>>,
     /// E-mail addresses count without `email_verified: true` (`insecure_unmarked_email`).
     pub unmarked_email: bool,
@@ -53,7 +54,7 @@ pub struct IssuerConfig {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeySource {
-    /// Where the discovery document says.
+    /// The JWK set that the discovery document names.
     Discovery,
     JwksUri(Url),
     /// A JWK set on disk, read when the configuration is loaded.
@@ -82,13 +83,13 @@ pub struct SignInConfig {
     pub issuer: Arc<str>,
     pub client_id: String,
     pub client_authentication: ClientAuthentication,
-    /// How a secret is sent; `None` is as the provider's discovery document offers, basic first.
+    /// How a secret is sent; `None` follows the provider's discovery document, basic first.
     pub client_auth: Option<file::ClientAuth>,
     /// Contains `openid`.
     pub scopes: Vec<String>,
     /// Further parameters of the authorization request.
     pub parameters: Vec<(String, String)>,
-    /// A sign-out goes on to the provider, where it has an `end_session_endpoint`.
+    /// A sign-out goes on to the provider, if it has an `end_session_endpoint`.
     pub rp_initiated_logout: bool,
 }
 
@@ -114,9 +115,9 @@ pub struct SessionConfig {
 /// Asking the provider again about a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RevalidationConfig {
-    /// How long what the provider said of a person counts before it is asked again.
+    /// How long the provider's answer about a person counts before the provider is asked again.
     pub interval: Duration,
-    /// How long a session goes on without being confirmed where the provider refuses this gateway's client.
+    /// How long a session goes on unconfirmed while the provider refuses this gateway's client.
     pub unconfirmed: Duration,
 }
 
@@ -137,7 +138,7 @@ pub struct AwsConfig {
     pub calls_at_once: usize,
     pub endpoint_url: Option<Url>,
     pub sts_endpoint_url: Option<Url>,
-    /// Where a minted URL may stand beside AWS's own hosts.
+    /// The hosts beside AWS's own on which a minted URL may stand.
     pub authorized_url_hosts: Vec<AuthorizedHost>,
 }
 
@@ -146,7 +147,7 @@ pub struct AwsConfig {
 pub struct AuthorizedHost {
     /// In lower case, as a URL has it. With a leading dot, any name below it; without, this host.
     pub host: String,
-    /// `None` is the scheme's own.
+    /// `None` is the scheme's default port.
     pub port: Option<u16>,
 }
 
@@ -167,7 +168,7 @@ pub struct Listen {
     pub direct_clients: bool,
 }
 
-/// Where the server's certificate and its key are, in PEM.
+/// The files of the server's certificate and its key, in PEM.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsConfig {
     pub certificate: PathBuf,
@@ -209,7 +210,7 @@ pub struct Credentials {
     pub signed_header: bool,
 }
 
-/// Where replicas keep what they share.
+/// The store of the state that replicas share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum StateConfig {
     /// In this process alone.
@@ -219,9 +220,9 @@ pub enum StateConfig {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ValkeyConfig {
-    /// It may hold a password.
+    /// A URL that may hold a password.
     pub url: SecretSource,
-    /// For one operation.
+    /// The time for one operation.
     pub timeout: Duration,
     pub when_away: WhenAway,
     /// PEM; in place of the machine's certificate authorities.
@@ -230,12 +231,12 @@ pub struct ValkeyConfig {
     pub insecure_plaintext: bool,
 }
 
-/// What becomes of sessions while the server does not answer.
+/// The treatment of sessions while the server does not answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhenAway {
-    /// Whether one was ended is not known, so none counts: 503.
+    /// No session counts, as any of them may have been ended: 503.
     Refuse,
-    /// They count as far as this process knows.
+    /// Sessions count unless this process knows that they were ended.
     Serve,
 }
 
@@ -254,12 +255,12 @@ pub struct Gateway {
     pub session: SessionConfig,
     pub aws: AwsConfig,
     pub limits: Limits,
-    /// What `GET /` answers a person who may open exactly one destination.
+    /// The answer to `GET /` for a person who may open exactly one destination.
     pub portal: Portal,
     pub branding: Arc<Branding>,
     pub drain: Drain,
     pub state: StateConfig,
-    /// Where the audit trail goes; by default standard output.
+    /// The file of the audit trail; by default standard output.
     pub audit_file: Option<PathBuf>,
     /// Whether a decision's record holds what the rules read.
     pub audit_facts: bool,
@@ -270,12 +271,12 @@ pub struct Gateway {
 pub struct Drain {
     /// From "not ready" until no new connection is taken.
     pub delay: Duration,
-    /// What running requests may take after that.
+    /// The time that running requests may take after that.
     pub grace: Duration,
 }
 
 impl SignInConfig {
-    /// Where the client's secret or key stands in the configuration.
+    /// The configuration's key of the client's secret or private key.
     pub fn secret_key(&self) -> &'static str {
         match self.client_authentication {
             ClientAuthentication::Secret(_) => "sign_in.client_secret",
@@ -299,7 +300,7 @@ impl Gateway {
         self.listen.direct_clients || self.listen.proxy_protocol || !self.trusted_proxies.is_empty()
     }
 
-    /// The realm of all people and programs, where they have one in common.
+    /// The realm of all people and programs, if they have one in common.
     pub fn sole_realm(&self) -> Option<Arc<str>> {
         let mut realms = self.issuers.iter().flat_map(|issuer| {
             std::iter::once(&issuer.realm).chain(issuer.programs.as_ref().map(|programs| &programs.realm))

@@ -1,20 +1,20 @@
-//! What people write who mean something else: variables that nothing expands, placeholders that nobody filled in, brackets
+//! Texts that people write by mistake: variables that nothing expands, placeholders that nobody filled in, brackets
 //! around a text, YAML that is not.
 
 use super::findings::Problem;
 use super::tree::{Content, Node};
 use serde_json::Value;
 
-/// The keyword of the schema that tells what a text is: one of the words below, or an exact value where it is not there.
+/// The keyword of the schema that tells the kind of a text: one of the words below; without it, an exact value.
 const TEXT: &str = "x-text";
-/// It may hold `${…}`.
+/// A text that may hold `${…}`.
 const TEMPLATE: &str = "template";
 /// CEL.
 const EXPRESSION: &str = "expression";
-/// For people.
+/// A text for people.
 const PROSE: &str = "prose";
 
-/// Why a text is not one that somebody meant to stand here.
+/// The problem of a text that nobody meant to stand here.
 pub(super) fn unmeant(text: &str, schema: &Value) -> Option<Problem> {
     let kind = kind(schema);
     if kind == Some(EXPRESSION) {
@@ -37,14 +37,14 @@ pub(super) fn unmeant(text: &str, schema: &Value) -> Option<Problem> {
 const UNEXPANDED: &str = "write the value, or render the file before it is read; only secrets are read from elsewhere: `{env: NAME}`, \
      `{file: PATH}`";
 
-/// What a template engine should have replaced.
+/// The placeholder that a template engine should have replaced.
 fn unrendered(text: &str) -> Option<&str> {
     let (_, rest) = text.split_once("{{")?;
     let from = text.len() - rest.len() - 2;
     text.get(from..).map(|rest| rest.split_inclusive("}}").next().unwrap_or(rest))
 }
 
-/// What somebody should have replaced: `<client-id>`, `REPLACE_ME`, `xxxxxxxxxxxx`.
+/// The placeholder that somebody should have replaced: `<client-id>`, `REPLACE_ME`, `xxxxxxxxxxxx`.
 fn unfilled(text: &str) -> Option<&str> {
     const LEAST: usize = 4;
     let angled = text.find('<').and_then(|from| {
@@ -62,7 +62,7 @@ fn unfilled(text: &str) -> Option<&str> {
     angled.or_else(|| words().find(is_crossed)).or_else(|| words().find(is_asked_for))
 }
 
-/// What to write in place of a value that is not of the kind that the schema asks for.
+/// Advice on a value that is not of the kind that the schema asks for.
 pub(super) fn help_for(node: &Node, schema: &Value) -> Option<String> {
     let is_text = schema.get("type").is_some_and(|found| found == "string");
     match &node.content {
@@ -113,7 +113,7 @@ fn kind(schema: &Value) -> Option<&str> {
     schema.get(TEXT).and_then(Value::as_str)
 }
 
-/// What was probably written, by the YAML parser's complaint and what stands before it.
+/// Advice on the probable slip, by the YAML parser's complaint and the text before it.
 pub(super) fn of_yaml(message: &str, read: &str) -> Option<&'static str> {
     [
         (

@@ -1,6 +1,6 @@
 //! YAML as a tree of texts, lists and maps, each with its place; aliases and merge keys are resolved.
 //!
-//! Typed deserialization stops at its first error and knows no nearest name, so the tree is what a file is checked on.
+//! Typed deserialization stops at its first error and knows no nearest name, so a file is checked on the tree.
 
 use super::diagnostics::Diagnostic;
 use super::located::Location;
@@ -44,7 +44,7 @@ pub(super) struct Entry {
 ///
 /// # Errors
 ///
-/// What is not YAML, not one document, or expands beyond bounds.
+/// The text is not YAML, not one document, or expands beyond bounds.
 pub(super) fn parse(text: &str) -> Result<(Rc<Node>, Vec<Diagnostic>), Diagnostic> {
     let mut builder = Builder::default();
     let options = options! { disallow_directives: true };
@@ -72,7 +72,7 @@ impl Node {
         node
     }
 
-    /// What the node counts by itself: a long text is more than one value.
+    /// The node's own weight: a long text counts as more than one value.
     fn weight(&self) -> usize {
         match &self.content {
             Content::Text { text, .. } => 1 + text.len() / 128,
@@ -202,7 +202,7 @@ impl Builder {
         self.attach(node, location)
     }
 
-    /// Puts a node where it stands: as the document, an item, a key or a key's value.
+    /// Puts a node into its parent: as the document, an item, a key or a key's value.
     fn attach(&mut self, node: Rc<Node>, location: Location) -> Result<(), Diagnostic> {
         if self.open.len() + node.height > DEEPEST {
             return Err(self.too_deep());
@@ -239,7 +239,7 @@ impl Builder {
         Ok(())
     }
 
-    /// Counts what is added to the document, an alias by all that it stands for: work and memory stay bounded by it.
+    /// Counts values that are added to the document, for an alias all that it stands for: this bounds work and memory.
     fn count(&mut self, size: usize, location: Location) -> Result<(), Diagnostic> {
         self.size = self.size.saturating_add(size);
         if self.size > LARGEST {
@@ -276,7 +276,7 @@ impl Builder {
         let location = place(Span::empty(*error.marker()));
         let message = error.info().to_string();
         let finding = Diagnostic::new("", location, format!("not YAML: {message}"));
-        // What the innermost list or map holds before the error, and the character that the error is about.
+        // The text of the innermost list or map before the error, and the character that the error is about.
         let start = self.open.last().map_or(0, |frame| frame.location.start);
         let read = text.get(start..=location.start).or(text.get(start..location.start)).unwrap_or_default();
         match slips::of_yaml(&message, read) {
@@ -285,7 +285,7 @@ impl Builder {
         }
     }
 
-    /// The path of what is being read.
+    /// The path of the node under construction.
     fn path(&self) -> String {
         let mut path = String::new();
         for frame in self.open.iter().take(16) {
@@ -318,7 +318,7 @@ fn is_mergeable(node: &Node) -> bool {
     }
 }
 
-/// A map's own entries and those of its merge keys: its own count first, then the earlier of the merged maps.
+/// A map's own entries and those of its merge keys: the own ones win, then the earlier of the merged maps.
 fn merge(mut entries: Vec<Entry>, mut seen: HashMap<String, u32>, merged: &[Rc<Node>]) -> Vec<Entry> {
     let maps = merged.iter().flat_map(|node| match &node.content {
         Content::List(items) => items.iter().collect(),

@@ -1,12 +1,12 @@
-//! Hashing of what is a digest already.
+//! Hashing of keys that are digests already.
 
 use std::hash::{BuildHasherDefault, Hasher};
 
-/// For maps whose keys hold a SHA-256 digest: eight bytes of it are as good a hash as any, and only what was authenticated
-/// becomes a key, so nobody chooses which keys meet.
+/// For maps whose keys hold a SHA-256 digest: eight bytes of a digest are as good a hash as any. Only authenticated
+/// values become keys, so nobody can choose keys that collide.
 pub(crate) type ByDigest = BuildHasherDefault<DigestHasher>;
 
-/// Folds in what it is given, eight bytes at a time.
+/// Folds in its input, eight bytes at a time.
 #[derive(Debug, Default)]
 pub(crate) struct DigestHasher(u64);
 
@@ -19,7 +19,7 @@ impl Hasher for DigestHasher {
         }
     }
 
-    /// Of lengths and of enums, which come beside the digest.
+    /// For lengths and enums, which come beside the digest.
     fn write_usize(&mut self, number: usize) {
         self.write_u64(number as u64);
     }

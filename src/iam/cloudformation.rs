@@ -1,4 +1,4 @@
-//! The policies as one CloudFormation template for every account: each stack makes what belongs into its account.
+//! The policies as one CloudFormation template for every account: each stack makes only the resources of its account.
 //!
 //! <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/template-anatomy.html>
 
@@ -11,10 +11,11 @@ use serde_json::{Map, Value, json};
 const PRINCIPAL: &str = "${PosternRoleArn}";
 const ACCOUNT: &str = "${AWS::AccountId}";
 const PARTITION: &str = "${AWS::Partition}";
-/// AWS's list of actions leaves [`TAGGED_STUDIO`] out, and tools that know the list refuse it; this pattern they take.
+/// Covers [`TAGGED_STUDIO`], which AWS's list of actions leaves out: tools that know the list refuse the name and
+/// accept this pattern.
 const STUDIO_TAGGED_OR_NOT: &str = "sagemaker:CreatePresignedDomainUrl*";
 
-/// What stands in the policies where the template's parameters are meant.
+/// The placeholders in the policies that become the template's parameters.
 pub(crate) fn own() -> Own {
     Own { principal: PRINCIPAL.to_owned(), account: ACCOUNT.to_owned(), partition: PARTITION.to_owned() }
 }
@@ -150,7 +151,8 @@ fn capitalized(word: &str) -> String {
     letters.next().into_iter().flat_map(char::to_uppercase).chain(letters).collect()
 }
 
-/// Turns texts with parameters in them into `Ref` and `Fn::Sub`, and the action that tools refuse into one that they take.
+/// Turns texts with parameters into `Ref` and `Fn::Sub`, and the action that tools refuse into the pattern that they
+/// accept.
 fn substitute(value: &mut Value) {
     match value {
         Value::String(text) if text == TAGGED_STUDIO => STUDIO_TAGGED_OR_NOT.clone_into(text),
@@ -164,7 +166,7 @@ fn substitute(value: &mut Value) {
     }
 }
 
-/// `${…}` of IAM's own is no parameter, which `Fn::Sub` is told by a `!`.
+/// Marks IAM's own `${…}`, which is no parameter, with the `!` that `Fn::Sub` takes for that.
 fn escaped(text: &str) -> String {
     let escaped = text.replace("${", "${!");
     [PRINCIPAL, ACCOUNT, PARTITION]

@@ -1,4 +1,4 @@
-//! What VPC endpoints have to let through.
+//! The calls that VPC endpoints have to let through.
 //!
 //! `Principal` is `*` and a condition names the role: an endpoint's policy knows no other way to name one.
 //! <https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-endpoints-access.html>
@@ -12,13 +12,13 @@ use serde::Serialize;
 use serde_json::json;
 use std::collections::BTreeSet;
 
-/// What a VPC endpoint for one service in one region has to let through.
+/// The calls that a VPC endpoint for one service in one region has to let through.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct EndpointPolicy {
     /// `sagemaker.api` or `sts`.
     pub service: &'static str,
     pub region: String,
-    /// The endpoints of the configuration that this is for; none where it names none.
+    /// The configuration's endpoints that this policy is for; empty if the configuration names none.
     pub endpoint_urls: Vec<String>,
     pub policy: Document,
 }
@@ -92,8 +92,8 @@ fn sts(roles: &BTreeSet<String>, settings: &config::Gateway, own: &Own) -> Endpo
     }
 }
 
-/// How Postern gets its own role where Kubernetes vouches for it (IAM roles for service accounts). Nobody has signed that
-/// call yet, so there is no principal to name: the token and the role's trust policy decide.
+/// The call by which Postern gets its own role where Kubernetes vouches for it (IAM roles for service accounts). That
+/// call is not signed yet, so there is no principal to name: the token and the role's trust policy decide.
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRoleWithWebIdentity.html>
 fn become_ourselves(own: &Own) -> Statement {
     Statement {

@@ -1,4 +1,4 @@
-//! The least permissions of the one who runs `postern servers`; the gateway never has them.
+//! The least permissions of the person who runs `postern servers`; the gateway never has them.
 
 use super::statement::{Document, Statement};
 use crate::config::servers::{DeclaredServer, Field, ServerKind};
@@ -23,8 +23,8 @@ const APP_ACTIONS: [&str; 6] = [
     "sagemaker:DeleteTags",
 ];
 
-/// What it takes to plan, apply and look at what is declared. SageMaker makes a server in the caller's account, and takes
-/// no role of another one, so the account of `role_arn` is the one meant.
+/// The permissions to plan, apply and look at the declared servers. SageMaker makes a server in the caller's account,
+/// and takes no role of another one, so the account of `role_arn` is the right one.
 pub(crate) fn policy(declared: &[DeclaredServer]) -> Document {
     let mut servers = BTreeSet::new();
     let mut apps = BTreeSet::new();

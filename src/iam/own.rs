@@ -3,10 +3,10 @@
 use crate::aws::permissions::Place;
 use crate::target::{Region, RoleArn, arn};
 
-/// Who Postern itself is in AWS.
+/// Postern's own identity in AWS.
 #[derive(Clone, Debug)]
 pub(crate) struct Own {
-    /// The ARN of the role that it runs as, or a placeholder.
+    /// The ARN of the role that Postern runs as, or a placeholder.
     pub principal: String,
     pub account: String,
     pub partition: String,
@@ -29,7 +29,7 @@ impl Own {
     }
 }
 
-/// Where the resources of a target are.
+/// The place of a target's resources.
 pub(super) fn place<'a>(role: Option<&'a str>, region: &'a str, own: &'a Own) -> Place<'a> {
     let (partition, account) = match role {
         Some(role) => partition_and_account(role),
@@ -38,7 +38,7 @@ pub(super) fn place<'a>(role: Option<&'a str>, region: &'a str, own: &'a Own) ->
     Place { partition, region, account }
 }
 
-/// A pattern that is no ARN may be one of any partition and account.
+/// A pattern that is not an ARN may match any partition and account.
 pub(super) fn partition_and_account(arn: &str) -> (&str, &str) {
     arn::fields(arn).map_or(("*", "*"), |[_, partition, _, _, account, _]| (partition, account))
 }

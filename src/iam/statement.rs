@@ -1,4 +1,4 @@
-//! Statements of policies: which actions, on which resources.
+//! Statements of policies: actions, and the resources for them.
 
 use super::own::{Own, place};
 use crate::aws::permissions::{self, DESCRIBE_DOMAIN, On, POD_IDENTITY_TAGS};
@@ -26,26 +26,26 @@ pub(super) struct Statement {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) principal: Option<Value>,
     pub(super) action: Vec<String>,
-    /// None in a trust policy, which is about the role that it belongs to.
+    /// Absent in a trust policy, which is about the role that it belongs to.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(super) resource: Vec<String>,
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub(super) condition: Map<String, Value>,
 }
 
-/// No statement denies: what is not allowed is not.
+/// No statement denies: IAM refuses everything that is not allowed.
 #[derive(Clone, Copy, Debug, Default, Serialize)]
 pub(super) enum Allow {
     #[default]
     Allow,
 }
 
-/// What can be opened, by its ARNs.
+/// The resources that can be opened, by their ARNs.
 #[derive(Debug, Default)]
 pub(super) struct Resources {
     of_kind: BTreeMap<Kind, BTreeSet<String>>,
     domains: BTreeSet<String>,
-    /// An App is named by its declared name, so that its ARN is looked for.
+    /// An App is named by its declared name, so its ARN has to be looked for.
     looks_for_apps: bool,
     called_apps: BTreeSet<String>,
 }
@@ -71,7 +71,8 @@ impl Resources {
         resources
     }
 
-    /// For who presigns: the gateway's session, and what AWS enforces later on what that session opened.
+    /// For the gateway's session that presigns, with the actions that AWS checks later on the session that the URL
+    /// opens.
     pub(super) fn statements(&self, tagged: bool) -> Vec<Statement> {
         let mut statements = self.statements_for(|kind| permissions::to_mint(kind, tagged, None));
         if !self.called_apps.is_empty() {
@@ -81,7 +82,7 @@ impl Resources {
         statements
     }
 
-    /// For the way of the API calls alone.
+    /// For a VPC endpoint, which only the API calls themselves pass.
     pub(super) fn statements_of_calls(&self, tagged: bool) -> Vec<Statement> {
         self.statements_for(|kind| vec![permissions::to_presign(kind, tagged)])
     }
@@ -125,8 +126,9 @@ impl Document {
 }
 
 impl Statement {
-    /// For the tags that EKS Pod Identity adds to each `AssumeRole`, beside those of `aws.session_tags`, and for no others.
-    /// It holds also where AWS does not count inherited tags among the request's: `ForAllValues` is true of no values.
+    /// For the tags that EKS Pod Identity adds to each `AssumeRole`, beside those of `aws.session_tags`, and for no
+    /// others. The statement also holds if AWS does not count inherited tags among the request's: `ForAllValues` is
+    /// true of no values.
     /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html>
     pub(super) fn for_pod_identity(session_tags: &[(String, String)]) -> Self {
         let own = session_tags.iter().map(|(key, _)| key.as_str());
@@ -146,13 +148,13 @@ impl Statement {
     }
 }
 
-/// The patterns without those that another one covers.
+/// The patterns that no other one covers.
 pub(super) fn narrowest(patterns: &BTreeSet<String>) -> Vec<String> {
     let covered = |pattern: &String| patterns.iter().any(|other| other != pattern && covers(other, pattern));
     patterns.iter().filter(|pattern| !covered(pattern)).cloned().collect()
 }
 
-/// Whether every text of one pattern is one of the other. May say no where it is so.
+/// Whether every text of the special pattern is one of the general one. A `false` may be wrong.
 fn covers(general: &str, special: &str) -> bool {
     if general.contains("${") {
         return false;

@@ -1,4 +1,4 @@
-//! Who may assume a role, and as whom.
+//! The trust policy of a role: its one principal, and the names and tags of sessions.
 
 use super::own::Own;
 use super::statement::{Document, Statement};
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 /// Trusts Postern alone, with the `ExternalId`, names and tags that it sends.
 ///
-/// A statement for each action, since not every key is known to every action.
+/// A statement for each action, as some keys are unknown to some actions.
 /// <https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssecuritytokenservice.html>
 pub(super) fn policy(settings: &config::Gateway, own: &Own) -> Document {
     let aws = &settings.aws;

@@ -31,7 +31,7 @@ pub struct Calls {
     received: Counter,
 }
 
-/// The access label of a call that no class suffices for.
+/// The access label of a call that no class of access allows.
 pub const NOBODY: &str = "nobody";
 
 /// A call, counted and timed when it ends; one that is dropped before was given up by its client.
@@ -40,7 +40,7 @@ pub struct CallUnderWay {
     calls: Calls,
     began: Instant,
     labels: CallLabels,
-    /// How it ends, where its answer is whole.
+    /// The outcome, if the answer is whole.
     outcome: Option<&'static str>,
 }
 
@@ -73,22 +73,22 @@ impl Calls {
 }
 
 impl CallUnderWay {
-    /// So many bytes were sent on.
+    /// Counts bytes that were sent on.
     pub fn sent(&self, bytes: u64) {
         self.calls.sent.inc_by(bytes);
     }
 
-    /// So many bytes of the answer were passed back.
+    /// Counts bytes of the answer that were passed back.
     pub fn answered(&self, bytes: u64) {
         self.calls.received.inc_by(bytes);
     }
 
-    /// It ends like this, once the answer is whole.
+    /// Sets the outcome for the time when the answer is whole.
     pub fn ends(&mut self, outcome: &'static str) {
         self.outcome = Some(outcome);
     }
 
-    /// The answer is whole.
+    /// Notes that the answer is whole.
     pub fn whole(&mut self) {
         if let Some(outcome) = self.outcome {
             self.labels.outcome = outcome;

@@ -5,7 +5,7 @@ use hyper::header::{ACCEPT, HeaderValue};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::registry::Registry;
 
-/// How metrics are written down.
+/// The text format of metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exposition {
     /// <https://github.com/prometheus/OpenMetrics/blob/v1.0.0/specification/OpenMetrics.md>
@@ -16,7 +16,7 @@ pub enum Exposition {
 }
 
 impl Exposition {
-    /// OpenMetrics, but for a client that takes plain text and does not know it.
+    /// OpenMetrics, except for clients that accept plain text and not OpenMetrics.
     pub fn negotiated(headers: &HeaderMap) -> Self {
         let accepts = |media_type: &str| {
             let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
@@ -51,7 +51,7 @@ impl Exposition {
     }
 }
 
-/// The older format names a counter as its samples are named, knows no infos, and has neither units nor an end.
+/// The older format names a counter after its samples, and has no infos, no units and no end mark.
 fn prometheus_text(open_metrics: &str) -> String {
     let types = open_metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' '));
     let suffix = |family: &str| match types.clone().find(|(name, _)| *name == family) {

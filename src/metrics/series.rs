@@ -1,4 +1,4 @@
-//! What the series are called, and handles on those that are known beforehand: they exist from the start, at zero.
+//! The names of series, and handles on those that are known beforehand: they exist from the start, at zero.
 
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -8,17 +8,17 @@ use prometheus_client::metrics::histogram::Histogram;
 use std::sync::Arc;
 use tokio::time::Instant;
 
-/// Stands where there is no destination or issuer.
+/// The label's value if there is no destination or issuer.
 pub const NONE: &str = "-";
-/// The outcome of a question for health.
+/// The outcome of a health probe.
 pub const PROBE: &str = "probe";
 /// The client went away before it was answered.
 pub const GONE: &str = "client-gone";
 
-/// The page that asks whether to go on was shown in place of a launch.
+/// A page that asks whether to go on was shown in place of a launch.
 pub const ASKED: &str = "asked";
 
-/// How a request that AWS is asked for may end.
+/// The outcomes of a request for which AWS is asked.
 pub(super) const MINT_OUTCOMES: [&str; 10] = [
     "ok",
     "not-ready",
@@ -32,10 +32,11 @@ pub(super) const MINT_OUTCOMES: [&str; 10] = [
     GONE,
 ];
 
-/// How a request ends that needs the identity provider while it is away: nobody is known who could name a destination.
+/// The outcome of a request that needs the identity provider while it is away. Its series has no
+/// destination, as the person is not known.
 pub(super) const PROVIDER_UNAVAILABLE: &str = "provider-unavailable";
 
-/// How a request that names a destination may end.
+/// The outcomes of a request that names a destination.
 pub(super) const LAUNCH_OUTCOMES: [&str; 17] = [
     "ok",
     ASKED,
@@ -56,7 +57,7 @@ pub(super) const LAUNCH_OUTCOMES: [&str; 17] = [
     GONE,
 ];
 
-/// Why a connection may end before a request is complete.
+/// The reasons why a connection ends before a request is complete.
 const REFUSALS: [&str; 8] = [
     "silent",
     GONE,
@@ -132,7 +133,7 @@ impl Refusals {
     }
 }
 
-/// What happens to browser sessions.
+/// The events of browser sessions.
 #[derive(Clone, Debug)]
 pub struct Sessions {
     pub sign_in_started: Counter,
@@ -143,9 +144,9 @@ pub struct Sessions {
     pub back_channel_logout: Counter,
     pub back_channel_refused: Counter,
     pub revalidated: Counter,
-    /// For whatever reason.
+    /// All failed revalidations.
     pub revalidation_failed: Counter,
-    /// Of those: the provider refuses this gateway's client.
+    /// The failed revalidations in which the provider refused this gateway's client.
     pub revalidation_refused: Counter,
     pub withdrawn: Counter,
 }
@@ -169,19 +170,19 @@ impl Sessions {
     }
 }
 
-/// What happens to URLs minted ahead.
+/// The fates of URLs minted ahead.
 #[derive(Clone, Debug)]
 pub struct Slots {
     pub filled: Counter,
-    /// Handed out.
+    /// A person took the URL.
     pub taken: Counter,
-    /// Too old before anybody came.
+    /// The URL was too old before anybody came.
     pub expired: Counter,
     /// The person signed out.
     pub forgotten: Counter,
     /// AWS gave no URL.
     pub failed: Counter,
-    /// There are too many slots already.
+    /// There was no room for another slot.
     pub no_room: Counter,
 }
 
@@ -199,7 +200,7 @@ impl Slots {
     }
 }
 
-/// How attempts to load the configuration again end.
+/// The outcomes of attempts to load the configuration again.
 #[derive(Clone, Debug)]
 pub struct Reloads {
     applied: Counter,
@@ -225,7 +226,7 @@ impl Reloads {
     }
 }
 
-/// What is counted for one issuer.
+/// The series of one issuer.
 #[derive(Clone, Debug)]
 pub struct IssuerSeries {
     issuer: Arc<str>,
@@ -254,7 +255,7 @@ impl IssuerSeries {
         }
     }
 
-    /// Counts what was found of a token, and passes it on.
+    /// Counts the outcome of checking a token, and passes it on.
     pub fn token<T, E>(&self, found: Result<T, E>, reason: impl Fn(&E) -> &'static str) -> Result<T, E> {
         match &found {
             Ok(_) => self.accepted.inc(),
@@ -266,12 +267,12 @@ impl IssuerSeries {
         found
     }
 
-    /// Counts a token that was found good before and still is.
+    /// Counts a token that was accepted before and still is.
     pub fn accepted(&self) {
         self.accepted.inc();
     }
 
-    /// Counts how fetching the issuer's keys ended, and passes it on.
+    /// Counts the outcome of fetching the issuer's keys, and passes it on.
     pub fn keys_fetched<T, E>(&self, fetched: Result<T, E>) -> Result<T, E> {
         if fetched.is_ok() { &self.keys_fetched } else { &self.keys_not_fetched }.inc();
         fetched

@@ -1,5 +1,6 @@
-//! Brings one server to what is declared. AWS is described before each step and after each refusal; only what AWS has
-//! then is acted on, so that a lost answer, a second operator or an interruption leads to the same end.
+//! Brings one server to its declaration. AWS is described before each step and after each refusal, and each step
+//! follows from that description alone, so that a lost answer, a second operator or an interruption leads to the same
+//! end.
 
 use super::find::{ServersError, find, passes};
 use super::plan::{Action, DECLARED_TAG, Permits, ServerPlan, digest_of, new_tags, old_tags, plan, update};
@@ -16,18 +17,18 @@ use tokio::time::{Instant, sleep};
 const IAM_DELAY: Duration = Duration::from_secs(90);
 /// After a Create or an Update was accepted, Describe may show the state before it for a while.
 const LAG: Duration = Duration::from_secs(20);
-/// Between two looks at what was just sent.
+/// The pause between two looks at a change that was just sent.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// How a run goes about it.
+/// The options of a run.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Apply {
     pub(crate) permits: Permits,
     /// Waits until AWS is done; otherwise a step that AWS has accepted ends the work on a server.
     pub(crate) wait: bool,
-    /// For one server.
+    /// The time for one server.
     pub(crate) timeout: Duration,
 }
 
@@ -35,36 +36,36 @@ pub(crate) struct Apply {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Applied {
     AsDeclared,
-    /// AWS is at work and was not waited for, or not for long enough: its word.
+    /// AWS is at work and was not waited for, or not for long enough: AWS's status word.
     Under(String),
-    /// A person has to act: why.
+    /// A person has to act: the reason.
     Refused(String),
-    /// No creation is left to this run.
+    /// `--max-creates` leaves no creation to this run.
     NoCreationLeft,
 }
 
-/// What there is to tell while it lasts.
+/// A report on the work while it lasts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
     Creating,
     Updating(Vec<&'static str>),
     Tagging,
-    /// AWS's word, since when in this run, and how long AWS takes as a rule.
+    /// AWS's status word, how long it has stood in this run, and how long AWS usually takes.
     Waiting {
         status: String,
         since: Duration,
         usual: Option<&'static str>,
     },
-    /// A call is made again: why.
+    /// A call is made again: the reason.
     Again(String),
 }
 
-/// Works on one server until it is as declared or cannot be brought there. `creations` is what is left of
-/// `--max-creates`, and is counted down at a Create that AWS has accepted.
+/// Works on one server until it is as declared or cannot be brought there. `creations` is the rest of `--max-creates`,
+/// and is counted down at a Create that AWS has accepted.
 ///
 /// # Errors
 ///
-/// [`ServersError`] where AWS cannot be asked, or refused in a way that leaves nothing to try.
+/// [`ServersError`] if AWS cannot be asked, or refused in a way that leaves nothing to try.
 pub(crate) async fn apply(
     operator: &Operator,
     declared: &DeclaredServer,
@@ -119,7 +120,7 @@ struct Run<'a> {
     declared: &'a DeclaredServer,
     how: Apply,
     until: Instant,
-    /// The last change that AWS accepted, and when: what Describe shows just after it may be older.
+    /// The last change that AWS accepted, and its time: Describe may still show an older state just after it.
     sent: Option<(Sent, Instant)>,
     pause: Duration,
 }
@@ -147,8 +148,8 @@ impl Run<'_> {
         matches!(&self.sent, Some((sent, at)) if *sent == next && at.elapsed() < LAG)
     }
 
-    /// Sends one Create; true where AWS accepted it. After any refusal the caller describes again: a server that stands
-    /// there then is the answer, whoever made it.
+    /// Sends one Create; true if AWS accepted it. After any refusal the caller describes again: a server that exists by
+    /// then counts, whoever made it.
     async fn create(
         &mut self,
         creations: &mut usize,
@@ -176,7 +177,7 @@ impl Run<'_> {
                 kind if passes(kind) && declared.kind == ServerKind::MlflowApp => {
                     return self.await_unanswered(error, tell).await;
                 }
-                // A tracking server's name is its key: AWS makes no second one of it.
+                // A tracking server's name is its key: AWS never makes a second one with the same name.
                 kind if passes(kind) => {}
                 _ if awaits_iam(&error) && began.elapsed() < IAM_DELAY => {}
                 _ => return Err(ServersError::Aws(advised(error))),
@@ -189,8 +190,8 @@ impl Run<'_> {
         }
     }
 
-    /// AWS may have made the App all the same, and would make a second one of the same name. It is looked for, and not
-    /// asked for again by this run.
+    /// AWS may have made the App although it did not answer, and would make a second one of the same name. So this run
+    /// looks for the App and does not ask for it again.
     async fn await_unanswered(
         &mut self,
         error: AwsError,
@@ -211,7 +212,7 @@ impl Run<'_> {
         Err(ServersError::Aws(AwsError { message, ..error }))
     }
 
-    /// Sends the Update and the tags that differ. A refusal for the state that the server is in leads to another look.
+    /// Sends the Update and the tags that differ. If AWS refuses because of the server's state, the caller looks again.
     async fn change(
         &mut self,
         described: &Described,
@@ -270,7 +271,7 @@ fn awaits_iam(error: &AwsError) -> bool {
     error.message.contains("sts:AssumeRole") || error.message.contains("is unable to assume")
 }
 
-/// Adds what an operator can do about it.
+/// Adds advice for the operator.
 fn advised(error: AwsError) -> AwsError {
     let message = &error.message;
     let advice = if message.contains("iam:PassRole") {

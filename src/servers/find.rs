@@ -1,4 +1,4 @@
-//! What stands at AWS under a declared name.
+//! The server or App at AWS with a declared name.
 
 use crate::aws::error::{AwsError, AwsErrorKind};
 use crate::aws::mlflow::{AppSummary, ControlPlane, Described};
@@ -8,22 +8,22 @@ use std::fmt;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// A list longer than this is no list of one account's Apps.
+/// No account's list of Apps is longer; in pages.
 const MOST_PAGES: usize = 200;
-/// For a call that only reads.
+/// The time for a call that only reads.
 const READ_WITHIN: Duration = Duration::from_secs(60);
 
-/// Why what stands at AWS cannot be told, or not be changed.
+/// The reason why a server at AWS cannot be described or changed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ServersError {
     Aws(AwsError),
-    /// Several Apps carry the declared name: their ARNs.
+    /// Several Apps carry the declared name: these ARNs.
     Ambiguous(Vec<String>),
-    /// AWS's answer cannot be followed.
+    /// AWS's answer is unusable, for this reason.
     Answer(&'static str),
 }
 
-/// What stands at AWS under the declared name, with its tags.
+/// The server or App at AWS with the declared name, with its tags.
 ///
 /// # Errors
 ///
@@ -61,7 +61,7 @@ pub(crate) async fn caller(operator: &Operator) -> Result<String, ServersError> 
     reading(Instant::now() + READ_WITHIN, || operator.caller()).await
 }
 
-/// An App is known by its ARN alone; its name is found by reading the whole list.
+/// Finds an App by its name in the whole list, as AWS knows an App by its ARN alone.
 async fn app_named(
     plane: &ControlPlane,
     name: &str,
@@ -101,7 +101,7 @@ async fn tags(
     Err(ServersError::Answer("its list of tags does not end"))
 }
 
-/// A server that does not exist is no error here.
+/// Turns the error for a missing server into `None`.
 fn absent(described: Result<Described, ServersError>) -> Result<Option<Described>, ServersError> {
     match described {
         Ok(described) => Ok(Some(described)),

@@ -1,4 +1,4 @@
-//! What is to be done so that a server is as declared: a pure function of the declaration and what AWS describes.
+//! The changes that bring a server to its declaration: a pure function of the declaration and AWS's description.
 
 use super::standing::{Standing, standing};
 use crate::aws::mlflow::Described;
@@ -6,13 +6,13 @@ use crate::config::servers::{DeclaredServer, Field, Fields, ServerKind};
 use aws_lc_rs::digest;
 use serde::Serialize;
 
-/// The tag that holds what was declared when a server was last created or changed by `postern servers apply`. It tells
-/// a change of the configuration from a change that somebody made at AWS.
+/// The tag with the digest of the declaration by which `postern servers apply` last created or changed the server. It
+/// tells a change of the configuration from a change that somebody made at AWS.
 pub(super) const DECLARED_TAG: &str = "postern:declared";
-/// `AddTags` takes no longer ARN.
+/// `AddTags` refuses longer ARNs.
 const LONGEST_TAGGED_ARN: usize = 256;
 
-/// What is to be done for one server.
+/// The planned change of one server.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct ServerPlan {
     #[serde(serialize_with = "kind_key")]
@@ -20,7 +20,7 @@ pub(crate) struct ServerPlan {
     pub(crate) name: String,
     pub(crate) region: String,
     pub(crate) arn: Option<String>,
-    /// AWS's word; absent where the server does not exist.
+    /// AWS's status word; absent if the server does not exist.
     pub(crate) status: Option<String>,
     pub(crate) action: Action,
     /// By field, in the order of the table; the declared fields only, and at a creation AWS's defaults.
@@ -31,11 +31,11 @@ pub(crate) struct ServerPlan {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Action {
-    /// All that can be changed is as declared.
+    /// Everything that can be changed is as declared.
     Keep,
     Create,
     Update,
-    /// AWS is at work on the server; what there is to do is seen after that.
+    /// AWS is at work on the server; the plan is made after that.
     Wait,
     /// Something stands in the way that only a person can remove: the notes say what.
     Refuse,
@@ -46,14 +46,14 @@ pub(crate) enum Action {
 pub(crate) struct Line {
     pub(crate) field: String,
     pub(crate) change: Change,
-    /// What AWS describes.
+    /// AWS's value.
     pub(crate) is: Option<String>,
-    /// What is declared, or AWS's default at a creation.
+    /// The declared value, or AWS's default at a creation.
     pub(crate) would_be: Option<String>,
-    /// Why the two differ, as far as that can be told.
+    /// The cause of the difference, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cause: Option<Cause>,
-    /// What to do about a field that cannot be changed here.
+    /// Advice on a field that cannot be changed here.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) advice: Option<String>,
 }
@@ -77,10 +77,10 @@ pub(crate) enum Cause {
     Declared,
 }
 
-/// What a run may do beyond the plain changes.
+/// The further changes that a run may make.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Permits {
-    /// A changed artifact store is sent to AWS.
+    /// A changed artifact store may be sent to AWS.
     pub(crate) new_artifact_store: bool,
 }
 
@@ -122,7 +122,7 @@ pub(crate) fn plan(declared: &DeclaredServer, described: Option<&Described>, per
 }
 
 impl ServerPlan {
-    /// Whether AWS is not as declared, whoever has to act.
+    /// Whether AWS differs from the declaration, whoever has to act.
     pub(crate) fn has_something_to_do(&self) -> bool {
         self.action != Action::Keep
     }
@@ -220,7 +220,7 @@ pub(super) fn new_tags(declared: &DeclaredServer, described: &Described) -> Vec<
     declared.tags.iter().filter(differs).filter(|_| can_be_tagged).cloned().collect()
 }
 
-/// The keys of tags that are to go.
+/// The keys of tags to remove.
 pub(super) fn old_tags(declared: &DeclaredServer, described: &Described) -> Vec<String> {
     let is_there = |key: &&String| described.tags.iter().any(|(known, _)| known == *key);
     declared.removed_tags.iter().filter(is_there).cloned().collect()

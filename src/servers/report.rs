@@ -12,7 +12,7 @@ pub(crate) enum Style {
     Coloured,
 }
 
-/// All plans, and what they come to in one line.
+/// All plans, and their sum in one line.
 pub(crate) fn plans(plans: &[ServerPlan], style: Style) -> String {
     let mut text = String::new();
     for plan in plans {
@@ -94,7 +94,7 @@ fn mark(change: Change, style: Style) -> String {
     }
 }
 
-/// Words in lines of 80 columns, each behind as much room as `start` takes.
+/// Words in lines of 80 columns, each indented by the width of `start`.
 fn wrapped(text: &mut String, start: &str, words: &str) {
     let indent = " ".repeat(start.len());
     let mut line = start.to_owned();

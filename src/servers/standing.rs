@@ -1,4 +1,4 @@
-//! What AWS's status words mean for somebody who wants to change a server.
+//! The meaning of AWS's status words for somebody who wants to change a server.
 
 use crate::config::servers::ServerKind;
 
@@ -6,9 +6,9 @@ use crate::config::servers::ServerKind;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Standing {
     Ready,
-    /// AWS is at work on it and will say another word.
+    /// AWS is at work on the server, and its status will change.
     Busy,
-    /// Nothing but a person's act leads on: which one.
+    /// Only a person can help: by this act.
     Stuck(&'static str),
     /// A word that this version does not know.
     Unknown,
@@ -41,7 +41,7 @@ pub(crate) fn standing(kind: ServerKind, status: &str) -> Standing {
     }
 }
 
-/// How long AWS takes for what it is at, by experience; for people who wait.
+/// How long AWS usually takes in this status, by experience; for people who wait.
 pub(crate) fn usual_time(kind: ServerKind, status: &str) -> Option<&'static str> {
     match (kind, status) {
         (ServerKind::TrackingServer, "Creating") => Some("AWS takes 25 to 45 minutes"),

@@ -1,4 +1,4 @@
-//! What stands at AWS, server by server.
+//! The servers at AWS, one by one.
 
 use super::find::{ServersError, find};
 use crate::aws::mlflow::{Described, Stamp};
@@ -8,7 +8,7 @@ use serde::Serialize;
 use std::fmt::Write as _;
 use std::time::{Duration, SystemTime};
 
-/// One server for people and programs. What AWS does not tell is absent.
+/// One server for people and programs. Facts that AWS does not tell are absent.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct ServerStatus {
     kind: &'static str,
@@ -83,7 +83,7 @@ impl ServerStatus {
         self.error.is_some()
     }
 
-    /// One server on a few lines; a field that AWS does not tell has none.
+    /// One server on a few lines; without a line for facts that AWS does not tell.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         let state = match (&self.error, &self.status) {

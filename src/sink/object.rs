@@ -22,7 +22,7 @@ impl<'a> Object<'a> {
         string(self.0, value);
     }
 
-    /// What a value shows of itself, as a string.
+    /// A value's `Display` text, as a string.
     pub fn shown(&mut self, name: &str, value: impl Display) {
         self.name(name);
         self.0.push(b'"');
@@ -37,7 +37,7 @@ impl<'a> Object<'a> {
         }
     }
 
-    /// A number, or yes and no, or whatever else there is.
+    /// A number, a boolean, or any other value.
     pub fn value(&mut self, name: &str, value: &(impl Serialize + ?Sized)) {
         self.name(name);
         if serde_json::to_writer(&mut *self.0, value).is_err() {
@@ -67,7 +67,7 @@ fn string(text: &mut Vec<u8>, value: &str) {
         text.extend_from_slice(value.as_bytes());
         text.push(b'"');
     } else {
-        // A string becomes JSON whatever stands in it.
+        // Any string can become JSON.
         _ = serde_json::to_writer(text, value);
     }
 }

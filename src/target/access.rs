@@ -1,4 +1,4 @@
-//! What a person may do at an MLflow server through its API.
+//! The classes of access that a person has to an MLflow server through its API.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ pub enum Access {
     /// Experiments, runs, metrics, traces and models may be created and added to; nothing is deleted, renamed, transitioned
     /// or aliased.
     Log,
-    /// All but what is an administrator's.
+    /// Everything except administration.
     Write,
 }
 

@@ -14,13 +14,13 @@ pub(crate) fn partition(arn: &str) -> &str {
     fields(arn).map_or("", |[_, partition, ..]| partition)
 }
 
-/// One of AWS's worlds apart: no role and no resource is known beyond it.
+/// A partition of AWS: roles and resources are unknown outside of it.
 struct Partition {
     name: &'static str,
-    /// How the codes of its regions begin.
+    /// The prefixes of its regions' codes.
     regions: &'static str,
-    /// Below which names its presigned URLs stand, by AWS's own entries in the Public Suffix List. Of the others, AWS
-    /// publishes none. <https://publicsuffix.org/list/>
+    /// The domains below which its presigned URLs stand, by AWS's own entries in the Public Suffix List. For the other
+    /// partitions, AWS publishes none. <https://publicsuffix.org/list/>
     url_suffixes: &'static [&'static str],
 }
 
@@ -38,12 +38,12 @@ const OTHERS: [Partition; 7] = [
 ];
 
 impl Region {
-    /// The partition that it is in.
+    /// The region's partition.
     pub fn partition(&self) -> &'static str {
         self.in_partition().name
     }
 
-    /// Below which names AWS's presigned URLs of this region stand, each with a dot in front; empty where that is not known.
+    /// The domains below which AWS's presigned URLs of this region stand, each with a dot in front; empty if unknown.
     pub fn url_suffixes(&self) -> &'static [&'static str] {
         self.in_partition().url_suffixes
     }

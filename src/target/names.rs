@@ -1,9 +1,9 @@
-//! AWS's names as types: a name that exists is one that AWS's service model accepts, with its patterns anchored at both ends.
+//! AWS's names as types: AWS's service model accepts every value of these, with its patterns anchored at both ends.
 
 use super::arn;
 use std::fmt;
 
-/// Why a text is not a legal name: what was found, and what AWS allows.
+/// The reason why a text is not a legal name: the text that was found, and the form that AWS allows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InvalidName {
     pub found: String,
@@ -11,7 +11,7 @@ pub struct InvalidName {
 }
 
 impl InvalidName {
-    /// What was probably meant.
+    /// Advice on the probable slip.
     pub fn help(&self) -> Option<String> {
         let Self { found, allowed } = self;
         if found.contains('{') {
@@ -53,7 +53,7 @@ macro_rules! name {
         impl $name {
             /// # Errors
             ///
-            /// [`InvalidName`] where the text is not one that AWS accepts.
+            /// [`InvalidName`] if AWS does not accept the text.
             pub fn parse(text: &str) -> Result<Self, InvalidName> {
                 let check: fn(&str) -> bool = $check;
                 if check(text) {
@@ -183,9 +183,9 @@ name! {
 }
 
 name! {
-    /// A page of an application that routes by what stands after `#`: one `/`, and then what RFC 3986, section 3.5 has for
-    /// a fragment, so that in a URL it can be nothing else. At most 1920, so that with the longest name of a destination
-    /// before it the link fits through a sign-in.
+    /// A page of an application that routes by the text after `#`: one `/`, and then the characters that RFC 3986,
+    /// section 3.5 allows in a fragment, so that in a URL it can be nothing else. At most 1920, so that with the
+    /// longest name of a destination before it the link fits through a sign-in.
     Fragment,
     "`/` and a path with an optional query, percent-encoded, without control characters, at most 1920 characters",
     fragment
@@ -201,14 +201,14 @@ pub struct Seconds {
 
 /// How long a URL may wait to be opened.
 pub const EXPIRES_IN: Seconds = Seconds { least: 5, most: 300, allowed: "5 to 300 seconds" };
-/// How long the session lasts that the URL opens.
+/// How long the opened session lasts.
 pub const SESSION_EXPIRATION: Seconds =
     Seconds { least: 1800, most: 43_200, allowed: "1800 to 43200 seconds" };
 
 impl Seconds {
     /// # Errors
     ///
-    /// [`InvalidName`] where the number is outside AWS's range.
+    /// [`InvalidName`] if the number is outside AWS's range.
     pub fn parse(self, seconds: i64) -> Result<i32, InvalidName> {
         let parsed = i32::try_from(seconds).ok().filter(|seconds| (self.least..=self.most).contains(seconds));
         parsed.ok_or_else(|| InvalidName { found: seconds.to_string(), allowed: self.allowed })

@@ -6,11 +6,11 @@ use super::{Form, Kind};
 use std::fmt;
 use std::sync::Arc;
 
-/// A fully resolved target: what one presign call names. Two equal targets open the same place.
+/// A fully resolved target: the input of one presign call. Two equal targets open the same place.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Target {
     kind: Kind,
-    /// Those that are given, in the order of the table.
+    /// The given fields, in the order of the table.
     values: Vec<(&'static str, Value)>,
 }
 
@@ -20,11 +20,11 @@ pub enum Value {
     Seconds(i32),
 }
 
-/// Why there is no such target.
+/// The reason why the values make no target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum InvalidTarget {
     Missing(&'static str),
-    /// The kind has no such field, or the field no value of this form.
+    /// The kind has no such field, or the value is of another form than the field.
     Foreign(&'static str),
     Invalid(&'static str, InvalidName),
 }
@@ -32,7 +32,7 @@ pub enum InvalidTarget {
 impl Target {
     /// # Errors
     ///
-    /// [`InvalidTarget`] where the values are not the fields of this kind, or not such as AWS accepts.
+    /// [`InvalidTarget`] if the values are not the fields of this kind, or if AWS does not accept them.
     pub fn new(kind: Kind, mut values: Vec<(&'static str, Value)>) -> Result<Self, InvalidTarget> {
         let fields = kind.description().fields;
         for (key, value) in &values {
@@ -66,7 +66,7 @@ impl Target {
         Ok(Self { kind, values })
     }
 
-    /// The same with another value of one field.
+    /// The same target with another value of one field.
     ///
     /// # Errors
     ///
@@ -104,7 +104,7 @@ impl Target {
         })
     }
 
-    /// What it is called in its ARN, in order; the declared name where AWS has not been asked for that yet.
+    /// The names in the target's ARN, in order; the declared name if AWS has not been asked for the ARN yet.
     pub fn names(&self) -> Vec<&str> {
         match self.declared_name() {
             Some(name) => vec![name],
@@ -112,12 +112,12 @@ impl Target {
         }
     }
 
-    /// The name that AWS has to be asked for the target by.
+    /// The declared name, if AWS has yet to be asked for the target's ARN.
     pub fn declared_name(&self) -> Option<&str> {
         self.text(self.kind.description().declared_name?.key)
     }
 
-    /// The same, known by what AWS answered to its declared name.
+    /// The same target, with AWS's answer to its declared name.
     ///
     /// # Errors
     ///
@@ -130,7 +130,7 @@ impl Target {
 }
 
 impl fmt::Display for Target {
-    /// What it opens, for admins.
+    /// The target's noun and names, for admins.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<&str> = self.names().into_iter().rev().collect();
         write!(f, "{} {}", self.kind.description().noun, names.join(" of "))
@@ -149,9 +149,9 @@ impl fmt::Display for InvalidTarget {
 
 impl std::error::Error for InvalidTarget {}
 
-/// The complete input of one mint: the target, where and as which role it is asked for, and at which page it opens.
+/// The complete input of one mint: the target, the region, endpoint and role of the call, and the page that opens.
 ///
-/// This is what a take-once slot is keyed by (with the person), so a field that changes the answer must stand here.
+/// With the person, this is the key of a take-once slot, so a field that changes the answer must stand here.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Mint {
     pub target: Target,
@@ -162,13 +162,14 @@ pub struct Mint {
     pub endpoint_url: Option<String>,
     /// The page that the URL opens at. AWS is not told; the URL carries it.
     pub fragment: Option<Fragment>,
-    /// What the person may do at an MLflow target. `None` where its rule does not say and no program may call it.
+    /// The person's class of access to an MLflow target. `None` if the rule names none and no program may call the
+    /// target.
     pub access: Option<Access>,
 }
 
 #[cfg(test)]
 impl Target {
-    /// For the tests of what takes a target.
+    /// For tests of functions that take a target.
     pub(crate) fn for_tests(
         kind: Kind,
         texts: &[(&'static str, &str)],

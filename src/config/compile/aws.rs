@@ -1,4 +1,4 @@
-//! How AWS is asked, and on whose behalf.
+//! The settings of the calls to AWS, and the roles that they use.
 
 use super::texts::{self, Plain, mismatch};
 use crate::config::diagnostics::Diagnostic;
@@ -61,7 +61,7 @@ fn endpoint(path: &str, written: Option<&At<String>>, findings: &mut Findings) -
     findings.check_optional(path, written, |text| texts::url(text, Plain::OnLoopback))
 }
 
-/// The address of AWS's that a destination names for itself.
+/// A destination's own endpoint of AWS, in place of `aws.endpoint_url`.
 pub(crate) fn endpoint_url(path: &str, written: &At<String>) -> Result<Url, Diagnostic> {
     texts::url(written, Plain::OnLoopback).map_err(|problem| problem.at(path, written.location))
 }
@@ -77,8 +77,8 @@ fn external_id(text: &str) -> Result<String, Problem> {
     }
 }
 
-/// Tags within the limits that STS sets for a session and SageMaker for a resource: 50 at most, keys of 1 to 128 characters
-/// that differ in more than case, values of at most 256. `words` is what they are called.
+/// Tags within the limits that STS sets for a session and SageMaker for a resource: 50 at most, keys of 1 to 128
+/// characters that differ in more than case, values of at most 256. `words` is the name of such tags in messages.
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/id_session-tags.html>
 pub(super) fn tags(
     path: &str,
@@ -140,7 +140,7 @@ fn single_host(text: &str) -> Option<AuthorizedHost> {
         Host::Ipv4(_) | Host::Ipv6(_) => true,
     };
     let host = AuthorizedHost { host: url.host_str()?.to_owned(), port: url.port() };
-    // As it is written, so that no other spelling of a host slips through.
+    // Compared as written, so that no other spelling of a host slips through.
     (is_known && host.to_string().eq_ignore_ascii_case(text)).then_some(host)
 }
 

@@ -1,4 +1,4 @@
-//! How pages look.
+//! The look of pages.
 
 use super::texts::{self, Plain, mismatch};
 use crate::config::branding::{Branding, Colour, Logo, SupportContact};
@@ -8,7 +8,7 @@ use crate::files::Files;
 use std::path::Path;
 use url::Url;
 
-/// It stands in every page.
+/// In bytes. Every page contains the logo.
 const LARGEST_LOGO: usize = 64 * 1024;
 
 pub(super) fn branding(
@@ -65,7 +65,7 @@ fn address(text: &str) -> Result<String, Problem> {
     }
 }
 
-/// A ticket form often needs its query, which is why this is wider than the URLs that requests are sent to.
+/// A URL that may have a query, unlike those that requests are sent to: ticket forms often need one.
 fn web_page(text: &str) -> Result<Url, Problem> {
     let bare = text.split(['?', '#']).next().unwrap_or_default();
     let allowed = "an absolute `https` URL without user, at most 2048 characters long";

@@ -1,4 +1,4 @@
-//! Where an issuer's claims say who somebody is.
+//! The claims by which an issuer names people and programs.
 
 use super::texts::{self, mismatch};
 use crate::config::claims::{ClaimPath, ClaimPaths, GroupsClaim, Programs};
@@ -50,7 +50,7 @@ pub(super) fn programs(
     Some(Programs { claim: told_by?, value: value?, user: user?, groups: groups?, realm: realm? })
 }
 
-/// Only of an issuer that has bearer tokens. The outer `None` is an error.
+/// Legal only for an issuer of bearer tokens. The outer `None` is an error.
 pub(super) fn access_tokens(
     at: &str,
     written: &file::Issuer,

@@ -1,4 +1,4 @@
-//! Where an issuer's documents are, and whether `http` may be asked.
+//! The URLs of an issuer's documents, and the use of `http` for them.
 
 use super::texts::{self, Plain};
 use crate::config::file::{Document, Issuer};
@@ -6,10 +6,10 @@ use crate::config::findings::Findings;
 use crate::config::located::At;
 use url::Url;
 
-/// How an issuer's documents may be had.
+/// The ways to an issuer's documents.
 pub(super) struct Reach {
     pub(super) plain: Plain,
-    /// `issuer` is a name that is compared and never fetched: what it says of its scheme is no matter.
+    /// `issuer` is a name that is compared and never fetched, so its scheme does not matter.
     pub(super) is_name_only: bool,
 }
 
@@ -36,7 +36,7 @@ pub(super) fn url(at: &str, written: &Issuer, plain: Plain, findings: &mut Findi
     }
 }
 
-/// Warns of `insecure_http` where something may be asked by it.
+/// Warns of `insecure_http` if `http` may be used for any document.
 pub(super) fn insecure_http(
     at: &str,
     name: &str,

@@ -1,4 +1,4 @@
-//! Where the gateway listens, by which names it is known, and whom it believes about clients.
+//! The gateway's listeners, its host names, and the proxies that it believes about clients.
 
 use super::texts::{self, Plain, mismatch};
 use crate::config::diagnostics::Diagnostic;
@@ -119,7 +119,7 @@ fn network(text: &str, everyone: bool) -> Result<IpNet, Problem> {
         let help = format!("the network is `{}`", network.trunc());
         return Err(mismatch(text, "a network without host bits").help(help));
     }
-    // Wider than any network that an organisation owns: two halves are everyone, too.
+    // No organisation owns a wider network. Without this limit, everyone would be accepted in two halves.
     let widest = if matches!(network, IpNet::V4(_)) { 8 } else { 7 };
     if network.prefix_len() < widest && !everyone {
         let problem =

@@ -1,4 +1,4 @@
-//! Whose tokens are believed, and for what.
+//! The issuers whose tokens are believed, and the terms for each.
 
 use super::texts::{self, Plain, mismatch};
 use super::{claims, discovery};
@@ -132,7 +132,7 @@ fn issuer_of(
     })
 }
 
-/// What a token's signature and audience are checked by, and where the token stands.
+/// The means to check a token's signature and audience, and the header that carries the token.
 struct Trust {
     algorithms: Vec<Algorithm>,
     audience: Vec<String>,
@@ -294,7 +294,7 @@ fn load_balancer_arn(text: &str) -> Result<LoadBalancer, Problem> {
     Ok(LoadBalancer { arn: text.to_owned(), partition: partition.to_owned(), region: region.to_owned() })
 }
 
-/// Where AWS publishes the load balancers' public keys, one PEM file per key id.
+/// The URL below which AWS publishes the load balancers' public keys, one PEM file per key id.
 fn aws_key_folder(region: &Region, partition: &str) -> Option<Url> {
     let url = match partition {
         "aws-us-gov" => format!("https://s3-{region}.amazonaws.com/aws-elb-public-keys-prod-{region}/"),
@@ -370,7 +370,8 @@ fn user_domains(
     }
 }
 
-/// A load balancer that passes on what another configured issuer asserts, for the same realm, may assert the same.
+/// The domains of another configured issuer with the same `iss` and realm: a load balancer that passes on that issuer's
+/// claims may assert the same.
 fn domains_of_sibling<'a>(
     name: &At<String>,
     written: &Issuer,

@@ -1,4 +1,4 @@
-//! How much and how long.
+//! Limits and deadlines.
 
 use super::texts;
 use crate::config::file;
@@ -56,7 +56,7 @@ fn deadlines(written: Option<&file::Deadlines>, findings: &mut Findings) -> Opti
     let request_body = time("request_body", &written.request_body, SHORTEST, MINUTE, 5);
     let request = time("request", &written.request, Duration::from_secs(1), 5 * MINUTE, 45);
     let write = time("write", &written.write, SHORTEST, 5 * MINUTE, 30);
-    // Longer than balancers keep theirs (60 s by default in AWS's): who closes first must be the one who sends.
+    // Longer than balancers keep theirs (60 s by default in AWS's), so that the balancer, which sends, closes first.
     let idle = time("idle", &written.idle, SHORTEST, 60 * MINUTE, 75);
     Some(Deadlines {
         first_byte: first_byte?,

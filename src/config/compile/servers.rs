@@ -1,4 +1,4 @@
-//! Declared tracking servers and Apps: AWS's patterns, and what one declaration says about another.
+//! Declared tracking servers and Apps: AWS's patterns, and checks of declarations against each other.
 
 use super::aws::{tag_text, tags};
 use super::texts::mismatch;
@@ -12,7 +12,7 @@ use crate::config::located::{At, Location, Named};
 use crate::config::servers::{DeclaredServer, Field, Fields, ServerKind, Value};
 use crate::target::{DomainId, Region, RoleArn, TrackingServerName, arn};
 
-/// All that is declared, servers first; with warnings for what AWS accepts and an admin may not have meant.
+/// All declarations, servers first; with warnings for values that AWS accepts and an admin may not have meant.
 pub(in crate::config) fn servers(
     document: &Document,
     region: Option<&Region>,
@@ -100,7 +100,7 @@ fn app_declared(
     fields.finish(&written.tags, &written.removed_tags)
 }
 
-/// Reads one declaration; `fields` is what was legal so far.
+/// Reads one declaration; `fields` collects the legal ones.
 struct Reader<'a> {
     path: String,
     kind: ServerKind,
@@ -165,7 +165,7 @@ impl<'a> Reader<'a> {
         self.fields.push(Field::DefaultDomainIdList, domains.map(Value::Texts));
     }
 
-    /// The bucket's owner: AWS takes the caller's account where none is given, and the role's account need not be it.
+    /// The bucket's owner: AWS's default is the caller's account, which may be another than the role's.
     fn ownership(&mut self, written: &TrackingServer) {
         let mut warn = |field: Field, location: Location, message: String| {
             let path = format!("{}.{}", self.path, field.as_str());
@@ -217,7 +217,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Where a declaration keeps its artifacts.
+/// The artifact store of a declaration.
 struct Store<'a> {
     path: String,
     /// Without a slash at its end.

@@ -1,4 +1,4 @@
-//! How people prove who they are: which credentials count, and sign-in.
+//! The credentials that count, and sign-in.
 
 use super::texts::{self, mismatch};
 use crate::config::diagnostics::{Diagnostic, did_you_mean, listed};
@@ -10,7 +10,7 @@ use crate::config::settings::{
 };
 use std::path::Path;
 
-/// What an authorization request says by itself.
+/// The parameters of an authorization request that the gateway sets itself.
 const OURS: [&str; 8] = [
     "response_type",
     "client_id",
@@ -24,7 +24,7 @@ const OURS: [&str; 8] = [
 const MOST_PARAMETERS: usize = 32;
 const LONGEST_PARAMETER: usize = 1024;
 
-/// `issuers` is `None` where an issuer is refused: then nothing is said about the name.
+/// `issuers` is `None` if an issuer was refused: then the name is not checked.
 pub(super) fn sign_in(
     document: &Document,
     issuers: Option<&[IssuerConfig]>,
@@ -177,7 +177,7 @@ fn parameter_name(name: &str) -> Result<String, Problem> {
         });
     }
     match name {
-        // RFC 9101, section 6.3: what stands beside it counts no longer.
+        // RFC 9101, section 6.3: parameters beside it no longer count.
         "request" | "request_uri" => Err(Problem::new(format!(
             "`{name}` would replace what Postern sets, such as `state` and `nonce`"
         ))),
@@ -204,7 +204,7 @@ fn parameter_value(name: Option<&str>, text: &str) -> Result<String, Problem> {
     Ok(text.to_owned())
 }
 
-/// Which credentials count. What is named must be configured; what is configured and not named is warned of.
+/// The credentials that count. A named one must be configured; a configured one that is not named gets a warning.
 pub(super) fn credentials(document: &Document, findings: &mut Findings) -> Option<Credentials> {
     let issuers = || document.issuers.iter().map(|(_, issuer)| &issuer.value);
     let is_header = |issuer: &file::Issuer| issuer.header.is_some() || issuer.preset.is_some();

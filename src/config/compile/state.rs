@@ -1,4 +1,4 @@
-//! What replicas share.
+//! The store of the state that replicas share.
 
 use super::sign_in::secret_source;
 use super::texts;

@@ -8,7 +8,7 @@ use url::{Host, Url};
 
 type Parsed<T> = Result<T, Problem>;
 
-/// What `found` is and what would be allowed.
+/// A problem that shows `found` and says what is allowed.
 pub(super) fn mismatch(found: &str, allowed: &str) -> Problem {
     let shown: String = found.chars().take(200).collect();
     Problem::new(format!("found `{}`; allowed: {allowed}", shown.escape_debug()))
@@ -21,7 +21,7 @@ pub(super) fn url(text: &str, plain: Plain) -> Parsed<Url> {
     if url.query().is_some() { Err(mismatch(text, allowed)) } else { Ok(url) }
 }
 
-/// The same where a document is, which may need a query to be found.
+/// As [`url`], but a query is allowed: some documents need one.
 pub(super) fn document_url(text: &str, plain: Plain) -> Parsed<Url> {
     document_url_as(text, plain, "an absolute `https` URL without user or fragment")
 }
@@ -54,7 +54,7 @@ fn document_url_as(text: &str, plain: Plain, allowed: &str) -> Parsed<Url> {
     }
 }
 
-/// Whether a host stands in the text as it is read: no other spelling of an address, no domain that cannot be one.
+/// Whether the text spells the host as it is parsed: no other form of an address, no impossible domain.
 fn names_host(url: &Url, text: &str) -> bool {
     let Some((_, rest)) = text.split_once("://") else { return false };
     let is_legal = match url.host() {
@@ -71,7 +71,7 @@ fn names_host(url: &Url, text: &str) -> bool {
 pub(super) enum Plain {
     Accepted,
     OnLoopback,
-    /// Not without the key of this name.
+    /// Only with the key of this name.
     Refused(&'static str),
     Never,
 }

@@ -1,4 +1,4 @@
-//! Where in the claims the fields of a person stand, as it is written: a name, a list of names, or a map that says more.
+//! The claims that hold the fields of a person, as written: a name, a list of names, or a map that says more.
 
 use crate::config::located::At;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -9,13 +9,13 @@ use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
-/// Where in the claims the fields of a person stand.
+/// The claims that hold the fields of a person.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Claims {
-    /// By default `email`. `{first_of: […]}` names several: the first that is there counts.
+    /// By default `email`. `{first_of: […]}` names several: the first that is present counts.
     pub user: Option<At<Described<FirstOf>>>,
-    /// By default `groups`. `{path: …, absent: …, format: …}` says how it is read.
+    /// By default `groups`. `{path: …, absent: …, format: …}` sets the form of the claim.
     pub groups: Option<At<Described<GroupsClaim>>>,
     /// By default `name`. For pages only.
     pub name: Option<At<ClaimName>>,
@@ -54,7 +54,7 @@ pub enum Described<M> {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FirstOf {
-    /// The first of these claims that is there names the person; all are held to the same `user_domains`.
+    /// The first of these claims that is present names the person; all are held to the same `user_domains`.
     #[schemars(length(min = 1))]
     pub first_of: Vec<At<ClaimName>>,
 }
@@ -63,13 +63,13 @@ pub struct FirstOf {
 #[serde(deny_unknown_fields)]
 pub struct GroupsClaim {
     pub path: At<ClaimName>,
-    /// What it means where the claim is not there; by default `unknown`.
+    /// The meaning of an absent claim; by default `unknown`.
     pub absent: Option<Absent>,
     /// How the claim is read; by default `list`.
     pub format: Option<GroupsFormat>,
 }
 
-/// What a groups claim that is not there means.
+/// The meaning of an absent groups claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Absent {

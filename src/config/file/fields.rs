@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::fmt;
 
-/// What a destination opens. Texts may hold `${…}` templates.
+/// The target that a destination opens. Texts may hold `${…}` templates.
 #[derive(Clone, Debug)]
 pub struct Target {
     pub kind: Kind,
@@ -20,7 +20,7 @@ pub struct Target {
 #[derive(Clone, Debug, Default)]
 pub struct Set(pub Fields);
 
-/// What a test expects: every key that is written must hold; a field not written is not looked at.
+/// The outcome that a test expects: every key that is written must hold; a field not written is not checked.
 #[derive(Clone, Debug, Default)]
 pub struct Expect {
     pub rule: Option<At<String>>,
@@ -42,7 +42,7 @@ pub enum Written {
 
 pub const REGION: &str = "region";
 pub const ROLE_ARN: &str = "role_arn";
-/// What a deep link adds to the URL of an MLflow target.
+/// The key for the part that a deep link adds to the URL of an MLflow target.
 pub const FRAGMENT: &str = "fragment";
 const IN_REGION: &str = "The region that the target is in, in place of the destination's.";
 const BY_ROLE: &str = "The role that is assumed for the person, in place of the destination's.";
@@ -55,7 +55,7 @@ impl Fields {
         self.0.iter().find(|(known, _)| *known == key).map(|(_, value)| value)
     }
 
-    /// `None` also where it is a number.
+    /// `None` also if the value is a number.
     pub fn text(&self, key: &str) -> Option<At<String>> {
         let found = self.find(key)?;
         match &found.value {
@@ -65,7 +65,7 @@ impl Fields {
     }
 }
 
-/// Reads a map of these keys, each with whether a number stands there.
+/// Reads a map of these keys, each with whether its value is a number.
 struct KnownKeys(Vec<(&'static str, bool)>);
 
 impl KnownKeys {
@@ -236,7 +236,7 @@ impl JsonSchema for Expect {
     }
 }
 
-/// `further` are texts, with what is to say of them.
+/// `further` are text fields, each with its description.
 fn properties<'f>(
     fields: impl IntoIterator<Item = &'f Field>,
     further: &[(&str, &str)],

@@ -1,4 +1,4 @@
-//! How much and how long.
+//! Limits and deadlines.
 
 use crate::config::located::At;
 use schemars::JsonSchema;
@@ -14,7 +14,7 @@ pub struct Limits {
     /// Calls to AWS under way at one time; by default 64. At most half are about one domain, server or app.
     #[schemars(range(min = 1, max = 10_000))]
     pub aws_calls: Option<usize>,
-    /// Open at one time; by default 4000.
+    /// Connections open at one time; by default 4000.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub connections: Option<usize>,
     /// Requests under way at one time on one HTTP/2 connection; by default 64.
@@ -42,7 +42,7 @@ pub struct Deadlines {
     pub tls_handshake: Option<At<String>>,
     /// From its first byte to its last, HTTP/2's preface included; by default `10s`; `100ms` to `5m`.
     pub request_head: Option<At<String>>,
-    /// Of the requests that have one; by default `5s`; `100ms` to `1m`.
+    /// From a request's head to the end of its body; by default `5s`; `100ms` to `1m`.
     pub request_body: Option<At<String>>,
     /// From a request's head to its answer; by default `45s`; `1s` to `5m`.
     pub request: Option<At<String>>,

@@ -1,6 +1,6 @@
 //! The policy as it is written in the configuration: names, expressions and templates as text, each with its place.
 //!
-//! Nothing here is parsed further than YAML: `policy::compile` makes of it what decisions are taken by.
+//! Nothing here is parsed further than YAML: `policy::compile` turns it into the policy that decides.
 
 use super::fields::{Expect, Set, Target};
 use crate::config::located::{At, Named};
@@ -31,25 +31,25 @@ pub struct Lookup {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DenyRule {
-    /// What the audit trail calls it; one name for one rule.
+    /// The rule's name in the audit trail; one name for one rule.
     #[schemars(extend("x-text" = "prose"))]
     pub name: At<String>,
     /// A CEL expression.
     #[schemars(extend("x-text" = "expression"))]
     pub when: At<String>,
-    /// What the person can do about it.
+    /// Advice to the person who is denied.
     #[schemars(extend("x-text" = "prose"))]
     pub remedy: Option<String>,
 }
 
-/// What a person opens by its name, the first path segment.
+/// A target that people open by the destination's name, the first path segment.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Destination {
-    /// What people see; by default the name.
+    /// The title that people see; by default the name.
     #[schemars(extend("x-text" = "prose"))]
     pub title: Option<String>,
-    /// What people read below the title.
+    /// The text that people read below the title.
     #[schemars(extend("x-text" = "prose"))]
     pub description: Option<String>,
     pub target: At<Target>,
@@ -61,14 +61,15 @@ pub struct Destination {
     pub role_arn: Option<At<String>>,
     /// In place of `aws.endpoint_url`.
     pub endpoint_url: Option<At<String>>,
-    /// Which deep links are allowed below the destination: globs such as `lab/tree/**` or, for MLflow, `experiments/**`.
+    /// The deep links that are allowed below the destination: globs such as `lab/tree/**` or, for MLflow,
+    /// `experiments/**`.
     #[serde(default)]
     pub paths: Vec<At<String>>,
     /// Whether a URL may be minted ahead of the visit.
     #[serde(default)]
     pub prewarm: bool,
-    /// Lets programs call the API of an MLflow target here, as the person whose bearer token they send: `{}` or more. Absent:
-    /// nobody's may.
+    /// Lets programs call the API of an MLflow target here, as the person whose bearer token they send: `{}` or more.
+    /// By default no program may.
     pub api: Option<At<Api>>,
     /// Tried in order: the first that matches decides, and nothing matching denies.
     #[schemars(length(min = 1))]
@@ -79,7 +80,7 @@ pub struct Destination {
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Api {
-    /// Where AWS serves the API of MLflow targets, in place of the region's public endpoint: `https://HOST`.
+    /// The endpoint of the API of MLflow targets, in place of the region's public one: `https://HOST`.
     pub endpoint_url: Option<At<String>>,
 }
 
@@ -88,21 +89,21 @@ pub struct Api {
 #[serde(deny_unknown_fields)]
 #[schemars(extend("oneOf" = [{"required": ["allow"]}, {"required": ["deny"]}]))]
 pub struct Rule {
-    /// What the audit trail calls it; one name for one rule of the destination.
+    /// The rule's name in the audit trail; one name for one rule of the destination.
     #[schemars(extend("x-text" = "prose"))]
     pub name: At<String>,
-    /// A CEL expression: where it is true, the person may open the destination.
+    /// A CEL expression: if it is true, the person may open the destination.
     #[schemars(extend("x-text" = "expression"))]
     pub allow: Option<At<String>>,
-    /// A CEL expression: where it is true, the person may not.
+    /// A CEL expression: if it is true, the person may not open the destination.
     #[schemars(extend("x-text" = "expression"))]
     pub deny: Option<At<String>>,
-    /// What the person can do about a denial.
+    /// Advice to the person about a denial.
     #[schemars(extend("x-text" = "prose"))]
     pub remedy: Option<String>,
-    /// What this rule changes of the target: fields of the destination's kind, `region` and `role_arn`.
+    /// The changes that this rule makes to the target: fields of the destination's kind, `region` and `role_arn`.
     pub set: Option<At<Set>>,
-    /// What the person may do at an MLflow target through its API: `read`, `log` or `write`; by default `log`.
+    /// The person's access to an MLflow target through its API: `read`, `log` or `write`; by default `log`.
     pub access: Option<At<Access>>,
 }
 
@@ -110,12 +111,12 @@ pub struct Rule {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Test {
-    /// What a failure is told by.
+    /// The name under which a failure is reported.
     #[schemars(extend("x-text" = "prose"))]
     pub name: At<String>,
     /// The verified claims of the person's token.
     pub claims: At<Map<String, Value>>,
-    /// The key of the issuer, where there are several.
+    /// The key of the issuer; needed if there are several.
     pub issuer: Option<At<String>>,
     /// The address that the person comes from.
     pub client_ip: Option<At<String>>,
