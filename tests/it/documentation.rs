@@ -26,7 +26,7 @@ const RUN_ELSEWHERE: &[(&str, &str, &str)] = &[
         "config/sandbox.yaml > new.yaml",
     ),
     (
-        "postern diff --config new.yaml --people demo.jsonl --names",
+        "cargo run -- diff --config new.yaml --people demo.jsonl --names",
         "tests/it/diff.rs",
         "\"--people\", \"demo.jsonl\", \"--names\"",
     ),
