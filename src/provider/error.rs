@@ -1,11 +1,11 @@
-//! Why an identity provider does not say who somebody is.
+//! The reasons why an identity provider does not say who somebody is.
 
 use crate::http_client::HttpError;
 use crate::http_client::document::FetchError;
 use crate::tokens::error::TokenError;
 use std::fmt;
 
-/// What went wrong between this gateway and the identity provider. Carries no token, code or state.
+/// A failure between this gateway and the identity provider. Carries no token, code or state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProviderError {
     /// The provider's metadata cannot be had.
@@ -21,20 +21,20 @@ pub enum ProviderError {
     /// The token endpoint answered with an error: its code (RFC 6749, section 5.2).
     TokenRefused {
         error: String,
-        /// Its own words, for operators.
+        /// The provider's own words, for operators.
         description: Option<String>,
     },
     /// The token endpoint answered by another status than 200 and without an error code.
     TokenStatus { status: u16, content_type: Option<String> },
-    /// The token endpoint's answer holds no tokens that can be used: what is wrong with it.
+    /// The token endpoint's answer holds no tokens that can be used; the text says what is wrong with it.
     MalformedTokens(String),
     /// `UserInfo` is needed, and the token endpoint gave no access token to ask it with.
     NoAccessToken,
-    /// A refresh brought no ID token, and `UserInfo` cannot be asked instead: for want of what.
+    /// A refresh brought no ID token, and `UserInfo` cannot be asked instead; the text says what is missing.
     NothingSaid(&'static str),
     /// The ID token fails a check, or does not name a person of the issuer.
     Token(TokenError),
-    /// `at_hash` of the ID token is another access token's.
+    /// `at_hash` of the ID token belongs to another access token.
     WrongAccessToken,
     /// `UserInfo` did not answer with claims.
     UserInfo { status: u16, content_type: Option<String> },
@@ -75,7 +75,8 @@ impl ProviderError {
         }
     }
 
-    /// The provider is out of reach or out of order: no connection, no answer in time, 5xx or 429. Every other answer is one.
+    /// The provider is out of reach or out of order: no connection, no answer in time, 5xx or 429. Any other answer
+    /// counts as one.
     pub(crate) fn is_outage(&self) -> bool {
         match self {
             Self::Unreachable(error) => error.is_outage(),
