@@ -6,7 +6,8 @@ pub use crate::tokens::mapping_error::MappingError;
 use crate::http_client::document::FetchError;
 use std::fmt;
 
-/// Which check a token failed. `Display` says nothing of what stood in the token; [`internal`](Self::internal) does, for logs.
+/// The check that a token failed. `Display` shows nothing of the token's content; [`internal`](Self::internal) does,
+/// for logs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenError {
     Malformed(&'static str),
@@ -62,7 +63,7 @@ impl TokenError {
         }
     }
 
-    /// The same for logs, with what stood in the token where that is no secret. Never for the one who sent the token.
+    /// The error for logs, with the token's content where that is no secret. Never for the sender of the token.
     pub fn internal(&self) -> String {
         match (self, self.evidence()) {
             (Self::Mapping(error), _) => error.with_type(),
