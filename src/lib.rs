@@ -34,8 +34,8 @@
 //! - **A token is unverified until its type says otherwise.** One function proves signatures
 //!   (`tokens::public_key::PublicKey::proves`, which asks AWS-LC), and one function checks claims
 //!   ([`tokens::claims`]), of a token with a proven signature only. Nothing else makes [`Claims`](tokens::claims::Claims).
-//! - **Input that is not understood is not "nothing".** A claim, an answer or a header of an unexpected form is an error of its
-//!   own, and fails closed.
+//! - **Unknown input is not "nothing".** A claim, an answer or a header of an unexpected form is an error of its own,
+//!   and fails closed.
 //! - **Libraries have one home.** The AWS SDK is known to `aws`, `jsonwebtoken` to `tokens` (also to
 //!   `provider::client`, which signs its own assertions, and to the sandbox, which issues tokens), and `SystemTime::now` to
 //!   `clock`.

@@ -247,7 +247,7 @@ pub(super) enum IamFor {
 pub(super) enum IamFormat {
     /// Headings and JSON documents, to paste.
     Text,
-    /// All of it as one object.
+    /// One JSON object with everything in it.
     Json,
     /// One template for every account.
     Cloudformation,

@@ -208,7 +208,7 @@ struct Stop {
 }
 
 impl Stop {
-    /// Signals count from here on. Three of them, whose default is to kill the process, do nothing.
+    /// Handles signals from here on. SIGUSR1, SIGUSR2 and SIGQUIT, which would kill the process by default, do nothing.
     fn listen() -> Result<Self, Failed> {
         for ignored in [SignalKind::user_defined1(), SignalKind::user_defined2(), SignalKind::quit()] {
             // tokio never removes a handler that was installed once.

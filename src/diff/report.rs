@@ -28,7 +28,7 @@ pub struct Report {
     one_realm: bool,
 }
 
-/// People for whom the same changes, for the same facts.
+/// The people with the same change, for the same facts.
 #[derive(Debug)]
 struct Group {
     what: What,

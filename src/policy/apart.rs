@@ -5,8 +5,7 @@
 //! proves it when a configuration is loaded, from the [forms](super::forms) that the expressions can yield:
 //!
 //! - [`Places::judge`] refuses a field if one of its forms may be the same for two people.
-//! - [`Places::add`] refuses a rule if two people could get the same place, by this rule or by this one and an earlier
-//! one.
+//! - [`Places::add`] refuses a rule if two people could get the same place, by it or by it and an earlier rule.
 //!
 //! Both ask one question, [`Places::meet`]: can two *different* people get the same text? The answer is yes wherever
 //! the forms do not rule it out. AWS compares names without case, so constants are compared without case here. A

@@ -96,7 +96,7 @@ impl Coverage {
         u8::try_from(percent).unwrap_or(100)
     }
 
-    /// Tests that would reach the rules that none reaches, where the expressions tell which claims do.
+    /// Tests for the rules that no test reaches, where the expressions tell which claims reach a rule.
     pub fn suggestions(&self, policy: &Policy, issuers: &[IssuerConfig]) -> Vec<Suggestion> {
         let search = Search::new(policy, issuers);
         let missed = self.missed().filter_map(|part| match &part.what {

@@ -23,7 +23,7 @@ pub struct Issuer {
 }
 
 impl Issuer {
-    /// The issuer's people and, where it has some, its programs, which are of another realm and may be called anything.
+    /// The issuer's people and, where it has some, its programs, which are of another realm and may have any name.
     pub fn all_of(config: &IssuerConfig) -> impl Iterator<Item = Self> {
         let people = Self {
             name: Arc::clone(&config.name),

@@ -114,7 +114,7 @@ fn is_allowed(globs: &[Glob], path: &str) -> bool {
         && globs.iter().any(|glob| glob.0.is_match(path))
 }
 
-/// Whether the segment reads as nothing but a name, be it after another round of decoding.
+/// Whether the segment reads as nothing but a name, even after another round of decoding.
 fn segment_is_safe(segment: &str) -> bool {
     let harmless = |character: char| {
         !character.is_control()

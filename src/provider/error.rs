@@ -66,7 +66,7 @@ impl ProviderError {
         }
     }
 
-    /// The provider is out of reach: to be answered 503, and worth another try.
+    /// Whether the provider is out of reach: the answer is then 503, and another try may succeed.
     pub fn is_unavailable(&self) -> bool {
         match self {
             Self::Metadata(_) | Self::Unreachable(_) | Self::ProviderFailed { .. } => true,
@@ -75,8 +75,8 @@ impl ProviderError {
         }
     }
 
-    /// The provider is out of reach or out of order: no connection, no answer in time, 5xx or 429. Any other answer
-    /// counts as one.
+    /// Whether the provider is out of reach or out of order: no connection, no answer in time, 5xx or 429. Any other
+    /// answer counts as one.
     pub(crate) fn is_outage(&self) -> bool {
         match self {
             Self::Unreachable(error) => error.is_outage(),
@@ -88,7 +88,7 @@ impl ProviderError {
         }
     }
 
-    /// It says something about this gateway or about the provider's documents, and nothing about the person.
+    /// Whether the error is about this gateway or the provider's documents, and not about the person.
     pub(crate) fn is_about_the_client(&self) -> bool {
         match self {
             Self::TokenRefused { error, .. } => matches!(

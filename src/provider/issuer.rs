@@ -259,7 +259,7 @@ impl Issuer {
         }
     }
 
-    /// Where no key fits, a newer set may have one: it is asked for unless the set at hand has just come.
+    /// If no key fits, asks for a newer set, which may have one, unless the set at hand has just come.
     async fn prove<'t, 'a>(
         &self,
         token: &'t UnverifiedToken<'a>,

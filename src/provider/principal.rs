@@ -25,8 +25,8 @@ pub struct Principal {
     /// The person's name, for pages only; never used to decide.
     pub name: Option<String>,
     pub groups: Groups,
-    /// How many groups the issuer asserts, where `groups` are only those of them that the policy reads; `None` where they
-    /// are all of them.
+    /// The number of groups that the issuer asserts, where `groups` holds only those that the policy reads; `None`
+    /// where it holds all.
     pub groups_total: Option<usize>,
     /// The verified claims, for the policy's expressions.
     pub claims: Arc<Map<String, Value>>,

@@ -33,7 +33,7 @@ const LONGEST_FETCH: Duration = Duration::from_secs(12);
 /// - Fetches run in a task of their own, one at a time: a request that waits may leave without harm to the others.
 /// - A document replaces the one before it only when it is complete; a failure replaces nothing.
 /// - [`Refreshed::search`], for a name that is missing in the document, starts a fetch once per 2 seconds at most, and
-/// for each name once per 30 seconds: invented names do not keep other people's names from being found.
+///   for each name once per 30 seconds: invented names do not keep other people's names from being found.
 pub(crate) struct Refreshed<T>(Arc<Shared<T>>);
 
 pub(crate) type Fetch<T> = Pin<Box<dyn Future<Output = Result<T, FetchError>> + Send>>;
@@ -223,7 +223,7 @@ impl<T> State<T> {
         self.missing.get(name).is_some_and(|since| !passed(KNOWN_MISSING, Some(*since), now))
     }
 
-    /// Where there is no room to remember the name, it may cause another fetch sooner.
+    /// If there is no room to remember the name, it may cause another fetch sooner.
     fn note_missing(&mut self, name: Sha256, now: UnixSeconds) {
         if self.missing.len() >= MOST_KNOWN_MISSING {
             self.missing.retain(|_, since| !passed(KNOWN_MISSING, Some(*since), now));

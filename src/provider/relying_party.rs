@@ -161,7 +161,7 @@ impl RelyingParty {
         let Some(endpoint) = &provider.userinfo_endpoint else { return Ok(claims) };
         let lack = principal::lack(self.issuer.config(), claims.all());
         let holds_what_rules_ask = self.asked.are_all_in(claims.all());
-        // Where the rules do not tell which claims they ask for, the claims of the ID token have to do.
+        // If the rules do not tell which claims they ask for, the claims of the ID token have to do.
         if lack == Lack::Nothing && (holds_what_rules_ask || self.asked == Names::All) {
             return Ok(claims);
         }

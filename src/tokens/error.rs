@@ -98,12 +98,13 @@ impl TokenError {
         }
     }
 
-    /// The token is from the future. Where the issuer gave it to us just now, it is our clock that is behind.
+    /// Whether the token is from the future. If the issuer gave it to us just now, our clock is behind.
     pub fn is_from_the_future(&self) -> bool {
         matches!(self, Self::NotYetValid(_) | Self::IssuedInFuture(_))
     }
 
-    /// The token may be good: the keys to tell are out of reach. To be answered 503, not 401.
+    /// Whether the keys to judge the token are out of reach: the answer is then 503, not 401, for the token may be
+    /// good.
     pub fn is_unavailable(&self) -> bool {
         matches!(self, Self::KeysUnavailable(_))
     }

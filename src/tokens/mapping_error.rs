@@ -17,7 +17,7 @@ pub struct MappingError {
     stated: Stated,
 }
 
-/// A person's own text in the claim that names them, for the page that they read. `Debug` shows nothing of it.
+/// The text in the claim that names a person, for the page that this person reads. `Debug` shows nothing of the text.
 #[derive(Clone, Default, PartialEq, Eq)]
 struct Stated(Option<String>);
 

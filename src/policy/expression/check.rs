@@ -26,7 +26,7 @@ pub(super) struct Check<'a> {
     pub(super) problems: Vec<Problem>,
     /// Each `lookup('table', key)`: the table and the key.
     pub(super) looked_up: Vec<(String, IdedExpr)>,
-    /// The variable of the comprehension around, and its type.
+    /// The variable of the enclosing comprehension, and its type.
     bound: Option<(String, Type)>,
     /// The number of `map(…)` so far.
     maps: usize,
@@ -43,7 +43,7 @@ impl<'a> Check<'a> {
         Self { vocabulary, positions, patterns, problems, looked_up, bound: None, maps: 0, depth: 0 }
     }
 
-    /// The type of an expression; what is wrong with it is added to the problems.
+    /// The type of an expression, whose faults are added to the problems.
     pub(super) fn expression(&mut self, expression: &IdedExpr) -> Type {
         if self.depth == DEEPEST {
             self.problem(expression, format!("is nested more than {DEEPEST} levels deep"));

@@ -14,7 +14,7 @@ pub(super) fn gather(expression: &IdedExpr, reads: &mut PolicyInputs) {
 
 struct Walk<'e, 'r> {
     reads: &'r mut PolicyInputs,
-    /// The variable of the comprehension around, and the constants that it stands for.
+    /// The variable of the enclosing comprehension, and the constants that it stands for.
     bound: Option<(&'e str, Vec<&'e str>)>,
 }
 

@@ -47,7 +47,7 @@ pub(super) fn add_functions(context: &mut Context<'_, '_>) -> Result<(), Declara
 }
 
 struct Walk {
-    /// The variable of the comprehension around, where it stands for texts.
+    /// The variable of the enclosing comprehension, where it stands for texts.
     bound: Option<String>,
 }
 

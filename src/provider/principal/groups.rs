@@ -195,7 +195,7 @@ impl fmt::Display for Unbound {
 }
 
 impl Groups {
-    /// Why they are not known, where they are not.
+    /// Why the groups are unbound, if they are.
     pub fn unbound(&self) -> Option<&Unbound> {
         match self {
             Self::Unbound(unbound) => Some(unbound),
