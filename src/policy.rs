@@ -175,8 +175,7 @@ impl Refusal {
 enum Decision {
     NotMatched,
     Allowed(Mint),
-    /// A `deny` rule matched, or the expression or the target could not be evaluated; `failure` says why, for the
-    /// admin.
+    /// A `deny` rule matched, or the expression or the target could not be evaluated; `failure` says why, for the admin.
     Refused {
         reason: DenialReason,
         failure: Option<String>,

@@ -30,8 +30,7 @@ pub struct Facts<'a> {
     /// `null` where the groups are not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     groups: Option<Option<Groups<'a>>>,
-    /// The groups of which the rules asked whether the person is in them. Absent where `groups` holds all of the
-    /// person's.
+    /// The groups of which the rules asked whether the person is in them. Absent where `groups` holds all of the person's.
     #[serde(skip_serializing_if = "Option::is_none")]
     groups_asked: Option<&'a BTreeSet<String>>,
     /// The claim that should hold the groups, and what came in its place. Absent where the provider left them out.
@@ -108,8 +107,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Adds all of the person's groups; call it last. Where there is no room for all, it adds those that were `asked`
-    /// for.
+    /// Adds all of the person's groups; call it last. Where there is no room for all, it adds those that were `asked` for.
     pub fn all_groups(&mut self, groups: &'a [Arc<str>], asked: Option<&'a BTreeSet<String>>) {
         // The groups of most people fit however they are escaped, and need not be looked through.
         let longest = groups.iter().map(|group| ESCAPED * group.len() + 3).sum();

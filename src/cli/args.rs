@@ -222,8 +222,7 @@ pub(super) struct DemoArgs {
     /// AWS is touched. The replaced settings are printed.
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// The gateway's port on localhost; 0 takes a free one. By default 8080, or the port of a `public_url` on this
-    /// machine.
+    /// The gateway's port on localhost; 0 takes a free one. By default 8080, or the port of a `public_url` on this machine.
     #[arg(long)]
     pub(super) port: Option<u16>,
     /// How the log on standard error is written: for machines or for people.

@@ -45,8 +45,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<(), Failed> {
 }
 
 impl Configuration {
-    /// Runs the `tests:` of the configuration: their claims take the way of a token's claims, from the mapping to the
-    /// target.
+    /// Runs the `tests:` of the configuration: their claims go the way of a token's, from the mapping to the target.
     pub(super) fn run_tests(&self) -> Vec<TestOutcome> {
         run_tests(&self.policy, &self.tests, |issuer, claims| self.principal(issuer, claims))
     }

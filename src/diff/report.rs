@@ -99,8 +99,7 @@ impl Report {
         self.destinations.iter().any(|(_, groups)| groups.iter().any(|group| group.what.kind == kind))
     }
 
-    /// The report for a terminal: texts of people, programs and providers are shown without characters that a terminal
-    /// obeys.
+    /// The report for a terminal: texts that others have written are shown without characters that a terminal obeys.
     pub fn text(&self, names: bool) -> String {
         let mut text = String::new();
         for (name, groups) in &self.destinations {

@@ -332,8 +332,7 @@ fn said(form: &Form) -> Said {
     form.iter().map(of).max().unwrap_or(Said::Written)
 }
 
-/// Whether texts that are not written in the configuration stand side by side: `ab` and `c` give the same as `a` and
-/// `bc`.
+/// Whether texts that are not written in the configuration stand side by side: `ab` and `c` give the same as `a` and `bc`.
 fn stand_side_by_side(form: &Form) -> bool {
     let is_open = |piece: &&Piece| !matches!(piece, Piece::Constant(_) | Piece::Table { .. });
     let inside = |piece: &Piece| match piece {

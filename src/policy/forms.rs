@@ -1,7 +1,6 @@
 //! The forms that a computed text can have, found in the tree of its expression when a configuration is loaded.
 //!
-//! A form that is not known here is [`Piece::Anything`]: forgetting a form costs precision, and never lets two people
-//! meet.
+//! A form that is not known here is [`Piece::Anything`]: forgetting a form costs precision, and never lets two people meet.
 
 use super::join::{SEPARATOR, escaped};
 use super::lookup::Table;

@@ -99,8 +99,7 @@ impl NamePattern {
         if patterns.len() > most { vec![Self::covering(&patterns)] } else { patterns }
     }
 
-    /// One pattern for all of them: a gap where they differ, from one colon to the next where they are ARNs of one
-    /// form.
+    /// One pattern for all of them: a gap where they differ, from one colon to the next where they are ARNs of one form.
     fn covering(patterns: &[Self]) -> Self {
         let fields = |pattern: &Self| -> Option<Vec<Self>> {
             Some(pattern.constant()?.split(':').map(Self::text).collect())

@@ -93,8 +93,7 @@ pub(super) fn land(globs: &[Glob], start: &str, path: &str) -> Option<String> {
 }
 
 /// The fragment of a deep link to MLflow, which tells its pages apart by it: `/experiments/12/runs/0a1b`, with a query
-/// for pages that compare runs. The globs judge the path alone; with a query that no URL can have, there is no deep
-/// link.
+/// for pages that compare runs. The globs judge the path alone; with a query that no URL can have, there is no deep link.
 /// <https://reactrouter.com/api/data-routers/createHashRouter>
 pub(super) fn fragment(globs: &[Glob], path: &str, query: Option<&str>) -> Option<Fragment> {
     if !is_allowed(globs, path) {
@@ -124,8 +123,7 @@ fn segment_is_safe(segment: &str) -> bool {
     !matches!(segment, "" | "." | "..") && segment.chars().all(harmless) && escapes_are_harmless(segment)
 }
 
-/// Whether no escape decodes to a delimiter, a dot, a control character or another `%`: a server behind us might decode
-/// it.
+/// Whether no escape decodes to a delimiter, a dot, a control character or another `%`: a server behind us might decode it.
 fn escapes_are_harmless(segment: &str) -> bool {
     segment.split('%').skip(1).all(|after| {
         let byte = after.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());

@@ -9,8 +9,7 @@ use std::sync::Arc;
 /// The most targets of one rule that are listed; more are described by patterns.
 pub const MOST_POSSIBLE: usize = 4096;
 
-/// One target that a rule of a destination can open. Every [`Mint`] of a grant by this rule is one of its possible
-/// targets.
+/// One target that a rule of a destination can open. Every [`Mint`] of a grant by this rule is one of its possible targets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PossibleTarget {
     pub destination: Arc<str>,

@@ -215,8 +215,7 @@ impl Issuer {
         self.series.token(named, TokenError::reason)
     }
 
-    /// Checks the signature first, then everything that the token says. Returns the claims with the set of keys that
-    /// proves them.
+    /// Checks the signature first, then the claims. Returns the claims with the set of keys that proves the token.
     async fn check(
         &self,
         token: &UnverifiedToken<'_>,

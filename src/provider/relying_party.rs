@@ -1,5 +1,5 @@
 //! This gateway as the relying party of an OpenID provider: the facts that it learns of a person, at the sign-in and
-//! after it.
+//! later.
 
 use super::client::Client;
 use super::error::ProviderError;

@@ -6,8 +6,7 @@ pub use crate::tokens::mapping_error::MappingError;
 use crate::http_client::document::FetchError;
 use std::fmt;
 
-/// The check that a token failed. `Display` shows nothing of the token's content; [`internal`](Self::internal) does,
-/// for logs.
+/// The check that a token failed. `Display` shows nothing of the token; [`internal`](Self::internal) does, for logs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenError {
     Malformed(&'static str),
@@ -103,8 +102,7 @@ impl TokenError {
         matches!(self, Self::NotYetValid(_) | Self::IssuedInFuture(_))
     }
 
-    /// Whether the keys to judge the token are out of reach: the answer is then 503, not 401, for the token may be
-    /// good.
+    /// Whether the keys to judge the token are out of reach: the answer is then 503, not 401, for the token may be good.
     pub fn is_unavailable(&self) -> bool {
         matches!(self, Self::KeysUnavailable(_))
     }

@@ -54,8 +54,8 @@ impl Evidence {
     }
 }
 
-/// The text, cut where it is long, and without characters that are not printed: they could make a line of the log look
-/// like two.
+/// The text, cut where it is long, and without unprinted characters, which could make one line of the log look like
+/// two.
 fn escaped(text: &str) -> String {
     let plain = |c: char| matches!(c, '"' | '\'' | '\\');
     shortened(text)

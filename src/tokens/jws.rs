@@ -54,8 +54,7 @@ impl<'a> UnverifiedToken<'a> {
         Self::within(LONGEST_IN_HEADER, text, &URL_SAFE_NO_PAD)
     }
 
-    /// Parses the form of AWS's Application Load Balancer, whose parts carry padding. Only for the balancer's own
-    /// header.
+    /// Parses the form of AWS's Application Load Balancer, whose parts carry padding. Only for the balancer's own header.
     pub(crate) fn parse_padded(text: &'a str) -> Result<Self, TokenError> {
         let padding = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
         Self::within(LONGEST_IN_HEADER, text, &GeneralPurpose::new(&URL_SAFE, padding))

@@ -128,8 +128,7 @@ impl MappingError {
     }
 }
 
-/// The mark that decides about the address at `path`; where the mark speaks of another address, the claim with that
-/// address.
+/// The mark that decides about the address at `path`; where the mark speaks of another address, the claim with that address.
 fn mark_of(path: &ClaimPath, claims: &Map<String, Value>) -> ClaimPath {
     let above = match steps(claims, path) {
         Some(steps) => steps.split_last().map_or(&[][..], |(_, above)| above).to_vec(),

@@ -1,5 +1,4 @@
-//! Tokens that a trusted proxy puts into a header: the form of AWS's Application Load Balancer, and the longest life of
-//! each.
+//! Tokens that a trusted proxy puts into a header: the form of AWS's Application Load Balancer, and the longest lives.
 //!
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-authenticate-users.html>
 

@@ -119,8 +119,7 @@ impl Reloader {
             process.refused(None);
             return Err("the configuration could not be read".to_owned());
         };
-        // A password may have expired even if the new configuration is refused. The place it is read from cannot
-        // change.
+        // A password may have expired even if the new configuration is refused. The place it is read from cannot change.
         let renewed = process.renew_state(before.settings(), &in_force).await;
         let applied = match fresh {
             Ok(fresh) => self.apply(process, current, *fresh, renewed).await,

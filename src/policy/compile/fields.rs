@@ -182,8 +182,7 @@ impl Compiler<'_> {
         fields
     }
 
-    /// AWS knows an App by its ARN alone and lets two carry one name, so a name refers to the declarations of the same
-    /// file.
+    /// AWS knows an App by its ARN alone and lets two carry one name, so a name refers to the declarations of the same file.
     fn declared_app(&mut self, path: &str, name: &str, location: Location) {
         let declared: Vec<&str> =
             self.context.declared(ServerKind::MlflowApp).map(|app| app.name.as_str()).collect();

@@ -198,8 +198,7 @@ fn assignments(named: &Named) -> Choices<Map<String, Value>> {
     found
 }
 
-/// The claims as a token of this issuer has them. `None` where the configuration reads them in a way that is not
-/// written here.
+/// The claims as a token of this issuer has them. `None` where the configuration reads them in an unknown way.
 fn claims_of(
     issuer: &IssuerConfig,
     user: &str,

@@ -1,5 +1,4 @@
-//! An expression as it is evaluated. A failure is told in words and types, never with the values involved, for they may
-//! be claims.
+//! An expression as it is evaluated. A failure is told in words and types, never with the values, which may be claims.
 
 use super::check::symbol;
 use super::facts::Facts;

@@ -2,8 +2,7 @@
 //!
 //! `\w`, `\d`, `\s`, `\b` and `(?i)` mean ASCII, so that nobody takes the rule of another person with a letter that
 //! looks alike or folds alike: by Unicode, `(?i)^kate$` matches a Kelvin sign. Negations and `.` take any character. A
-//! pattern that names characters beyond ASCII itself (`ä`, `\p{Greek}`) is read as it stands, and may use none of the
-//! five.
+//! pattern that names characters beyond ASCII itself (`ä`, `\p{Greek}`) is read as it stands, and may use none of the five.
 
 use regex::{Regex, RegexBuilder};
 use regex_syntax::ast::{self, Ast, ClassSetItem, Flag, FlagsItemKind};
@@ -106,8 +105,7 @@ impl ast::Visitor for Uses {
     }
 }
 
-/// The same pattern over characters: a class that holds the bytes beyond ASCII holds all characters beyond ASCII
-/// instead.
+/// The same pattern over characters: a class that holds the bytes beyond ASCII holds all characters beyond ASCII instead.
 fn of_characters(pattern: Hir) -> Hir {
     match pattern.into_kind() {
         HirKind::Empty => Hir::empty(),

@@ -52,8 +52,7 @@ impl Shape {
     }
 }
 
-/// The tokens of CEL's lexer that hold no operator: a comment, a text in quotes, a name in backquotes, a number, a
-/// name.
+/// The tokens of CEL's lexer that hold no operator: a comment, a text in quotes, a name in backquotes, a number, a name.
 /// <https://github.com/google/cel-spec/blob/master/doc/langdef.md#syntax>
 static TOKEN: LazyLock<Regex> = LazyLock::new(|| {
     let escape =
