@@ -1,4 +1,4 @@
-//! The proof that no two people get the same place.
+//! The proof that two people get the same place only where the configuration says so.
 //!
 //! A person is (realm, user). Each text that a rule computes for a field that makes a place belongs to one person, or
 //! several people share it because the configuration says so: by a constant, a table or `shared_by(…)`. This file

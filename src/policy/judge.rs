@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// The most groups missing on record of which every combination is tried.
+/// The most groups without a record of which every combination is tried.
 const MOST_TRIED: usize = 6;
 
 /// A person and their request, as far as they are on record.

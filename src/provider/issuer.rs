@@ -185,7 +185,7 @@ impl Issuer {
     }
 
     /// The person that a token was found to stand for when it came before. It looks at the token's digest alone, so it
-    /// is the first to ask; where it does not know, [`recognise`](Self::recognise) says.
+    /// is asked first; [`recognise`](Self::recognise) answers where it does not know the token.
     pub(crate) async fn recall(&self, key: &CacheKey, asker: Option<IpAddr>) -> Option<Arc<Principal>> {
         let known = self.verified.find(key)?;
         let keys = self.keys_named(known.key_id.as_deref(), asker).await.ok()?;

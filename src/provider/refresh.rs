@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 
 /// Older than this, a document is asked for again while the old one still serves.
 const FRESH: Duration = Duration::from_secs(5 * 60);
-/// For so long the last answer of a provider counts while the provider is out of reach.
+/// How long the last answer of a provider counts while the provider is out of reach.
 const USABLE: Duration = Duration::from_secs(24 * 60 * 60);
 /// The least time between two fetches in the background.
 const SPACING: Duration = Duration::from_secs(30);
@@ -54,7 +54,7 @@ struct State<T> {
     loaded: Option<UnixSeconds>,
     /// The failure of the last fetch, if it failed.
     failure: Option<FetchError>,
-    /// The begin of the last fetch, by the provider's time and by ours; and that of the last one for a missing name.
+    /// The start of the last fetch, by the provider's time and by ours; and that of the last one for a missing name.
     began: Option<UnixSeconds>,
     started: Option<Instant>,
     searched: Option<Instant>,

@@ -1,5 +1,4 @@
-//! This gateway as the relying party of an OpenID provider: the facts that it learns of a person, at the sign-in and
-//! later.
+//! This gateway as the relying party of an OpenID provider: the facts that it learns of a person, at sign-in and later.
 
 use super::client::Client;
 use super::error::ProviderError;

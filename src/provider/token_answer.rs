@@ -1,5 +1,4 @@
-//! The token endpoint's answer to a code or to a refresh token. Nothing here is verified yet, and nothing is ever
-//! shown.
+//! The token endpoint's answer to a code or to a refresh token. Nothing here is verified yet or ever shown.
 //!
 //! RFC 6749, sections 5.1 and 5.2; OpenID Connect Core 1.0, sections 3.1.3.3 and 12.2.
 

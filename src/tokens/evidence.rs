@@ -54,8 +54,7 @@ impl Evidence {
     }
 }
 
-/// The text, cut where it is long, and without unprinted characters, which could make one line of the log look like
-/// two.
+/// The text, cut where it is long, and without unprinted characters, which could make one line look like two.
 fn escaped(text: &str) -> String {
     let plain = |c: char| matches!(c, '"' | '\'' | '\\');
     shortened(text)

@@ -48,7 +48,7 @@ impl Library {
         })?;
         context.add_function("profile_name", name_of_profile)?;
         context.add_function("join", joined)?;
-        // `shared_by` tells the check of the configuration something, and changes no text.
+        // `shared_by` is a mark for the check of the configuration, and changes no text.
         context.add_function("shared_by", |text: Text| text.as_str().to_owned())?;
         Ok(Self(context))
     }

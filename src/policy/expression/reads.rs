@@ -6,8 +6,8 @@ use crate::provider::policy_inputs::{Names, PolicyInputs};
 use cel::IdedExpr;
 use cel::common::ast::{ComprehensionExpr, Expr, LiteralValue, operators};
 
-/// Adds the inputs that `expression` can read. An earlier check keeps a comprehension from naming its variable like
-/// ours.
+/// Adds the inputs that `expression` can read. An earlier check refuses a comprehension whose
+/// variable has the name of one of ours.
 pub(super) fn gather(expression: &IdedExpr, reads: &mut PolicyInputs) {
     Walk { reads, bound: None }.expression(expression);
 }
