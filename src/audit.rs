@@ -1,7 +1,7 @@
 //! The audit trail: one JSON object per decision, on standard output or in a file.
 //!
-//! A blocked or full stream never holds a request up. What it could not take is counted: by a record in its place, as soon
-//! as the stream takes something again, by `postern_audit_lost_total`, and in the log.
+//! A blocked or full stream never holds a request up. Lost records are counted: by a record in their place, as soon as
+//! the stream takes something again, by `postern_audit_lost_total`, and in the log.
 
 pub mod facts;
 pub mod file;
@@ -23,7 +23,7 @@ const QUEUE: usize = 4 * 1024 * 1024;
 #[derive(Clone, Debug)]
 pub struct Audit {
     sink: Sink,
-    /// How many lost records the log has told of.
+    /// The number of lost records that the log has told of.
     told: Arc<AtomicU64>,
     clock: Clock,
     config_digest: Arc<str>,
@@ -49,7 +49,7 @@ pub enum Event {
     Lost,
 }
 
-/// What one rule said, as a record and `postern explain` show it.
+/// The outcome of one rule, as a record and `postern explain` show it.
 #[derive(Clone, Debug, Serialize)]
 pub struct RuleStep {
     pub rule: Arc<str>,
@@ -62,7 +62,7 @@ pub struct RuleStep {
     pub detail: Option<String>,
 }
 
-/// What happened. Fields that do not apply are left out. There is no field for a URL, a token or a cookie.
+/// One event. Fields that do not apply are left out. There is no field for a URL, a token or a cookie.
 #[derive(Debug, Default, Serialize)]
 pub struct Record<'a> {
     pub event: Event,
@@ -88,12 +88,12 @@ pub struct Record<'a> {
     /// no answer, for the `reason` given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<&'static str>,
-    /// Which claim should hold the groups of who signed in, and what came in its place.
+    /// The claim that should hold the groups of the person who signed in, and what came in its place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub groups_unbound: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub target: Option<serde_json::Map<String, serde_json::Value>>,
-    /// The rules that were tried, in order, and what each said.
+    /// The rules that were tried, in order, with the outcome of each.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trace: Option<Vec<RuleStep>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,19 +106,19 @@ pub struct Record<'a> {
     pub user_agent: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from_slot: Option<bool>,
-    /// What a reload has changed: names and paths.
+    /// The changes that a reload has made: names and paths.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     pub changes: &'a [String],
-    /// What the rules read.
+    /// The facts that the rules read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub facts: Option<Facts<'a>>,
     /// Some of the facts had no room.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub facts_cut: bool,
-    /// Of a call: what the person may do there.
+    /// Of a call: the person's access there.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access: Option<&'static str>,
-    /// Of a call.
+    /// Of a call: the HTTP method.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<&'static str>,
     /// Of a call: MLflow's endpoint, with gaps for the names of things.
@@ -185,7 +185,7 @@ impl Audit {
         self.sink.write(|text| line.append_to(text));
     }
 
-    /// Of the configuration that is in force.
+    /// The digest of the configuration that is in force.
     pub fn config_digest(&self) -> &str {
         &self.config_digest
     }
@@ -197,7 +197,7 @@ impl Audit {
 }
 
 impl Line<'_> {
-    /// Writing to memory does not fail.
+    /// Appends the record as JSON. Writing to memory does not fail.
     fn append_to(&self, text: &mut Vec<u8>) {
         _ = serde_json::to_writer(&mut *text, self);
         text.push(b'\n');

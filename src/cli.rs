@@ -1,6 +1,6 @@
 //! The command line. Results go to standard output, diagnostics to standard error.
 //!
-//! Exit status: 0 it went well; 1 it ran and failed; 2 wrong usage, or a configuration that does not load.
+//! Exit status: 0 success; 1 the command ran and failed; 2 wrong usage, or a configuration that does not load.
 
 mod args;
 mod check;
@@ -43,7 +43,7 @@ enum Command {
     Check(CheckArgs),
     /// Show which rule decides for a person, and the resulting target.
     Explain(ExplainArgs),
-    /// Show who gains, who loses and who lands elsewhere by a change of the rules, offline.
+    /// Show the people who gain access, lose access or land elsewhere by a change of the rules, offline.
     Diff(DiffArgs),
     /// Ask the identity provider, AWS and the shared state whether they are as the configuration needs them, and say what
     /// to fix. Nothing is started or opened.
@@ -58,8 +58,8 @@ enum Command {
     Schema,
     /// Print a fresh session key.
     Keygen,
-    /// Write a first configuration that starts, and the key that seals sessions. Asks for what no flag says; overwrites
-    /// nothing.
+    /// Write a first configuration that starts, and the key that seals sessions. Asks for each value that no flag
+    /// gives; overwrites nothing.
     Init(args::InitArgs),
     /// Run the gateway with a sandbox identity provider and a sandbox SageMaker, all on loopback.
     #[cfg(feature = "sandbox")]

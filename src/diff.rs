@@ -1,4 +1,4 @@
-//! Who gains and who loses by a change of the rules: two policies judge the same people, and what they say differently is
+//! The people who gain and lose by a change of the rules: two policies judge the same people, and the differences are
 //! told by destination.
 //!
 //! Distinct decisions are kept, never records, so that a trail of any length takes the memory of its people.
@@ -20,7 +20,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Arc;
 
-/// One of the two policies, with who its people are.
+/// One of the two policies, with the issuers of its people.
 #[derive(Debug)]
 pub struct Side<'a> {
     judge: Judge<'a>,
@@ -29,15 +29,15 @@ pub struct Side<'a> {
     tables: &'a BTreeMap<String, String>,
 }
 
-/// What has been read so far.
+/// The state of a comparison: everything that has been read so far.
 #[derive(Debug)]
 pub struct Comparison<'a> {
     new: Side<'a>,
     /// Without it, the recorded decision is the old one.
     old: Option<Side<'a>>,
-    /// Of which the two policies say the same, whatever is on record.
+    /// The destinations of which the two policies say the same, whatever is on record.
     unchanged: BTreeSet<Arc<str>>,
-    /// Whose claims a list of claims holds.
+    /// The issuer of the claims in a list of claims.
     issuer: Option<Arc<str>>,
     people: HashMap<Person, u32>,
     /// By a digest of the person, the destination and the facts.
@@ -61,14 +61,14 @@ struct Seen {
     change: u32,
 }
 
-/// What the files held.
+/// The numbers of lines that the files held, by kind.
 #[derive(Clone, Debug, Default)]
 pub struct Counts {
     pub decisions: u64,
     pub claims: u64,
     /// Other events.
     pub others: u64,
-    /// What records of `lost` say is missing.
+    /// Missing records, as the records of `lost` count them.
     pub lost: u64,
     /// Decisions without facts: of another version, or with `audit: {facts: false}`.
     pub without_facts: u64,
@@ -79,16 +79,16 @@ pub struct Counts {
     pub first_not_understood: Option<String>,
 }
 
-/// A line of claims that says too little.
+/// Why a line of claims cannot be judged.
 #[derive(Clone, Copy, Debug)]
 pub enum ClaimsAlone {
     /// There is no policy to compare with.
     NoPolicy,
-    /// Nor whose claims they are.
+    /// There is no issuer for the claims.
     NoIssuer,
 }
 
-/// What is said of the same person before the change.
+/// The decision on the same person before the change.
 enum Before<'a> {
     Recorded(Outcome),
     /// `None` where the claims name nobody.
@@ -104,14 +104,14 @@ impl<'a> Side<'a> {
         Self { judge: Judge::new(policy), issuers, tables }
     }
 
-    /// Whether it can say nothing else of a destination than `other` does.
+    /// Whether it must say the same of a destination as `other` does.
     fn is_as(&self, other: &Side<'_>, destination: &str) -> bool {
         self.tables == other.tables
             && self.issuers == other.issuers
             && self.judge.is_as(&other.judge, destination)
     }
 
-    /// What the policy says of them. Their realm is the one that their issuer has by this configuration.
+    /// The policy's decision on a person. Their realm is the one that their issuer has by this configuration.
     fn outcome(&self, destination: &str, known: Option<&Known>) -> Outcome {
         let refused = |reason: &str| Outcome::Refused { reason: reason.to_owned(), rule: None };
         let Some(known) = known else { return refused(change::NOBODY) };
@@ -160,7 +160,7 @@ impl<'a> Comparison<'a> {
     ///
     /// # Errors
     ///
-    /// It holds claims, which say neither what is decided today nor whose they are.
+    /// The line holds claims, and there is no old policy to compare with, or no issuer of the claims.
     pub fn take(&mut self, line: &[u8], place: impl Fn() -> String) -> Result<(), ClaimsAlone> {
         match line::parse(line) {
             Ok(Line::Decision(decision)) => self.decision(&decision),
@@ -206,8 +206,8 @@ impl<'a> Comparison<'a> {
             (&known.path, client_ip, &known.on_record, format!("{:?}", known.principal.groups)),
             serde_json::to_string(&*known.principal.claims).unwrap_or_default(),
         ));
-        // Two policies say the same of the same facts, whenever it was. A record counts by its time: an earlier one may be
-        // of an earlier configuration.
+        // Two policies say the same of the same facts at any time. But a record counts by its time: an earlier one may
+        // be of an earlier configuration.
         let is_settled = |seen: &Seen| self.old.is_some() || seen.time > decision.time;
         if self.decisions.get(&digest).is_some_and(is_settled) {
             return;

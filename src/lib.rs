@@ -9,7 +9,7 @@
 //! ```text
 //! TcpStream ── slot ── accept ── [PROXY header] ── [TLS] ── hyper, HTTP/1.1 and HTTP/2             server
 //!   → RequestContext   request id, client address (behind trusted proxies only)                  gateway::context
-//!   → Route            the one place that knows what a path asks for                             gateway::route
+//!   → Route            the one place that reads a path                                           gateway::route
 //!   → Principal        session cookie | bearer | signed header → UnverifiedToken → Claims        authn
 //!   → Grant            Principal × Destination → Grant | Denial; pure, synchronous, no I/O       policy
 //!   → AuthorizedUrl    Grant → take-once slot | SageMaker                                        presign
@@ -34,8 +34,8 @@
 //! - **A token is unverified until its type says otherwise.** One function proves signatures
 //!   (`tokens::public_key::PublicKey::proves`, which asks AWS-LC), and one function checks claims
 //!   ([`tokens::claims`]), of a token with a proven signature only. Nothing else makes [`Claims`](tokens::claims::Claims).
-//! - **What was not understood is not "nothing".** A claim, an answer or a header of an unexpected form is an error of its
-//!   own, and fails closed.
+//! - **Unknown input is not "nothing".** A claim, an answer or a header of an unexpected form is an error of its own,
+//!   and fails closed.
 //! - **Libraries have one home.** The AWS SDK is known to `aws`, `jsonwebtoken` to `tokens` (also to
 //!   `provider::client`, which signs its own assertions, and to the sandbox, which issues tokens), and `SystemTime::now` to
 //!   `clock`.
@@ -61,26 +61,26 @@
 // The rooms, from the top floor down: each imports from those below it only.
 pub mod cli; //                  parse → load → run → exit code
 pub(crate) mod admin; //         the listener for metrics and health
-pub(crate) mod doctor; //        is everything right that the configuration relies on?
-pub(crate) mod iam; //           which permissions does AWS have to give?
-pub(crate) mod servers; //       are tracking servers and Apps as declared?
-pub mod diff; //                who gains and who loses by a change of the rules?
-pub mod gateway; //              the pipeline, and what people and programs read
+pub(crate) mod doctor; //        examines everything that the configuration relies on
+pub(crate) mod iam; //           the permissions that AWS has to give
+pub(crate) mod servers; //       keeps tracking servers and Apps as declared
+pub mod diff; //                the people who gain and lose by a change of the rules
+pub mod gateway; //              the pipeline, and the answers to people and programs
 pub mod presign; //              Grant → AuthorizedUrl
 pub mod mlflow; //               Grant → a signed call to MLflow's API, and its answer
-pub mod policy; //               who may open what: data and a pure function
-pub mod authn; //                who is asking: session | bearer | signed header → Principal
+pub mod policy; //               the decision on access: data and a pure function
+pub mod authn; //                the person who asks: session | bearer | signed header → Principal
 pub mod sign_in; //              sign-in in the browser, sign-out at the provider
 pub mod sessions; //             sealed cookies, records, revocation
 pub mod provider; //             one identity provider: discovery, keys, token endpoint, claims → person
-pub mod tokens; //               what a token says before it is believed, and the proof of its signature
+pub mod tokens; //               unverified tokens, the proof of a signature, and the checks of claims
 pub mod aws; //                  the SDK: credentials, sessions of roles, calls, states
 #[cfg(feature = "sandbox")]
 pub mod sandbox; //              an identity provider and SageMaker for `postern demo` and the tests
 pub mod server; //               accept → serve → drain
-pub mod state; //                what replicas share
+pub mod state; //                the state that replicas share
 pub mod config; //               the written form → the final form
-pub mod target; //               what can be opened, as AWS names it
+pub mod target; //               the things that can be opened, as AWS names them
 pub mod audit; //                one record per decision
 pub mod metrics;
 pub mod telemetry; //            the log

@@ -1,6 +1,6 @@
-//! Who may open what: a pure function of a person, a request and the configured rules. No I/O, never `async`.
+//! The decision on access: a pure function of a person, a request and the configured rules. No I/O, never `async`.
 //!
-//! [`compile`](compile::compile) turns what an admin wrote into a [`Policy`], or says everything that is wrong with it.
+//! [`compile`](compile::compile) turns the written rules into a [`Policy`], or reports every fault in them.
 //! [`Policy::authorize`] is the only way to a [`Grant`].
 
 mod apart;
@@ -49,7 +49,7 @@ pub struct Policy {
     reads: PolicyInputs,
 }
 
-/// What people open by its name.
+/// A name under which people open a target, and the rules for it.
 #[derive(Debug)]
 pub struct Destination {
     name: Arc<str>,
@@ -59,12 +59,12 @@ pub struct Destination {
     prewarm: bool,
     rules: Vec<Rule>,
     paths: Vec<Glob>,
-    /// By its own rules and the global ones.
+    /// The inputs of its own rules and of the global ones.
     reads: PolicyInputs,
     api: Option<Arc<Api>>,
 }
 
-/// Why there is no [`Grant`].
+/// The reason why no [`Grant`] was made.
 #[derive(Clone, Debug)]
 pub enum Refusal {
     /// The rules say no: 403.
@@ -125,7 +125,7 @@ impl Policy {
         Err(Refusal::denied(DenialReason::NoRule, None, trace))
     }
 
-    /// What the rules and the targets can read of a person, found in the text of their expressions.
+    /// The facts of a person that the rules and the targets can read, found in the text of their expressions.
     pub fn reads(&self) -> &PolicyInputs {
         &self.reads
     }
@@ -162,7 +162,7 @@ impl Refusal {
         }
     }
 
-    /// What the deciding rule's author tells the person to do.
+    /// The advice to the person, by the author of the deciding rule.
     pub fn remedy(&self) -> Option<&Arc<str>> {
         match self {
             Self::Denied(denial) => denial.remedy.as_ref(),
@@ -171,11 +171,11 @@ impl Refusal {
     }
 }
 
-/// What one rule says about one question.
+/// The answer of one rule to one question.
 enum Decision {
     NotMatched,
     Allowed(Mint),
-    /// By a `deny` rule, or because the expression or the target could not be evaluated: then why, for the admin.
+    /// A `deny` rule matched, or the expression or the target could not be evaluated; `failure` says why, for the admin.
     Refused {
         reason: DenialReason,
         failure: Option<String>,
@@ -200,7 +200,7 @@ impl Rule {
         })
     }
 
-    /// Then no rule behind it is asked, even where its target cannot be told.
+    /// Whether it allows every person. Later rules are then never asked, even where its target cannot be resolved.
     fn allows_everybody(&self) -> bool {
         matches!(self.verdict, Verdict::Allow(_)) && self.condition.is_always_true()
     }

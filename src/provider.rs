@@ -1,5 +1,5 @@
-//! One identity provider: its discovery document, its keys, its token endpoint and `UserInfo`, and the person that its claims
-//! name.
+//! One identity provider: its discovery document, its keys, its token endpoint and `UserInfo`, and the person whom its
+//! claims name.
 
 mod budget;
 mod client;

@@ -1,4 +1,4 @@
-//! JOSE: what a token says before it is believed, the keys of its issuer, and the one place that proves a signature.
+//! JOSE: tokens before they are believed, the keys of their issuers, and the one place that proves a signature.
 //!
 //! A token is an [`UnverifiedToken`](jws::UnverifiedToken) until a key set has proven its signature ([`jwks`]) and its claims
 //! were checked ([`claims`]).

@@ -1,5 +1,5 @@
-//! What the rules read to reach a decision, as its record shows it: bounded, and exact about its gaps, so that other rules
-//! can judge it again.
+//! The facts that the rules read to reach a decision, as its record shows them: bounded, and exact about gaps, so that
+//! other rules can judge the decision again.
 
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -9,16 +9,16 @@ use std::sync::Arc;
 
 /// Bytes of one record's facts.
 pub const LARGEST: usize = 4096;
-/// More than the keys and the longest address take.
+/// More bytes than the keys and the longest address take.
 const FRAME: usize = 200;
-/// More than the longest number takes.
+/// More bytes than the longest number takes.
 const NUMBER: usize = 26;
 
 /// Bytes of the longest form of one byte in JSON.
 const ESCAPED: usize = 6;
 
-/// A fact that is not here was not asked for, or there was no room for it: then [`is_cut`](Self::is_cut). It is never left
-/// out because the person does not have it.
+/// The facts of one record. A fact that is missing was not asked for, or there was no room for it: then
+/// [`is_cut`](Self::is_cut). It is never left out because the person does not have it.
 #[derive(Debug, Serialize)]
 pub struct Facts<'a> {
     realm: &'a str,
@@ -27,13 +27,13 @@ pub struct Facts<'a> {
     /// The deep link, decoded.
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<&'a str>,
-    /// `null` where they are not known.
+    /// `null` where the groups are not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     groups: Option<Option<Groups<'a>>>,
-    /// Of which groups it was asked whether the person is in them. Absent where `groups` holds all of the person's.
+    /// The groups of which the rules asked whether the person is in them. Absent where `groups` holds all of the person's.
     #[serde(skip_serializing_if = "Option::is_none")]
     groups_asked: Option<&'a BTreeSet<String>>,
-    /// Which claim should hold the groups, and what came in its place. Absent where the provider left them out.
+    /// The claim that should hold the groups, and what came in its place. Absent where the provider left them out.
     #[serde(skip_serializing_if = "Option::is_none")]
     groups_unbound: Option<&'a str>,
     #[serde(skip_serializing_if = "Claims::is_empty")]
@@ -94,12 +94,12 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Every claim there is has been added.
+    /// Notes that every claim of the person has been added.
     pub fn claims_are_all(&mut self) {
         self.claims_all = !self.is_cut;
     }
 
-    /// `unbound` says why, but where the provider left them out.
+    /// `unbound` is the reason; `None` where the provider left the groups out.
     pub fn groups_unknown(&mut self, unbound: Option<&'a str>) {
         if self.takes(unbound.map_or(0, text_size)) {
             self.groups = Some(None);
@@ -107,9 +107,9 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// All of the person's groups; call it last. Where there is no room for them, those that were `asked` for count.
+    /// Adds all of the person's groups; call it last. Where there is no room for all, it adds those that were `asked` for.
     pub fn all_groups(&mut self, groups: &'a [Arc<str>], asked: Option<&'a BTreeSet<String>>) {
-        // Most people's fit however they are escaped, and need not be looked through.
+        // The groups of most people fit however they are escaped, and need not be looked through.
         let longest = groups.iter().map(|group| ESCAPED * group.len() + 3).sum();
         let exactly = || groups.iter().map(|group| text_size(group) + 1).sum();
         let long = if longest <= self.room { longest } else { exactly() };
@@ -123,7 +123,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// The person's groups among those that were asked for.
+    /// Adds the person's groups among those that were asked for.
     pub fn groups_asked(&mut self, groups: &'a [Arc<str>], asked: &'a BTreeSet<String>) {
         let is_asked = |group: &&str| asked.contains(*group);
         let member: Vec<&str> = groups.iter().map(|group| &**group).filter(is_asked).collect();
@@ -134,7 +134,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// Something that the rules read is not at hand.
+    /// Notes that a fact which the rules read is not at hand.
     pub fn cut(&mut self) {
         self.is_cut = true;
     }
@@ -159,7 +159,7 @@ impl Serialize for Claims<'_> {
     }
 }
 
-/// No less than its JSON takes.
+/// At least as many bytes as the value takes in JSON.
 fn size(value: &Value) -> usize {
     match value {
         Value::Null | Value::Bool(_) => 5,
@@ -172,7 +172,7 @@ fn size(value: &Value) -> usize {
     }
 }
 
-/// No less than its JSON takes.
+/// At least as many bytes as the text takes in JSON.
 fn text_size(text: &str) -> usize {
     let escaped = |byte: u8| match byte {
         ..0x20 => ESCAPED,

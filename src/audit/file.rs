@@ -7,8 +7,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// Appends to whatever stands at a path, and follows when that is rotated: a file that was renamed or removed is left, and
-/// the path opened anew, by the next write.
+/// Appends to the file at a path, and follows its rotation: when the file was renamed or removed, the next write opens
+/// the path anew.
 #[derive(Debug)]
 pub struct AuditFile {
     path: PathBuf,
@@ -40,8 +40,8 @@ impl AuditFile {
         Ok(Self { path: path.to_owned(), file, identity })
     }
 
-    /// Whether the file can be opened, and what somebody should look at all the same. It makes none: where there is no file
-    /// yet, there has to be a folder that one can be made in.
+    /// Whether the file can be opened, and a warning where somebody should look at it all the same. Creates no file:
+    /// where there is none yet, there has to be a folder for it.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What each command takes. The comments here are its `--help`.
+//! The arguments of each command. The comments here are its `--help`.
 
 use crate::telemetry::LogFormat;
 use clap::{Args, Subcommand, ValueEnum};
@@ -24,8 +24,8 @@ pub(super) struct CheckArgs {
     /// Read the secrets and key files too.
     #[arg(long)]
     pub(super) with_secrets: bool,
-    /// Show what no policy test reaches, and tests that would; with a number, exit with 1 where less than so many percent
-    /// are reached.
+    /// Show the parts that no policy test reaches, and tests that would reach them; with a number, exit with 1 where
+    /// less than so many percent are reached.
     #[arg(long, value_name = "PERCENT", num_args = 0..=1, value_parser = clap::value_parser!(u8).range(0..=100))]
     pub(super) coverage: Option<Option<u8>>,
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -70,7 +70,7 @@ pub(super) struct DiffArgs {
     /// List the people.
     #[arg(long)]
     pub(super) names: bool,
-    /// Exit with 1 where one of these is found.
+    /// Exit with 1 where a change of this kind is found.
     #[arg(long, value_enum, value_delimiter = ',', value_name = "KIND,…")]
     pub(super) fail_on: Vec<FailOn>,
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -83,7 +83,7 @@ pub(super) enum FailOn {
     Loss,
     /// Another target, region or role.
     Change,
-    /// What cannot be judged.
+    /// People and destinations that cannot be judged.
     Unknown,
 }
 
@@ -92,8 +92,8 @@ pub(super) struct DoctorArgs {
     /// The configuration file (YAML).
     #[arg(long, value_name = "FILE")]
     pub(super) config: PathBuf,
-    /// Look at what this person would open: a JSON file with the claims of their token; `-` reads standard input. Without
-    /// it, targets that depend on the person are left out.
+    /// Examine the targets that this person would open: a JSON file with the claims of their token; `-` reads standard
+    /// input. Without it, targets that depend on the person are left out.
     #[arg(long = "as", value_name = "CLAIMS_FILE")]
     pub(super) claims: Option<PathBuf>,
     /// The issuer that asserts the claims; by default the only one, or the one that people sign in at.
@@ -111,7 +111,7 @@ pub(super) struct IamArgs {
     /// The configuration file (YAML).
     #[arg(long, value_name = "FILE")]
     pub(super) config: PathBuf,
-    /// Whose policies are printed: the gateway's, or those of the one who runs `postern servers`.
+    /// The holder of the printed policies: the gateway, or the operator who runs `postern servers`.
     #[arg(long = "for", value_enum, default_value_t = IamFor::Gateway)]
     pub(super) whose: IamFor,
     /// The ARN of the role that Postern runs as; a placeholder stands in the policies where it is left out.
@@ -123,15 +123,15 @@ pub(super) struct IamArgs {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ServersCommand {
-    /// Show what is to be done, by field. Changes nothing.
+    /// Show the changes to be made, by field. Changes nothing.
     Plan(PlanArgs),
-    /// Show the plan, ask, and bring the servers to what is declared. May be stopped and run again.
+    /// Show the plan, ask, and bring the servers to their declared state. May be stopped and run again.
     Apply(ApplyArgs),
     /// Show the state of the declared servers.
     Status(StatusArgs),
 }
 
-/// Which servers are meant, and as whom AWS is asked.
+/// The servers that are meant, and the identity that asks AWS.
 #[derive(Debug, Args)]
 pub(super) struct OperatorArgs {
     /// The configuration file (YAML).
@@ -152,7 +152,7 @@ pub(super) struct OperatorArgs {
 pub(super) struct PlanArgs {
     #[command(flatten)]
     pub(super) operator: OperatorArgs,
-    /// Exit with 1 where something is to be done.
+    /// Exit with 1 where there are changes to be made.
     #[arg(long)]
     pub(super) check: bool,
     /// Plan a changed artifact store as an update.
@@ -198,7 +198,7 @@ pub(super) struct InitArgs {
     /// The file to write; the session key stands beside it, as `session-key`.
     #[arg(long, value_name = "FILE", default_value = "postern.yaml")]
     pub(super) config: PathBuf,
-    /// Where people will reach the gateway, such as `https://ml.corp.example`.
+    /// The address at which people will reach the gateway, such as `https://ml.corp.example`.
     #[arg(long, value_name = "URL")]
     pub(super) public_url: Option<String>,
     /// The issuer of your identity provider.
@@ -218,11 +218,11 @@ pub(super) struct InitArgs {
 #[cfg(feature = "sandbox")]
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
-    /// Your own configuration, before the sandbox's AWS: your identity provider and your rules, and nothing in AWS is
-    /// touched. What is replaced is printed.
+    /// Your own configuration, with the sandbox in place of AWS: your identity provider and your rules, and nothing in
+    /// AWS is touched. The replaced settings are printed.
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
-    /// The gateway's port on localhost; 0 takes a free one. By default 8080, or that of a `public_url` on this machine.
+    /// The gateway's port on localhost; 0 takes a free one. By default 8080, or the port of a `public_url` on this machine.
     #[arg(long)]
     pub(super) port: Option<u16>,
     /// How the log on standard error is written: for machines or for people.
@@ -246,7 +246,7 @@ pub(super) enum IamFor {
 pub(super) enum IamFormat {
     /// Headings and JSON documents, to paste.
     Text,
-    /// All of it as one object.
+    /// One JSON object with everything in it.
     Json,
     /// One template for every account.
     Cloudformation,

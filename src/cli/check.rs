@@ -45,7 +45,7 @@ pub(super) fn run(args: &CheckArgs) -> Result<(), Failed> {
 }
 
 impl Configuration {
-    /// Runs the `tests:` of the configuration: claims go the way of a token's, from the mapping to the target.
+    /// Runs the `tests:` of the configuration: their claims go the way of a token's, from the mapping to the target.
     pub(super) fn run_tests(&self) -> Vec<TestOutcome> {
         run_tests(&self.policy, &self.tests, |issuer, claims| self.principal(issuer, claims))
     }
@@ -124,7 +124,7 @@ fn as_json(
     report
 }
 
-/// What is wrong and where, for machines.
+/// A fault and its place, for machines.
 fn finding(finding: &Diagnostic) -> serde_json::Value {
     json!({
         "path": finding.path,

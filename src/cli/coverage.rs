@@ -1,4 +1,4 @@
-//! What `postern check --coverage` prints.
+//! The output of `postern check --coverage`.
 
 use super::configuration::Configuration;
 use crate::policy::coverage::{Coverage, Part, Suggestion, What};

@@ -35,7 +35,7 @@ async fn demo(args: &DemoArgs, log: &Log) -> Result<(), Failed> {
         None => None,
     };
     let port = own::port(args, own.as_ref().and_then(|(_, port)| *port));
-    // Held from here on: the client is registered under its port before the gateway serves.
+    // The port is held from here on: the client is registered under it before the gateway serves.
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).map_err(|error| {
         Failed::ran(format!("port {port} of 127.0.0.1: {error}; name another one by `--port`, or take a free one by `--port 0`"))
     })?;
@@ -77,7 +77,7 @@ async fn off_runtime_load(file: PathBuf, args: &DemoArgs) -> Result<(Loaded, Opt
     loaded.ok_or_else(|| Failed::ran("the configuration could not be read"))?
 }
 
-/// `config/sandbox.yaml`, and what to say when it is served.
+/// `config/sandbox.yaml`, and the greeting to print when it is served.
 fn of_sandbox(
     sandbox: &Sandbox,
     folder: &Folder,
@@ -96,7 +96,7 @@ fn of_sandbox(
     Ok((compiled(loaded)?, greeting))
 }
 
-/// For its owner alone.
+/// Writes the file for its owner alone.
 fn write_secret(file: &Path, secret: &[u8]) -> io::Result<()> {
     OpenOptions::new().write(true).create_new(true).mode(0o600).open(file)?.write_all(secret)
 }
@@ -164,7 +164,7 @@ fn token(sandbox: &Sandbox) -> io::Result<String> {
 const END: &str =
     "  All of it runs on this machine and ends with Ctrl-C. Audit records go to standard output.\n\n";
 
-/// Folders of demos that were killed.
+/// The most folders of killed demos that are passed over.
 const MOST_LEFT: u32 = 1000;
 
 /// A private folder for the client's secret, gone with the demo.

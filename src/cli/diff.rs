@@ -94,7 +94,7 @@ fn read(path: &Path, comparison: &mut Comparison<'_>) -> Result<(), Failed> {
     }
 }
 
-/// To the end of the line, in the memory of the buffer.
+/// Skips to the end of the line, with no more memory than the buffer's.
 fn skip(source: &mut impl BufRead) -> io::Result<()> {
     loop {
         let buffer = source.fill_buf()?;

@@ -49,7 +49,7 @@ pub(super) fn run(args: &ExplainArgs) -> Result<(), Failed> {
     }
 }
 
-/// What stands behind the name, as it came.
+/// The path behind the destination's name, as it came.
 fn raw_path(destination: &str) -> Option<&str> {
     let destination = destination.strip_prefix('/').unwrap_or(destination);
     divided(destination.split('?').next().unwrap_or_default()).1

@@ -32,7 +32,7 @@ pub(super) fn run(args: &IamArgs) -> Result<(), Failed> {
     }
 }
 
-/// For the one who applies what is declared.
+/// Prints the policies of the operator who applies the declarations.
 fn for_operator(args: &IamArgs, declared: &[DeclaredServer]) -> Result<(), Failed> {
     if declared.is_empty() {
         let message = "the configuration declares no `mlflow_tracking_servers` and no `mlflow_apps`";
@@ -83,7 +83,7 @@ fn as_text(policies: &Policies, placeholders: bool) -> String {
     text
 }
 
-/// In the order of the members, which a value would lose.
+/// JSON in the order of the members, which a `Value` would lose.
 fn pretty(value: &impl Serialize) -> String {
     serde_json::to_string_pretty(value).unwrap_or_default()
 }

@@ -39,7 +39,7 @@ pub(super) fn run(args: &InitArgs) -> Result<(), Failed> {
     print(answers.next_steps(&args.config, &key).trim_end())
 }
 
-/// The questions in their order: a flag's name, what is asked, and an example or what an empty answer means.
+/// The questions in their order: a flag's name, the question's words, and an example or the meaning of an empty answer.
 const QUESTIONS: [(Question, &str, &str, &str); 5] = [
     (Question::PublicUrl, "--public-url", "Where people will reach the gateway", "https://ml.corp.example"),
     (
@@ -69,7 +69,7 @@ enum Question {
 }
 
 impl Question {
-    /// What stands in the text for the answer.
+    /// The text in the example configuration that the answer replaces.
     fn stands_for(self) -> &'static str {
         match self {
             Self::PublicUrl => "https://ml.corp.example",
@@ -80,7 +80,7 @@ impl Question {
         }
     }
 
-    /// The key that is refused where the answer is wrong.
+    /// The key of which the configuration complains where the answer is wrong.
     fn key(self) -> &'static str {
         match self {
             Self::PublicUrl => "public_url",
@@ -96,7 +96,7 @@ impl Question {
 struct Answers(Vec<(Question, String)>);
 
 impl Answers {
-    /// By flags; what is missing is asked for where somebody sits at a terminal.
+    /// Takes the flags; asks for missing answers where somebody sits at a terminal.
     fn of(args: &InitArgs) -> Result<Self, Failed> {
         let path = args.client_secret_file.as_deref().map(|path| from_here(path, &args.config));
         let given = |question| match question {
@@ -128,7 +128,7 @@ impl Answers {
         }
     }
 
-    /// Asks until the answer is one that can stand there.
+    /// Asks until the answer is legal.
     fn ask(&mut self, question: Question, words: &str, example: &str, config: &Path) -> Result<(), Failed> {
         let is_optional = question == Question::ClientSecretFile;
         let hint = if is_optional { format!("[{example}]") } else { format!("(such as {example})") };
@@ -153,7 +153,7 @@ impl Answers {
         }
     }
 
-    /// What is wrong with the latest answer.
+    /// The fault of the latest answer.
     fn complaint(&self, question: Question, config: &Path) -> Option<Diagnostic> {
         if let (Question::EmailDomain, Some((_, domain))) = (question, self.0.last())
             && let Some(finding) = no_domain(domain)
@@ -185,7 +185,7 @@ impl Answers {
         }
         text += rest;
         match self.answer(Question::PublicUrl).and_then(|url| Url::parse(url).ok()) {
-            // On one machine, without a balancer.
+            // Plain `http` means one machine, without a balancer.
             Some(url) if url.scheme() == "http" => {
                 let port = url.port_or_known_default().unwrap_or(80);
                 let here = format!("address: 127.0.0.1:{port}\n  direct_clients: true");
@@ -241,14 +241,14 @@ fn scalar(text: &str) -> String {
     if is_plain { text.to_owned() } else { serde_json::Value::from(text).to_string() }
 }
 
-/// What is wrong with a domain that could not stand inside of expressions and addresses.
+/// The fault of a domain that could not stand inside of expressions and addresses.
 fn no_domain(text: &str) -> Option<Diagnostic> {
     let is_legal = text.chars().all(|c| c.is_ascii_alphanumeric() || ".-".contains(c)) && text.contains('.');
     let message = || format!("found `{}`; allowed: a domain such as `corp.example`", text.escape_debug());
     (!is_legal).then(|| Diagnostic::new(Question::EmailDomain.key(), Location::default(), message()))
 }
 
-/// A path of the command line as the configuration's folder sees it.
+/// A path of the command line, relative to the configuration's folder.
 fn from_here(path: &Path, config: &Path) -> String {
     let folder = config.parent().filter(|folder| !folder.as_os_str().is_empty());
     let seen = match folder {

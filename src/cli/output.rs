@@ -1,13 +1,13 @@
-//! What a command prints, and how it ends.
+//! The output of a command, and its end.
 
 use crate::config::diagnostics::Diagnostics;
 use std::fmt::Display;
 use std::io::{self, Write};
 
-/// How a command ended, other than well.
+/// The end of a command, other than success.
 #[derive(Debug)]
 pub(super) enum Failed {
-    /// It ran and failed; what there is to say has been printed, or is this.
+    /// The command ran and failed; the text is printed, unless everything has been printed already.
     Ran(Option<String>),
     /// Wrong usage, or a configuration that does not load.
     Usage(String),
@@ -27,13 +27,13 @@ impl From<Box<Diagnostics>> for Failed {
 
 pub(super) fn print(line: &str) -> Result<(), Failed> {
     match writeln!(io::stdout(), "{line}") {
-        // Whoever reads no further has what they wanted.
+        // A reader who closes the pipe has read enough.
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written.map_err(|error| Failed::ran(format!("standard output: {error}"))),
     }
 }
 
-/// What an admin should know beside the result, where the result is for machines.
+/// Prints a note for the admin beside a result for machines.
 pub(super) fn note(text: &str) {
     _ = writeln!(io::stderr(), "note: {text}");
 }

@@ -1,5 +1,5 @@
-//! What a configuration names is read once, before anything runs, and tried: `check` reports what is wrong with it, and
-//! `serve` does not start by it.
+//! The files and variables that a configuration names are read once, before anything runs, and tried: `check` reports
+//! their faults, and `serve` refuses to start with one.
 
 use super::configuration::Configuration;
 use crate::audit::file::AuditFile;
@@ -24,11 +24,11 @@ pub(super) struct Prepared {
     pub(super) files: Files,
 }
 
-/// What was found in the files and variables that the configuration names.
+/// The findings in the files and variables that the configuration names.
 #[derive(Debug, Default)]
 pub(super) struct Examined {
     pub(super) wrong: Vec<SecretError>,
-    /// What `serve` only warns of.
+    /// Findings of which `serve` only warns.
     pub(super) warnings: Vec<Diagnostic>,
 }
 
@@ -37,14 +37,14 @@ impl Prepared {
     ///
     /// # Errors
     ///
-    /// There are no certificate authorities, or a variable that should name a proxy does not. What is wrong with a secret
-    /// is told by [`examine`](Self::examine).
+    /// There are no certificate authorities, or a variable that should name a proxy does not.
+    /// [`examine`](Self::examine) tells the faults of the secrets.
     pub(super) fn read(configuration: Configuration, files: &Files) -> Result<Self, String> {
         let secrets = Secrets::read(configuration.loaded.gateway.named(), files);
         Ok(Self { configuration, secrets, http: HttpClient::new()?, files: files.clone() })
     }
 
-    /// Makes of the secrets what `serve` makes of them, and says everything that is wrong.
+    /// Uses the secrets as `serve` does, and reports every fault.
     pub(super) fn examine(&self) -> Examined {
         let Self { configuration, secrets, http, files } = self;
         let (settings, clock) = (&configuration.loaded.gateway, Clock::system());
@@ -96,7 +96,7 @@ impl Prepared {
 }
 
 impl Examined {
-    /// Of each key, the first that is wrong.
+    /// Keeps the first error of each key.
     fn refuse(&mut self, errors: impl IntoIterator<Item = SecretError>) {
         for error in errors {
             if self.wrong.iter().all(|known| known.key != error.key) {

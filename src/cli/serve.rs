@@ -57,7 +57,7 @@ pub(super) fn run(args: &ServeArgs) -> Result<(), Failed> {
     served
 }
 
-/// Reads and tries what the configuration names. What is wrong with it is logged, all of it.
+/// Reads and tries the files and variables that the configuration names. Logs every fault.
 pub(super) fn prepare(configuration: Configuration, files: &Files) -> Result<Prepared, Failed> {
     let prepared = Prepared::read(configuration, files).map_err(Failed::ran)?;
     let Examined { wrong, warnings } = prepared.examine();
@@ -75,10 +75,10 @@ pub(super) fn install_logger(format: LogFormat) -> Result<Log, Failed> {
     telemetry::install(format, std::env::var("POSTERN_LOG").ok().as_deref()).map_err(Failed::Usage)
 }
 
-/// Runs until a signal asks to stop, and leaves the audit trail to be flushed. `ready` is told the address once requests are
-/// answered.
+/// Runs until a signal asks to stop, and leaves the audit trail to be flushed. `ready` gets the address once requests
+/// are answered.
 ///
-/// `file` is the configuration's, for reloads; `credentials` replace AWS's default chain.
+/// `file` is that of the configuration, for reloads; `credentials` replace AWS's default chain.
 pub(super) async fn serve(
     prepared: Prepared,
     file: Option<&Path>,
@@ -152,7 +152,7 @@ struct Current {
 }
 
 impl Current {
-    /// New connections meet these settings from now on.
+    /// Applies the settings to new connections from now on.
     fn meet(&self, process: &Process, settings: ListenerSettings) {
         let settings = Arc::new(settings);
         let before = self.settings.swap(Arc::clone(&settings));
@@ -177,7 +177,7 @@ impl Answers for Handler {
 }
 
 impl Configuration {
-    /// Why the configuration is not to be run, although it loads.
+    /// The first policy test that fails, with its failures: such a configuration loads, but must not run.
     pub(super) fn failing_test(&self) -> Option<String> {
         let outcomes = self.run_tests();
         let failed = outcomes.iter().find(|outcome| !outcome.passed())?;
@@ -187,7 +187,7 @@ impl Configuration {
     }
 }
 
-/// The socket that was passed on, or one of our own.
+/// The socket that was passed on, or a new one.
 async fn listener(
     key: &str,
     passed: Option<std::net::TcpListener>,
@@ -208,7 +208,7 @@ struct Stop {
 }
 
 impl Stop {
-    /// Signals count from here on. Three of them, whose default is to kill the process, do nothing.
+    /// Handles signals from here on. SIGUSR1, SIGUSR2 and SIGQUIT, which would kill the process by default, do nothing.
     fn listen() -> Result<Self, Failed> {
         for ignored in [SignalKind::user_defined1(), SignalKind::user_defined2(), SignalKind::quit()] {
             // tokio never removes a handler that was installed once.
@@ -241,7 +241,7 @@ impl Stop {
         grace
     }
 
-    /// Which of the two comes next.
+    /// Waits for the next signal, and tells whether it is SIGTERM.
     async fn is_terminate(&mut self) -> bool {
         tokio::select! {
             _ = self.terminate.recv() => true,

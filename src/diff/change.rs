@@ -1,4 +1,4 @@
-//! What two policies say differently of one person and one destination.
+//! The difference between two policies' decisions on one person and one destination.
 
 use super::line::Decision;
 use crate::policy::explain;
@@ -13,7 +13,7 @@ pub(super) const NO_SUCH_DESTINATION: &str = "no-such-destination";
 pub(super) const NO_SUCH_ISSUER: &str = "no-such-issuer";
 pub(super) const NOBODY: &str = "names-nobody";
 
-/// What one policy says.
+/// The decision of one policy.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Outcome {
     Granted { rule: String, target: Fields },
@@ -42,9 +42,9 @@ pub(super) struct Change {
     pub(super) new: Said,
     /// The fields of the target that differ: from which value to which.
     pub(super) fields: Vec<(String, Option<String>, Option<String>)>,
-    /// What is not on record.
+    /// The facts that are not on record.
     pub(super) missing: Vec<String>,
-    /// What the rules that decide ask about, as it is for this person.
+    /// The facts that the deciding rules ask about, as they are for this person.
     pub(super) facts: BTreeSet<Fact>,
 }
 
@@ -103,7 +103,7 @@ impl From<Judgment> for Outcome {
 }
 
 impl Change {
-    /// `None` where both say the same. What a deep link adds to a target is no change of it.
+    /// `None` where both say the same. A deep link's addition to a target counts as no change.
     pub(super) fn between(destination: &str, old: &Outcome, new: &Outcome, is_linked: bool) -> Option<Self> {
         let (mut fields, mut missing) = (Vec::new(), Vec::new());
         let kind = match (old, new) {

@@ -9,9 +9,9 @@ use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// What a record says, with its gaps. Without facts, it is who they are and where they were.
+/// The facts of a record, with its gaps. A record without facts tells the person and their address alone.
 pub(super) fn of_record(decision: &Decision, issuers: &[IssuerConfig]) -> Known {
-    // Where the issuer has programs, nobody can tell whether this is one: no realm is called so.
+    // If the issuer has programs, the record may be of a program, so the realm is empty: no realm is called so.
     let realm = || {
         let config = issuers.iter().find(|config| *config.name == *decision.issuer);
         let config = config.filter(|config| config.programs.is_none());
@@ -42,7 +42,7 @@ pub(super) fn of_record(decision: &Decision, issuers: &[IssuerConfig]) -> Known 
     }
 }
 
-/// All of it is known but the address. `None` where the claims name nobody.
+/// All facts are known but the address. `None` where the claims name nobody.
 pub(super) fn of_claims(
     issuer: &str,
     claims: &Map<String, Value>,

@@ -36,7 +36,7 @@ pub(super) struct Decision {
     pub(super) facts: Option<Facts>,
 }
 
-/// What `audit::facts` has written.
+/// The facts that `audit::facts` has written.
 #[derive(Debug, Deserialize)]
 pub(super) struct Facts {
     pub(super) realm: String,

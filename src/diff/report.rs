@@ -1,4 +1,4 @@
-//! What a comparison has found, for people and programs. Changes that are alike for many people are one.
+//! The findings of a comparison, for people and programs. Changes that are alike for many people are one.
 
 use super::change::{Change, NO_SUCH_DESTINATION, NO_SUCH_ISSUER, NOBODY, Said};
 use super::{Counts, Person};
@@ -21,14 +21,14 @@ pub struct Report {
     /// In the order of the configuration, then those that it no longer has.
     destinations: Vec<(Arc<str>, Vec<Group>)>,
     people: usize,
-    /// Distinct ones.
+    /// The number of distinct decisions.
     decisions: usize,
     counts: Counts,
-    /// Whether a name alone says who it is.
+    /// Whether a user name alone identifies a person.
     one_realm: bool,
 }
 
-/// People for whom the same changes, for the same facts.
+/// The people with the same change, for the same facts.
 #[derive(Debug)]
 struct Group {
     what: What,
@@ -37,7 +37,7 @@ struct Group {
     fields: BTreeMap<String, BTreeSet<Values>>,
 }
 
-/// Of a field, before and after.
+/// The values of a field, before and after.
 type Values = (Option<String>, Option<String>);
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -99,7 +99,7 @@ impl Report {
         self.destinations.iter().any(|(_, groups)| groups.iter().any(|group| group.what.kind == kind))
     }
 
-    /// For a terminal: what people, programs and providers have written is shown without what a terminal would obey.
+    /// The report for a terminal: texts that others have written are shown without characters that a terminal obeys.
     pub fn text(&self, names: bool) -> String {
         let mut text = String::new();
         for (name, groups) in &self.destinations {
@@ -138,7 +138,7 @@ impl Report {
         text + &self.summary()
     }
 
-    /// With escapes in place of what a terminal would obey.
+    /// The report with escapes in place of characters that a terminal obeys.
     pub fn json(&self, names: bool) -> String {
         let groups = |groups: &[Group]| -> Vec<Value> {
             groups.iter().map(|group| group.json(names.then_some(self))).collect()
@@ -269,7 +269,7 @@ impl Group {
     }
 }
 
-/// In one line.
+/// The facts in one line.
 fn told(facts: &BTreeSet<Fact>) -> String {
     let groups = |wanted: fn(&Fact) -> Option<&String>, words: &str| {
         let names: Vec<String> =
@@ -293,7 +293,7 @@ fn fact(fact: &Fact) -> String {
     }
 }
 
-/// What happens to them, in two parts.
+/// The change for these people, in two parts.
 fn verb(kind: Kind, people: usize) -> (&'static str, &'static str) {
     match (kind, people) {
         (Kind::Loss, 1) => ("loses", " access"),
@@ -310,7 +310,7 @@ fn by(said: &Said) -> String {
     said.rule.as_deref().map_or_else(|| "a rule".to_owned(), |rule| format!("the rule `{}`", shown(rule)))
 }
 
-/// Why it is refused, `now` or before.
+/// The decision in words, and the reason of a denial, `now` or before.
 fn said(said: &Said, now: bool) -> String {
     let rule = || by(said);
     let when = |present: &str, past: &str| if now { format!("now {present}") } else { past.to_owned() };
@@ -347,7 +347,7 @@ fn value(value: &Option<String>) -> String {
     value.as_deref().map_or_else(|| "none".to_owned(), |value| format!("`{}`", shown(value)))
 }
 
-/// Without what a terminal would obey, and not too long.
+/// The text without characters that a terminal obeys, and not too long.
 fn shown(text: &str) -> String {
     let mut shown: String = text
         .chars()

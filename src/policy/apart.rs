@@ -1,15 +1,15 @@
-//! What tells two people apart.
+//! The proof that two people get the same place only where the configuration says so.
 //!
-//! A person is (realm, user). Each text that a rule computes for a field that makes a place is one person's own, or several
-//! people share it because the configuration says so: by a constant, a table or `shared_by(…)`. This file proves it when a
-//! configuration is loaded, from the [forms](super::forms) that the expressions can yield:
+//! A person is (realm, user). Each text that a rule computes for a field that makes a place belongs to one person, or
+//! several people share it because the configuration says so: by a constant, a table or `shared_by(…)`. This file
+//! proves it when a configuration is loaded, from the [forms](super::forms) that the expressions can yield:
 //!
-//! - [`Places::judge`] refuses a field one form of which may be the same for two people.
-//! - [`Places::add`] refuses a rule by which somebody gets what another person gets, be it by another rule.
+//! - [`Places::judge`] refuses a field if one of its forms may be the same for two people.
+//! - [`Places::add`] refuses a rule if two people could get the same place, by it or by it and an earlier rule.
 //!
-//! Both ask one question, [`Places::meet`]: can two *different* people get the same text? The answer is yes wherever the
-//! forms do not rule it out. AWS compares names without case, and so are constants compared here; that what is a person's
-//! own is in lower case is checked at each decision ([`Folds`]).
+//! Both ask one question, [`Places::meet`]: can two *different* people get the same text? The answer is yes wherever
+//! the forms do not rule it out. AWS compares names without case, so constants are compared without case here. A
+//! person's own text has to be in lower case; each decision checks that ([`Folds`]).
 
 use super::expression::{Condition, Problem};
 use super::forms::{Form, Issuer, Own, Piece, Walk, constant_of};
@@ -20,7 +20,7 @@ use crate::config::diagnostics::listed;
 use crate::target::arn;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// So many constants may stand before or behind a person's own text and still be compared.
+/// The most constants before or behind a person's own text that are compared.
 const MOST_CONSTANTS: usize = 512;
 
 /// The computed places of all rules so far.
@@ -30,7 +30,7 @@ pub(super) struct Places<'a> {
     known: Vec<Place<'a>>,
 }
 
-/// What a rule opens, as far as it matters here.
+/// The target of a rule, as far as it matters here.
 pub(super) struct Opened<'r> {
     pub(super) condition: &'r Condition,
     /// The line of the rule.
@@ -39,7 +39,7 @@ pub(super) struct Opened<'r> {
     pub(super) kind: &'static str,
     /// The fields that make a place, by their keys.
     pub(super) places: Vec<(&'static str, Text<'r>)>,
-    /// The fields that say where such a place is.
+    /// The fields that locate such a place.
     pub(super) region: Option<Text<'r>>,
     pub(super) role_arn: Option<Text<'r>>,
     pub(super) domain_id: Option<Text<'r>>,
@@ -50,20 +50,20 @@ pub(super) enum Text<'r> {
     Computed(&'r Template),
 }
 
-/// Which of a person's own texts must be in lower case, because what is made of them does not keep their case.
+/// The texts of a person that must be in lower case, because the names made of them do not keep their case.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Folds {
     pub(super) user: bool,
     pub(super) subject: bool,
 }
 
-/// Who says that people share a text.
+/// How the configuration says that people share a text.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Said {
     /// It is made of constants and tables alone.
     Written,
     SharedBy,
-    /// It is to be one person's.
+    /// It does not: the text must be one person's.
     Not,
 }
 
@@ -120,11 +120,11 @@ impl<'a> Places<'a> {
         Ok(())
     }
 
-    /// Adds what a rule opens.
+    /// Adds the target of a rule.
     ///
     /// # Errors
     ///
-    /// Which people could get the same place by this rule, or by this one and one before.
+    /// Names the people who could get the same place, by this rule or by this one and an earlier one.
     pub(super) fn add(&mut self, opened: &Opened<'_>) -> Result<(), Problem> {
         let mut result = Ok(());
         for walk in self.walks() {
@@ -180,7 +180,7 @@ impl<'a> Places<'a> {
             (form.as_slice(), other.as_slice())
             && name == other
         {
-            // No two keys share a value.
+            // No two keys of a table share a value.
             return self.meet((key, issuer), (others_key, others));
         }
         let (Some(one), Some(other)) = (self.split(form), self.split(other)) else { return true };
@@ -245,7 +245,7 @@ impl<'a> Places<'a> {
     }
 }
 
-/// A form whose one piece that is not written in the configuration stands between constants, in lower case.
+/// A form split at its one piece that is not written in the configuration: the constants on both sides, in lower case.
 struct Split<'f> {
     heads: Vec<String>,
     own: Option<&'f Piece>,
@@ -253,9 +253,9 @@ struct Split<'f> {
 }
 
 enum Compared {
-    /// No text that has the one has the other.
+    /// No text has an affix of both.
     Apart,
-    /// A text that has one of them has no other.
+    /// They have an affix in common, and no text has two different ones.
     Same,
     Unclear,
 }
@@ -332,7 +332,7 @@ fn said(form: &Form) -> Said {
     form.iter().map(of).max().unwrap_or(Said::Written)
 }
 
-/// Whether texts that are not written in the configuration stand side by side: what `ab` and `c` make, `a` and `bc` make too.
+/// Whether texts that are not written in the configuration stand side by side: `ab` and `c` give the same as `a` and `bc`.
 fn stand_side_by_side(form: &Form) -> bool {
     let is_open = |piece: &&Piece| !matches!(piece, Piece::Constant(_) | Piece::Table { .. });
     let inside = |piece: &Piece| match piece {
@@ -373,7 +373,7 @@ fn meeting(known: &Place<'_>, place: &Place<'_>) -> Problem {
     problem(message, "write `profile_name('prefix', …)` for all but one of them")
 }
 
-/// Those of each `local_part(…)`.
+/// The domains of each `local_part(…)`.
 fn domains(form: &Form) -> BTreeSet<&str> {
     form.iter().flat_map(domains_of_piece).collect()
 }

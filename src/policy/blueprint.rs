@@ -1,4 +1,4 @@
-//! What an allowing rule opens: the target with its templates, resolved for one person.
+//! The target of an allowing rule, with templates that are resolved for one person.
 
 use super::apart::Folds;
 use super::expression::facts::Facts;
@@ -8,7 +8,7 @@ use crate::target::{Access, InvalidName, InvalidTarget, Kind, Mint, Region, Role
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// How much of a name that is not legal is told.
+/// The most of an illegal name that a message shows.
 const LONGEST_SHOWN: usize = 80;
 const LOWER_CASE: &str =
     "a computed name is lower case, since AWS compares it without case; `profile_name(…)` keeps people apart";
@@ -16,7 +16,7 @@ const LOWER_CASE: &str =
 #[derive(Clone, Debug)]
 pub(super) struct Blueprint {
     pub(super) kind: Kind,
-    /// Those that are given.
+    /// The fields that are given.
     pub(super) fields: Vec<(&'static str, Field)>,
     pub(super) region: Field,
     pub(super) role_arn: Option<Field>,
@@ -42,7 +42,7 @@ pub(super) struct Computed {
 impl Blueprint {
     /// # Errors
     ///
-    /// Which field has no legal value, and why.
+    /// Names the field that has no legal value, and says why.
     pub(super) fn resolve(&self, facts: &Facts<'_>) -> Result<Mint, String> {
         self.resolve_by(Some(facts))
     }
@@ -56,7 +56,7 @@ impl Blueprint {
         self.fields.iter().find(|(known, _)| *known == key).map(|(_, field)| field)
     }
 
-    /// Of the fields that are computed.
+    /// The templates of the computed fields.
     pub(super) fn templates(&self) -> impl Iterator<Item = &Template> {
         let fields = self.fields.iter().map(|(_, field)| field).chain([&self.region]).chain(&self.role_arn);
         fields.filter_map(|field| match field {

@@ -1,4 +1,4 @@
-//! From what an admin wrote to a [`Policy`], or to everything that is wrong with it.
+//! Compiles the written rules to a [`Policy`], or reports every fault in them.
 
 mod api;
 mod compiler;
@@ -26,12 +26,12 @@ use std::sync::Arc;
 
 pub use compiler::CompileContext;
 
-/// What the rules come to.
+/// The result of compiling.
 #[derive(Debug)]
 pub struct Compiled {
     pub policy: Policy,
     pub tests: Vec<PolicyTest>,
-    /// What is legal and was hardly meant.
+    /// Parts that are legal but hardly meant.
     pub warnings: Vec<Diagnostic>,
 }
 
@@ -39,7 +39,7 @@ pub struct Compiled {
 ///
 /// # Errors
 ///
-/// Everything that is wrong, not only the first.
+/// Every fault, not only the first.
 pub fn compile(file: &PolicyFile, context: &CompileContext<'_>) -> Result<Compiled, Vec<Diagnostic>> {
     let mut diagnostics = Vec::new();
     let tables = tables::read(file, context, &mut diagnostics);
@@ -82,7 +82,7 @@ pub fn compile(file: &PolicyFile, context: &CompileContext<'_>) -> Result<Compil
 #[derive(Clone, Default)]
 struct Names(HashMap<String, u32>);
 
-/// What a destination's rules start from.
+/// The settings that a destination's rules start from.
 #[derive(Clone, Copy)]
 struct Base<'a> {
     kind: Kind,
@@ -148,7 +148,7 @@ impl Compiler<'_> {
         })
     }
 
-    /// What stands behind a rule that allows everybody is never asked.
+    /// Refuses a rule behind one that allows everybody: it would never be asked.
     fn keep_within_reach(&mut self, path: &str, written: &[At<file::Rule>], rules: &[Option<Rule>]) {
         let pairs = written.iter().zip(rules).zip(written.iter().skip(1)).enumerate();
         for (index, ((open, compiled), behind)) in pairs {

@@ -1,5 +1,5 @@
-//! What of the rules the policy tests reach: each rule that decides, each `set` field and each `${…}` by which a test opens
-//! something.
+//! The parts of the rules that the policy tests reach: each rule that decides, and each `set` field and each `${…}` by
+//! which a test opens something.
 
 mod reach;
 
@@ -50,7 +50,7 @@ pub struct Suggestion {
     pub client_ip: Option<IpAddr>,
     pub destination: String,
     pub rule: String,
-    /// What the test expects beside the rule.
+    /// The test's expectations beside the rule.
     pub expect: Map<String, Value>,
 }
 
@@ -90,13 +90,13 @@ impl Coverage {
         self.parts.iter().filter(|part| !part.is_reached)
     }
 
-    /// Of a hundred, rounded down: 100 means that nothing is left.
+    /// The percentage of parts that are reached, rounded down: 100 means that nothing is left.
     pub fn percent(&self) -> u8 {
         let percent = (100 * self.reached()).checked_div(self.parts.len()).unwrap_or(100);
         u8::try_from(percent).unwrap_or(100)
     }
 
-    /// Tests that would reach the rules that none reaches, where the expressions tell which claims do.
+    /// Tests for the rules that no test reaches, where the expressions tell which claims reach a rule.
     pub fn suggestions(&self, policy: &Policy, issuers: &[IssuerConfig]) -> Vec<Suggestion> {
         let search = Search::new(policy, issuers);
         let missed = self.missed().filter_map(|part| match &part.what {
@@ -184,7 +184,7 @@ fn flow(value: &Value) -> String {
     }
 }
 
-/// Of a target, what makes a place.
+/// The fields of a target that make a place.
 fn place(mint: &crate::target::Mint) -> Map<String, Value> {
     fields(mint).into_iter().filter(|(key, _)| names_place(key)).collect()
 }

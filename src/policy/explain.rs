@@ -19,7 +19,7 @@ pub struct Explanation {
     pub path: Option<String>,
     /// `grant` or `deny`.
     pub decision: &'static str,
-    /// Why not.
+    /// The reason why nothing opens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'static str>,
     /// The rule that decided.
@@ -28,13 +28,13 @@ pub struct Explanation {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<Arc<str>>,
     pub steps: Vec<RuleStep>,
-    /// Where the rules refuse: what they ask about, as it is for this person; null where it is not known.
+    /// If the rules refuse: the facts that they ask about, as they are for this person; null where a fact is not known.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub facts: Map<String, Value>,
-    /// Where the person's groups are not known: which claim should hold them, and what came in its place.
+    /// If the person's groups are not known: the claim that should hold them, and what came in its place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub groups_unbound: Option<String>,
-    /// Where the path is one of MLflow's API: what each method needs there.
+    /// If the path is one of MLflow's API: the decision on each method there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<ExplainedCall>,
     /// The API operation that would be called.
@@ -45,7 +45,7 @@ pub struct Explanation {
     pub target: Map<String, Value>,
 }
 
-/// What becomes of a program's call.
+/// The decision on a program's call.
 #[derive(Clone, Debug, Serialize)]
 pub struct ExplainedCall {
     pub method: &'static str,
@@ -83,8 +83,8 @@ pub fn explain(policy: &Policy, destination: &Destination, question: &Question<'
     }
 }
 
-/// What the rule asks about that refused, or all those that did not match. Where a target may have failed, its templates
-/// have asked, too, and it is all that the policy reads.
+/// The facts that the refusing rule asks about; without one, those that every tried rule asks about. If a target may
+/// have failed, its templates have asked, too, so the facts are all that the policy reads.
 fn facts(
     policy: &Policy,
     destination: &Destination,
@@ -236,7 +236,7 @@ pub(super) fn names_place(key: &str) -> bool {
     Kind::ALL.iter().any(|kind| kind.field(key).is_some_and(|field| field.makes_place))
 }
 
-/// What tells one target from another: the fields that make a place, the region and the role.
+/// The fields that tell one target from another: those that make a place, the region and the role.
 fn names(target: &Map<String, Value>) -> String {
     let tells = |key: &str| matches!(key, "region" | "role_arn") || names_place(key);
     let named = target.iter().filter(|(key, _)| tells(key));

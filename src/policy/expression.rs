@@ -39,7 +39,7 @@ const LONGEST: usize = 2048;
 const MOST_OPERATORS: usize = 200;
 /// Brackets inside one another: each takes the parser through all of its grammar, 160 kB of stack unoptimised.
 const DEEPEST_BRACKETS: usize = 8;
-/// The same for `? :` without brackets.
+/// The deepest nesting of `? :` without brackets, for the same reason.
 const DEEPEST_RECURSION: u16 = 16;
 
 /// An expression that yields true, false, or a failure.
@@ -69,7 +69,7 @@ impl Condition {
         self.0.written()
     }
 
-    /// Whether it is `true` in so many words.
+    /// Whether it is the constant `true`.
     pub(super) fn is_always_true(&self) -> bool {
         matches!(&self.tree().expr, Expr::Literal(LiteralValue::Boolean(truth)) if *truth.inner())
     }
@@ -84,7 +84,7 @@ impl Condition {
         reads::gather(self.tree(), reads);
     }
 
-    /// Adds the claims of which it asks whether they are there.
+    /// Adds the claims whose presence it tests.
     pub(super) fn gather_tested(&self, names: &mut BTreeSet<String>) {
         claim_reads::tested(self.tree(), names);
     }
@@ -133,7 +133,7 @@ impl TextExpression {
         reads::gather(self.tree(), reads);
     }
 
-    /// Adds the claims of which it asks whether they are there.
+    /// Adds the claims whose presence it tests.
     pub(super) fn gather_tested(&self, names: &mut BTreeSet<String>) {
         claim_reads::tested(self.tree(), names);
     }
@@ -196,7 +196,7 @@ fn parse(
     Ok((expression, found))
 }
 
-/// What is wrong with a condition that is a word, such as the name of a group.
+/// The problem of a condition that is a lone word, such as the name of a group.
 fn named_only(source: &str) -> Option<Vec<Problem>> {
     let word = source.trim();
     if word == "*" {
@@ -209,7 +209,7 @@ fn named_only(source: &str) -> Option<Vec<Problem>> {
     (is_word && !is_misspelt).then(|| vec![problem])
 }
 
-/// Which character, from 1 on, the byte with this number, from 1 on, belongs to.
+/// The number of the character that holds the byte with this number. Both count from 1.
 fn character_at(source: &str, byte: usize) -> usize {
     source.char_indices().take_while(|(start, _)| start + 1 < byte).count() + 1
 }
@@ -233,7 +233,7 @@ fn syntax_problem(source: &str, (line, column): (isize, isize), message: &str) -
     Problem { character: character.filter(|at| *at > 0), message, help }
 }
 
-/// What people write who know other languages.
+/// The operator that CEL has in place of another language's.
 fn operator_meant(message: &str) -> Option<&'static str> {
     [
         ("at: '= '", "`==` compares"),

@@ -1,7 +1,6 @@
 //! The forms that a computed text can have, found in the tree of its expression when a configuration is loaded.
 //!
-//! What is not one of the forms known here is [`Piece::Anything`]: a form that is forgotten costs precision, and never lets
-//! two people meet.
+//! A form that is not known here is [`Piece::Anything`]: forgetting a form costs precision, and never lets two people meet.
 
 use super::join::{SEPARATOR, escaped};
 use super::lookup::Table;
@@ -13,17 +12,17 @@ use cel::common::ast::{CallExpr, Expr, LiteralValue, operators};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Whose people, or programs, an issuer can assert.
+/// The people, or the programs, that an issuer can assert.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Issuer {
     pub name: Arc<str>,
     pub realm: Arc<str>,
-    /// Where `user` is an e-mail address, in lower case: of which domains. `None` where it may be any text.
+    /// If `user` is an e-mail address, in lower case: its possible domains. `None` where `user` may be any text.
     pub user_domains: Option<Vec<String>>,
 }
 
 impl Issuer {
-    /// The issuer's people and, where it has some, its programs, which are of another realm and may be called anything.
+    /// The issuer's people and, where it has some, its programs, which are of another realm and may have any name.
     pub fn all_of(config: &IssuerConfig) -> impl Iterator<Item = Self> {
         let people = Self {
             name: Arc::clone(&config.name),
@@ -78,7 +77,7 @@ pub(super) enum Own {
     },
 }
 
-/// More forms of one text than this count as one of which nothing is known.
+/// A text with more forms than this counts as one of which nothing is known.
 const MOST_FORMS: usize = 64;
 
 /// The walk over an expression, for the people of one issuer.
@@ -96,7 +95,7 @@ impl Walk<'_> {
         })
     }
 
-    /// None where no text can come of it.
+    /// The forms that the text of an expression can have; empty where it can have no text.
     pub(super) fn forms(self, expression: &IdedExpr) -> Vec<Form> {
         match &expression.expr {
             Expr::Literal(LiteralValue::String(text)) => vec![constant(text.inner())],
@@ -170,7 +169,7 @@ impl Walk<'_> {
         }
     }
 
-    /// What a condition says of all people of this issuer; `None` where it depends on the person.
+    /// The value of a condition for all people of this issuer; `None` where it depends on the person.
     pub(super) fn truth(self, condition: &IdedExpr) -> Option<bool> {
         let Expr::Call(call) = &condition.expr else {
             return match &condition.expr {
@@ -204,7 +203,7 @@ impl Walk<'_> {
         }
     }
 
-    /// What the form can be, with gaps where a person's facts decide.
+    /// The texts that the form can be, with gaps where a person's facts decide.
     pub(super) fn patterns(self, form: &Form) -> Vec<NamePattern> {
         form.iter().fold(vec![NamePattern::default()], |before, piece| {
             NamePattern::joined(&before, &self.piece_patterns(piece))
@@ -249,7 +248,7 @@ impl Walk<'_> {
     }
 }
 
-/// The text of a form that has no other.
+/// The text of a form that allows only one.
 pub(super) fn constant_of(form: &Form) -> Option<String> {
     match form.as_slice() {
         [] => Some(String::new()),
@@ -270,7 +269,7 @@ fn subject() -> Vec<Form> {
     vec![vec![Piece::Own(Own::Subject { folded: false })]]
 }
 
-/// The same in lower case. `profile_name` and `local_part` make nothing else, and the rest may be anything.
+/// The form in lower case. `profile_name` and `local_part` yield nothing else, and the other pieces may be anything.
 fn folded(form: Form) -> Form {
     let fold = |piece| match piece {
         Piece::Constant(text) => Piece::Constant(text.to_ascii_lowercase()),

@@ -9,7 +9,7 @@ use url::Url;
 /// The permission of one person to open one resolved target, now.
 ///
 /// Only `policy` makes one (the fields are private to it and there is no other constructor), and presigning takes
-/// nothing else: what is not granted cannot be minted.
+/// nothing else: nothing is minted without a grant.
 #[derive(Clone, Debug)]
 pub struct Grant {
     principal: Arc<Principal>,
@@ -23,7 +23,7 @@ pub struct Grant {
 /// How programs call an MLflow target's API.
 #[derive(Debug)]
 pub struct Api {
-    /// In place of the region's public endpoint.
+    /// Replaces the region's public endpoint.
     pub(crate) endpoint_url: Option<Url>,
 }
 
@@ -56,7 +56,7 @@ impl Grant {
         &self.mint
     }
 
-    /// Where programs may call the target: how.
+    /// How programs call the target, where they may.
     pub fn api(&self) -> Option<&Api> {
         self.api.as_deref()
     }
@@ -70,7 +70,7 @@ impl Grant {
 #[derive(Clone, Debug)]
 pub struct Denial {
     pub reason: DenialReason,
-    /// What the deciding rule's author tells the person to do.
+    /// The advice to the person, by the author of the deciding rule.
     pub remedy: Option<Arc<str>>,
     pub trace: Trace,
 }
@@ -99,7 +99,7 @@ impl DenialReason {
     }
 }
 
-/// Which rules were tried, in order, and what each said. The last step decided, unless nothing matched.
+/// The rules that were tried, in order, with the outcome of each. The last step decided, unless nothing matched.
 #[derive(Clone, Debug, Default)]
 pub struct Trace {
     pub steps: Vec<Step>,
@@ -124,12 +124,12 @@ pub enum Effect {
 pub enum Outcome {
     Matched,
     NotMatched,
-    /// The expression, or a template of the rule's target, could not be evaluated: what went wrong, for the admin.
+    /// The expression, or a template of the rule's target, could not be evaluated; the text says why, for the admin.
     Failed(String),
 }
 
 impl Trace {
-    /// Which rule could not be evaluated, and why, for the admin.
+    /// Names the rule that could not be evaluated, and says why, for the admin.
     pub fn failure(&self) -> Option<String> {
         let step = self.deciding()?;
         match &step.outcome {
@@ -146,7 +146,7 @@ impl Trace {
 
 #[cfg(test)]
 impl Grant {
-    /// For the tests of what takes a grant; nothing that is shipped has it.
+    /// For tests of code that takes a grant; the shipped program does not have it.
     pub(crate) fn for_tests(realm: &str, user: &str, mint: Mint) -> Self {
         let principal = Principal {
             realm: realm.into(),

@@ -1,5 +1,5 @@
-//! Decisions by facts with gaps: what the rules say of a person of whom not everything is on record. What is not on record
-//! is unknown and never absent, so there is an answer only where the gaps do not matter.
+//! Decisions about people of whom not every fact is on record. A fact that is not on record is unknown and never
+//! absent, so there is an answer only where the gaps do not matter.
 
 use super::expression::facts::Facts;
 use super::{Decision, Destination, NO_SUCH_PATH, Policy, Question, Rule, Verdict};
@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// Of so many groups that are not on record, every combination is tried.
+/// The most groups without a record of which every combination is tried.
 const MOST_TRIED: usize = 6;
 
 /// A person and their request, as far as they are on record.
@@ -22,7 +22,7 @@ pub struct Known {
     /// `false`: `client_ip` is `None` because nobody wrote it down.
     pub client_ip_on_record: bool,
     pub path: Option<String>,
-    /// Of which groups and claims it is known whether the person has them.
+    /// The groups and claims of which it is known whether the person has them.
     pub on_record: PolicyInputs,
 }
 
@@ -32,7 +32,7 @@ pub enum Judgment {
     Granted { rule: Arc<str>, mint: Box<Mint> },
     /// `rule` is the one that decided, if one did.
     Refused { reason: &'static str, rule: Option<Arc<str>> },
-    /// The first rule that cannot be judged, and what it asks for that is not on record.
+    /// The first rule that cannot be judged, and the facts that it asks for and that are not on record.
     Unknown { rule: Arc<str>, missing: Vec<String> },
 }
 
@@ -43,7 +43,7 @@ pub enum Fact {
     NotIn(String),
     /// A claim, with its value as JSON; `None` where the person does not have it.
     Claim(String, Option<String>),
-    /// The decision depends on it in a way that is not told.
+    /// A fact that the decision depends on, in a way that is not told.
     Counts(&'static str),
 }
 
@@ -59,12 +59,12 @@ pub struct Judge<'p> {
 struct Asking<'p> {
     rule: &'p Rule,
     reads: PolicyInputs,
-    /// Claims of which it asks whether they are there.
+    /// The claims whose presence it tests.
     tested: BTreeSet<String>,
     client_ip: bool,
 }
 
-/// What one rule asks for that is not on record.
+/// The facts that one rule asks for and that are not on record.
 struct Gaps<'a> {
     /// `None`: any group.
     groups: Option<Vec<&'a str>>,
@@ -133,8 +133,8 @@ impl<'p> Judge<'p> {
         written(self) == written(other)
     }
 
-    /// What the deciding rule asks about, as it is for this person; without one, what all rules of the destination that
-    /// allow ask about.
+    /// The facts that the deciding rule asks about, as they are for this person; without such a rule, the facts that
+    /// all allowing rules of the destination ask about.
     pub fn facts(&self, destination: &str, decided: Option<&str>, known: &Known) -> BTreeSet<Fact> {
         let mut facts = BTreeSet::new();
         for asking in self.rules.get(destination).into_iter().flatten() {
@@ -233,7 +233,7 @@ impl Asking<'_> {
     }
 }
 
-/// What is asked for and not on record; `None` where that is anything.
+/// The names that are asked for and not on record; `None` where any name may be asked for.
 fn missing<'a>(asked: &'a Names, on_record: &Names) -> Option<Vec<&'a str>> {
     match (asked, on_record) {
         (_, Names::All) => Some(Vec::new()),

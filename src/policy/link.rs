@@ -1,13 +1,13 @@
-//! Deep links as text: which destination, and what below it.
+//! Deep links as text: a destination, and a path below it.
 
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 
-/// `NAME`, `NAME/PATH` or `NAME/PATH?QUERY`, with or without a slash before it: what follows the host in a URL.
+/// `NAME`, `NAME/PATH` or `NAME/PATH?QUERY`, with or without a slash before it, as it follows the host in a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link<'a> {
     pub name: &'a str,
-    /// As [`decoded`] has it.
+    /// The path as [`decoded`] returns it.
     pub path: Option<Cow<'a, str>>,
     /// As it came.
     pub query: Option<&'a str>,
@@ -22,7 +22,7 @@ impl<'a> Link<'a> {
     }
 }
 
-/// The name and the path of `NAME/PATH`, as they came. Nothing after the slash is no path.
+/// The name and the path of `NAME/PATH`, as they came. An empty path counts as none.
 pub fn divided(text: &str) -> (&str, Option<&str>) {
     match text.split_once('/') {
         None => (text, None),
@@ -30,8 +30,8 @@ pub fn divided(text: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// A path, decoded once: the policy judges this text, and AWS is sent the same one. What does not decode to a text is put
-/// to the policy all the same, which judges the person first: as a control character, which no path may hold.
+/// A path, decoded once: the policy judges this text, and AWS is sent the same one. A path that does not decode to a
+/// text becomes a control character, which no path may hold, so that the policy still judges the person first.
 pub fn decoded(path: &str) -> Cow<'_, str> {
     percent_decode_str(path).decode_utf8().unwrap_or(Cow::Borrowed("\0"))
 }

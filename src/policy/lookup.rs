@@ -1,4 +1,4 @@
-//! Lookup tables: who already has which name.
+//! Lookup tables: the names that people already have.
 
 use crate::config::located::{At, Location, Named};
 use serde_saphyr::Error;
@@ -18,7 +18,7 @@ pub struct Entry {
     pub location: Location,
 }
 
-/// What is wrong with a table, and where in its text; nowhere where it is the whole.
+/// A fault of a table and its place in the text; there is no place where the whole table is at fault.
 #[derive(Clone, Debug)]
 pub struct Fault {
     pub location: Location,
@@ -30,7 +30,7 @@ impl Table {
     ///
     /// # Errors
     ///
-    /// Says every fault with its place, as far as the text is a map at all.
+    /// Every fault with its place, as far as the text is a map at all.
     pub fn parse(yaml: &str) -> Result<Self, Vec<Fault>> {
         let entries: Named<At<String>> =
             serde_saphyr::from_str(yaml).map_err(|error| vec![Fault::unreadable(&error)])?;
@@ -79,7 +79,7 @@ impl Table {
 }
 
 impl Fault {
-    /// In our own words: the parser's speak of its options.
+    /// In our own words, because the parser's message speaks of the parser's options.
     fn unreadable(error: &serde_saphyr::Error) -> Self {
         let message = match error.without_snippet() {
             Error::DuplicateMappingKey { key: Some(key), .. } => format!("the key `{key}` is given twice"),

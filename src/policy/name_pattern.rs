@@ -1,13 +1,13 @@
-//! Texts as far as the configuration alone tells them: what permissions have to cover.
+//! Texts as far as the configuration alone tells them. Permissions have to cover each.
 
-/// Alternatives of one text; where there would be more, they are told by what they have in common.
+/// The most alternatives of one text; where there would be more, one pattern says what they have in common.
 pub const MOST_PATTERNS: usize = 64;
 
 /// A text with gaps, each of which may be filled by any text.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NamePattern {
     pieces: Vec<Piece>,
-    /// It stands for alternatives that were too many to be listed.
+    /// Whether it stands for alternatives that were too many to be listed.
     is_abridged: bool,
 }
 
@@ -64,7 +64,7 @@ impl NamePattern {
         written
     }
 
-    /// The one or the other.
+    /// The alternatives of both, each once.
     pub(super) fn either(mut one: Vec<Self>, other: Vec<Self>) -> Vec<Self> {
         for pattern in other {
             if !one.contains(&pattern) {
@@ -74,7 +74,7 @@ impl NamePattern {
         Self::any_of(one)
     }
 
-    /// These, which all differ.
+    /// These alternatives, which must all differ.
     pub(super) fn any_of(patterns: Vec<Self>) -> Vec<Self> {
         Self::at_most(MOST_PATTERNS, patterns)
     }
@@ -99,7 +99,7 @@ impl NamePattern {
         if patterns.len() > most { vec![Self::covering(&patterns)] } else { patterns }
     }
 
-    /// One for all of them: a gap where they differ, from one colon to the next where they are ARNs of one form.
+    /// One pattern for all of them: a gap where they differ, from one colon to the next where they are ARNs of one form.
     fn covering(patterns: &[Self]) -> Self {
         let fields = |pattern: &Self| -> Option<Vec<Self>> {
             Some(pattern.constant()?.split(':').map(Self::text).collect())

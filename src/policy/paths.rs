@@ -1,4 +1,4 @@
-//! Deep links: which paths below a destination may be opened.
+//! Deep links: the paths below a destination that may be opened.
 
 use crate::target::{Fragment, LandingUri};
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -6,7 +6,7 @@ use regex::Regex;
 
 const LONGEST_PATH: usize = 512;
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'%');
-/// As `encodeURIComponent` has it, which is how the pages of MLflow write their own links.
+/// All but the characters that `encodeURIComponent` leaves alone: the pages of MLflow write their own links by it.
 const ENCODED_IN_FRAGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'_')
@@ -18,7 +18,7 @@ const ENCODED_IN_FRAGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'(')
     .remove(b')')
     .remove(b'/');
-/// What RFC 3986, section 3.4 has for no query. Escapes are left as they are.
+/// The characters that RFC 3986, section 3.4, does not allow in a query. Escapes are left as they are.
 const ENCODED_IN_QUERY: &AsciiSet = &CONTROLS
     .add(b' ')
     .add(b'"')
@@ -43,7 +43,7 @@ pub(super) struct Glob(Regex);
 impl Glob {
     /// # Errors
     ///
-    /// What is wrong with the text.
+    /// Says what is wrong with the text.
     pub(super) fn parse(written: &str) -> Result<Self, String> {
         if written.is_empty() || written.len() > LONGEST_GLOB {
             return Err(format!("a path has 1 to {LONGEST_GLOB} bytes"));
@@ -80,8 +80,9 @@ impl Glob {
     }
 }
 
-/// Where a deep link leads: `start` and the path below it, if one of the globs allows the path and it stays below.
-/// Notebooks have spaces in their names: in a landing URI these, `%` and what is not ASCII stand percent-encoded.
+/// The landing URI of a deep link: `start` and the path below it, if one of the globs allows the path and it stays
+/// below. Notebooks have spaces in their names: spaces, `%` and all that is not ASCII stand percent-encoded in a
+/// landing URI.
 pub(super) fn land(globs: &[Glob], start: &str, path: &str) -> Option<String> {
     let allowed = is_allowed(globs, path);
     let slash = if start.ends_with([':', '/']) { "" } else { "/" };
@@ -91,8 +92,8 @@ pub(super) fn land(globs: &[Glob], start: &str, path: &str) -> Option<String> {
         .filter(|landing_uri| LandingUri::parse(landing_uri).is_ok())
 }
 
-/// The same for MLflow, whose pages are told apart by the fragment: `/experiments/12/runs/0a1b`, and for those that compare
-/// runs a query within it. The globs judge the path alone; a query that is not one of a URL's is no deep link.
+/// The fragment of a deep link to MLflow, which tells its pages apart by it: `/experiments/12/runs/0a1b`, with a query
+/// for pages that compare runs. The globs judge the path alone; with a query that no URL can have, there is no deep link.
 /// <https://reactrouter.com/api/data-routers/createHashRouter>
 pub(super) fn fragment(globs: &[Glob], path: &str, query: Option<&str>) -> Option<Fragment> {
     if !is_allowed(globs, path) {
@@ -112,7 +113,7 @@ fn is_allowed(globs: &[Glob], path: &str) -> bool {
         && globs.iter().any(|glob| glob.0.is_match(path))
 }
 
-/// Whether nobody who reads the segment, be it after another round of decoding, sees anything but a name.
+/// Whether the segment reads as nothing but a name, even after another round of decoding.
 fn segment_is_safe(segment: &str) -> bool {
     let harmless = |character: char| {
         !character.is_control()
@@ -122,7 +123,7 @@ fn segment_is_safe(segment: &str) -> bool {
     !matches!(segment, "" | "." | "..") && segment.chars().all(harmless) && escapes_are_harmless(segment)
 }
 
-/// An escape that decodes to a delimiter, a dot, a control character or another `%` could turn into something else behind us.
+/// Whether no escape decodes to a delimiter, a dot, a control character or another `%`: a server behind us might decode it.
 fn escapes_are_harmless(segment: &str) -> bool {
     segment.split('%').skip(1).all(|after| {
         let byte = after.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// This person, opening this destination, must get this.
+/// A person, the destination that they open, and the result that they must get.
 #[derive(Clone, Debug)]
 pub struct PolicyTest {
     pub name: At<String>,
@@ -37,7 +37,7 @@ pub struct Expectation {
 #[derive(Clone, Debug)]
 pub struct TestOutcome {
     pub name: At<String>,
-    /// What did not hold, each with what was found; empty where the test passes.
+    /// The expectations that did not hold, each with the value found; empty where the test passes.
     pub failures: Vec<String>,
     /// The rules that were tried; empty where the claims identify nobody.
     pub trace: Trace,

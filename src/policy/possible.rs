@@ -1,4 +1,4 @@
-//! Everything that the rules can open, told from the configuration alone: what permissions have to cover.
+//! Everything that the rules can open, told from the configuration alone. Permissions have to cover it.
 
 use super::blueprint::Blueprint;
 use super::name_pattern::NamePattern;
@@ -6,10 +6,10 @@ use super::{Policy, Verdict};
 use crate::target::{Kind, Mint};
 use std::sync::Arc;
 
-/// A rule that could open more targets than this is told by patterns.
+/// The most targets of one rule that are listed; more are described by patterns.
 pub const MOST_POSSIBLE: usize = 4096;
 
-/// What one rule of a destination can open. Every [`Mint`] of a grant by this rule is one of the rule's possible targets.
+/// One target that a rule of a destination can open. Every [`Mint`] of a grant by this rule is one of its possible targets.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PossibleTarget {
     pub destination: Arc<str>,
@@ -20,11 +20,11 @@ pub struct PossibleTarget {
     pub region: NamePattern,
     pub role_arn: Option<NamePattern>,
     pub endpoint_url: Option<String>,
-    /// Programs may call its API.
+    /// Whether programs may call its API.
     pub is_called: bool,
 }
 
-/// What one rule of a destination opens for everyone.
+/// One rule of a destination, and the mint that it opens for everyone alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opening {
     pub destination: Arc<str>,
@@ -49,8 +49,8 @@ impl Policy {
         found
     }
 
-    /// What the rules open where it is the same for everyone; a rule whose target depends on the person has no mint. Of
-    /// rules of a destination that open the same, the first.
+    /// The mints that the rules open for everyone alike; a rule whose target depends on the person has no mint. Where
+    /// several rules of a destination open the same, the first stands for all.
     pub fn openings(&self) -> Vec<Opening> {
         let mut found: Vec<Opening> = Vec::new();
         for destination in &self.destinations {
@@ -81,7 +81,7 @@ impl Blueprint {
         let regions = fitting(self.region.patterns().into_owned());
         let mut names: Vec<Vec<NamePattern>> = vec![Vec::new()];
         for key in self.kind.description().names {
-            // A declared App may be any until AWS is asked for its ARN.
+            // A declared App may have any ARN until AWS is asked.
             let anything = || vec![NamePattern::anything()];
             let patterns = self.field(key).map_or_else(anything, |field| field.patterns().into_owned());
             let patterns = fitting(patterns);

@@ -26,7 +26,7 @@ const LONGEST_PREFIX: usize = 32;
 /// Stands for a text without one legal character.
 const EMPTY_STEM: &str = "user";
 
-/// What a text before `--` must look like.
+/// The form of a prefix, in words.
 pub const ALLOWED_PREFIX: &str =
     "1 to 32 lower-case letters, digits and single inner hyphens, no hyphen first or last";
 
@@ -41,7 +41,7 @@ impl Prefix {
     }
 }
 
-/// The profile name of `text`. `None` where the text is empty: nobody's name is nobody's profile.
+/// The profile name of `text`. `None` where the text is empty, since an empty text names nobody.
 pub fn profile_name(text: &str) -> Option<UserProfileName> {
     UserProfileName::parse(&name_within(text, LONGEST)?).ok()
 }
@@ -71,7 +71,7 @@ fn is_plain(text: &str) -> bool {
         && !text.bytes().any(|byte| byte.is_ascii_uppercase())
 }
 
-/// What people recognise of a text: its letters and digits in lower case, a hyphen for whatever stands between them.
+/// The recognisable part of a text: its letters and digits in lower case, a hyphen for whatever stands between them.
 fn stem(text: &str, longest: usize) -> String {
     let mut stem = String::new();
     let mut gap = false;

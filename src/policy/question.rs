@@ -1,10 +1,10 @@
-//! What is asked of the policy.
+//! The question that the policy answers.
 
 use crate::provider::principal::Principal;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// Who asks, from where, for what below the destination.
+/// The person who asks, their address, and the path and query below the destination.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
     pub principal: &'a Arc<Principal>,
@@ -12,6 +12,6 @@ pub struct Question<'a> {
     pub client_ip: Option<IpAddr>,
     /// A deep link: the decoded path below the destination, without a leading slash.
     pub path: Option<&'a str>,
-    /// What stands after the `?` of a deep link, as it came. MLflow reads it; for other targets it means nothing.
+    /// The query of a deep link, as it came. MLflow reads it; for other targets it means nothing.
     pub query: Option<&'a str>,
 }

@@ -1,4 +1,4 @@
-//! What a destination's rules read of a question, for the audit record of the decision.
+//! The facts of a question that a destination's rules read, for the audit record of the decision.
 
 use super::expression::TextExpression;
 use super::template::Part;
@@ -11,13 +11,13 @@ use serde_json::Value;
 static ABSENT: Value = Value::Null;
 
 impl Rule {
-    /// Adds what it can read to decide, and to tell what it opens.
+    /// Adds the inputs of its condition and of its target.
     pub(super) fn gather(&self, reads: &mut PolicyInputs) {
         self.condition.gather(reads);
         self.expressions().for_each(|expression| expression.gather(reads));
     }
 
-    /// Those of what it opens.
+    /// The expressions in its target.
     pub(super) fn expressions(&self) -> impl Iterator<Item = &TextExpression> {
         let blueprint = match &self.verdict {
             Verdict::Allow(blueprint) => Some(blueprint),

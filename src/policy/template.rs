@@ -16,7 +16,7 @@ pub(super) enum Part {
 impl Template {
     /// # Errors
     ///
-    /// What is wrong with its expressions.
+    /// Says what is wrong with its expressions.
     pub(super) fn parse(
         written: &str,
         vocabulary: &Vocabulary<'_>,
@@ -74,7 +74,7 @@ impl Template {
     }
 }
 
-/// Where the expression ends: at the first `}` outside of quotes. Expressions hold no other braces.
+/// The end of the expression: the first `}` outside of quotes. Expressions hold no other braces.
 fn closing_brace(text: &str) -> Option<usize> {
     let mut quote = None;
     let mut escaped = false;

@@ -1,7 +1,7 @@
-//! How much one issuer's source of keys is asked because of names that anybody can invent.
+//! A bound on how often one issuer's source of keys is asked because of names that anybody can invent.
 //!
 //! A name cannot be told from an invented one before the source was asked. So each address has its own share, and waits
-//! for no other's: whoever sends many unknown names waits for their own.
+//! for no other's: a client that sends many unknown names delays only its own requests.
 
 use moka::sync::Cache;
 use std::net::{IpAddr, Ipv6Addr};
@@ -54,7 +54,7 @@ impl Place {
     }
 }
 
-/// What counts as one address: of IPv6 the network that one customer has (RFC 6177).
+/// The unit by which addresses are counted: of IPv6, the network that one customer has (RFC 6177).
 pub(crate) fn one_address(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {

@@ -1,4 +1,4 @@
-//! This gateway as an OAuth client: what it asks of the token endpoint and of `UserInfo`, and how it says who it is.
+//! This gateway as an OAuth client: its requests to the token endpoint and to `UserInfo`, and its authentication there.
 
 use super::error::ProviderError;
 use super::token_answer::Tokens;
@@ -176,7 +176,7 @@ impl Client {
     }
 }
 
-/// What the provider lists, which need not be what the client is registered for (RFC 7591, section 2).
+/// The authentication method that the provider lists, which need not be the registered one (RFC 7591, section 2).
 fn offered(provider: &Provider) -> Option<ClientAuth> {
     let takes = |method: &str| provider.token_endpoint_auth_methods.iter().any(|taken| taken == method);
     match () {

@@ -1,4 +1,4 @@
-//! What a provider says of itself (OpenID Connect Discovery 1.0, section 4).
+//! The metadata that a provider publishes of itself (OpenID Connect Discovery 1.0, section 4).
 
 use crate::clock::{Clock, UnixSeconds};
 use crate::config::IssuerConfig;
@@ -9,10 +9,10 @@ use serde_json::{Map, Value};
 use std::sync::Arc;
 use url::Url;
 
-/// How much is told of an issuer that is not ours.
+/// The most of an unexpected issuer that a message shows.
 const LONGEST_SHOWN: usize = 200;
 
-/// What sign-in needs to know of a provider.
+/// The metadata of a provider that sign-in needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provider {
     pub authorization_endpoint: Url,
@@ -57,7 +57,7 @@ pub(crate) fn metadata(config: &IssuerConfig, http: HttpClient, clock: Clock) ->
     }))
 }
 
-/// The metadata of an issuer as it is now, and what time it is there.
+/// The metadata of an issuer as it is now, and the time by the issuer's clock.
 ///
 /// # Errors
 ///
@@ -69,12 +69,12 @@ pub(crate) async fn ask(
     Source::of(config).ok_or_else(none)?.load(http).await
 }
 
-/// What there is to say where an issuer has no document.
+/// The error for an issuer without a document.
 pub(crate) fn none() -> FetchError {
     FetchError::Unusable("the issuer has no discovery document that may be fetched".to_owned())
 }
 
-/// Where a document is, and whose it must be.
+/// The place of a document, and the issuer that it must name.
 struct Source {
     location: Url,
     issuer: String,

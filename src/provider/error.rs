@@ -1,11 +1,11 @@
-//! Why an identity provider does not say who somebody is.
+//! The reasons why an identity provider does not say who somebody is.
 
 use crate::http_client::HttpError;
 use crate::http_client::document::FetchError;
 use crate::tokens::error::TokenError;
 use std::fmt;
 
-/// What went wrong between this gateway and the identity provider. Carries no token, code or state.
+/// A failure between this gateway and the identity provider. Carries no token, code or state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProviderError {
     /// The provider's metadata cannot be had.
@@ -21,20 +21,20 @@ pub enum ProviderError {
     /// The token endpoint answered with an error: its code (RFC 6749, section 5.2).
     TokenRefused {
         error: String,
-        /// Its own words, for operators.
+        /// The provider's own words, for operators.
         description: Option<String>,
     },
     /// The token endpoint answered by another status than 200 and without an error code.
     TokenStatus { status: u16, content_type: Option<String> },
-    /// The token endpoint's answer holds no tokens that can be used: what is wrong with it.
+    /// The token endpoint's answer holds no tokens that can be used; the text says what is wrong with it.
     MalformedTokens(String),
     /// `UserInfo` is needed, and the token endpoint gave no access token to ask it with.
     NoAccessToken,
-    /// A refresh brought no ID token, and `UserInfo` cannot be asked instead: for want of what.
+    /// A refresh brought no ID token, and `UserInfo` cannot be asked instead; the text says what is missing.
     NothingSaid(&'static str),
     /// The ID token fails a check, or does not name a person of the issuer.
     Token(TokenError),
-    /// `at_hash` of the ID token is another access token's.
+    /// `at_hash` of the ID token belongs to another access token.
     WrongAccessToken,
     /// `UserInfo` did not answer with claims.
     UserInfo { status: u16, content_type: Option<String> },
@@ -66,7 +66,7 @@ impl ProviderError {
         }
     }
 
-    /// The provider is out of reach: to be answered 503, and worth another try.
+    /// Whether the provider is out of reach: the answer is then 503, and another try may succeed.
     pub fn is_unavailable(&self) -> bool {
         match self {
             Self::Metadata(_) | Self::Unreachable(_) | Self::ProviderFailed { .. } => true,
@@ -75,7 +75,8 @@ impl ProviderError {
         }
     }
 
-    /// The provider is out of reach or out of order: no connection, no answer in time, 5xx or 429. Every other answer is one.
+    /// Whether the provider is out of reach or out of order: no connection, no answer in time, 5xx or 429. Any other
+    /// answer counts as one.
     pub(crate) fn is_outage(&self) -> bool {
         match self {
             Self::Unreachable(error) => error.is_outage(),
@@ -87,7 +88,7 @@ impl ProviderError {
         }
     }
 
-    /// It says something about this gateway or about the provider's documents, and nothing about the person.
+    /// Whether the error is about this gateway or the provider's documents, and not about the person.
     pub(crate) fn is_about_the_client(&self) -> bool {
         match self {
             Self::TokenRefused { error, .. } => matches!(

@@ -1,4 +1,4 @@
-//! One configured issuer: its keys prove its tokens and nobody else's.
+//! One configured issuer: its keys prove its tokens and no others.
 
 use crate::clock::{Clock, UnixSeconds};
 use crate::config::secrets::{SecretError, Secrets, key_set};
@@ -45,25 +45,25 @@ enum Keys {
     OneByOne(PemKeys),
 }
 
-/// Where a set of keys is.
+/// The place of a set of keys.
 #[derive(Clone)]
 enum Location {
     Known(Url),
     Discovered(Refreshed<Metadata>),
 }
 
-/// What the provider says of itself now, for who examines it.
+/// The provider's metadata as it is now, for an examination.
 #[derive(Debug)]
 pub struct Discovered {
     pub provider: Result<Arc<Provider>, FetchError>,
-    /// What time it is there.
+    /// The time by the provider's clock.
     pub date: Option<UnixSeconds>,
 }
 
-/// The keys of an issuer, for who examines them.
+/// The keys of an issuer, for an examination.
 #[derive(Debug)]
 pub struct KeysFound {
-    /// Those that can prove a token.
+    /// The number of keys that can prove a token.
     pub count: usize,
     /// The configured algorithms that some key is for.
     pub fitting: Vec<Algorithm>,
@@ -129,7 +129,7 @@ impl Issuer {
         self.series.token(checked, TokenError::reason)
     }
 
-    /// Who the claims name.
+    /// The person or program whom the claims name.
     ///
     /// # Errors
     ///
@@ -138,7 +138,7 @@ impl Issuer {
         principal::map(&self.config, claims.into_all()).map_err(TokenError::Mapping)
     }
 
-    /// What sign-in needs to know of the provider, by discovery at the issuer's URL, cached as the keys are.
+    /// The provider's metadata that sign-in needs, by discovery at the issuer's URL, cached as the keys are.
     ///
     /// # Errors
     ///
@@ -184,8 +184,8 @@ impl Issuer {
         self.config.signed_header.is_none() && !self.config.audience.is_empty()
     }
 
-    /// The person that a token was found to stand for when it came before. Nothing of the token is looked at but its
-    /// digest, so this is the first to ask; where it does not know, [`recognise`](Self::recognise) says.
+    /// The person that a token was found to stand for when it came before. It looks at the token's digest alone, so it
+    /// is asked first; [`recognise`](Self::recognise) answers where it does not know the token.
     pub(crate) async fn recall(&self, key: &CacheKey, asker: Option<IpAddr>) -> Option<Arc<Principal>> {
         let known = self.verified.find(key)?;
         let keys = self.keys_named(known.key_id.as_deref(), asker).await.ok()?;
@@ -215,7 +215,7 @@ impl Issuer {
         self.series.token(named, TokenError::reason)
     }
 
-    /// Signature first, then everything that the token says; with the set of keys that proves it.
+    /// Checks the signature first, then the claims. Returns the claims with the set of keys that proves the token.
     async fn check(
         &self,
         token: &UnverifiedToken<'_>,
@@ -242,7 +242,7 @@ impl Issuer {
         self.keys_named(jws.key_id.as_deref(), asker).await
     }
 
-    /// The set in force, or where keys are had one by one, the key of this `kid`.
+    /// The set in force; where keys are fetched one by one, the key of this `kid`.
     async fn keys_named(
         &self,
         key_id: Option<&str>,
@@ -258,7 +258,7 @@ impl Issuer {
         }
     }
 
-    /// Where no key fits, a newer set may have one: it is asked for unless the set at hand has just come.
+    /// If no key fits, asks for a newer set, which may have one, unless the set at hand has just come.
     async fn prove<'t, 'a>(
         &self,
         token: &'t UnverifiedToken<'a>,
@@ -284,7 +284,7 @@ impl Issuer {
     }
 }
 
-/// What a token that no key proves is remembered by: its `kid`; or where it has none, itself.
+/// The name by which a token that no key proves is remembered: its `kid`, or the token itself where it has none.
 fn sought_name(token: &UnverifiedToken<'_>) -> Sha256 {
     let jws = token.jws();
     sha256(jws.key_id.as_ref().map_or(jws.signature.as_slice(), |id| id.as_bytes()))

@@ -25,7 +25,7 @@ const MOST_OF_ONE_ADDRESS: usize = 256;
 const MOST_IN_VAIN: usize = 1024;
 
 /// Each id is fetched by itself: one that brings nothing delays no other, and is asked for again after 3 seconds at the
-/// earliest. What invented ids may cost is bounded by a [`Budget`].
+/// earliest. A [`Budget`] bounds the cost of invented ids.
 #[derive(Clone, Debug)]
 pub(crate) struct PemKeys(Arc<Shared>);
 
@@ -90,7 +90,7 @@ impl PemKeys {
 }
 
 impl Shared {
-    /// Only an id that is one harmless path segment.
+    /// `None` where the id is not one harmless path segment.
     fn location(&self, id: &str) -> Option<Url> {
         let safe = (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         let base = self.base.as_str().trim_end_matches('/');
@@ -109,7 +109,7 @@ impl Shared {
         state.under_way.insert(id.clone(), (under_way, asker));
         let shared = Arc::clone(self);
         tokio::spawn(async move {
-            // Whoever waits gives up after the same time, so a fetch that begins later is of no use to them.
+            // The requests that wait give up after the same time, so a fetch that begins later is of no use to them.
             let place = tokio::time::timeout(PATIENCE, shared.budget.place(asker)).await.ok().flatten();
             let Some(place) = place else {
                 shared.lock().under_way.remove(&id);
@@ -157,7 +157,7 @@ impl State {
                 self.keep(id, Arc::new(key), now);
             }
             Err(error) => {
-                // Anybody can invent an id, so one that the source does not know is no news.
+                // Anybody can invent an id, so one that the source does not know is not worth a warning.
                 match &error {
                     TokenError::UnknownKey(_) => tracing::debug!(id, %error, "key.not_fetched"),
                     _ => tracing::warn!(id, %error, "key.not_fetched"),
@@ -165,7 +165,7 @@ impl State {
                 if self.in_vain.len() >= MOST_IN_VAIN {
                     self.in_vain.retain(|_, (at, _)| at.elapsed() < SPACING_AFTER_FAILURE);
                 }
-                // Beyond that, an id is asked for again sooner.
+                // An id that finds no room here is asked for again sooner.
                 if self.in_vain.len() < MOST_IN_VAIN {
                     self.in_vain.insert(id, (Instant::now(), error));
                 }

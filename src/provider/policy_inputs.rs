@@ -1,20 +1,20 @@
-//! What the rules can ask about a person, so that whoever keeps a person knows what to keep.
+//! The facts of a person that the rules can ask about: these have to be kept with a person.
 
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
-/// What the expressions of a policy can read, beside who the person is. Deciding by these alone decides alike.
+/// The facts that a policy's expressions can read, beside who the person is. Deciding by these alone decides alike.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct PolicyInputs {
     /// Names of claims at the top level, each read as a whole.
     pub claims: Names,
-    /// Groups of which only is asked whether the person is in them.
+    /// Names of groups of which the rules only ask whether the person is in them.
     pub groups: Names,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Names {
-    /// There is no telling which: everything may matter.
+    /// All names, because the expressions do not tell which they read.
     All,
     Only(BTreeSet<String>),
 }
@@ -43,7 +43,7 @@ impl Names {
     }
 }
 
-/// Nothing.
+/// The default: no names.
 impl Default for Names {
     fn default() -> Self {
         Self::Only(BTreeSet::new())

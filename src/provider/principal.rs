@@ -22,21 +22,21 @@ pub struct Principal {
     pub issuer: Arc<str>,
     /// `sub` of the token.
     pub subject: String,
-    /// What the person is called, for pages only; never used to decide.
+    /// The person's name, for pages only; never used to decide.
     pub name: Option<String>,
     pub groups: Groups,
-    /// How many groups the issuer asserts, where `groups` are only those of them that the policy reads; `None` where they
-    /// are all of them.
+    /// The number of groups that the issuer asserts, where `groups` holds only those that the policy reads; `None`
+    /// where it holds all.
     pub groups_total: Option<usize>,
     /// The verified claims, for the policy's expressions.
     pub claims: Arc<Map<String, Value>>,
 }
 
-/// What verified claims leave out.
+/// The parts that verified claims leave out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lack {
     Nothing,
-    /// For pages only.
+    /// The name, which is for pages only.
     Name,
     UserOrGroups,
 }
@@ -92,7 +92,7 @@ pub(crate) fn map(config: &IssuerConfig, claims: Arc<Map<String, Value>>) -> Res
     })
 }
 
-/// How the programs of the issuer are described, where the claims are a program's.
+/// The description of the issuer's programs, where the claims are a program's.
 fn program<'i>(
     config: &'i IssuerConfig,
     claims: &Map<String, Value>,
@@ -102,13 +102,14 @@ fn program<'i>(
         (Found::Absent, _) => false,
         (Found::Value { .. }, None) => true,
         (Found::Value { value: Value::String(stated), .. }, Some(value)) => stated == value,
-        // Nobody can tell a person from a program by it.
+        // The claim tells nobody whether this is a person or a program.
         _ => return Err(MappingError::at(Fault::ProgramUnclear, &programs.claim, claims)),
     };
     Ok(is_program.then_some(programs))
 }
 
-/// A program's access token (the client credentials grant) differs from a person's by what it lacks.
+/// A program's access token (the client credentials grant) lacks a claim that a person's has.
+/// <https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-access-token.html>
 /// <https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-access-token.html>
 fn is_program_of_cognito(config: &IssuerConfig, claims: &Map<String, Value>) -> bool {
     let says = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default();
@@ -152,16 +153,17 @@ fn plain_user<'c>(
     user.ok_or_else(|| MappingError::at(Fault::UserInvalid, path, claims))
 }
 
-/// What is said of this address. Who may choose a login name freely can have another address of theirs verified.
+/// The mark of this address. A person who may choose a login name freely can have another address of theirs verified.
 fn mark<'c>(config: &IssuerConfig, holder: &'c Map<String, Value>, address: &str) -> Option<&'c Value> {
     let marked = stated(holder, "email").and_then(Value::as_str);
     let is_same = marked.is_some_and(|marked| marked.eq_ignore_ascii_case(address));
     let denies = |mark: &Value| *mark == false || (takes_text_marks(config) && mark == "false");
-    // An issuer that denies it of whichever address does not vouch for this one.
+    // An issuer that marks any address as unverified does not vouch for this one.
     stated(holder, "email_verified").filter(|mark| is_same || denies(mark))
 }
 
-/// The load balancer hands on what the provider's `UserInfo` says, and Amazon Cognito says `"true"` and `"false"`.
+/// The load balancer hands on the marks of the provider's `UserInfo`, and those of Amazon Cognito are `"true"` and
+/// `"false"`.
 /// <https://docs.aws.amazon.com/cognito/latest/developerguide/userinfo-endpoint.html>
 fn takes_text_marks(config: &IssuerConfig) -> bool {
     config.signed_header.as_ref().is_some_and(|header| header.aws_alb.is_some())
@@ -202,13 +204,13 @@ fn name(claims: &Map<String, Value>, path: &ClaimPath) -> Option<String> {
     shown.then(|| name.to_owned())
 }
 
-/// What the claims leave out of what [`map`] reads.
+/// The parts that [`map`] reads and the claims leave out.
 pub(crate) fn lack(config: &IssuerConfig, claims: &Map<String, Value>) -> Lack {
     let ClaimPaths { user, groups, name } = &config.claims;
     let unmarked = config.user_domains.is_none() || config.unmarked_email;
     let is_marked =
         |holder, user: &Value| user.as_str().is_some_and(|user| mark(config, holder, user).is_some());
-    // The first path decides who it is, so a later one is no reason not to ask.
+    // The first path decides who the person is: if it finds nobody, `UserInfo` is asked even where a later path does.
     let names_user = match user.first().map(|path| find(claims, path)) {
         Some(Found::Value { holder, value }) => unmarked || is_marked(holder, value),
         _ => false,

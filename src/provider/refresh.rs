@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep_until};
 
 /// Older than this, a document is asked for again while the old one still serves.
 const FRESH: Duration = Duration::from_secs(5 * 60);
-/// A provider may be out of reach this long before what it last said stops counting.
+/// How long the last answer of a provider counts while the provider is out of reach.
 const USABLE: Duration = Duration::from_secs(24 * 60 * 60);
 /// The least time between two fetches in the background.
 const SPACING: Duration = Duration::from_secs(30);
@@ -30,19 +30,19 @@ const LONGEST_FETCH: Duration = Duration::from_secs(12);
 
 /// Serves the last good document at once, whatever its source does meanwhile.
 ///
-/// - Fetches run in a task of their own, one at a time: whoever waits may leave without harm to the others.
+/// - Fetches run in a task of their own, one at a time: a request that waits may leave without harm to the others.
 /// - A document replaces the one before it only when it is complete; a failure replaces nothing.
-/// - [`Refreshed::search`], for a name that is missing in the document, starts a fetch once per 2 seconds at most, and for
-///   each name once per 30 seconds: names that somebody invents keep nobody else's from being found.
+/// - [`Refreshed::search`], for a name that is missing in the document, starts a fetch once per 2 seconds at most, and
+///   for each name once per 30 seconds: invented names do not keep other people's names from being found.
 pub(crate) struct Refreshed<T>(Arc<Shared<T>>);
 
 pub(crate) type Fetch<T> = Pin<Box<dyn Future<Output = Result<T, FetchError>> + Send>>;
 
 struct Shared<T> {
-    /// What the document is and whose, for the log.
+    /// The kind of document and the name of its issuer, for the log.
     name: String,
     clock: Clock,
-    /// Is given the document before, to tell what changed.
+    /// Takes the document before, to tell what changed.
     load: Box<dyn Fn(Option<Arc<T>>) -> Fetch<T> + Send + Sync>,
     state: Mutex<State<T>>,
     searching: Semaphore,
@@ -52,18 +52,18 @@ struct State<T> {
     document: Option<Arc<T>>,
     /// When the fetch began that brought the document.
     loaded: Option<UnixSeconds>,
-    /// Of the last fetch, if it failed.
+    /// The failure of the last fetch, if it failed.
     failure: Option<FetchError>,
-    /// When the last fetch began, by the provider's time and by ours, and the last that something missing caused.
+    /// The start of the last fetch, by the provider's time and by ours; and that of the last one for a missing name.
     began: Option<UnixSeconds>,
     started: Option<Instant>,
     searched: Option<Instant>,
-    /// Names that the document is without, and since when that is known.
+    /// Names that the document lacks, each with the time since which that is known.
     missing: HashMap<Sha256, UnixSeconds>,
     under_way: UnderWay,
 }
 
-/// A name that is looked for, by its digest, and since when.
+/// A name that is looked for, by its digest, and the time at which the search began.
 pub(crate) struct Search {
     name: Sha256,
     since: Instant,
@@ -143,7 +143,7 @@ impl Search {
     }
 }
 
-/// What a search does next.
+/// The next step of a search.
 enum Next<T> {
     Found(Arc<T>),
     Missing,
@@ -223,7 +223,7 @@ impl<T> State<T> {
         self.missing.get(name).is_some_and(|since| !passed(KNOWN_MISSING, Some(*since), now))
     }
 
-    /// Where no more can be remembered, a name may cause another fetch sooner.
+    /// If there is no room to remember the name, it may cause another fetch sooner.
     fn note_missing(&mut self, name: Sha256, now: UnixSeconds) {
         if self.missing.len() >= MOST_KNOWN_MISSING {
             self.missing.retain(|_, since| !passed(KNOWN_MISSING, Some(*since), now));

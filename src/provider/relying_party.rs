@@ -1,4 +1,4 @@
-//! This gateway as the relying party of an OpenID provider: what it is told of a person, at the sign-in and after it.
+//! This gateway as the relying party of an OpenID provider: the facts that it learns of a person, at sign-in and later.
 
 use super::client::Client;
 use super::error::ProviderError;
@@ -28,7 +28,7 @@ pub struct RelyingParty {
     asked: Names,
 }
 
-/// Whom an ID token names.
+/// The person whom an ID token names, and the provider's session.
 #[derive(Debug)]
 pub(crate) struct Identified {
     pub(crate) principal: Principal,
@@ -76,7 +76,7 @@ impl RelyingParty {
     ///
     /// # Errors
     ///
-    /// What else the provider answered, or why it did not.
+    /// Another answer of the provider, or why there was none.
     pub async fn try_client(&self, redirect_uri: &Url) -> Result<(), ProviderError> {
         const NO_CODE: &str = "a-code-that-nobody-issued";
         const NO_VERIFIER: &str = "a-verifier-of-forty-three-characters-or-more";
@@ -93,7 +93,7 @@ impl RelyingParty {
         self.client.refresh(&provider, &self.issuer.config().issuer, refresh_token).await
     }
 
-    /// What an ID token says, once it has passed every check.
+    /// The claims of an ID token that has passed every check.
     pub(crate) async fn verify(
         &self,
         id_token: &str,
@@ -103,7 +103,7 @@ impl RelyingParty {
         Ok(self.issuer.verify(&token, expected).await?)
     }
 
-    /// Whom a verified ID token names that came with the access token.
+    /// The person whom a verified ID token names; the access token came with it.
     pub(crate) async fn person(
         &self,
         id_token: Claims,
@@ -117,8 +117,8 @@ impl RelyingParty {
         Ok(Identified { principal, provider_session })
     }
 
-    /// The same where a refresh brought no ID token (OpenID Connect Core 1.0, section 12.2): `UserInfo` says it of the same
-    /// `subject`. `sign_in` are the claims about the sign-in itself, which no refresh changes.
+    /// The person, where a refresh brought no ID token (OpenID Connect Core 1.0, section 12.2): `UserInfo` names the
+    /// same `subject`. `sign_in` are the claims about the sign-in itself, which no refresh changes.
     pub(crate) async fn person_without_id_token(
         &self,
         access_token: Option<&str>,
@@ -140,7 +140,7 @@ impl RelyingParty {
         Ok(Identified { principal: principal.map_err(ProviderError::UserInfoToken)?, provider_session: None })
     }
 
-    /// A session is of the people's realm.
+    /// Refuses a program: a session is of the people's realm.
     fn as_person(&self, principal: Principal) -> Result<Principal, TokenError> {
         match &self.issuer.config().programs {
             Some(programs) if principal.realm == programs.realm => {
@@ -160,7 +160,7 @@ impl RelyingParty {
         let Some(endpoint) = &provider.userinfo_endpoint else { return Ok(claims) };
         let lack = principal::lack(self.issuer.config(), claims.all());
         let holds_what_rules_ask = self.asked.are_all_in(claims.all());
-        // Where rules ask for claims that cannot be told from their text, what the ID token says has to do.
+        // If the rules do not tell which claims they ask for, the claims of the ID token have to do.
         if lack == Lack::Nothing && (holds_what_rules_ask || self.asked == Names::All) {
             return Ok(claims);
         }
@@ -180,7 +180,7 @@ impl RelyingParty {
         }
     }
 
-    /// What `UserInfo` says, of whomever.
+    /// The claims of `UserInfo`, whose subject is not checked yet.
     async fn user_info(
         &self,
         endpoint: &Url,

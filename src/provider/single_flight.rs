@@ -1,4 +1,4 @@
-//! One fetch at a time: whoever comes meanwhile waits for its end.
+//! One fetch at a time: requests that come meanwhile wait for its end.
 
 use crate::clock::UnixSeconds;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub(crate) struct UnderWay(Option<Flight>);
 pub(crate) struct Flight(watch::Receiver<()>);
 
 impl UnderWay {
-    /// A fetch, which ends when what stands beside it is dropped.
+    /// A fetch, which ends when the returned sender is dropped.
     pub(crate) fn begin(&mut self) -> (Flight, watch::Sender<()>) {
         let (ends, flight) = watch::channel(());
         let flight = Flight(flight);
@@ -27,7 +27,7 @@ impl UnderWay {
         (flight, ends)
     }
 
-    /// One whose task died counts as none.
+    /// The fetch under way; one whose task died counts as none.
     pub(crate) fn flight(&self) -> Option<Flight> {
         self.0.clone().filter(|flight| flight.0.has_changed().is_ok())
     }

@@ -1,4 +1,4 @@
-//! What the token endpoint answers, to a code or to a refresh token. Nothing here is verified yet, and nothing is ever shown.
+//! The token endpoint's answer to a code or to a refresh token. Nothing here is verified yet or ever shown.
 //!
 //! RFC 6749, sections 5.1 and 5.2; OpenID Connect Core 1.0, sections 3.1.3.3 and 12.2.
 
@@ -8,25 +8,26 @@ use crate::tokens::json;
 use hyper::StatusCode;
 use serde_json::{Map, Value};
 
-/// It is kept for each session.
+/// A bound, because the token is kept for each session.
 const LONGEST_REFRESH_TOKEN: usize = 16 * 1024;
 
 pub(crate) struct Tokens {
-    /// A refresh may go without (OpenID Connect Core 1.0, section 12.2).
+    /// A refresh may bring none (OpenID Connect Core 1.0, section 12.2).
     pub(crate) id_token: Option<String>,
-    /// A sign-in may go without where `UserInfo` is not needed: Azure AD B2C gives none for the scope `openid` alone.
+    /// A sign-in may bring none where `UserInfo` is not needed: Azure AD B2C gives none for the scope `openid` alone.
     pub(crate) access_token: Option<String>,
     pub(crate) refresh_token: Option<String>,
 }
 
 impl Tokens {
-    /// The error that an answer carries counts whatever its status is, as long as the provider is in order. An access token
-    /// must say its type (section 5.1), and only one that is to be used as a bearer token is taken.
+    /// An error in the answer counts whatever the status is, as long as the provider is in order. An access token must
+    /// say its type (section 5.1), and only a bearer token is taken.
     ///
     /// # Errors
     ///
     /// [`ProviderError::ProviderFailed`] where the provider is out of order, [`ProviderError::TokenRefused`] or
-    /// [`ProviderError::TokenStatus`] where it gives no tokens, [`ProviderError::MalformedTokens`] where it cannot be told.
+    /// [`ProviderError::TokenStatus`] where it gives no tokens, [`ProviderError::MalformedTokens`] where its tokens
+    /// cannot be read.
     pub(super) fn of(answer: &Answer) -> Result<Self, ProviderError> {
         check_working(answer.status)?;
         let content_type = answer.content_type.as_deref();

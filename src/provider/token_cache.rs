@@ -1,7 +1,7 @@
-//! Tokens that were verified before, each with the person it stands for.
+//! Tokens that were verified before, each with its person.
 //!
-//! A token is known by its digest, so no token stays in memory. What failed is never remembered, and what is remembered
-//! counts only while the keys that proved it are in force and the token has not expired.
+//! A token is known by its digest, so no token stays in memory. A failure is never remembered, and a token counts only
+//! while the keys that proved it are in force and it has not expired.
 
 use crate::clock::UnixSeconds;
 use crate::digest::by_digest::ByDigest;
@@ -13,7 +13,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What the verified tokens of one issuer may hold in memory, by a generous estimate.
+/// The bytes of memory for the verified tokens of one issuer, by a generous estimate.
 const LARGEST: u64 = 32 * 1024 * 1024;
 const LONGEST_KEPT: Duration = Duration::from_secs(10 * 60);
 
@@ -35,11 +35,11 @@ pub(crate) enum Presentation {
     SignedHeader,
 }
 
-/// Whom a verified token stands for, and until when.
+/// The person whom a verified token stands for, and the time for which it counts.
 #[derive(Debug)]
 pub(crate) struct CachedToken {
     pub(crate) principal: Arc<Principal>,
-    /// The set of keys that proves it, and which of them it names.
+    /// The set of keys that proves the token, and the key that the token names.
     pub(crate) keys: Sha256,
     pub(crate) key_id: Option<String>,
     /// From the verification to `exp`. A clock that was set back leaves it, and the token is verified again.
@@ -53,7 +53,7 @@ impl CacheKey {
         Self { token: sha256(token.as_bytes()), presented }
     }
 
-    /// What a token that is presented so must say.
+    /// The requirements for a token that is presented so.
     pub(crate) fn expected(&self) -> Expected<'static> {
         match self.presented {
             Presentation::Bearer => Expected::Bearer,

@@ -1,4 +1,4 @@
-//! What `UserInfo` answers: claims in JSON, or a token that carries them (OpenID Connect Core 1.0, section 5.3).
+//! The answer of `UserInfo`: claims in JSON, or a token that carries them (OpenID Connect Core 1.0, section 5.3).
 
 use super::error::ProviderError;
 use super::token_answer::{check_working, said};
@@ -8,9 +8,9 @@ use hyper::StatusCode;
 use serde_json::{Map, Value};
 
 pub(super) enum UserInfo {
-    /// TLS says from whom they are.
+    /// Claims whose sender TLS proves.
     Plain(Map<String, Value>),
-    /// Not verified yet. What the client's registration asks for with `userinfo_signed_response_alg`.
+    /// A token that is not verified yet. The client's registration asks for it with `userinfo_signed_response_alg`.
     Signed(String),
 }
 
@@ -31,7 +31,7 @@ impl UserInfo {
             let token = String::from_utf8(answer.body.to_vec()).map_err(|_| refused())?;
             return Ok(Self::Signed(token.trim().to_owned()));
         }
-        // An error in it contradicts the rest.
+        // An `error` contradicts the rest of the answer.
         let claims = json::object(&answer.body).filter(|claims| said(claims, "error").is_none());
         claims.map(Self::Plain).ok_or_else(refused)
     }

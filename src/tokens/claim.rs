@@ -1,9 +1,9 @@
-//! Looking a configured claim up: what stands at its path, or what is in the way.
+//! The look-up of a configured claim: the value at its path, or the obstacle on the way.
 
 use crate::config::ClaimPath;
 use serde_json::{Map, Value};
 
-/// What stands at a path. A claim that is `null` is absent: OpenID Connect Core 1.0, section 5.3.2, has it left out.
+/// The result of a look-up. A claim that is `null` is absent: OpenID Connect Core 1.0, section 5.3.2, has it left out.
 #[derive(Clone, Debug)]
 pub(crate) enum Found<'c> {
     Value {
@@ -12,7 +12,7 @@ pub(crate) enum Found<'c> {
         value: &'c Value,
     },
     Absent,
-    /// A step before the last is no object: which one, and what it is.
+    /// A step before the last is no object: that step, and the type of its value.
     Blocked {
         step: String,
         kind: &'static str,
@@ -34,7 +34,7 @@ pub(crate) fn value<'c>(claims: &'c Map<String, Value>, path: &ClaimPath) -> Opt
     }
 }
 
-/// The names on the way to a value; `None` where there is none.
+/// The names on the way to a value; `None` where there is no value.
 pub(crate) fn steps<'p>(claims: &Map<String, Value>, path: &'p ClaimPath) -> Option<Steps<'p>> {
     match walk(claims, path) {
         (steps, Found::Value { .. }) => Some(steps),
@@ -51,7 +51,7 @@ pub(crate) fn first_names(path: &ClaimPath) -> impl Iterator<Item = &str> {
     text.into_iter().flat_map(splits).map(|(name, _)| name).chain(step)
 }
 
-/// What a value is, in words. Never the value.
+/// The type of a value, in words. Never the value.
 pub(crate) fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
@@ -79,7 +79,7 @@ fn walk<'c, 'p>(claims: &'c Map<String, Value>, path: &'p ClaimPath) -> (Steps<'
     (steps, Found::Absent)
 }
 
-/// What is left of a path.
+/// The rest of a path.
 #[derive(Clone, Copy)]
 enum Rest<'p> {
     Text(&'p str),
@@ -94,7 +94,7 @@ impl<'p> Rest<'p> {
         }
     }
 
-    /// The next name that is there, its value, and what is left behind it.
+    /// The next name that is there, its value, and the rest of the path.
     fn next<'c>(self, holder: &'c Map<String, Value>) -> Option<(&'p str, &'c Value, Option<Self>)> {
         match self {
             Self::Text(text) => splits(text).find_map(|(name, after)| {

@@ -1,4 +1,4 @@
-//! What a token must say before it counts: every check, in one function.
+//! The checks of what a token says, all in one function.
 //!
 //! RFC 7519 leaves most claims optional and libraries follow it. Here nothing is optional that decides who somebody is.
 
@@ -26,18 +26,18 @@ pub const LONGEST_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
 /// write none.
 const LIFE_OF_LOGOUT_TOKEN: Duration = Duration::from_secs(2 * 60);
 const LONGEST_SUBJECT: usize = 255;
-/// What Keycloak calls tokens that are no access tokens, in their claim `typ`.
+/// Keycloak's names, in the claim `typ`, for tokens that are no access tokens.
 const OTHER_KINDS: [&str; 4] = ["id", "refresh", "offline", "logout"];
 const LOGOUT_EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
-/// What a token is presented as, which decides what it must say.
+/// The way in which a token is presented, which decides what it must say.
 #[derive(Clone, Copy, Debug)]
 pub enum Expected<'a> {
     /// An access token in `Authorization` (RFC 6750): one of the configured audiences.
     Bearer,
     /// An ID token from the token endpoint (OpenID Connect Core 1.0, section 3.1.3.7).
     IdToken { client_id: &'a str, nonce: &'a str },
-    /// An ID token for a refresh token (section 12.2): of the person and, if it has a nonce, of the sign-in before.
+    /// An ID token for a refresh token (section 12.2): of the same person and, if it has a nonce, of the same sign-in.
     RefreshedIdToken { client_id: &'a str, subject: &'a str, nonce: Option<&'a str> },
     /// A signed answer of `UserInfo` (section 5.3.2): `iss`, our `aud`, and a person.
     UserInfo { client_id: &'a str },
@@ -83,7 +83,7 @@ pub(crate) fn check(
             meant_for(claims, expected, issuer)?;
             match (date(claims, "exp")?, expected) {
                 (Some(expires_at), _) => expires_at,
-                // It is an answer of this moment, not a token that is kept.
+                // A signed answer is of this moment, not a token that is kept.
                 (None, Expected::UserInfo { .. }) => now,
                 (None, Expected::LogoutToken { .. }) => {
                     let issued_at = date(claims, "iat")?.ok_or(TokenError::MissingClaim("iat"))?;
@@ -143,7 +143,8 @@ pub(crate) fn check(
     Ok(Claims { all: Arc::clone(claims), expires_at, algorithm: jws.algorithm })
 }
 
-/// A token of one kind is never taken for another (RFC 8725, section 3.11): by `typ` and by what only one kind carries.
+/// A token of one kind is never taken for another (RFC 8725, section 3.11): its `typ`, and claims that only one kind
+/// carries, tell the kinds apart.
 fn type_fits(
     jws: &Jws<'_>,
     claims: &Map<String, Value>,
@@ -162,7 +163,7 @@ fn type_fits(
         let came = Evidence::value("typ", jws.header.get("typ"));
         return Err(TokenError::WrongType(came.allowed(types.iter().copied().chain(["none"]))));
     }
-    // A security event token (RFC 8417) speaks of what happened, and a logout token is one of them.
+    // A security event token (RFC 8417) reports an event, and a logout token is one of them.
     let events = claims.get("events").filter(|events| events.is_object());
     let right_events = match expected {
         Expected::LogoutToken { .. } => events.is_some_and(|events| events.get(LOGOUT_EVENT).is_some()),
@@ -176,14 +177,14 @@ fn type_fits(
     if !matches!(expected, Expected::Bearer) {
         return Ok(());
     }
-    // The first two are of ID tokens. The third binds the token to a key that its sender has to prove (RFC 7800), which
-    // nothing here asks for: without that, it may be stolen.
+    // `at_hash` and `c_hash` are of ID tokens. `cnf` binds the token to a key that its sender has to prove (RFC 7800);
+    // nothing here asks for that proof, and without it the token may be stolen.
     let foreign =
         ["at_hash", "c_hash", "cnf"].into_iter().find_map(|name| Some((name, stated(claims, name)?)));
     if let Some((name, value)) = foreign {
         return Err(TokenError::WrongType(Evidence::kind(name, value)));
     }
-    // Keycloak says of each token which one it is, and so does Amazon Cognito.
+    // Keycloak marks each token with its kind, and so does Amazon Cognito.
     let kind = claims.get("typ");
     if kind
         .and_then(Value::as_str)
@@ -213,7 +214,7 @@ fn meant_for(
     };
     let all_of_ours = || issuer.audience.iter().map(String::as_str).collect::<Vec<_>>();
     let audiences: Vec<&str> = match (claims.get("aud"), expected, issuer.access_tokens) {
-        // As API Gateway's authorizer does it: the client counts only where there is no audience.
+        // API Gateway's authorizer does the same: the client counts only where there is no audience.
         // <https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-jwt-authorizer.html>
         (None, Expected::Bearer, Some(AccessTokens::Cognito)) => {
             let is_ours = ours(text(claims, "client_id")?);
@@ -241,7 +242,7 @@ fn meant_for(
         {
             wrong("aud", &[client_id])
         }
-        // The owner of the access token asks, so it is for us where we are one of those that it names.
+        // The owner of the access token asks, so it is enough that we are among the audiences.
         Expected::UserInfo { .. } => Ok(()),
         Expected::IdToken { client_id, .. }
         | Expected::RefreshedIdToken { client_id, .. }
@@ -333,8 +334,8 @@ impl Claims {
         self.get("at_hash").is_none_or(|stated| stated == &Value::String(URL_SAFE_NO_PAD.encode(left_half)))
     }
 
-    /// Adds what the provider's `UserInfo` says beside the ID token; the signed token wins where both name a claim, or a
-    /// member of the same object. What the token says at one of `paths` stays as it is, as a whole.
+    /// Adds the claims of the provider's `UserInfo`; the signed token wins where both name a claim, or a member of the
+    /// same object. The token's claims at `paths` stay as they are, as a whole.
     ///
     /// `email` and `email_verified` come from one source together: a mark belongs to its own address.
     ///
@@ -357,7 +358,7 @@ impl Claims {
     }
 }
 
-/// Adds what is missing, in objects within objects, too. `told` are the ways to what the token says already.
+/// Adds the missing claims, in objects within objects, too. `told` are the paths to claims that the token has already.
 fn fill(ours: &mut Map<String, Value>, theirs: Map<String, Value>, told: &[&[&str]]) {
     let keep_email = stated(ours, "email_verified").is_some()
         || stated(ours, "email").is_some_and(|email| stated(&theirs, "email") != Some(email));
@@ -365,7 +366,7 @@ fn fill(ours: &mut Map<String, Value>, theirs: Map<String, Value>, told: &[&[&st
         if keep_email && matches!(name.as_str(), "email" | "email_verified") {
             continue;
         }
-        // Several steps of a way as one name, which would come before them.
+        // A name that joins several steps of a path, which would be found before them.
         let is_before = |way: &&[&str]| (2..=way.len()).any(|count| joined(way, count) == name);
         if told.iter().any(is_before) {
             continue;

@@ -6,7 +6,7 @@ pub use crate::tokens::mapping_error::MappingError;
 use crate::http_client::document::FetchError;
 use std::fmt;
 
-/// Which check a token failed. `Display` says nothing of what stood in the token; [`internal`](Self::internal) does, for logs.
+/// The check that a token failed. `Display` shows nothing of the token; [`internal`](Self::internal) does, for logs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenError {
     Malformed(&'static str),
@@ -62,7 +62,7 @@ impl TokenError {
         }
     }
 
-    /// The same for logs, with what stood in the token where that is no secret. Never for the one who sent the token.
+    /// The error for logs, with the token's content where that is no secret. Never for the sender of the token.
     pub fn internal(&self) -> String {
         match (self, self.evidence()) {
             (Self::Mapping(error), _) => error.with_type(),
@@ -97,12 +97,12 @@ impl TokenError {
         }
     }
 
-    /// The token is from the future. Where the issuer gave it to us just now, it is our clock that is behind.
+    /// Whether the token is from the future. If the issuer gave it to us just now, our clock is behind.
     pub fn is_from_the_future(&self) -> bool {
         matches!(self, Self::NotYetValid(_) | Self::IssuedInFuture(_))
     }
 
-    /// The token may be good: the keys to tell are out of reach. To be answered 503, not 401.
+    /// Whether the keys to judge the token are out of reach: the answer is then 503, not 401, for the token may be good.
     pub fn is_unavailable(&self) -> bool {
         matches!(self, Self::KeysUnavailable(_))
     }

@@ -1,4 +1,4 @@
-//! What stood in a token that does not count, for logs alone.
+//! The parts of a refused token that logs alone may show.
 
 use crate::clock::UnixSeconds;
 use crate::tokens::claim::{kind, shortened};
@@ -8,8 +8,8 @@ use std::fmt;
 /// Values that are listed as allowed; further ones are left out.
 const MOST_ALLOWED: usize = 10;
 
-/// A member of a token and what is allowed in its place. Bounded and escaped, and only of members that are no secret and do
-/// not name a person. [`TokenError::internal`](super::error::TokenError::internal) alone shows it.
+/// A member of a token and the values that are allowed in its place. Bounded and escaped, and only of members that are
+/// no secret and do not name a person. [`TokenError::internal`](super::error::TokenError::internal) alone shows it.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Evidence(Box<str>);
 
@@ -20,7 +20,7 @@ impl Evidence {
         Self(format!("`{name}` is {came}").into())
     }
 
-    /// The same for a text.
+    /// The member's value, which is a text.
     pub(crate) fn text(name: &str, came: Option<&str>) -> Self {
         Self::value(name, came.map(Value::from).as_ref())
     }
@@ -36,7 +36,7 @@ impl Evidence {
         Self(format!("`{name}` is {came}, and it is {} now", now.0).into())
     }
 
-    /// Adds what is allowed there.
+    /// Adds the allowed values.
     pub(crate) fn allowed<'v>(self, values: impl IntoIterator<Item = &'v str>) -> Self {
         let mut values = values.into_iter();
         let listed: Vec<String> = values.by_ref().take(MOST_ALLOWED).map(escaped).collect();
@@ -54,7 +54,7 @@ impl Evidence {
     }
 }
 
-/// Cut where it is long, and without characters that are not printed: they could make a line of the log look like two.
+/// The text, cut where it is long, and without unprinted characters, which could make one line look like two.
 fn escaped(text: &str) -> String {
     let plain = |c: char| matches!(c, '"' | '\'' | '\\');
     shortened(text)

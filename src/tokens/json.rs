@@ -1,6 +1,6 @@
 //! JSON as a token may carry it: one object, no member twice at any depth, no deep nesting.
 //!
-//! Two readers of a token that pick different ones of two equal members disagree about who it names, so such a token is
+//! Readers of a token who pick different ones of two equal members would disagree about the person, so such a token is
 //! refused (RFC 7515, section 4, leaves the choice to the parser).
 
 use serde::Deserializer;
@@ -13,7 +13,7 @@ const DEEPEST: usize = 16;
 
 /// The object that `text` is, or `None` where it is anything else.
 pub(crate) fn object(text: &[u8]) -> Option<Map<String, Value>> {
-    // Checked as a whole: once, and not for each text in it.
+    // UTF-8 is checked as a whole: once, and not for each text.
     let mut deserializer = serde_json::Deserializer::from_str(str::from_utf8(text).ok()?);
     let value = Strict { depth: DEEPEST }.deserialize(&mut deserializer).ok()?;
     deserializer.end().ok()?;

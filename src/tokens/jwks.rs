@@ -14,14 +14,14 @@ use std::fmt;
 
 const LARGEST_SET: usize = 150 * 1024;
 const MOST_KEYS: usize = 100;
-/// A token without `kid` is tried against so many keys that fit its algorithm, and a `kid` may name so many.
+/// The most keys that are tried for a token without `kid`, and the most keys that one `kid` may name.
 const MOST_TRIED: usize = 4;
 const RSA_BITS: std::ops::RangeInclusive<usize> = 2048..=8192;
 
-/// Keys ready to use. Two sets are the same where their fingerprints are.
+/// Keys ready to use. Two sets with equal fingerprints are the same.
 pub(crate) struct KeySet {
     keys: Vec<Key>,
-    /// Of the document that the keys came from.
+    /// The digest of the document that the keys came from.
     fingerprint: Sha256,
 }
 
@@ -41,17 +41,17 @@ pub(crate) struct SignedToken<'t, 'a> {
 pub(crate) enum Unproven {
     /// No key has the token's `kid`, or the token has none and no key fits its algorithm.
     NoKey,
-    /// The key of that `kid` is for another algorithm.
+    /// The key of the token's `kid` is for another algorithm.
     KeyForOtherAlgorithm,
     BadSignature,
 }
 
 impl KeySet {
-    /// Each key is judged alone: what cannot be used is passed over and logged.
+    /// Each key is judged alone: an unusable key is passed over and logged.
     ///
     /// # Errors
     ///
-    /// Not a JWK set, too large, or without a single usable key.
+    /// The document is no JWK set, is too large, or holds no usable key.
     pub(crate) fn parse(document: &[u8]) -> Result<Self, FetchError> {
         let refused = |why: &str| Err(FetchError::Unusable(format!("the key set {why}")));
         if document.len() > LARGEST_SET {
@@ -83,7 +83,7 @@ impl KeySet {
     ///
     /// # Errors
     ///
-    /// Not such a key.
+    /// It is not such a key.
     pub(crate) fn from_pem(id: &str, pem: &[u8]) -> Result<Self, FetchError> {
         let key = DecodingKey::from_ec_pem(pem).ok();
         let point = key.as_ref().and_then(|key| key.try_get_as_bytes().ok());
@@ -148,7 +148,7 @@ impl<'t, 'a> SignedToken<'t, 'a> {
 ///
 /// # Errors
 ///
-/// As [`UnverifiedToken::parse`], and what is wrong with key or signature.
+/// The errors of [`UnverifiedToken::parse`], and those of the key and the signature.
 #[doc(hidden)]
 pub fn verify_signature(jws: &str, key_set: &[u8]) -> Result<Vec<u8>, TokenError> {
     let jws = Jws::parse(jws)?;

@@ -1,4 +1,4 @@
-//! A token as it came: parsed, and nothing of it believed.
+//! A token as it came: parsed, and not believed in any part.
 
 use crate::config::Algorithm;
 use crate::tokens::error::{Evidence, TokenError};
@@ -25,8 +25,8 @@ const LONGEST_KEY_ID: usize = 256;
 /// fetch one: `jku`, `jwk`, `x5u`, `x5c` and the like are never read.
 const REFUSED_PARAMETERS: [&str; 3] = ["crit", "b64", "enc"];
 
-/// A compact JWS (RFC 7515, section 7.1) whose payload is a JSON object. It has no way to its claims but through the
-/// checks of [`Issuer::verify`](super::issuer::Issuer::verify).
+/// A compact JWS (RFC 7515, section 7.1) whose payload is a JSON object. The checks of
+/// [`Issuer::verify`](super::issuer::Issuer::verify) are the only way to its claims.
 pub struct UnverifiedToken<'a> {
     jws: Jws<'a>,
     claims: Arc<Map<String, Value>>,
@@ -54,7 +54,7 @@ impl<'a> UnverifiedToken<'a> {
         Self::within(LONGEST_IN_HEADER, text, &URL_SAFE_NO_PAD)
     }
 
-    /// The form of AWS's Application Load Balancer, whose parts carry padding. Only for the header it arrives in.
+    /// Parses the form of AWS's Application Load Balancer, whose parts carry padding. Only for the balancer's own header.
     pub(crate) fn parse_padded(text: &'a str) -> Result<Self, TokenError> {
         let padding = GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);
         Self::within(LONGEST_IN_HEADER, text, &GeneralPurpose::new(&URL_SAFE, padding))
@@ -86,7 +86,7 @@ impl<'a> UnverifiedToken<'a> {
         &self.jws
     }
 
-    /// For the checks in `claims`, which take them only of a token whose signature is proven.
+    /// The claims, for the checks in `claims`: these take only a token whose signature is proven.
     pub(crate) fn claims(&self) -> &Arc<Map<String, Value>> {
         &self.claims
     }
@@ -148,13 +148,13 @@ fn algorithm(header: &Map<String, Value>) -> Result<Algorithm, TokenError> {
     })
 }
 
-/// One that is no short text names no key and is ignored: then the keys that fit the algorithm are tried.
+/// The `kid`. One that is no short text names no key and is ignored: then the keys that fit the algorithm are tried.
 fn key_id(header: &Map<String, Value>) -> Option<String> {
     let id = header.get("kid").and_then(Value::as_str);
     id.filter(|id| id.len() <= LONGEST_KEY_ID && !id.chars().any(char::is_control)).map(str::to_owned)
 }
 
-/// In lower case and without the `application/` that RFC 7515, section 4.1.9, lets a token leave out.
+/// The media type in lower case, without the `application/` that RFC 7515, section 4.1.9, lets a token leave out.
 fn media_type(header: &Map<String, Value>, name: &'static str) -> Result<Option<String>, TokenError> {
     match header.get(name) {
         None => Ok(None),

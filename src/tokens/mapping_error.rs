@@ -1,23 +1,23 @@
-//! Why verified claims name nobody.
+//! The reasons why verified claims name nobody.
 
 use crate::config::{ClaimPath, IssuerConfig};
 use crate::tokens::claim::{Found, find, kind, shortened, steps, value};
 use serde_json::{Map, Value};
 use std::fmt;
 
-/// Why verified claims name nobody. `Display` says nothing of what stood in them;
-/// [`with_type`](Self::with_type) names the claim and its type, for logs.
+/// Why verified claims name nobody. `Display` shows nothing of the claims; [`with_type`](Self::with_type) names the
+/// claim and its type, for logs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MappingError {
     fault: Fault,
-    /// The claims that were looked for; of several, none was there.
+    /// The claims that were looked for; where there are several, none was found.
     paths: Vec<ClaimPath>,
-    /// What stands at the path, or in its way, in words.
+    /// The value at the path or the obstacle before it, described in words.
     found: String,
     stated: Stated,
 }
 
-/// A person's own text in the claim that names them, for the page that they read. `Debug` shows nothing of it.
+/// The text in the claim that names a person, for the page that this person reads. `Debug` shows nothing of the text.
 #[derive(Clone, Default, PartialEq, Eq)]
 struct Stated(Option<String>);
 
@@ -61,7 +61,7 @@ impl MappingError {
         Self { fault, paths, found, stated }
     }
 
-    /// What the claim that should name the person says, for a page that only that person reads.
+    /// The value of the claim that should name the person, for a page that only that person reads.
     pub(crate) fn stated(&self) -> Option<&str> {
         match self.fault {
             Fault::UserInvalid | Fault::EmailInvalid | Fault::EmailUnverified | Fault::EmailDomain => {
@@ -71,7 +71,7 @@ impl MappingError {
         }
     }
 
-    /// None of these is there.
+    /// The error for claims none of which is there.
     pub(crate) fn missing(paths: &[ClaimPath]) -> Self {
         let found = if paths.len() == 1 { "is not there" } else { "are not there" };
         let stated = Stated::default();
@@ -98,8 +98,8 @@ impl MappingError {
         format!("{self}: {} {}", self.claims(), self.found)
     }
 
-    /// The error with the claim's path, its value and the key that asks for it. For claims that an admin wrote into a file:
-    /// those of a real token are shown to nobody.
+    /// The error with the claim's path, its value and the key that asks for it. For claims that an admin wrote into a
+    /// file: those of a real token are shown to nobody.
     pub fn with_claim(&self, config: &IssuerConfig, claims: &Map<String, Value>) -> String {
         let value = match self.paths.as_slice() {
             [path] => value(claims, path),
@@ -128,7 +128,7 @@ impl MappingError {
     }
 }
 
-/// The mark that decides about the address at `path`: where it is said of another address, that one.
+/// The mark that decides about the address at `path`; where the mark speaks of another address, the claim with that address.
 fn mark_of(path: &ClaimPath, claims: &Map<String, Value>) -> ClaimPath {
     let above = match steps(claims, path) {
         Some(steps) => steps.split_last().map_or(&[][..], |(_, above)| above).to_vec(),

@@ -22,7 +22,7 @@ const RSA: [(Algorithm, &RsaParameters); 6] = [
 /// The algorithm belongs to the key (RFC 8725, section 3.1): a token chooses among those of its key's type only.
 pub(crate) struct PublicKey(Vec<(Algorithm, ParsedPublicKey)>);
 
-/// The numbers are none that a key can have.
+/// The numbers do not make a usable key.
 pub(crate) struct Unusable;
 
 impl PublicKey {

@@ -1,4 +1,4 @@
-//! Tokens that a trusted proxy puts into a header: the form of AWS's Application Load Balancer, and how long any may live.
+//! Tokens that a trusted proxy puts into a header: the form of AWS's Application Load Balancer, and the longest lives.
 //!
 //! <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-authenticate-users.html>
 
@@ -20,7 +20,8 @@ const IAP_HEADER: &str = "x-goog-iap-jwt-assertion";
 ///
 /// # Errors
 ///
-/// As [`UnverifiedToken::parse`]; [`TokenError::WrongSigner`] or [`TokenError::WrongIssuer`] where it is from another.
+/// The errors of [`UnverifiedToken::parse`]; [`TokenError::WrongSigner`] or [`TokenError::WrongIssuer`] where the token
+/// is of another signer or issuer.
 pub(crate) fn parse<'a>(text: &'a str, issuer: &IssuerConfig) -> Result<UnverifiedToken<'a>, TokenError> {
     match issuer.signed_header.as_ref().and_then(|header| header.aws_alb.as_ref()) {
         Some(balancer) => {
@@ -45,10 +46,10 @@ pub(crate) fn parse<'a>(text: &'a str, issuer: &IssuerConfig) -> Result<Unverifi
     }
 }
 
-/// The end of a load balancer's token, once issuer, signer and client are the configured ones.
+/// The expiry of a load balancer's token, once issuer, signer and client are the configured ones.
 ///
-/// They stand in the JOSE header, which the signature covers. The balancers of every AWS account in a region share one
-/// place for their keys, so a proven signature says "some load balancer" and only `signer` says which.
+/// All three stand in the JOSE header, which the signature covers. The balancers of every AWS account in a region share
+/// one place for their keys, so a proven signature says "some load balancer" and `signer` alone says which.
 pub(super) fn signed_by(
     balancer: &AwsAlb,
     issuer: &str,
@@ -72,7 +73,7 @@ pub(super) fn signed_by(
     Ok(date(payload, "exp")?.map_or(outer, |inner| inner.min(outer)))
 }
 
-/// How long a token of this issuer's proxy may live; `None` where nothing is known of such proxies.
+/// The longest life of a token of this issuer's proxy; `None` where no limit of such proxies is known.
 pub(super) fn longest_life(issuer: &IssuerConfig) -> Option<Duration> {
     match &issuer.signed_header {
         Some(header) if header.aws_alb.is_some() => Some(LONGEST_LIFE_OF_BALANCER),

@@ -12,10 +12,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use url::Url;
 
-/// Where a demo of the sandbox's own configuration is reached.
+/// The port of a demo with the sandbox's own configuration.
 const PORT: u16 = 8080;
 
-/// The configuration, and where the demo is reached with it.
+/// The configuration, and the port of its own `public_url` if the demo can be reached there.
 pub(super) fn load(path: &Path, asked: Option<u16>) -> Result<(Loaded, Option<u16>), Failed> {
     let loaded = config::load_by(path, &Files::default()).map_err(Box::new)?;
     let refuse = |why: String| Err(Failed::Usage(format!("{}: {why}", path.display())));
@@ -50,13 +50,13 @@ pub(super) fn port(args: &DemoArgs, own: Option<u16>) -> u16 {
     own.or(args.port).unwrap_or(PORT)
 }
 
-/// The port of a `public_url` that a demo can be reached by as it is.
+/// The port of a `public_url` at which a demo can be reached without a change.
 fn own_port(public_url: &Url) -> Option<u16> {
     let is_here = matches!(public_url.host_str(), Some("localhost" | "127.0.0.1"));
     (public_url.scheme() == "http" && is_here).then(|| public_url.port_or_known_default()).flatten()
 }
 
-/// What leads to AWS or to other processes is replaced in place; the answer says what, a line each.
+/// Replaces all that leads to AWS or to other processes in place. Returns one line for each replacement.
 pub(super) fn adapt(
     loaded: &mut Loaded,
     own: Option<u16>,

@@ -40,7 +40,7 @@ pub(super) struct Process {
     credentials: Option<SharedCredentialsProvider>,
 }
 
-/// What the process has of its own, read before anything runs.
+/// The parts that the process has of its own, read before anything runs.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Own<'a> {
     pub(super) secrets: &'a Secrets,
@@ -51,7 +51,7 @@ pub(super) struct Own<'a> {
 impl Process {
     /// # Errors
     ///
-    /// A part cannot be set up; in words for the admin.
+    /// A part cannot be set up; the text is for the admin.
     pub(super) fn open(
         settings: &config::Gateway,
         own: Own<'_>,
@@ -84,7 +84,7 @@ impl Process {
         })
     }
 
-    /// The gateway of a configuration. It takes over what `before` has learnt.
+    /// The gateway of a configuration. It takes over the unchanged parts of `before`.
     pub(super) async fn gateway(
         &self,
         settings: config::Gateway,
@@ -119,7 +119,7 @@ impl Process {
         self.state.renew(&settings.state, Means { secrets, authorities: self.http.authorities() }).await
     }
 
-    /// The configuration of this digest is in force from now on.
+    /// Notes that the configuration of this digest is in force from now on.
     pub(super) fn in_force(&self, digest: &str) {
         self.metrics.config_in_force(digest, self.clock.now());
         let before = self.shown.load();
@@ -127,14 +127,14 @@ impl Process {
         self.shown.store(Arc::new(InForce { digest: digest.to_owned(), since, refused: None }));
     }
 
-    /// The file on disk was refused, and differs in this from what is in force.
+    /// Notes that the file on disk was refused, and how it differs from the configuration in force.
     pub(super) fn refused(&self, differs: Option<Vec<String>>) {
         let before = InForce::clone(&self.shown.load());
         let since = before.refused.as_ref().map_or_else(|| self.clock.now_system(), |(since, _)| *since);
         self.shown.store(Arc::new(InForce { refused: Some((since, differs)), ..before }));
     }
 
-    /// What new connections meet under a configuration.
+    /// The settings of new connections under a configuration.
     pub(super) fn listener_settings(
         &self,
         settings: &config::Gateway,
@@ -145,7 +145,7 @@ impl Process {
         listener.map_err(|error| error.to_string())
     }
 
-    /// Logs which certificate is served from now on, if it has changed.
+    /// Logs the certificate that is served from now on, if it has changed.
     pub(super) fn announce(&self, settings: &ListenerSettings, before: Option<&ListenerSettings>) {
         let known = before.and_then(ListenerSettings::tls);
         let Some(tls) = settings.tls().filter(|tls| known.is_none_or(|known| !Arc::ptr_eq(known, tls)))
@@ -161,7 +161,7 @@ impl Process {
         }
     }
 
-    /// What calls AWS.
+    /// The parts that call AWS.
     async fn callers(&self, settings: &config::Gateway) -> Result<(Arc<Presigner>, Arc<Bridge>), String> {
         let (clock, metrics) = (self.clock.clone(), Arc::clone(&self.metrics));
         let credentials = self.credentials.clone();
@@ -174,7 +174,7 @@ impl Process {
     }
 }
 
-/// All of them, in one line.
+/// All errors in one line.
 pub(super) fn listed(errors: &[SecretError]) -> String {
     errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -20,7 +20,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 /// How often the files' stamps are compared. A change counts once the stamps are the same twice in a row, so that a file is not
 /// read while somebody writes it.
 const INTERVAL: Duration = Duration::from_secs(2);
-/// How long after a refusal the same is tried again: a missing file may have come.
+/// How long after a refusal the same files are tried again: a missing one may have come.
 const RETRY: Duration = Duration::from_secs(15);
 
 /// Loads the configuration again on SIGHUP, and when one of its files has changed.
@@ -32,9 +32,9 @@ pub(super) struct Reloader {
     file: PathBuf,
     files: Files,
     watched: Vec<PathBuf>,
-    /// Their stamps before they were last read.
+    /// The stamps of `watched` before the files were last read.
     read: Vec<Option<FileStamp>>,
-    /// What stands in the configuration in force.
+    /// The outline of the configuration in force.
     outline: Outline,
     hangup: Signal,
 }
@@ -73,7 +73,7 @@ impl Reloader {
                             last = now;
                             is_settled
                         }
-                        // Nothing is known of files that hang.
+                        // Nothing is known of the files while one hangs.
                         None => false,
                     };
                     (is_settled || refused.as_ref().is_some_and(|(at, _)| at.elapsed() >= RETRY), is_settled)
@@ -106,7 +106,7 @@ impl Reloader {
         }
     }
 
-    /// The digest of what is in force from now on, and what has changed.
+    /// Returns the digest of the configuration in force from now on, and the changes.
     async fn reload(
         &mut self,
         process: &Process,
@@ -119,7 +119,7 @@ impl Reloader {
             process.refused(None);
             return Err("the configuration could not be read".to_owned());
         };
-        // A password may have expired even if the rest is refused. Its source cannot change.
+        // A password may have expired even if the new configuration is refused. The place it is read from cannot change.
         let renewed = process.renew_state(before.settings(), &in_force).await;
         let applied = match fresh {
             Ok(fresh) => self.apply(process, current, *fresh, renewed).await,
@@ -178,17 +178,17 @@ impl Reloader {
     }
 }
 
-/// What stands on disk now.
+/// The state of the files on disk.
 struct Found {
     fresh: Result<Box<(Configuration, Secrets)>, String>,
-    /// What the configuration in force names.
+    /// The secrets that the configuration in force names.
     in_force: Secrets,
-    /// What stands in the file, whether it is refused or not.
+    /// The outline of the file, whether it is refused or not.
     outline: Option<Outline>,
 }
 
 impl Found {
-    /// Blocks.
+    /// Blocks while files are read.
     fn read(file: &Path, files: &Files, in_force: &config::Gateway) -> Self {
         let text = files.read(file, LARGEST_FILE).ok().and_then(|bytes| String::from_utf8(bytes).ok());
         Self {
@@ -211,7 +211,7 @@ fn fresh(file: &Path, files: &Files) -> Result<(Configuration, Secrets), String>
     }
 }
 
-/// The first changed key of those that hold until a restart.
+/// The first changed key among those that hold until a restart.
 fn fixed(before: &config::Gateway, after: &config::Gateway) -> Option<&'static str> {
     if before.public_url != after.public_url {
         Some("public_url")
@@ -238,7 +238,7 @@ fn watched(file: &Path, loaded: &Loaded) -> Vec<PathBuf> {
 
 /// `None` where one of the files hangs.
 async fn stamps(files: &Files, watched: &[PathBuf]) -> Option<Vec<Option<FileStamp>>> {
-    /// Stands for all of them.
+    /// A name for all the files together.
     const WATCHED: &str = "(watched files)";
     let (files, watched) = (files.clone(), watched.to_owned());
     let look = move |_: &Path| {

@@ -1,4 +1,4 @@
-//! How programs call an MLflow destination's API, and what each rule lets them do there.
+//! The API of an MLflow destination, and the access that each rule gives to programs there.
 
 use super::compiler::Compiler;
 use super::fields::Fields;
@@ -11,7 +11,7 @@ use crate::target::{Access, Kind};
 use std::sync::Arc;
 
 impl Compiler<'_> {
-    /// `None` where it is wrong; absent, nobody's program may call.
+    /// `None` where `api` is wrong, `Some(None)` where it is absent: then nobody's program may call.
     pub(super) fn api(
         &mut self,
         path: &str,
@@ -34,7 +34,7 @@ impl Compiler<'_> {
         Some(Some(Arc::new(Api { endpoint_url })))
     }
 
-    /// What a rule lets programs do, and where they would call.
+    /// The access that a rule gives to programs. Refuses a rule whose target they cannot call.
     pub(super) fn access(
         &mut self,
         path: &str,

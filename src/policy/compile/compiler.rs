@@ -1,4 +1,4 @@
-//! What the parts of the compiler share.
+//! The state that the parts of the compiler share.
 
 use crate::config::diagnostics::Diagnostic;
 use crate::config::file::policy::Lookup;
@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use url::Url;
 
-/// What the rest of the configuration says.
+/// The rest of the configuration, as far as the rules depend on it.
 #[derive(Clone, Copy, Debug)]
 pub struct CompileContext<'a> {
     pub region: &'a Region,
@@ -22,9 +22,9 @@ pub struct CompileContext<'a> {
     pub trusted_proxies: &'a [IpNet],
     /// Whether a client's address can be known at all: `trusted_proxies` or `direct_clients` say so.
     pub client_ip_known: bool,
-    /// Whose people may ask.
+    /// The issuers whose people may ask.
     pub issuers: &'a [Issuer],
-    /// Whose claims a test's are where it names no issuer and there are several: the one that people sign in at.
+    /// The issuer of a test's claims where the test names none and there are several: the one that people sign in at.
     pub default_issuer: Option<&'a Arc<str>>,
     /// The declared tracking servers and Apps.
     pub servers: &'a [DeclaredServer],
@@ -32,14 +32,14 @@ pub struct CompileContext<'a> {
     pub tables: &'a BTreeMap<String, String>,
 }
 
-/// What compiling has so far.
+/// The state of one compilation.
 pub(super) struct Compiler<'a> {
     pub(super) context: &'a CompileContext<'a>,
     pub(super) vocabulary: Vocabulary<'a>,
     /// The tables as they are named in the configuration.
     pub(super) lookups: &'a Named<Lookup>,
     pub(super) gathered: Gathered,
-    /// Where the rules so far lead.
+    /// The places that the rules so far lead to.
     pub(super) places: Places<'a>,
     pub(super) diagnostics: Vec<Diagnostic>,
     pub(super) warnings: Vec<Diagnostic>,

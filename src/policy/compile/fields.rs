@@ -15,7 +15,7 @@ use crate::target::{self, Access, DOMAIN_ID, Form, InvalidName, Kind, Region, Ro
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What is written, before it is known whether it is complete.
+/// The fields as written, before it is known whether they are complete.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Fields {
     /// By key, with `region` and `role_arn`.
@@ -24,10 +24,10 @@ pub(super) struct Fields {
 }
 
 impl Fields {
-    /// These fields, and where one is missing the other's.
+    /// These fields; where one is missing, that of `base`.
     pub(super) fn or(self, base: &Self) -> Self {
         let mut given = base.given.clone();
-        // One of the two names an App.
+        // Either of the two names an App.
         for (one, other) in [(target::ARN, target::APP_NAME), (target::APP_NAME, target::ARN)] {
             if self.has(one) {
                 given.remove(other);
@@ -37,7 +37,7 @@ impl Fields {
         Self { given, endpoint_url: self.endpoint_url.or_else(|| base.endpoint_url.clone()) }
     }
 
-    /// What a rule opens by these fields, for the check that people stay apart.
+    /// The target of a rule with these fields, for the check that people stay apart.
     pub(super) fn opened<'r>(&'r self, kind: Kind, condition: &'r Condition, line: u32) -> Opened<'r> {
         let text = |key: &str| self.given.get(key).and_then(text);
         let places = kind.description().fields.iter().filter(|field| field.makes_place);
@@ -61,7 +61,7 @@ impl Fields {
         Some((key, constant(key)?, region))
     }
 
-    /// The declared server or App that is named, where this is not in its region.
+    /// The declared server or App that these fields name, if it is declared in another region.
     pub(super) fn declared_elsewhere<'c>(
         &self,
         context: &CompileContext<'c>,
@@ -102,7 +102,7 @@ impl Fields {
         })
     }
 
-    /// `None` where a person's facts decide, or where it is wrong.
+    /// `None` where a person's facts decide, or where the region is wrong.
     pub(super) fn constant_region(&self) -> Option<Region> {
         Region::parse(self.given.get(REGION).and_then(Field::constant)?).ok()
     }
@@ -182,7 +182,7 @@ impl Compiler<'_> {
         fields
     }
 
-    /// AWS knows an App by its ARN alone and lets two carry one name, so a name counts for what the same file declares.
+    /// AWS knows an App by its ARN alone and lets two carry one name, so a name refers to the declarations of the same file.
     fn declared_app(&mut self, path: &str, name: &str, location: Location) {
         let declared: Vec<&str> =
             self.context.declared(ServerKind::MlflowApp).map(|app| app.name.as_str()).collect();

@@ -1,4 +1,4 @@
-//! The tables of `lookups`: what they hold must fit where the rules use it.
+//! The tables of `lookups`: their values must fit the fields that use them.
 
 use super::compiler::{CompileContext, Compiler};
 use crate::config::diagnostics::Diagnostic;
@@ -11,7 +11,7 @@ use crate::target::InvalidName;
 use cel::IdedExpr;
 use std::collections::BTreeMap;
 
-/// Further values of one table are counted.
+/// The most values of one table that are shown; further ones are counted.
 const SHOWN: usize = 10;
 
 pub(super) fn read(
@@ -146,7 +146,7 @@ fn looked_up(form: &Form) -> Option<Part<'_>> {
     found
 }
 
-/// Whether somebody of this issuer may be looked up by `key`, where `of` says what is looked up.
+/// Whether somebody of this issuer may be looked up by `key`; `of` is the expression that computes the key.
 fn gives(issuer: &Issuer, tables: &BTreeMap<String, Table>, of: &IdedExpr, key: &str) -> bool {
     let is_folded = !key.bytes().any(|byte| byte.is_ascii_uppercase());
     let is_one_word = !key.contains(char::is_whitespace);

@@ -1,5 +1,5 @@
-//! Claims that let a rule decide, found by trying what its expressions name: fewest first, and never more than a bounded
-//! number. What is found has been judged, so a test of it passes.
+//! Claims that let a rule decide, found by trying the names and constants in its expressions: fewest first, and never
+//! more than a bounded number. Each suggestion has been judged, so its test passes.
 
 use super::{Suggestion, place};
 use crate::config::file::GroupsFormat;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 const MOST_TRIED: usize = 4000;
 const MOST_NAMES: usize = 10;
 const MOST_GROUPS: usize = 3;
-/// Of documentation (RFC 5737), so in hardly anybody's network.
+/// An address for documentation (RFC 5737), so in hardly anybody's network.
 const ELSEWHERE: [u8; 4] = [203, 0, 113, 9];
 
 pub(super) struct Search<'a> {
@@ -26,7 +26,7 @@ pub(super) struct Search<'a> {
     issuers: &'a [IssuerConfig],
 }
 
-/// What the rules up to the one that is to decide name.
+/// The names in the rules up to the one that is to decide.
 struct Named {
     groups: Vec<String>,
     claims: Vec<String>,
@@ -136,7 +136,7 @@ impl Named {
             std::iter::once(None).chain(inside.map(Some)).chain([elsewhere]).collect()
         };
         let groups = match &reads.groups {
-            // Which, only the texts can tell.
+            // Only the texts can tell which groups.
             Names::All => texts.iter().take(MOST_NAMES).cloned().collect(),
             Names::Only(_) => names(&reads.groups),
         };
@@ -198,7 +198,7 @@ fn assignments(named: &Named) -> Choices<Map<String, Value>> {
     found
 }
 
-/// As a token of this issuer has them. `None` where the configuration reads them in a way that is not written here.
+/// The claims as a token of this issuer has them. `None` where the configuration reads them in an unknown way.
 fn claims_of(
     issuer: &IssuerConfig,
     user: &str,

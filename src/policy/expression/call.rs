@@ -136,7 +136,7 @@ impl Check<'_> {
     }
 }
 
-/// How a group is asked for, where a call was meant to do that.
+/// The way to ask for a group, where a call was meant to do that.
 fn group_meant(name: &str, call: &CallExpr) -> Option<String> {
     let asked = call.args.first().and_then(constant).unwrap_or("name");
     if call.target.as_deref().is_some_and(is_groups) {

@@ -1,5 +1,5 @@
-//! The walk over a parsed expression at load: what it may name, call and combine is a strict list, and a fault that can
-//! be seen is an error now instead of a denial later.
+//! The walk over a parsed expression at load. A strict list says what an expression may name, call and combine, and a
+//! visible fault is an error now instead of a denial later.
 
 use super::functions::Patterns;
 use super::problem::Problem;
@@ -26,9 +26,9 @@ pub(super) struct Check<'a> {
     pub(super) problems: Vec<Problem>,
     /// Each `lookup('table', key)`: the table and the key.
     pub(super) looked_up: Vec<(String, IdedExpr)>,
-    /// The variable of the comprehension around, and what is known of it.
+    /// The variable of the enclosing comprehension, and its type.
     bound: Option<(String, Type)>,
-    /// The `map(…)` so far.
+    /// The number of `map(…)` so far.
     maps: usize,
     depth: usize,
 }
@@ -43,7 +43,7 @@ impl<'a> Check<'a> {
         Self { vocabulary, positions, patterns, problems, looked_up, bound: None, maps: 0, depth: 0 }
     }
 
-    /// The type of an expression; what is wrong with it is added to the problems.
+    /// The type of an expression, whose faults are added to the problems.
     pub(super) fn expression(&mut self, expression: &IdedExpr) -> Type {
         if self.depth == DEEPEST {
             self.problem(expression, format!("is nested more than {DEEPEST} levels deep"));
@@ -289,7 +289,7 @@ impl<'a> Check<'a> {
     }
 }
 
-/// Whether it is a `map`; `filter` adds what was there.
+/// Whether it is a `map`, which makes elements; `filter` adds elements of its list.
 fn makes_elements(comprehension: &ComprehensionExpr) -> bool {
     let step = match &comprehension.loop_step.expr {
         Expr::Call(call) if call.func_name == operators::CONDITIONAL => call.args.get(1),

@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 /// The names from `claims` down.
 type Path = Vec<String>;
 
-/// A failure tells of so many.
+/// The most claims that a failure tells of.
 const MOST_TOLD: usize = 8;
 
 /// In the order of the expression, each once.
@@ -20,7 +20,7 @@ pub(super) fn of(expression: &IdedExpr) -> Vec<Path> {
     paths
 }
 
-/// Adds the claims at the top level of which the expression asks whether they are there.
+/// Adds the claims at the top level whose presence the expression tests.
 pub(super) fn tested(expression: &IdedExpr, names: &mut BTreeSet<String>) {
     match &expression.expr {
         Expr::Select(select) => {
@@ -55,7 +55,7 @@ pub(super) fn tested(expression: &IdedExpr, names: &mut BTreeSet<String>) {
     }
 }
 
-/// What came of each claim, never its value; nothing where the expression names none.
+/// The type of each claim, or that it is not there, never its value; empty where the expression names none.
 pub(super) fn told(paths: &[Path], claims: &Map<String, Value>) -> String {
     let told = paths.iter().take(MOST_TOLD).map(|path| format!("{} {}", shown(path), found(path, claims)));
     let told: Vec<String> = told.collect();
@@ -69,7 +69,7 @@ fn found(path: &[String], claims: &Map<String, Value>) -> String {
     value.map_or_else(|| "is not there".to_owned(), |value| format!("is {}", kind(value)))
 }
 
-/// As it is written in an expression.
+/// The path as an expression writes it.
 fn shown(path: &[String]) -> String {
     let is_name = |step: &str| {
         !step.is_empty() && step.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
@@ -107,7 +107,7 @@ fn gather(expression: &IdedExpr, paths: &mut Vec<Path>) {
     }
 }
 
-/// The path that an expression is, where it is one from `claims` down.
+/// The expression as a path, where it is one from `claims` down.
 fn path(expression: &IdedExpr) -> Option<Path> {
     let (above, name) = match &expression.expr {
         Expr::Ident(name) if name == "claims" => return Some(Path::new()),

@@ -1,5 +1,4 @@
-//! An expression as it is evaluated, and why it has no answer: in words and types, never with the values involved, for they
-//! may be claims.
+//! An expression as it is evaluated. A failure is told in words and types, never with the values, which may be claims.
 
 use super::check::symbol;
 use super::facts::Facts;
@@ -66,13 +65,13 @@ impl Evaluated {
         }
     }
 
-    /// Of which type the claims are that it names, or that they are not there.
+    /// The types of the claims that the expression names, or that they are not there.
     fn told(&self, facts: &Facts<'_>) -> String {
         claim_reads::told(&self.claims, &facts.principal().claims)
     }
 }
 
-/// Failures that come of what a claim is.
+/// The failure in words, with the types of the values and never the values.
 fn in_types(error: &ExecutionError) -> String {
     match error {
         ExecutionError::NoSuchKey(_) => "a claim that the expression asks for is missing".to_owned(),

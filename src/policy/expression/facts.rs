@@ -1,4 +1,4 @@
-//! What an expression may ask about a request, converted only when it asks.
+//! The facts of a request that an expression may ask for, each converted only when it is asked for.
 
 use super::functions::Library;
 use super::text_list::TextList;
@@ -17,8 +17,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The variables of one decision, and the functions that work on them.
 ///
-/// Groups that are not known and a client address that nobody knows are *unbound*: an expression whose value depends on them
-/// fails. So does one whose value depends on a claim that is not there, and `null` is none.
+/// Groups that are not known and a client address that nobody knows are *unbound*: an expression whose value depends on
+/// them fails. So does one whose value depends on a claim that is absent or `null`.
 pub(in crate::policy) struct Facts<'a> {
     library: &'a Library,
     question: &'a Question<'a>,
@@ -60,7 +60,7 @@ impl<'a> Facts<'a> {
         self.question.principal
     }
 
-    /// Where expressions are evaluated.
+    /// The scope in which expressions are evaluated.
     pub(super) fn scope(&self) -> Context<'_, '_> {
         let mut scope = self.library.context().new_inner_scope();
         scope.set_variable_resolver(self);

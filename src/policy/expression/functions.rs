@@ -25,7 +25,7 @@ type Answer<T> = Result<T, ExecutionError>;
 impl Library {
     /// # Errors
     ///
-    /// Where CEL has a function of the same name: a new version of the crate may.
+    /// CEL has a function of the same name: a new version of the crate may.
     pub(in crate::policy) fn new(
         patterns: Patterns,
         tables: BTreeMap<String, Table>,
@@ -48,7 +48,7 @@ impl Library {
         })?;
         context.add_function("profile_name", name_of_profile)?;
         context.add_function("join", joined)?;
-        // It says something to the check of the configuration, and changes nothing.
+        // `shared_by` is a mark for the check of the configuration, and changes no text.
         context.add_function("shared_by", |text: Text| text.as_str().to_owned())?;
         Ok(Self(context))
     }

@@ -1,4 +1,4 @@
-//! The constants that an expression names: what a person has to have so that it holds is likely among them.
+//! The constants that an expression names. The facts that a person needs to satisfy it are likely among them.
 
 use cel::IdedExpr;
 use cel::common::ast::{Expr, LiteralValue};

@@ -1,8 +1,8 @@
 //! The patterns of `matches(text, 'pattern')`: linear in time, bounded in size, whole, and about ASCII.
 //!
-//! `\w`, `\d`, `\s`, `\b` and `(?i)` mean ASCII, so that nobody takes the rule of another person with a letter that looks
-//! alike or folds alike: by Unicode, `(?i)^kate$` matches a Kelvin sign. Negations and `.` take any character. A pattern that
-//! names characters beyond ASCII itself (`ä`, `\p{Greek}`) is read as it stands, and has none of those.
+//! `\w`, `\d`, `\s`, `\b` and `(?i)` mean ASCII, so that nobody takes the rule of another person with a letter that
+//! looks alike or folds alike: by Unicode, `(?i)^kate$` matches a Kelvin sign. Negations and `.` take any character. A
+//! pattern that names characters beyond ASCII itself (`ä`, `\p{Greek}`) is read as it stands, and may use none of the five.
 
 use regex::{Regex, RegexBuilder};
 use regex_syntax::ast::{self, Ast, ClassSetItem, Flag, FlagsItemKind};
@@ -17,7 +17,7 @@ const LARGEST_COMPILED: usize = 1 << 20;
 ///
 /// # Errors
 ///
-/// What is wrong with the pattern, in words.
+/// Says what is wrong with the pattern.
 pub(super) fn compile(pattern: &str) -> Result<Regex, String> {
     let tree = ast::parse::Parser::new().parse(pattern).map_err(|error| reason(&error.to_string()))?;
     let uses = ast::visit(&tree, Uses::default()).unwrap_or_default();
@@ -47,7 +47,7 @@ pub(super) fn compile(pattern: &str) -> Result<Regex, String> {
     builder.build().map_err(|error| reason(&error.to_string()))
 }
 
-/// What a pattern has.
+/// The features that a pattern uses.
 #[derive(Default)]
 struct Uses {
     /// Something that means ASCII, or would mean Unicode.
@@ -105,7 +105,7 @@ impl ast::Visitor for Uses {
     }
 }
 
-/// The same pattern, in which a class of bytes that has those beyond ASCII has all characters beyond ASCII.
+/// The same pattern over characters: a class that holds the bytes beyond ASCII holds all characters beyond ASCII instead.
 fn of_characters(pattern: Hir) -> Hir {
     match pattern.into_kind() {
         HirKind::Empty => Hir::empty(),

@@ -1,9 +1,9 @@
-//! What is wrong with an expression.
+//! The faults of expressions.
 
-/// What is wrong with an expression.
+/// A fault of an expression.
 #[derive(Clone, Debug)]
 pub(in crate::policy) struct Problem {
-    /// Where in the expression, counted from 1.
+    /// The place in the expression, counted from 1.
     pub(in crate::policy) character: Option<usize>,
     pub(in crate::policy) message: String,
     pub(in crate::policy) help: Option<String>,

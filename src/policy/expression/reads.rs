@@ -1,19 +1,20 @@
 //! The walk that finds what an expression can read of `groups` and `claims`.
 //!
-//! What is not one of the forms known here reads everything: a form that is forgotten costs room, never a decision.
+//! A form that is not known here reads everything: forgetting a form costs room, never a decision.
 
 use crate::provider::policy_inputs::{Names, PolicyInputs};
 use cel::IdedExpr;
 use cel::common::ast::{ComprehensionExpr, Expr, LiteralValue, operators};
 
-/// Adds what `expression` can read. No variable of a comprehension is called as one of ours: that is checked before.
+/// Adds the inputs that `expression` can read. An earlier check refuses a comprehension whose
+/// variable has the name of one of ours.
 pub(super) fn gather(expression: &IdedExpr, reads: &mut PolicyInputs) {
     Walk { reads, bound: None }.expression(expression);
 }
 
 struct Walk<'e, 'r> {
     reads: &'r mut PolicyInputs,
-    /// The variable of the comprehension around, and the constants that it stands for.
+    /// The variable of the enclosing comprehension, and the constants that it stands for.
     bound: Option<(&'e str, Vec<&'e str>)>,
 }
 
@@ -77,7 +78,7 @@ impl<'e> Walk<'e, '_> {
         let ComprehensionExpr { iter_range, iter_var, accu_init, loop_cond, loop_step, result, .. } =
             comprehension;
         self.all([iter_range, accu_init]);
-        // One inside another is refused at load.
+        // A comprehension inside another is refused at load.
         self.bound = constants(iter_range).map(|names| (iter_var.as_str(), names));
         self.all([loop_cond, loop_step]);
         self.bound = None;
@@ -85,8 +86,8 @@ impl<'e> Walk<'e, '_> {
     }
 }
 
-/// The names of `groups.exists(group, …)` where only comparisons with constants, joined by `||`, stand for the dots: a
-/// group of another name is none that it finds.
+/// The names that `groups.exists(group, …)` asks for, where only comparisons with constants, joined by `||`, stand for
+/// the dots: then no other group can make it true.
 fn asked_of_each_group(comprehension: &ComprehensionExpr) -> Option<Vec<&str>> {
     let is_exists = matches!(&comprehension.accu_init.expr, Expr::Literal(LiteralValue::Boolean(start)) if !*start.inner());
     let Expr::Call(step) = &comprehension.loop_step.expr else { return None };
@@ -103,7 +104,7 @@ fn asked_of_each_group(comprehension: &ComprehensionExpr) -> Option<Vec<&str>> {
     }
 }
 
-/// The constants that `variable` is compared with, where `condition` is nothing but that.
+/// The constants that `variable` is compared with, where `condition` consists of such comparisons alone.
 fn compared<'e>(condition: &'e IdedExpr, variable: &str) -> Option<Vec<&'e str>> {
     let Expr::Call(call) = &condition.expr else { return None };
     match (call.func_name.as_str(), call.args.as_slice()) {

@@ -17,7 +17,7 @@ pub(super) struct Shape {
 impl Shape {
     /// # Errors
     ///
-    /// A quote that begins no text: where the parser's lexer goes on after it, nobody can tell.
+    /// A quote that begins no text: nobody can tell at which character the parser's lexer goes on.
     pub(super) fn of(source: &str) -> Result<Self, Problem> {
         let mut shape = Self::default();
         let mut end = 0;
@@ -52,7 +52,7 @@ impl Shape {
     }
 }
 
-/// What holds no operator, as CEL's lexer takes it: a comment, a text in quotes, a name in backquotes, a number, a name.
+/// The tokens of CEL's lexer that hold no operator: a comment, a text in quotes, a name in backquotes, a number, a name.
 /// <https://github.com/google/cel-spec/blob/master/doc/langdef.md#syntax>
 static TOKEN: LazyLock<Regex> = LazyLock::new(|| {
     let escape =

@@ -1,6 +1,6 @@
-//! What an expression may name and call: there is nothing else.
+//! The complete list of names and functions that an expression may use.
 
-/// What is known of a value before there is one.
+/// The type of a value, as far as it is known before evaluation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Type {
     Any,
@@ -40,7 +40,7 @@ pub(super) const VARIABLES: [(&str, Type); 6] = [
     ("client_ip", Type::String),
 ];
 
-/// What CEL expands while it parses; one that is called wrongly stays a call.
+/// The macros that CEL expands while it parses; one that is called wrongly stays a call.
 pub(super) const MACROS: [(&str, &str); 6] = [
     ("has", "has(claims.name)"),
     ("all", "list.all(element, condition)"),
@@ -71,7 +71,7 @@ pub(super) enum Parameter {
     Is(&'static [Type]),
     /// A string that is not the empty constant.
     Part,
-    /// The rest are constants.
+    /// From here on, each parameter is a constant.
     Network,
     Pattern,
     Table,

@@ -1,7 +1,7 @@
-//! What an expression is evaluated as: comparisons of values of different types fail.
+//! Strict comparisons: an expression fails where it compares values of different types.
 //!
-//! In CEL `1 == 'a'` is false and `1 != 'a'` true. A claim of another type than the rule's author had in mind would so count
-//! as "not that one", and pass a rule that denies. Here it has no answer, which denies.
+//! In CEL `1 == 'a'` is false and `1 != 'a'` true. A claim of another type than the rule's author had in mind would so
+//! count as "different", and pass a rule that denies. Here the comparison has no answer, which denies.
 
 use cel::common::ast::{CallExpr, ComprehensionExpr, Expr, LiteralValue, operators};
 use cel::common::types::Kind;
@@ -47,7 +47,7 @@ pub(super) fn add_functions(context: &mut Context<'_, '_>) -> Result<(), Declara
 }
 
 struct Walk {
-    /// The variable of the comprehension around, where it stands for texts.
+    /// The variable of the enclosing comprehension, where it stands for texts.
     bound: Option<String>,
 }
 
@@ -73,7 +73,7 @@ impl Walk {
     fn comprehension(&mut self, comprehension: &mut ComprehensionExpr) {
         let ComprehensionExpr { iter_range, iter_var, loop_step, .. } = comprehension;
         self.expression(iter_range);
-        // One inside another is refused at load.
+        // A comprehension inside another is refused at load.
         self.bound = is_list_of_texts(iter_range).then(|| iter_var.clone());
         self.expression(loop_step);
         self.bound = None;
@@ -89,7 +89,7 @@ impl Walk {
         let (strict, negated) = match written.func_name.as_str() {
             operators::EQUALS if !(is_text(left) && is_text(right)) => (EQUAL, false),
             operators::NOT_EQUALS if !(is_text(left) && is_text(right)) => (EQUAL, true),
-            // Whether a claim is there; and groups answer texts alone.
+            // `in claims` asks whether a claim is there; and groups answer texts alone.
             operators::IN if is_variable(right, &["claims", "groups"]) => return None,
             operators::IN if is_text(left) && is_list_of_texts(right) => return None,
             operators::IN => (IN, false),
@@ -154,7 +154,7 @@ fn is_certainly_list(expression: &IdedExpr) -> bool {
 
 /// # Errors
 ///
-/// The two are of different types, or lists whose members are.
+/// The two are of different types, or are lists with members of different types.
 fn is_equal(left: &dyn Val, right: &dyn Val) -> Answer<bool> {
     let (one, other) = (Sort::of(left), Sort::of(right));
     if one != other {
@@ -208,7 +208,7 @@ fn elements(list: &dyn Val) -> Answer<Value> {
     }
 }
 
-/// The types that are told apart: JSON's, for all numbers are of one.
+/// The types that are told apart: those of JSON, where all numbers are of one type.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Sort {
     Null,
@@ -233,7 +233,7 @@ impl Sort {
         }
     }
 
-    /// As claims are told of elsewhere.
+    /// The words by which all messages name the types of claims.
     fn words(self) -> &'static str {
         match self {
             Self::Null => "null",

@@ -8,7 +8,7 @@ use cel::common::value::{Builtin, BuiltinRef, Val};
 use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
-/// So many are looked through sooner than hashed.
+/// Up to so many texts, looking through them is faster than hashing.
 const FEW: usize = 64;
 
 /// Answers `in` itself. In everything else it is CEL's list of the same texts, which is made when it is first asked for.
@@ -46,7 +46,7 @@ impl<'a> TextList<'a> {
 
 impl Container for TextList<'_> {
     fn contains(&self, value: &dyn Val) -> Result<bool, ExecutionError> {
-        // What is no text is not "another text": there is no answer.
+        // A value that is no text is not "another text": there is no answer.
         let text = value.downcast_ref::<CelString<'_>>();
         let types = || [value, self as &dyn Val].map(|value| value.get_type().name().to_owned()).to_vec();
         let text = text.ok_or_else(|| ExecutionError::no_such_overload(operators::IN, types()))?;

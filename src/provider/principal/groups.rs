@@ -49,7 +49,7 @@ pub(super) fn groups(claims: &Map<String, Value>, written: &GroupsClaim) -> Grou
 
 /// # Errors
 ///
-/// What the claim is instead, in words that follow its name.
+/// Says what the claim is instead, in words that follow its name.
 fn read(value: &Value, format: GroupsFormat) -> Result<Names, String> {
     match (format, value) {
         (GroupsFormat::List | GroupsFormat::ListOrOne, Value::Array(members)) => list(members),
@@ -76,7 +76,7 @@ fn read(value: &Value, format: GroupsFormat) -> Result<Names, String> {
     }
 }
 
-/// A value that may as well say that the person is not in this group.
+/// A value by which the provider may mean that the person is not in this group.
 fn denied(value: &Value) -> Option<&'static str> {
     match value {
         Value::Null => Some("null"),
@@ -96,7 +96,8 @@ fn list(members: &[Value]) -> Result<Names, String> {
     }
 }
 
-/// Names between commas. A blank within a name could as well stand between two, so it leaves the groups unknown: a rule
+/// Names between commas. A blank within a name might also be meant to divide two names, so it leaves the groups
+/// unknown: a rule that denies one of them would miss it.
 /// that denies one of them would miss it.
 fn text_without_blanks(text: &str) -> Result<Names, String> {
     let (inside, _) = bracketed(text)?;
@@ -155,8 +156,8 @@ fn names<'t>(names: impl IntoIterator<Item = &'t str>) -> Result<Names, String> 
     Ok(names)
 }
 
-/// The ways in which a provider says that there are too many groups to send: distributed claims (OpenID Connect Core 1.0,
-/// section 5.6.2), and Entra ID's `hasgroups` and `groups:src1`. One that is not of the known form may say it, too.
+/// Whether the provider says that there are too many groups to send: by distributed claims (OpenID Connect Core 1.0,
+/// section 5.6.2), or by Entra ID's `hasgroups` and `groups:src1`. A sign of an unknown form counts, too.
 fn left_out(claims: &Map<String, Value>, claim: &str) -> bool {
     let distributed = match claim::stated(claims, "_claim_names") {
         Some(Value::Object(names)) => names.contains_key(claim),
@@ -194,7 +195,7 @@ impl fmt::Display for Unbound {
 }
 
 impl Groups {
-    /// Why they are not known, where they are not.
+    /// Why the groups are unbound, if they are.
     pub fn unbound(&self) -> Option<&Unbound> {
         match self {
             Self::Unbound(unbound) => Some(unbound),
