@@ -1,4 +1,4 @@
-//! Whether the provider knows the redirect URI, as far as it tells.
+//! Checks that the provider knows the redirect URI, if its answers show it.
 //!
 //! An authorization endpoint sends errors to a redirect URI that is registered, and must send nothing to any other (RFC
 //! 6749, section 4.1.2.1). So it is asked twice, without cookies and by `prompt=none`: with the gateway's redirect URI, and
