@@ -1,4 +1,4 @@
-//! `POST /-/backchannel-logout`: the provider says that a person is no longer signed in there.
+//! `POST /-/backchannel-logout`: the provider reports that a person has signed out.
 
 use super::access::Exchange;
 use super::context::RequestContext;
