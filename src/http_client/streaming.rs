@@ -1,5 +1,5 @@
-//! The client for calls whose bodies are streamed: the same ways and authorities, and connections of its own, so that slow
-//! servers keep nobody else's.
+//! The client for calls with streamed bodies: the same ways and authorities, but connections of its own, so that slow
+//! servers do not hold up other requests.
 
 use super::{Cause, Clients, HttpClient, HttpError, HttpErrorKind};
 use http_body_util::combinators::UnsyncBoxBody;
