@@ -92,7 +92,7 @@ impl Progress {
         state.line_after = RequestLine::after(bytes);
     }
 
-    /// The client has read all that was sent, or blocks.
+    /// The client reads the bytes that are sent to it, or blocks.
     pub(super) fn sent(&self, is_blocked: bool) {
         let mut state = self.state();
         if is_blocked != state.blocked.is_some() {
