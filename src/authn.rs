@@ -1,6 +1,7 @@
 //! Authentication: a request's head becomes a [`Principal`], or an error that says which check failed.
 //!
-//! A token is an [`UnverifiedToken`] until its [`Issuer`] has proven its signature and checked what it says; only then may it name a [`Principal`].
+//! A token is an [`UnverifiedToken`] until its [`Issuer`] has verified its signature and claims; only then may it name
+//! a [`Principal`].
 
 pub mod credential;
 mod error;

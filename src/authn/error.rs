@@ -5,7 +5,7 @@ use crate::tokens::error::{Evidence, TokenError};
 use hyper::header::HeaderValue;
 use std::fmt;
 
-/// Why a request has no [`Principal`](crate::provider::principal::Principal). Shows no part of a credential.
+/// The reason why a request has no [`Principal`](crate::provider::principal::Principal). Shows no part of a credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AuthnError {
     NoCredential,
