@@ -30,7 +30,7 @@ pub(crate) struct Failure {
     pub again: Option<String>,
     /// The text of a link to a new sign-in, if that may help.
     pub anew: Option<&'static str>,
-    /// How often the page has tried again by itself already.
+    /// The number of automatic tries of the page so far.
     pub tries: u32,
     /// The name of the destination that a mistyped address most likely means.
     pub meant: Option<String>,

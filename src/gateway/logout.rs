@@ -72,7 +72,7 @@ impl Gateway {
     }
 }
 
-/// Why a body holds no logout token.
+/// The reason why a body holds no logout token.
 enum BadForm {
     Malformed,
     Overdue,

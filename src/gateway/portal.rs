@@ -55,7 +55,7 @@ impl Gateway {
         HeaderValue::try_from(format!("/{}", only.name)).ok()
     }
 
-    /// Whether `/` with this query opens a destination where there is but one.
+    /// Whether `/` with this query opens the destination if there is only one.
     pub(super) fn skips_the_list(&self, query: Option<&str>) -> bool {
         let is_asked_for = query.is_some_and(|query| query.split('&').any(|pair| pair == "show"));
         self.settings.portal == Portal::Skip && !is_asked_for
