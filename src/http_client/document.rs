@@ -5,7 +5,7 @@ use hyper::StatusCode;
 use std::fmt;
 use url::Url;
 
-/// Why a provider's document cannot be had or used, for the admin.
+/// The reason why a provider's document cannot be fetched or used, for the admin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FetchError {
     Http(HttpError),

@@ -1,4 +1,4 @@
-//! Why there is no answer, in words for the admin.
+//! The reasons why a server gave no answer, in words for the admin.
 
 use super::egress::{Way, host_of};
 use hyper::Uri;
