@@ -44,7 +44,7 @@ impl RequestIds {
 
 /// Trace and parent of the one `traceparent`. <https://www.w3.org/TR/trace-context/#traceparent-header>
 ///
-/// Of a later version, only the part that version 00 has counts, if it ends the text or a dash follows.
+/// In a later version, only the fields of version 00 are read, and only if the text ends after them or a dash follows.
 fn parent(headers: &HeaderMap) -> Option<(Hex<32>, Hex<16>)> {
     let mut values = headers.get_all(TRACEPARENT).iter();
     let value = values.next()?.as_bytes();
