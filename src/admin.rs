@@ -22,12 +22,13 @@ use tokio::net::TcpListener;
 /// More than scrapers and probers need. A further connection closes the oldest, so silent ones cannot keep a probe out.
 const MOST_CONNECTIONS: usize = 64;
 
-/// The configuration in force, for whoever asks this process.
+/// The configuration in force, as this process reports it.
 #[derive(Clone, Debug)]
 pub(crate) struct InForce {
     pub(crate) digest: String,
     pub(crate) since: SystemTime,
-    /// Where the file on disk was refused: since when, and what in it differs; `None` where that cannot be read.
+    /// Set while the file on disk is refused: the time since when, and the differences; `None` where they cannot be
+    /// read.
     pub(crate) refused: Option<(SystemTime, Option<Vec<String>>)>,
 }
 

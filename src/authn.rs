@@ -1,6 +1,7 @@
-//! Who is asking: a request's head becomes a [`Principal`], or an error that says which check failed.
+//! Authentication: a request's head becomes a [`Principal`], or an error that says which check failed.
 //!
-//! A token is an [`UnverifiedToken`] until its [`Issuer`] has proven its signature and checked what it says; only then may it name a [`Principal`].
+//! A token is an [`UnverifiedToken`] until its [`Issuer`] has verified its signature and claims; only then may it name
+//! a [`Principal`].
 
 pub mod credential;
 mod error;
@@ -33,7 +34,7 @@ pub struct Authenticator {
     metrics: Arc<Metrics>,
 }
 
-/// A person, and by what.
+/// A person, and the credential that proves it.
 #[derive(Clone, Debug)]
 pub struct Authenticated {
     pub principal: Arc<Principal>,
@@ -58,7 +59,7 @@ impl Authenticated {
 }
 
 impl Authenticator {
-    /// `sessions` is `None` where sessions are no credential.
+    /// `sessions` is `None` if sessions do not count as a credential.
     pub fn new(
         issuers: &[Arc<Issuer>],
         credentials: &Credentials,
@@ -103,7 +104,7 @@ impl Authenticator {
                 };
                 agree(&mut agreed, by_session)?;
             }
-            // A cookie that says nothing any more is not a credential that disagrees.
+            // An invalid cookie does not contradict another credential.
             Some(Opened::Invalid { reason, clear }) if agreed.is_none() => {
                 return Err(AuthnError::Session { reason, clear });
             }
@@ -113,7 +114,7 @@ impl Authenticator {
         agreed.ok_or(AuthnError::NoCredential)
     }
 
-    /// For what takes a bearer token alone: whatever else stands in the head is not looked at.
+    /// For endpoints that take a bearer token alone: all other credentials in the head are ignored.
     ///
     /// # Errors
     ///
@@ -122,7 +123,7 @@ impl Authenticator {
         self.by_bearer(presented).await?.ok_or(AuthnError::NoCredential)
     }
 
-    /// The token says whose it is; then the keys of that issuer alone may prove it.
+    /// The token names its issuer; only that issuer's keys may prove it.
     async fn by_bearer(&self, presented: &Presented<'_>) -> Result<Option<Arc<Principal>>, AuthnError> {
         if self.bearer_issuers.is_empty() {
             return Ok(None);
@@ -154,7 +155,7 @@ impl Authenticator {
         }
     }
 
-    /// A token that came before is known again before anything of it is read.
+    /// Recognises a token that was verified before, without parsing it again.
     async fn recognise<'a>(
         &self,
         text: &'a str,
@@ -169,17 +170,17 @@ impl Authenticator {
             }
         }
         let (token, issuer) = self.placed(stated(text, issuers))?;
-        // May have to wait for keys: boxed, for it is large and most tokens came before.
+        // Boxed: the future may wait for keys and is large, and most tokens are known already.
         Ok(Box::pin(issuer.recognise(&token, key, asker)).await?)
     }
 
-    /// A credential that no configured issuer can be asked about is counted for none. The issuers count their own.
+    /// Counts a credential that no configured issuer can verify. The issuers count their own.
     fn placed<T>(&self, found: Result<T, AuthnError>) -> Result<T, AuthnError> {
         found.inspect_err(|error| self.metrics.token_of_nobody(error.reason()))
     }
 }
 
-/// The token, and the issuer that it says it is of.
+/// The token, and the issuer that it names.
 type Stated<'a> = Result<(UnverifiedToken<'a>, &'a Arc<Issuer>), AuthnError>;
 
 fn bearer_token<'a>(text: &'a str, issuers: &'a [Arc<Issuer>]) -> Stated<'a> {
@@ -193,7 +194,7 @@ fn bearer_token<'a>(text: &'a str, issuers: &'a [Arc<Issuer>]) -> Stated<'a> {
     Ok((token, issuer))
 }
 
-/// Several issuers may share a header (two load balancers): the token says which of them it is from.
+/// Several issuers may share a header (two load balancers): the token names its issuer.
 fn header_token<'a>(text: &'a str, issuers: &'a [Arc<Issuer>]) -> Stated<'a> {
     let mut refusal = None;
     for issuer in issuers {

@@ -1,9 +1,8 @@
-//! Whether what the configuration needs of others is there: it asks the identity provider, AWS and the shared state, by the
-//! code that the gateway asks them by.
+//! Checks the identity provider, AWS and the shared state for everything that the configuration needs of them, with the
+//! code that the gateway itself uses.
 //!
-//! Nothing is started, changed or opened. URLs are minted, to know that it can be done, and dropped inside `presign`.
-//! Checks that do not need one another run at the same time; each has a deadline; the order of the report is the same
-//! each time.
+//! Nothing is started, changed or opened. URLs are minted to prove that minting works, and are dropped inside
+//! `presign`. Independent checks run at the same time; each has a deadline; the order of the report is always the same.
 
 mod aws;
 mod clock;
@@ -35,7 +34,7 @@ use report::Asking;
 use std::sync::Arc;
 use tokio::task::JoinHandle;
 
-/// What the gateway has of its own, read before anybody is asked.
+/// The gateway's own keys and files, read before any other system is asked.
 #[derive(Debug)]
 pub(crate) struct Own {
     pub(crate) secrets: Arc<Secrets>,
@@ -43,7 +42,8 @@ pub(crate) struct Own {
     pub(crate) files: Files,
 }
 
-/// Asks everything. With `person`, targets are that person's; without, those that are the same for everyone.
+/// Runs all checks. With `person`, it checks that person's targets; without, the targets that are the same for
+/// everyone.
 ///
 /// # Errors
 ///
@@ -57,7 +57,7 @@ pub(crate) async fn examine(
     clock: Clock,
 ) -> Result<Report, String> {
     let Own { secrets, http, files } = own;
-    // Counted and never asked for: nobody scrapes a command.
+    // Never read: no scraper reaches a command.
     let metrics = Arc::new(Metrics::default());
     let aws = Aws::new(&settings.aws, clock.clone(), Arc::clone(&metrics), &http, None).await?;
     let presigner = Presigner::new(
@@ -107,7 +107,7 @@ pub(crate) async fn examine(
     Ok(Report { checks })
 }
 
-/// Which way each host was asked that was asked at all.
+/// The way (direct or by proxy) that each host was asked.
 fn ways(http: &HttpClient) -> impl Iterator<Item = Check> {
     let taken = http.egress().ways_taken().into_iter();
     taken.map(|(host, way)| Asking::about(format!("host {host}")).ok("way", format!("asked {way}")))
@@ -142,7 +142,7 @@ async fn state(settings: Arc<config::Gateway>, secrets: Arc<Secrets>, http: Http
     vec![server, memory]
 }
 
-/// What the tasks found, whichever was first.
+/// The results of all tasks, in the order of the tasks.
 async fn in_order(tasks: Vec<JoinHandle<Vec<Check>>>) -> Vec<Check> {
     let mut checks = Vec::new();
     for task in tasks {

@@ -72,7 +72,8 @@ impl Gateway {
         exchange.end(respond::finish(response, &ids.request_id, self.settings.public_url.scheme()))
     }
 
-    /// What the route answers. Each is boxed here and nowhere else: a request has room for its own route, not for the largest.
+    /// The answer of the route. Each is boxed here and nowhere else: a request has room for its own route, not for the
+    /// largest.
     async fn answer(
         &self,
         route: Route<'_>,
@@ -87,7 +88,7 @@ impl Gateway {
         let answer: Pin<Box<dyn Future<Output = Result<Response<Body>, Error>> + Send>> = match route {
             Route::NotFound | Route::Live | Route::Ready => return Err(Error::NotFound),
             Route::MethodNotAllowed(allow) => return Err(Error::MethodNotAllowed { allow }),
-            // A `HEAD` is a look from outside: it starts nothing, and whether a name exists is not told.
+            // A `HEAD` starts nothing, and must not reveal whether a name exists.
             _ if head.method == Method::HEAD => return Ok(respond::text(StatusCode::OK, "")),
             Route::ApiDocument => return Ok(programs::document()),
             Route::ApiDestinations => Box::pin(self.api_destinations(head, context)),
@@ -108,7 +109,7 @@ impl Gateway {
         answer.await
     }
 
-    /// Refuses what no route is to see.
+    /// Refuses requests that no route may see.
     fn check(&self, head: &request::Parts, context: &RequestContext) -> Result<(), Error> {
         if head.headers.len() > self.settings.limits.header_fields {
             return Err(Error::TooManyHeaders);
@@ -117,7 +118,8 @@ impl Gateway {
         context.check_addresses()
     }
 
-    /// THE HEART: who is it, may they, and as whom. Only here and for the API's `POST` is a URL minted and handed out.
+    /// THE HEART: authenticates, authorizes and mints. Only here and for the API's `POST` is a URL minted and handed
+    /// out.
     async fn launch(
         &self,
         head: &request::Parts,

@@ -38,13 +38,13 @@ use url::Url;
 /// No answer of an identity provider needs more.
 const LARGEST_ANSWER: usize = 256 * 1024;
 const DEADLINE: Duration = Duration::from_secs(5);
-/// How much of a `Content-Type` is told.
+/// The longest `Content-Type` that is shown, in bytes.
 const LONGEST_CONTENT_TYPE: usize = 100;
 /// RFC 9110, section 10.1.5. Firewalls in front of providers refuse requests without it.
 const USER_AGENT_VALUE: HeaderValue =
     HeaderValue::from_static(concat!("postern/", env!("CARGO_PKG_VERSION")));
 
-/// Asks each host in the way that [`Egress`] says. TLS is with the server itself, by this machine's [`Authorities`].
+/// Asks each host by the way that [`Egress`] chooses. TLS is with the server itself, by this machine's [`Authorities`].
 #[derive(Clone, Debug)]
 pub struct HttpClient(Arc<Clients<Full<Bytes>>>);
 
@@ -53,9 +53,9 @@ struct Clients<B> {
     egress: Egress,
     authorities: Authorities,
     direct: Client<Direct, B>,
-    /// Where there is a proxy for `https`.
+    /// Set if there is a proxy for `https`.
     tunnelled: Option<Client<Tunnelled, B>>,
-    /// Where there is a proxy for `http`.
+    /// Set if there is a proxy for `http`.
     forwarded: Option<Client<ToProxy, B>>,
 }
 
@@ -63,11 +63,11 @@ struct Clients<B> {
 pub struct Answer {
     pub status: StatusCode,
     pub body: Bytes,
-    /// What time it is there.
+    /// The server's time.
     pub date: Option<UnixSeconds>,
     /// The `Content-Type` as it came, fit to be shown.
     pub content_type: Option<String>,
-    /// Where the answer sends a browser.
+    /// The address to which the answer sends a browser.
     pub location: Option<String>,
 }
 

@@ -1,5 +1,5 @@
-//! From a [`Grant`] to an answer of MLflow: what the call needs, whether the person has it, and the call itself, signed as that
-//! person and sent to the one target that the grant names.
+//! From a [`Grant`] to an answer of MLflow: finds the access that the call needs, checks that the person has it, signs
+//! the call as that person and sends it to the one target that the grant names.
 //!
 //! A request's body is held until the whole of it is signed: AWS's data plane wants its digest before its first byte. Answers
 //! are streamed.
@@ -41,14 +41,14 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 /// MLflow's client sends no more: batches of 1 MB, profiles of datasets of 16 MB.
 const LARGEST_BODY: usize = 17 * 1024 * 1024;
-/// An answer out of time is given before the request as a whole is.
+/// Time to answer that the call is out of time before the request as a whole is.
 const TO_SAY_SO: Duration = Duration::from_millis(300);
 
 const OK: &str = "ok";
 const REFUSED: &str = "refused-by-mlflow";
 const FAILED: &str = "failed-in-mlflow";
 
-/// How a call may end that was not given up.
+/// The outcomes of a call that was not given up.
 pub(crate) const OUTCOMES: [&str; 17] = [
     OK,
     REFUSED,
@@ -80,7 +80,7 @@ pub struct Bridge {
     metrics: Arc<Metrics>,
 }
 
-/// An answer of MLflow's, and what the audit trail says of it.
+/// An answer of MLflow, and its facts for the audit trail.
 #[derive(Debug)]
 pub struct Answered {
     pub response: Response<Body>,
@@ -90,7 +90,7 @@ pub struct Answered {
 }
 
 impl Bridge {
-    /// `sole_realm` is the realm of all issuers, where they have one in common.
+    /// `sole_realm` is the realm of all issuers, if they have one in common.
     ///
     /// # Errors
     ///
@@ -105,7 +105,7 @@ impl Bridge {
         Ok(Self { aws, client, places, known, sole_realm, metrics })
     }
 
-    /// Makes one call for a person, if their access suffices. The answer's body comes while it is read; dropping it ends the call.
+    /// Makes one call for a person, if their access suffices. The answer's body is streamed; dropping it ends the call.
     ///
     /// # Errors
     ///
@@ -219,14 +219,14 @@ impl Bridge {
             if status == StatusCode::NOT_FOUND {
                 self.aws.forget_location(grant.mint()).await;
             }
-            // Perhaps it was stopped since it was looked at.
+            // Perhaps it was stopped after the last look-up.
             let state = timeout(self.aws.timeout() / 4, self.aws.state(mint)).await;
             refuse_unless_open(state.unwrap_or(TargetState::Unknown))?;
         }
         Ok((response, session))
     }
 
-    /// The grant's target by its ARN, which may have to be asked for.
+    /// The grant's target by its ARN, which may have to be looked up.
     async fn located<'g>(&self, grant: &'g Grant) -> Result<Cow<'g, Mint>, CallError> {
         self.aws.located(grant.mint()).await.map_err(|error| match error.kind {
             AwsErrorKind::NotFound => CallError::NotReady(TargetState::Missing),
@@ -280,7 +280,7 @@ fn url(grant: &Grant, path: &str, query: Option<&str>) -> Result<String, CallErr
     let named = grant.api().and_then(|api| api.endpoint_url.as_ref()).map(ToString::to_string);
     let endpoint =
         named.or_else(|| mint.target.kind().mlflow_endpoint(&mint.region)).ok_or(CallError::NoApi)?;
-    // A plus stands for a space here. Signatures are made over the other spelling.
+    // A plus stands for a space here, but signatures are made over `%20`.
     let query = query.map(|query| format!("?{}", query.replace('+', "%20"))).unwrap_or_default();
     Ok(format!("{}/{path}{query}", endpoint.trim_end_matches('/')))
 }
@@ -313,7 +313,7 @@ fn is_json<B>(response: &Response<B>) -> bool {
     content_type.is_some_and(|text| text.trim_start().to_ascii_lowercase().starts_with("application/json"))
 }
 
-/// AWS's name for a call. What is none may have been written by anybody.
+/// AWS's id of a call. A text in another form is left out: anybody may have written it.
 fn request_id(headers: &HeaderMap) -> Option<String> {
     let id = ["x-amzn-requestid", "x-amz-request-id"].iter().find_map(|name| headers.get(*name))?;
     let id = id.to_str().ok().filter(|id| {

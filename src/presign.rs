@@ -33,7 +33,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 
-/// Slots being filled at once; people who wait have the other places.
+/// The most slots being filled at once; the other places are for people who wait.
 const PREWARMING_AT_ONCE: usize = 16;
 
 /// Mints authorized URLs, for granted requests only.
@@ -48,9 +48,9 @@ pub struct Presigner {
 }
 
 impl Presigner {
-    /// `further_hosts`: where URLs may stand beside AWS's own hosts.
+    /// `further_hosts` are hosts of URLs beside AWS's own.
     ///
-    /// `sole_realm` is the realm of all issuers, where they have one in common: it then need not be part of a person's
+    /// `sole_realm` is the realm of all issuers, if they have one in common: it then need not be part of a person's
     /// `RoleSessionName`.
     pub fn new(
         aws: Arc<Aws>,
@@ -168,8 +168,8 @@ impl Presigner {
         Ok(Presigned { url, facts })
     }
 
-    /// What AWS answers to the presign call. A look-up spares the person a dead end, and is not waited for where it may
-    /// as well say that all is well.
+    /// AWS's answer to the presign call. A state look-up spares the person a dead end, and is not waited for if it
+    /// would most likely report that the target is usable.
     async fn minted(
         &self,
         deadline: Deadline,
@@ -190,7 +190,7 @@ impl Presigner {
                 return tokio::select! {
                     biased;
                     state = &mut look_up => {
-                        // Its URL, if there is one already, is dropped with the call.
+                        // The URL of the presign call, if there is one already, is dropped with the call.
                         refuse_unless_open(mint, state.unwrap_or(TargetState::Unknown))?;
                         Ok(presigning.await?)
                     }

@@ -1,7 +1,7 @@
 //! An identity provider, SageMaker and STS on loopback, for `postern demo` and for tests.
 //!
-//! Nothing here is a stub: tokens are signed, signatures are verified, inputs are judged as AWS's service model says, URLs
-//! open once and expire. What goes wrong on purpose is switched by [`Faults`], from inside the process only.
+//! Nothing here is a stub: tokens are signed, signatures are verified, inputs are checked against AWS's service model,
+//! URLs open once and expire. Faults are switched by [`Faults`], from inside the process only.
 //!
 //! The AWS account is [`ACCOUNT`]; resources exist under the same names in every region, and in the account of every role
 //! that is assumed. Domains: `d-sandbox00001` (profiles `ada`, `max`, `grace`, and `newcomer`, which is pending) and
@@ -63,30 +63,31 @@ use url::Url;
 /// The region that the demo uses; any other works as well.
 pub const REGION: &str = "eu-west-1";
 
-/// What a sandbox is started with.
+/// The options of a sandbox.
 #[derive(Clone, Debug)]
 pub struct SandboxOptions {
-    /// Where the identity provider, SageMaker, STS, MLflow and the issued URLs are served: loopback only.
+    /// The addresses of the identity provider, SageMaker, STS, MLflow and the issued URLs: loopback only.
     pub addresses: Addresses,
-    /// By which codes, tokens, AWS sessions and issued URLs expire.
+    /// The clock by which codes, tokens, AWS sessions and issued URLs expire.
     pub clock: Clock,
-    /// By which AWS judges signatures. SDKs make them by the machine's clock, so this one is moved only to be wrong.
+    /// The clock by which AWS judges signatures. SDKs sign by the machine's clock, so this one is moved only to be
+    /// wrong.
     pub signature_clock: Clock,
-    /// Where sign-in may return to, exactly; see also [`Sandbox::register_redirect`].
+    /// The exact addresses to which sign-in may return; see also [`Sandbox::register_redirect`].
     pub redirect_uris: Vec<String>,
     pub post_logout_redirect_uris: Vec<String>,
-    /// Where the gateway is told of sign-outs.
+    /// The address at which the gateway is told of sign-outs.
     pub backchannel_logout_uri: Option<Url>,
     /// `aud` of access tokens.
     pub audience: String,
-    /// What signs ID tokens.
+    /// The key that signs ID tokens.
     pub id_token_key: TokenKey,
     /// Every user profile and space exists, whatever its name.
     pub any_profile: bool,
     /// Everything that can be opened exists, whatever its name or account, and is ready.
     pub any_target: bool,
     pub urls: UrlStyle,
-    /// How long a tracking server or App takes to be created, updated, started or stopped; minutes at AWS.
+    /// The time in which a tracking server or App is created, updated, started or stopped; minutes at AWS.
     pub pace: Duration,
     /// Roles are assumed with this ExternalId only.
     pub external_id: Option<String>,
@@ -243,17 +244,17 @@ impl Sandbox {
         &self.sts_url
     }
 
-    /// Where programs call tracking servers and Apps.
+    /// The address at which programs call tracking servers and Apps.
     pub fn mlflow_url(&self) -> &Url {
         &self.mlflow_url
     }
 
-    /// Where issued URLs stand.
+    /// The address of issued URLs.
     pub fn landing_url(&self) -> &Url {
         &self.landing_url
     }
 
-    /// Opens an issued URL as a browser would that follows it, but without the way over the network: once.
+    /// Opens an issued URL like a browser that follows it, but without the network. It opens once.
     ///
     /// # Errors
     ///
@@ -277,18 +278,18 @@ impl Sandbox {
         &self.identity_provider.faults
     }
 
-    /// The latest 20,000 AWS calls whose signature was verified, oldest first, refused ones included.
+    /// The latest 20,000 AWS calls whose signature was verified, oldest first, including refused ones.
     pub fn calls(&self) -> Vec<Call> {
         self.calls.recent()
     }
 
-    /// How many such calls there were in all.
+    /// The number of such calls since the start.
     pub fn call_count(&self) -> u64 {
         self.calls.count()
     }
 
     /// Changes a tracking server of [`ACCOUNT`] as another administrator would: a member of Describe, such as
-    /// `TrackingServerSize` or `TrackingServerStatus`. False where there is no such server.
+    /// `TrackingServerSize` or `TrackingServerStatus`. False if there is no such server.
     pub fn drift(&self, region: &str, server: &str, member: &str, value: Value) -> bool {
         self.sagemaker.mlflow.drift(ACCOUNT, region, server, member, value)
     }
@@ -315,18 +316,18 @@ impl Sandbox {
         self.identity_provider.people.all()
     }
 
-    /// Adds the person, or replaces the one with the same id: the next token and refresh say so.
+    /// Adds the person, or replaces the one with the same id. The next token and refresh have the new claims.
     pub fn put_person(&self, person: Person) {
         self.identity_provider.people.put(person);
     }
 
-    /// The person can no longer sign in, and refresh tokens of theirs fail.
+    /// Removes the person: sign-in and their refresh tokens fail.
     pub fn remove_person(&self, id: &str) {
         self.identity_provider.people.remove(id);
     }
 
-    /// The claims of an access token for the person with this id or e-mail address, good for ten minutes; of a person
-    /// whom nobody knows, those with this text as `sub`, without groups.
+    /// The claims of an access token for the person with this id or e-mail address, good for ten minutes. For an
+    /// unknown person, the text becomes the `sub`, without groups.
     pub fn access_claims(&self, person: &str) -> Map<String, Value> {
         self.identity_provider.access_claims(&self.person(person))
     }

@@ -64,7 +64,7 @@ pub async fn serve<Handler: Answers>(
     serving: Serving<Handler>,
     stop: impl Future<Output = Duration>,
 ) -> io::Result<()> {
-    // Accepted sockets inherit it.
+    // Accepted sockets inherit the size.
     SockRef::from(&listener).set_send_buffer_size(SEND_BUFFER)?;
     let serving = Arc::new(serving);
     let slots = Arc::new(Semaphore::new(serving.settings.load().limits.connections));
@@ -93,7 +93,7 @@ pub async fn serve<Handler: Answers>(
             Err(_) => continue,
         };
         let registered = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
-        // Without a file descriptor, this connection is lost, and no other.
+        // Without a file descriptor, only this connection is lost.
         let Ok(stream) = registered else { continue };
         let (ticket, slots, serving, complaints) =
             (drain.ticket(), Arc::clone(&slots), Arc::clone(&serving), Arc::clone(&complaints));
@@ -118,7 +118,7 @@ async fn accept(
     match listener.accept().await {
         Ok((stream, peer)) => Some((stream, peer, slot)),
         Err(error) => {
-            // Mostly for want of file descriptors. Without a pause, this loop would spin until one is free.
+            // The cause is mostly a lack of file descriptors. Without a pause, this loop would spin until one is free.
             tracing::warn!(error = %error, "accept.failed");
             tokio::time::sleep(Duration::from_millis(100)).await;
             None
@@ -157,7 +157,7 @@ fn begin<Handler: Answers>(
     task.abort_handle()
 }
 
-/// Makes room for the next connection where there is none.
+/// Closes the oldest connection if no other can be accepted.
 fn close_oldest(open: &mut VecDeque<AbortHandle>, slots: &Semaphore) {
     open.retain(|connection| !connection.is_finished());
     if slots.available_permits() == 0

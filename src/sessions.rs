@@ -40,8 +40,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
-/// A session that is refused so soon after the sign-in would be refused after the next one too. Half of it is for clocks
-/// that differ.
+/// A session that is refused so soon after its sign-in would be refused after the next one, too. Half of this time is
+/// for differing clocks.
 const JUST_ESTABLISHED: Duration = Duration::from_secs(60);
 const SHORTEST_RENEWAL: Duration = Duration::from_secs(60);
 
@@ -51,17 +51,17 @@ pub struct Sessions {
     opened: OpenedCookies,
     home: Home,
     user_domains: Option<Vec<String>>,
-    /// `None` where a sign-in counts for the whole lifetime of its session.
+    /// `None` if a sign-in counts for the whole lifetime of its session.
     revalidation: Option<Arc<Revalidation>>,
 }
 
-/// What a sign-in brings.
+/// The result of a sign-in.
 #[derive(Debug)]
 pub struct Arrival<'a> {
     pub principal: &'a Principal,
     /// `sid` of the ID token.
     pub provider_session: Option<&'a str>,
-    /// What had ended before: [`Sessions::seen`], asked for as soon as it was known whose session it will be.
+    /// The ends that were noted before: [`Sessions::seen`], called as soon as the person is known.
     pub seen: Seen,
     pub tokens: ProviderTokens,
 }
@@ -74,7 +74,7 @@ pub struct Established {
     pub cookie: HeaderValue,
 }
 
-/// What a request says about its session.
+/// The session of a request.
 #[derive(Debug)]
 pub enum Opened {
     None,
@@ -84,7 +84,7 @@ pub enum Opened {
         reason: Unusable,
         clear: HeaderValue,
     },
-    /// Whether the session was ended cannot be told now.
+    /// The shared state is away, so it is not known whether the session was ended.
     Unknown,
 }
 
@@ -95,7 +95,7 @@ pub struct Session {
     /// `sid` of the ID token: the provider's own session, for logout from its side.
     pub provider_session: Option<Arc<str>>,
     pub established: UnixSeconds,
-    /// A `Set-Cookie` that moves the idle time on, when it is due.
+    /// A `Set-Cookie` that extends the idle time, when due.
     pub renewed: Option<HeaderValue>,
 }
 
@@ -103,15 +103,15 @@ pub struct Session {
 #[derive(Debug)]
 pub struct SignedOut {
     pub session: Session,
-    /// False where the state is away: other replicas may accept copies of the cookie `until` then.
+    /// False if the state is away: other replicas may accept copies of the cookie until `until`.
     pub everywhere: bool,
     pub until: UnixSeconds,
 }
 
 impl Sessions {
-    /// Sessions for browsers at `public_url`. Where a person has too many groups and claims for a cookie, only what the
-    /// policy `reads` is kept. Sessions are of the `issuer` that people sign in at, as it is configured now: their realm is its
-    /// realm, and an address that it may no longer speak for counts no longer.
+    /// Sessions for browsers at `public_url`. If a person has too many groups and claims for a cookie, only those that
+    /// the policy `reads` are kept. Sessions belong to the `issuer` at which people sign in, as it is configured now:
+    /// they have its realm, and a user whose domain it may no longer speak for is refused.
     pub fn new(
         sealer: Arc<Sealer>,
         config: &SessionConfig,
@@ -131,7 +131,7 @@ impl Sessions {
         }
     }
 
-    /// Sessions that `party` is asked about again: what the provider said counts for the interval of `config`.
+    /// Sessions about which `party` is asked again: an answer of the provider counts for the interval of `config`.
     #[must_use]
     pub fn with_revalidation(
         self,
@@ -145,14 +145,14 @@ impl Sessions {
         Self { revalidation: Some(revalidation), ..self }
     }
 
-    /// What has ended by now of what a subject's session could be ended by. What ends later ends that session, too.
+    /// The ends noted so far that could concern a subject's new session. Later ends will end that session, too.
     pub async fn seen(&self, issuer: &str, subject: &str, provider_session: Option<&str>) -> Seen {
         self.store.revocations.seen(issuer, subject, provider_session).await
     }
 
     /// A new session.
     ///
-    /// # Errors
+    /// [`SessionError::TooBig`] if even the part that the policy reads is too much for a cookie.
     ///
     /// [`SessionError::TooBig`] where even what the policy reads is too much for a cookie.
     pub async fn establish(&self, arrival: Arrival<'_>) -> Result<Established, SessionError> {
@@ -163,7 +163,8 @@ impl Sessions {
         if let Some(revalidation) = &self.revalidation {
             revalidation.expects(tokens.refresh_token.is_some());
             let record = Record::new(id.clone(), tokens);
-            // Without it, the session ends when the provider is to be asked: a sign-in is not worth less than that.
+            // Without a record, the session ends when the provider is to be asked again. That is no reason to refuse
+            // the sign-in.
             if self.store.records.store(&record, now.plus(self.store.lifetime), now).await.is_err() {
                 tracing::warn!("session.record-lost: the shared state is away");
             }
@@ -171,7 +172,7 @@ impl Sessions {
         Ok(Established { id, cookie })
     }
 
-    /// The session of a request, judged now. Never an error: a cookie that does not count makes the browser anonymous.
+    /// The session of a request, judged now. Never an error: an invalid cookie makes the browser anonymous.
     pub async fn open(&self, headers: &HeaderMap) -> Opened {
         let reading = match self.store.cookie.find(headers) {
             Found::Absent => return Opened::None,
@@ -197,7 +198,7 @@ impl Sessions {
         let resumed = match standing {
             Standing::AsItIs => self.resume(&reading, false),
             Standing::Newer(content) => {
-                // The provider may know it by another name since.
+                // The provider may have renamed the person since.
                 let newer = Reading::new(*content, reading.home.clone(), &self.store.questions, 0);
                 match self.store.revocations.is_revoked(&newer.watched).await {
                     Ok(false) => self.resume(&newer, true),
@@ -219,11 +220,11 @@ impl Sessions {
         self.store.cookie.clear()
     }
 
-    /// Ends a session before its time: its cookie no longer counts, wherever copies of it are.
+    /// Ends a session before its time: no copy of its cookie counts any more.
     ///
     /// # Errors
     ///
-    /// [`Unavailable`]: it may not have ended everywhere. The same holds for the two that follow.
+    /// [`Unavailable`]: the session may not have ended everywhere. The same holds for the next two functions.
     pub async fn revoke(&self, session: &SessionId) -> Result<(), Unavailable> {
         self.store.end(Ended::Session(session.as_str())).await
     }
@@ -238,12 +239,12 @@ impl Sessions {
         self.store.end(Ended::Subject { issuer, subject }).await
     }
 
-    /// Ends all sessions that a subject has now of which is not known from which session at the provider they came.
+    /// Ends all of a subject's sessions whose session at the provider is not known.
     pub async fn revoke_unattributed(&self, issuer: &str, subject: &str) -> Result<(), Unavailable> {
         self.store.end(Ended::Unattributed { issuer, subject }).await
     }
 
-    /// Whether it may be one of several sign-ins at once.
+    /// Whether the session may be one of several sign-ins at the same time.
     pub fn has_just_begun(&self, session: &Session) -> bool {
         self.store.clock.now().since(session.established) < JUST_ESTABLISHED
     }
@@ -252,7 +253,7 @@ impl Sessions {
         &self.store.state
     }
 
-    /// Ends the session of a request: its cookie no longer counts, wherever copies of it are. `None` where there is none.
+    /// Ends the session of a request: no copy of its cookie counts any more. `None` if there is no session.
     pub async fn sign_out(&self, headers: &HeaderMap) -> Option<SignedOut> {
         let Found::One(value) = self.store.cookie.find(headers) else { return None };
         let reading = self.read(value).ok()?;
@@ -261,10 +262,10 @@ impl Sessions {
         }
         let Reading { content, home, principal, .. } = &*reading;
         let everywhere = self.revoke(&content.id).await.is_ok();
-        // At worst it ends by itself: the session no longer counts.
+        // A record that is not removed expires by itself, and its session no longer counts.
         let _ = self.store.records.remove(&content.id).await;
         let until = content.established.plus(self.store.lifetime);
-        // Whether the rules ask for more groups than are known is no matter here.
+        // A sign-out does not need the groups.
         let principal =
             principal.clone().unwrap_or_else(|_| Arc::new(content.principal(home, Groups::LeftOut)));
         Some(SignedOut { session: Session::new(content, principal, None), everywhere, until })
@@ -274,7 +275,7 @@ impl Sessions {
         Opened::Invalid { reason, clear: self.clear() }
     }
 
-    /// What the cookie says, where it is ours and in its time.
+    /// The content of a cookie that is ours and has not expired.
     fn read(&self, value: &[u8]) -> Result<Arc<Reading>, Unusable> {
         let reading = self.opened.read(value, || {
             let text = self.store.sealer.open(Purpose::Session, value).ok_or(Unusable::Unreadable)?;
@@ -294,7 +295,7 @@ impl Sessions {
         Ok(reading)
     }
 
-    /// The session, with a new cookie where its content is newer than the browser's or its idle time is to be moved on.
+    /// The session, with a new cookie if its content is newer than the browser's or its idle time is to be extended.
     fn resume(&self, reading: &Reading, is_newer: bool) -> Result<Session, Unusable> {
         let content = &reading.content;
         let now = self.store.clock.now();

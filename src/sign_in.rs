@@ -2,8 +2,8 @@
 //!
 //! OpenID Connect Core 1.0, section 3.1; RFC 7636 (PKCE, S256 only); RFC 9207 (`iss` in the callback); RFC 9700.
 //!
-//! Nothing is kept for a sign-in under way: the attempt is sealed into `state` and bound to the browser by a cookie, so
-//! that any number of tabs may sign in at once, at any replica, and abandoned attempts cost nothing.
+//! Nothing is stored for a sign-in under way: the attempt is sealed into `state` and bound to the browser by a cookie,
+//! so that any number of tabs may sign in at once, at any replica, and abandoned attempts cost nothing.
 
 mod attempt;
 mod binding;
@@ -42,9 +42,9 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use url::{Url, form_urlencoded};
 
-/// Sign-ins at the provider's token endpoint at once.
+/// The most sign-ins at the provider's token endpoint at once.
 const MOST_EXCHANGES: usize = 64;
-/// How long a sign-in waits for its turn among them.
+/// The longest wait of a sign-in for its turn among them.
 const TURN: Duration = Duration::from_secs(5);
 
 #[derive(Debug)]
@@ -58,38 +58,39 @@ pub struct SignIn {
     redirect_uri: Url,
     bindings: Bindings,
     calls: Calls,
-    /// Callbacks that wait for the provider, so that a slow one is not buried under everybody's.
+    /// Callbacks that wait for the provider: their number is bounded, so that a slow provider is not overrun.
     exchanges: Semaphore,
-    /// Where sign-outs go on to the provider.
+    /// Set if sign-outs go on to the provider.
     hints: Option<Hints>,
     clock: Clock,
 }
 
-/// What the provider is to ask the person (OpenID Connect Core 1.0, section 3.1.2.1).
+/// The provider's question to the person (OpenID Connect Core 1.0, section 3.1.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Prompt {
-    /// What it thinks necessary; nothing, as a rule, of who is signed in there.
+    /// The provider decides; as a rule, it asks nothing of a person who is signed in there.
     Default,
-    /// Which account to use.
+    /// The account to use.
     SelectAccount,
 }
 
-/// The way to the provider.
+/// The redirect to the provider, with its cookies.
 #[derive(Debug)]
 pub struct Started {
     pub location: HeaderValue,
-    /// `Set-Cookie` values: what binds the attempt to this browser, where it is not bound already, and deletions of what
-    /// earlier ones left behind.
+    /// `Set-Cookie` values: the cookie that binds the attempt to this browser, unless it is bound already, and
+    /// deletions of cookies that earlier attempts left behind.
     pub cookies: Vec<HeaderValue>,
 }
 
-/// How a callback ends when nothing went wrong on the way. `deliberate` says that a person of this browser started the
-/// visit, as its first hop was judged.
+/// The end of a callback without a failure. `deliberate` says that a person of this browser started the visit, as
+/// judged at its first hop.
 #[derive(Debug)]
 pub enum Finished {
-    /// Also where the browser had a session, of the same person or of another: what was done at the provider last counts.
+    /// Replaces an earlier session, of the same person or of another: the latest sign-in at the provider counts.
     SignedIn { principal: Arc<Principal>, session: Established, return_to: ReturnTo, deliberate: bool },
-    /// The callback signs nobody in (stale, replayed, or another browser's), but this browser has a session, which wins.
+    /// The callback signs nobody in (stale, replayed, or another browser's), but this browser has a session, which is
+    /// kept.
     Kept { return_to: ReturnTo, deliberate: bool },
     /// The callback signs nobody in, and this browser has no session. `automatic` is true once per visit: then
     /// [`SignIn::restart`] may follow at once. Otherwise a person has to press a button, so that a browser without
@@ -97,23 +98,24 @@ pub enum Finished {
     Restart { return_to: ReturnTo, deliberate: bool, automatic: bool },
 }
 
-/// How a callback ends when something did.
+/// The end of a callback with a failure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failed {
     pub error: SignInError,
-    /// Whom a verified ID token named all the same, for the audit trail: the issuer's key in the config, and `sub`.
+    /// The person whom a verified ID token named all the same, for the audit trail: the issuer's key in the config, and
+    /// `sub`.
     pub subject: Option<(Arc<str>, String)>,
-    /// Where the visit wanted to go, as far as that can be told, and whether a person of this browser started it.
+    /// The page that the visit was for, if known, and whether a person of this browser started it.
     pub return_to: ReturnTo,
     pub deliberate: bool,
 }
 
-/// A code that was traded for a verified ID token, while the sign-in has its turn at the provider.
+/// A verified ID token for which a code was exchanged, while the sign-in has its turn at the provider.
 struct Redeemed<'a> {
     claims: Claims,
     id_token: String,
     tokens: Tokens,
-    /// What was known of the person's sign-outs before.
+    /// The person's sign-outs that were noted before.
     seen: Seen,
     _turn: SemaphorePermit<'a>,
 }
@@ -129,7 +131,7 @@ impl Prompt {
     }
 }
 
-/// Where the provider sends people back to.
+/// The address to which the provider sends people back.
 pub fn redirect_uri(public_url: &Url) -> Url {
     let mut redirect_uri = public_url.clone();
     redirect_uri.set_path("/-/callback");
@@ -139,7 +141,7 @@ pub fn redirect_uri(public_url: &Url) -> Url {
 }
 
 impl SignIn {
-    /// The callback is `public_url` and `/-/callback`, whatever a request says.
+    /// The callback is always `public_url` and `/-/callback`, and never taken from a request.
     pub fn new(
         config: &SignInConfig,
         public_url: &Url,
@@ -173,7 +175,7 @@ impl SignIn {
     ///
     /// # Errors
     ///
-    /// [`SignInError::Provider`] where the provider's endpoints are not known.
+    /// [`SignInError::Provider`] if the provider's endpoints are not known.
     pub async fn start(
         &self,
         return_to: &ReturnTo,
@@ -186,7 +188,7 @@ impl SignIn {
         self.begin(&attempt, set_cookie, prompt, headers).await
     }
 
-    /// Begins again after [`Finished::Restart`], with what stands there.
+    /// Begins again after [`Finished::Restart`], with its values.
     ///
     /// # Errors
     ///
@@ -202,11 +204,12 @@ impl SignIn {
         self.begin(&attempt, set_cookie, Prompt::Default, headers).await
     }
 
-    /// Ends a sign-in: `query` is that of the callback.
+    /// Ends a sign-in; `query` is the callback's query.
     ///
     /// # Errors
     ///
-    /// [`Failed`] where the callback is malformed, or the provider says no, or its answer is missing, late or fails a check.
+    /// [`Failed`] if the callback is malformed, or the provider refuses, or its answer is missing, late or fails a
+    /// check.
     pub async fn finish(&self, query: &str, headers: &HeaderMap) -> Result<Finished, Failed> {
         let Some(callback) = Callback::parse(query) else {
             let (return_to, deliberate) = (ReturnTo::default(), false);
@@ -219,12 +222,13 @@ impl SignIn {
         };
         let Some(attempt) = callback.state.as_deref().and_then(|state| Attempt::open(&self.sealer, state))
         else {
-            // Nobody can tell whether this follows a restart, so that is done only for a browser that began nothing lately.
+            // An unreadable `state` may follow a restart, so an automatic restart is only for a browser that began
+            // nothing lately.
             let automatic = !self.bindings.any(headers);
             return Ok(self.astray(ReturnTo::default(), false, automatic, headers).await);
         };
         let is_of_browser = self.bindings.holds(&attempt.binding, headers);
-        // Whoever made an attempt elsewhere chose where it goes.
+        // Another browser's attempt has a destination that somebody else chose.
         let deliberate = attempt.is_deliberate && is_of_browser;
         let redeemed = if is_of_browser && attempt.is_fresh(self.clock.now()) {
             self.redeem(callback, &attempt).await
@@ -247,13 +251,14 @@ impl SignIn {
         }
     }
 
-    /// `Set-Cookie` values for the answer to a callback: deletions of what earlier attempts of this browser left behind.
+    /// `Set-Cookie` values for the answer to a callback: deletions of cookies that earlier attempts of this browser
+    /// left behind.
     pub fn tidy(&self, headers: &HeaderMap) -> Vec<HeaderValue> {
         self.bindings.tidy(headers, self.clock.now())
     }
 
-    /// Trades the code of this browser's own attempt for a verified ID token; nothing where it has been traded before, or
-    /// another try may do better.
+    /// Exchanges the code of this browser's own attempt for a verified ID token; `None` if the code was used before, or
+    /// if another try may succeed.
     async fn redeem(
         &self,
         callback: Callback,
@@ -281,7 +286,7 @@ impl SignIn {
         }
         let exchange = self.party.exchange(&provider, &code, &self.redirect_uri, &attempt.verifier);
         let (id_token, tokens) = match exchange.await {
-            // Another replica used the code, or it was left lying for too long.
+            // Another replica used the code, or the code has expired.
             Err(ProviderError::TokenRefused { error, .. })
                 if error == "invalid_grant" && !attempt.is_restart =>
             {
@@ -289,14 +294,15 @@ impl SignIn {
             }
             other => other?,
         };
-        // As yet unproven, but nobody else's: it only says what is looked up. Keys and `UserInfo` may take their time.
+        // The claims are not proven yet, but the code was this browser's: they only choose the entries to look up. Keys
+        // and `UserInfo` may take their time.
         let seen = {
             let stated = UnverifiedToken::parse_id_token(&id_token)?;
             let text = |name| stated.claims().get(name).and_then(Value::as_str);
             let subject = text("sub").unwrap_or_default();
             self.sessions.seen(self.party.issuer().name(), subject, text("sid")).await
         };
-        // Noted only now: for a code that nobody vouches for, nothing is kept.
+        // Noted only now, so that a code which the provider does not accept leaves nothing behind.
         if !self.is_first_use(&key).await {
             return Ok(None);
         }
@@ -305,7 +311,7 @@ impl SignIn {
         Ok(Some(Redeemed { claims, id_token, tokens, seen, _turn: turn }))
     }
 
-    /// A session for the person whom the ID token names.
+    /// Makes a session for the person whom the ID token names.
     async fn establish(
         &self,
         redeemed: Redeemed<'_>,
@@ -354,8 +360,8 @@ impl SignIn {
         Ok(Started { location, cookies })
     }
 
-    /// Whether somebody came back with this attempt before and was signed in. A provider that sees a code twice may take
-    /// back what it gave for it (RFC 6749, section 4.1.2), so it is not asked. Where the state is away, it has to be.
+    /// Whether this attempt has signed somebody in before. A provider that sees a code twice may revoke the tokens that
+    /// it gave for it (RFC 6749, section 4.1.2), so it is not asked again. If the state is away, it has to be asked.
     async fn was_used(&self, key: &Key) -> bool {
         self.sessions.state().value(key).await.is_ok_and(|noted| noted.is_some())
     }
@@ -364,7 +370,7 @@ impl SignIn {
         self.sessions.state().put_new(key, b"", LIFETIME).await.unwrap_or(true)
     }
 
-    /// What becomes of a callback that signs nobody in.
+    /// The end of a callback that signs nobody in.
     async fn astray(
         &self,
         return_to: ReturnTo,

@@ -1,7 +1,7 @@
-//! What replicas share: small values that expire, under keys that tell nothing.
+//! The state that replicas share: small values that expire, under keys that reveal nothing.
 //!
-//! Without shared state it is this process's memory: what is noted there ends with the process, and other replicas do not
-//! know it. With it, it is a Valkey (or Redis) server, which may be away for a while.
+//! By default the state is this process's memory: it ends with the process, and other replicas do not see it. Shared
+//! state is a Valkey (or Redis) server, which may be away for a while.
 
 mod key;
 mod means;
@@ -39,8 +39,8 @@ impl State {
         Self(Arc::new(Backend::Memory(Box::new(Memory::new(clock)))))
     }
 
-    /// The state as configured, for the gateway at `public_url`. A server is not waited for: it is away until it answers.
-    /// `up` is 1 while it does. Needs a runtime.
+    /// Opens the configured state for the gateway at `public_url`. Does not wait for a server, which counts as away
+    /// until it answers. `up` is 1 while it answers. Needs a runtime.
     ///
     /// # Errors
     ///
@@ -64,11 +64,12 @@ impl State {
         }
     }
 
-    /// Goes on with the secret and the certificate authorities that were read now. Where they are others than before, the server is asked first, and until it accepts them nothing changes.
+    /// Goes on with the secret and the certificate authorities as they were read now. If they differ from the earlier
+    /// ones, the server is asked first, and nothing changes until it accepts them.
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open), or why the server cannot be reached by them. Within three seconds.
+    /// As [`open`](Self::open), or the reason why the server cannot be reached with them. Within three seconds.
     pub async fn renew(&self, config: &StateConfig, means: Means<'_>) -> Result<(), String> {
         match (&*self.0, config) {
             (Backend::Valkey(valkey), StateConfig::Valkey(config)) => valkey.renew(config, means).await,
@@ -76,7 +77,7 @@ impl State {
         }
     }
 
-    /// Tries what [`open`](Self::open) is given. Asks no network.
+    /// Checks the arguments of [`open`](Self::open). Asks no network.
     ///
     /// # Errors
     ///
@@ -88,11 +89,11 @@ impl State {
         }
     }
 
-    /// Connects as [`open`](Self::open) would and writes once; nothing for the memory of this process.
+    /// Connects as [`open`](Self::open) would and writes once; `None` for the memory of this process.
     ///
     /// # Errors
     ///
-    /// As [`open`](Self::open), or why the server is away. Within three seconds.
+    /// As [`open`](Self::open), or the reason why the server is away. Within three seconds.
     pub async fn examine(
         config: &StateConfig,
         means: Means<'_>,
@@ -108,7 +109,7 @@ impl State {
     ///
     /// # Errors
     ///
-    /// [`Unavailable`]; the same holds for all that follow.
+    /// [`Unavailable`]; the same holds for the functions below.
     pub async fn value(&self, key: &Key) -> Result<Option<Vec<u8>>, Unavailable> {
         match &*self.0 {
             Backend::Memory(memory) => Ok(memory.value(key)),
@@ -116,7 +117,7 @@ impl State {
         }
     }
 
-    /// Keeps `value`, for `keep`, in place of what was there.
+    /// Keeps `value` for `keep`, in place of any earlier value.
     pub async fn put(&self, key: &Key, value: &[u8], keep: Duration) -> Result<(), Unavailable> {
         match &*self.0 {
             Backend::Memory(memory) => {
@@ -127,7 +128,8 @@ impl State {
         }
     }
 
-    /// Keeps `value` unless there is one, and tells whether it did: of any number of callers, one is told so.
+    /// Keeps `value` unless the key has one, and returns whether it did: of any number of callers, only one gets
+    /// `true`.
     pub async fn put_new(&self, key: &Key, value: &[u8], keep: Duration) -> Result<bool, Unavailable> {
         match &*self.0 {
             Backend::Memory(memory) => Ok(memory.put_new(key, value, keep)),
@@ -145,9 +147,9 @@ impl State {
         }
     }
 
-    /// Notes that what `key` names ended at `at`, or a second after the end that is known where that is later: no end is noted
-    /// like one before. Where the state is away, it has ended for this process, and for the others once the state is back and
-    /// this process still runs.
+    /// Notes that the sessions named by `key` ended at `at`, or one second after the latest known end if that is later,
+    /// so that no two ends are equal. If the state is away, the end holds for this process, and for the others once the
+    /// state is back while this process still runs.
     pub async fn end(&self, key: &Key, at: UnixSeconds, keep: Duration) -> Result<(), Unavailable> {
         match &*self.0 {
             Backend::Memory(memory) => {
@@ -158,7 +160,7 @@ impl State {
         }
     }
 
-    /// When what `keys` name ended, as far as it did.
+    /// The time at which each key's sessions ended, if they did.
     pub async fn ends<const N: usize>(
         &self,
         keys: [&Key; N],
@@ -169,8 +171,8 @@ impl State {
         }
     }
 
-    /// Takes one of what `key` allows: at most a `window`'s worth at once, and one more every `interval`. `None` where
-    /// nothing is shared, or not now: the caller counts for itself. The key is made only where it is needed.
+    /// Takes one unit of the allowance of `key`: at most a `window`'s worth at once, and one more every `interval`.
+    /// `None` if nothing is shared, or the state is away: the caller counts for itself. The key is made only if needed.
     pub async fn take(
         &self,
         key: impl FnOnce() -> Key,

@@ -1,6 +1,6 @@
-//! Logs for operators, on standard error. A reader that stalls there loses lines and holds nobody up.
+//! Logs for operators, on standard error. A stalled reader loses lines and delays nobody.
 //!
-//! Every event that happens while a request is answered carries the names of that request: [`within`] says which it is.
+//! Every event that happens while a request is answered carries the ids of that request, which [`within`] sets.
 
 mod line;
 pub mod request_ids;
@@ -39,15 +39,15 @@ const CAPPED: [&str; 13] = [
     "tokio_rustls",
 ];
 
-/// Bytes of events that may wait for standard error: some thousands of them.
+/// The most bytes of events that wait for standard error: some thousands of events.
 const QUEUE: usize = 4 * 1024 * 1024;
 
 tokio::task_local! {
-    /// The request that this task is at work on. Cheaper than a span: it costs nothing until something is logged.
+    /// The request of this task. Cheaper than a span: it costs nothing until something is logged.
     static REQUEST: RequestIds;
 }
 
-/// The installed logger's way out.
+/// The installed logger's output.
 #[derive(Clone, Debug)]
 pub struct Log {
     sink: Sink,
@@ -60,13 +60,13 @@ impl Log {
         &self.lost
     }
 
-    /// Waits until all that was logged has been written or lost, or the deadline is over.
+    /// Waits until all logged events have been written or lost, or the deadline is over.
     pub fn flush(&self, deadline: Duration) {
         self.sink.flush(deadline);
     }
 }
 
-/// Answers a request, whose names every event carries that is logged on the way.
+/// Answers a request; every event that is logged meanwhile carries its ids.
 ///
 /// No `async fn`, whose future would have room for `answering` twice.
 pub fn within<Answer>(
@@ -107,7 +107,7 @@ pub fn install(format: LogFormat, filter: Option<&str>) -> Result<Log, String> {
     Ok(Log { sink, lost })
 }
 
-/// Writes events. Spans are not kept: the only ones are the SDK's, and what stands in them is not ours to show.
+/// Writes events. Spans are not kept: only the SDK makes any, and their fields are not ours to show.
 struct Lines {
     format: LogFormat,
     clock: Clock,

@@ -1,16 +1,16 @@
-//! Where in a request a token may stand.
+//! The places in a request where a token may stand.
 
 use super::error::AuthnError;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use std::net::IpAddr;
 
-/// What of a request's head may name a person.
+/// The parts of a request's head that may name a person.
 #[derive(Clone, Copy)]
 pub struct Presented<'a> {
     pub headers: &'a HeaderMap,
     /// The TCP peer is one of `trusted_proxies`.
     pub from_trusted_proxy: bool,
-    /// The client's address, as far as it is known.
+    /// The client's address, if known.
     pub client_ip: Option<IpAddr>,
 }
 

@@ -1,11 +1,11 @@
-//! Why a request has nobody behind it.
+//! The reasons why a request is not authenticated.
 
 use crate::sessions::Unusable;
 use crate::tokens::error::{Evidence, TokenError};
 use hyper::header::HeaderValue;
 use std::fmt;
 
-/// Why a request has no [`Principal`](crate::provider::principal::Principal). Says nothing of what stood in a credential.
+/// The reason why a request has no [`Principal`](crate::provider::principal::Principal). Shows no part of a credential.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AuthnError {
     NoCredential,
@@ -20,7 +20,7 @@ pub enum AuthnError {
         reason: Unusable,
         clear: HeaderValue,
     },
-    /// Whether the session was ended cannot be told now.
+    /// The shared state is away, so it is not known whether the session was ended.
     StateAway,
 }
 
@@ -49,7 +49,7 @@ impl AuthnError {
         }
     }
 
-    /// There is nobody to speak of: a browser in this state may be sent to sign in.
+    /// No credential was presented: a browser in this state may be sent to sign in.
     pub fn is_anonymous(&self) -> bool {
         match self {
             Self::NoCredential => true,
@@ -61,14 +61,14 @@ impl AuthnError {
     /// A `Set-Cookie` for the answer.
     pub fn clear_cookie(&self) -> Option<&HeaderValue> {
         match self {
-            // Where other rules hold, the session counts.
+            // The session still counts at replicas with other rules.
             Self::Session { reason: Unusable::RulesDiffer, .. } => None,
             Self::Session { clear, .. } => Some(clear),
             _ => None,
         }
     }
 
-    /// The credential may be good: what would tell is out of reach. To be answered 503, not 401.
+    /// The credential may be good, but cannot be checked now. To be answered 503, not 401.
     pub fn is_unavailable(&self) -> bool {
         match self {
             Self::StateAway | Self::Session { reason: Unusable::RulesDiffer, .. } => true,

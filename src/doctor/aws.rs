@@ -1,4 +1,4 @@
-//! Whether AWS does what the gateway asks of it: who we are, which roles can be assumed, and what can be opened.
+//! Checks that AWS does what the gateway needs: names the caller, lets roles be assumed and targets be opened.
 
 use super::opening::{Opened, Opening, Person};
 use super::remedy::{self, Asked, Endpoint};
@@ -20,7 +20,7 @@ use tokio::sync::Semaphore;
 /// More at a time would only be throttled.
 const AT_ONCE: usize = 8;
 
-/// What is asked about before the targets: each once, in the order of the configuration.
+/// The roles and domains to check before the targets: each once, in the order of the configuration.
 #[derive(Debug, Default)]
 pub(super) struct Places {
     roles: Vec<RoleArn>,
@@ -84,7 +84,8 @@ impl Domain {
     }
 }
 
-/// False where a rule can name several roles and several domains: which go together depends on the person.
+/// False if a rule can name several roles and several domains: then only the person decides which role goes with which
+/// domain.
 fn belong_together(possible_target: &PossibleTarget, possible: &[PossibleTarget]) -> bool {
     let of_rule = |other: &&PossibleTarget| {
         (&other.destination, &other.rule) == (&possible_target.destination, &possible_target.rule)
@@ -100,7 +101,7 @@ fn add<T: PartialEq>(list: &mut Vec<T>, item: T) {
     }
 }
 
-/// First who we are, then the roles, then the domains, then the targets: what cannot work is not tried.
+/// Checks the identity, then the roles, then the domains, then the targets, and skips those that cannot work.
 pub(super) async fn examine(
     presigner: Arc<Presigner>,
     places: Places,
@@ -146,7 +147,7 @@ pub(super) async fn examine(
     checks
 }
 
-/// What they find, in their order.
+/// The findings, in the order of `looks`.
 async fn a_few_at_a_time<Look>(looks: impl Iterator<Item = Look>) -> Vec<Check>
 where
     Look: Future<Output = Vec<Check>> + Send + 'static,
@@ -321,7 +322,7 @@ fn state_check(asking: &Asking, mint: &Mint, state: &Result<TargetState, AwsErro
     }
 }
 
-/// What a tracking server's bucket is guarded by. A bucket that is deleted can be made anew by anybody.
+/// Checks the owner verification of a tracking server's bucket: anybody may recreate a bucket that was deleted.
 async fn store_check(asking: &Asking, aws: &Aws, mint: &Mint, servers: &[DeclaredServer]) -> Option<Check> {
     let name = mint.target.text(TRACKING_SERVER_NAME)?;
     let ownership = aws.store_ownership(mint).await.ok()??;

@@ -1,4 +1,4 @@
-//! Whether the machine's clock and others' agree.
+//! Compares the machine's clock with the clocks of issuers and AWS.
 
 use super::report::{Asking, Check};
 use crate::clock::UnixSeconds;

@@ -1,4 +1,4 @@
-//! What needs no network: keys, certificates and files of this machine.
+//! Checks without the network: keys, certificates and files of this machine.
 
 use super::remedy::OF_AUTHORITY_AS_SERVER;
 use super::report::{Asking, Check};
@@ -22,7 +22,7 @@ pub(super) fn examine(
     checks.into_iter().flatten().chain(exposed(secrets)).collect()
 }
 
-/// What the claims say of the person's groups.
+/// The person's groups, as the claims have them.
 pub(super) fn groups(principal: &Principal) -> Check {
     const CHECK: &str = "groups";
     let asking = Asking::about(format!("issuers.{}.claims.groups", principal.issuer));

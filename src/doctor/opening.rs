@@ -1,4 +1,4 @@
-//! Which targets are looked at.
+//! The choice of the targets to check.
 
 use crate::policy::grant::Grant;
 use crate::policy::{Policy, Question};
@@ -7,14 +7,14 @@ use crate::target::Mint;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-/// For whom targets are looked at, and from where they come.
+/// The person whose targets are checked, and the address from which they come.
 #[derive(Clone, Debug)]
 pub(crate) struct Person {
     pub principal: Arc<Principal>,
     pub client_ip: Option<IpAddr>,
 }
 
-/// One target of a destination, or why there is none.
+/// One target of a destination, or the reason why there is none.
 #[derive(Clone, Debug)]
 pub(super) struct Opening {
     pub(super) destination: Arc<str>,
@@ -25,9 +25,9 @@ pub(super) struct Opening {
 pub(super) enum Opened {
     /// The same for everyone whom this rule lets in.
     Constant { rule: Arc<str>, mint: Box<Mint> },
-    /// The person's.
+    /// The person's own target.
     Granted(Box<Grant>),
-    /// Nothing to look at.
+    /// No target to check, with the reason.
     Nothing(String),
 }
 

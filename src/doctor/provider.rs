@@ -1,4 +1,4 @@
-//! Whether the identity provider can be used as configured.
+//! Checks that the identity provider can be used as configured.
 
 use super::clock;
 use super::remedy;
@@ -105,7 +105,9 @@ async fn keys(asking: &Asking, issuer: &Issuer) -> Check {
     asking.ok("keys", found)
 }
 
-/// Whether the provider knows the gateway as its client: a code that nobody issued is refused as such only after that.
+/// Checks that the provider knows the gateway as its client: only after accepting the client does it refuse an invented
+/// code.
+/// refused.
 pub(super) async fn client(
     sign_in: &SignInConfig,
     redirect_uri: &Url,
@@ -144,12 +146,12 @@ pub(super) async fn client(
     }
 }
 
-/// What the provider says of an error, in its own words.
+/// The provider's own words about an error.
 fn told(description: Option<String>) -> String {
     description.map(|description| format!(" ({description:?})")).unwrap_or_default()
 }
 
-/// What to do about a document that cannot be had or used: about a wrong status, to look at its `address`.
+/// The remedy for a document that cannot be fetched or used; for a wrong status, it names the `address` to look at.
 fn of_fetch(error: &FetchError, address: &str) -> String {
     match error {
         FetchError::Http(error) => of_exchange(error),

@@ -1,8 +1,8 @@
-//! Whether the provider knows the redirect URI, as far as it tells.
+//! Checks that the provider knows the redirect URI, if its answers show it.
 //!
 //! An authorization endpoint sends errors to a redirect URI that is registered, and must send nothing to any other (RFC
-//! 6749, section 4.1.2.1). So it is asked twice, without cookies and by `prompt=none`: with the gateway's redirect URI, and
-//! with one that nobody registered. Providers differ in what they answer then, and only what is certain is reported.
+//! 6749, section 4.1.2.1). So it is asked twice, without cookies and by `prompt=none`: with the gateway's redirect URI,
+//! and with an unregistered one. Providers answer differently, and only certain findings are reported.
 
 use super::report::{Asking, Check};
 use crate::config::SignInConfig;

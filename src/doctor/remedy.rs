@@ -1,10 +1,10 @@
-//! What to do about an error of AWS's.
+//! Remedies for errors of AWS.
 
 use crate::aws::error::{AwsError, AwsErrorKind};
 use crate::aws::state::TargetState;
 use crate::presign::error::{BadUrl, PresignError};
 
-/// Who asked AWS, and for what.
+/// The caller and the action of a request to AWS.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asked<'a> {
     /// The action in IAM's words, such as `sagemaker:DescribeDomain`.
@@ -20,7 +20,7 @@ pub(super) enum Endpoint {
     Sts,
 }
 
-/// Why a session is tagged where the configuration names no tags.
+/// The reason why a session has tags although the configuration names none.
 pub(super) const TAGS_OF_EKS_POD_IDENTITY: &str = "if Postern runs with EKS Pod Identity, it is for the tags that EKS passes on, which `disableSessionTags` on the \
      association switches off";
 
@@ -109,7 +109,7 @@ pub(super) fn is_about_certificate(error: &str) -> bool {
     error.contains("certificate")
 }
 
-/// What the error's text says, whoever asked.
+/// The remedy for a server that presents its authority's own certificate.
 pub(super) const OF_AUTHORITY_AS_SERVER: &str = "have a certificate for the server issued from that authority (`basicConstraints=CA:FALSE`, with the host under \
      `subjectAltName`), and serve that one";
 
@@ -120,7 +120,7 @@ pub(super) fn of_certificate(whose: &str) -> String {
     )
 }
 
-/// AWS's code, not its status, says that somebody may not.
+/// The denial of a permission. AWS's code says so, not its status.
 pub(super) fn is_denial(error: &AwsError) -> bool {
     error.code.as_deref().is_some_and(|code| code.starts_with("AccessDenied"))
 }

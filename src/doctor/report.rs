@@ -1,4 +1,4 @@
-//! What was found, for people and for programs.
+//! The findings, for people and for programs.
 
 use serde::Serialize;
 use std::fmt;
@@ -6,9 +6,9 @@ use std::fmt;
 /// One question and its answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Check {
-    /// What it is about, by its place in the configuration or by its name in AWS.
+    /// The subject, by its place in the configuration or by its name in AWS.
     pub subject: String,
-    /// A stable word for what was asked.
+    /// A stable word for the question.
     pub check: &'static str,
     pub outcome: Outcome,
     pub found: String,
@@ -20,7 +20,7 @@ pub(crate) struct Check {
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Outcome {
     Ok,
-    /// Not asked, because the answer to another question, or a person's claims, would be needed.
+    /// Not asked, because it depends on the answer to another question or on a person's claims.
     Skipped,
     /// It works, and somebody should look at it.
     Warning,

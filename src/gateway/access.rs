@@ -58,7 +58,7 @@ impl<'a> Exchange<'a> {
         self.person = Some(Arc::clone(person));
     }
 
-    /// Who is answered, where a destination was asked for.
+    /// The person who is answered, if a destination was asked for.
     pub(crate) fn person(&self) -> Option<&Principal> {
         self.person.as_deref()
     }

@@ -22,7 +22,7 @@ use hyper::{Method, Response};
 use tokio::time::Instant;
 
 impl Gateway {
-    /// `/NAME/api/…` and what else MLflow's client asks for.
+    /// Answers `/NAME/api/…` and the other paths of MLflow's client.
     pub(super) async fn call(
         &self,
         head: &request::Parts,
@@ -54,13 +54,13 @@ impl Gateway {
     }
 }
 
-/// A granted call on its way. A record is written when this is dropped, so that a call that is cut off leaves one, too: for the
-/// first call in a minute, and for each one that was refused, failed or may destroy.
+/// A granted call on its way. A record is written when this is dropped, so also for a call that is cut off: for the
+/// first call in a minute, and for each call that was refused, failed or may destroy.
 struct Decision<'a> {
     audit: &'a Audit,
     told: &'a Told,
     grant: &'a Grant,
-    /// `None` where the record leaves out what its rules read.
+    /// `None` if the record leaves out the facts that its rules read.
     facts_of: Option<&'a Destination>,
     context: &'a RequestContext,
     method: &'static str,

@@ -26,7 +26,7 @@ const PURPOSES: [HeaderName; 4] = [
 pub(crate) struct RequestContext {
     /// Shown on pages, in logs and in the audit trail, so that support can join them.
     pub ids: RequestIds,
-    /// When the request as a whole must be answered.
+    /// The deadline for answering the request as a whole.
     pub deadline: Instant,
     /// The person's own address, or `None` if no trusted source named it.
     pub client_ip: Option<IpAddr>,

@@ -188,7 +188,7 @@ impl Error {
             || failure.status.is_server_error()
             || failure.status == S::CONFLICT;
         if failure.again.is_none() && (may_change || failure.anew.is_some()) {
-            // A callback's address holds a code and works once: there, only starting over helps.
+            // The address of a callback holds a code and works once, so only starting over helps.
             let here = head.uri.path_and_query().filter(|here| !here.path().starts_with("/-/"));
             failure.again = Some(here.map_or("/", |here| here.as_str()).to_owned());
         }
@@ -232,7 +232,7 @@ fn denied(denial: Denial) -> Failure {
     .advise(advice)
 }
 
-/// The person sees which rule failed, not on what: that is in the log and the audit record.
+/// The reason for the person: it names the rule that failed, not the value; the log and the audit record have that.
 fn told(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Matched => "matched",

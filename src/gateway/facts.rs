@@ -1,11 +1,11 @@
-//! What rules looked at of a person, for the page that refuses that person.
+//! The facts about a person that the rules read, for the page that refuses that person.
 
 use crate::policy::grant::Trace;
 use crate::provider::policy_inputs::Names;
 use crate::provider::principal::{Groups, Principal};
 use std::net::IpAddr;
 
-/// Which facts were asked for.
+/// The kinds of facts that the rules read.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Asked {
     user: bool,
@@ -13,7 +13,7 @@ pub(super) struct Asked {
     client_ip: bool,
 }
 
-/// Groups on the page; the page of who a person is has all of them.
+/// Groups on the page; `/-/whoami` has all of them.
 const MOST_GROUPS: usize = 20;
 /// Characters of a group's name.
 const LONGEST_GROUP: usize = 80;
@@ -24,7 +24,7 @@ impl Asked {
         Self { user: names("user"), groups: names("groups"), client_ip: names("client_ip") }
     }
 
-    /// Each fact with what it was. `known` are the groups that the rules ask for by name.
+    /// Each fact with its value. `known` are the groups that the rules ask for by name.
     pub(super) fn of(
         self,
         person: &Principal,
@@ -46,7 +46,7 @@ impl Asked {
     }
 }
 
-/// Whether the expression has this word, which may also stand in a text of it: then one fact too many is shown.
+/// Whether the expression has this word. A word inside a text literal counts too, and then one fact too many is shown.
 fn is_named(expression: &str, variable: &str) -> bool {
     expression.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == variable)
 }

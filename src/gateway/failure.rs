@@ -1,4 +1,4 @@
-//! An error as an answer: what the person reads, what the program reads, and what only the operator may see.
+//! An error as an answer: for the person, for the program, and, in part, for the operator only.
 
 use super::facts::Asked;
 use super::try_again::{self, Attempt};
@@ -30,18 +30,18 @@ pub(crate) struct Failure {
     pub again: Option<String>,
     /// The text of a link to a new sign-in, if that may help.
     pub anew: Option<&'static str>,
-    /// How often the page has tried again by itself already.
+    /// The number of automatic tries of the page so far.
     pub tries: u32,
     /// The name of the destination that a mistyped address most likely means.
     pub meant: Option<String>,
     /// The title of the destination that was asked for.
     pub opens: Option<String>,
     pub person: Option<String>,
-    /// What the rules looked at of the person.
+    /// The person's facts that the rules read.
     pub facts: Vec<(&'static str, String)>,
     /// Rule and outcome, in order.
     pub trace: Option<Vec<(Arc<str>, &'static str)>>,
-    /// What the rules asked for, until it is known whose they were asked for.
+    /// The kinds of facts that the rules read, kept until the person is known.
     pub(super) asked: Asked,
     /// The cause, for the operator only.
     pub(super) internal: Option<String>,
@@ -103,12 +103,12 @@ impl Failure {
         Self { tries: try_again::MOST, ..self }
     }
 
-    /// How the page tries again by itself, if it does.
+    /// The next automatic try of the page, if there is one.
     pub(crate) fn next_attempt(&self) -> Option<Attempt> {
         try_again::next(self.again.as_deref()?, self.tries, self.retry_seconds()?)
     }
 
-    /// What happened and what to do, in one text: clients of MLflow show nothing else.
+    /// The event and the next step in one text: clients of MLflow show nothing else.
     pub(crate) fn sentence(&self) -> String {
         let remedy = self.remedy.as_deref().map(|remedy| format!(" {remedy}")).unwrap_or_default();
         format!("{} {}{remedy}", self.detail, self.advice)
@@ -121,7 +121,7 @@ impl Failure {
             .and_then(|seconds| seconds.try_into().ok())
     }
 
-    /// Logs what the person was not told.
+    /// Logs the cause, which the person is not shown.
     pub(super) fn log(&self) {
         let reason = self.reason;
         match &self.internal {

@@ -8,7 +8,7 @@ use hyper::http::request;
 use std::net::Ipv6Addr;
 
 impl Gateway {
-    /// A request for another host is 421 (RFC 9110, section 15.5.20): nothing here is said under a name that is not ours.
+    /// Answers 421 to a request for another host (RFC 9110, section 15.5.20): nothing is said under a foreign name.
     pub(super) fn check_host(&self, head: &request::Parts) -> Result<(), Error> {
         let mut hosts = head.headers.get_all(HOST).iter();
         let named = hosts.next().map(|host| host.to_str().unwrap_or_default());

@@ -63,7 +63,7 @@ impl Gateway {
         })
     }
 
-    /// Counts against the person's rate and mints. The grant is audited here: one record, however it ends.
+    /// Counts against the person's rate and mints. The grant is audited here with one record, however the mint ends.
     pub(super) async fn presign(
         &self,
         grant: &Grant,
@@ -109,11 +109,11 @@ impl Gateway {
     }
 }
 
-/// A grant on its way to a URL. The record is written when this is dropped, so that a request that is cut off leaves one, too.
+/// A grant on its way to a URL. The record is written when this is dropped, so also for a request that is cut off.
 struct Decision<'a> {
     audit: &'a Audit,
     grant: &'a Grant,
-    /// `None` where the record leaves out what its rules read.
+    /// `None` if the record leaves out the facts that its rules read.
     destination: Option<&'a Destination>,
     context: &'a RequestContext,
     minted: Option<MintFacts>,

@@ -25,12 +25,12 @@ pub(super) struct MintRate {
 impl MintRate {
     /// At most `per_minute` in any burst, refilled evenly.
     pub(super) fn new(per_minute: u32, state: State) -> Self {
-        // After this pause the allowance is whole again, so the entry says nothing any more.
+        // After this pause the allowance is whole again, so the entry is no longer needed.
         let whole_again = Cache::builder().max_capacity(MOST_PEOPLE).time_to_idle(WINDOW).build();
         Self { state, whole_again, interval: WINDOW / per_minute.max(1) }
     }
 
-    /// Whether [`new`](Self::new) would make the same of this number.
+    /// Whether the limit is already `per_minute`.
     pub(super) fn is_at(&self, per_minute: u32) -> bool {
         self.interval == WINDOW / per_minute.max(1)
     }

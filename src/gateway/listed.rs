@@ -16,7 +16,7 @@ pub(crate) struct Listed<'a> {
     pub rule: Option<Arc<str>>,
     pub reason: Option<DenialReason>,
     pub remedy: Option<Arc<str>>,
-    /// `None` if it was not looked up, or is not known.
+    /// `None` if it was not looked up or is not known.
     pub state: Option<TargetState>,
 }
 

@@ -63,7 +63,7 @@ impl Gateway {
         }
     }
 
-    /// The destination that a mistyped address most likely means, of those that this person may open and no others.
+    /// The destination that a mistyped address most likely means, among those that this person may open.
     pub(super) fn meant(
         &self,
         path: &str,

@@ -1,4 +1,4 @@
-//! `POST /-/backchannel-logout`: the provider says that a person is no longer signed in there.
+//! `POST /-/backchannel-logout`: the provider reports that a person has signed out.
 
 use super::access::Exchange;
 use super::context::RequestContext;
@@ -72,7 +72,7 @@ impl Gateway {
     }
 }
 
-/// Why a body holds no logout token.
+/// The reason why a body holds no logout token.
 enum BadForm {
     Malformed,
     Overdue,

@@ -1,4 +1,4 @@
-//! What a person reads. Plain HTML with one inline stylesheet: no script, no external asset, nothing to load.
+//! The pages for people. Plain HTML with one inline stylesheet: no script, no external asset, nothing to load.
 
 mod failure;
 mod portal;
@@ -24,7 +24,7 @@ pub(crate) struct Pages {
     /// The stylesheet's digest, as a policy allows it.
     allowed_style: String,
     content_security_policy: HeaderValue,
-    /// Where everything is listed that a person may open.
+    /// The address of the list of everything that a person may open.
     home: &'static str,
     clock: Clock,
 }
@@ -46,13 +46,14 @@ impl Pages {
         &self.content_security_policy
     }
 
-    /// For a page with a form whose answer leads to `origin`. Browsers hold every redirect after it against `form-action`,
-    /// and a provider may pass a sign-out on to others whose names are not known here: `https` has to do for those.
+    /// For a page with a form whose answer leads to `origin`. Browsers check every redirect after the form against
+    /// `form-action`, and a provider may pass a sign-out on to hosts that are not known here: for those, all of `https`
+    /// is allowed.
     pub(crate) fn content_security_policy_to(&self, origin: &str) -> HeaderValue {
         policy(&self.allowed_style, &format!("'self' https: {origin}"))
     }
 
-    /// Asked before a destination opens that another site pointed the browser at.
+    /// Asks before a destination opens that another site pointed the browser at.
     pub(crate) fn ask_to_continue(
         &self,
         title: &str,
@@ -74,7 +75,7 @@ impl Pages {
         self.page("Continue?", person.map(|person| person.user.as_str()), None, &content)
     }
 
-    /// After a sign-in that no click preceded (a restored tab): a navigation that starts here is this site's own.
+    /// Shown after a sign-in that no click preceded (a restored tab): a navigation from this page is this site's own.
     pub(crate) fn signed_in(&self, path_and_query: &str, user: Option<&str>) -> Markup {
         let content = html! {
             h1 { "You are signed in" }
@@ -83,7 +84,7 @@ impl Pages {
         self.page("Signed in", user, Some(&format!("0;url={path_and_query}")), &content)
     }
 
-    /// `user` where it is known; `at_provider` where the provider's session ends, too.
+    /// `user` is the name, if known; `at_provider` says that the provider's session ends, too.
     pub(crate) fn ask_to_sign_out(&self, user: Option<&str>, at_provider: bool) -> Markup {
         let content = html! {
             h1 { "Sign out?" }
@@ -99,8 +100,8 @@ impl Pages {
         self.page("Sign out?", user, None, &content)
     }
 
-    /// `elsewhere_until` where other replicas could not be told, and accept copies of the cookie until then; `provider` is
-    /// where the session at the provider can still be ended.
+    /// `elsewhere_until` is set if other replicas could not be told: they accept copies of the cookie until then.
+    /// `provider` is the address at which the session at the provider can still be ended.
     pub(crate) fn signed_out(&self, elsewhere_until: Option<UnixSeconds>, provider: Option<&str>) -> Markup {
         let content = html! {
             h1 { "You are signed out" @if elsewhere_until.is_some() { " in this browser" } }
@@ -148,7 +149,7 @@ impl Pages {
         }
     }
 
-    /// Who is signed in, and the ways that are the same everywhere.
+    /// The person who is signed in, and the links that are the same on every page.
     fn account(&self, user: &str) -> Markup {
         html! {
             nav aria-label="Your account" {
@@ -170,7 +171,7 @@ fn policy(style: &str, form_action: &str) -> HeaderValue {
     HeaderValue::try_from(policy).unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'"))
 }
 
-/// For people, in UTC: the browser's time zone is not known.
+/// A time for people, in UTC: the browser's time zone is not known.
 fn point_in_time(at: UnixSeconds) -> String {
     let time = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(at.0);
     humantime::format_rfc3339_seconds(time).to_string().replace('T', " ").replace('Z', " UTC")

@@ -48,14 +48,14 @@ impl Gateway {
         Ok(with_cookies(response, caller.set_cookie))
     }
 
-    /// Where there is nothing to choose and the configuration says so: the address of the one destination, where every
-    /// rule of a launch then applies. `/?show` is the list all the same.
+    /// The address of the only destination that may be opened, if the configuration skips the list. All rules of a
+    /// launch apply there. `/?show` always shows the list.
     fn only_choice(&self, head: &request::Parts, access: &[Listed<'_>]) -> Option<HeaderValue> {
         let only = self.skips_the_list(head.uri.query()).then(|| the_only(access)).flatten()?;
         HeaderValue::try_from(format!("/{}", only.name)).ok()
     }
 
-    /// Whether `/` with this query opens a destination where there is but one.
+    /// Whether `/` with this query opens the destination if there is only one.
     pub(super) fn skips_the_list(&self, query: Option<&str>) -> bool {
         let is_asked_for = query.is_some_and(|query| query.split('&').any(|pair| pair == "show"));
         self.settings.portal == Portal::Skip && !is_asked_for
@@ -90,7 +90,7 @@ impl Gateway {
         Ok(with_cookies(response, caller.set_cookie))
     }
 
-    /// Fills a new session's slot for the destination that the browser is about to come back to, where its config says so.
+    /// Fills a new session's slot for the destination to which the browser is about to return, if its config says so.
     pub(super) async fn prewarm(
         &self,
         principal: &Arc<Principal>,
@@ -111,7 +111,7 @@ impl Gateway {
     }
 }
 
-/// The destination that may be opened, where it is one alone.
+/// The destination that may be opened, if there is exactly one.
 pub(super) fn the_only<'a>(access: &'a [Listed<'_>]) -> Option<&'a Listed<'a>> {
     let mut open = access.iter().filter(|row| row.allowed());
     let (only, None) = (open.next()?, open.next()) else { return None };
@@ -140,7 +140,7 @@ fn who_am_i_json(identity: &Identity<'_>, access: &[Listed<'_>]) -> serde_json::
             "kind": row.kind,
             "allowed": row.allowed(),
             "rule": row.rule,
-            // What it may do there through the API, where that is said.
+            // The person's class of access through the API, if set.
             "access": row.grant.as_ref().and_then(|grant| grant.mint().access),
             "reason": row.reason.map(DenialReason::as_str),
             "remedy": row.remedy,
@@ -160,9 +160,9 @@ fn who_am_i_json(identity: &Identity<'_>, access: &[Listed<'_>]) -> serde_json::
         "subject": subject,
         "groups": known,
         "groups_left_out": *groups == Groups::LeftOut,
-        // Which claim should hold them, and what came in its place.
+        // The claim that should hold the groups, and the value that came in its place.
         "groups_unbound": groups.unbound().map(Unbound::as_str),
-        // How many there are, where `groups` are only those that rules here ask for.
+        // The number of all groups, if `groups` are only those that rules here ask for.
         "groups_total": groups_total,
         "groups_asked_for": identity.groups().map(|(asked_for, _)| asked_for),
         "client_ip": identity.client_ip,

@@ -1,4 +1,4 @@
-//! From an error to an answer, with what is known of the person and of the destination that was asked for.
+//! From an error to an answer, with the facts known about the person and the requested destination.
 
 use super::access::Exchange;
 use super::context::{Audience, Navigation, RequestContext};
@@ -39,7 +39,7 @@ impl Gateway {
         respond::failure(&failure, context, &self.pages)
     }
 
-    /// The error, with what is known of the person and of the destination that was asked for.
+    /// The error, with the facts known about the person and the requested destination.
     async fn assemble(
         &self,
         error: Error,
@@ -54,7 +54,7 @@ impl Gateway {
             );
         }
         if context.navigation == Navigation::Unasked {
-            // A page of ours that tries again by itself counts as asked for by a person.
+            // Its automatic try would count as asked for by a person.
             failure = failure.only_asked();
         }
         let opens = exchange.destination().and_then(|name| self.policy.destination(name));
@@ -68,7 +68,7 @@ impl Gateway {
         }
         let may_be_mistyped = failure.status == StatusCode::NOT_FOUND && failure.again.is_none();
         let is_of_form = matches!(failure.reason, "foreign-form" | "method-not-allowed" | "not-a-navigation");
-        // A person who is signed in finds the name and the way out on the page, and the address that was probably meant.
+        // A signed-in person sees their name, the way out and the address that was probably meant.
         if (may_be_mistyped || is_of_form)
             && context.audience == Audience::Person
             && let Ok(caller) = self.authenticate(head, context).await

@@ -34,7 +34,7 @@ pub(crate) fn see_other(location: HeaderValue) -> Response<Body> {
     response
 }
 
-/// The one way of an authorized URL into a browser.
+/// The only way by which an authorized URL reaches a browser.
 pub(crate) fn hand_out(url: AuthorizedUrl) -> Response<Body> {
     redirect(url.into_location())
 }

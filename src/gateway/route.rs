@@ -1,4 +1,4 @@
-//! The one place that maps paths to routes. Links to our own pages, and addresses that providers and balancers are told, are
+//! The one place that maps paths to routes. Links to our own pages, and addresses for providers and balancers, are
 //! written where they are used.
 
 use crate::mlflow::{METHODS, is_for_clients};
@@ -16,7 +16,7 @@ pub(crate) enum Route<'a> {
         /// The raw path below the destination, without its leading slash.
         path: Option<&'a str>,
     },
-    /// What MLflow's client asks for below a destination.
+    /// A request of MLflow's client below a destination.
     Call {
         name: &'a str,
         /// The raw path below the destination, without its leading slash.

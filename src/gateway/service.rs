@@ -1,4 +1,4 @@
-//! A gateway as it serves: one configuration, and all the parts that it needs.
+//! A gateway in service: one configuration, and all the parts that it needs.
 
 use super::limit::MintRate;
 use super::pages::Pages;
@@ -66,8 +66,8 @@ pub(crate) struct Parts {
 impl Gateway {
     /// Asks no network and reads no file.
     ///
-    /// Takes over from `before` whatever the configuration leaves unchanged: keys of issuers, people's mint rates, a session key
-    /// that was made at the start.
+    /// Takes over from `before` all parts whose configuration is unchanged: keys of issuers, people's mint rates, a
+    /// session key that was made at the start.
     ///
     /// # Errors
     ///
@@ -160,7 +160,7 @@ impl config::Gateway {
     }
 }
 
-/// The configured issuers; those of `before` go on with the keys that they have.
+/// The configured issuers; those of `before` keep the keys that they have.
 ///
 /// # Errors
 ///
@@ -204,7 +204,7 @@ pub fn sealer(
     Ok(Some(Arc::new(sealer)))
 }
 
-/// The provider that people sign in at, with the gateway as its client; where people sign in here.
+/// The provider at which people sign in, with the gateway as its client.
 #[derive(Debug)]
 pub(crate) struct Party {
     issuer: Arc<Issuer>,
@@ -245,7 +245,7 @@ pub(crate) struct BrowserSignIn {
 pub(crate) struct Surroundings<'a> {
     pub clock: &'a Clock,
     pub state: &'a State,
-    /// Where revalidation counts and records.
+    /// The metrics and the audit trail of revalidation.
     pub observers: (Arc<Metrics>, Audit),
 }
 

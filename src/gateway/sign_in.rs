@@ -21,7 +21,7 @@ use hyper::{Method, Response, StatusCode};
 use std::sync::Arc;
 
 impl Gateway {
-    /// To the provider, and back to `return_to` afterwards.
+    /// Sends the browser to the provider, to come back to `return_to`.
     pub(super) async fn send_to_sign_in(
         &self,
         return_to: &ReturnTo,
@@ -37,13 +37,14 @@ impl Gateway {
         Ok(to_provider(started))
     }
 
-    /// `GET /-/login?return_to=/PATH`; with `prompt=select_account` also where there is a session, to sign in anew.
+    /// `GET /-/login?return_to=/PATH`; with `prompt=select_account`, a new sign-in also if there is a session.
     pub(super) async fn begin_sign_in(
         &self,
         head: &request::Parts,
         context: &RequestContext,
     ) -> Result<Response<Body>, Error> {
-        // A program that takes JSON only has no use for a sign-in page; one that takes anything asked for it by name.
+        // A client that accepts JSON only has no use for a sign-in page; one that accepts anything asked for this page
+        // by name.
         if context.audience == Audience::Program
             && head.headers.get(ACCEPT).is_some_and(|accept| accept != "*/*")
         {
@@ -98,9 +99,9 @@ impl Gateway {
         }
     }
 
-    /// The browser holds one session: the person who has just signed in at the provider is the one at the keyboard, and
-    /// nobody is to find the other's session where they left it. Nor is a copy of their own earlier one to outlive it; but that
-    /// of another tab, which signed in at the same time, is still on its way.
+    /// Ends the browser's earlier session after a sign-in. Another person's session must not stay for the person now at
+    /// the keyboard, and a copy of the same person's old cookie must not stay valid. A session of the same person that
+    /// has just begun is kept: another tab signed in at the same time.
     async fn end_session_before(
         &self,
         principal: &Principal,
@@ -124,7 +125,7 @@ impl Gateway {
         self.audit.record(&Record { reason: Some("replaced"), ..person(Event::SignOut, other, context) });
     }
 
-    /// A sign-in that failed is on record, and hurts nobody who is signed in already.
+    /// A failed sign-in is recorded, and leaves an existing session alone.
     async fn sign_in_failed(
         &self,
         failed: Failed,
@@ -132,7 +133,7 @@ impl Gateway {
         context: &RequestContext,
     ) -> Result<Response<Body>, Error> {
         let Failed { error, subject, return_to, deliberate } = failed;
-        // A malformed callback anybody can send: nothing was decided.
+        // Anybody can send a malformed callback, and nothing was decided: no record.
         if error != SignInError::MalformedCallback {
             self.metrics.sessions.sign_in_failed.inc();
             self.audit.record(&Record {
@@ -152,7 +153,7 @@ impl Gateway {
         Ok(arrived)
     }
 
-    /// `POST /-/logout`: only from our own form, for a foreign one could sign people out at will.
+    /// `POST /-/logout`: only from our own form. Otherwise another site could sign people out at will.
     pub(super) async fn sign_out(
         &self,
         head: &request::Parts,
@@ -175,7 +176,7 @@ impl Gateway {
             (Some(signed_out), Some(logout)) => logout.at_provider(&signed_out.session).await,
             _ => None,
         };
-        // Who is to read that it did not end everywhere is not sent on.
+        // If the session did not end everywhere, the person stays here to read that.
         let until = signed_out.filter(|signed_out| !signed_out.everywhere).map(|signed_out| signed_out.until);
         let response = match (onward, until) {
             (Some(provider), None) => respond::see_other(provider),
@@ -204,9 +205,10 @@ impl Gateway {
         }
     }
 
-    /// Where a signed-in browser goes on to. What another site began ends before a page that asks, also where `/` would go on
-    /// by itself: a click at the provider is none for us, though the browser tells of it. What a person began goes through: where this navigation carries no click (a restored tab), by a page of ours, because a redirect
-    /// would still count as sent from the provider's site.
+    /// The next page of a signed-in browser. A visit that another site began ends at a page that asks, also where `/`
+    /// would open a destination by itself: a click at the provider does not count as one here, though the browser
+    /// reports it. A visit that the person began goes on. Without a click (a restored tab), it goes on by a page of
+    /// ours, because a redirect would still count as sent from the provider's site.
     fn arrive(
         &self,
         return_to: &ReturnTo,
@@ -239,7 +241,7 @@ impl Gateway {
 
     fn destination_title(&self, return_to: &ReturnTo) -> Option<&str> {
         match route(&Method::GET, return_to.path()) {
-            // A name that is not configured is treated alike: what exists is not told here.
+            // An unknown name is treated alike, so that the answer does not reveal which names exist.
             Route::Destination { name, .. } => {
                 Some(self.policy.destination(name).map_or("this destination", |found| found.title()))
             }
@@ -251,7 +253,7 @@ impl Gateway {
     pub(super) async fn ask_to_sign_out(&self, head: &request::Parts) -> Result<Response<Body>, Error> {
         let user = match self.opened(head).await {
             Opened::Valid(session) => Some(session.principal.user.clone()),
-            // It cannot be told whether there is one: then there may be.
+            // The shared state is away, so there may be a session.
             Opened::Unknown => None,
             Opened::Invalid { .. } | Opened::None => {
                 return Ok(respond::html(StatusCode::OK, self.pages.signed_out(None, None), &self.pages));

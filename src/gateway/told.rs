@@ -1,11 +1,11 @@
-//! Which calls the audit trail need not be told of again.
+//! Calls that the audit trail has recorded already.
 
 use crate::policy::grant::Grant;
 use moka::sync::Cache;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Whose calls the audit trail knows of: each person's at each destination are told once a minute.
+/// The calls that were recorded lately: one per person and destination is recorded each minute.
 #[derive(Debug)]
 pub(super) struct Told(Cache<(Arc<str>, Arc<str>, String), ()>);
 
@@ -17,7 +17,7 @@ impl Told {
         Self(Cache::builder().max_capacity(MOST_TOLD).time_to_live(TOLD_FOR).build())
     }
 
-    /// Whether this is the first one for a minute.
+    /// Whether this is the person's first call there for a minute.
     pub(super) fn is_first(&self, grant: &Grant) -> bool {
         let person = grant.principal();
         let key = (Arc::clone(grant.destination()), Arc::clone(&person.realm), person.user.clone());

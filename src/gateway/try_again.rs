@@ -1,9 +1,9 @@
 //! Pages that try again by themselves: less and less often, and not for ever. A tab that stays open for a night must not
 //! hammer, so the address counts the tries.
 
-/// The query parameter that counts.
+/// The query parameter that counts the tries.
 const KEY: &str = "-try=";
-/// With the waits between them, about twenty minutes.
+/// About twenty minutes, with the waits between the tries.
 pub(super) const MOST: u32 = 20;
 /// Waits grow up to this, unless the first is longer.
 const LONGEST_SECONDS: u64 = 60;
@@ -13,7 +13,7 @@ const LONGEST_SECONDS: u64 = 60;
 pub(crate) struct Attempt {
     pub seconds: u64,
     pub address: String,
-    /// The same address with a count at which no page tries by itself.
+    /// The same address with the count at its limit, so that the page no longer tries by itself.
     pub never: String,
 }
 
@@ -27,7 +27,7 @@ pub(super) fn split(path_and_query: &str) -> (String, u32) {
     (address, tries.unwrap_or(0))
 }
 
-/// A query without the count: what a person wrote.
+/// The query without the count, as the person wrote it.
 pub(crate) fn without_count(query: &str) -> Option<String> {
     let pairs: Vec<&str> = query.split('&').filter(|pair| !pair.starts_with(KEY)).collect();
     (!pairs.is_empty()).then(|| pairs.join("&"))

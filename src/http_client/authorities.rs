@@ -1,4 +1,4 @@
-//! The certificate authorities that servers are judged by: one set for the provider, AWS and the shared state.
+//! The certificate authorities by which servers are verified: one set for the provider, AWS and the shared state.
 
 use crate::files::{Files, refuse_irregular};
 use rustls::pki_types::CertificateDer;
@@ -25,7 +25,7 @@ impl Authorities {
     ///
     /// # Errors
     ///
-    /// What one of the variables names cannot be read, or there is no authority at all.
+    /// A file or folder that a variable names cannot be read, or there is no authority at all.
     pub fn load(files: &Files) -> Result<Self, String> {
         let set: Vec<(&str, OsString)> =
             VARIABLES.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))).collect();
@@ -49,7 +49,7 @@ impl Authorities {
             return Err(format!("the certificate authorities of {place} cannot be read: {error}"));
         }
         let mut roots = RootCertStore::empty();
-        // Machines carry authorities that nobody can use any more.
+        // The machine's store may hold authorities that are not usable.
         certs.retain(|certificate| roots.add(certificate.clone()).is_ok());
         if certs.is_empty() {
             return Err(format!("there are no certificate authorities in {place}"));
@@ -61,7 +61,7 @@ impl Authorities {
         Arc::clone(&self.roots)
     }
 
-    /// Each can be used.
+    /// The authorities, all of them usable.
     pub(crate) fn certificates(&self) -> &[CertificateDer<'static>] {
         &self.certificates
     }

@@ -5,22 +5,22 @@ use hyper::StatusCode;
 use std::fmt;
 use url::Url;
 
-/// Why a provider's document cannot be had or used, for the admin.
+/// The reason why a provider's document cannot be fetched or used, for the admin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FetchError {
     Http(HttpError),
-    /// It was answered by another status than 200.
+    /// The status is not 200.
     Status {
         host: String,
         path: String,
         status: u16,
     },
-    /// The discovery document of `issuer` says that it is the one of `found`.
+    /// The discovery document of `issuer` names `found` as its issuer.
     OtherIssuer {
         issuer: String,
         found: String,
     },
-    /// What is wrong with it.
+    /// The content is not usable, with the reason.
     Unusable(String),
     /// The provider has not answered within the time that a request waits for it.
     Unfinished,
@@ -38,7 +38,7 @@ pub(crate) async fn fetch(http: &HttpClient, url: &Url) -> Result<Answer, FetchE
 }
 
 impl FetchError {
-    /// Whoever publishes the document is out of reach or out of order: no answer in time, 5xx or 429.
+    /// The publisher of the document is out of reach or out of order: no answer in time, 5xx or 429.
     pub fn is_outage(&self) -> bool {
         match self {
             Self::Http(error) => error.is_outage(),

@@ -1,4 +1,4 @@
-//! Which way a request leaves this machine: directly, or through the proxy that the environment names.
+//! The way by which a request leaves this machine: directly, or through the proxy that the environment names.
 //!
 //! The variables are those of curl and of the AWS SDK: `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`, each also
 //! in lower case. They are read once, at the start.
@@ -14,7 +14,7 @@ use url::{Host, Url};
 /// In upper case; the lower-case form of each counts where the upper-case one is not set.
 const PROXIES: [&str; 3] = ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"];
 
-/// Hosts whose way is noted. A configuration names fewer.
+/// The most hosts whose way is noted. A configuration names fewer.
 const MOST_NOTED: usize = 256;
 
 /// Variables that name a place of AWS credentials, which may stand anywhere.
@@ -30,11 +30,11 @@ pub struct Egress(Arc<Rules>);
 #[derive(Debug)]
 struct Rules {
     proxies: Matcher,
-    /// For `https` and for `http`, whatever is excepted.
+    /// The proxies for `https` and for `http`, before any exception.
     https: Option<Intercept>,
     http: Option<Intercept>,
     credential_hosts: Vec<Host>,
-    /// Which way each host went, by host and port.
+    /// The way that each host was asked, by host and port.
     taken: Mutex<BTreeMap<String, String>>,
 }
 
@@ -66,8 +66,8 @@ impl Egress {
 
     /// The way to a URL with a scheme and a host, which is noted.
     ///
-    /// This machine, its link and the places of AWS credentials are asked directly, whatever the variables say: a request
-    /// there carries a token or brings credentials back, and a proxy would see both.
+    /// This machine, its link and the endpoints of AWS credentials are asked directly, whatever the variables say: such
+    /// a request carries a token or returns credentials, and a proxy would see both.
     pub fn way(&self, url: &Uri) -> Way {
         let is_at_hand = url.host().is_some_and(|host| self.is_at_hand(host));
         let proxy = if is_at_hand { None } else { self.0.proxies.intercept(url) };
@@ -85,7 +85,7 @@ impl Egress {
         [self.0.https.as_ref(), self.0.http.as_ref()]
     }
 
-    /// The hosts that were asked so far, and which way each went, in the order of their names.
+    /// The hosts that were asked so far and the way of each, by name.
     pub fn ways_taken(&self) -> Vec<(String, String)> {
         let taken = self.0.taken.lock().unwrap_or_else(PoisonError::into_inner);
         taken.iter().map(|(host, way)| (host.clone(), way.clone())).collect()
@@ -121,13 +121,13 @@ impl Egress {
     }
 }
 
-/// Loopback, and the link-local network, where EC2 and ECS have their metadata and credential services. What is sent to
-/// the unspecified address arrives on this machine, too.
+/// Loopback, and the link-local network, where EC2 and ECS have their metadata and credential services. The unspecified
+/// address also leads to this machine.
 fn is_own(address: Ipv4Addr) -> bool {
     address.is_loopback() || address.is_link_local() || address.is_unspecified()
 }
 
-/// What a variable is set to; empty where it is not. The value may hold a password, so it is never shown.
+/// The value of a variable; empty if it is not set. The value may hold a password, so it is never shown.
 fn proxy_variable(name: &str) -> Result<String, String> {
     let lower = name.to_ascii_lowercase();
     let set = [name, &lower].into_iter().find_map(|name| Some((name, std::env::var_os(name)?)));

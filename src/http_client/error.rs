@@ -1,4 +1,4 @@
-//! Why there is no answer, in words for the admin.
+//! The reasons why a server gave no answer, in words for the admin.
 
 use super::egress::{Way, host_of};
 use hyper::Uri;
@@ -25,11 +25,11 @@ pub enum HttpErrorKind {
     Unreachable(Cause),
     /// The answer has more bytes than this.
     TooLarge(usize),
-    /// Nothing was sent: what the request was to be made of does not fit into one.
+    /// Nothing was sent: the request cannot be built.
     Unsendable(&'static str),
 }
 
-/// What happened on the way to a server.
+/// The failure on the way to a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
     UnknownName(String),
@@ -43,7 +43,7 @@ pub enum Cause {
     NotHttp,
     /// The proxy could not be reached itself.
     ProxyUnreachable(Box<Cause>),
-    /// The proxy wants credentials, or others (407).
+    /// The proxy wants credentials, or refuses those it got (407).
     ProxyCredentials,
     /// The proxy does not connect to this host.
     ProxyRefused,
@@ -58,7 +58,7 @@ impl HttpError {
 }
 
 impl HttpError {
-    /// The other side is out of reach or too slow. An answer that is too long is an answer.
+    /// The other side is out of reach or too slow. An answer that is too long is no outage.
     pub fn is_outage(&self) -> bool {
         matches!(self.kind, HttpErrorKind::TimedOut(_) | HttpErrorKind::Unreachable(_))
     }
@@ -85,7 +85,7 @@ impl Cause {
                 Some(_) => is_proxys = true,
                 None => {}
             }
-            // Of several causes, the innermost that says something.
+            // The innermost known cause is the most precise.
             found = Self::known(error).or(found);
             last = text;
         }
@@ -123,7 +123,7 @@ impl Cause {
     }
 }
 
-/// An error and its causes. What an I/O error wraps is one of them, though [`Error::source`] passes it over.
+/// An error and its causes, including the error inside an I/O error, which [`Error::source`] skips.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |&error| match error.downcast_ref::<io::Error>() {
         Some(error) => error.get_ref().map(|inner| inner as &(dyn Error + 'static)),
@@ -131,8 +131,7 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
     })
 }
 
-/// What is known of the way to a server, where an error says that; else the error with all its causes, of which the
-/// outermost says least.
+/// The known cause of a failed connection, or the error with all its causes, of which the outermost says least.
 pub(crate) fn causes(error: &(dyn Error + 'static)) -> String {
     match chain(error).find_map(|error| error.downcast_ref::<HttpError>()) {
         Some(error) => error.to_string(),

@@ -1,5 +1,5 @@
-//! The client for calls whose bodies are streamed: the same ways and authorities, and connections of its own, so that slow
-//! servers keep nobody else's.
+//! The client for calls with streamed bodies: the same ways and authorities, but connections of its own, so that slow
+//! servers do not hold up other requests.
 
 use super::{Cause, Clients, HttpClient, HttpError, HttpErrorKind};
 use http_body_util::combinators::UnsyncBoxBody;
@@ -14,7 +14,7 @@ pub(crate) type Outgoing = UnsyncBoxBody<Bytes, Box<dyn Error + Send + Sync>>;
 #[derive(Clone, Debug)]
 pub(crate) struct StreamingClient(Arc<Clients<Outgoing>>);
 
-/// Why there is no answer.
+/// The reason why there is no answer.
 #[derive(Debug)]
 pub(crate) struct NoAnswer {
     pub(crate) error: HttpError,
@@ -48,7 +48,7 @@ impl StreamingClient {
     }
 }
 
-/// Why an exchange brought nothing.
+/// The reason why an exchange gave no answer.
 #[derive(Debug)]
 pub(super) struct Unreachable {
     pub(super) cause: Cause,

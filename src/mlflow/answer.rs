@@ -9,13 +9,13 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep, sleep};
 
-/// A search of many runs stays far below it.
+/// A search of many runs stays far below this.
 const MOST_BYTES: u64 = 1024 * 1024 * 1024;
-/// Between two parts of an answer.
+/// The longest wait between two parts of an answer.
 const SILENCE: Duration = Duration::from_secs(60);
 const LONGEST: Duration = Duration::from_secs(3600);
 
-/// What is left of an answer. Dropping it ends the call.
+/// The rest of an answer. Dropping it ends the call.
 pub(super) struct Passing {
     body: Incoming,
     left: u64,
@@ -59,7 +59,7 @@ impl Body for Passing {
                 }
                 Some(Err(_)) => Some(Err(Broken("MLflow's answer broke off"))),
                 Some(Ok(frame)) => {
-                    // Trailers are for the connection that they came by.
+                    // Trailers belong to the connection that they came by.
                     let Ok(data) = frame.into_data() else { continue };
                     let length = data.len() as u64;
                     if length > this.left || now > this.until {
@@ -67,7 +67,7 @@ impl Body for Passing {
                     }
                     this.left -= length;
                     this.call.answered(length);
-                    // Nobody asks for what comes behind the last part.
+                    // Nobody polls again after the last part.
                     if this.body.is_end_stream() {
                         this.call.whole();
                     }

@@ -1,5 +1,5 @@
-//! What a call asks for, by its method and its raw path: nothing is decoded, joined or normalised, and what two parsers could
-//! read differently is refused.
+//! The endpoint and access of a call, by its method and its raw path: nothing is decoded, joined or normalised, and a
+//! path that two parsers could read differently is refused.
 
 use super::endpoints::{
     ADMINISTRATIVE, ANY_ADMINISTRATIVE, Needs, PERMISSIONS, PREFIXES, Row, TABLE, UNLISTED,
@@ -16,7 +16,7 @@ pub const METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
     pub(crate) needs: Needs,
-    /// The row's path, for logs and metrics: no names of anything.
+    /// The row's path, for logs and metrics: it names no resources.
     pub(crate) endpoint: &'static str,
     /// As it came, without a leading slash.
     pub(crate) path: &'a str,
@@ -45,7 +45,7 @@ impl<'a> Asked<'a> {
         } else if is_of_mlflow && path.split('/').any(|segment| segment == PERMISSIONS) {
             ANY_ADMINISTRATIVE
         } else if path.contains('%') {
-            // In the table, only names have escapes. Elsewhere nobody knows what they would be read as.
+            // In the table, only names have escapes. Elsewhere it is unknown how MLflow would read them.
             return Err(CallError::Ambiguous("an escaped character outside of a name"));
         } else if changes && is_of_mlflow {
             UNLISTED
@@ -55,7 +55,7 @@ impl<'a> Asked<'a> {
         Ok(Self { needs, endpoint, path })
     }
 
-    /// The class that it needs; `None` where no class suffices.
+    /// The class that the call needs; `None` if no class suffices.
     pub fn access(&self) -> Option<Access> {
         match self.needs {
             Needs::Access(access) | Needs::Artifacts(access) => Some(access),
@@ -69,8 +69,8 @@ impl<'a> Asked<'a> {
     }
 }
 
-/// Whether a path below a destination is for MLflow's client and not a page. What only looks like one after decoding counts as
-/// one, so that it is refused as such.
+/// Whether a path below a destination is for MLflow's client and not a page. A path that only looks like a client's
+/// after decoding counts as one, so that it is refused as such.
 pub fn is_for_clients(path: &str) -> bool {
     let decoded = percent_decode_str(path).decode_utf8_lossy();
     let mut segments: Vec<&str> = Vec::new();
@@ -90,7 +90,7 @@ pub fn is_for_clients(path: &str) -> bool {
 
 /// # Errors
 ///
-/// What in it two parsers could read differently.
+/// The part of the path that two parsers could read differently.
 fn judge(path: &str) -> Result<(), CallError> {
     let mut rest = path;
     while let Some((before, escape)) = rest.split_once('%') {

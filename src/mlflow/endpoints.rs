@@ -1,25 +1,25 @@
-//! THE ACCESS TABLE: what each of MLflow's endpoints needs.
+//! THE ACCESS TABLE: the access that each of MLflow's endpoints needs.
 //!
-//! It has every endpoint that MLflow 3.17 registers below `/api` and `/v1`, and those that its client asks beside them. A test
-//! compares it with the server itself.
+//! It has every endpoint that MLflow 3.17 registers below `/api` and `/v1`, and the others that its client calls. A
+//! test compares it with the server itself.
 
 use crate::target::Access;
 use crate::target::Access::{Log, Read, Write};
 
-/// What an endpoint needs.
+/// The access that an endpoint needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Needs {
     /// Forwarded to a person who has this class.
     Access(Access),
-    /// The same, and every client asks it first: answered from memory for a short time.
+    /// As `Access(Read)`, but every client asks it first: answered from memory for a short time.
     Known,
-    /// Files of runs and models, which SageMaker serves to nobody.
+    /// Files of runs and models, which SageMaker does not serve.
     Artifacts(Access),
     /// An administrator's: forwarded to nobody.
     Nobody,
 }
 
-/// A row: method, path below the destination, and what it needs. `{}` is one segment, `{*}` one or more.
+/// A row: method, path below the destination, and the access needed. `{}` is one segment, `{*}` one or more.
 pub type Row = (&'static str, &'static str, Needs);
 
 const READ: Needs = Needs::Access(Read);
@@ -63,7 +63,7 @@ pub const TABLE: &[Row] = &[
     ("POST", "api/2.0/mlflow/runs/restore", WRITE),
     ("GET", "api/2.0/mlflow/metrics/get-history", READ),
     ("GET", "api/2.0/mlflow/metrics/get-history-bulk-interval", READ),
-    // Artifacts, told by the server
+    // Artifacts, listed by the server
     ("GET", "api/2.0/mlflow/artifacts/list", READ),
     ("POST", "api/2.0/mlflow/artifacts/presigned-download-url", READ),
     ("POST", "api/2.0/mlflow/artifacts/presigned-upload-url", LOG),
@@ -188,19 +188,19 @@ pub const TABLE: &[Row] = &[
     ("DELETE", "api/3.0/mlflow/prompt-optimization/jobs/{}", WRITE),
 ];
 
-/// An administrator's, in every version of the API and whatever the method: secrets and addresses that the server uses, and
-/// who may do what. The first segments below [`PREFIXES`].
+/// An administrator's, in every version of the API and whatever the method: secrets and addresses of the server, and
+/// people's permissions. The first segments below [`PREFIXES`].
 pub(crate) const ADMINISTRATIVE: &[&str] =
     &["webhooks", "users", "roles", "gateway", "mcp-servers", "workspaces"];
 
 /// A segment that makes a path an administrator's wherever it stands, unless the table has the path.
 pub(crate) const PERMISSIONS: &str = "permissions";
 
-/// Stands for all of them where one name is to be told.
+/// Stands for all administrative endpoints in logs and metrics.
 pub(crate) const ANY_ADMINISTRATIVE: Row = ("*", "(administrative)", NOBODY);
 
-/// What is not in the table, changes something and stands below one of these counts as `write`.
+/// A call below one of these that changes something and is not in the table counts as `write`.
 pub(crate) const PREFIXES: &[&str] = &["api/2.0/mlflow/", "api/3.0/mlflow/"];
 
-/// Stands for all of them.
+/// Stands for all of those calls in logs and metrics.
 pub(crate) const UNLISTED: Row = ("*", "(unlisted)", WRITE);

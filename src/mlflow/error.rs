@@ -1,4 +1,4 @@
-//! Why a call was not forwarded, or has no answer.
+//! The reasons why a call was not forwarded, or has no answer.
 
 use crate::aws::error::AwsError;
 use crate::aws::state::TargetState;
@@ -9,7 +9,7 @@ use std::fmt;
 pub enum CallError {
     /// The destination has no `api`, or its region's endpoint is not known.
     NoApi,
-    /// Two parsers could read the path differently; what in it.
+    /// Two parsers could read the path differently, because of this part.
     Ambiguous(&'static str),
     NoSuchEndpoint,
     Administrative,
@@ -26,11 +26,11 @@ pub enum CallError {
     NotReady(TargetState),
     /// Nothing was sent: there are no credentials.
     Unsigned(AwsError),
-    /// Nothing was sent: there is no connection. For the admin, which and why.
+    /// Nothing was sent: there is no connection, with the cause for the admin.
     Unreachable(String),
-    /// It was sent, and no answer came in time.
+    /// The call was sent, and no answer came in time.
     OutOfTime,
-    /// It was sent, and the answer cannot be used. For the admin, why.
+    /// The call was sent, and the answer cannot be used, with the reason for the admin.
     BadAnswer(String),
 }
 
@@ -56,7 +56,7 @@ impl CallError {
         }
     }
 
-    /// Whether a rule or the table refused it, before AWS was asked for anything.
+    /// Whether a rule or the table refused the call, before AWS was asked for anything.
     pub fn is_refusal(&self) -> bool {
         matches!(
             self,

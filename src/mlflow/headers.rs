@@ -1,11 +1,11 @@
-//! Which headers pass, in either direction: those that MLflow reads, and no others.
+//! The headers that pass, in either direction: those that MLflow reads, and no others.
 
 use hyper::header::{
     ACCEPT, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
     RETRY_AFTER, USER_AGENT,
 };
 
-/// Of a request. What routes, authenticates or speaks for others is written by us alone.
+/// Headers of a request that pass. Only the gateway itself writes headers that route, authenticate or speak for others.
 const TO_MLFLOW: [HeaderName; 7] = [
     ACCEPT,
     CONTENT_TYPE,
@@ -17,19 +17,19 @@ const TO_MLFLOW: [HeaderName; 7] = [
     HeaderName::from_static("x-mlflow-run-id"),
 ];
 
-/// Of an answer. Its length is that of the body that is passed on.
+/// Headers of an answer that pass. The length is that of the body that is passed on.
 const FROM_MLFLOW: [HeaderName; 4] = [CONTENT_TYPE, CONTENT_DISPOSITION, CONTENT_ENCODING, RETRY_AFTER];
 
 const OWN_NAME: HeaderValue = HeaderValue::from_static(concat!("postern/", env!("CARGO_PKG_VERSION")));
 
-/// What a client's request takes along. A header that stands twice, or is not visible ASCII, stays behind.
+/// The headers of a client's request that pass. A repeated header, or one that is not visible ASCII, is left out.
 pub(super) fn to_mlflow(headers: &HeaderMap) -> HeaderMap {
     let mut passed = only(headers, &TO_MLFLOW);
     passed.insert(USER_AGENT, OWN_NAME);
     passed
 }
 
-/// What an answer brings along.
+/// The headers of an answer that pass.
 pub(super) fn from_mlflow(headers: &HeaderMap) -> HeaderMap {
     only(headers, &FROM_MLFLOW)
 }

@@ -1,5 +1,5 @@
-//! What every client asks first, answered from memory. The client waits three seconds for it, does not ask again, and decides
-//! for the rest of its life by what it got.
+//! Answers from memory to the question that every client asks first. The client waits three seconds for the answer,
+//! does not ask again, and keeps its conclusion for the rest of its life.
 
 use super::{Answered, Asked, Bridge, CallError, LARGEST_BODY, OK, headers, outcome, request_id, url};
 use crate::metrics::calls::CallUnderWay;
@@ -15,12 +15,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// Within the client's three seconds.
+/// The longest wait for MLflow, within the client's three seconds.
 const PATIENCE: Duration = Duration::from_millis(2500);
-/// For those who ask next, while nobody waits any more.
+/// The deadline of a fetch that goes on for later callers after the first has stopped waiting.
 const FETCHED_WITHIN: Duration = Duration::from_secs(20);
 const FRESH_FOR: Duration = Duration::from_secs(60);
-/// Where MLflow does not answer in time. Its version does not change by itself.
+/// The time for which an old answer is used if MLflow does not answer. Its version does not change by itself.
 const USABLE_FOR: Duration = Duration::from_secs(3600);
 const LONGEST: usize = 64 * 1024;
 const MOST: u64 = 1000;
@@ -32,7 +32,7 @@ pub(super) struct Known {
     usable: Cache<Question, Told>,
 }
 
-/// What is the same for all who may ask.
+/// The parts of a call that decide its answer for everybody.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 struct Question {
     target: Target,
@@ -55,7 +55,7 @@ impl Known {
         Self { fresh: cache(FRESH_FOR), usable: cache(USABLE_FOR) }
     }
 
-    /// That there is no such endpoint is an answer too: older servers have fewer.
+    /// Keeps 404, too: older servers lack the endpoint.
     fn keep(&self, question: &Question, told: &Told) {
         if matches!(told.status, StatusCode::OK | StatusCode::NOT_FOUND) {
             self.fresh.insert(question.clone(), told.clone());
@@ -94,7 +94,7 @@ impl Bridge {
             return Ok(told.remembered());
         }
         let (bridge, grant, asking) = (Arc::clone(self), grant.clone(), question.clone());
-        // In a task of its own: a late answer is for those who ask next.
+        // In a task of its own, so that a late answer is kept for later callers.
         let fetch = tokio::spawn(async move {
             let told = timeout(FETCHED_WITHIN, bridge.fetch(&grant, &asking.url)).await;
             let told = told.unwrap_or(Err(CallError::OutOfTime));
@@ -134,7 +134,7 @@ impl Bridge {
 }
 
 impl Told {
-    /// To somebody else than the one who asked.
+    /// The answer for another person than the one who fetched it.
     fn remembered(self) -> Self {
         Self { role_session_name: None, aws_request_id: None, ..self }
     }

@@ -1,5 +1,5 @@
-//! How many calls, and how many bytes of their bodies, are under way at once: a slow server, a person with many programs or
-//! large bodies take the places of nobody else.
+//! Limits on calls, and on bytes of their bodies, under way at once: a slow server, large bodies or a person with many
+//! programs cannot take the places of others.
 
 use super::error::CallError;
 use moka::sync::Cache;
@@ -13,7 +13,7 @@ const OF_A_DESTINATION: usize = AT_ONCE / 2;
 const OF_A_PERSON: usize = OF_A_DESTINATION / 2;
 /// Bodies are held until they are signed.
 const KIB_HELD: usize = 256 * 1024;
-/// Longer than any call.
+/// Longer than any call lasts.
 const REMEMBERED: Duration = Duration::from_secs(3600);
 const MOST_REMEMBERED: u64 = 100_000;
 
@@ -57,7 +57,7 @@ impl Places {
         Ok(Place([one(of_person)?, one(of_destination)?, one(Arc::clone(&self.all))?]))
     }
 
-    /// Room for a body of at most so many bytes.
+    /// Reserves memory for a body of at most this many bytes.
     ///
     /// # Errors
     ///

@@ -12,10 +12,10 @@ use zeroize::Zeroizing;
 /// The longest URL that is handed on. Studio's are some 4.4 kB; AWS names no limit for them.
 const LONGEST_URL: usize = 16 * 1024;
 
-/// A URL that AWS minted for one person, checked to be `https` on an expected host; what is ours in it is at most the
-/// fragment.
+/// A URL that AWS minted for one person, checked to be `https` on an expected host. At most its fragment is the
+/// gateway's own.
 ///
-/// Whoever holds the text is that person, so the text leaves exactly once: both ways out take `self`. There is no
+/// The text lets its bearer in as that person, so it leaves exactly once: both ways out take `self`. There is no
 /// `Display`, no `Clone` and no `Serialize`; `Debug` shows nothing of the value.
 pub struct AuthorizedUrl(Zeroizing<String>);
 
@@ -44,7 +44,7 @@ impl AuthorizedUrl {
         if length > LONGEST_URL {
             return Err(BadUrl::TooLong);
         }
-        // All of it at once: a text that grows leaves copies of itself behind.
+        // Allocated at once: a text that grows leaves copies of itself behind.
         let mut whole = Zeroizing::new(String::with_capacity(length));
         whole.push_str(&self.0);
         whole.push('#');
@@ -64,7 +64,7 @@ impl fmt::Debug for AuthorizedUrl {
     }
 }
 
-/// Where a minted URL may stand beside the hosts of AWS's own: `aws.authorized_url_hosts`.
+/// The hosts of minted URLs beside AWS's own: `aws.authorized_url_hosts`.
 #[derive(Clone, Debug)]
 pub(super) struct AuthorizedHosts(Vec<AuthorizedHost>);
 
@@ -73,7 +73,7 @@ impl AuthorizedHosts {
         Self(configured.to_vec())
     }
 
-    /// Makes the URL out of what AWS answered in a region, whose partition says which hosts are AWS's. This is the only
+    /// Makes the URL from AWS's answer in a region, whose partition decides which hosts are AWS's. This is the only
     /// maker, and it changes no byte of the text.
     ///
     /// # Errors
@@ -86,7 +86,7 @@ impl AuthorizedHosts {
         if text.len() > LONGEST_URL {
             return Err(BadUrl::TooLong);
         }
-        // Browsers drop tabs and line breaks and read `\` as `/`: such a text would not mean what it says.
+        // Browsers drop tabs and line breaks and read `\` as `/`, so they would read such a text differently.
         if !text.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') {
             return Err(BadUrl::IllegalCharacter);
         }
@@ -102,11 +102,11 @@ impl AuthorizedHosts {
         if authority.is_empty() {
             return Err(BadUrl::ForeignHost);
         }
-        // Nothing behind the authority changes what it says, and the whole text would be parsed into a copy.
+        // Only the origin is parsed: the rest cannot change it, and parsing it would make a copy of the whole text.
         let origin = text.get(..scheme.len() + "://".len() + authority.len()).unwrap_or_default();
         let url = Url::parse(origin).map_err(|_| BadUrl::Unparseable)?;
         let host = url.host_str().ok_or(BadUrl::ForeignHost)?;
-        // The host as a browser reads it is the host as it is written, so no other spelling of one slips through.
+        // The written host must be the parsed host, so that no other spelling slips through.
         let written = authority.rsplit_once(':').filter(|(_, port)| port.bytes().all(|b| b.is_ascii_digit()));
         if !written.map_or(authority, |(host, _)| host).eq_ignore_ascii_case(host) {
             return Err(BadUrl::ForeignHost);
@@ -116,7 +116,7 @@ impl AuthorizedHosts {
         if !is_aws && !self.0.iter().any(|authorized| authorized.covers(host, url.port())) {
             return Err(BadUrl::ForeignHost);
         }
-        // On the machine itself there is no network to read along.
+        // Nobody can read along on the loopback interface.
         if url.scheme() != "https" && !is_loopback(&url) {
             return Err(BadUrl::NotHttps);
         }
@@ -173,7 +173,7 @@ mod tests {
         }
     }
 
-    /// In every other partition the host is as foreign as anybody's.
+    /// In every other partition the host is foreign.
     #[test]
     fn each_partition_has_hosts_of_its_own() {
         const CHINA: [&str; 2] = ["cn-north-1", "cn-northwest-1"];

@@ -1,4 +1,4 @@
-//! Why there is no URL.
+//! The reasons why there is no URL.
 
 use crate::aws::error::{AwsError, AwsErrorKind};
 use crate::aws::state::TargetState;
@@ -9,13 +9,13 @@ use std::fmt;
 pub enum PresignError {
     /// The target cannot be opened now (409).
     NotReady { state: TargetState, message: String, aws_request_id: Option<String> },
-    /// AWS said yes, but there is no URL that may be handed on (502).
+    /// AWS succeeded, but its URL may not be handed on (502).
     BadUrl { why: BadUrl, message: String, aws_request_id: Option<String> },
     /// AWS refused or failed, or time ran out (502, 503, 504).
     Aws(AwsError),
 }
 
-/// What is wrong with the text that should be a URL.
+/// The defect of a text that should be a URL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadUrl {
     Absent,
@@ -26,7 +26,7 @@ pub enum BadUrl {
     NotHttps,
     Userinfo,
     ForeignHost,
-    /// It has a fragment where ours would stand.
+    /// It has a fragment in the place of ours.
     Fragment,
 }
 
@@ -48,7 +48,7 @@ impl PresignError {
         }
     }
 
-    /// For the admin's log only: which call, and what AWS said.
+    /// For the admin's log only: the call, and AWS's message.
     pub fn message(&self) -> &str {
         match self {
             Self::NotReady { message, .. } | Self::BadUrl { message, .. } => message,

@@ -1,4 +1,4 @@
-//! What `postern doctor` asks of presigning: whether it would work, with no URL as the answer.
+//! The checks of presigning for `postern doctor`, which never return a URL.
 
 use super::Presigner;
 use super::error::PresignError;
@@ -10,8 +10,8 @@ use crate::target::{EXPIRES_IN, EXPIRES_IN_SECONDS, Mint, Target, Value};
 use tokio::time::timeout_at;
 
 impl Presigner {
-    /// Mints a URL that lives as shortly as AWS allows, in nobody's name, and drops it here: a caller learns whether it can
-    /// be done, and never has the URL.
+    /// Mints a URL with the shortest life that AWS allows, in nobody's name, and drops it here: the caller learns
+    /// whether minting works, and never has the URL.
     ///
     /// # Errors
     ///
@@ -20,7 +20,7 @@ impl Presigner {
         self.rehearse_as(LOOK_UP.to_owned(), mint).await
     }
 
-    /// The same for a granted request, in its person's name: what their launch would be, but for the URL's life and use.
+    /// The same for a granted request, in its person's name: like their launch, but for the URL's life and use.
     ///
     /// # Errors
     ///
@@ -41,7 +41,7 @@ impl Presigner {
     }
 }
 
-/// For as short a life as AWS gives, where the kind has one to choose.
+/// Sets the shortest life that AWS allows, if the kind has a life to choose.
 fn shorten(target: &mut Target) {
     let shortest = Value::Seconds(EXPIRES_IN.least);
     if let Ok(shortened) = target.with(EXPIRES_IN_SECONDS, shortest) {

@@ -1,8 +1,8 @@
-//! What a mint brings.
+//! The result of a mint.
 
 use super::authorized_url::AuthorizedUrl;
 
-/// A URL, and what the audit record says of it.
+/// A URL, and its facts for the audit record.
 #[derive(Debug)]
 pub struct Presigned {
     pub url: AuthorizedUrl,
@@ -13,7 +13,7 @@ pub struct Presigned {
 pub struct MintFacts {
     pub operation: &'static str,
     pub aws_request_id: Option<String>,
-    /// The person's name in AWS; `None` where no role is assumed.
+    /// The person's name in AWS; `None` if no role is assumed.
     pub role_session_name: Option<String>,
     pub from_slot: bool,
 }

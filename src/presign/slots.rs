@@ -1,10 +1,10 @@
 //! Take-once slots: URLs minted ahead, each waiting for the one request that will use it.
 //!
-//! The map owns its URLs and gives them away by value, so that nothing can be handed out twice is plain from the types.
+//! The map owns its URLs and gives them away by value, so the types prove that no URL is handed out twice.
 //!
-//! A slot is of one session, and each request's session is asked for at the shared state before anything else. So a URL dies
-//! with its session, by whatever and at whichever replica that was ended: nobody can ask for it any more, and it is wiped
-//! when its time is over.
+//! A slot belongs to one session, and the shared state is asked about each request's session before anything else. So a
+//! URL dies with its session, however and at whichever replica the session ended: no request can reach the URL any
+//! more, and it is wiped when its time is over.
 
 use super::authorized_url::AuthorizedUrl;
 use super::presigned::{MintFacts, Presigned};
@@ -18,15 +18,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
-/// More people than this at one replica mint when they come; nothing breaks.
+/// Beyond this number of slots at one replica, people's URLs are minted on demand.
 const MOST_SLOTS: usize = 4096;
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// For whom, and with which input. Everything that changes the answer stands in it.
+/// The person and the input of a slot. Every value that changes the answer is part of the key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct SlotKey {
     session: SessionId,
-    /// The provider may know a session's person by another name since.
+    /// The provider may have renamed a session's person since.
     realm: Arc<str>,
     user: String,
     mint: Mint,
@@ -42,13 +42,13 @@ pub(super) struct Slots {
 #[derive(Debug, Default)]
 struct Table {
     slots: HashMap<SlotKey, Slot>,
-    /// Numbers the fillings, so that one which was forgotten never counts as the one that came after it.
+    /// Numbers the fillings, so that a forgotten filling is never taken for a later one.
     fillings: u64,
 }
 
 #[derive(Debug)]
 enum Slot {
-    /// The filler with this number has the place. Whoever removes it makes the filler's URL unwanted.
+    /// The filler with this number has the place. Removing the entry makes the filler's URL unwanted.
     Filling(u64),
     Filled(Filled),
 }
@@ -74,8 +74,8 @@ pub(super) struct Filling {
     since_by_clock: SystemTime,
 }
 
-/// How long an unused URL of this target is kept: half of what AWS gives it, or `None` where AWS documents no default
-/// and the config names none.
+/// The time for which an unused URL of this target is kept: half of the life that AWS gives it, or `None` if AWS
+/// documents no default and the config names none.
 pub(super) fn life(target: &Target) -> Option<Duration> {
     let said = target.seconds(EXPIRES_IN_SECONDS).map(i32::unsigned_abs);
     let seconds = said.or(target.kind().description().documented_life)?;
@@ -91,7 +91,7 @@ impl SlotKey {
 }
 
 impl Slots {
-    /// Sweeps itself once a second for as long as someone holds it, so that no URL outlives its slot in memory.
+    /// Sweeps itself once a second for as long as it is in use, so that no URL outlives its slot in memory.
     pub(super) fn new(clock: Clock, counted: Counted) -> Arc<Self> {
         let slots = Arc::new(Self { table: Mutex::default(), clock, counted });
         let weak = Arc::downgrade(&slots);
@@ -105,7 +105,7 @@ impl Slots {
         slots
     }
 
-    /// Empties the slot. Never waits: where one is only being filled there is nothing to take.
+    /// Empties the slot. Never waits: a slot that is still being filled has no URL to take.
     pub(super) fn take(&self, key: &SlotKey) -> Option<Presigned> {
         let mut table = self.lock();
         let Slot::Filled(_) = table.slots.get(key)? else { return None };
@@ -165,7 +165,7 @@ impl Slots {
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
-        // No code that holds the lock can leave the table half changed.
+        // Every change under the lock leaves the table consistent, so a poisoned lock is harmless.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

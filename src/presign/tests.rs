@@ -30,7 +30,7 @@ use tokio::time::Instant;
 
 const ROLE: &str = "arn:aws:iam::111122223333:role/postern";
 
-/// A gateway's presigner before its stand-in for AWS; each test changes what it is about.
+/// A gateway's presigner before its stand-in for AWS; each test changes the part that it tests.
 struct Setup {
     config: AwsConfig,
     clock: Clock,
@@ -92,7 +92,7 @@ impl Setup {
     }
 }
 
-/// Later than anything here takes.
+/// Later than every step of a test.
 fn far_off() -> Instant {
     Instant::now() + Duration::from_secs(60)
 }
@@ -142,7 +142,7 @@ fn with_role(target: Target) -> Mint {
     Mint { role_arn: Some(RoleArn::parse(ROLE).unwrap()), ..mint(target) }
 }
 
-/// The one session of a grant's person.
+/// The session of a grant's person.
 fn session(grant: &Grant) -> SessionId {
     let person = grant.principal();
     SessionId::for_tests(&format!("{} {}", person.realm, person.user))
@@ -156,7 +156,7 @@ fn text(presigned: Presigned) -> String {
     presigned.url.into_api_answer().to_string()
 }
 
-/// Of an error that AWS itself is the cause of.
+/// The kind of an error that AWS caused.
 fn kind(result: Result<Presigned, PresignError>) -> AwsErrorKind {
     match result.expect_err("there is no URL") {
         PresignError::Aws(error) => error.kind,
@@ -164,7 +164,7 @@ fn kind(result: Result<Presigned, PresignError>) -> AwsErrorKind {
     }
 }
 
-/// In which state the target was found to be.
+/// The state in which the target was found.
 fn state(result: Result<Presigned, PresignError>) -> TargetState {
     match result.expect_err("there is no URL") {
         PresignError::NotReady { state, .. } => state,

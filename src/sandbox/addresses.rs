@@ -1,4 +1,4 @@
-//! Where the sandbox's servers stand.
+//! The addresses of the sandbox's servers.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};

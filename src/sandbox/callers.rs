@@ -1,4 +1,4 @@
-//! Who may call the sandbox's AWS: one access key that is always good, and what AssumeRole issued.
+//! The callers of the sandbox's AWS: one access key that is always good, and the credentials that AssumeRole issued.
 
 use super::http::Request;
 use super::lock::lock;
@@ -20,7 +20,7 @@ const SESSIONS: usize = 100_000;
 #[derive(Clone)]
 pub struct AwsCredentials {
     pub access_key_id: String,
-    /// Good for this sandbox alone.
+    /// Good at this sandbox alone.
     pub secret_access_key: String,
 }
 
@@ -39,7 +39,7 @@ pub struct Caller {
     pub(super) session_policy: Option<Arc<SessionPolicy>>,
 }
 
-/// What AssumeRole issues.
+/// Credentials that AssumeRole issues.
 #[derive(Clone)]
 pub(super) struct Issued {
     pub(super) access_key_id: String,
@@ -48,7 +48,7 @@ pub(super) struct Issued {
     pub(super) expires: UnixSeconds,
 }
 
-/// Why a caller is not known. Each protocol has its own names for these.
+/// The reason why a caller is not known. Each protocol has its own names for these.
 #[derive(Debug)]
 pub(super) enum Refusal {
     Signature(SignatureError),
@@ -83,7 +83,7 @@ impl Callers {
         &self.base
     }
 
-    /// The caller whose key signed this request for the service, and the region that was asked.
+    /// The caller whose key signed this request for the service, and the region of the request.
     pub(super) fn admit(&self, request: &Request, service: &str) -> Result<(Caller, String), Refusal> {
         let claimed = Claimed::read(request).map_err(Refusal::Signature)?;
         let token = request.header("x-amz-security-token");
@@ -108,7 +108,7 @@ impl Callers {
         Ok((caller, region))
     }
 
-    /// Issues credentials; `caller` says everything but the access key.
+    /// Issues credentials; `caller` has everything but the access key.
     pub(super) fn issue(&self, mut caller: Caller, expires: UnixSeconds) -> Issued {
         let issued = Issued {
             access_key_id: format!("ASIA{}", random::key_characters::<16>()),

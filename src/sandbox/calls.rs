@@ -1,4 +1,4 @@
-//! What was asked of the sandbox's AWS, for tests to look at.
+//! The calls to the sandbox's AWS, for tests to look at.
 
 use super::callers::Caller;
 use super::lock::lock;
@@ -19,10 +19,10 @@ pub struct Call {
     pub operation: String,
     /// The region of the signature's scope.
     pub region: String,
-    /// The input as JSON; of STS, its form parameters as an object of texts.
+    /// The input as JSON; for STS, its form parameters as an object of texts.
     pub input: Value,
     pub caller: Caller,
-    /// The error code of the answer; `None` where it is a success.
+    /// The error code of the answer; `None` if the call succeeded.
     pub error: Option<String>,
     pub at: UnixSeconds,
     pub user_agent: String,

@@ -1,4 +1,4 @@
-//! What goes wrong on purpose, switched at run time by the program that holds the sandbox and by nobody else.
+//! Deliberate faults, switched at run time by the program that holds the sandbox and by nobody else.
 
 use super::lock::lock;
 use super::random;
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use std::sync::Mutex;
 use std::time::Duration;
 
-/// A fault of AWS's side.
+/// A fault of AWS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// `ThrottlingException`, HTTP 400, with a null message.
@@ -25,7 +25,7 @@ pub enum Fault {
     MissingUrl,
     /// An `https` URL on a host that is not AWS's.
     ForeignHost,
-    /// An `http` URL on a host that would be AWS's.
+    /// An `http` URL on a host of AWS's.
     InsecureUrl,
     /// A URL of at least this many bytes.
     LongUrl(usize),
@@ -35,13 +35,13 @@ pub enum Fault {
     NotAws,
     /// Servers and notebooks are stopped.
     Stopped,
-    /// What a Create makes is not known to Describe and to lists for this long.
+    /// Describe and lists do not know a created resource for this long.
     Lag(Duration),
     /// `ExpiredTokenException`, as if the credentials were too old.
     ExpiredToken,
 }
 
-/// For how many of the calls it applies to.
+/// The calls that a fault applies to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Times {
     Next(usize),
@@ -50,7 +50,7 @@ pub enum Times {
     UntilCleared,
 }
 
-/// A fault of the identity provider's side.
+/// A fault of the identity provider.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct IdentityProviderFaults {
     /// Every request is answered with 503.
@@ -61,7 +61,7 @@ pub struct IdentityProviderFaults {
     pub id_token_claims: Map<String, Value>,
     /// Members that replace those of UserInfo; null removes.
     pub user_info_claims: Map<String, Value>,
-    /// The `iss` of the authorization answer (RFC 9207) in place of the right one.
+    /// The `iss` of the authorization answer (RFC 9207) instead of the right one.
     pub answer_issuer: Option<String>,
 }
 
@@ -79,7 +79,7 @@ struct Active {
     seen: usize,
 }
 
-/// What one call meets: a delay, and perhaps a fault after it.
+/// The faults of one call: a delay, and perhaps a failure after it.
 #[derive(Debug)]
 pub(super) struct Plan {
     pub(super) delay: Duration,
@@ -88,7 +88,7 @@ pub(super) struct Plan {
 
 impl Faults {
     /// Adds a fault to one operation, such as `CreatePresignedDomainUrl` or `AssumeRole`, or to all of them. Delays add
-    /// up; of the others the one that was added first and still applies decides.
+    /// up; of the other faults that still apply, the earliest decides.
     pub fn inject(&self, operation: Option<&str>, fault: Fault, times: Times) {
         let operation = operation.map(str::to_owned);
         lock(&self.aws).push(Active { operation, fault, times, seen: 0 });
@@ -109,7 +109,7 @@ impl Faults {
         lock(&self.identity_provider).clone()
     }
 
-    /// Takes one call's share.
+    /// Takes the faults that apply to one call.
     pub(super) fn take(&self, operation: &str) -> Plan {
         let mut plan = Plan { delay: Duration::ZERO, fault: None };
         let mut active = lock(&self.aws);

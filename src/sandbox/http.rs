@@ -23,7 +23,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{Sleep, sleep, timeout};
 
-/// No request to the sandbox needs more: the largest are profiles of datasets.
+/// No request to the sandbox is larger: the largest are profiles of datasets.
 const LARGEST_BODY: usize = 17 * 1024 * 1024;
 const HEAD_DEADLINE: Duration = Duration::from_secs(30);
 const BODY_DEADLINE: Duration = Duration::from_secs(10);
@@ -34,7 +34,7 @@ const CONNECTIONS: usize = 4096;
 pub(super) struct Request {
     pub(super) method: Method,
     pub(super) path: String,
-    /// Without the `?`; empty where there is none.
+    /// Without the `?`; empty if there is none.
     pub(super) query: String,
     pub(super) headers: HeaderMap,
     pub(super) body: Bytes,
@@ -48,9 +48,9 @@ pub(super) struct ReplyBody {
     cut: Option<Pin<Box<Sleep>>>,
 }
 
-/// Serves until the sender of `stop` says so or is dropped.
+/// Serves until the sender of `stop` sends or is dropped.
 ///
-/// Answers carry the time of `clock`.
+/// Answers have a `Date` by `clock`.
 pub(super) async fn serve<H, F>(listener: TcpListener, mut stop: watch::Receiver<()>, clock: Clock, handle: H)
 where
     H: Fn(Request) -> F + Clone + Send + 'static,
@@ -135,7 +135,7 @@ pub(super) fn text(status: StatusCode, text: &'static str) -> Reply {
     reply(status, "text/plain; charset=utf-8", text)
 }
 
-/// JSON that nobody stores.
+/// JSON that no cache may store.
 pub(super) fn json(status: StatusCode, value: &serde_json::Value) -> Reply {
     let mut reply = reply(status, "application/json", value.to_string());
     set(&mut reply, CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -1,7 +1,7 @@
 //! An OpenID provider: discovery, keys, the code flow with PKCE, refresh, UserInfo, sign-out.
 //!
-//! OpenID Connect Core 1.0, Discovery 1.0, RP-Initiated Logout 1.0 and Back-Channel Logout 1.0; RFC 6749, 7636, 9068 and 9207. There is no single
-//! sign-on session: each authorization asks who is there, unless `login_hint` names someone.
+//! OpenID Connect Core 1.0, Discovery 1.0, RP-Initiated Logout 1.0 and Back-Channel Logout 1.0; RFC 6749, 7636, 9068
+//! and 9207. There is no single sign-on session: each authorization asks for the person, unless `login_hint` names one.
 
 mod authorize;
 mod chooser;

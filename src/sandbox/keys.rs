@@ -14,7 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value, json};
 use std::sync::{Arc, Mutex};
 
-/// What signs a token.
+/// The key that signs a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenKey {
     /// The published RSA key, 2048 bits.
@@ -29,7 +29,7 @@ pub enum TokenKey {
     Unsigned,
 }
 
-/// A token to mint: claims, the key that signs them, and what its header says beside `alg`, `kid` and `typ`.
+/// A token to mint: claims, the key that signs them, and the members of its header beside `alg`, `kid` and `typ`.
 #[derive(Clone, Debug)]
 pub struct Token {
     claims: Map<String, Value>,
@@ -38,7 +38,7 @@ pub struct Token {
 }
 
 impl Token {
-    /// RS256 with `typ: at+jwt` (RFC 9068) until told otherwise.
+    /// RS256 with `typ: at+jwt` (RFC 9068) by default.
     pub fn new(claims: Map<String, Value>) -> Self {
         Self { claims, key: TokenKey::Rs256, header: Map::from_iter([("typ".to_owned(), json!("at+jwt"))]) }
     }
@@ -49,14 +49,14 @@ impl Token {
         self
     }
 
-    /// Sets a claim, or removes it where the value is null.
+    /// Sets a claim, or removes it if the value is null.
     #[must_use]
     pub fn claim(mut self, name: &str, value: impl Into<Value>) -> Self {
         put(&mut self.claims, name, value.into());
         self
     }
 
-    /// Sets a member of the header, or removes it where the value is null. `alg` and `kid` may be set to a lie: the
+    /// Sets a member of the header, or removes it if the value is null. `alg` and `kid` may be set to false values: the
     /// signature stays the key's own.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl Into<Value>) -> Self {
@@ -73,7 +73,7 @@ pub(super) fn put(object: &mut Map<String, Value>, name: &str, value: Value) {
     }
 }
 
-/// The keys of now. Rotation replaces them all at once.
+/// The current keys. Rotation replaces them all at once.
 pub(super) struct Keys(Mutex<Arc<Generation>>);
 
 struct Generation {
@@ -89,7 +89,7 @@ impl Keys {
         Ok(Self(Mutex::new(Arc::new(Generation::generate()?))))
     }
 
-    /// Replaces both keys: what the old ones signed no longer verifies by the published set.
+    /// Replaces both keys: tokens of the old ones no longer verify by the published set.
     pub(super) fn rotate(&self) -> Result<(), Unspecified> {
         let fresh = Arc::new(Generation::generate()?);
         *lock(&self.0) = fresh;
@@ -137,7 +137,7 @@ impl Keys {
         Ok(format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
 
-    /// The claims of a token that one of the published keys signed, whatever they say and however old they are.
+    /// The claims of a token that one of the published keys signed, of any content and age.
     pub(super) fn open(&self, token: &str) -> Option<Map<String, Value>> {
         let (message, signature) = token.rsplit_once('.')?;
         let (header, claims) = message.split_once('.')?;

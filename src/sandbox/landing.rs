@@ -1,4 +1,4 @@
-//! Where issued URLs lead: each opens once, in time, and then shows who came and to what.
+//! The target of issued URLs: each opens once, in time, and then shows the person and the resource.
 
 use super::callers::Caller;
 use super::http::{self, Reply, Request};
@@ -18,7 +18,7 @@ const TICKETS: usize = 50_000;
 const STUDIO_LENGTH: usize = 4_400;
 pub(super) const USER_PROFILE: &str = "User profile";
 
-/// Where the issued URLs stand.
+/// The hosts of the issued URLs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UrlStyle {
     /// The sandbox's own loopback listener, so that a browser can open them.
@@ -38,7 +38,7 @@ pub(super) enum Kind {
     PartnerApp,
 }
 
-/// What an issued URL opens, and for whom.
+/// The resource that an issued URL opens, and its person.
 pub(super) struct Ticket {
     pub(super) kind: Kind,
     /// The first label of AWS's host.
@@ -50,17 +50,17 @@ pub(super) struct Ticket {
     pub(super) lifetime: Duration,
 }
 
-/// What an issued URL opened, and for whom.
+/// The resource that an issued URL has opened, and its person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opened {
     pub operation: &'static str,
-    /// Of Studio.
+    /// Set for Studio.
     pub user_profile: Option<String>,
     pub source_identity: Option<String>,
     pub role_session_name: Option<String>,
 }
 
-/// Why a URL does not open.
+/// The reason why a URL does not open.
 struct Refusal {
     title: &'static str,
     why: &'static str,
@@ -90,7 +90,7 @@ impl Landing {
         Self { clock, url, style, tickets: Mutex::default() }
     }
 
-    /// A fresh URL, at least `length` characters long where one is asked for.
+    /// A fresh URL, at least `length` characters long if given.
     pub(super) fn issue(&self, ticket: Ticket, length: Option<usize>) -> String {
         let token = random::hex::<32>();
         let (path, parameter) = match ticket.kind {
@@ -142,7 +142,7 @@ impl Landing {
         self.redeem(&token, Opened::of).map_err(|refusal| refusal.title)
     }
 
-    /// Uses up the URL of this token.
+    /// Uses up the URL with this token.
     fn redeem<T>(&self, token: &str, show: impl FnOnce(&Ticket) -> T) -> Result<T, Refusal> {
         let refused = |title, why| Err(Refusal { title, why });
         match lock(&self.tickets).by_token.get_mut(token) {

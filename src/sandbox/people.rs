@@ -7,7 +7,7 @@ use std::sync::Mutex;
 /// Someone who can sign in at the sandbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Person {
-    /// The local part of the e-mail address, and what `login_hint` may name.
+    /// The local part of the e-mail address, which `login_hint` may name.
     pub id: String,
     pub name: String,
     /// The subject: never reused, and no part of the name.
@@ -16,7 +16,7 @@ pub struct Person {
     pub groups: PersonGroups,
 }
 
-/// What a token says of the person's groups.
+/// The person's groups in a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PersonGroups {
     Listed(Vec<String>),
@@ -71,7 +71,7 @@ impl People {
 }
 
 impl Person {
-    /// What a token or UserInfo says of the person: `sub`, `name`, `email` and the groups.
+    /// The person's claims in a token or UserInfo: `sub`, `name`, `email` and the groups.
     pub fn claims(&self) -> Map<String, Value> {
         let mut claims = Map::from_iter([
             ("sub".to_owned(), json!(self.subject)),

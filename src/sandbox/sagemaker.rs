@@ -1,6 +1,6 @@
 //! The SageMaker API: AWS JSON 1.1 at `POST /`, every call signed.
 //!
-//! The order is AWS's: the signature, then the input, then IAM, then whether the resource exists. Texts of refusals that
+//! The checks have AWS's order: the signature, the input, IAM, the existence of the resource. Texts of refusals that
 //! AWS does not publish are the sandbox's own.
 
 mod data_plane;
@@ -149,7 +149,7 @@ impl SageMaker {
     }
 }
 
-/// The faults that are refusals, whatever was asked.
+/// The faults that refuse a call, whatever its operation.
 fn refusal(fault: &Fault) -> Option<Error> {
     match fault {
         Fault::Throttle => Some(Error::throttled()),
@@ -171,7 +171,7 @@ fn authorize(operation: &Operation, caller: &Caller, region: &str) -> Result<(),
     Ok(())
 }
 
-/// What the caller's session policy says of an action.
+/// The verdict of the caller's session policy on an action.
 fn judge(operation: &str, resource: &str, caller: &Caller) -> Result<(), Error> {
     let Some(policy) = &caller.session_policy else { return Ok(()) };
     let action = format!("sagemaker:{operation}");

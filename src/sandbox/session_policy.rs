@@ -1,6 +1,6 @@
 //! Inline session policies of AssumeRole, as far as the sandbox's operations need them.
 //!
-//! The role itself may do everything here, so the session policy alone decides: nothing that it does not allow.
+//! The role itself may do everything here, so the session policy alone decides.
 //! <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html>
 
 use serde::Deserialize;
@@ -12,7 +12,7 @@ pub(super) struct SessionPolicy {
     statements: OneOrMany<Statement>,
 }
 
-/// Anything but these members makes the policy malformed, `Principal` above all.
+/// Any other member makes the policy malformed, `Principal` above all.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "PascalCase")]
 struct Statement {
@@ -48,7 +48,7 @@ pub(super) enum Verdict {
 }
 
 impl SessionPolicy {
-    /// `None` where the text is no policy document.
+    /// `None` if the text is no policy document.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let policy: Self = serde_json::from_str(text).ok()?;
         policy.statements.as_slice().iter().all(Statement::is_well_formed).then_some(policy)
@@ -75,7 +75,7 @@ impl Statement {
             && self.resource.is_some() != self.not_resource.is_some()
     }
 
-    /// A condition is not evaluated: the statement then denies if it denies, and allows nothing.
+    /// Conditions are not evaluated: a conditional Deny always applies, a conditional Allow never.
     fn applies_to(&self, action: &str, resource: &str) -> bool {
         let action_is = |patterns: &OneOrMany<String>| {
             let action = action.to_ascii_lowercase();
@@ -94,7 +94,7 @@ impl Statement {
     }
 }
 
-/// Names of user profiles are compared without case; everything else as it is.
+/// Names of user profiles are compared without case; all other names with case.
 fn comparable(arn: &str) -> String {
     if arn.contains(":user-profile/") { arn.to_ascii_lowercase() } else { arn.to_owned() }
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime};
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const SKEW: Duration = Duration::from_secs(300);
 
-/// What the `Authorization` header claims. Nothing of it is verified yet.
+/// The claims of the `Authorization` header. Nothing of it is verified yet.
 pub(super) struct Claimed<'a> {
     pub(super) access_key_id: &'a str,
     pub(super) region: &'a str,
@@ -28,9 +28,9 @@ pub(super) struct Claimed<'a> {
 pub(super) enum SignatureError {
     /// There is no `Authorization` header.
     Missing,
-    /// The header, or what it needs beside it, cannot be read: what is missing.
+    /// The header, or a value that it needs, cannot be read: the name of the missing part.
     Incomplete(String),
-    /// It can be read and is wrong: why.
+    /// The header can be read and is wrong, with the reason.
     Wrong(String),
 }
 

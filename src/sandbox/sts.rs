@@ -98,7 +98,7 @@ impl Sts {
     }
 }
 
-/// The faults that are refusals, whatever was asked.
+/// The faults that refuse a call, whatever its operation.
 fn refusal(fault: &Fault) -> Option<Error> {
     match fault {
         Fault::Throttle => Some(Error::new("Throttling", "Rate exceeded")),

@@ -1,7 +1,7 @@
 //! A small MLflow: experiments, runs, parameters, metrics and tags in memory, one store for each tracking server or App.
 //!
-//! It answers what an unmodified client needs to log and find runs. What it does not know is an error of MLflow's own form.
-//! <https://mlflow.org/docs/latest/rest-api.html>
+//! It answers everything that an unmodified client needs to log and find runs. Any other call gets an error of MLflow's
+//! form. <https://mlflow.org/docs/latest/rest-api.html>
 
 mod input;
 mod run;
@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 
-/// The version that it says it is.
+/// The version that it reports.
 const VERSION: &str = "3.17.2";
-/// Of all stores together; then nothing more is created.
+/// The most runs in all stores together; then nothing more is created.
 const MOST_RUNS: usize = 100_000;
 const MOST_EXPERIMENTS: usize = 10_000;
 
@@ -40,13 +40,13 @@ struct Experiment {
     tags: BTreeMap<String, String>,
 }
 
-/// Text or JSON.
+/// A text or JSON.
 pub(super) enum Answer {
     Text(&'static str),
     Json(Value),
 }
 
-/// What an endpoint is for AWS: the action that IAM judges it by. `None` where there is no such endpoint.
+/// The action by which IAM judges an endpoint. `None` if there is no such endpoint.
 pub(super) fn action(method: &str, path: &str) -> Option<&'static str> {
     let (_, _, action) = ENDPOINTS.iter().find(|(known, at, _)| *known == method && *at == path)?;
     Some(action)
@@ -85,7 +85,8 @@ impl Tracking {
         Self { clock, stores: Mutex::default() }
     }
 
-    /// `input` has the members of the body, or the fields of the query; `owner` is whose session made the call.
+    /// `input` has the members of the body, or the fields of the query; `owner` is the owner of the session that made
+    /// the call.
     pub(super) fn answer(
         &self,
         arn: &str,
@@ -218,7 +219,7 @@ impl Experiment {
     }
 }
 
-/// Older clients have another word for it.
+/// Older clients use another name for the member.
 fn run_id(input: &Value) -> Result<String, Refusal> {
     text(input, "run_id").or_else(|_| text(input, "run_uuid"))
 }

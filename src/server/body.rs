@@ -1,4 +1,4 @@
-//! The body of an answer: bytes that are there, or a stream.
+//! The body of an answer: whole bytes, or a stream.
 
 use http_body_util::Full;
 use hyper::body::{Body as HttpBody, Bytes, Frame, SizeHint};
@@ -17,7 +17,7 @@ enum Kind {
 
 type Streamed = Pin<Box<dyn HttpBody<Data = Bytes, Error = Broken> + Send>>;
 
-/// A streamed body ended before its end. The connection or stream is cut off, so that its reader sees that too.
+/// A streamed body broke off. The connection or stream is cut off, so that its reader notices.
 #[derive(Debug)]
 pub struct Broken(pub &'static str);
 

@@ -1,4 +1,4 @@
-//! A client's stream that reports its progress, and whose end does not cut off what was sent.
+//! A client's stream that reports its progress, and whose end does not cut off the answer before it.
 
 use super::progress::{LINGER, Progress};
 use std::io;
@@ -8,14 +8,14 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
 
-/// Bytes that are read and thrown away of a client that goes on sending after the end.
+/// Bytes that are read and discarded from a client that goes on sending after the end.
 const MOST_DISCARDED: usize = 256 * 1024;
 
 #[derive(Debug)]
 pub(super) struct ClientStream<Stream> {
     stream: Stream,
     progress: Arc<Progress>,
-    /// Once our side is closed.
+    /// Set once our side is closed.
     linger: Option<Pin<Box<Sleep>>>,
     discarded: usize,
 }
@@ -90,7 +90,7 @@ impl<Stream: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientStream<Stream>
             let mut buffer = ReadBuf::new(&mut scratch);
             match ready!(Pin::new(&mut this.stream).poll_read(context, &mut buffer)) {
                 Ok(()) if !buffer.filled().is_empty() => this.discarded += buffer.filled().len(),
-                // TLS calls an end without its own announcement an error; it is an end, too.
+                // TLS reports an end without a close notification as an error; it is an end, too.
                 _ => break,
             }
         }

@@ -18,7 +18,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// How long a silent connection is kept once the server is ending: its request may be on its way.
+/// The time for which a silent connection is kept once the server is ending: its request may be on its way.
 const LAST_WORD: Duration = Duration::from_secs(1);
 
 pub(super) struct Accepted {
@@ -37,7 +37,7 @@ struct Secured {
     peer: Peer,
 }
 
-/// Why a connection ended before it spoke HTTP.
+/// The reason why a connection ended before it spoke HTTP.
 #[derive(Debug)]
 pub(super) enum Refused {
     /// No byte came in time.

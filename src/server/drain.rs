@@ -3,7 +3,7 @@
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// The server's end.
+/// The server's notice to its connections that it is ending.
 #[derive(Debug)]
 pub(super) struct Drain {
     closing: watch::Sender<bool>,

@@ -29,14 +29,14 @@ use tokio::time::sleep_until;
 const MOST_RESET: usize = 20;
 /// Streams that we reset for the client's errors, over the whole life of a connection.
 const MOST_FAULTY: usize = 64;
-/// Header fields that hyper takes unless it is told otherwise.
+/// Header fields that hyper accepts by default.
 const HYPER_HEADER_FIELDS: usize = 100;
 /// Bytes of bodies on their way, per stream and per connection: bodies are small here.
 const WINDOW: u32 = 64 * 1024;
 
 /// Serves until the client or a deadline ends the connection, or the server has told it to end and it has.
 ///
-/// `version` is the one that TLS has agreed on; without TLS, the first bytes tell.
+/// `version` is the one that TLS has agreed on; without TLS, the first bytes decide.
 pub(super) async fn serve<Stream, Handler: Answers>(
     stream: Stream,
     peer: Peer,
@@ -52,10 +52,10 @@ pub(super) async fn serve<Stream, Handler: Answers>(
     let service = service_fn(|request: Request<Incoming>| {
         let under_way = UnderWay::begin(&progress, request.version());
         let serving = Arc::clone(serving);
-        // After a reload that changes who may speak for whom, nobody is believed over connections that are older.
+        // After a reload that changes who may send PROXY headers, the peer of an older connection is not trusted.
         let is_outdated = !settings.takes_headers_like(&serving.settings.load());
         let peer = if is_outdated { Peer { is_somebody: false, ..peer } } else { peer };
-        // Boxed, so that a connection that waits does not hold the room for a request.
+        // Boxed, so that a waiting connection does not hold the memory of a request.
         Box::pin(
             async move { Ok::<_, Infallible>(serving.respond(request, peer, is_outdated, under_way).await) },
         )
@@ -106,7 +106,7 @@ where
         tokio::select! {
             biased;
             ended = connection.as_mut() => return ended.map_or_else(Ended::Badly, |()| Ended::Well),
-            // Unconstrained: a client that always has more to say uses up what tokio lets a task do in one turn.
+            // Unconstrained: a busy client would use up the budget that tokio gives a task for one turn.
             () = unconstrained(ticket.closing()), if !is_leaving => {}
             phase = unconstrained(progress.overdue(timer.as_mut())) => {
                 if phase != Phase::Idle || is_leaving {
@@ -116,7 +116,7 @@ where
         }
         is_leaving = true;
         if progress.leave() {
-            // HTTP/1.1 ends after the answer under way, HTTP/2 by GOAWAY and the answers to what came before it.
+            // HTTP/1.1 ends after the answer under way, HTTP/2 by GOAWAY and the answers to earlier streams.
             connection.as_mut().graceful_shutdown();
         }
     }
@@ -143,7 +143,7 @@ fn builder(limits: &Limits) -> Builder<Streams> {
         .max_send_buf_size(64 * 1024);
     // A client may shut its side down after a whole request, and still gets its answer.
     builder.http1().half_close(true).max_buf_size(limits.head_size);
-    // For its own number, hyper has room on the stack; for any other one it allocates at each request.
+    // For its own default number, hyper uses the stack; for any other one it allocates at each request.
     if limits.header_fields != HYPER_HEADER_FIELDS {
         builder.http1().max_headers(limits.header_fields);
     }
@@ -151,8 +151,8 @@ fn builder(limits: &Limits) -> Builder<Streams> {
 }
 
 impl<Handler: Answers> Serving<Handler> {
-    /// The answer as it goes into the connection, which ends with it where `is_last`, where the server is ending, and where
-    /// it is not certain that the next byte begins a request.
+    /// Answers a request. The connection ends with the answer if `is_last` is set, if the server is ending, or if the
+    /// next byte may not begin a request.
     async fn respond(
         &self,
         request: Request<Incoming>,
@@ -190,7 +190,7 @@ impl<Handler: Answers> Serving<Handler> {
     }
 }
 
-/// Refuses what hyper understands and HTTP does not allow.
+/// Refuses requests that hyper accepts and HTTP does not allow.
 fn refusal(request: &Request<Incoming>, has_fragment: bool) -> Option<StatusCode> {
     let mut codings = request.headers().get_all(TRANSFER_ENCODING).iter();
     let coding = codings.next();

@@ -1,8 +1,8 @@
-//! Where a connection that speaks HTTP stands, and how long it may stand there.
+//! The phase of a connection that speaks HTTP, and the time that it may take.
 //!
-//! The stream and the service say what happens, and [`overdue`](Progress::overdue) resolves once a phase has taken too long.
-//! hyper's `header_read_timeout` cannot do this: it runs while a connection is idle, too, so `idle` could not be longer than
-//! `request_head`; and nothing in hyper ends a connection whose client does not read.
+//! The stream and the service report events, and [`overdue`](Progress::overdue) resolves once a phase has taken too
+//! long. hyper's `header_read_timeout` cannot do this: it also runs while a connection is idle, so `idle` could not be
+//! longer than `request_head`; and nothing in hyper ends a connection whose client does not read.
 
 use super::request_line::RequestLine;
 use crate::config::Deadlines;
@@ -16,7 +16,8 @@ use std::task::{Poll, ready};
 use std::time::Duration;
 use tokio::time::{Instant, Sleep};
 
-/// How long a client may take to close its side once ours is closed, and to ask once the connection is told to end.
+/// The time in which a client must close its side once ours is closed, and send its request once the connection is told
+/// to end.
 pub(super) const LINGER: Duration = Duration::from_secs(2);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,13 +47,13 @@ struct State {
     since: Instant,
     /// Requests under way.
     requests: usize,
-    /// Those of them with an answer that was not yet handed over.
+    /// Requests under way whose answer was not yet handed over.
     answers: usize,
-    /// Since when the client has not read what was to be sent.
+    /// The time since which the client has not read what it was sent.
     blocked: Option<Instant>,
-    /// Since when the connection is told to end.
+    /// The time since which the connection is told to end.
     leaving: Option<Instant>,
-    /// Over HTTP/2, bytes say nothing of requests.
+    /// True over HTTP/2, where the bytes do not show the phase of a request.
     is_multiplexed: bool,
     line: RequestLine,
     line_after: RequestLine,
@@ -91,7 +92,7 @@ impl Progress {
         state.line_after = RequestLine::after(bytes);
     }
 
-    /// The client takes what is sent to it, or does not.
+    /// The client reads the bytes that are sent to it, or blocks.
     pub(super) fn sent(&self, is_blocked: bool) {
         let mut state = self.state();
         if is_blocked != state.blocked.is_some() {
@@ -104,7 +105,7 @@ impl Progress {
         self.state().enter(Phase::Closed);
     }
 
-    /// The connection is told to end. False where a request is on its way in, whose answer will end it.
+    /// Tells the connection to end. False if a request is coming in, whose answer will end the connection.
     pub(super) fn leave(&self) -> bool {
         let mut state = self.state();
         state.leaving.get_or_insert_with(Instant::now);
@@ -136,7 +137,7 @@ impl Progress {
         let allowed = match state.phase {
             Phase::FirstHead | Phase::NextHead => deadlines.request_head,
             Phase::Busy if state.answers > 0 => deadlines.write,
-            // The handler answers in time; this is for what it cannot end.
+            // The handler keeps its own deadline; this is for a request that it cannot end.
             Phase::Busy => deadlines.request + deadlines.write,
             Phase::Idle => deadlines.idle,
             // The stream ends by itself after `LINGER`.
@@ -172,7 +173,7 @@ impl State {
 pub(super) struct UnderWay {
     progress: Arc<Progress>,
     is_answered: bool,
-    /// Its target had a fragment.
+    /// The request's target had a fragment.
     pub(super) has_fragment: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The PROXY protocol, versions 1 and 2: a balancer that passes bytes on names the client that they come from.
+//! The PROXY protocol, versions 1 and 2: a balancer that passes bytes on names the client that sent them.
 //! <https://www.haproxy.org/download/3.0/doc/proxy-protocol.txt>
 
 use std::io;
@@ -13,14 +13,14 @@ const LONGEST_V1: usize = 107;
 const LONGEST_V2: usize = 2048;
 const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 
-/// What the first bytes of a connection are.
+/// The meaning of the first bytes of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Parsed {
     /// A whole header of so many bytes.
     Header { length: usize, source: Source },
-    /// The beginning of a header, so far.
+    /// The beginning of a header so far.
     NeedMore,
-    /// No header, whatever may follow.
+    /// No header, whatever bytes follow.
     Invalid(&'static str),
 }
 
@@ -45,7 +45,7 @@ pub fn parse(bytes: &[u8]) -> Parsed {
     Parsed::Invalid("it does not begin with a PROXY header")
 }
 
-/// Takes the header off a connection and nothing that comes after it.
+/// Takes the header off a connection, and no byte after it.
 ///
 /// # Errors
 ///
@@ -67,7 +67,7 @@ pub(super) async fn receive(stream: &mut TcpStream) -> io::Result<Source> {
             Parsed::NeedMore => (taken + seen, None),
             Parsed::Invalid(why) => return Err(io::Error::new(io::ErrorKind::InvalidData, why)),
         };
-        // The bytes that were peeked at can be read without waiting.
+        // The peeked bytes can be read without waiting.
         stream.read_exact(bytes.get_mut(taken..end).unwrap_or_default()).await?;
         taken = end;
         if let Some(source) = source {
@@ -173,7 +173,7 @@ fn check_vectors(header: &[u8], mut vectors: &[u8]) -> Result<(), &'static str> 
             rest.split_at_checked(usize::from(u16::from_be_bytes([high, low]))).ok_or(torn)?;
         if kind == CRC32C {
             let before = header.get(..header.len() - rest.len()).unwrap_or_default();
-            // As if the checksum itself were zero.
+            // The checksum is computed as if its own bytes were zero.
             let computed = crc32c(before.iter().chain(&[0; 4]).chain(next));
             if value != computed.to_be_bytes() {
                 return Err("its checksum is wrong");

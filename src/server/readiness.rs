@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Ready from the start until the process begins to stop. An outage of AWS or of the identity provider does not count: taking
-/// a replica out because of it would help nobody.
+/// Ready from the start until the process begins to stop. An outage of AWS or of the identity provider does not count:
+/// taking a replica out would not help.
 #[derive(Clone, Debug, Default)]
 pub struct Readiness {
     draining: Arc<AtomicBool>,

@@ -1,9 +1,9 @@
 //! Finds a fragment in a request target, which HTTP/1.1 does not allow there (RFC 9112, section 3.2).
 //!
-//! hyper's type for targets drops a fragment without a word. HTTP/2's library does the same, and there nothing can be seen of
-//! it. Nothing else depends on this: a fragment that is not found is dropped, as ever.
+//! hyper's type for targets silently drops a fragment. HTTP/2's library does the same, and hides it. Nothing else
+//! depends on this: a fragment that is not found is dropped as before.
 
-/// The place in a request line that has been read.
+/// The part of a request line that has been read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum RequestLine {
     /// Before the target.
@@ -12,12 +12,12 @@ pub(super) enum RequestLine {
     Target,
     /// A `#` stood in the target.
     Fragment,
-    /// The target is complete, or it is not known where the request begins: it came together with the end of another one.
+    /// The target is complete, or the start of the request is unknown: it came together with the end of another one.
     Over,
 }
 
 impl RequestLine {
-    /// Reads on.
+    /// Reads the next bytes.
     pub(super) fn read(&mut self, bytes: &[u8]) {
         for byte in bytes {
             *self = match (*self, byte) {
@@ -48,7 +48,7 @@ mod tests {
             (b"\r\nGET /# HTTP/1.1\r\n", RequestLine::Fragment),
             (b"GET http://localhost/a#b HTTP/1.1\r\n", RequestLine::Fragment),
             (b"GET /a HTTP/1.1\r\nreferer: http://localhost/#b\r\n", RequestLine::Over),
-            // A method may have one (RFC 9110, section 5.6.2).
+            // A method may have a `#` (RFC 9110, section 5.6.2).
             (b"G#T /a HTTP/1.1\r\n", RequestLine::Over),
             (b"GET /a%23b HTTP/1.1\r\n", RequestLine::Over),
         ] {

@@ -1,4 +1,4 @@
-//! How a listener is served, and by whom its requests are answered.
+//! The settings of a listener, and the handler of its requests.
 
 use super::body::Body;
 use super::peer::Peer;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// Answers what a listener receives.
 pub trait Answers: Send + Sync + 'static {
-    /// The answer to one request. Never fails: what goes wrong is an answer too.
+    /// The answer to one request. Never fails: a failure is an answer, too.
     fn answer(&self, request: Request<Incoming>, peer: Peer) -> impl Future<Output = Response<Body>> + Send;
 
     /// A malformed or too large request was answered with `status` without a call of [`answer`](Self::answer).
@@ -23,7 +23,7 @@ pub trait Answers: Send + Sync + 'static {
     }
 }
 
-/// How a listener is served.
+/// The settings and the handler of a listener.
 #[derive(Debug)]
 pub struct Serving<Handler> {
     pub handler: Handler,
@@ -39,7 +39,7 @@ pub struct Serving<Handler> {
     pub refused: Refusals,
 }
 
-/// What happens to connections beyond `limits.connections`.
+/// The treatment of connections beyond `limits.connections`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhenFull {
     /// They wait in the kernel's queue.

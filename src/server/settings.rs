@@ -1,4 +1,4 @@
-//! What a new connection meets. A reload makes other settings, which hold for the connections after it.
+//! The settings of a new connection. A reload makes other settings, for the connections after it.
 
 use super::tls::Tls;
 use crate::config::secrets::{CERTIFICATE, SecretError, Secrets};
@@ -16,8 +16,8 @@ pub struct ListenerSettings {
 }
 
 impl ListenerSettings {
-    /// With the certificate and the key that were read. Unchanged ones keep the TLS state of `before`, and with it the sessions that
-    /// clients resume.
+    /// Takes the certificate and the key as they were read. If they are unchanged, the TLS state of `before` is kept,
+    /// and with it the sessions that clients resume.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! When a stream of HTTP/2 is reset, if its client takes nothing.
+//! The deadline at which an HTTP/2 stream is reset if its client does not read.
 
 use hyper::rt::Executor;
 use std::pin::pin;
@@ -26,7 +26,7 @@ pub(super) struct StreamDue {
 }
 
 impl StreamDue {
-    /// That of the stream whose task this is; `None` over HTTP/1.1.
+    /// The deadline of the stream whose task this is; `None` over HTTP/1.1.
     pub(super) fn of_this_stream() -> Option<Arc<Self>> {
         OF_THIS_STREAM.try_with(Arc::clone).ok()
     }

@@ -35,11 +35,11 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// By the certificate and the key that were read. Returns `before` if both are unchanged.
+    /// Takes the certificate and the key as they were read. Returns `before` if both are unchanged.
     ///
     /// # Errors
     ///
-    /// Which file is wrong, what was found and what is allowed.
+    /// The file that is wrong, its content in words and the allowed content.
     pub fn new(
         files: &TlsConfig,
         secrets: &Secrets,
@@ -98,7 +98,7 @@ impl Tls {
         &self.validity
     }
 
-    /// Why clients may reject the certificate, now or soon. A balancer in front may accept it all the same.
+    /// The reason why clients may reject the certificate, now or soon. A balancer in front may accept it all the same.
     pub fn complaint(&self, public_url: &Url, now: SystemTime) -> Option<String> {
         let host = public_url.host_str().unwrap_or_default();
         let other =
@@ -111,7 +111,7 @@ impl Tls {
         (!complaints.is_empty()).then(|| complaints.join(" and "))
     }
 
-    /// Whether it should issue a server's certificate, not be one.
+    /// Whether the certificate is for issuing others, not for a server.
     pub fn is_of_authority(&self) -> bool {
         validity::is_of_authority(&self.certificate)
     }

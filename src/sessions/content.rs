@@ -1,4 +1,4 @@
-//! What a session cookie carries, before it is sealed.
+//! The content of a session cookie, before it is sealed.
 
 use super::selection::{Questions, Selection, Unanswered};
 use super::session_id::SessionId;
@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Deserializer, Map, Value};
 use std::sync::Arc;
 
-/// What an ID token says about itself and not about a person.
+/// Claims about the ID token itself and not about a person.
 const PROTOCOL_CLAIMS: [&str; 8] = ["nonce", "at_hash", "c_hash", "s_hash", "iat", "nbf", "exp", "jti"];
 
-/// What this version writes. An earlier one wrote groups of which nobody was sure as an empty list.
+/// The form that this version writes. An earlier version wrote unknown groups as an empty list.
 const FORM: u8 = 2;
 
-/// What an ID token says about the sign-in, which no refresh changes (OpenID Connect Core 1.0, sections 2 and 12.2).
+/// Claims about the sign-in, which no refresh changes (OpenID Connect Core 1.0, sections 2 and 12.2).
 const SIGN_IN_CLAIMS: [&str; 7] = ["iss", "aud", "azp", "sid", "auth_time", "acr", "amr"];
 
 /// Short names: every byte is sent with every request.
@@ -32,15 +32,15 @@ pub(super) struct Content {
     pub(super) user: String,
     #[serde(rename = "n", default, skip_serializing_if = "Option::is_none")]
     name: Option<String>,
-    /// [`FORM`]. Content of an earlier form does not say whether groups that are not there are known to be none.
+    /// [`FORM`]. In earlier forms, absent groups may be unknown or none.
     #[serde(rename = "f")]
     form: u8,
-    /// All of them. Absent where they are not known, or where `groups_total` says that there is a selection.
+    /// All groups. Absent if they are not known, or if `groups_total` says that there is a selection.
     #[serde(rename = "g", default, skip_serializing_if = "Option::is_none")]
     groups: Option<Arc<[Arc<str>]>>,
     #[serde(rename = "t", default, skip_serializing_if = "Option::is_none")]
     groups_total: Option<usize>,
-    /// Why they are not known. Absent where the provider left them out.
+    /// The reason why the groups are not known. Absent if the provider left them out.
     #[serde(rename = "w", default, skip_serializing_if = "Option::is_none")]
     groups_unbound: Option<Arc<str>>,
     /// The claim that holds exactly the groups, and is not repeated in `claims`.
@@ -59,10 +59,10 @@ pub(super) struct Content {
     pub(super) last_seen: UnixSeconds,
     #[serde(rename = "r", default, skip_serializing_if = "is_nothing")]
     seen: Seen,
-    /// When the provider last stood by it.
+    /// The last time at which the provider confirmed the session.
     #[serde(rename = "v")]
     pub(super) validated: UnixSeconds,
-    /// Follows the JSON, packed.
+    /// Follows the JSON in a packed form.
     #[serde(skip)]
     selection: Selection,
 }
@@ -75,7 +75,7 @@ pub(super) struct Home {
 }
 
 impl Content {
-    /// All that is known of the person.
+    /// Content with everything known about the person.
     pub(super) fn of(
         principal: &Principal,
         id: SessionId,
@@ -122,7 +122,7 @@ impl Content {
         }
     }
 
-    /// The same session with what the provider says of the person now.
+    /// The same session with the provider's current claims about the person.
     pub(super) fn told_anew(&self, person: &Identified) -> Self {
         let provider_session = person.provider_session.as_deref().or(self.provider_session.as_deref());
         let is_named_alike = provider_session == self.provider_session.as_deref();
@@ -139,7 +139,7 @@ impl Content {
             || self.groups_total.is_some_and(|total| total > 0)
     }
 
-    /// Whether it is known in which groups the person is, if in any.
+    /// Whether the person's groups are known, even if there are none.
     pub(super) fn knows_groups(&self) -> bool {
         self.groups.is_some() || self.groups_total.is_some()
     }
@@ -159,13 +159,13 @@ impl Content {
         Self { last_seen: now, ..self.clone() }
     }
 
-    /// What was learnt of the same session since, as far as `newer` is the same session.
+    /// `newer`, which was learnt of the same session since, with the later of the two times of use.
     pub(super) fn followed_by(&self, newer: Self) -> Self {
         let last_seen = self.last_seen.max(newer.last_seen);
         Self { last_seen, ..newer }
     }
 
-    /// Of the groups and claims, what `questions` ask for.
+    /// Keeps only the groups and claims that `questions` ask for.
     pub(super) fn reduced(mut self, questions: &Questions) -> Self {
         let all_groups = self.groups.clone();
         if let Some(groups) = &all_groups
@@ -191,8 +191,8 @@ impl Content {
     ///
     /// # Errors
     ///
-    /// [`Unanswered`] where they ask for groups or claims that nobody asked for when this was reduced: whether the person
-    /// has those is not known.
+    /// [`Unanswered`] if they ask for groups or claims that were dropped when this was reduced: whether the person has
+    /// those is not known.
     pub(super) fn groups(&self, questions: &Questions) -> Result<Groups, Unanswered> {
         if self.claims_selected {
             self.selection.answers_claims(questions)?;
@@ -208,7 +208,7 @@ impl Content {
     }
 
     pub(super) fn to_text(&self) -> Vec<u8> {
-        // Texts, numbers and lists of them always become JSON.
+        // Texts, numbers and lists always become JSON.
         let mut text = serde_json::to_vec(self).unwrap_or_default();
         self.selection.pack(&mut text);
         text

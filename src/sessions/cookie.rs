@@ -25,12 +25,12 @@ pub struct CookieFamily {
     secure: bool,
 }
 
-/// What a request says under one cookie's name.
+/// The cookie of one name in a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found<'a> {
     Absent,
     One(&'a [u8]),
-    /// Several: nobody can tell which of them is ours.
+    /// Several cookies of the name: the gateway's own cannot be told from the others.
     Duplicate,
 }
 
@@ -41,7 +41,7 @@ impl Cookie {
     }
 
     /// Cookies are `Secure` by the public URL, never by the connection. Over plain http a browser keeps neither
-    /// `Secure` nor `__Host-` cookies: there the name says so.
+    /// `Secure` nor `__Host-` cookies, so another name is used there.
     fn new(public_url: &Url, secure: &'static str, insecure: &'static str) -> Self {
         match public_url.scheme() {
             "http" => Self { name: insecure, secure: false },
@@ -64,7 +64,7 @@ impl Cookie {
         found
     }
 
-    /// A `Set-Cookie` value; nothing where `value` cannot stand in a header.
+    /// A `Set-Cookie` value; `None` if `value` cannot stand in a header.
     pub(crate) fn set(self, value: &str, max_age: Duration) -> Option<HeaderValue> {
         set_cookie(self.name, value, max_age, self.secure)
     }
@@ -76,7 +76,7 @@ impl Cookie {
 }
 
 impl CookieFamily {
-    /// What binds the sign-ins under way to the browser that began them.
+    /// The cookies that bind the sign-ins under way to the browser that began them.
     pub fn browser(public_url: &Url) -> Self {
         let Cookie { name: stem, secure } =
             Cookie::new(public_url, "__Host-postern-browser", "postern-browser-insecure");

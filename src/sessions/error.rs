@@ -1,14 +1,14 @@
-//! Why a session does not count, or cannot be made.
+//! The reasons why a session does not count, or cannot be made.
 
 use super::cookie::LONGEST_SET_COOKIE;
 use std::fmt;
 
-/// Why a session cookie does not count.
+/// The reason why a session cookie does not count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unusable {
     /// Several cookies of the name.
     Duplicate,
-    /// Not sealed by our keys, for this use, or damaged.
+    /// Damaged, or not sealed by our keys for this use.
     Unreadable,
     /// Its issuer is not the one that people sign in at.
     UnknownIssuer,
@@ -19,20 +19,20 @@ pub enum Unusable {
     /// Not used for the idle time.
     Idle,
     Revoked,
-    /// The rules read something that was not kept, because they did not when it was sealed.
+    /// The rules read a group or claim that they did not read when the cookie was sealed, so it was not kept.
     AsksForMore,
-    /// The provider is to be asked about it again, and there is no refresh token to ask with.
+    /// The provider is to be asked again, and there is no refresh token.
     Unconfirmed,
-    /// The provider no longer stands by it.
+    /// The provider no longer confirms the session.
     Withdrawn,
-    /// As [`Unusable::AsksForMore`], of a session that was established a moment ago, by a replica with other rules: signing in again does not
-    /// help.
+    /// As [`Unusable::AsksForMore`], for a session that a replica with other rules established a moment ago: signing in
+    /// again does not help.
     RulesDiffer,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionError {
-    /// What must be kept does not fit into a cookie. `bytes` is what it would take.
+    /// The required content does not fit into a cookie. `bytes` is its size.
     TooBig { bytes: usize },
 }
 

@@ -1,7 +1,7 @@
-//! Cookies that were opened before, each with what it says.
+//! Cookies that were opened before, each with its content.
 //!
-//! A cookie is known by its digest, so none stays in memory, and only those are remembered that our own key opened. What
-//! depends on the time, on what was ended and on what the provider says is judged at each request, never from here.
+//! A cookie is known by its digest, so none stays in memory, and only cookies that our own key opened are remembered.
+//! The time, ends of sessions and the provider's answers are judged at each request, never from here.
 
 use super::content::{Content, Home};
 use super::selection::{Questions, Unanswered};
@@ -13,7 +13,7 @@ use moka::sync::Cache;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What they may hold in memory, by a generous estimate.
+/// The most memory for these cookies, by a generous estimate.
 const LARGEST: u64 = 16 * 1024 * 1024;
 const LONGEST_KEPT: Duration = Duration::from_secs(10 * 60);
 
@@ -21,12 +21,12 @@ const LONGEST_KEPT: Duration = Duration::from_secs(10 * 60);
 #[derive(Debug)]
 pub(super) struct OpenedCookies(Cache<Sha256, Arc<Reading>, ByDigest>);
 
-/// What a cookie says, as this configuration understands it.
+/// The content of a cookie, as this configuration understands it.
 pub(super) struct Reading {
     pub(super) content: Content,
     pub(super) home: Home,
     pub(super) watched: Watched,
-    /// Unanswered where the rules ask for more than the cookie carries.
+    /// Unanswered if the rules ask for more than the cookie carries.
     pub(super) principal: Result<Arc<Principal>, Unanswered>,
     size: usize,
 }
@@ -40,7 +40,7 @@ impl OpenedCookies {
         Self(cache.build_with_hasher(ByDigest::default()))
     }
 
-    /// What the cookie says: by memory, or else by `open`, whose success is remembered.
+    /// The content of the cookie: from memory, or else from `open`, whose success is remembered.
     pub(super) fn read<E>(
         &self,
         cookie: &[u8],
@@ -57,14 +57,14 @@ impl OpenedCookies {
 }
 
 impl Reading {
-    /// `size` is that of the text that `content` came from.
+    /// `size` is the size of the text that `content` was parsed from.
     pub(super) fn new(content: Content, home: Home, questions: &Questions, size: usize) -> Self {
         let groups = content.groups(questions);
         let principal = groups.map(|groups| Arc::new(content.principal(&home, groups)));
         Self { watched: content.marks().watched(), content, home, principal, size }
     }
 
-    /// Its fields are there twice: for the next cookie, and for the rules.
+    /// The fields are stored twice: for the next cookie, and for the rules.
     fn weight(&self) -> u32 {
         u32::try_from(self.size.saturating_mul(12).saturating_add(1024)).unwrap_or(u32::MAX)
     }

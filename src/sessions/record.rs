@@ -1,4 +1,4 @@
-//! What is kept of a session beside its cookie: the provider's tokens never go into a browser.
+//! The record of a session in the shared state: the provider's tokens never go into a browser.
 
 use super::session_id::SessionId;
 use crate::clock::UnixSeconds;
@@ -9,24 +9,24 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// What is kept of the provider's answer, and never goes into a cookie.
+/// The part of the provider's answer that is kept, and never goes into a cookie.
 #[derive(Clone, Default)]
 pub struct ProviderTokens {
     pub refresh_token: Option<String>,
-    /// Of the ID token.
+    /// The `nonce` of the ID token.
     pub nonce: Option<String>,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Record {
-    /// Whose it is: a record does not open as another session's.
+    /// The owner of the record: it does not open as another session's.
     session: SessionId,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) refresh_token: Option<String>,
-    /// Of the sign-in.
+    /// The `nonce` of the sign-in.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) nonce: Option<String>,
-    /// The last the provider said, where that was after the sign-in: what the cookie is to carry from then on.
+    /// The provider's last answer after the sign-in: the cookie is to carry it from then on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) content: Option<Vec<u8>>,
 }
@@ -63,7 +63,7 @@ impl Records {
         until: UnixSeconds,
         now: UnixSeconds,
     ) -> Result<(), Unavailable> {
-        // Texts, numbers and lists of them always become JSON.
+        // Texts, numbers and lists always become JSON.
         let text = serde_json::to_vec(record).unwrap_or_default();
         let sealed = self.sealer.seal(Purpose::Record, &text);
         self.state.put(&key(&record.session), sealed.as_bytes(), until.since(now).max(SHORTEST)).await

@@ -1,9 +1,9 @@
-//! Asking the provider again whether it still stands by a session, and what it says of the person now.
+//! Asks the provider again whether it still confirms a session, and for its current claims about the person.
 //!
-//! OpenID Connect Core 1.0, section 12; RFC 6749, section 6. The refresh token is in the session's [`Record`](super::record::Record); each
-//! session is asked for by one task of one replica at a time. Whoever is not confirmed goes through sign-in: an outage alone
-//! lets sessions go on until it is over, and what is wrong with this gateway's client lets them go on for
-//! `session.unconfirmed` at most.
+//! OpenID Connect Core 1.0, section 12; RFC 6749, section 6. The refresh token is in the session's
+//! [`Record`](super::record::Record); each session is asked about by one task of one replica at a time. A person who is
+//! not confirmed goes through sign-in. During an outage sessions go on until it is over; if this gateway's client is at
+//! fault, they go on for `session.unconfirmed` at most.
 
 mod report;
 mod turn;
@@ -27,20 +27,20 @@ use tokio::sync::watch;
 
 /// The least time between two tries for one session.
 const RETRY: Duration = Duration::from_secs(30);
-/// Sessions that are remembered as under way or failed. Beyond, they wait for their turn.
+/// Sessions that are remembered as under way or failed. Further ones wait for their turn.
 const MOST_IN_PROGRESS: usize = 16_384;
 
 #[derive(Debug)]
 pub(super) struct Revalidation {
     turns: Turns,
-    /// By session, while the provider is asked or shortly after that failed.
+    /// The progress by session, while the provider is asked or shortly after that failed.
     progress: Mutex<HashMap<SessionId, Progress>>,
 }
 
 #[derive(Debug)]
 struct Progress {
     stage: Stage,
-    /// The audit trail says that the session goes on unchecked.
+    /// The audit trail has a record that the session goes on unchecked.
     told: bool,
 }
 
@@ -50,14 +50,14 @@ enum Stage {
     Failed { again: UnixSeconds, cause: Cause },
 }
 
-/// How a session stands with the provider.
+/// The provider's view of a session.
 pub(super) enum Standing {
-    /// What the cookie says counts.
+    /// The content of the cookie counts.
     AsItIs,
-    /// The cookie is to say this from now on.
+    /// The cookie is to have this content from now on.
     Newer(Box<Content>),
     Unusable(Unusable),
-    /// Whether it counts cannot be told now.
+    /// It is not known now whether the session counts.
     Unknown,
 }
 
@@ -73,13 +73,14 @@ impl Revalidation {
         Self { turns, progress: Mutex::default() }
     }
 
-    /// Notes what a sign-in brought to ask with.
+    /// Notes whether a sign-in brought a refresh token.
     pub(super) fn expects(&self, has_refresh_token: bool) {
         self.turns.report.expects(has_refresh_token);
     }
 
-    /// Sees to it that the provider still stands by a session. Asks off the request's way, unless nobody has asked for twice
-    /// the interval: then the request waits, so that nothing is opened on older knowledge while the provider answers.
+    /// Ensures that the provider still confirms a session. It is asked in the background. If the last answer is older
+    /// than twice the interval, the request waits, so that nothing is opened on older knowledge while the provider
+    /// answers.
     pub(super) async fn standing(self: &Arc<Self>, content: &Content) -> Standing {
         let now = self.turns.store.clock.now();
         if self.turns.is_due(content, now) {
@@ -132,7 +133,7 @@ impl Revalidation {
         }
     }
 
-    /// `standing`, unless the fault is ours and has lasted for too long.
+    /// `standing`, unless the fault is ours and has lasted too long.
     async fn goes_on(&self, content: &Content, standing: Standing, cause: Cause) -> Standing {
         match cause {
             Cause::Ours(_) if self.turns.is_unconfirmed(content, self.turns.store.clock.now()) => {
@@ -147,7 +148,7 @@ impl Revalidation {
     ///
     /// # Errors
     ///
-    /// Why none is made now: one has just failed, or too many did.
+    /// The reason why no turn begins now: one has just failed, or too many did.
     fn turn_under_way(
         self: &Arc<Self>,
         content: &Content,
@@ -156,7 +157,7 @@ impl Revalidation {
         let mut progress = self.progress();
         let before = progress.get(&content.id);
         match before.map(|progress| &progress.stage) {
-            // One whose task died counts as none.
+            // A turn whose task died does not count.
             Some(Stage::UnderWay(turn)) if turn.has_changed().is_ok() => return Ok(turn.clone()),
             Some(Stage::Failed { again, cause }) if now < *again => return Err(*cause),
             _ => {}
@@ -185,7 +186,7 @@ impl Revalidation {
         Ok(turn)
     }
 
-    /// Keeps in mind that a turn failed. That a session goes on unchecked is on record once.
+    /// Remembers that a turn failed. The audit trail records only once that a session goes on unchecked.
     fn note(&self, content: &Content, outcome: &Outcome, told: bool) {
         let Outcome::Failed(cause) = *outcome else {
             self.progress().remove(&content.id);

@@ -6,35 +6,35 @@ use crate::state::{Key, Namespace, State, Unavailable};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// By how much the clocks of replicas may differ.
+/// The most by which the clocks of replicas may differ.
 const SKEW: Duration = Duration::from_secs(60);
 
-/// Ends sessions wherever the state reaches. Each end is known for as long as a session may last that it concerns.
+/// Ends sessions wherever the state reaches. Each end is remembered for as long as a session that it concerns may last.
 #[derive(Clone, Debug)]
 pub(crate) struct Revocations {
     state: State,
 }
 
-/// What a session can be ended by.
+/// The names under which the end of a session may be noted.
 #[derive(Debug)]
 pub(crate) struct Marks<'a> {
     pub(crate) issuer: &'a str,
     pub(crate) subject: &'a str,
     pub(crate) session: &'a str,
-    /// `sid` of the ID token that it was established with.
+    /// `sid` of the ID token with which the session was established.
     pub(crate) provider_session: Option<&'a str>,
     pub(crate) established: UnixSeconds,
     pub(crate) seen: Seen,
 }
 
-/// The ends that were noted before a session began, and do not concern it: of those from the provider, and of those of the
-/// subject. Not their times count but that they are the ones: each end is later than the one before under its name, by
-/// whichever clock (`State::end`).
+/// The ends that were noted before a session began, and so do not concern it: the end of the session at the provider,
+/// and that of the subject. They are compared by identity, not by time: each end is later than the one before under its
+/// name, by whichever clock (`State::end`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Seen([UnixSeconds; 2]);
 
-/// The places where the end of one session would be noted, ready to be looked at.
+/// The keys under which the end of one session would be noted.
 #[derive(Debug)]
 pub(crate) struct Watched {
     /// In the order of [`Marks::ended`].
@@ -43,11 +43,11 @@ pub(crate) struct Watched {
     seen: Seen,
 }
 
-/// What has ended.
+/// The sessions that an end concerns.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Ended<'a> {
     Session(&'a str),
-    /// All sessions that came from one at the provider.
+    /// All sessions that came from one session at the provider.
     ProviderSession {
         issuer: &'a str,
         sid: &'a str,
@@ -57,7 +57,7 @@ pub(crate) enum Ended<'a> {
         issuer: &'a str,
         subject: &'a str,
     },
-    /// All sessions that a subject has by now of which is not known from which session at the provider they came.
+    /// All of a subject's sessions up to now whose session at the provider is not known.
     Unattributed {
         issuer: &'a str,
         subject: &'a str,
@@ -70,20 +70,20 @@ impl Revocations {
     }
 
     pub(crate) async fn end(&self, ended: Ended<'_>, now: UnixSeconds) -> Result<(), Unavailable> {
-        // Not only for our own `session.lifetime`: another configuration may let sessions last for longer.
+        // Longer than our own `session.lifetime`: another configuration may let sessions last longer.
         self.state.end(&ended.key(), now, LONGEST_SESSION).await
     }
 
-    /// What is noted by now of all that a session of theirs could be ended by. Nothing where the state is away.
+    /// The ends noted so far that could concern the subject's sessions. Empty if the state is away.
     pub(crate) async fn seen(&self, issuer: &str, subject: &str, sid: Option<&str>) -> Seen {
         let keys = of_many(issuer, subject, sid).map(|ended| ended.key());
         let noted = self.state.ends(keys.each_ref()).await.unwrap_or_default();
-        // One that nobody can read is none that was seen.
+        // Unreadable entries do not count as seen.
         Seen(noted.map(|at| at.filter(|at| *at < UnixSeconds(u64::MAX)).unwrap_or_default()))
     }
 
-    /// Whether the session was ended: by something that was not yet noted when it began. An end that is much older than the
-    /// session concerns others, also where this replica learns of it only now.
+    /// Whether the session was ended by an end that was not yet noted when it began. An end that is much older than the
+    /// session concerns other sessions, even if this replica learns of it only now.
     pub(crate) async fn is_revoked(&self, watched: &Watched) -> Result<bool, Unavailable> {
         let [session, others @ ..] = self.state.ends(watched.keys.each_ref()).await?;
         let mut others = others.into_iter().zip(watched.seen.0);
@@ -107,7 +107,7 @@ impl<'a> Marks<'a> {
 }
 
 impl Seen {
-    /// For the same session under another name at the provider.
+    /// The same session under another name at the provider.
     pub(crate) fn of_subject(self) -> Self {
         Self([UnixSeconds::default(), self.0[1]])
     }

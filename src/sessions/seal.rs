@@ -1,8 +1,8 @@
-//! Sealing what a browser carries for us: authenticated encryption under a ring of keys.
+//! Seals the data that a browser carries for us: authenticated encryption under a ring of keys.
 //!
-//! AES-256-GCM-SIV (RFC 8452) with random nonces: should a nonce ever repeat, it tells no more than that two texts were
-//! equal. Every purpose has its own key by HKDF (RFC 5869), and the purpose, the gateway's public URL and the issuer are
-//! authenticated with each text, so that a value opens only where it was meant to.
+//! AES-256-GCM-SIV (RFC 8452) with random nonces: a repeated nonce would reveal only that two texts are equal. Every
+//! purpose has its own key by HKDF (RFC 5869). The purpose, the gateway's public URL and the issuer are authenticated
+//! with each text, so that a value opens only in its own place.
 
 use crate::config::secrets::{SecretError, Secrets, session_key};
 use crate::secret::{Secret, random};
@@ -20,20 +20,20 @@ const KEY_ID_LEN: usize = 4;
 /// 32 random bytes have about 30 distinct values, and fewer than 16 once in 10¹⁰ draws at most.
 const FEWEST_DISTINCT_BYTES: usize = 16;
 
-/// What a sealed text is for. Texts of one purpose do not open as another.
+/// The purpose of a sealed text. A text of one purpose does not open as another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// The session cookie.
     Session,
     /// A sign-in under way, in the `state` parameter.
     Attempt,
-    /// What is kept of a session beside its cookie.
+    /// The record of a session beside its cookie.
     Record,
     /// The ID token of a sign-in, kept for its sign-out.
     IdToken,
 }
 
-/// Seals with its first key, opens with any.
+/// Seals with its first key, opens with any of them.
 pub struct Sealer {
     sealing: RingKey,
     opening: Vec<RingKey>,
@@ -41,10 +41,10 @@ pub struct Sealer {
     issuer: String,
 }
 
-/// A key that is worth its name: 32 bytes that look random.
+/// A strong key: 32 bytes that look random.
 pub struct SealingKey(Zeroizing<[u8; KEY_LEN]>);
 
-/// Why a configured key is refused. Never shows the key.
+/// The reason why a configured key is refused. Never shows the key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WeakKey {
     /// Not the base64 of exactly 32 bytes.
@@ -59,11 +59,11 @@ pub fn generate_key() -> String {
 }
 
 impl SealingKey {
-    /// Takes what [`generate_key`] prints, or `openssl rand -base64 32`.
+    /// Takes the output of [`generate_key`] or of `openssl rand -base64 32`.
     ///
     /// # Errors
     ///
-    /// [`WeakKey`] where the text is anything else, or bytes that no random generator gave.
+    /// [`WeakKey`] if the text is anything else, or bytes that no random generator gave.
     pub fn parse(text: &Secret) -> Result<Self, WeakKey> {
         let decoded = Zeroizing::new(STANDARD.decode(text.expose()).map_err(|_| WeakKey::WrongLength)?);
         let bytes: [u8; KEY_LEN] = decoded.as_slice().try_into().map_err(|_| WeakKey::WrongLength)?;
@@ -77,7 +77,7 @@ impl SealingKey {
 }
 
 impl Sealer {
-    /// The ring that a configuration names: the first of so many keys seals. Without any, one random key for this process's
+    /// The ring that a configuration names: the first of its keys seals. Without any, one random key for this process's
     /// life.
     ///
     /// # Errors
@@ -106,7 +106,7 @@ impl Sealer {
         }
     }
 
-    /// A ring whose first key seals; `further` ones only open. What it seals opens only for the same `public_url` and
+    /// A ring whose first key seals; `further` ones only open. Its texts open only for the same `public_url` and
     /// `issuer` (the exact `iss`).
     pub fn new(first: &SealingKey, further: &[SealingKey], public_url: &Url, issuer: &str) -> Self {
         Self {
@@ -137,8 +137,8 @@ impl Sealer {
         URL_SAFE_NO_PAD.encode(sealed)
     }
 
-    /// The text, where this ring sealed it for the same purpose, public URL and issuer; nothing otherwise, and no hint
-    /// why.
+    /// The text, if this ring sealed it for the same purpose, public URL and issuer. Otherwise `None`, without a
+    /// reason.
     pub fn open(&self, purpose: Purpose, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
         let (id, rest) = sealed.split_first_chunk::<KEY_ID_LEN>()?;
@@ -171,7 +171,7 @@ impl Sealer {
     }
 }
 
-/// One key of the ring: what it is found by, and its derived keys.
+/// One key of the ring: the id by which it is found, and its derived keys.
 struct RingKey {
     id: [u8; KEY_ID_LEN],
     session: LessSafeKey,
@@ -202,7 +202,7 @@ impl RingKey {
 }
 
 impl Purpose {
-    /// Carries the version of the text's form: older forms do not open.
+    /// Contains the version of the text's form: older forms do not open.
     fn label(self) -> &'static [u8] {
         match self {
             Self::Session => b"postern session v1",
@@ -237,7 +237,7 @@ fn expand<const N: usize>(key: &SealingKey, info: &[u8]) -> [u8; N] {
     output
 }
 
-/// Whether a generator may have given these bytes. Refuses what people type: text, one byte over and over, a short
+/// Whether a generator may have given these bytes. Refuses keys that people type: text, one byte repeated, a short
 /// pattern repeated, a counter. A random key fails this less than once in a thousand million.
 fn looks_random(bytes: &[u8; KEY_LEN]) -> bool {
     let readable = bytes.iter().all(|b| b.is_ascii_graphic() || b.is_ascii_whitespace());

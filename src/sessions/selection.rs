@@ -1,8 +1,8 @@
-//! Which groups and claims were asked for when a session was sealed, and which of the groups the person has.
+//! The groups and claims that the rules read when a session was sealed, and the person's membership in those groups.
 //!
-//! Each name that the rules read takes six bytes, however long it is: 47 bits of its digest, and one that says whether the
-//! person is in the group. The rules know the names when the session is opened. Rules that read a name whose digest is not
-//! there ask for more than is known.
+//! Each name that the rules read takes six bytes, however long it is: 47 bits of its digest, and one bit that says
+//! whether the person is in the group. The rules have the names when the session is opened. If they read a name whose
+//! digest is not there, the answer is not known.
 
 use crate::provider::policy_inputs::{Names, PolicyInputs};
 use aws_lc_rs::digest::{SHA256, digest};
@@ -11,15 +11,15 @@ use std::sync::Arc;
 
 const PACKED: usize = 6;
 
-/// What a policy reads, ready to be compared.
+/// The names that a policy reads, ready to be compared.
 #[derive(Debug)]
 pub(super) struct Questions {
-    /// `None`: any.
+    /// `None` for rules that may read any group.
     groups: Option<Vec<(Mark, Arc<str>)>>,
     claims: Option<Vec<(Mark, String)>>,
 }
 
-/// Marks of what was asked for, with whether the person has it.
+/// The marks of the names that the rules read, each with the person's membership.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Selection(BTreeMap<Mark, bool>);
 
@@ -27,7 +27,7 @@ pub(super) struct Selection(BTreeMap<Mark, bool>);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Unanswered;
 
-/// Names a group or a claim: the first 48 bits of a digest, less the last.
+/// Names a group or a claim: the first 47 bits of a digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Mark(u64);
 
@@ -45,7 +45,7 @@ impl Questions {
 }
 
 impl Selection {
-    /// Whether the groups that are asked for could be told apart; they are in the selection then.
+    /// Whether the rules name the groups that they read; then the selection has them.
     pub(super) fn take_groups(&mut self, questions: &Questions, groups: &[Arc<str>]) -> bool {
         let Some(asked) = &questions.groups else { return false };
         let groups: HashSet<&str> = groups.iter().map(AsRef::as_ref).collect();

@@ -1,4 +1,4 @@
-//! What sessions are kept in: the sealed cookie, the record beside it, and the notes of what has ended.
+//! The places that keep sessions: the sealed cookie, the record beside it, and the notes of ends.
 
 use super::content::Content;
 use super::cookie::{Cookie, LONGEST_SET_COOKIE};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
-/// Up to here all groups and claims are kept, whatever the rules ask: then no change of them ever asks for more.
+/// Up to this size all groups and claims are kept, whatever the rules read: then changed rules never lack any.
 const COMFORTABLE_SET_COOKIE: usize = 2048;
 
 #[derive(Debug)]
@@ -58,12 +58,12 @@ impl SessionStore {
     ///
     /// # Errors
     ///
-    /// [`Unavailable`]: it may not have ended everywhere.
+    /// [`Unavailable`]: the sessions may not have ended everywhere.
     pub(super) async fn end(&self, ended: Ended<'_>) -> Result<(), Unavailable> {
         self.revocations.end(ended, self.clock.now()).await
     }
 
-    /// With all that is known of the person where that is small, or else with what the policy reads.
+    /// Keeps everything known about the person if that is small, or else the part that the policy reads.
     pub(super) fn fit(&self, whole: Content) -> Result<(Content, HeaderValue), SessionError> {
         let everything = self.set_cookie(&whole);
         if everything.as_ref().is_ok_and(|header| header.len() <= COMFORTABLE_SET_COOKIE) {

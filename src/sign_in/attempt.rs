@@ -23,14 +23,14 @@ pub(super) struct Attempt {
     /// `code_verifier` of RFC 7636: 43 characters.
     #[serde(rename = "v")]
     pub(super) verifier: String,
-    /// The cookie of the browser that began it.
+    /// The cookie of the browser that began the attempt.
     #[serde(rename = "b")]
     pub(super) binding: Binding,
     #[serde(rename = "r")]
     return_to: String,
     #[serde(rename = "d")]
     pub(super) is_deliberate: bool,
-    /// Follows an attempt that went astray.
+    /// True if this attempt follows one that went astray.
     #[serde(rename = "a")]
     pub(super) is_restart: bool,
     #[serde(rename = "t")]

@@ -1,4 +1,4 @@
-//! What binds a sign-in to the browser that began it: a cookie with a random value.
+//! The cookie with a random value that binds a sign-in to the browser that began it.
 //!
 //! One cookie serves all attempts of a browser. Its name has a random part, so that the answers to many tabs that begin
 //! at once (a restored window) set several cookies side by side, and none takes away another tab's.
@@ -16,29 +16,28 @@ use std::cmp::Reverse;
 use std::time::Duration;
 use url::Url;
 
-/// How long a browser keeps the cookie. A tab that comes back from the provider's page later than that cannot be told
-/// from another browser's: it asks before it goes on.
+/// The time for which a browser keeps the cookie. A tab that comes back from the provider later cannot be told from
+/// another browser's, so it asks before it goes on.
 const KEPT: Duration = Duration::from_secs(60 * 60);
-/// From this age on, each new attempt has the browser keep the cookie for longer: every attempt finds it for half an
-/// hour at least.
+/// From this age on, a new attempt renews the cookie, so that every attempt finds it for half an hour at least.
 const RENEWED: Duration = Duration::from_secs(30 * 60);
-/// A cookie is bound to no more once a newer one is there. Twice an attempt's lifetime later nothing that counts is
-/// under way with it, whatever the clocks of two replicas say.
+/// Once there is a newer cookie, no new attempt is bound to the older one. After twice an attempt's lifetime, no valid
+/// attempt is bound to it, even if the clocks of replicas differ.
 const SETTLED: Duration = Duration::from_secs(2 * LIFETIME.as_secs());
-/// As many cookies need no tidying.
+/// Up to this number, cookies need no tidying.
 const HANDFUL: usize = 4;
-/// Deletions in one answer: proxies bound its header.
+/// The most deletions in one answer: proxies limit the size of its header.
 const MOST_DELETIONS: usize = 16;
 
 const SUFFIX_LEN: usize = 6;
 const SECRET_LEN: usize = 16;
 const TIME_LEN: usize = size_of::<u64>();
 
-/// The cookies that bind.
+/// The cookies that bind sign-ins to a browser.
 #[derive(Debug)]
 pub(super) struct Bindings(CookieFamily);
 
-/// One of them, as an attempt remembers it: without its value.
+/// One of these cookies as an attempt remembers it: without its value.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Binding {
     #[serde(rename = "s")]
@@ -47,7 +46,7 @@ pub(super) struct Binding {
     digest: String,
 }
 
-/// One of them in a request. The value is base64url of 16 random bytes and the time of issue, 32 characters.
+/// One of these cookies in a request. The value is base64url of 16 random bytes and the time of issue, 32 characters.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Carried<'a> {
     issued: UnixSeconds,
@@ -60,8 +59,8 @@ impl Bindings {
         Self(CookieFamily::browser(public_url))
     }
 
-    /// What a new attempt of this browser is bound to, and the `Set-Cookie` where the browser has none yet, or one that
-    /// is about to end. Every tab takes the same of several: the newest.
+    /// The cookie to which a new attempt of this browser is bound, and a `Set-Cookie` if the browser has none yet or it
+    /// ends soon. If there are several, every tab takes the newest.
     pub(super) fn bind(&self, headers: &HeaderMap, now: UnixSeconds) -> (Binding, Option<HeaderValue>) {
         if let Some(newest) = self.carried(headers).first() {
             let binding = Binding::to(newest.suffix, newest.value);
@@ -75,7 +74,8 @@ impl Bindings {
         (Binding::to(&suffix, &value), self.0.set(&suffix, &value, KEPT))
     }
 
-    /// Whether the browser that comes back is the one that left. Without this, anyone could sign others in as himself.
+    /// Whether the browser that comes back is the one that left. Without this check, an attacker could sign others in
+    /// as himself.
     pub(super) fn holds(&self, binding: &Binding, headers: &HeaderMap) -> bool {
         match self.0.find(headers).get(binding.suffix.as_bytes()) {
             Some(Found::One(value)) => {
@@ -91,7 +91,7 @@ impl Bindings {
         !self.0.find(headers).is_empty()
     }
 
-    /// Deletes what a crowd of tabs has left behind: beyond a handful, the cookies with which nothing is under way.
+    /// Deletes the cookies that many tabs left behind: beyond a handful, those to which no attempt is bound.
     pub(super) fn tidy(&self, headers: &HeaderMap, now: UnixSeconds) -> Vec<HeaderValue> {
         let carried = self.carried(headers);
         let newer = carried.iter().position(|cookie| now.since(cookie.issued) >= SETTLED);
@@ -100,7 +100,7 @@ impl Bindings {
         surplus.filter_map(|cookie| self.0.set(cookie.suffix, "", Duration::ZERO)).collect()
     }
 
-    /// The cookies of our form that stand once, newest first.
+    /// The cookies of our form that appear once, newest first.
     fn carried<'a>(&self, headers: &'a HeaderMap) -> Vec<Carried<'a>> {
         let found = self.0.find(headers).into_iter();
         let mut carried: Vec<_> = found.filter_map(|(suffix, found)| Carried::parse(suffix, found)).collect();

@@ -1,4 +1,4 @@
-//! The query of the callback, as a provider or anyone else made it.
+//! The query of the callback, written by a provider or by anyone else.
 
 use crate::provider::error::{described, error_code};
 use std::borrow::Cow;
@@ -12,14 +12,14 @@ pub(super) struct Callback {
     pub(super) code: Option<String>,
     /// RFC 9207.
     pub(super) issuer: Option<String>,
-    /// An error code in the form of RFC 6749, whatever was sent.
+    /// An error code in the form of RFC 6749, or a fixed word for any other text.
     pub(super) error: Option<String>,
-    /// What the provider says of it, for the log: bounded, and without control characters.
+    /// The provider's words about the error, for the log: bounded, and without control characters.
     pub(super) description: Option<String>,
 }
 
 impl Callback {
-    /// Nothing where a parameter stands twice (RFC 6749, section 3.1), or `code` beside `error`. Empty ones count as
+    /// `None` if a parameter stands twice (RFC 6749, section 3.1), or `code` beside `error`. Empty parameters count as
     /// absent, as that section says.
     pub(super) fn parse(query: &str) -> Option<Self> {
         let mut callback = Self::default();
@@ -43,8 +43,8 @@ impl Callback {
     }
 }
 
-/// Whether the provider would have had to ask the person something, and was not allowed to (OpenID Connect Core 1.0,
-/// section 3.1.2.6). Our requests allow it, so this one was an old or altered address.
+/// Whether the provider needed to ask the person something, and the request forbade it (OpenID Connect Core 1.0,
+/// section 3.1.2.6). Our requests never forbid it, so this one was an old or altered address.
 pub(super) fn is_for_want_of_interaction(error: &str) -> bool {
     matches!(
         error,

@@ -1,4 +1,4 @@
-//! Why a sign-in failed.
+//! The reasons why a sign-in failed.
 
 use crate::http_client::document::FetchError;
 use crate::provider::error::{ProviderError, write_description};
@@ -6,7 +6,7 @@ use crate::sessions::SessionError;
 use crate::tokens::error::TokenError;
 use std::fmt;
 
-/// Why a sign-in failed. Carries no token, code or state.
+/// The reason why a sign-in failed. Carries no token, code or state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SignInError {
     /// The callback's query has a parameter twice, contradicts itself, or has neither `code` nor `error`.
@@ -16,16 +16,16 @@ pub enum SignInError {
     /// The provider ended the sign-in: its error code, such as `access_denied`.
     Refused {
         error: String,
-        /// Its own words, for operators.
+        /// The provider's own words, for operators.
         description: Option<String>,
     },
     /// The provider's authorization endpoint cannot stand in a header.
     UnusableEndpoint,
     /// Too many sign-ins wait for the provider already.
     Crowded,
-    /// The provider does not say who signed in.
+    /// The provider does not prove the person's identity.
     Provider(ProviderError),
-    /// The person is known, and their session cannot be kept.
+    /// The person is known, but their session cannot be kept.
     Session(SessionError),
 }
 

@@ -23,11 +23,11 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use url::Url;
 
-/// Logout tokens under verification at once. Anybody may send one.
+/// The most logout tokens under verification at once. Anybody may send one.
 const MOST_VERIFIED: usize = 16;
-/// How long a token waits for its turn among them.
+/// The longest wait of a token for its turn among them.
 const TURN: Duration = Duration::from_secs(3);
-/// For what is to be known of the provider. A person who signs out does not wait longer for it.
+/// The longest wait of a person who signs out for the provider's metadata.
 const PROVIDER_DEADLINE: Duration = Duration::from_secs(2);
 
 #[derive(Debug)]
@@ -35,44 +35,44 @@ pub struct Logout {
     issuer: Arc<Issuer>,
     sessions: Arc<Sessions>,
     client_id: String,
-    /// `None` where a sign-out stays here.
+    /// `None` if a sign-out does not go on to the provider.
     onward: Option<Onward>,
     verifications: Semaphore,
     clock: Clock,
 }
 
-/// What a sign-out at the provider needs.
+/// The parts of a sign-out at the provider.
 #[derive(Debug)]
 struct Onward {
-    /// Where the provider sends the browser back to.
+    /// The address to which the provider sends the browser back.
     back_to: Url,
     hints: Hints,
 }
 
-/// Whom a logout token named.
+/// The person whom a logout token named.
 #[derive(Debug)]
 pub struct LoggedOut {
     /// The issuer's key in the config.
     pub issuer: Arc<str>,
     pub subject: Option<String>,
-    /// Whether one session at the provider was named, not all that the subject has.
+    /// Whether one session at the provider was named, not all of the subject's.
     pub one_session: bool,
 }
 
-/// Why a logout token ended nothing, or perhaps not everywhere. `Display` says nothing of what stood in it.
+/// The reason why a logout token ended nothing, or perhaps not everywhere. `Display` shows no content of the token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogoutError {
     Token(TokenError),
-    /// Its `jti` was seen before.
+    /// The token's `jti` was seen before.
     Replayed,
     /// Too many are being verified.
     Crowded,
-    /// It is good, and has ended the sessions at this replica; others know when the state is back.
+    /// The token is good, and the sessions at this replica have ended; others learn of it when the state is back.
     StateAway,
 }
 
 impl Logout {
-    /// `hints` where a sign-out goes on to the provider.
+    /// `hints` is set if a sign-out goes on to the provider.
     pub fn new(
         client_id: &str,
         public_url: &Url,
@@ -90,8 +90,8 @@ impl Logout {
         Self { issuer, sessions, client_id: client_id.to_owned(), onward, verifications, clock }
     }
 
-    /// Ends what a logout token names: with `sid`, the sessions that came from that one at the provider, and those of the
-    /// subject of which it is not known from which they came; without, all of the subject.
+    /// Ends the sessions that a logout token names. With `sid`: those that came from this session at the provider, and
+    /// the subject's sessions whose session at the provider is not known. Without `sid`: all of the subject's sessions.
     ///
     /// # Errors
     ///
@@ -118,7 +118,8 @@ impl Logout {
             (None, None) => return Err(TokenError::MissingClaim("sub").into()),
         };
         ended?;
-        // Last, so that one which did not end everything may be sent again. Of two at once, one is told that it works.
+        // Last, so that a token which did not end everything may be sent again. If a token arrives twice at once, only
+        // one answer reports success.
         let keep = claims.expires_at().plus(2 * LEEWAY).since(self.clock.now());
         if !state.put_new(&key, b"", keep).await? {
             return Err(LogoutError::Replayed);
@@ -136,8 +137,8 @@ impl Logout {
         Key::new(Namespace::Once, &["logout-token", self.issuer.name(), id])
     }
 
-    /// Where a sign-out goes on to: the provider's `end_session_endpoint`, which ends its session and sends the browser
-    /// back. `None` where the provider has none or is out of reach, or the configuration does not want it.
+    /// The address at which a sign-out goes on: the provider's `end_session_endpoint`, which ends its session and sends
+    /// the browser back. `None` if the provider has none or is out of reach, or the configuration does not want it.
     pub async fn at_provider(&self, session: &Session) -> Option<HeaderValue> {
         let Onward { back_to, hints } = self.onward.as_ref()?;
         let mut location = self.end_session_endpoint().await?;
@@ -152,7 +153,7 @@ impl Logout {
             // Amazon Cognito's name for it; others ignore it (RP-Initiated Logout 1.0, section 2).
             // <https://docs.aws.amazon.com/cognito/latest/developerguide/logout-endpoint.html>
             .append_pair("logout_uri", back_to.as_str())
-            // Whatever comes back, nothing hangs on it; some providers want one.
+            // The returned value is ignored; some providers require the parameter.
             .append_pair("state", &URL_SAFE_NO_PAD.encode(random::<16>()));
         drop(query);
         let mut location = HeaderValue::from_str(location.as_str()).ok()?;
@@ -160,7 +161,7 @@ impl Logout {
         Some(location)
     }
 
-    /// The origin that a sign-out goes on to.
+    /// The origin of the provider's `end_session_endpoint`.
     pub async fn provider_origin(&self) -> Option<String> {
         Some(self.end_session_endpoint().await?.origin().ascii_serialization())
     }
@@ -183,7 +184,7 @@ impl LogoutError {
         }
     }
 
-    /// The same for logs, with what stood in the token where that is no secret.
+    /// The same for logs, with content of the token that is no secret.
     pub fn internal(&self) -> String {
         match self {
             Self::Token(error) => error.internal(),
@@ -191,7 +192,7 @@ impl LogoutError {
         }
     }
 
-    /// The provider may try again: nothing is wrong with the token as far as we know.
+    /// The provider may try again: no fault in the token is known.
     pub fn is_unavailable(&self) -> bool {
         match self {
             Self::Token(error) => error.is_unavailable(),

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-/// Everything that a request says beside its prompt.
+/// The parts of a request beside its prompt.
 pub(crate) struct AuthorizationRequest<'a> {
     pub(crate) client_id: &'a str,
     pub(crate) redirect_uri: &'a str,
@@ -36,7 +36,7 @@ impl AuthorizationRequest<'_> {
     }
 }
 
-/// What is configured, and the word that this sign-in needs: a list of words.
+/// The configured words and the one that this sign-in needs, as a list.
 pub(super) fn prompt(configured: &[(String, String)], needed: Option<&str>) -> Option<String> {
     let configured = configured.iter().find(|(name, _)| name == "prompt");
     let words = configured.map_or("", |(_, words)| words).split(' ');

@@ -1,4 +1,4 @@
-//! Where a browser goes after sign-in.
+//! The page to which a browser returns after sign-in.
 
 use hyper::header::HeaderValue;
 use percent_encoding::percent_decode_str;
@@ -6,23 +6,23 @@ use std::borrow::Cow;
 use std::fmt;
 use url::form_urlencoded;
 
-/// Longer paths are not carried through a sign-in: the provider's own limit on URLs is not far above.
+/// Longer paths are not carried through a sign-in: providers limit URLs to not much more.
 const LONGEST: usize = 2048;
 const DEFAULT: &str = "/";
-/// What a person may come back to of the pages under `/-/`. The others begin or end sign-in, or answer programs.
+/// The pages under `/-/` to which a person may return. The others begin or end sign-in, or answer programs.
 const OWN_PAGES: [&str; 1] = ["/-/whoami"];
 
-/// A path and query on this gateway's own origin, exactly as it was asked for.
+/// A path and query on this gateway's own origin, exactly as requested.
 ///
-/// It is so by its form, not by comparing parsed URLs, about which parsers and browsers disagree: the text begins with a
-/// single `/`, and holds no `\`, no `#`, no control character, no space and nothing beyond ASCII. With such a text the URL
-/// Standard's parser goes from the *relative slash state* straight to the *path state*, with the base's scheme, host and
-/// port (<https://url.spec.whatwg.org/#relative-slash-state>), and strips nothing before that.
+/// Its form guarantees the origin, not a comparison of parsed URLs, about which parsers and browsers disagree: the text
+/// begins with a single `/`, and holds no `\`, no `#`, no control character, no space and nothing beyond ASCII. With
+/// such a text the URL Standard's parser goes from the *relative slash state* straight to the *path state*, with the
+/// base's scheme, host and port (<https://url.spec.whatwg.org/#relative-slash-state>), and strips nothing before that.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ReturnTo(Cow<'static, str>);
 
 impl ReturnTo {
-    /// The text itself where it has the form, else the default page.
+    /// The text itself if it has the form, else the default page.
     pub fn parse(text: &str) -> Self {
         if stays_here(text) && is_a_destination(text) {
             Self(Cow::Owned(text.to_owned()))
@@ -31,7 +31,7 @@ impl ReturnTo {
         }
     }
 
-    /// The one `return_to` parameter of a query, decoded once; the default page where there is none, or several.
+    /// The one `return_to` parameter of a query, decoded once; the default page if there is none, or several.
     pub fn from_query(query: Option<&str>) -> Self {
         let query = query.unwrap_or_default().as_bytes();
         let mut values = form_urlencoded::parse(query).filter(|(name, _)| name == "return_to");
@@ -67,7 +67,7 @@ impl Default for ReturnTo {
     }
 }
 
-/// A path may name what a person works on: the length is enough for a log.
+/// A path may show a person's work, so a log gets its length only.
 impl fmt::Debug for ReturnTo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "ReturnTo({} bytes)", self.0.len())
@@ -81,8 +81,8 @@ fn stays_here(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_graphic() && b != b'\\' && b != b'#')
 }
 
-/// Browsers resolve dot segments before they ask, so no request has them; and what is decoded to `/-/…` elsewhere, be it
-/// from `/-%2F…`, must not become a way around the list of pages.
+/// Browsers resolve dot segments before they ask, so no request has them. A path that others decode to `/-/…`, such as
+/// `/-%2F…`, must not bypass the list of pages.
 fn is_a_destination(text: &str) -> bool {
     let path = text.split_once('?').map_or(text, |(path, _)| path);
     let decoded: Vec<u8> = percent_decode_str(path).collect();

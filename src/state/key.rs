@@ -4,20 +4,21 @@ use crate::digest::of_parts;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// What a value is about. Each use has a namespace of its own, so that no use crowds out another.
+/// The subject of a value. Each use has a namespace of its own, so that no use crowds out another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Namespace {
-    /// When something ended: sessions, before their time. Only [`super::State::end`] writes here, only [`super::State::ends`] reads.
+    /// The time at which sessions were ended early. Only [`super::State::end`] writes here, only [`super::State::ends`]
+    /// reads.
     Revocation,
-    /// What counts once: sign-in attempts, logout tokens.
+    /// Values that count once: sign-in attempts, logout tokens.
     Once,
-    /// What is kept of a session beside its cookie, sealed.
+    /// The record of a session beside its cookie, sealed.
     Session,
     /// The ID token of a sign-in, for its sign-out, sealed.
     IdToken,
-    /// Who is at work on something.
+    /// The replica that is at work on something.
     Lock,
-    /// How often something was done. Only [`super::State::take`] uses it.
+    /// The rate of an action. Only [`super::State::take`] uses it.
     Rate,
 }
 
@@ -29,7 +30,7 @@ pub struct Key {
 }
 
 impl Key {
-    /// The key for what `parts` name together.
+    /// The key for the combination of `parts`.
     pub fn new(namespace: Namespace, parts: &[&str]) -> Self {
         Self { namespace, name: digest(parts) }
     }

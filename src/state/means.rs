@@ -1,4 +1,4 @@
-//! The means by which a server is reached.
+//! The secrets and authorities that a connection to the server needs.
 
 use crate::config::secrets::Secrets;
 use crate::http_client::Authorities;
@@ -6,6 +6,6 @@ use crate::http_client::Authorities;
 #[derive(Clone, Copy, Debug)]
 pub struct Means<'a> {
     pub secrets: &'a Secrets,
-    /// They count unless the configuration names others.
+    /// The authorities that count unless the configuration names others.
     pub authorities: &'a Authorities,
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// Values per namespace, with a bound for each: where there is no room left, what would end first goes.
+/// Values per namespace, with a bound for each: if there is no room left, the value that expires first is removed.
 ///
 /// A cache would be shorter, but a cache may turn away the newest entry to keep a popular one.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub(super) struct Memory {
 struct Entries {
     capacity: usize,
     values: HashMap<String, Entry>,
-    /// By when they end; the number tells apart those that end together.
+    /// The values by their time of expiry; the number distinguishes those that expire together.
     ends: BTreeMap<(UnixSeconds, u64), String>,
     next: u64,
 }
@@ -76,7 +76,7 @@ impl Memory {
         self.entries(key.namespace).remove(&key.name);
     }
 
-    /// Notes `at`, or what comes after the end that is noted.
+    /// Notes `at`, or one second after the noted end if that is later.
     pub(super) fn end(&self, key: &Key, at: UnixSeconds, keep: Duration) {
         let now = self.clock.now();
         let mut entries = self.entries(key.namespace);
@@ -84,7 +84,7 @@ impl Memory {
         entries.put(&key.name, at.0.max(after).to_string().as_bytes(), now, keep);
     }
 
-    /// Notes an end that may be known already: the later of the two is kept.
+    /// Notes an end that may be known already, and keeps the later of the two.
     pub(super) fn told(&self, key: &Key, at: UnixSeconds, keep: Duration) {
         let now = self.clock.now();
         let mut entries = self.entries(key.namespace);
@@ -93,14 +93,15 @@ impl Memory {
         }
     }
 
-    /// When what [`end`](Self::end) noted under each key ended.
+    /// The time of each key's end, as [`end`](Self::end) noted it.
     pub(super) fn ended<const N: usize>(&self, keys: [&Key; N]) -> [Option<UnixSeconds>; N] {
         let now = self.clock.now();
         let entries = self.entries(Namespace::Revocation);
         keys.map(|key| entries.noted(key, now))
     }
 
-    /// Everything noted by [`end`](Self::end) that still counts: its name, when it ended, and how long that is to be known.
+    /// Every end noted by [`end`](Self::end) that still counts: its name, its time, and how much longer it is to be
+    /// known.
     pub(super) fn all_ends(&self) -> Vec<(String, UnixSeconds, Duration)> {
         let now = self.clock.now();
         let entries = self.entries(Namespace::Revocation);
@@ -132,7 +133,7 @@ impl Entries {
         Self { capacity, values: HashMap::new(), ends: BTreeMap::new(), next: 0 }
     }
 
-    /// When what the key names ended.
+    /// The time of the key's end.
     fn noted(&self, key: &Key, now: UnixSeconds) -> Option<UnixSeconds> {
         let entry = self.values.get(&key.name).filter(|entry| entry.end.0 > now)?;
         time(&entry.value)
@@ -146,7 +147,7 @@ impl Entries {
             let name = name.clone();
             self.remove(&name);
         }
-        // Rounded up: nothing is forgotten before its time.
+        // Rounded up, so that nothing is forgotten too early.
         let seconds = keep.as_secs().saturating_add(u64::from(keep.subsec_nanos() > 0));
         let end = (UnixSeconds(now.0.saturating_add(seconds)), self.next);
         self.next += 1;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// The shared state did not answer, or not in time. What it would have said is not known.
+/// The shared state did not answer, or not in time. Its content is not known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unavailable;
 

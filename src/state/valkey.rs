@@ -1,8 +1,8 @@
 //! The state of several replicas: a Valkey or Redis server, one of them or a primary with its replicas.
 //!
-//! Keys stand under one prefix per gateway, so that several gateways may share a server, and in one hash slot. What this
-//! process ended, it also keeps for itself: it holds here while the server is away, and the server is told of it each time
-//! it is back, before anybody asks it again. So a server that lost what it knew learns it anew.
+//! Keys stand under one prefix per gateway, so that several gateways may share a server, and in one hash slot. This
+//! process also keeps the ends that it noted: they hold here while the server is away, and are sent to the server each
+//! time it is back, before anything else is asked. So a server that lost its data learns them anew.
 
 mod address;
 mod link;
@@ -22,23 +22,24 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
-/// Part of the prefix: another form of keys or values gets another number.
+/// Part of the prefix: a new form of keys or values gets a new number.
 const VERSION: &str = "1";
 
-/// KEYS: the end. ARGV: when (seconds), for how long to know it (milliseconds). Notes what comes after the end that is known,
-/// and returns it.
+/// KEYS: the end. ARGV: its time (seconds), how long to keep it (milliseconds). Notes the later of this time and one
+/// second after the known end, and returns it.
 const END: &str = "local known = tonumber(redis.call('GET', KEYS[1]) or '-1') or -1
 local at = math.max(known + 1, tonumber(ARGV[1]))
 redis.call('SET', KEYS[1], string.format('%.0f', at), 'PX', ARGV[2])
 return at";
 
-/// The same for an end that may be known already. Keeps the later of two.
+/// The same for an end that may be known already. Keeps the later of the two.
 const TELL: &str = "local known = tonumber(redis.call('GET', KEYS[1]) or '0') or 0
 if known <= tonumber(ARGV[1]) then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end
 return 1";
 
-/// KEYS: when the allowance is whole again (microseconds). ARGV: the interval and the window (microseconds). Returns how
-/// long to wait, or 0 where one was taken. The generic cell rate algorithm by the server's clock, which all replicas share.
+/// KEYS: when the allowance is whole again (microseconds). ARGV: the interval and the window (microseconds). Returns
+/// the time to wait, or 0 if one was taken. The generic cell rate algorithm by the server's clock, which all replicas
+/// share.
 const TAKE: &str = "local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000000 + tonumber(time[2])
 local whole = math.max(tonumber(redis.call('GET', KEYS[1]) or '0') or 0, now) + tonumber(ARGV[1])
@@ -50,17 +51,18 @@ return 0";
 pub(super) struct Valkey {
     link: Link,
     prefix: String,
-    /// What this process ended; and where the state's absence is to be passed over, what it noted meanwhile.
+    /// The ends that this process noted and, if the configuration tolerates an absent server, the values noted
+    /// meanwhile.
     own: Arc<Memory>,
     when_away: WhenAway,
 }
 
-/// A server of shared state, for who examines it.
+/// A server of shared state, as `postern doctor` finds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServerFound {
     /// Host and port.
     pub server: String,
-    /// What it does where memory runs out; `None` where it does not tell.
+    /// Its policy when memory runs out; `None` if it does not report one.
     pub maxmemory_policy: Option<String>,
 }
 
@@ -93,7 +95,7 @@ impl Valkey {
         if self.link.is_kept_by(&fresh) {
             return Ok(());
         }
-        // Replicas reload one after the other, and would keep their sign-outs from one another.
+        // Replicas reload one after the other, so with another server they would miss each other's sign-outs.
         if !self.link.is_same_place(&fresh) {
             return Err(format!(
                 "`state.valkey.url` is of another server or database, {fresh}: restart it for that"
@@ -127,7 +129,7 @@ impl Valkey {
             Err(Unavailable) if self.when_away == WhenAway::Serve => [None],
             known => known?,
         };
-        // What was noted in the server's absence is newer than what it says.
+        // A value noted in the server's absence is newer than the server's.
         Ok(self.own.value(key).or(known))
     }
 
@@ -184,7 +186,7 @@ impl Valkey {
             known => known?,
         };
         for (end, known) in ends.iter_mut().zip(known) {
-            // What cannot be read is an end all the same.
+            // An unreadable entry counts as an end all the same.
             let known = known.map(|text| memory::time(&text).unwrap_or(UnixSeconds(u64::MAX)));
             *end = (*end).max(known);
         }
@@ -244,7 +246,7 @@ fn note(script: &str, name: &str, at: UnixSeconds, keep: Duration) -> Cmd {
     command
 }
 
-/// At least one: the server refuses a time of nothing.
+/// At least one: the server refuses an expiry of zero.
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).max(1)
 }

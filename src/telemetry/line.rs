@@ -1,4 +1,4 @@
-//! One event as one line, in JSON or for people. Whatever a value holds, it cannot end the line or begin another.
+//! One event as one line, in JSON or for people. No value can end the line or begin another.
 
 use super::request_ids::RequestIds;
 use crate::clock::Clock;
@@ -15,7 +15,7 @@ pub enum LogFormat {
     Json,
 }
 
-/// Appends the line of an event, with the names of the request that it happened in.
+/// Appends the line of an event, with the ids of its request.
 pub(super) fn of_event(
     format: LogFormat,
     clock: &Clock,
@@ -37,7 +37,7 @@ pub(super) fn of_event(
     line.end();
 }
 
-/// The line that tells of lost ones.
+/// The line that reports lost events.
 pub(super) fn of_lost(format: LogFormat, clock: &Clock, lost: u64) -> Vec<u8> {
     let mut text = Vec::new();
     let mut line = Line::begin(&mut text, format, clock, &Level::ERROR, module_path!());
@@ -83,7 +83,7 @@ impl<'a> Line<'a> {
         };
     }
 
-    /// A number, or yes and no.
+    /// A number or a boolean.
     fn plain(&mut self, name: &str, value: impl Serialize + Display) {
         match self {
             Self::Json(object) => object.value(name, &value),
@@ -133,7 +133,7 @@ fn is_word(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| !c.is_whitespace() && !c.is_control() && !matches!(c, '"' | '='))
 }
 
-/// The text as it is, but for control characters.
+/// The text with its control characters escaped.
 fn readable(text: &str) -> String {
     let mut readable = String::with_capacity(text.len());
     for c in text.chars() {

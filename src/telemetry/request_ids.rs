@@ -1,4 +1,4 @@
-//! The names of a request in the log, the audit trail and on pages, and the trace that it is part of.
+//! The ids of a request in the log, the audit trail and on pages, and of the trace that it is part of.
 
 use aws_lc_rs::rand;
 use hyper::HeaderMap;
@@ -7,12 +7,12 @@ use std::ops::Deref;
 
 const TRACEPARENT: &str = "traceparent";
 
-/// The names of one request. Only names: nothing is decided by them, for whoever sends a request can choose the trace.
+/// The ids of one request. Nothing is decided by them, because the sender of a request can choose the trace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RequestIds {
-    /// 128 random bits, our own: what support joins pages, logs and the audit trail by.
+    /// 128 random bits, our own: support joins pages, logs and the audit trail by them.
     pub request_id: Hex<32>,
-    /// The trace that the sender began, by `traceparent`, or one that begins here and is called as the request.
+    /// The trace that the sender began, by `traceparent`, or a new one with the request's own id.
     pub trace_id: Hex<32>,
     /// Our part of the trace.
     pub span_id: Hex<16>,
@@ -20,17 +20,17 @@ pub struct RequestIds {
     pub parent_span_id: Option<Hex<16>>,
 }
 
-/// So many hexadecimal digits, in lower case.
+/// Hexadecimal digits in lower case.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Hex<const DIGITS: usize>([u8; DIGITS]);
 
 impl RequestIds {
-    /// The names of a request with these headers. A `traceparent` that W3C Trace Context does not allow is passed over, as
-    /// the recommendation says, and a new trace begins. `tracestate` says nothing to us and has nowhere to go on to.
+    /// The ids of a request with these headers. A `traceparent` that W3C Trace Context does not allow is ignored, as
+    /// the recommendation says, and a new trace begins. `tracestate` is not read and not passed on.
     pub fn of(headers: &HeaderMap) -> Self {
         let mut random = [0; 24];
         if rand::fill(&mut random).is_err() {
-            // The request goes on without names of its own: nothing is decided by them.
+            // Without randomness, the request goes on without ids of its own: nothing is decided by them.
             random = [0; 24];
         }
         let (request, span) = random.split_at(16);
@@ -44,7 +44,7 @@ impl RequestIds {
 
 /// Trace and parent of the one `traceparent`. <https://www.w3.org/TR/trace-context/#traceparent-header>
 ///
-/// Of a version after 00 that part counts which 00 has, if there is nothing behind it or a dash.
+/// In a later version, only the fields of version 00 are read, and only if the text ends after them or a dash follows.
 fn parent(headers: &HeaderMap) -> Option<(Hex<32>, Hex<16>)> {
     let mut values = headers.get_all(TRACEPARENT).iter();
     let value = values.next()?.as_bytes();

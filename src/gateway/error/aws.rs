@@ -1,4 +1,4 @@
-//! What AWS did not do for us.
+//! Failures of AWS.
 
 use crate::aws::error::AwsErrorKind;
 use crate::aws::state::TargetState;

@@ -1,6 +1,6 @@
 //! Calls to MLflow that were not forwarded, or have no answer.
 //!
-//! Its client tries again after 429 whatever it asked, and after 5xx only what it may ask twice: 429 says that nothing was sent.
+//! Its client retries every call after 429, and only idempotent calls after 5xx. So 429 says that nothing was sent.
 
 use super::aws::{aws, not_ready};
 use crate::aws::error::AwsErrorKind;
@@ -120,7 +120,7 @@ pub(super) fn call(error: &CallError) -> Failure {
     }
 }
 
-/// Nothing was sent, so what may pass is said by 429.
+/// Nothing was sent, so a passing failure is answered with 429.
 fn unsigned(kind: &AwsErrorKind) -> Failure {
     let failure = aws(kind);
     let may_pass = failure.retry_after.is_some();

@@ -100,7 +100,7 @@ pub(super) fn sign_in(error: &SignInError) -> Failure {
     failure.because(error)
 }
 
-/// Why an account names nobody here, in the words of the one whose account it is.
+/// Why an account names nobody here, in words for the owner of the account.
 fn unusable(account: &MappingError) -> String {
     let address = account.stated().map(|stated| format!(" {stated}")).unwrap_or_default();
     let why = match account.reason() {

@@ -1,4 +1,4 @@
-//! What went wrong, what to do, and what to send to support.
+//! The page of a failure: the event, the next step, and the report for support.
 
 use super::Pages;
 use crate::gateway::failure::Failure;
@@ -45,7 +45,7 @@ impl Pages {
     fn way_on(&self, failure: &Failure) -> Markup {
         let everything = html! { a href=(self.home) { "Everything you can open" } };
         match (failure.status, &failure.again) {
-            // Signing out is what ends the disagreement of a session with another credential.
+            // Signing out ends the conflict between a session and another credential.
             (StatusCode::UNAUTHORIZED, _) if failure.reason == "conflicting-credentials" => {
                 html! { a.button href="/-/logout" { "Sign out" } }
             }

@@ -1,4 +1,4 @@
-//! Everything a person may open.
+//! The list of everything that a person may open.
 
 use super::Pages;
 use crate::aws::state::TargetState;
@@ -56,7 +56,7 @@ impl Pages {
         }
     }
 
-    /// The state, and what to do about it.
+    /// The state, and the person's next step.
     fn in_words(&self, state: &TargetState) -> (Option<&'static str>, Option<String>) {
         let team = self.platform_team();
         match state {
@@ -85,7 +85,7 @@ impl Pages {
     }
 }
 
-/// What the person could open if they did as its rule says.
+/// The destinations that the person could open after following their rules' advice.
 fn closed(access: &[Listed<'_>]) -> Markup {
     let refused = access.iter().filter(|row| !row.allowed());
     let closed: Vec<_> = refused.filter_map(|row| Some((row, row.remedy.as_deref()?))).collect();

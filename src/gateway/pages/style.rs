@@ -6,11 +6,11 @@ const SHAPES: &str = include_str!("../pages.css");
 
 struct Palette {
     ink: &'static str,
-    /// Of less important text.
+    /// For less important text.
     soft: &'static str,
     paper: &'static str,
     edge: &'static str,
-    /// The background that is the harder one to read on.
+    /// The background with the lower contrast.
     well: &'static str,
 }
 
@@ -28,7 +28,7 @@ pub(super) fn stylesheet(accent: Colour) -> String {
 }
 
 impl Palette {
-    /// The accent is moved away from the background until links can be read. What stands on it is of the paper's colour.
+    /// The accent is moved away from the background until links can be read. Text on the accent has the paper's colour.
     fn properties(&self, accent: Colour, background: Colour, away: Colour) -> String {
         let accent = accent.readable_on(Colour::parse(self.well).unwrap_or(background), away);
         let Self { ink, soft, paper, edge, well } = self;

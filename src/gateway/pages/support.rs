@@ -1,4 +1,4 @@
-//! Whom to ask, and what to send them.
+//! The contact for help, and the report to send there.
 
 use super::Pages;
 use crate::config::branding::SupportContact;
@@ -11,7 +11,7 @@ use std::fmt::Write as _;
 const IN_A_MAIL_ADDRESS: &AsciiSet =
     &NON_ALPHANUMERIC.remove(b'@').remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Who runs the gateway, where the configuration does not say.
+/// The name of the gateway's operators if the configuration has none.
 const PLATFORM_TEAM: &str = "your platform team";
 
 /// Lines for people who look into a problem. A value is one line, whatever it holds.
@@ -28,7 +28,7 @@ impl Pages {
         report
     }
 
-    /// A paragraph that says whom to ask, where the configuration does.
+    /// A paragraph with the contact, if the configuration has one.
     pub(super) fn contact(&self, request_id: &str) -> Markup {
         let Some(SupportContact { name, email, url }) = &self.branding.support else { return html! {} };
         let mail = email.as_ref().map(|email| {
@@ -51,7 +51,7 @@ impl Pages {
         }
     }
 
-    /// A sentence that speaks of the platform team, by the name that it has here.
+    /// Replaces the platform team in a sentence by its name here.
     pub(super) fn addressed<'t>(&self, sentence: &'t str) -> Cow<'t, str> {
         match &self.branding.support {
             Some(support) if sentence.contains(PLATFORM_TEAM) => {
@@ -61,7 +61,7 @@ impl Pages {
         }
     }
 
-    /// Whom sentences on pages speak of.
+    /// The name of the platform team in sentences.
     pub(super) fn platform_team(&self) -> &str {
         self.branding.support.as_ref().map_or(PLATFORM_TEAM, |support| &support.name)
     }

@@ -1,4 +1,4 @@
-//! Who a person is here, and why they may or may not open what there is.
+//! The page that shows a person's identity, and why they may or may not open each destination.
 
 use super::Pages;
 use crate::gateway::listed::Listed;
@@ -11,7 +11,7 @@ use std::net::IpAddr;
 /// A report names this many groups; the page has all of them.
 const MOST_REPORTED: usize = 100;
 
-/// What is known of the one who asks.
+/// The identity of the person who asks.
 #[derive(Debug)]
 pub(crate) struct Identity<'a> {
     pub person: &'a Principal,

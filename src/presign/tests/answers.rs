@@ -1,4 +1,4 @@
-//! What AWS may answer, and what becomes of it.
+//! Answers of AWS, and their effects.
 
 use super::aws_fake::{json_error, sts_error};
 use super::*;
@@ -38,7 +38,7 @@ async fn errors_are_told_apart_by_their_code() {
     }
 }
 
-/// The SDK learns from an answer how far the clock is from AWS's, but the call that told is lost.
+/// An answer tells the SDK how far the clock is from AWS's, but the call itself is lost.
 #[tokio::test]
 async fn a_signature_is_made_again() {
     let refused = AtomicUsize::new(0);
@@ -124,7 +124,7 @@ async fn throttling_of_everything_ends_within_three_seconds() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn throttling_of_half_of_all_calls_is_not_seen() {
-    // Every other call of each person, so that the outcome does not hang on who comes when.
+    // Every other call of each person fails, so that the outcome does not depend on the order of the people.
     let presigned: Mutex<HashMap<String, usize>> = Mutex::default();
     let stage = Setup::new()
         .with(move |call| {
@@ -151,7 +151,7 @@ async fn retries_are_bounded_for_the_whole_process() {
     assert!(calls < launches + 250, "{calls}");
 }
 
-/// Launches, twenty people at a time; how many failed.
+/// Launches, twenty people at a time; returns the number of failures.
 async fn launch_all(stage: &Stage, launches: usize) -> usize {
     let mut tasks = tokio::task::JoinSet::new();
     for person in 0..20 {
@@ -240,7 +240,7 @@ async fn an_answer_without_a_usable_url_is_a_bad_answer() {
     }
 }
 
-/// AWS says by a code that there is nothing of that name.
+/// AWS reports by a code that no target has this name.
 #[tokio::test]
 async fn a_target_that_is_not_found_is_missing() {
     let stage = presign_answers(json_error(400, "ResourceNotFound")).await;

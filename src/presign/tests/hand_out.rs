@@ -169,7 +169,7 @@ async fn signing_out_empties_the_slot_and_stops_the_one_being_filled() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     stage.presigner.forget(&session(&ada()));
-    // Signed in again: the place is free, and the late answer of before does not get it.
+    // Signed in again: the slot is free, and the late answer for the earlier session must not fill it.
     stage.presigner.prewarm(ada(), &session(&ada()));
     tokio::time::sleep(Duration::from_millis(600)).await;
     let fourth = stage.presign(&ada()).await.unwrap();

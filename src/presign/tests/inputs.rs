@@ -1,4 +1,4 @@
-//! What is asked of SageMaker.
+//! The inputs of calls to SageMaker.
 
 use super::*;
 use serde_json::{Value, json};

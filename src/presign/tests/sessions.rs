@@ -1,4 +1,4 @@
-//! Minting as that person: AssumeRole and what is cached of it.
+//! Minting as one person: AssumeRole and its cache.
 
 use super::aws_fake::{assumed, sts_error};
 use super::*;

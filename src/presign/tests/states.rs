@@ -1,4 +1,4 @@
-//! What is known of a target, and that finding it out delays nobody: told by the order of calls, never by time.
+//! The known state of a target, and that the look-up delays nobody: tested by the order of calls, never by time.
 
 use super::aws_fake::json_error;
 use super::*;
@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 const DESCRIBE: &str = "DescribeUserProfile";
 const PRESIGN: &str = "CreatePresignedDomainUrl";
 
-/// What AWS says of a profile and to a presign call; a test changes it as it goes on.
+/// AWS's answers about a profile and to a presign call; a test changes them as it goes on.
 #[derive(Clone)]
 struct Told {
     described: Arc<Mutex<Reply>>,
@@ -77,7 +77,7 @@ async fn an_unknown_state_is_looked_up_beside_the_launch() {
     stage.presign(&ada()).await.unwrap();
     stage.asked(DESCRIBE, 1).await;
     held.add_permits(1);
-    // The answer, late as it was, is there for the portal.
+    // The answer came late, and still serves the portal.
     assert_eq!(stage.presigner.describe(&ada()).await, TargetState::Ready);
     assert_eq!(stage.count(DESCRIBE), 1);
 }
@@ -93,7 +93,7 @@ async fn a_state_that_is_found_out_first_counts_and_the_url_is_dropped() {
         told.presign(Some(reply));
         assert_eq!(state(stage.presign(&ada()).await), found);
         held.add_permits(9);
-        // What is known not to be usable is not asked for again.
+        // A target that is known not to be usable is not presigned again.
         let presigned = stage.count(PRESIGN);
         assert_eq!(state(stage.presign(&ada()).await), found);
         assert_eq!(stage.count(PRESIGN), presigned);

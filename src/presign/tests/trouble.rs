@@ -1,4 +1,4 @@
-//! Credentials that end before their time, a domain that is slow, and answers with what is no request id.
+//! Credentials that end before their time, a slow domain, and answers whose request id is malformed.
 
 use super::aws_fake::{json_error, sts_error};
 use super::*;
@@ -13,7 +13,7 @@ fn as_ada() -> Grant {
     Grant::for_tests("corp", "ada", with_role(studio("ada")))
 }
 
-/// By whose credentials each call of an operation was signed, in order; without those of state look-ups.
+/// The access keys that signed the calls of an operation, in order; without those of state look-ups.
 fn signers(stage: &Stage, operation: &str) -> Vec<String> {
     let calls = stage.aws.calls(operation).into_iter();
     let calls = calls.filter(|call| call.input["RoleSessionName"] != "postern");
@@ -99,7 +99,7 @@ async fn one_slow_domain_leaves_half_of_the_calls_to_others() {
         calls.iter().flatten().filter(|call| call.input["DomainId"] == "d-slow").count()
     };
     let mut launches = tokio::task::JoinSet::new();
-    // More than may wait, so that some fail at once.
+    // More people than may wait, so that some fail at once.
     for user in 0..600 {
         let (presigner, mint) = (Arc::clone(&stage.presigner), slow(user));
         launches.spawn(async move {

@@ -1,4 +1,4 @@
-//! The authorization endpoint: checks the request, asks who is there, answers with a code.
+//! The authorization endpoint: checks the request, asks for the person, answers with a code.
 
 use super::chooser;
 use super::provider::{CODE_LIFETIME, IdentityProvider, Parameters, with_query};
@@ -21,7 +21,7 @@ struct Asked<'a> {
 type Refusal = (&'static str, &'static str);
 
 impl IdentityProvider {
-    /// GET shows the choice of people, POST to the same URL is the choice.
+    /// GET shows the choice of people; POST to the same URL chooses one.
     pub(super) fn authorize(&self, request: &Request) -> Reply {
         let parameters = Parameters::read(request.query.as_bytes());
         // Before these two are right, an error must not be sent anywhere (RFC 6749, section 4.1.2.1).

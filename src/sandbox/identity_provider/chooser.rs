@@ -1,10 +1,10 @@
-//! The page that asks who is there.
+//! The page that asks who signs in.
 
 use crate::sandbox::pages;
 use crate::sandbox::people::{Person, PersonGroups};
 use maud::{Markup, html};
 
-/// One form for each person, sent to the same request as a POST.
+/// One form for each person, which sends the same request as a POST.
 pub(super) fn page(people: &[Person], query: &str) -> Markup {
     let action = format!("/authorize?{query}");
     let content = html! {

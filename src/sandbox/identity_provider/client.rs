@@ -8,9 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum ClientError {
-    /// Two methods at once.
+    /// The request authenticates by two methods at once.
     Ambiguous,
-    /// None, or one that does not prove the client.
+    /// No authentication, or one that does not prove the client.
     Invalid,
 }
 

@@ -1,5 +1,5 @@
-//! Sign-out that the gateway starts (OpenID Connect RP-Initiated Logout 1.0), and word of it to the gateway (Back-Channel
-//! Logout 1.0).
+//! Sign-out that the gateway starts (OpenID Connect RP-Initiated Logout 1.0), and the notice of it to the gateway
+//! (Back-Channel Logout 1.0).
 
 use super::provider::{IdentityProvider, Parameters, with_query};
 use crate::http_client::HttpClient;
@@ -13,8 +13,8 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 impl IdentityProvider {
-    /// Ends the refresh tokens and, by the back channel, the sessions of the person whom `id_token_hint` names, and goes
-    /// back only to a registered address.
+    /// Ends the refresh tokens and, by the back channel, the sessions of the person whom `id_token_hint` names. Sends
+    /// the browser back only to a registered address.
     pub(super) async fn end_session(&self, request: &Request) -> Reply {
         let text = if request.method == Method::POST { &request.body[..] } else { request.query.as_bytes() };
         let parameters = Parameters::read(text);
@@ -55,7 +55,8 @@ impl IdentityProvider {
 }
 
 impl IdentityProvider {
-    /// Waits for the answer, so that all has ended when the browser is sent on; what it says changes nothing.
+    /// Waits for the gateway's answer, so that all sessions have ended when the browser is sent on; its content is
+    /// ignored.
     async fn tell_the_gateway(&self, subject: &str) {
         let uri = lock(&self.client.backchannel_logout_uri).clone();
         let token = Token::new(self.logout_claims(subject)).header("typ", "logout+jwt");

@@ -1,4 +1,4 @@
-//! Codes, refresh tokens and access tokens that are still good for something.
+//! Codes, refresh tokens and access tokens that may still be used.
 
 use crate::clock::UnixSeconds;
 use crate::sandbox::lock::lock;
@@ -19,7 +19,7 @@ pub(super) struct Consent {
     pub(super) auth_time: UnixSeconds,
 }
 
-/// What a code is bound to.
+/// The request that a code is bound to.
 #[derive(Clone)]
 pub(super) struct Code {
     pub(super) consent: Consent,
@@ -51,7 +51,7 @@ impl Sessions {
         lock(&self.0).access_tokens.add(token, consent, expires);
     }
 
-    /// Takes a code. The second time ends everything that the first one led to (RFC 6749, section 4.1.2).
+    /// Takes a code. A second use ends everything that the first one led to (RFC 6749, section 4.1.2).
     pub(super) fn take_code(&self, code: &str, now: UnixSeconds) -> Option<Code> {
         let mut state = lock(&self.0);
         match state.codes.take(code, now) {
@@ -64,7 +64,7 @@ impl Sessions {
         }
     }
 
-    /// Takes a refresh token. Each works once; the second time ends the family (RFC 9700, section 4.14.2).
+    /// Takes a refresh token. Each works once; a second use ends the family (RFC 9700, section 4.14.2).
     pub(super) fn take_refresh_token(&self, token: &str, now: UnixSeconds) -> Option<Consent> {
         let mut state = lock(&self.0);
         match state.refresh_tokens.take(token, now) {
@@ -125,7 +125,7 @@ impl<T: Clone> Bounded<T> {
         key
     }
 
-    /// The value the first time; where it was taken before, the value as the error.
+    /// The value at the first use; at a later use, the value as the error.
     fn take(&mut self, key: &str, now: UnixSeconds) -> Result<T, Option<T>> {
         let entry = self.entries.get_mut(key).ok_or(None)?;
         if entry.spent {

@@ -1,7 +1,7 @@
-//! MLflow's data plane: where tracking servers and Apps are called. Each call is signed, names its target in a header, and is
-//! judged by the session's policy; then the target's own MLflow answers.
+//! MLflow's data plane, at which tracking servers and Apps are called. Each call is signed, names its target in a
+//! header, and is judged by the session's policy; then the target's own MLflow answers.
 //!
-//! The order, and the texts of refusals that AWS does not publish, are the sandbox's own.
+//! The order of the checks, and the texts of refusals that AWS does not publish, are the sandbox's own.
 
 use super::SageMaker;
 use super::mlflow::{Sort, app_id};
@@ -19,7 +19,7 @@ use std::sync::Arc;
 const SERVER: &str = "x-mlflow-sm-tracking-server-arn";
 const APP: &str = "x-sm-mlflow-app-arn";
 
-/// Whose balancer answers, as AWS's do.
+/// A load balancer's cookie, as in AWS's answers.
 const COOKIE: HeaderValue = HeaderValue::from_static("AWSALB=sandbox; Path=/");
 
 impl SageMaker {
@@ -98,7 +98,7 @@ impl SageMaker {
         if plan.fault == Some(Fault::CutBody) { http::cut(answer) } else { answer }
     }
 
-    /// Whether the target is running; `None` where there is none.
+    /// Whether the target is running; `None` if there is no such target.
     fn status(&self, sort: Sort, arn: &str, region: &str, caller: &Caller) -> Option<bool> {
         let (account, in_region, name) = match sort {
             Sort::TrackingServer => {
@@ -113,7 +113,7 @@ impl SageMaker {
         Some(is_active && !status.starts_with("Stop"))
     }
 
-    /// What the caller's session policy says. All of an App's endpoints are one action.
+    /// The verdict of the caller's session policy. All of an App's endpoints are one action.
     fn judge(&self, sort: Sort, action: &str, arn: &str, caller: &Caller) -> bool {
         let action = match sort {
             Sort::TrackingServer => format!("sagemaker-mlflow:{action}"),

@@ -6,7 +6,7 @@ use crate::sandbox::sigv4::SignatureError;
 use hyper::StatusCode;
 use serde_json::json;
 
-/// An error by the name that SDKs know it by. Most are HTTP 400 in this protocol, whatever they mean.
+/// An error by the name that SDKs know. Most errors of this protocol are HTTP 400.
 #[derive(Debug)]
 pub(in crate::sandbox) struct Error {
     pub(in crate::sandbox) code: &'static str,

@@ -1,4 +1,4 @@
-//! What exists in the sandbox's AWS. Every account that a caller comes from holds the same resources, in every region.
+//! The resources of the sandbox's AWS. Every account that a caller comes from holds the same ones, in every region.
 
 use super::error::Error;
 use super::mlflow::{MlflowServers, Sort, app_id};
@@ -37,17 +37,17 @@ const DOMAINS: [Domain; 3] = [
         spaces: &[],
     },
 ];
-/// What a domain is that is asked for by another name, where every domain exists.
+/// The domain for every unknown name, if every domain exists.
 const ANY_DOMAIN: Domain = Domain { id: "any", name: "any", auth_mode: "IAM", profiles: &[], spaces: &[] };
 /// Name, and whether it is running.
 const NOTEBOOKS: [(&str, bool); 2] = [("grace-notebook", true), ("old-notebook", false)];
 const PARTNER_APP: (&str, &str) = ("partner-app/app-COMET0000001", "comet");
 
 const IN_SERVICE: &str = "InService";
-/// 2026-01-05T09:00:00Z, when everything was made.
+/// 2026-01-05T09:00:00Z, the time at which everything was created.
 const CREATED: u64 = 1_767_603_600;
 
-/// A resource that exists: how Describe shows it, and why it cannot be presigned now, if so.
+/// A resource that exists: its description, and the reason if it cannot be presigned now.
 pub(super) struct Found {
     pub(super) description: Value,
     pub(super) unusable: Option<String>,
@@ -56,9 +56,9 @@ pub(super) struct Found {
 /// Switches of the fixture.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Whims {
-    /// Profiles and spaces exist by whatever name.
+    /// Profiles and spaces exist under every name.
     pub(super) any_profile: bool,
-    /// Everything exists by whatever name, in whatever account, and is ready.
+    /// Everything exists under every name and in every account, and is ready.
     pub(super) any_target: bool,
     /// Servers and notebooks are stopped.
     pub(super) stopped: bool,

@@ -1,4 +1,4 @@
-//! Inputs, judged as SageMaker's service model says. Members that the model does not know are ignored.
+//! Inputs, checked against SageMaker's service model. Members that the model does not know are ignored.
 
 use super::error::Error;
 use regex::Regex;
@@ -21,7 +21,7 @@ impl Patterns {
     }
 }
 
-/// Reads the members of one input and collects what is wrong with them.
+/// Reads the members of one input and collects the violations of the model.
 pub(super) struct Input<'a> {
     members: &'a Map<String, Value>,
     patterns: &'a Patterns,
@@ -41,7 +41,7 @@ impl<'a> Input<'a> {
         Self { members, patterns, violations: Vec::new() }
     }
 
-    /// A required text; empty where it is missing, and then the input is refused by [`Input::finish`].
+    /// A required text. A missing one is empty, and [`Input::finish`] then refuses the input.
     pub(super) fn required(&mut self, name: &str, bounds: Text) -> Result<String, Error> {
         let value = self.text(name, bounds)?;
         if value.is_none() {

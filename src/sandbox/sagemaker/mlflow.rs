@@ -1,7 +1,7 @@
 //! Tracking servers and MLflow Apps that change: created, updated, started, stopped and tagged, with AWS's status words.
 //!
-//! A transition takes [`MlflowServers::pace`] where AWS takes minutes. The servers of the fixture stand in every account
-//! and region until somebody changes them there.
+//! A transition takes [`MlflowServers::pace`] where AWS takes minutes. The servers of the fixture exist in every
+//! account and region until somebody changes them there.
 
 mod server;
 
@@ -48,11 +48,11 @@ pub(super) fn patterns() -> Vec<&'static str> {
 pub(in crate::sandbox) struct MlflowServers {
     servers: Mutex<BTreeMap<Key, Server>>,
     clock: Clock,
-    /// How long a transition takes.
+    /// The duration of a transition.
     pace: Duration,
 }
 
-/// What a call is about: which resource IAM judges it by.
+/// A call that changes or lists servers, and the resource by which IAM judges it.
 pub(super) struct Change<'a> {
     pub(super) name: &'static str,
     members: &'a Map<String, Value>,
@@ -62,7 +62,7 @@ pub(super) struct Change<'a> {
 enum Target {
     Named(Sort, String),
     Arn(String),
-    /// A list names none.
+    /// The target of a list, which names none.
     All,
 }
 
@@ -82,7 +82,7 @@ const CHANGES: [&str; 12] = [
 ];
 
 impl<'a> Change<'a> {
-    /// The call, where it is one of these operations; with its input judged.
+    /// The call with its checked input, or `None` for another operation.
     pub(super) fn read(
         name: &str,
         members: &'a Map<String, Value>,
@@ -144,8 +144,8 @@ impl MlflowServers {
         Self { servers: Mutex::default(), clock, pace }
     }
 
-    /// What Describe says of a server by its name, or of an App by its ARN; and its status. `lag` is for how long after
-    /// its creation a server is not yet known. With `any`, it is there by whatever name, and ready.
+    /// The description and status of a server by its name, or of an App by its ARN. A new server is not known until
+    /// `lag` after its creation. With `any`, a server of every name exists and is ready.
     pub(super) fn describe(
         &self,
         sort: Sort,
@@ -167,7 +167,7 @@ impl MlflowServers {
         Some((description(&key, server), server.status))
     }
 
-    /// Performs a call of [`CHANGES`]. With `lag`, Describe does not know of what is created until then.
+    /// Performs a call of [`CHANGES`]. With `lag`, Describe does not know a created server until `lag` has passed.
     pub(super) fn perform(
         &self,
         change: &Change<'_>,
@@ -263,7 +263,7 @@ impl MlflowServers {
         Ok(json!({arn_word: arn}))
     }
 
-    /// Changes a tracking server behind everybody's back, as another administrator would: a member of Describe, or with
+    /// Changes a tracking server unnoticed, as another administrator would: a member of Describe, or with
     /// `TrackingServerStatus` its status word.
     pub(in crate::sandbox) fn drift(
         &self,
@@ -286,7 +286,7 @@ impl MlflowServers {
         true
     }
 
-    /// How many servers and Apps were created here that are not deleted.
+    /// The names of servers and Apps that were created here, including deleted ones.
     pub(in crate::sandbox) fn created_names(&self) -> Vec<String> {
         lock(&self.servers)
             .values()

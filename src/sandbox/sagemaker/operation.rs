@@ -1,4 +1,4 @@
-//! The operations that the sandbox knows: their inputs, and which resource IAM judges them by.
+//! The operations that the sandbox knows: their inputs, and the resources by which IAM judges them.
 
 use super::error::Error;
 use super::input::{Input, Patterns, Text};
@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 pub(super) struct Operation {
     pub(super) name: &'static str,
     pub(super) resource: Resource,
-    /// What is to be presigned; `None` for a Describe.
+    /// The resource to presign; `None` for a Describe.
     pub(super) presign: Option<Presign>,
 }
 
@@ -109,7 +109,7 @@ impl Operation {
         if let Some(uri) = presign.as_ref().and_then(|presign| presign.landing_uri.as_deref())
             && !LANDING_FORMS.iter().any(|form| uri.starts_with(form))
         {
-            // AWS documents the forms; how it words a refusal is not known.
+            // AWS documents the forms; its words for a refusal are not known.
             return Err(Error::validation("LandingUri must begin with studio:: or app:<AppType>:"));
         }
         Ok(Self { name, resource, presign })

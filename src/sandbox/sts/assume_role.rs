@@ -1,4 +1,4 @@
-//! AssumeRole: its input judged, and credentials that carry the session's name, identity, tags and policy.
+//! AssumeRole: checks its input, and issues credentials that carry the session's name, identity, tags and policy.
 //!
 //! <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
 
@@ -16,7 +16,7 @@ const LARGEST_POLICY: usize = 2048;
 const MOST_TAGS: usize = 50;
 
 impl Sts {
-    /// Every role may be assumed, but one whose name ends in `-untrusting`.
+    /// Every role may be assumed, except one whose name ends in `-untrusting`.
     pub(super) fn assume_role(&self, parameters: &Parameters, caller: &Caller) -> Result<Markup, Error> {
         let asked = Asked::read(parameters)?;
         let refused = |why: &str| {
@@ -149,7 +149,7 @@ fn role(arn: &str) -> Option<(&str, &str)> {
         .then_some((account, name))
 }
 
-/// The unique id of a role: the same for the same ARN.
+/// The unique id of a role, derived from its ARN.
 fn role_id(arn: &str) -> String {
     let digest = digest::digest(&digest::SHA256, arn.as_bytes());
     let hex = random::to_hex(digest.as_ref().get(..9).unwrap_or_default()).to_ascii_uppercase();

@@ -1,4 +1,4 @@
-//! The members of a call's input, and what is said where they are missing.
+//! The members of a call's input, and the refusals if they are missing.
 
 use hyper::StatusCode;
 use serde_json::Value;
@@ -8,7 +8,7 @@ pub(in crate::sandbox) type Refusal = (StatusCode, &'static str, String);
 
 /// # Errors
 ///
-/// There is no such text.
+/// There is no such member with a text.
 pub(super) fn text(input: &Value, member: &str) -> Result<String, Refusal> {
     let found = input.get(member).and_then(Value::as_str);
     found

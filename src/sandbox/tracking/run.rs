@@ -6,7 +6,7 @@ use hyper::StatusCode;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// Values of all metrics of a run together.
+/// The most values of all metrics of a run together.
 const MOST_VALUES: usize = 100_000;
 
 pub(super) struct Run {

@@ -34,7 +34,7 @@ impl Validity {
         (self.not_before..=self.not_after).contains(&now)
     }
 
-    /// Why the certificate is not valid, or will not be soon.
+    /// The reason why the certificate is not valid, or will not be soon.
     pub fn complaint(&self, now: SystemTime) -> Option<String> {
         const SOON: Duration = Duration::from_secs(7 * 24 * 60 * 60);
         let at = |time| humantime::format_rfc3339_seconds(time);

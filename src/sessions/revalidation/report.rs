@@ -1,4 +1,4 @@
-//! What the log, the metrics and the audit trail are told of asking again. The log is told once, not for each session.
+//! Reports of revalidation to the log, the metrics and the audit trail. The log has one line for all sessions.
 
 use crate::audit::{Audit, Event, Record as AuditRecord};
 use crate::clock::UnixSeconds;
@@ -9,14 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-/// The least time between two lines in the log about what is wrong with our client.
+/// The least time between two lines in the log about a fault of our client.
 const REMINDER: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
 pub(super) struct Report {
-    /// The provider did not answer the last time: nobody waits for it, and it was logged.
+    /// The provider did not answer the last time: nobody waits for it, and the outage was logged.
     dark: AtomicBool,
-    /// When the log last told what is wrong with our client, in Unix time.
+    /// The time of the last line in the log about a fault of our client, in Unix time.
     reminded: AtomicU64,
     told_of_no_refresh_token: AtomicBool,
     told_of_nothing_said: AtomicBool,
@@ -41,7 +41,7 @@ impl Report {
         self.dark.load(Ordering::Relaxed)
     }
 
-    /// Says once that the provider gives no refresh tokens.
+    /// Logs once that the provider gives no refresh tokens.
     pub(super) fn expects(&self, has_refresh_token: bool) {
         if !has_refresh_token && !self.told_of_no_refresh_token.swap(true, Ordering::Relaxed) {
             tracing::warn!(
@@ -51,7 +51,7 @@ impl Report {
         }
     }
 
-    /// Says once that the provider's refreshes say nothing of people.
+    /// Logs once that the provider's refreshes have no claims about people.
     pub(super) fn tell_of(&self, error: Option<&ProviderError>) {
         if let Some(error @ ProviderError::NothingSaid(_)) = error
             && !self.told_of_nothing_said.swap(true, Ordering::Relaxed)
@@ -64,7 +64,7 @@ impl Report {
         }
     }
 
-    /// The provider, or what replicas share, is away.
+    /// The provider or the shared state is away.
     pub(super) fn unanswered(&self, cause: &str) {
         self.metrics.sessions.revalidation_failed.inc();
         if !self.dark.swap(true, Ordering::Relaxed) {
@@ -106,13 +106,13 @@ impl Report {
         }
     }
 
-    /// The provider stands by a session.
+    /// The provider confirms a session.
     pub(super) fn confirmed(&self) {
         self.answered();
         self.metrics.sessions.revalidated.inc();
     }
 
-    /// The provider does not stand by a session, which has ended.
+    /// The provider does not confirm a session, which has ended.
     pub(super) fn withdrawn(
         &self,
         content: &Content,

@@ -1,4 +1,4 @@
-//! One turn: asking the provider about one session, and what follows from its answer.
+//! One turn: asks the provider about one session, and acts on the answer.
 
 use super::report::Report;
 use crate::clock::UnixSeconds;
@@ -17,13 +17,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
-/// How long a request waits whose session is long overdue, and a replica for what another one learns.
+/// The longest wait of a request for a session that is long overdue, and of a replica for another one's answer.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 /// Sessions that the provider is asked about at once.
 const MOST_ASKED: usize = 32;
-/// Between two looks at what another replica learns.
+/// The time between two look-ups of another replica's answer.
 const GLANCE: Duration = Duration::from_millis(200);
-/// Longer than the provider's metadata, its token endpoint, keys and `UserInfo` may take together.
+/// Longer than the provider's metadata, token endpoint, keys and `UserInfo` may take together.
 const LONGEST_TURN: Duration = Duration::from_secs(45);
 
 /// Asks the provider about sessions, one turn for each.
@@ -39,29 +39,29 @@ pub(super) struct Turns {
 
 #[derive(Clone, Debug)]
 pub(super) enum Outcome {
-    /// What the cookie is to carry from now on.
+    /// The content that the cookie is to carry from now on.
     Confirmed(Arc<[u8]>),
     Withdrawn,
-    /// Nobody can tell now.
+    /// The answer is not known now.
     Failed(Cause),
 }
 
-/// Why a session was neither confirmed nor ended, with the word for the audit trail.
+/// The reason why a session was neither confirmed nor ended, with the word for the audit trail.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Cause {
     /// The provider or the shared state is away.
     Outage(&'static str),
-    /// The provider is there, and refuses this gateway or cannot be used by it.
+    /// The provider is there, but it refuses this gateway or its answers cannot be used.
     Ours(&'static str),
-    /// Another replica asks, and has not told yet.
+    /// Another replica is asking, and has no answer yet.
     Untold,
 }
 
-/// Why asking again gave nothing.
+/// The reason why asking again failed.
 enum Refusal {
-    /// The provider does not stand by the session: the word for the audit trail, and what it answered.
+    /// The provider does not confirm the session: the word for the audit trail, and its answer.
     Withdrawn(&'static str, Option<ProviderError>),
-    /// It is about us, not the person. Ending sessions at once would lock everybody out for a mistake of ours.
+    /// The fault is ours, not the person's. Ending sessions at once would lock everybody out for it.
     Misconfigured(ProviderError),
     Unavailable(ProviderError),
     StateAway,
@@ -90,19 +90,19 @@ impl Turns {
         now.since(content.validated) >= self.interval * 2
     }
 
-    /// What is wrong with our client keeps a session no longer.
+    /// Whether a fault of our client has lasted too long to keep the session.
     pub(super) fn is_unconfirmed(&self, content: &Content, now: UnixSeconds) -> bool {
         now.since(content.validated) >= self.unconfirmed
     }
 
-    /// Asks the provider, unless another replica does: then its answer is waited for.
+    /// Asks the provider, or waits for the answer if another replica is asking.
     pub(super) async fn take_turn(&self, content: &Content) -> Outcome {
         let Ok(_permit) = self.permits.acquire().await else { return Outcome::Failed(Cause::Untold) };
         let turn = Key::new(Namespace::Lock, &["revalidation", content.id.as_str()]);
         match self.store.state.put_new(&turn, b"", LONGEST_TURN).await {
             Ok(true) => {
                 let outcome = self.ask(content).await;
-                // At worst it ends by itself.
+                // A lock that is not removed expires by itself.
                 let _ = self.store.state.remove(&turn).await;
                 outcome
             }
@@ -153,7 +153,7 @@ impl Turns {
         }
     }
 
-    /// Only an outage lets a session go on without an end in sight. What is about us lets it go on for a while.
+    /// An outage keeps a session going without a limit. A fault of ours keeps it going for a while.
     async fn not_confirmed(&self, content: &Content, refusal: Refusal) -> Outcome {
         let now = self.store.clock.now();
         match refusal {
@@ -183,7 +183,7 @@ impl Turns {
         }
     }
 
-    /// What the provider says now. A new refresh token is kept whatever becomes of the rest: the old one is void.
+    /// The provider's current answer. A new refresh token is kept even if the rest fails: the old one is void.
     async fn refreshed(&self, content: &Content, record: &mut Record) -> Result<Vec<u8>, Refusal> {
         let party = &self.party;
         let refresh_token = record.refresh_token.as_deref();
@@ -242,13 +242,13 @@ impl Turns {
         }
     }
 
-    /// Whether the answer leaves out what the rules read of this session. It may (OpenID Connect Core 1.0, section 12.2), and
-    /// then nobody can tell whether the person lost it or the provider just does not repeat it: a sign-in tells.
+    /// Whether the answer leaves out something that the rules read of this session. It may (OpenID Connect Core 1.0,
+    /// section 12.2). Then only a sign-in can tell whether the person lost it or the provider does not repeat it.
     fn is_incomplete(&self, content: &Content, told: &Principal) -> bool {
         let path = &self.party.issuer().config().claims.groups.path;
         let tells_groups = told.groups == Groups::LeftOut || states(&told.claims, path);
         let lost_groups = content.is_in_groups() && !tells_groups;
-        // A claim that was there and is not, where the configuration does not say what that means.
+        // A claim that is no longer there, and the configuration does not say what its absence means.
         let lost_claim = content.knows_groups() && !tells_groups && told.groups.unbound().is_some();
         lost_groups
             || lost_claim
@@ -264,7 +264,7 @@ impl Turns {
         reason: &'static str,
         error: Option<&ProviderError>,
     ) {
-        // Where the state is away, this replica at least knows, and the record's refresh token is void for the others.
+        // If the state is away, this replica knows of the end, and the record's refresh token is void for the others.
         let everywhere = self.store.end(Ended::Session(content.id.as_str())).await.is_ok();
         let _ = self.store.records.remove(&content.id).await;
         self.report.withdrawn(content, reason, error, everywhere);

@@ -1,4 +1,4 @@
-//! The ID token of a sign-in, kept for its sign-out: the provider takes it as word of whose session is to end.
+//! The ID token of a sign-in, kept for its sign-out: it tells the provider whose session to end.
 
 use crate::provider::principal::Principal;
 use crate::sessions::seal::{Purpose, Sealer};
@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// It goes into an address, and servers take addresses of 8 KB.
+/// The token goes into an address, and servers accept addresses of 8 KB.
 const LONGEST: usize = 6 * 1024;
 
-/// ID tokens by the session at the provider that they speak of, sealed, in the state.
+/// ID tokens, sealed, in the state, by the session at the provider that they name.
 #[derive(Clone, Debug)]
 pub struct Hints {
     sealer: Arc<Sealer>,
@@ -52,7 +52,7 @@ impl Hints {
         let text = self.sealer.open(Purpose::IdToken, &sealed?)?;
         let hint: Hint = serde_json::from_slice(&text).ok()?;
         _ = self.state.remove(&key).await;
-        // Whoever can write to the state must not put one person's token into another's sign-out.
+        // A token of another person, which an attacker with write access to the state could have put here, is refused.
         let is_theirs =
             hint.subject == principal.subject && hint.provider_session.as_deref() == provider_session;
         is_theirs.then_some(hint.id_token)

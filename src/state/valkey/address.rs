@@ -1,4 +1,4 @@
-//! Where the server is and how it knows us, from a URL that holds a password.
+//! The server's address and our credentials there, from a URL that holds a password.
 
 use crate::config::ValkeyConfig;
 use crate::secret::Secret;
@@ -22,7 +22,7 @@ pub(super) struct Address {
 }
 
 impl Address {
-    /// Whether what is kept there is the same: a secret that is rotated changes who we are, not where we keep things.
+    /// Whether both name the same data: a rotated secret changes our credentials, not the place of the data.
     pub(super) fn is_same_place(&self, other: &Self) -> bool {
         (&self.host, self.port, self.tls, self.database)
             == (&other.host, other.port, other.tls, other.database)
@@ -32,7 +32,7 @@ impl Address {
     ///
     /// # Errors
     ///
-    /// What is wrong with it, in words for the admin that show nothing of it.
+    /// The fault in the URL, in words for the admin that show no part of the URL.
     pub(super) fn of(url: &Secret, config: &ValkeyConfig) -> Result<Self, String> {
         let at = &config.url;
         let text = str::from_utf8(url.expose()).ok();
@@ -50,7 +50,8 @@ impl Address {
         }
     }
 
-    /// Stricter than the client's own parser, which would take `#insecure` for leave not to check the certificate.
+    /// Stricter than the client's own parser, which would take `#insecure` as permission to skip the check of the
+    /// certificate.
     fn parse(text: &str) -> Option<Self> {
         let url = Url::parse(text).ok()?;
         let tls = match url.scheme() {

@@ -1,6 +1,6 @@
 //! One connection to the server, kept up in the background.
 //!
-//! While it is down nobody waits: an operation is told at once. It counts as up once the server has taken a write.
+//! While the connection is down, operations fail at once. It counts as up once the server has accepted a write.
 
 use super::address::Address;
 use crate::config::ValkeyConfig;
@@ -29,18 +29,18 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsConnector;
 
-/// Operations at once. Further ones wait, within their own time.
+/// The most operations at once. Further ones wait, within their own deadlines.
 const MOST_OPERATIONS: usize = 256;
-/// For the connection, TLS, authentication and one write together.
+/// The deadline of the connection, TLS, authentication and one write together.
 const CONNECT_DEADLINE: Duration = Duration::from_secs(2);
 const HEARTBEAT: Duration = Duration::from_secs(5);
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// A connection that lasted this long did work: the next one is tried without delay.
+/// A connection that lasted this long was good: the next one is tried without delay.
 const LASTED: Duration = Duration::from_secs(5);
-/// The code of a server that takes no writes for want of memory.
+/// The error code of a server that refuses writes for lack of memory.
 const OUT_OF_MEMORY: &str = "OOM";
-/// Commands of one batch, which has an operation's time.
+/// The commands of one batch, which has the deadline of one operation.
 const BATCH: usize = 256;
 
 pub(super) struct Link {
@@ -48,7 +48,7 @@ pub(super) struct Link {
     connector: watch::Sender<Arc<Connector>>,
     slots: Semaphore,
     timeout: Duration,
-    /// Whether the server has refused to be told of an end.
+    /// Whether the server has refused an end.
     untold: Arc<AtomicBool>,
     keeper: JoinHandle<()>,
 }
@@ -59,16 +59,17 @@ struct Connection {
     broken: mpsc::Sender<Cause>,
 }
 
-/// How to reach the server.
+/// The parameters of a connection to the server.
 pub(super) struct Connector {
     address: Address,
     tls: Option<Arc<ClientConfig>>,
     timeout: Duration,
-    /// Of the URL and the certificate authorities as they were read.
+    /// Digest of the URL and the certificate authorities as they were read.
     fingerprint: Sha256,
 }
 
-/// Why the server is away. Nothing of what it sent is shown: it may repeat a command, and with it a password.
+/// The reason why the server is away. Shows nothing that the server sent: that may repeat a command, and with it a
+/// password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Cause {
     Unreachable(String),
@@ -79,7 +80,7 @@ pub(super) enum Cause {
 }
 
 impl Link {
-    /// Keeps a connection up from now on. It is up when it takes `probe`; then the server is told all `ends`.
+    /// Keeps a connection up from now on. It is up once it accepts `probe`; then all `ends` are sent to the server.
     pub(super) fn keep(
         connector: Connector,
         probe: Cmd,
@@ -108,7 +109,7 @@ impl Link {
                         publish.send_replace(Some(Connection { redis: redis.clone(), broken }));
                         let cause = tokio::select! {
                             cause = attend(redis, breaks, &ends, &is_untold, timeout) => cause,
-                            // The connection serves until the next one takes its place.
+                            // The old connection serves until the next one takes its place.
                             Ok(()) = connectors.changed() => continue,
                         };
                         if since.elapsed() >= LASTED {
@@ -130,7 +131,7 @@ impl Link {
         Self { current, connector, slots: Semaphore::new(MOST_OPERATIONS), timeout, untold, keeper }
     }
 
-    /// Whether `connector` would connect as the connection does already.
+    /// Whether `connector` would make the same connection.
     pub(super) fn is_kept_by(&self, connector: &Connector) -> bool {
         self.connector.borrow().fingerprint == connector.fingerprint
     }
@@ -139,18 +140,18 @@ impl Link {
         self.connector.borrow().address.is_same_place(&connector.address)
     }
 
-    /// Connects anew, by `connector` from now on.
+    /// Connects anew, with `connector` from now on.
     pub(super) fn keep_by(&self, connector: Connector) {
         self.connector.send_replace(Arc::new(connector));
     }
 
-    /// Sees to it that the server is told all ends once more, also where the connection goes on.
+    /// Has all ends sent to the server once more, also over the present connection.
     pub(super) fn tell_again(&self) {
         self.untold.store(true, Ordering::Release);
     }
 
-    /// One command, in its time. Whatever goes wrong with it, the connection is not trusted any more,
-    /// unless the server says itself what it lacks.
+    /// Sends one command within the deadline. After any failure, the connection is no longer trusted, unless the server
+    /// itself reports the cause.
     pub(super) async fn ask<T: FromRedisValue>(&self, command: Cmd) -> Result<T, Unavailable> {
         let connection = self.current.borrow().clone();
         let Some(mut connection) = connection else { return Err(Unavailable) };
@@ -160,13 +161,13 @@ impl Link {
         });
         match answer.await {
             Ok(value) => Ok(value),
-            // It takes no writes for want of memory, and still answers.
+            // The server refuses writes for lack of memory, and still answers.
             Err(Cause::Refused(code)) if code == OUT_OF_MEMORY => {
                 tracing::warn!("state.full: the server has no memory left");
                 Err(Unavailable)
             }
             Err(cause) => {
-                // Of several, the first is told.
+                // Of several causes, the first is reported.
                 _ = connection.broken.try_send(cause);
                 Err(Unavailable)
             }
@@ -180,8 +181,8 @@ impl Drop for Link {
     }
 }
 
-/// Tells the server what ended, and again where it refused, and resolves when the connection cannot be used any more: an
-/// operation has failed, or there was no answer when nobody else asked.
+/// Sends the ends to the server, again after a refusal, and returns once the connection is not usable any more: an
+/// operation has failed, or a heartbeat got no answer.
 async fn attend(
     mut redis: MultiplexedConnection,
     mut breaks: mpsc::Receiver<Cause>,
@@ -190,7 +191,8 @@ async fn attend(
     deadline: Duration,
 ) -> Cause {
     let work = async {
-        // The ends are taken after the connection is in use: whoever found none before has noted already what ended.
+        // The ends are read after the connection is published: an operation that found no connection has already noted
+        // its end.
         untold.store(true, Ordering::Release);
         loop {
             if untold.swap(false, Ordering::AcqRel) {
@@ -232,7 +234,7 @@ async fn in_time<T>(deadline: Duration, answer: impl Future<Output = RedisResult
 }
 
 impl Connector {
-    /// By the URL and, where TLS is spoken, the certificate authorities that were read.
+    /// Takes the URL and, with TLS, the certificate authorities as they were read.
     pub(super) fn new(config: &ValkeyConfig, means: Means<'_>) -> Result<Self, SecretError> {
         let url = means.secrets.get(VALKEY_URL)?;
         let address = Address::of(url, config).map_err(|error| SecretError::unusable(VALKEY_URL, error))?;
@@ -252,7 +254,8 @@ impl Connector {
         Ok(Self { address, tls: tls.map(Arc::new), timeout: config.timeout, fingerprint })
     }
 
-    /// Connects as [`Link::keep`] does, and asks what the server says of its memory; nothing where it may not be asked.
+    /// Connects as [`Link::keep`] does, and asks the server about its memory; the answer is empty if that is not
+    /// permitted.
     pub(super) async fn examine(&self, probe: &Cmd) -> Result<String, Cause> {
         let mut redis = self.establish(probe).await?;
         let mut info = redis::cmd("INFO");
@@ -261,7 +264,7 @@ impl Connector {
         Ok(told.unwrap_or_default())
     }
 
-    /// A connection on which the server has taken `probe`.
+    /// A connection on which the server has accepted `probe`.
     pub(super) async fn establish(&self, probe: &Cmd) -> Result<MultiplexedConnection, Cause> {
         let connect = async {
             let mut redis = self.connect().await?;
@@ -287,7 +290,7 @@ impl Connector {
         }
     }
 
-    /// Authenticates and picks the database.
+    /// Authenticates and selects the database.
     async fn greet(
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
@@ -300,7 +303,7 @@ impl Connector {
         if let Some(password) = password.as_ref().and_then(|secret| str::from_utf8(secret.expose()).ok()) {
             login = login.set_password(password);
         }
-        // Who asks has a deadline of its own.
+        // The caller has a deadline of its own.
         let config =
             AsyncConnectionConfig::new().set_response_timeout(None).set_pipeline_buffer_size(MOST_OPERATIONS);
         let (connection, driver) = MultiplexedConnection::new_with_config(&login, stream, config)
@@ -326,7 +329,7 @@ fn authorities(file: &Path, pem: &[u8]) -> Result<RootCertStore, String> {
 
 impl Cause {
     fn of(error: &RedisError) -> Self {
-        // Of a batch, the first refusal tells.
+        // Of a batch, the first refusal decides.
         let refusals = error.clone().into_server_errors();
         let code = refusals.as_deref().and_then(<[_]>::first).map(|(_, refusal)| refusal.code());
         match (error.kind(), code.or(error.code())) {

@@ -1,4 +1,4 @@
-//! One tracking server or App of the sandbox: what Describe says of it, and how its status changes.
+//! One tracking server or App of the sandbox: its description, and the changes of its status.
 
 use super::super::error::Error;
 use serde_json::{Map, Value, json};
@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// 2026-01-05T09:00:00Z, when the fixture was made.
+/// 2026-01-05T09:00:00Z, the time at which the fixture was created.
 pub(super) const CREATED: u64 = 1_767_603_600;
 /// Name, and whether it is running.
 const TRACKING_SERVERS: [(&str, bool); 3] = [("experiments", true), ("risk", true), ("archive", false)];
@@ -17,7 +17,7 @@ pub(in crate::sandbox::sagemaker) enum Sort {
     App,
 }
 
-/// A resource by account, region, sort and, for a server, its name or, for an App, its id.
+/// A resource by account, region, sort and its name (a server) or id (an App).
 pub(super) type Key = (String, String, Sort, String);
 
 #[derive(Clone, Debug)]
@@ -27,9 +27,9 @@ pub(super) struct Server {
     pub(super) members: Map<String, Value>,
     pub(super) tags: BTreeMap<String, String>,
     pub(super) status: &'static str,
-    /// What the status becomes, and when.
+    /// The next status, and the time of the change.
     pub(super) next: Option<(&'static str, Instant)>,
-    /// Describe does not know of it before.
+    /// Before this instant, Describe does not know the server.
     pub(super) visible: Instant,
     pub(super) created: u64,
     pub(super) modified: u64,
@@ -80,7 +80,7 @@ impl Server {
     }
 }
 
-/// With `any`, everything is there by whatever name, and ready.
+/// With `any`, a server of every name exists and is ready.
 pub(super) fn fixture((account, region, sort, id): &Key, any: bool) -> Option<Server> {
     let role = format!("arn:aws:iam::{account}:role/mlflow");
     let (name, status, members) = match sort {
@@ -137,7 +137,7 @@ pub(super) fn description(key: &Key, server: &Server) -> Value {
     Value::Object(members)
 }
 
-/// The members of an input that Describe shows again.
+/// The members of an input that Describe repeats.
 pub(super) fn set_members(members: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
     const KNOWN: [&str; 11] = [
         "ArtifactStoreUri",
@@ -157,7 +157,8 @@ pub(super) fn set_members(members: &Map<String, Value>) -> impl Iterator<Item = 
     })
 }
 
-/// Buckets whose name begins with `foreign-` belong to the account 999988887777. How AWS words the refusal is not known.
+/// Buckets whose name begins with `foreign-` belong to the account 999988887777. AWS's words for the refusal are not
+/// known.
 pub(super) fn owner_fits(members: &Map<String, Value>) -> Result<(), Error> {
     let text = |name| members.get(name).and_then(Value::as_str).unwrap_or_default();
     let is_foreign = text("ArtifactStoreUri").starts_with("s3://foreign-");
