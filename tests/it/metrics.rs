@@ -159,7 +159,12 @@ async fn nothing_that_a_client_sends_makes_a_series() {
     }
     let text = exposed(&stage).await;
     let (_, after) = parse(&text);
-    assert_eq!(after.difference(&before).collect::<Vec<_>>(), [&""; 0]);
+    // A profile that does not exist is told by the look-up or by the presign call, whichever answers first.
+    let is_of_a_race = |series: &&String| {
+        **series == "postern_aws_calls_total{operation=\"CreatePresignedDomainUrl\",outcome=\"not-ready\"}"
+    };
+    let new: Vec<_> = after.difference(&before).filter(|series| !is_of_a_race(series)).collect();
+    assert_eq!(new, [&""; 0]);
     for word in ["alpha", "bravo", "charlie", "different", "corp.example", "grace"] {
         assert!(!text.contains(word), "{word} in {text}");
     }

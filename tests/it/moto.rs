@@ -5,6 +5,7 @@ use crate::support::elsewhere::peers;
 use crate::support::postern::free_port;
 use crate::support::stage::Stage;
 use postern::sandbox::SandboxOptions;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -15,7 +16,12 @@ pub(crate) struct Moto {
 }
 
 impl Moto {
+    /// Waits until moto itself answers: under load, another program may take the port before it.
     pub(crate) fn start(peers: &std::path::Path) -> Self {
+        (0..5).find_map(|_| Self::attempt(peers)).expect("moto does not start")
+    }
+
+    fn attempt(peers: &std::path::Path) -> Option<Self> {
         let port = free_port();
         let child = Command::new(peers.join("aws/bin/moto_server"))
             .args(["-H", "127.0.0.1", "-p", &port.to_string()])
@@ -23,14 +29,17 @@ impl Moto {
             .stderr(Stdio::null())
             .spawn()
             .expect("POSTERN_PEERS holds what tests/peers/install made");
-        let moto = Self { child, url: format!("http://127.0.0.1:{port}") };
+        let mut moto = Self { child, url: format!("http://127.0.0.1:{port}") };
         for _ in 0..600 {
-            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return moto;
+            if moto.child.try_wait().is_ok_and(|ended| ended.is_some()) {
+                return None;
+            }
+            if is_moto(port) {
+                return Some(moto);
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        panic!("moto did not start");
+        None
     }
 }
 
@@ -39,6 +48,18 @@ impl Drop for Moto {
         _ = self.child.kill();
         _ = self.child.wait();
     }
+}
+
+/// Whether moto's own page is there.
+fn is_moto(port: u16) -> bool {
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else { return false };
+    let request =
+        format!("GET /moto-api/data.json HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n");
+    let mut answer = String::new();
+    _ = stream.set_read_timeout(Some(Duration::from_secs(10)));
+    _ = stream.write_all(request.as_bytes());
+    _ = stream.read_to_string(&mut answer);
+    answer.starts_with("HTTP/1.1 200")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -5,6 +5,7 @@ It refreshes tokens of people whose account is inactive, so `/lock` removes the 
 
 import os
 import sys
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), ".."))
 import provider
@@ -88,6 +89,24 @@ from django.core.wsgi import get_wsgi_application
 from oauth2_provider.models import AccessToken, Application, RefreshToken
 
 
+# SQLite refuses at once a transaction that begins to write while another one writes.
+ALONE = threading.Lock()
+APPLICATION = get_wsgi_application()
+
+
+def alone(environment, start_response):
+    with ALONE:
+        return APPLICATION(environment, start_response)
+
+
+def in_turn(order):
+    def carried_out(**arguments):
+        with ALONE:
+            order(**arguments)
+
+    return carried_out
+
+
 def add(user):
     person = User.objects.create_user(user, f"{user}@corp.example", provider.PASSWORD, first_name=user.capitalize())
     for name in (provider.GROUP, provider.OTHER_GROUP):
@@ -123,5 +142,6 @@ Application.objects.create(
     post_logout_redirect_uris=OPTIONS["post_logout_redirect_uri"],
     algorithm=Application.RS256_ALGORITHM,
 )
-provider.in_background(run, "127.0.0.1", PORT, get_wsgi_application(), False, True)
-provider.serve(ISSUER, {"add": add, "remove-group": remove_group, "lock": lock, "rotate": rotate})
+provider.in_background(run, "127.0.0.1", PORT, alone, False, True)
+orders = {"add": add, "remove-group": remove_group, "lock": lock, "rotate": rotate}
+provider.serve(ISSUER, {name: in_turn(order) for name, order in orders.items()})
