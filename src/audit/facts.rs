@@ -27,9 +27,8 @@ pub struct Facts<'a> {
     /// The deep link, decoded.
     #[serde(skip_serializing_if = "Option::is_none")]
     path: Option<&'a str>,
-    /// `null` where the groups are not known.
     #[serde(skip_serializing_if = "Option::is_none")]
-    groups: Option<Option<Groups<'a>>>,
+    groups: Option<Groups<'a>>,
     /// The groups of which the rules asked whether the person is in them. Absent where `groups` holds all of the person's.
     #[serde(skip_serializing_if = "Option::is_none")]
     groups_asked: Option<&'a BTreeSet<String>>,
@@ -50,6 +49,8 @@ pub struct Facts<'a> {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Groups<'a> {
+    /// `null`.
+    Unknown,
     All(&'a [Arc<str>]),
     Asked(Vec<&'a str>),
 }
@@ -102,7 +103,7 @@ impl<'a> Facts<'a> {
     /// `unbound` is the reason; `None` where the provider left the groups out.
     pub fn groups_unknown(&mut self, unbound: Option<&'a str>) {
         if self.takes(unbound.map_or(0, text_size)) {
-            self.groups = Some(None);
+            self.groups = Some(Groups::Unknown);
             self.groups_unbound = unbound;
         }
     }
@@ -117,7 +118,7 @@ impl<'a> Facts<'a> {
             Some(asked) if long > self.room => self.groups_asked(groups, asked),
             _ => {
                 if self.takes(long) {
-                    self.groups = Some(Some(Groups::All(groups)));
+                    self.groups = Some(Groups::All(groups));
                 }
             }
         }
@@ -129,7 +130,7 @@ impl<'a> Facts<'a> {
         let member: Vec<&str> = groups.iter().map(|group| &**group).filter(is_asked).collect();
         let names = asked.iter().map(String::as_str).chain(member.iter().copied());
         if self.takes(names.map(|name| text_size(name) + 1).sum()) {
-            self.groups = Some(Some(Groups::Asked(member)));
+            self.groups = Some(Groups::Asked(member));
             self.groups_asked = Some(asked);
         }
     }
