@@ -22,8 +22,8 @@
 //! The compiler or `tests/it/architecture.rs` holds each of them.
 //!
 //! - **No URL without a grant.** A URL is presigned only for a [`Grant`](policy::grant::Grant), and only `policy` makes one:
-//!   its fields and its constructor are private to that room. Presigning without authorising does not compile.
-//!   Nor does forwarding a program's call: [`mlflow::Bridge`] takes a grant, too.
+//!   its fields and its constructor are private to that room. Presigning without authorising does not compile,
+//!   and neither does a call to MLflow: [`mlflow::Bridge`] takes a grant as well.
 //!   `postern doctor` rehearses what is the same for everyone; its URLs end inside `presign`.
 //! - **A URL leaves once.** An [`AuthorizedUrl`](presign::authorized_url::AuthorizedUrl) goes into one `Location` header or
 //!   one API answer: both ways out consume it. Four things keep it out of logs: its type has no `Display`, no `Clone` and no

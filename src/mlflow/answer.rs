@@ -67,7 +67,7 @@ impl Body for Passing {
                     }
                     this.left -= length;
                     this.call.answered(length);
-                    // Nobody polls again after the last part.
+                    // hyper does not poll a body again that has said it is at its end.
                     if this.body.is_end_stream() {
                         this.call.whole();
                     }

@@ -116,7 +116,7 @@ impl AuthorizedHosts {
         if !is_aws && !self.0.iter().any(|authorized| authorized.covers(host, url.port())) {
             return Err(BadUrl::ForeignHost);
         }
-        // Nobody can read along on the loopback interface.
+        // Traffic on the loopback interface does not leave the machine.
         if url.scheme() != "https" && !is_loopback(&url) {
             return Err(BadUrl::NotHttps);
         }

@@ -89,7 +89,7 @@ fn explained(stage: &Stage, claims: &Map<String, Value>) -> (Vec<(String, Result
     (rows.collect(), text)
 }
 
-/// What becomes of claims at a destination.
+/// The answer that claims get at a destination.
 struct Decided {
     claims: Map<String, Value>,
     destination: String,
@@ -153,7 +153,7 @@ fn policy_tests_agree(stage: &Stage, decided: Vec<Decided>) {
     }
 }
 
-/// What `postern check` says of the stage's configuration with these tests: its exit status and its findings.
+/// Runs `postern check` on the stage's configuration with these tests. Returns its exit status and its findings.
 fn checked(stage: &Stage, tests: &Value) -> (i32, Value) {
     let written =
         std::fs::read_to_string(stage.folder.path().join("postern.yaml")).expect("the configuration");

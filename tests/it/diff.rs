@@ -215,7 +215,7 @@ fn an_exit_status_tells_what_was_found() {
     }
 }
 
-/// What is not on record is unknown, never absent.
+/// A fact that the record lacks is unknown and does not count as absent.
 #[test]
 fn what_is_not_on_record_is_named() {
     let files = Files::new(&[(

@@ -1,4 +1,4 @@
-//! What a decision's record tells of what the rules read: all of it, nothing else, bounded, and honest about its gaps.
+//! The facts in the record of a decision: everything that the rules read and nothing else, bounded, with each gap named.
 
 use crate::support::stage::Stage;
 use crate::support::visitor::Visitor;

@@ -145,7 +145,7 @@ fn init_asks_at_a_terminal() {
     assert!(checked.status.success(), "{}", said(&checked));
 }
 
-/// What `init` writes is served, and a person signs in with it.
+/// The configuration that `init` writes is served, and a person signs in with it.
 #[tokio::test]
 async fn a_first_gateway_starts_with_what_init_writes() {
     let sandbox = Sandbox::start(SandboxOptions::default()).await.unwrap();

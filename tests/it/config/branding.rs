@@ -11,7 +11,7 @@ fn what_cannot_be_shown_is_refused() {
     each_is_refused(CASES);
 }
 
-/// What is changed in the legal configuration, into what, and what is said of it.
+/// A part of the legal configuration, the text that replaces it, and the findings that `check` then reports.
 const CASES: &[Case] = &[
     ("limits:", "portal: hide\nlimits:", &["37:9 portal: found `hide`; allowed: `show`, `skip`"]),
     (

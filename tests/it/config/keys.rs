@@ -7,7 +7,7 @@ fn what_does_not_fit_the_schema_is_refused() {
     each_is_refused(CASES);
 }
 
-/// What is changed in the legal configuration, into what, and what is said of it.
+/// A part of the legal configuration, the text that replaces it, and the findings that `check` then reports.
 const CASES: &[Case] = &[
     (
         "limits:",

@@ -47,7 +47,7 @@ fn properties() -> Vec<(String, Value)> {
     found
 }
 
-/// What a reference leads to, with what stands beside it.
+/// The definition that `$ref` points to, together with the keywords beside the reference.
 fn resolved(property: &Value, root: &Value) -> Value {
     let mut keywords: Map<String, Value> = Map::new();
     if let Some(pointer) = property["$ref"].as_str().and_then(|reference| reference.strip_prefix('#')) {
@@ -96,7 +96,7 @@ fn every_time_size_url_and_host_has_its_pattern() {
     assert!(seen >= 40, "{seen}");
 }
 
-/// Where a definition of the schema is used in [`LEGAL`], and what has to stand beside its keys.
+/// For each definition of the schema, the place in [`LEGAL`] that uses it and the keys that have to stand beside it.
 const USED: [(&str, &str); 19] = [
     ("", ""),
     ("Listen", "/listen"),
@@ -213,7 +213,7 @@ struct Patterned {
     path: String,
     is_list: bool,
     pattern: Regex,
-    /// Where it stands in [`base`].
+    /// The path of the key in [`base`].
     place: &'static str,
     key: String,
 }

@@ -1,4 +1,4 @@
-//! What people write who mean something else.
+//! Slips of the pen: variables, placeholders and forms of other languages, which `check` recognises and explains.
 
 use super::{Case, changed, each_is_refused, refused};
 
@@ -17,7 +17,7 @@ macro_rules! unexpanded {
     };
 }
 
-/// What is changed in the legal configuration, into what, and what is said of it.
+/// A part of the legal configuration, the text that replaces it, and the findings that `check` then reports.
 const CASES: &[Case] = &[
     (
         "  client_id: postern",

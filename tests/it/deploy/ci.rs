@@ -32,7 +32,7 @@ fn git(folder: &Path, arguments: &[&str]) {
     assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// What is posted for a change that takes Grace's access.
+/// The comment that the pipeline posts for a change that takes Grace's access.
 fn posted(script: &[&str], image: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let (origin, work, bin) =
@@ -108,7 +108,7 @@ fn the_workflow_of_github_posts_who_loses() {
     let steps = workflow["jobs"]["change"]["steps"].as_array().unwrap();
     let script: Vec<&str> = steps.iter().filter_map(|step| step["run"].as_str()).collect();
     assert_eq!(script.len(), 3);
-    // What an expression puts into a script is a program; in the environment it is a value.
+    // GitHub pastes an expression into a script as code. A variable of the environment stays a value.
     assert!(script.iter().all(|run| !run.contains("${{")), "{script:?}");
     assert_eq!(posted(&script, workflow["env"]["IMAGE"].as_str().unwrap()), EXPECTED);
 }
