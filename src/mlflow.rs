@@ -17,7 +17,7 @@ pub use self::error::CallError;
 
 use self::answer::Passing;
 use self::endpoints::Needs;
-use self::known::Known;
+use self::known::{Known, Told};
 use self::places::{Place, Places};
 use crate::aws::error::AwsErrorKind;
 use crate::aws::session_name::session_name;
@@ -76,6 +76,8 @@ pub struct Bridge {
     client: StreamingClient,
     places: Places,
     known: Known,
+    /// The longest wait between two parts of an answer.
+    silence: Duration,
     sole_realm: Option<Arc<str>>,
     metrics: Arc<Metrics>,
 }
@@ -98,11 +100,12 @@ impl Bridge {
     pub(crate) fn new(
         aws: Arc<Aws>,
         http: &HttpClient,
+        write: Duration,
         sole_realm: Option<Arc<str>>,
         metrics: Arc<Metrics>,
     ) -> Result<Self, String> {
         let (client, places, known) = (StreamingClient::new(http)?, Places::new(), Known::new());
-        Ok(Self { aws, client, places, known, sole_realm, metrics })
+        Ok(Self { aws, client, places, known, silence: write * 9 / 10, sole_realm, metrics })
     }
 
     /// Makes one call for a person, if their access suffices. The answer's body is streamed; dropping it ends the call.
@@ -120,13 +123,22 @@ impl Bridge {
     ) -> Result<Answered, CallError> {
         let access = asked.access().map_or(NOBODY, Access::as_str);
         let call = self.metrics.calls.begin(grant.destination(), access);
-        match self.admit(grant, asked) {
+        let replied = match self.admit(grant, asked) {
+            Err(error) => Err(error),
+            Ok(()) if asked.needs == Needs::Known => self.told(grant, asked).await.map(Reply::Told),
+            Ok(()) => {
+                let by = by.checked_sub(TO_SAY_SO).unwrap_or(by);
+                let sent = timeout_at(by, self.send(grant, asked, head, body, by, &call)).await;
+                sent.unwrap_or(Err(CallError::OutOfTime)).map(Reply::Sent)
+            }
+        };
+        match replied {
+            Ok(Reply::Told(told)) => Ok(told.answered(call)),
+            Ok(Reply::Sent(sent)) => Ok(sent.answered(call, self.silence)),
             Err(error) => {
                 call.ended(error.as_str());
                 Err(error)
             }
-            Ok(()) if asked.needs == Needs::Known => self.answer_known(grant, asked, call).await,
-            Ok(()) => self.forward(grant, asked, head, body, by, call).await,
         }
     }
 
@@ -140,26 +152,6 @@ impl Bridge {
         if matches!(asked.needs, Needs::Artifacts(_)) { Err(CallError::ArtifactsOff) } else { Ok(()) }
     }
 
-    async fn forward(
-        &self,
-        grant: &Grant,
-        asked: Asked<'_>,
-        head: &request::Parts,
-        body: Incoming,
-        by: Instant,
-        call: CallUnderWay,
-    ) -> Result<Answered, CallError> {
-        let by = by.checked_sub(TO_SAY_SO).unwrap_or(by);
-        let sent = timeout_at(by, self.send(grant, asked, head, body, by, &call));
-        match sent.await.unwrap_or(Err(CallError::OutOfTime)) {
-            Ok(sent) => Ok(sent.answered(call)),
-            Err(error) => {
-                call.ended(error.as_str());
-                Err(error)
-            }
-        }
-    }
-
     async fn send(
         &self,
         grant: &Grant,
@@ -170,7 +162,7 @@ impl Bridge {
         call: &CallUnderWay,
     ) -> Result<Sent, CallError> {
         let person = grant.principal();
-        let place = self.places.take(grant.destination(), &person.realm, &person.user)?;
+        let place = self.places.take(grant.destination(), person)?;
         let url = url(grant, asked.path, head.uri.query())?;
         let length = body
             .size_hint()
@@ -179,8 +171,9 @@ impl Bridge {
         if length > LARGEST_BODY {
             return Err(CallError::BodyTooLarge);
         }
-        let room = self.places.room(length)?;
+        let mut room = self.places.room(length, person)?;
         let body = whole(body, by).await?;
+        room.shrink(body.len());
         call.sent(body.len() as u64);
         let request = (head.method.clone(), url, headers::to_mlflow(&head.headers), body);
         let (response, session) = self.exchange(grant, request).await?;
@@ -216,12 +209,18 @@ impl Bridge {
         let is_troubled =
             status.is_server_error() || (status == StatusCode::NOT_FOUND && !is_json(&response));
         if is_troubled {
-            if status == StatusCode::NOT_FOUND {
-                self.aws.forget_location(grant.mint()).await;
-            }
             // Perhaps it was stopped after the last look-up.
             let state = timeout(self.aws.timeout() / 4, self.aws.state(mint)).await;
-            refuse_unless_open(state.unwrap_or(TargetState::Unknown))?;
+            let state = state.unwrap_or(TargetState::Unknown);
+            if state == TargetState::Missing {
+                self.aws.forget_location(grant.mint()).await;
+            }
+            // The answer about a server that is starting, 429, makes the client repeat the call. After an error of the server's
+            // own, MLflow may have carried it out already.
+            let is_starting = matches!(state, TargetState::Starting | TargetState::Pending(_));
+            if !(is_starting && status.is_server_error()) {
+                refuse_unless_open(state)?;
+            }
         }
         Ok((response, session))
     }
@@ -246,6 +245,11 @@ impl Bridge {
     }
 }
 
+enum Reply {
+    Told(Told),
+    Sent(Sent),
+}
+
 /// An answer that has begun.
 struct Sent {
     response: Response<Incoming>,
@@ -254,12 +258,12 @@ struct Sent {
 }
 
 impl Sent {
-    fn answered(self, mut call: CallUnderWay) -> Answered {
+    fn answered(self, mut call: CallUnderWay, silence: Duration) -> Answered {
         let Self { response, place, role_session_name } = self;
         let (head, body) = response.into_parts();
         let (outcome, aws_request_id) = (outcome(head.status), request_id(&head.headers));
         call.ends(outcome);
-        let mut response = Response::new(Body::streamed(Passing::new(body, call, place)));
+        let mut response = Response::new(Body::streamed(Passing::new(body, silence, call, place)));
         *response.status_mut() = head.status;
         *response.headers_mut() = headers::from_mlflow(&head.headers);
         Answered { response, outcome, role_session_name, aws_request_id }

@@ -11,8 +11,6 @@ use tokio::time::{Instant, Sleep, sleep};
 
 /// A search of many runs stays far below this.
 const MOST_BYTES: u64 = 1024 * 1024 * 1024;
-/// The longest wait between two parts of an answer.
-const SILENCE: Duration = Duration::from_secs(60);
 const LONGEST: Duration = Duration::from_secs(3600);
 
 /// The rest of an answer. Dropping it ends the call.
@@ -20,19 +18,21 @@ pub(super) struct Passing {
     body: Incoming,
     left: u64,
     until: Instant,
-    silence: Pin<Box<Sleep>>,
+    silence: Duration,
+    silent: Pin<Box<Sleep>>,
     call: CallUnderWay,
     #[expect(dead_code, reason = "held")]
     place: Place,
 }
 
 impl Passing {
-    pub(super) fn new(body: Incoming, mut call: CallUnderWay, place: Place) -> Self {
+    pub(super) fn new(body: Incoming, silence: Duration, mut call: CallUnderWay, place: Place) -> Self {
         if body.is_end_stream() {
             call.whole();
         }
         let until = Instant::now() + LONGEST;
-        Self { body, left: MOST_BYTES, until, silence: Box::pin(sleep(SILENCE)), call, place }
+        let silent = Box::pin(sleep(silence));
+        Self { body, left: MOST_BYTES, until, silence, silent, call, place }
     }
 }
 
@@ -47,11 +47,11 @@ impl Body for Passing {
         let this = self.get_mut();
         loop {
             let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) else {
-                ready!(this.silence.as_mut().poll(context));
+                ready!(this.silent.as_mut().poll(context));
                 return Poll::Ready(Some(Err(Broken("MLflow has stopped answering"))));
             };
             let now = Instant::now();
-            this.silence.as_mut().reset((now + SILENCE).min(this.until));
+            this.silent.as_mut().reset((now + this.silence).min(this.until));
             return Poll::Ready(match frame {
                 None => {
                     this.call.whole();

@@ -1,11 +1,15 @@
 //! Answers from memory to the question that every client asks first. The client waits three seconds for the answer,
 //! does not ask again, and keeps its conclusion for the rest of its life.
 
-use super::{Answered, Asked, Bridge, CallError, LARGEST_BODY, OK, headers, outcome, request_id, url};
+use super::{
+    Answered, Asked, Bridge, CallError, LARGEST_BODY, OK, headers, is_json, outcome, request_id, url,
+};
+use crate::aws::Outlook;
+use crate::aws::state::TargetState;
 use crate::metrics::calls::CallUnderWay;
 use crate::policy::grant::Grant;
 use crate::server::Body;
-use crate::target::{Region, Target};
+use crate::target::{Region, RoleArn, Target};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Bytes;
 use hyper::header::HeaderMap;
@@ -37,14 +41,18 @@ pub(super) struct Known {
 struct Question {
     target: Target,
     region: Region,
+    /// The role's account is that of a tracking server.
+    role_arn: Option<RoleArn>,
     url: String,
 }
 
 #[derive(Clone, Debug)]
-struct Told {
+pub(super) struct Told {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
+    /// The answer counts until the server is updated.
+    is_lasting: bool,
     role_session_name: Option<String>,
     aws_request_id: Option<String>,
 }
@@ -55,9 +63,8 @@ impl Known {
         Self { fresh: cache(FRESH_FOR), usable: cache(USABLE_FOR) }
     }
 
-    /// Keeps 404, too: older servers lack the endpoint.
     fn keep(&self, question: &Question, told: &Told) {
-        if matches!(told.status, StatusCode::OK | StatusCode::NOT_FOUND) {
+        if told.is_lasting {
             self.fresh.insert(question.clone(), told.clone());
             self.usable.insert(question.clone(), told.clone());
         }
@@ -65,31 +72,11 @@ impl Known {
 }
 
 impl Bridge {
-    pub(super) async fn answer_known(
-        self: &Arc<Self>,
-        grant: &Grant,
-        asked: Asked<'_>,
-        call: CallUnderWay,
-    ) -> Result<Answered, CallError> {
-        let told = self.told(grant, asked).await;
-        match told {
-            Ok(told) => {
-                call.answered(told.body.len() as u64);
-                let answered = told.answered();
-                call.ended(answered.outcome);
-                Ok(answered)
-            }
-            Err(error) => {
-                call.ended(error.as_str());
-                Err(error)
-            }
-        }
-    }
-
-    async fn told(self: &Arc<Self>, grant: &Grant, asked: Asked<'_>) -> Result<Told, CallError> {
+    pub(super) async fn told(self: &Arc<Self>, grant: &Grant, asked: Asked<'_>) -> Result<Told, CallError> {
         let url = url(grant, asked.path, None)?;
         let mint = grant.mint();
-        let question = Question { target: mint.target.clone(), region: mint.region.clone(), url };
+        let (target, region, role_arn) = (mint.target.clone(), mint.region.clone(), mint.role_arn.clone());
+        let question = Question { target, region, role_arn, url };
         if let Some(told) = self.known.fresh.get(&question) {
             return Ok(told.remembered());
         }
@@ -106,7 +93,12 @@ impl Bridge {
         };
         match (told, self.known.usable.get(&question)) {
             (
-                Err(CallError::OutOfTime | CallError::Unreachable(_) | CallError::BadAnswer(_)),
+                Err(
+                    CallError::Busy
+                    | CallError::OutOfTime
+                    | CallError::Unreachable(_)
+                    | CallError::BadAnswer(_),
+                ),
                 Some(before),
             ) => Ok(before.remembered()),
             (Ok(told), Some(before)) if told.status.is_server_error() => Ok(before.remembered()),
@@ -116,10 +108,17 @@ impl Bridge {
 
     async fn fetch(&self, grant: &Grant, url: &str) -> Result<Told, CallError> {
         let person = grant.principal();
-        let _place = self.places.take(grant.destination(), &person.realm, &person.user)?;
+        let _place = self.places.take(grant.destination(), person)?;
         let request = (Method::GET, url.to_owned(), headers::to_mlflow(&HeaderMap::new()), Bytes::new());
         let (response, session) = self.exchange(grant, request).await?;
+        let is_json = is_json(&response);
         let (head, body) = response.into_parts();
+        let is_lasting = match head.status {
+            StatusCode::OK => true,
+            // An older server lacks the endpoint. The front of one that is gone says 404 as well, but not in JSON.
+            StatusCode::NOT_FOUND => is_json || self.is_known_to_be_ready(grant).await,
+            _ => false,
+        };
         let body = Limited::new(body, LONGEST).collect().await;
         let body =
             body.map_err(|_| CallError::BadAnswer("its answer is too long or broke off".to_owned()))?;
@@ -127,9 +126,19 @@ impl Bridge {
             status: head.status,
             headers: headers::from_mlflow(&head.headers),
             body: body.to_bytes(),
+            is_lasting,
             role_session_name: session.map(|session| session.session_name.clone()),
             aws_request_id: request_id(&head.headers),
         })
+    }
+}
+
+impl Bridge {
+    async fn is_known_to_be_ready(&self, grant: &Grant) -> bool {
+        match self.located(grant).await {
+            Ok(mint) => self.aws.outlook(&mint).await == Outlook::Known(TargetState::Ready),
+            Err(_) => false,
+        }
     }
 }
 
@@ -139,11 +148,13 @@ impl Told {
         Self { role_session_name: None, aws_request_id: None, ..self }
     }
 
-    fn answered(self) -> Answered {
+    pub(super) fn answered(self, call: CallUnderWay) -> Answered {
+        call.answered(self.body.len() as u64);
         let mut response = Response::new(Body::new(self.body));
         *response.status_mut() = self.status;
         *response.headers_mut() = self.headers;
         let outcome = if self.status == StatusCode::NOT_FOUND { OK } else { outcome(self.status) };
+        call.ended(outcome);
         let (role_session_name, aws_request_id) = (self.role_session_name, self.aws_request_id);
         Answered { response, outcome, role_session_name, aws_request_id }
     }

@@ -167,7 +167,8 @@ impl Process {
         let credentials = self.credentials.clone();
         let aws = Aws::new(&settings.aws, clock.clone(), Arc::clone(&metrics), &self.http, credentials);
         let (aws, realm) = (aws.await?, settings.sole_realm());
-        let bridge = Bridge::new(Arc::clone(&aws), &self.http, realm.clone(), Arc::clone(&metrics))?;
+        let write = settings.limits.deadlines.write;
+        let bridge = Bridge::new(Arc::clone(&aws), &self.http, write, realm.clone(), Arc::clone(&metrics))?;
         let further_hosts = &settings.aws.authorized_url_hosts;
         let presigner = Presigner::new(aws, further_hosts, realm, clock, metrics);
         Ok((Arc::new(presigner), Arc::new(bridge)))
