@@ -5,7 +5,7 @@ use super::context::RequestContext;
 use super::error::Error;
 use super::launch::person;
 use super::service::Gateway;
-use super::told::Told;
+use super::told::{Alike, Told};
 use crate::audit::facts::Facts;
 use crate::audit::{Audit, Event, Record};
 use crate::authn::credential::Presented;
@@ -19,6 +19,7 @@ use crate::target::Access;
 use hyper::body::Incoming;
 use hyper::http::request;
 use hyper::{Method, Response};
+use std::sync::Arc;
 use tokio::time::Instant;
 
 impl Gateway {
@@ -54,8 +55,8 @@ impl Gateway {
     }
 }
 
-/// A granted call on its way. A record is written when this is dropped, so also for a call that is cut off: for the
-/// first call in a minute, and for each call that was refused, failed or may destroy.
+/// A granted call on its way. A record is written when this is dropped, so also for a call that is cut off: for each call
+/// that was refused, has no answer or needs `write`, and of others that are alike for the first in a minute.
 struct Decision<'a> {
     audit: &'a Audit,
     told: &'a Told,
@@ -65,7 +66,8 @@ struct Decision<'a> {
     context: &'a RequestContext,
     method: &'static str,
     endpoint: Option<&'static str>,
-    may_destroy: bool,
+    /// The class of access that the endpoint needs.
+    needs: Option<Access>,
     /// `None` if the request was cut off.
     reason: Option<&'static str>,
     outcome: &'static str,
@@ -89,7 +91,7 @@ impl<'a> Decision<'a> {
             context,
             method: known(method),
             endpoint: None,
-            may_destroy: false,
+            needs: None,
             reason: None,
             outcome: "failed",
             role_session_name: None,
@@ -97,9 +99,21 @@ impl<'a> Decision<'a> {
         }
     }
 
+    fn alike(&self) -> Alike {
+        let person = self.grant.principal();
+        Alike {
+            destination: Arc::clone(self.grant.destination()),
+            realm: Arc::clone(&person.realm),
+            user: person.user.clone(),
+            rule: self.grant.trace().deciding().map(|step| Arc::clone(&step.rule)),
+            needs: self.needs,
+            outcome: self.reason,
+        }
+    }
+
     fn asked(&mut self, asked: Option<&Asked<'_>>) {
         self.endpoint = asked.map(Asked::endpoint);
-        self.may_destroy = asked.is_some_and(|asked| asked.access() == Some(Access::Write));
+        self.needs = asked.and_then(Asked::access);
     }
 
     fn ended(&mut self, answered: &Result<Answered, CallError>) {
@@ -123,7 +137,10 @@ impl<'a> Decision<'a> {
 
 impl Drop for Decision<'_> {
     fn drop(&mut self) {
-        if self.outcome == "forwarded" && !self.may_destroy && !self.told.is_first(self.grant) {
+        if self.outcome == "forwarded"
+            && self.needs != Some(Access::Write)
+            && !self.told.is_first(self.alike())
+        {
             return;
         }
         let is_overdue = self.context.deadline <= Instant::now();

@@ -4,6 +4,7 @@
 mod access;
 mod client;
 mod hostile;
+mod shares;
 mod trouble;
 mod upstream;
 
@@ -81,7 +82,7 @@ async fn an_app_is_called_by_its_own_name_and_service() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_trail_has_the_first_call_of_a_minute_and_each_that_may_destroy() {
+async fn the_trail_has_the_first_of_calls_that_are_alike_and_each_that_may_destroy() {
     let stage = Stage::new().await;
     let id = run(&stage, "ada").await;
     let mut ada = stage.program("ada");
@@ -94,7 +95,7 @@ async fn the_trail_has_the_first_call_of_a_minute_and_each_that_may_destroy() {
     for _ in 0..2 {
         assert_eq!(max.call("POST", &at("delete"), &json!({"run_id": id})).await.checked().status, 403);
     }
-    let records = stage.postern.audit(5);
+    let records = stage.postern.audit(6);
     let calls: Vec<&Value> = records.iter().filter(|record| record["event"] == "call").collect();
     let told = |record: &&Value| {
         ["user", "access", "method", "endpoint", "outcome", "reason"].map(|key| record[key].clone())
@@ -103,6 +104,7 @@ async fn the_trail_has_the_first_call_of_a_minute_and_each_that_may_destroy() {
         json!(calls.iter().map(told).collect::<Vec<_>>()),
         json!([
             ["ada@corp.example", "write", "POST", "api/2.0/mlflow/runs/create", "forwarded", "ok"],
+            ["ada@corp.example", "write", "GET", "api/2.0/mlflow/runs/get", "forwarded", "ok"],
             ["ada@corp.example", "write", "POST", "api/2.0/mlflow/runs/delete", "forwarded", "ok"],
             ["max@corp.example", "read", "POST", "api/2.0/mlflow/runs/delete", "refused", "access-too-low"],
             ["max@corp.example", "read", "POST", "api/2.0/mlflow/runs/delete", "refused", "access-too-low"],
