@@ -18,6 +18,8 @@ const LIST: &str = "ListMlflowApps";
 /// An App that was deleted and made anew has another ARN. A launch that finds the old one missing looks it up at once,
 /// others within this time.
 const KEPT: Duration = Duration::from_secs(600);
+/// The time for which an App is not looked for again after it was not found. Programs repeat their calls.
+const MISSED_FOR: Duration = Duration::from_secs(5);
 const MOST_APPS: u64 = 1000;
 /// No account's list of Apps is longer; in pages.
 const MOST_PAGES: usize = 200;
@@ -29,6 +31,7 @@ pub(super) struct Apps {
     calls: Arc<Calls>,
     config: AwsConfig,
     arns: Cache<Named, Arc<str>>,
+    missed: Cache<Named, AwsError>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -47,7 +50,8 @@ impl Apps {
         config: &AwsConfig,
     ) -> Self {
         let arns = Cache::builder().max_capacity(MOST_APPS).time_to_live(KEPT).build();
-        Self { sagemaker, credentials, calls, config: config.clone(), arns }
+        let missed = Cache::builder().max_capacity(MOST_APPS).time_to_live(MISSED_FOR).build();
+        Self { sagemaker, credentials, calls, config: config.clone(), arns, missed }
     }
 
     /// The same mint with the App's ARN, if it has only an App's declared name.
@@ -58,8 +62,16 @@ impl Apps {
     /// that kept the list from being read within `aws.timeout`.
     pub(super) async fn located<'m>(&self, mint: &'m Mint) -> Result<Cow<'m, Mint>, AwsError> {
         let Some(named) = Named::of(mint) else { return Ok(Cow::Borrowed(mint)) };
-        let arn = self.arns.try_get_with_by_ref(&named, Box::pin(self.look_for(&named)));
-        let arn = arn.await.map_err(|error: Arc<AwsError>| (*error).clone())?;
+        if let Some(error) = self.missed.get(&named).await {
+            return Err(error);
+        }
+        let arn = match self.arns.try_get_with_by_ref(&named, Box::pin(self.look_for(&named))).await {
+            Ok(arn) => arn,
+            Err(error) => {
+                self.missed.insert(named, (*error).clone()).await;
+                return Err((*error).clone());
+            }
+        };
         let not_an_arn = |error| AwsError::new(AwsErrorKind::Refused, format!("{LIST}: {error}"));
         let target = mint.target.located(&arn).map_err(not_an_arn)?;
         Ok(Cow::Owned(Mint { target, ..mint.clone() }))
