@@ -1,12 +1,17 @@
 //! The content of a configuration by path, so that two of them can be compared: paths and names, never a value.
 
 use super::Loaded;
+use super::concealed::concealed;
+use super::schema::schema;
 use super::tree::{self, Content, Node, item, member};
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::ops::Range;
 
 /// Changes that are named; the rest is counted.
 const MOST_NAMED: usize = 50;
+/// Characters of one change.
+const LONGEST_NAMED: usize = 300;
 
 /// Digests of the values of a configuration by their paths. Items of a list that have a `name` go by it.
 #[derive(Clone, Debug, Default)]
@@ -24,10 +29,11 @@ impl Outline {
 
     /// The outline without the tables. `None` if the text is not YAML.
     pub fn of_text(text: &str) -> Option<Self> {
-        let (root, _) = tree::parse(text.strip_prefix('\u{feff}').unwrap_or(text)).ok()?;
-        let mut values = BTreeMap::new();
-        gather(&root, "", &mut values);
-        Some(Self { values, tables: None })
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        let (root, _) = tree::parse(text).ok()?;
+        let mut reading = Reading { text, secrets: concealed(&root, &schema()), values: BTreeMap::new() };
+        reading.gather(&root, "");
+        Some(Self { values: reading.values, tables: None })
     }
 
     /// The differences in words: destinations, then rules, then other keys.
@@ -43,7 +49,11 @@ impl Outline {
             let differing = names.into_iter().filter(|name| before.get(*name) != after.get(*name));
             found.extend(differing.map(|name| (2, format!("the table `{name}`"))));
         }
-        let mut changes: Vec<String> = found.into_iter().map(|(_, change)| change).collect();
+        let cut = |change: String| match change.char_indices().nth(LONGEST_NAMED) {
+            Some((end, _)) => format!("{}…", change.get(..end).unwrap_or_default()),
+            None => change,
+        };
+        let mut changes: Vec<String> = found.into_iter().map(|(_, change)| cut(change)).collect();
         let further = changes.len().saturating_sub(MOST_NAMED);
         if further > 0 {
             changes.truncate(MOST_NAMED);
@@ -109,27 +119,41 @@ impl Outline {
     }
 }
 
-fn gather(node: &Node, path: &str, values: &mut BTreeMap<String, u64>) {
-    match &node.content {
-        Content::Text { text, plain } => _ = values.insert(path.to_owned(), digest(&(text, plain))),
-        Content::Map(entries) => {
-            if entries.is_empty() {
-                values.insert(path.to_owned(), 0);
-            }
-            // Keys that start with `x-` have no meaning of their own, only where an alias uses them.
-            for entry in entries.iter().filter(|entry| !path.is_empty() || !entry.key.starts_with("x-")) {
-                gather(&entry.value, &member(path, &entry.key), values);
-            }
+struct Reading<'t> {
+    text: &'t str,
+    /// Byte ranges in which somebody may have put a secret itself, also as a key.
+    secrets: Vec<Range<usize>>,
+    values: BTreeMap<String, u64>,
+}
+
+impl Reading<'_> {
+    fn gather(&mut self, node: &Node, path: &str) {
+        if let Some(secret) = self.secrets.iter().find(|range| range.contains(&node.location.start)) {
+            let digest = digest(&self.text.get(secret.clone()));
+            self.values.insert(path.to_owned(), digest);
+            return;
         }
-        Content::List(items) => {
-            let names: Option<Vec<&str>> = items.iter().map(|item| name(item)).collect();
-            values.insert(path.to_owned(), digest(&(items.len(), &names)));
-            for (index, node) in items.iter().enumerate() {
-                let place = match names.as_ref().and_then(|names| names.get(index)) {
-                    Some(name) => format!("{path}[{name}]"),
-                    None => item(path, index),
-                };
-                gather(node, &place, values);
+        match &node.content {
+            Content::Text { text, plain } => _ = self.values.insert(path.to_owned(), digest(&(text, plain))),
+            Content::Map(entries) => {
+                if entries.is_empty() {
+                    self.values.insert(path.to_owned(), 0);
+                }
+                // Keys that start with `x-` have no meaning of their own, only where an alias uses them.
+                for entry in entries.iter().filter(|entry| !path.is_empty() || !entry.key.starts_with("x-")) {
+                    self.gather(&entry.value, &member(path, &entry.key));
+                }
+            }
+            Content::List(items) => {
+                let names: Option<Vec<&str>> = items.iter().map(|item| name(item)).collect();
+                self.values.insert(path.to_owned(), digest(&(items.len(), &names)));
+                for (index, node) in items.iter().enumerate() {
+                    let place = match names.as_ref().and_then(|names| names.get(index)) {
+                        Some(name) => format!("{path}[{name}]"),
+                        None => item(path, index),
+                    };
+                    self.gather(node, &place);
+                }
             }
         }
     }

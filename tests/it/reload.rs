@@ -276,6 +276,22 @@ async fn a_reload_says_what_has_changed_and_never_a_value() {
     assert!(second["since"].as_str() > first["since"].as_str());
 }
 
+/// Somebody may write a secret in place of a reference to it, which makes it a key.
+#[tokio::test]
+async fn a_secret_that_stands_as_a_key_is_not_shown() {
+    let configured = Configured::new().await;
+    let text =
+        configured.changed("client_secret: {file: sandbox-client-secret}", "client_secret: {hunter2-itself}");
+    configured.replace(&text);
+    configured.hang_up("refused").await;
+    let shown = config_shown(&configured).await;
+    assert!(!shown.to_string().contains("hunter2"), "{shown}");
+    assert_eq!(
+        shown["refused"]["differs"],
+        serde_json::json!(["`sign_in.client_secret.file` removed", "`sign_in.client_secret` changed"])
+    );
+}
+
 #[tokio::test]
 async fn a_refused_file_is_shown_by_what_differs() {
     let configured = Configured::new().await;
