@@ -28,6 +28,7 @@ pub use aws_credential_types::provider::SharedCredentialsProvider;
 pub use examination::Identity;
 pub(crate) use retry::Deadline;
 pub(crate) use sagemaker::Minted;
+pub(crate) use sdk::shown_id;
 pub(crate) use states::Outlook;
 pub(crate) use sts::AssumeRole;
 

@@ -12,7 +12,7 @@ pub use authorities::Authorities;
 pub(crate) use authorities::client_tls;
 pub(crate) use error::causes;
 pub use error::{Cause, HttpError, HttpErrorKind};
-pub(crate) use streaming::{NoAnswer, Outgoing, StreamingClient};
+pub(crate) use streaming::{NoAnswer, StreamingClient};
 
 use crate::clock::UnixSeconds;
 use crate::files::Files;
@@ -20,7 +20,7 @@ use crate::secret::Secret;
 use connect::{Direct, ToProxy, Tunnelled};
 use egress::{Egress, Way};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::{Body, Bytes, Incoming};
+use hyper::body::{Bytes, Incoming};
 use hyper::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION,
     PROXY_AUTHORIZATION, USER_AGENT,
@@ -29,10 +29,8 @@ use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::Connect;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
-use streaming::Unreachable;
 use url::Url;
 
 /// No answer of an identity provider needs more.
@@ -41,22 +39,22 @@ const DEADLINE: Duration = Duration::from_secs(5);
 /// The longest `Content-Type` that is shown, in bytes.
 const LONGEST_CONTENT_TYPE: usize = 100;
 /// RFC 9110, section 10.1.5. Firewalls in front of providers refuse requests without it.
-const USER_AGENT_VALUE: HeaderValue =
+pub(crate) const USER_AGENT_VALUE: HeaderValue =
     HeaderValue::from_static(concat!("postern/", env!("CARGO_PKG_VERSION")));
 
 /// Asks each host by the way that [`Egress`] chooses. TLS is with the server itself, by this machine's [`Authorities`].
 #[derive(Clone, Debug)]
-pub struct HttpClient(Arc<Clients<Full<Bytes>>>);
+pub struct HttpClient(Arc<Clients>);
 
 #[derive(Debug)]
-struct Clients<B> {
+struct Clients {
     egress: Egress,
     authorities: Authorities,
-    direct: Client<Direct, B>,
+    direct: Client<Direct, Full<Bytes>>,
     /// Set if there is a proxy for `https`.
-    tunnelled: Option<Client<Tunnelled, B>>,
+    tunnelled: Option<Client<Tunnelled, Full<Bytes>>>,
     /// Set if there is a proxy for `http`.
-    forwarded: Option<Client<ToProxy, B>>,
+    forwarded: Option<Client<ToProxy, Full<Bytes>>>,
 }
 
 #[derive(Debug)]
@@ -177,10 +175,15 @@ impl HttpClient {
     }
 }
 
-impl<B> Clients<B>
-where
-    B: Body<Data: Send, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
-{
+/// The reason why an exchange gave no answer.
+#[derive(Debug)]
+struct Unreachable {
+    cause: Cause,
+    /// No connection was made, so nothing was sent.
+    is_unsent: bool,
+}
+
+impl Clients {
     /// # Errors
     ///
     /// TLS cannot be set up.
@@ -193,7 +196,11 @@ where
         Ok(Self { egress, authorities, direct, tunnelled, forwarded })
     }
 
-    async fn exchange(&self, mut request: Request<B>, way: &Way) -> Result<Response<Incoming>, Unreachable> {
+    async fn exchange(
+        &self,
+        mut request: Request<Full<Bytes>>,
+        way: &Way,
+    ) -> Result<Response<Incoming>, Unreachable> {
         let is_https = request.uri().scheme_str() == Some("https");
         let (response, is_forwarded) = match (way, &self.tunnelled, &self.forwarded) {
             (Way::Proxy(_), Some(tunnelled), _) if is_https => (tunnelled.request(request).await, false),
@@ -224,7 +231,7 @@ where
     }
 }
 
-fn pooled<C: Connect + Clone, B: Body<Data: Send> + Send>(connector: C) -> Client<C, B> {
+fn pooled<C: Connect + Clone>(connector: C) -> Client<C, Full<Bytes>> {
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(Duration::from_secs(60))

@@ -22,10 +22,11 @@ use self::places::{Place, Places};
 use crate::aws::error::AwsErrorKind;
 use crate::aws::session_name::session_name;
 use crate::aws::state::TargetState;
-use crate::aws::{AssumeRole, Aws, Outlook};
-use crate::http_client::{HttpClient, NoAnswer, Outgoing, StreamingClient};
+use crate::aws::{AssumeRole, Aws, Outlook, shown_id};
+use crate::http_client::{HttpClient, NoAnswer, StreamingClient};
 use crate::metrics::Metrics;
 use crate::metrics::calls::{CallUnderWay, NOBODY};
+use crate::metrics::series::GONE;
 use crate::policy::grant::Grant;
 use crate::server::Body;
 use crate::target::{Access, Mint};
@@ -48,8 +49,8 @@ const OK: &str = "ok";
 const REFUSED: &str = "refused-by-mlflow";
 const FAILED: &str = "failed-in-mlflow";
 
-/// The outcomes of a call that was not given up.
-pub(crate) const OUTCOMES: [&str; 17] = [
+/// The outcomes whose series exist from the start, at zero.
+pub(crate) const OUTCOMES: [&str; 19] = [
     OK,
     REFUSED,
     FAILED,
@@ -58,6 +59,7 @@ pub(crate) const OUTCOMES: [&str; 17] = [
     "too-many-calls",
     "body-too-large",
     "body-overdue",
+    "malformed-request",
     "not-ready",
     "ambiguous-name",
     "refused-by-aws",
@@ -67,6 +69,7 @@ pub(crate) const OUTCOMES: [&str; 17] = [
     "mlflow-unreachable",
     "out-of-time",
     "bad-answer",
+    GONE,
 ];
 
 /// Forwards calls, for granted requests only.
@@ -145,11 +148,7 @@ impl Bridge {
     /// Whether the person may make this call.
     fn admit(&self, grant: &Grant, asked: Asked<'_>) -> Result<(), CallError> {
         let (Some(_), Some(has)) = (grant.api(), grant.mint().access) else { return Err(CallError::NoApi) };
-        let needs = asked.access().ok_or(CallError::Administrative)?;
-        if needs > has {
-            return Err(CallError::TooLittleAccess { needs, has });
-        }
-        if matches!(asked.needs, Needs::Artifacts(_)) { Err(CallError::ArtifactsOff) } else { Ok(()) }
+        asked.admit(has)
     }
 
     async fn send(
@@ -198,10 +197,7 @@ impl Bridge {
         request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let signed = self.aws.sign_call(mint, session.as_ref(), &mut request).await;
         signed.map_err(CallError::Unsigned)?;
-        let request = request.map(|body| -> Outgoing {
-            Full::new(body).map_err(|impossible| match impossible {}).boxed_unsync()
-        });
-        let response = self.client.send(request).await.map_err(unanswered)?;
+        let response = self.client.send(request.map(Full::new)).await.map_err(unanswered)?;
         let status = response.status();
         if status.is_redirection() || status.is_informational() {
             return Err(CallError::BadAnswer(format!("its answer has the status {}", status.as_u16())));
@@ -320,8 +316,5 @@ fn is_json<B>(response: &Response<B>) -> bool {
 /// AWS's id of a call. A text in another form is left out: anybody may have written it.
 fn request_id(headers: &HeaderMap) -> Option<String> {
     let id = ["x-amzn-requestid", "x-amz-request-id"].iter().find_map(|name| headers.get(*name))?;
-    let id = id.to_str().ok().filter(|id| {
-        (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    });
-    Some(id.unwrap_or("[left-out]").to_owned())
+    Some(shown_id(id.to_str().unwrap_or_default()))
 }

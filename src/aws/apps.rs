@@ -2,7 +2,7 @@
 
 use super::credentials::CredentialStore;
 use super::error::{AwsError, AwsErrorKind};
-use super::mlflow::AppSummary;
+use super::mlflow::{AppSummary, MOST_PAGES};
 use super::retry::{Calls, Deadline};
 use super::sagemaker::{At, SageMaker};
 use super::session_policy::Scope;
@@ -15,14 +15,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 const LIST: &str = "ListMlflowApps";
-/// An App that was deleted and made anew has another ARN. A launch that finds the old one missing looks it up at once,
-/// others within this time.
+/// An App that was deleted and made anew has another ARN. A launch that finds the old one missing looks it up at once.
+/// Other ARNs are looked up again after this time.
 const KEPT: Duration = Duration::from_secs(600);
 /// The time for which an App is not looked for again after it was not found. Programs repeat their calls.
 const MISSED_FOR: Duration = Duration::from_secs(5);
 const MOST_APPS: u64 = 1000;
-/// No account's list of Apps is longer; in pages.
-const MOST_PAGES: usize = 200;
 
 #[derive(Debug)]
 pub(super) struct Apps {

@@ -257,6 +257,9 @@ impl AppSummary {
     }
 }
 
+/// Pages of a list. No account has a longer one.
+pub(crate) const MOST_PAGES: usize = 200;
+
 /// The Apps of one page of `ListMlflowApps`, and the token of the next page.
 pub(super) fn apps_page(output: ListMlflowAppsOutput) -> (Vec<AppSummary>, Option<String>) {
     let apps = output.summaries.unwrap_or_default().into_iter().map(|summary| AppSummary {

@@ -131,14 +131,18 @@ impl Intercept for AnswerLimit {
     }
 }
 
-/// AWS's name for a call, from its answer. Anybody on the way may have written the header, so a text of another form
-/// reaches neither log nor audit trail.
+/// AWS's name for a call, from its answer.
 pub(super) fn request_id(answer: &impl RequestId) -> Option<String> {
+    answer.request_id().map(shown_id)
+}
+
+/// AWS's name for a call as log and audit trail may show it. Anybody on the way may have written the header, so a text of
+/// another form is left out.
+pub(crate) fn shown_id(id: &str) -> String {
     const LONGEST: usize = 64;
-    let id = answer.request_id()?;
     let is_one =
         (1..=LONGEST).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
-    Some(if is_one { id } else { "[left-out]" }.to_owned())
+    if is_one { id } else { "[left-out]" }.to_owned()
 }
 
 /// The meaning of an error of the SDK's: by AWS's code if there is one, otherwise by the fate of the connection.

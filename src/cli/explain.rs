@@ -6,6 +6,7 @@ use super::output::{Failed, print, print_json};
 use crate::doctor::Person;
 use crate::files::Files;
 use crate::gateway::try_again::without_count;
+use crate::metrics::calls::NOBODY;
 use crate::mlflow::{Asked, CallError, METHODS, is_for_clients};
 use crate::policy::explain::{ExplainedCall, Explanation};
 use crate::policy::link::{Link, divided};
@@ -73,14 +74,12 @@ fn explain_call(
             Err(CallError::Ambiguous(_)) => ("(ambiguous)", None),
             Err(_) => return None,
         };
-        let decision = match (needs, has) {
-            _ if asked.is_err() => "ambiguous-path",
-            (None, _) => "administrative-endpoint",
-            (Some(needs), Some(has)) if needs <= has => "forward",
-            (Some(_), Some(_)) => "access-too-low",
-            (Some(_), None) => "deny",
+        let decision = match (&asked, has) {
+            (Err(error), _) => error.as_str(),
+            (Ok(asked), Some(has)) => asked.admit(has).map_or_else(|error| error.as_str(), |()| "forward"),
+            (Ok(_), None) => "deny",
         };
-        Some(ExplainedCall { method, endpoint, needs: needs.map_or("nobody", Access::as_str), decision })
+        Some(ExplainedCall { method, endpoint, needs: needs.map_or(NOBODY, Access::as_str), decision })
     });
     explanation.calls = calls.collect();
     explanation

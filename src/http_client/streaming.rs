@@ -1,18 +1,14 @@
-//! The client for calls with streamed bodies: the same ways and authorities, but connections of its own, so that slow
-//! servers do not hold up other requests.
+//! The client for calls with streamed answers. It uses the proxies and authorities of [`HttpClient`], but its own
+//! connections, so that slow servers do not hold up other requests.
 
-use super::{Cause, Clients, HttpClient, HttpError, HttpErrorKind};
-use http_body_util::combinators::UnsyncBoxBody;
+use super::{Clients, HttpClient, HttpError, HttpErrorKind};
+use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::{Request, Response};
-use std::error::Error;
 use std::sync::Arc;
 
-/// The body of a request.
-pub(crate) type Outgoing = UnsyncBoxBody<Bytes, Box<dyn Error + Send + Sync>>;
-
 #[derive(Clone, Debug)]
-pub(crate) struct StreamingClient(Arc<Clients<Outgoing>>);
+pub(crate) struct StreamingClient(Arc<Clients>);
 
 /// The reason why there is no answer.
 #[derive(Debug)]
@@ -38,7 +34,7 @@ impl StreamingClient {
     /// # Errors
     ///
     /// There is no answer.
-    pub(crate) async fn send(&self, request: Request<Outgoing>) -> Result<Response<Incoming>, NoAnswer> {
+    pub(crate) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Response<Incoming>, NoAnswer> {
         let uri = request.uri().clone();
         let way = self.0.egress.way(&uri);
         self.0.exchange(request, &way).await.map_err(|unreachable| NoAnswer {
@@ -46,11 +42,4 @@ impl StreamingClient {
             error: HttpError::new(&uri, &way, HttpErrorKind::Unreachable(unreachable.cause)),
         })
     }
-}
-
-/// The reason why an exchange gave no answer.
-#[derive(Debug)]
-pub(super) struct Unreachable {
-    pub(super) cause: Cause,
-    pub(super) is_unsent: bool,
 }

@@ -16,7 +16,7 @@ pub const METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
 #[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
     pub(crate) needs: Needs,
-    /// The row's path, for logs and metrics: it names no resources.
+    /// The row's path, for the audit trail and `explain`: it names no resources.
     pub(crate) endpoint: &'static str,
     /// As it came, without a leading slash.
     pub(crate) path: &'a str,
@@ -53,6 +53,17 @@ impl<'a> Asked<'a> {
             return Err(CallError::NoSuchEndpoint);
         };
         Ok(Self { needs, endpoint, path })
+    }
+
+    /// # Errors
+    ///
+    /// A person with this access may not make the call.
+    pub fn admit(&self, has: Access) -> Result<(), CallError> {
+        let needs = self.access().ok_or(CallError::Administrative)?;
+        if needs > has {
+            return Err(CallError::TooLittleAccess { needs, has });
+        }
+        if matches!(self.needs, Needs::Artifacts(_)) { Err(CallError::ArtifactsOff) } else { Ok(()) }
     }
 
     /// The class that the call needs; `None` if no class suffices.
@@ -93,8 +104,7 @@ pub fn is_for_clients(path: &str) -> bool {
 /// The part of the path that two parsers could read differently.
 fn judge(path: &str) -> Result<(), CallError> {
     let mut rest = path;
-    while let Some((before, escape)) = rest.split_once('%') {
-        _ = before;
+    while let Some((_, escape)) = rest.split_once('%') {
         let byte = escape.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok());
         match byte {
             Some(b'/' | b'\\') => return Err(CallError::Ambiguous("an escaped slash")),

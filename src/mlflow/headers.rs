@@ -1,8 +1,9 @@
 //! The headers that pass, in either direction: those that MLflow reads, and no others.
 
+use crate::http_client::USER_AGENT_VALUE;
 use hyper::header::{
-    ACCEPT, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue,
-    RETRY_AFTER, USER_AGENT,
+    ACCEPT, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, RETRY_AFTER,
+    USER_AGENT,
 };
 
 /// Headers of a request that pass. Only the gateway itself writes headers that route, authenticate or speak for others.
@@ -20,12 +21,10 @@ const TO_MLFLOW: [HeaderName; 7] = [
 /// Headers of an answer that pass. The length is that of the body that is passed on.
 const FROM_MLFLOW: [HeaderName; 4] = [CONTENT_TYPE, CONTENT_DISPOSITION, CONTENT_ENCODING, RETRY_AFTER];
 
-const OWN_NAME: HeaderValue = HeaderValue::from_static(concat!("postern/", env!("CARGO_PKG_VERSION")));
-
 /// The headers of a client's request that pass. A repeated header, or one that is not visible ASCII, is left out.
 pub(super) fn to_mlflow(headers: &HeaderMap) -> HeaderMap {
     let mut passed = only(headers, &TO_MLFLOW);
-    passed.insert(USER_AGENT, OWN_NAME);
+    passed.insert(USER_AGENT, USER_AGENT_VALUE);
     passed
 }
 

@@ -1,15 +1,13 @@
 //! The server or App at AWS with a declared name.
 
 use crate::aws::error::{AwsError, AwsErrorKind};
-use crate::aws::mlflow::{AppSummary, ControlPlane, Described};
+use crate::aws::mlflow::{AppSummary, ControlPlane, Described, MOST_PAGES};
 use crate::aws::operator::Operator;
 use crate::config::servers::{DeclaredServer, ServerKind};
 use std::fmt;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// No account's list of Apps is longer; in pages.
-const MOST_PAGES: usize = 200;
 /// The time for a call that only reads.
 const READ_WITHIN: Duration = Duration::from_secs(60);
 
