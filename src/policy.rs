@@ -125,6 +125,11 @@ impl Policy {
         Err(Refusal::denied(DenialReason::NoRule, None, trace))
     }
 
+    /// Whether one of the first `tried` rules of a destination asks about this variable.
+    pub fn asks(&self, destination: &Destination, tried: usize, variable: &str) -> bool {
+        self.deny.iter().chain(&destination.rules).take(tried).any(|rule| rule.condition.names(variable))
+    }
+
     /// The facts of a person that the rules and the targets can read, found in the text of their expressions.
     pub fn reads(&self) -> &PolicyInputs {
         &self.reads

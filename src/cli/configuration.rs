@@ -1,6 +1,7 @@
 //! A configuration file as every command reads it.
 
 use crate::config::diagnostics::Diagnostics;
+use crate::config::located::At;
 use crate::config::{self, Loaded};
 use crate::files::Files;
 use crate::policy::compile::{CompileContext, Compiled, compile};
@@ -14,6 +15,29 @@ pub(super) struct Configuration {
     pub(super) loaded: Loaded,
     pub(super) policy: Policy,
     pub(super) tests: Vec<PolicyTest>,
+}
+
+impl Configuration {
+    /// The same, if its policy tests pass: another one loads, but must not run.
+    ///
+    /// # Errors
+    ///
+    /// The first policy test that fails, with its failures.
+    pub(super) fn passing(self) -> Result<Self, String> {
+        match self.failing_test() {
+            Some(failing) => Err(failing),
+            None => Ok(self),
+        }
+    }
+
+    /// The first policy test that fails, with its failures.
+    pub(super) fn failing_test(&self) -> Option<String> {
+        let outcomes = self.run_tests();
+        let failed = outcomes.iter().find(|outcome| !outcome.passed())?;
+        let At { value: name, location } = &failed.name;
+        let (file, failures) = (&self.loaded.source.name, failed.failures.join("; "));
+        Some(format!("{file}:{}: the policy test `{name}` fails: {failures}", location.line))
+    }
 }
 
 /// Blocks while files are read.

@@ -54,7 +54,7 @@ async fn demo(args: &DemoArgs, log: &Log) -> Result<(), Failed> {
         Some((mut loaded, port)) => {
             let replaced = own::adapt(&mut loaded, port, address, &sandbox);
             let greeting = own_greeting(&loaded, &replaced);
-            (own::compile(loaded)?, greeting)
+            (compiled(loaded)?.passing().map_err(Failed::Usage)?, greeting)
         }
         None => of_sandbox(&sandbox, &folder, &gateway, address)?,
     };

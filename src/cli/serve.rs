@@ -15,7 +15,6 @@ use crate::admin;
 use crate::audit::{Audit, Event, Record};
 use crate::aws::SharedCredentialsProvider;
 use crate::config::Drain;
-use crate::config::located::At;
 use crate::files::Files;
 use crate::gateway::{Gateway, access};
 use crate::metrics::Metrics;
@@ -41,10 +40,7 @@ pub(super) const FLUSH: Duration = Duration::from_secs(5);
 
 pub(super) fn run(args: &ServeArgs) -> Result<(), Failed> {
     let files = Files::default();
-    let configuration = load(&args.config, &files)?;
-    if let Some(message) = configuration.failing_test() {
-        return Err(Failed::Usage(message));
-    }
+    let configuration = load(&args.config, &files)?.passing().map_err(Failed::Usage)?;
     // Before there is a second thread.
     let sockets = Sockets::from_environment().map_err(Failed::ran)?;
     let log = install_logger(args.log_format)?;
@@ -173,17 +169,6 @@ impl Answers for Handler {
 
     async fn refused(&self, peer: Peer, status: StatusCode) {
         access::refused(peer.address, status, &self.metrics).await;
-    }
-}
-
-impl Configuration {
-    /// The first policy test that fails, with its failures: such a configuration loads, but must not run.
-    pub(super) fn failing_test(&self) -> Option<String> {
-        let outcomes = self.run_tests();
-        let failed = outcomes.iter().find(|outcome| !outcome.passed())?;
-        let At { value: name, location } = &failed.name;
-        let (file, failures) = (&self.loaded.source.name, failed.failures.join("; "));
-        Some(format!("{file}:{}: the policy test `{name}` fails: {failures}", location.line))
     }
 }
 

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// The facts of a record, with its gaps. A record without facts tells the person and their address alone.
 pub(super) fn of_record(decision: &Decision, issuers: &[IssuerConfig]) -> Known {
-    // If the issuer has programs, the record may be of a program, so the realm is empty: no realm is called so.
+    // A record of a program may name this issuer, so the realm is left empty. No configured realm is empty.
     let realm = || {
         let config = issuers.iter().find(|config| *config.name == *decision.issuer);
         let config = config.filter(|config| config.programs.is_none());

@@ -3,6 +3,7 @@
 use super::change::{Change, NO_SUCH_DESTINATION, NO_SUCH_ISSUER, NOBODY, Said};
 use super::{Counts, Person};
 use crate::policy::NO_SUCH_PATH;
+use crate::policy::grant::DenialReason;
 use crate::policy::judge::Fact;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -319,16 +320,18 @@ fn said(said: &Said, now: bool) -> String {
         NO_SUCH_ISSUER => when("their issuer is unknown", "their issuer was unknown"),
         NOBODY => when("their claims name nobody", "their claims named nobody"),
         NO_SUCH_PATH => when("`paths` does not list the link", "`paths` did not list the link"),
-        "no-rule" => when("no rule matches", "no rule matched"),
-        "rule-denied" => when(&format!("{} denies", rule()), &format!("{} denied", rule())),
-        "groups-overage" => {
+        reason if reason == DenialReason::NoRule.as_str() => when("no rule matches", "no rule matched"),
+        reason if reason == DenialReason::RuleDenied.as_str() => {
+            when(&format!("{} denies", rule()), &format!("{} denied", rule()))
+        }
+        reason if reason == DenialReason::GroupsOverage.as_str() => {
             let rule = rule();
             when(
                 &format!("{rule} asks for groups that were left out"),
                 &format!("{rule} asked for groups that were left out"),
             )
         }
-        "rule-error" => {
+        reason if reason == DenialReason::RuleError.as_str() => {
             let rule = rule();
             when(&format!("{rule} cannot be evaluated"), &format!("{rule} could not be evaluated"))
         }

@@ -7,7 +7,6 @@ mod sign_in;
 use self::aws::{out_of_time, presign};
 use self::call::call;
 use self::sign_in::{authn, sign_in};
-use super::facts::Asked;
 use super::failure::Failure;
 use crate::authn::AuthnError;
 use crate::mlflow::CallError;
@@ -224,7 +223,6 @@ fn denied(denial: Denial) -> Failure {
     Failure {
         anew,
         remedy: denial.remedy,
-        asked: Asked::by(&denial.trace),
         trace: Some(steps.collect()),
         internal: denial.trace.failure(),
         ..Failure::new(StatusCode::FORBIDDEN, denial.reason.as_str(), title, detail)

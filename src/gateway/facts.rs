@@ -1,54 +1,33 @@
 //! The facts about a person that the rules read, for the page that refuses that person.
 
-use crate::policy::grant::Trace;
 use crate::provider::policy_inputs::Names;
 use crate::provider::principal::{Groups, Principal};
 use std::net::IpAddr;
-
-/// The kinds of facts that the rules read.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Asked {
-    user: bool,
-    groups: bool,
-    client_ip: bool,
-}
 
 /// Groups on the page; `/-/whoami` has all of them.
 const MOST_GROUPS: usize = 20;
 /// Characters of a group's name.
 const LONGEST_GROUP: usize = 80;
 
-impl Asked {
-    pub(super) fn by(trace: &Trace) -> Self {
-        let names = |variable: &str| trace.steps.iter().any(|step| is_named(&step.expression, variable));
-        Self { user: names("user"), groups: names("groups"), client_ip: names("client_ip") }
+/// The facts about which the rules ask, each with its value. `known` are the groups that the rules ask for by name.
+pub(super) fn of(
+    asks: impl Fn(&str) -> bool,
+    person: &Principal,
+    client_ip: Option<IpAddr>,
+    known: &Names,
+) -> Vec<(&'static str, String)> {
+    let mut facts = Vec::new();
+    if asks("user") {
+        facts.push(("Your user name", person.user.clone()));
     }
-
-    /// Each fact with its value. `known` are the groups that the rules ask for by name.
-    pub(super) fn of(
-        self,
-        person: &Principal,
-        client_ip: Option<IpAddr>,
-        known: &Names,
-    ) -> Vec<(&'static str, String)> {
-        let mut facts = Vec::new();
-        if self.user {
-            facts.push(("Your user name", person.user.clone()));
-        }
-        if self.groups {
-            facts.push(("Your groups", groups(person, known)));
-        }
-        if self.client_ip {
-            let address = client_ip.map_or("not known".to_owned(), |address| address.to_string());
-            facts.push(("Your network address", address));
-        }
-        facts
+    if asks("groups") {
+        facts.push(("Your groups", groups(person, known)));
     }
-}
-
-/// Whether the expression has this word. A word inside a text literal counts too, and then one fact too many is shown.
-fn is_named(expression: &str, variable: &str) -> bool {
-    expression.split(|c: char| !c.is_alphanumeric() && c != '_').any(|word| word == variable)
+    if asks("client_ip") {
+        let address = client_ip.map_or("not known".to_owned(), |address| address.to_string());
+        facts.push(("Your network address", address));
+    }
+    facts
 }
 
 fn groups(person: &Principal, known: &Names) -> String {

@@ -1,6 +1,5 @@
 //! An error as an answer: for the person, for the program, and, in part, for the operator only.
 
-use super::facts::Asked;
 use super::try_again::{self, Attempt};
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
@@ -41,8 +40,6 @@ pub(crate) struct Failure {
     pub facts: Vec<(&'static str, String)>,
     /// Rule and outcome, in order.
     pub trace: Option<Vec<(Arc<str>, &'static str)>>,
-    /// The kinds of facts that the rules read, kept until the person is known.
-    pub(super) asked: Asked,
     /// The cause, for the operator only.
     pub(super) internal: Option<String>,
 }
@@ -71,7 +68,6 @@ impl Failure {
             opens: None,
             person: None,
             facts: Vec::new(),
-            asked: Asked::default(),
             trace: None,
             internal: None,
         }

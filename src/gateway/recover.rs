@@ -3,6 +3,7 @@
 use super::access::Exchange;
 use super::context::{Audience, Navigation, RequestContext};
 use super::error::Error;
+use super::facts;
 use super::failure::Failure;
 use super::respond;
 use super::service::Gateway;
@@ -60,8 +61,9 @@ impl Gateway {
         let opens = exchange.destination().and_then(|name| self.policy.destination(name));
         failure.opens = opens.map(|destination| destination.title().to_owned());
         failure.person = exchange.person().map(|person| person.user.clone());
-        if let Some(person) = exchange.person() {
-            failure.facts = failure.asked.of(person, context.client_ip, &self.policy.reads().groups);
+        if let (Some(person), Some(destination), Some(trace)) = (exchange.person(), opens, &failure.trace) {
+            let asks = |variable: &str| self.policy.asks(destination, trace.len(), variable);
+            failure.facts = facts::of(asks, person, context.client_ip, &self.policy.reads().groups);
         }
         if let (NO_SUCH_PATH, Some(name)) = (failure.reason, exchange.destination()) {
             failure.again = Some(format!("/{name}"));

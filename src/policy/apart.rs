@@ -255,7 +255,7 @@ struct Split<'f> {
 enum Compared {
     /// No text has an affix of both.
     Apart,
-    /// They have an affix in common, and no text has two different ones.
+    /// Some affix is in both lists, and no text matches two different affixes.
     Same,
     Unclear,
 }

@@ -180,30 +180,23 @@ impl Compiler<'_> {
         };
         let condition = self.condition(&format!("{path}.{key}"), expression);
         let set = format!("{path}.set");
-        let verdict = match (&rule.set, key) {
-            (Some(written), "deny") => {
-                self.problem(&set, written.location, "a rule that denies sets nothing");
-                None
+        let verdict = if key == "deny" {
+            self.access(path, rule, kind, base, api);
+            match &rule.set {
+                Some(written) => {
+                    self.problem(&set, written.location, "a rule that denies sets nothing");
+                    None
+                }
+                None => Some(Verdict::Deny),
             }
-            (None, "deny") => {
-                self.access(path, rule, kind, base, api);
-                Some(Verdict::Deny)
-            }
-            (Some(written), _) => {
-                let fields = self.set_fields(&set, written, kind).or(base);
-                self.keep_people_apart(path, rule, kind, condition.as_ref(), &fields);
-                self.keep_to_partition(path, rule, &fields);
-                self.keep_to_declaration(path, rule, &fields);
-                let access = self.access(path, rule, kind, &fields, api);
-                fields.plan(kind, access).map(|blueprint| Verdict::Allow(Arc::new(blueprint)))
-            }
-            (None, _) => {
-                self.keep_people_apart(path, rule, kind, condition.as_ref(), base);
-                self.keep_to_partition(path, rule, base);
-                self.keep_to_declaration(path, rule, base);
-                let access = self.access(path, rule, kind, base, api);
-                base.plan(kind, access).map(|blueprint| Verdict::Allow(Arc::new(blueprint)))
-            }
+        } else {
+            let own = rule.set.as_ref().map(|written| self.set_fields(&set, written, kind).or(base));
+            let fields = own.as_ref().unwrap_or(base);
+            self.keep_people_apart(path, rule, kind, condition.as_ref(), fields);
+            self.keep_to_partition(path, rule, fields);
+            self.keep_to_declaration(path, rule, fields);
+            let access = self.access(path, rule, kind, fields, api);
+            fields.plan(kind, access).map(|blueprint| Verdict::Allow(Arc::new(blueprint)))
         };
         Some(Rule {
             name: name?,

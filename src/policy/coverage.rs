@@ -3,9 +3,9 @@
 
 mod reach;
 
-use super::explain::{fields, names_place};
+use super::Policy;
+use super::grant::Outcome;
 use super::policy_test::{PolicyTest, TestOutcome};
-use super::{Policy, grant::Effect, grant::Outcome};
 use crate::config::IssuerConfig;
 use crate::config::file::fields::Written;
 use crate::config::file::policy::{Destination, PolicyFile};
@@ -58,15 +58,9 @@ impl Coverage {
     /// `outcomes` are those of `tests`, in their order.
     pub fn of(file: &PolicyFile, tests: &[PolicyTest], outcomes: &[TestOutcome]) -> Self {
         let mut decided: BTreeSet<(&str, &str)> = BTreeSet::new();
-        let mut opened: BTreeSet<(&str, &str)> = BTreeSet::new();
         for (test, outcome) in tests.iter().zip(outcomes) {
-            let Some(step) = outcome.trace.deciding() else { continue };
-            if step.outcome == Outcome::Matched {
-                decided.insert((&test.destination, &step.rule));
-                if step.effect == Effect::Allow {
-                    opened.insert((&test.destination, &step.rule));
-                }
-            }
+            let step = outcome.trace.deciding().filter(|step| step.outcome == Outcome::Matched);
+            decided.extend(step.map(|step| (&*test.destination, &*step.rule)));
         }
         let global = file.deny.iter().map(|rule| Part {
             destination: None,
@@ -76,8 +70,7 @@ impl Coverage {
         });
         let own = file.destinations.iter().flat_map(|(name, destination)| {
             let is_decided = |rule: &str| decided.contains(&(name.value.as_str(), rule));
-            let is_opened = |rule: &str| opened.contains(&(name.value.as_str(), rule));
-            parts(&name.value, destination, &is_decided, &is_opened)
+            parts(&name.value, destination, &is_decided)
         });
         Self { parts: global.chain(own).collect() }
     }
@@ -108,12 +101,7 @@ impl Coverage {
     }
 }
 
-fn parts(
-    name: &str,
-    destination: &Destination,
-    is_decided: &dyn Fn(&str) -> bool,
-    is_opened: &dyn Fn(&str) -> bool,
-) -> Vec<Part> {
+fn parts(name: &str, destination: &Destination, is_decided: &dyn Fn(&str) -> bool) -> Vec<Part> {
     let part = |line, what, is_reached| Part { destination: Some(name.to_owned()), line, what, is_reached };
     let mut parts = Vec::new();
     let base = destination.target.fields.0.iter().map(|(key, value)| {
@@ -135,7 +123,7 @@ fn parts(
             });
             let uses_it: Vec<_> = uses_it.collect();
             if !uses_it.is_empty() {
-                let is_reached = uses_it.iter().any(|rule| is_opened(&rule.name));
+                let is_reached = uses_it.iter().any(|rule| is_decided(&rule.name));
                 parts.push(part(line, What::Template(key.to_owned()), is_reached));
             }
         }
@@ -145,7 +133,7 @@ fn parts(
         parts.push(part(rule.name.location.line, What::Rule(name.clone()), is_decided(&name)));
         for (key, value) in rule.set.iter().flat_map(|set| &set.0.0) {
             let what = What::Set { rule: name.clone(), field: (*key).to_owned() };
-            parts.push(part(value.location.line, what, is_opened(&name)));
+            parts.push(part(value.location.line, what, is_decided(&name)));
         }
     }
     parts
@@ -182,9 +170,4 @@ fn flow(value: &Value) -> String {
         }
         other => other.to_string(),
     }
-}
-
-/// The fields of a target that make a place.
-fn place(mint: &crate::target::Mint) -> Map<String, Value> {
-    fields(mint).into_iter().filter(|(key, _)| names_place(key)).collect()
 }

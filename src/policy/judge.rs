@@ -2,6 +2,7 @@
 //! absent, so there is an answer only where the gaps do not matter.
 
 use super::expression::facts::Facts;
+use super::grant::DenialReason;
 use super::{Decision, Destination, NO_SUCH_PATH, Policy, Question, Rule, Verdict};
 use crate::provider::policy_inputs::{Names, PolicyInputs};
 use crate::provider::principal::{Groups, Principal, Unbound};
@@ -116,7 +117,7 @@ impl<'p> Judge<'p> {
                 Err(missing) => return Some(Judgment::Unknown { rule: rule(), missing }),
             }
         }
-        let reason = super::grant::DenialReason::NoRule.as_str();
+        let reason = DenialReason::NoRule.as_str();
         Some(Judgment::Refused { reason, rule: None })
     }
 

@@ -1,7 +1,6 @@
 //! `postern demo --config FILE`: somebody's own provider and rules before the sandbox's AWS.
 
 use crate::cli::args::DemoArgs;
-use crate::cli::configuration::{Configuration, compiled};
 use crate::cli::output::Failed;
 use crate::config::located::At;
 use crate::config::{self, AuthorizedHost, Loaded, StateConfig};
@@ -129,13 +128,4 @@ pub(super) fn adapt(
         say("audit.file", "standard output");
     }
     replaced
-}
-
-/// The rules, compiled against the replaced settings. Their tests must pass, as for `serve`.
-pub(super) fn compile(loaded: Loaded) -> Result<Configuration, Failed> {
-    let configuration = compiled(loaded)?;
-    match configuration.failing_test() {
-        Some(message) => Err(Failed::Usage(message)),
-        None => Ok(configuration),
-    }
 }

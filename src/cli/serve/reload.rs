@@ -122,7 +122,9 @@ impl Reloader {
         // A password may have expired even if the new configuration is refused. The place it is read from cannot change.
         let renewed = process.renew_state(before.settings(), &in_force).await;
         let applied = match fresh {
-            Ok(fresh) => self.apply(process, current, *fresh, renewed).await,
+            Ok(fresh) => {
+                self.apply(process, current, *fresh, outline.clone().unwrap_or_default(), renewed).await
+            }
             Err(reason) => Err(reason),
         };
         if applied.is_err() {
@@ -140,6 +142,7 @@ impl Reloader {
         process: &Process,
         current: &Current,
         (configuration, secrets): (Configuration, Secrets),
+        outline: Outline,
         renewed: Result<(), String>,
     ) -> Result<(String, Vec<String>), String> {
         let before = current.gateway.load_full();
@@ -148,7 +151,6 @@ impl Reloader {
             return Err(format!("`{key}` cannot change while the process runs: restart it"));
         }
         let watched = watched(&self.file, &loaded);
-        let outline = Outline::of(&loaded);
         let changes = self.outline.changes(&outline);
         let digest = loaded.digest;
         let listener =
@@ -190,20 +192,21 @@ struct Found {
 impl Found {
     /// Blocks while files are read.
     fn read(file: &Path, files: &Files, in_force: &config::Gateway) -> Self {
-        let text = files.read(file, LARGEST_FILE).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-        Self {
-            fresh: fresh(file, files).map(Box::new),
-            in_force: Secrets::read(in_force.named(), files),
-            outline: text.and_then(|text| Outline::of_text(&text)),
-        }
+        let fresh = fresh(file, files).map(Box::new);
+        let outline = match &fresh {
+            Ok(fresh) => Some(Outline::of(&fresh.0.loaded)),
+            Err(_) => {
+                let text =
+                    files.read(file, LARGEST_FILE).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+                text.and_then(|text| Outline::of_text(&text))
+            }
+        };
+        Self { fresh, in_force: Secrets::read(in_force.named(), files), outline }
     }
 }
 
 fn fresh(file: &Path, files: &Files) -> Result<(Configuration, Secrets), String> {
-    let configuration = load(file, files).map_err(|diagnostics| diagnostics.to_string())?;
-    if let Some(failing) = configuration.failing_test() {
-        return Err(failing);
-    }
+    let configuration = load(file, files).map_err(|diagnostics| diagnostics.to_string())?.passing()?;
     let secrets = Secrets::read(configuration.loaded.gateway.named(), files);
     match secrets.errors().as_slice() {
         [] => Ok((configuration, secrets)),

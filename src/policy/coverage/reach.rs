@@ -1,14 +1,16 @@
 //! Claims that let a rule decide, found by trying the names and constants in its expressions: fewest first, and never
 //! more than a bounded number. Each suggestion has been judged, so its test passes.
 
-use super::{Suggestion, place};
+use super::Suggestion;
 use crate::config::file::GroupsFormat;
 use crate::config::{ClaimPath, IssuerConfig};
+use crate::policy::explain::{fields, names_place};
 use crate::policy::expression::Literals;
 use crate::policy::grant::Outcome;
 use crate::policy::{Destination, Policy, Question, Refusal, Rule};
 use crate::provider::policy_inputs::{Names, PolicyInputs};
 use crate::provider::principal::principal_from_claims;
+use crate::target::Mint;
 use ipnet::IpNet;
 use serde_json::{Map, Value, json};
 use std::net::IpAddr;
@@ -248,4 +250,9 @@ fn put(claims: &mut Map<String, Value>, path: &ClaimPath, value: Value) -> Optio
         }
     }
     Some(())
+}
+
+/// The fields of a target that make a place.
+fn place(mint: &Mint) -> Map<String, Value> {
+    fields(mint).into_iter().filter(|(key, _)| names_place(key)).collect()
 }
