@@ -127,7 +127,11 @@ impl Policy {
 
     /// Whether one of the first `tried` rules of a destination asks about this variable.
     pub fn asks(&self, destination: &Destination, tried: usize, variable: &str) -> bool {
-        self.deny.iter().chain(&destination.rules).take(tried).any(|rule| rule.condition.names(variable))
+        self.deny
+            .iter()
+            .chain(&destination.rules)
+            .take(tried)
+            .any(|rule| rule.condition.evaluated().names(variable))
     }
 
     /// The facts of a person that the rules and the targets can read, found in the text of their expressions.

@@ -98,7 +98,7 @@ fn facts(
     let target_failed =
         |step: &Step| step.effect == Effect::Allow && matches!(step.outcome, Outcome::Failed(_));
     let all = tried.iter().any(|(_, step)| target_failed(step));
-    let asks = |name: &str| all || tried.iter().any(|(rule, _)| rule.condition.names(name));
+    let asks = |name: &str| all || tried.iter().any(|(rule, _)| rule.condition.evaluated().names(name));
     let principal = question.principal;
     let groups = match &principal.groups {
         Groups::Known(groups) => groups.iter().map(|group| Value::from(&**group)).collect(),
@@ -114,7 +114,7 @@ fn facts(
     let known =
         known.into_iter().filter(|(name, _)| asks(name)).map(|(name, value)| (name.to_owned(), value));
     let mut reads = if all { policy.reads.clone() } else { PolicyInputs::default() };
-    tried.iter().for_each(|(rule, _)| rule.condition.gather(&mut reads));
+    tried.iter().for_each(|(rule, _)| rule.condition.evaluated().gather(&mut reads));
     let claims: Vec<&String> = match &reads.claims {
         Names::All => principal.claims.keys().collect(),
         Names::Only(names) => names.iter().collect(),

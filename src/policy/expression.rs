@@ -17,17 +17,15 @@ mod text_list;
 mod vocabulary;
 
 use crate::config::diagnostics::nearest;
-use crate::provider::policy_inputs::PolicyInputs;
 use cel::IdedExpr;
 use cel::common::ast::{Expr, LiteralValue};
 use cel::common::types::{CelBool, CelString};
 use cel::parser::Parser;
 use check::Check;
-use evaluated::Evaluated;
+pub(super) use evaluated::Evaluated;
 use facts::Facts;
 use shape::Shape;
 use signature::Type;
-use std::collections::BTreeSet;
 
 pub(super) use literals::Literals;
 pub(super) use problem::Problem;
@@ -74,24 +72,8 @@ impl Condition {
         matches!(&self.tree().expr, Expr::Literal(LiteralValue::Boolean(truth)) if *truth.inner())
     }
 
-    /// Whether it asks about this variable.
-    pub(super) fn names(&self, variable: &str) -> bool {
-        self.tree().references().has_variable(variable)
-    }
-
-    /// Adds what it can read.
-    pub(super) fn gather(&self, reads: &mut PolicyInputs) {
-        reads::gather(self.tree(), reads);
-    }
-
-    /// Adds the claims whose presence it tests.
-    pub(super) fn gather_tested(&self, names: &mut BTreeSet<String>) {
-        claim_reads::tested(self.tree(), names);
-    }
-
-    /// Adds the constants that it names.
-    pub(super) fn gather_literals(&self, literals: &mut Literals) {
-        literals.gather(self.tree());
+    pub(super) fn evaluated(&self) -> &Evaluated {
+        &self.0
     }
 
     /// # Errors
@@ -123,24 +105,8 @@ impl TextExpression {
         self.0.written()
     }
 
-    /// Whether it asks about this variable.
-    pub(super) fn names(&self, variable: &str) -> bool {
-        self.tree().references().has_variable(variable)
-    }
-
-    /// Adds what it can read.
-    pub(super) fn gather(&self, reads: &mut PolicyInputs) {
-        reads::gather(self.tree(), reads);
-    }
-
-    /// Adds the claims whose presence it tests.
-    pub(super) fn gather_tested(&self, names: &mut BTreeSet<String>) {
-        claim_reads::tested(self.tree(), names);
-    }
-
-    /// Adds the constants that it names.
-    pub(super) fn gather_literals(&self, literals: &mut Literals) {
-        literals.gather(self.tree());
+    pub(super) fn evaluated(&self) -> &Evaluated {
+        &self.0
     }
 
     /// # Errors

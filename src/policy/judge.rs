@@ -78,12 +78,10 @@ impl<'p> Judge<'p> {
         let asking = |rule: &'p Rule| {
             let mut asking =
                 Asking { rule, reads: PolicyInputs::default(), tested: BTreeSet::new(), client_ip: false };
-            rule.gather(&mut asking.reads);
-            asking.client_ip = rule.condition.names("client_ip");
-            rule.condition.gather_tested(&mut asking.tested);
             for expression in rule.expressions() {
-                asking.client_ip |= expression.names("client_ip");
+                expression.gather(&mut asking.reads);
                 expression.gather_tested(&mut asking.tested);
+                asking.client_ip |= expression.names("client_ip");
             }
             asking
         };

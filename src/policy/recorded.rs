@@ -1,6 +1,6 @@
 //! The facts of a question that a destination's rules read, for the audit record of the decision.
 
-use super::expression::TextExpression;
+use super::expression::Evaluated;
 use super::template::Part;
 use super::{Destination, Question, Rule, Verdict};
 use crate::audit::facts::Facts;
@@ -13,21 +13,21 @@ static ABSENT: Value = Value::Null;
 impl Rule {
     /// Adds the inputs of its condition and of its target.
     pub(super) fn gather(&self, reads: &mut PolicyInputs) {
-        self.condition.gather(reads);
         self.expressions().for_each(|expression| expression.gather(reads));
     }
 
-    /// The expressions in its target.
-    pub(super) fn expressions(&self) -> impl Iterator<Item = &TextExpression> {
+    /// Its condition, and then the expressions in its target.
+    pub(super) fn expressions(&self) -> impl Iterator<Item = &Evaluated> {
         let blueprint = match &self.verdict {
             Verdict::Allow(blueprint) => Some(blueprint),
             Verdict::Deny => None,
         };
         let templates = blueprint.into_iter().flat_map(|blueprint| blueprint.templates());
-        templates.flat_map(|template| template.parts()).filter_map(|part| match part {
-            Part::Computed(expression) => Some(expression),
+        let of_target = templates.flat_map(|template| template.parts()).filter_map(|part| match part {
+            Part::Computed(expression) => Some(expression.evaluated()),
             Part::Constant(_) => None,
-        })
+        });
+        std::iter::once(self.condition.evaluated()).chain(of_target)
     }
 }
 

@@ -121,7 +121,6 @@ impl Named {
         let (mut reads, mut literals) = (PolicyInputs::default(), Literals::default());
         for rule in rules {
             rule.gather(&mut reads);
-            rule.condition.gather_literals(&mut literals);
             rule.expressions().for_each(|expression| expression.gather_literals(&mut literals));
         }
         let names = |names: &Names| match names {

@@ -2,12 +2,16 @@
 
 use super::check::symbol;
 use super::facts::Facts;
+use super::literals::Literals;
+use super::reads;
 use super::{claim_reads, strict};
+use crate::provider::policy_inputs::PolicyInputs;
 use cel::common::value::CowVal;
 use cel::{Context, ExecutionError, IdedExpr, Value};
+use std::collections::BTreeSet;
 
 #[derive(Debug)]
-pub(super) struct Evaluated {
+pub(in crate::policy) struct Evaluated {
     written: IdedExpr,
     strict: IdedExpr,
     /// The claims that it names.
@@ -23,6 +27,26 @@ impl Evaluated {
     /// As the configuration has it.
     pub(super) fn written(&self) -> &IdedExpr {
         &self.written
+    }
+
+    /// Whether it asks about this variable.
+    pub(in crate::policy) fn names(&self, variable: &str) -> bool {
+        self.written.references().has_variable(variable)
+    }
+
+    /// Adds what it can read.
+    pub(in crate::policy) fn gather(&self, reads: &mut PolicyInputs) {
+        reads::gather(&self.written, reads);
+    }
+
+    /// Adds the claims whose presence it tests.
+    pub(in crate::policy) fn gather_tested(&self, names: &mut BTreeSet<String>) {
+        claim_reads::tested(&self.written, names);
+    }
+
+    /// Adds the constants that it names.
+    pub(in crate::policy) fn gather_literals(&self, literals: &mut Literals) {
+        literals.gather(&self.written);
     }
 
     /// # Errors
