@@ -1,6 +1,6 @@
 //! The claims that an expression names, so that a failure can say which of them are not there or of which type they are.
 
-use super::reads::{constant, is};
+use super::reads::{constant, inside, is};
 use crate::tokens::claim::{kind, stated};
 use cel::IdedExpr;
 use cel::common::ast::{Expr, operators};
@@ -22,36 +22,22 @@ pub(super) fn of(expression: &IdedExpr) -> Vec<Path> {
 
 /// Adds the claims at the top level whose presence the expression tests.
 pub(super) fn tested(expression: &IdedExpr, names: &mut BTreeSet<String>) {
-    match &expression.expr {
-        Expr::Select(select) => {
-            if select.test && is(&select.operand, "claims") {
-                names.insert(select.field.clone());
-            }
-            tested(&select.operand, names);
-        }
-        Expr::Call(call) => {
-            if let (operators::IN, [name, container]) = (call.func_name.as_str(), call.args.as_slice())
-                && is(container, "claims")
-                && let Some(name) = constant(name)
-            {
-                names.insert(name.to_owned());
-            }
-            call.target.iter().for_each(|target| tested(target, names));
-            call.args.iter().for_each(|argument| tested(argument, names));
-        }
-        Expr::List(list) => list.elements.iter().for_each(|element| tested(element, names)),
-        Expr::Comprehension(comprehension) => {
-            for part in [
-                &comprehension.iter_range,
-                &comprehension.accu_init,
-                &comprehension.loop_cond,
-                &comprehension.loop_step,
-                &comprehension.result,
-            ] {
-                tested(part, names);
-            }
-        }
-        _ => {}
+    if let Expr::Select(select) = &expression.expr
+        && select.test
+        && is(&select.operand, "claims")
+    {
+        names.insert(select.field.clone());
+    }
+    names.extend(sought(expression).map(str::to_owned));
+    inside(expression).into_iter().for_each(|inner| tested(inner, names));
+}
+
+/// The name in `'name' in claims`.
+fn sought(expression: &IdedExpr) -> Option<&str> {
+    let Expr::Call(call) = &expression.expr else { return None };
+    match (call.func_name.as_str(), call.args.as_slice()) {
+        (operators::IN, [name, container]) if is(container, "claims") => constant(name),
+        _ => None,
     }
 }
 
@@ -86,25 +72,8 @@ fn gather(expression: &IdedExpr, paths: &mut Vec<Path>) {
         }
         return;
     }
-    match &expression.expr {
-        Expr::Call(call) => {
-            if let (operators::IN, [name, container]) = (call.func_name.as_str(), call.args.as_slice())
-                && is(container, "claims")
-                && let Some(name) = constant(name)
-            {
-                paths.push(vec![name.to_owned()]);
-            }
-            call.target.iter().for_each(|target| gather(target, paths));
-            call.args.iter().for_each(|argument| gather(argument, paths));
-        }
-        Expr::Select(select) => gather(&select.operand, paths),
-        Expr::List(list) => list.elements.iter().for_each(|element| gather(element, paths)),
-        Expr::Comprehension(comprehension) => {
-            gather(&comprehension.iter_range, paths);
-            gather(&comprehension.loop_step, paths);
-        }
-        _ => {}
-    }
+    paths.extend(sought(expression).map(|name| vec![name.to_owned()]));
+    inside(expression).into_iter().for_each(|inner| gather(inner, paths));
 }
 
 /// The expression as a path, where it is one from `claims` down.

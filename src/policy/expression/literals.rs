@@ -1,5 +1,6 @@
 //! The constants that an expression names. The facts that a person needs to satisfy it are likely among them.
 
+use super::reads::inside;
 use cel::IdedExpr;
 use cel::common::ast::{Expr, LiteralValue};
 use std::collections::BTreeSet;
@@ -19,17 +20,7 @@ impl Literals {
                 let number = *number.inner();
                 self.numbers.extend([number, number.saturating_sub(1), number.saturating_add(1)]);
             }
-            Expr::Select(select) => self.gather(&select.operand),
-            Expr::Call(call) => {
-                call.target.iter().for_each(|target| self.gather(target));
-                call.args.iter().for_each(|argument| self.gather(argument));
-            }
-            Expr::List(list) => list.elements.iter().for_each(|element| self.gather(element)),
-            Expr::Comprehension(comprehension) => {
-                self.gather(&comprehension.iter_range);
-                self.gather(&comprehension.loop_step);
-            }
-            _ => {}
+            _ => inside(expression).into_iter().for_each(|inner| self.gather(inner)),
         }
     }
 }

@@ -120,6 +120,21 @@ fn compared<'e>(condition: &'e IdedExpr, variable: &str) -> Option<Vec<&'e str>>
     }
 }
 
+/// The expressions directly inside this one.
+pub(super) fn inside(expression: &IdedExpr) -> Vec<&IdedExpr> {
+    match &expression.expr {
+        Expr::Select(select) => vec![&select.operand],
+        Expr::Call(call) => call.target.iter().map(AsRef::as_ref).chain(&call.args).collect(),
+        Expr::List(list) => list.elements.iter().collect(),
+        Expr::Comprehension(comprehension) => {
+            let ComprehensionExpr { iter_range, accu_init, loop_cond, loop_step, result, .. } =
+                &**comprehension;
+            vec![iter_range, accu_init, loop_cond, loop_step, result]
+        }
+        _ => Vec::new(),
+    }
+}
+
 pub(super) fn is(expression: &IdedExpr, variable: &str) -> bool {
     matches!(&expression.expr, Expr::Ident(name) if name == variable)
 }
