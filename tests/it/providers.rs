@@ -7,7 +7,7 @@ mod stage;
 
 use self::stage::Stage;
 use crate::support::player::play;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// A provider and what its documentation makes an admin write.
 #[derive(Clone, Copy)]
@@ -19,6 +19,8 @@ struct Provider {
     scopes: &'static str,
     /// Below `sign_in`, beside what all of them have.
     sign_in_keys: &'static str,
+    /// The provider mixes up requests that come at the same time.
+    one_at_a_time: bool,
 }
 
 macro_rules! providers {
@@ -27,11 +29,13 @@ macro_rules! providers {
             use super::*;
 
             static STAGE: OnceLock<Option<Stage>> = OnceLock::new();
+            static TURN: Mutex<()> = Mutex::new(());
             const PROVIDER: Provider = $provider;
 
             $(#[test]
             fn $scenario() {
                 let Some(stage) = STAGE.get_or_init(|| Stage::set(PROVIDER)) else { return };
+                let _turn = PROVIDER.one_at_a_time.then(|| TURN.lock().unwrap_or_else(PoisonError::into_inner));
                 let label = format!("{}-{}", PROVIDER.name, stringify!($scenario));
                 play(stage, "providers.mjs", stringify!($scenario), &label);
             })+
@@ -45,6 +49,7 @@ providers! {
         issuer_keys: "insecure_unmarked_email: true",
         scopes: "openid, profile, email, groups",
         sign_in_keys: "",
+        one_at_a_time: false,
     } =>
         a_person_signs_in_and_out,
         new_keys_sign_in_the_next_person,
@@ -55,6 +60,7 @@ providers! {
         issuer_keys: "",
         scopes: "openid, profile, email, groups",
         sign_in_keys: "",
+        one_at_a_time: false,
     } =>
         a_person_signs_in_and_out,
         new_keys_sign_in_the_next_person,
@@ -65,6 +71,7 @@ providers! {
         issuer_keys: "",
         scopes: "openid, profile, email, groups",
         sign_in_keys: "",
+        one_at_a_time: false,
     } =>
         a_person_signs_in_and_out,
         new_keys_sign_in_the_next_person,
@@ -75,6 +82,7 @@ providers! {
         issuer_keys: "",
         scopes: "openid, profile, email, groups, offline_access",
         sign_in_keys: "parameters: {prompt: consent}",
+        one_at_a_time: false,
     } =>
         a_removed_group_is_noticed;
     glewlwyd Provider {
@@ -82,6 +90,8 @@ providers! {
         issuer_keys: "",
         scopes: "openid, profile, email, groups",
         sign_in_keys: "",
+        // It reads the id of the row that it inserted after another request may have inserted one.
+        one_at_a_time: true,
     } =>
         new_keys_sign_in_the_next_person,
         a_removed_group_is_noticed,
