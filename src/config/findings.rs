@@ -10,6 +10,18 @@ pub(super) struct Findings {
     pub(super) warnings: Vec<Diagnostic>,
 }
 
+/// A setting was refused, and the reason is among the findings.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Refused(());
+
+/// A setting after its check.
+pub(super) type Checked<T> = Result<T, Refused>;
+
+/// As `as_ref`, for another setting that is checked by this one.
+pub(super) fn known<T>(checked: &Checked<T>) -> Checked<&T> {
+    checked.as_ref().map_err(|refused| *refused)
+}
+
 /// The reason to refuse a text.
 #[derive(Debug)]
 pub(super) struct Problem {
@@ -24,14 +36,8 @@ impl Findings {
         path: &str,
         written: &At<String>,
         parse: impl FnOnce(&str) -> Result<T, Problem>,
-    ) -> Option<T> {
-        match parse(written) {
-            Ok(value) => Some(value),
-            Err(problem) => {
-                self.errors.push(problem.at(path, written.location));
-                None
-            }
-        }
+    ) -> Checked<T> {
+        parse(written).map_err(|problem| self.error(problem.at(path, written.location)))
     }
 
     /// As [`check`](Self::check); a key that is left out is no error.
@@ -40,11 +46,8 @@ impl Findings {
         path: &str,
         written: Option<&At<String>>,
         parse: impl FnOnce(&str) -> Result<T, Problem>,
-    ) -> Option<Option<T>> {
-        match written {
-            Some(written) => self.check(path, written, parse).map(Some),
-            None => Some(None),
-        }
+    ) -> Checked<Option<T>> {
+        written.map(|written| self.check(path, written, parse)).transpose()
     }
 
     /// Parses every entry of a list.
@@ -53,8 +56,8 @@ impl Findings {
         path: &str,
         written: &[At<String>],
         parse: impl Fn(&str) -> Result<T, Problem>,
-    ) -> Option<Vec<T>> {
-        let parsed: Vec<Option<T>> = written
+    ) -> Checked<Vec<T>> {
+        let parsed: Vec<Checked<T>> = written
             .iter()
             .enumerate()
             .map(|(index, entry)| self.check(&format!("{path}[{index}]"), entry, &parse))
@@ -62,8 +65,13 @@ impl Findings {
         parsed.into_iter().collect()
     }
 
-    pub(super) fn refuse<T>(&mut self, path: &str, at: &At<T>, message: impl Into<String>) {
-        self.errors.push(Diagnostic::new(path, at.location, message));
+    pub(super) fn refuse<T>(&mut self, path: &str, at: &At<T>, message: impl Into<String>) -> Refused {
+        self.error(Diagnostic::new(path, at.location, message))
+    }
+
+    pub(super) fn error(&mut self, error: Diagnostic) -> Refused {
+        self.errors.push(error);
+        Refused(())
     }
 
     /// Notes that a key which weakens security is set; returns false if it is not.

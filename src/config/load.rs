@@ -5,7 +5,7 @@ use super::concealed::concealed;
 use super::diagnostics::{Diagnostic, Diagnostics, Source};
 use super::file::Document;
 use super::file::policy::PolicyFile;
-use super::findings::Findings;
+use super::findings::{Findings, known};
 use super::lint::lint;
 use super::located::{At, Location};
 use super::schema::schema;
@@ -83,7 +83,7 @@ fn of_text(name: &str, text: &str, directory: &Path, files: &Files) -> Result<Lo
     };
     let mut findings = Findings::default();
     let gateway = compile::gateway(&document, directory, files, &mut findings);
-    let region = gateway.as_ref().map(|gateway| &gateway.aws.region);
+    let region = known(&gateway).map(|gateway| &gateway.aws.region);
     let servers = compile::servers(&document, region, &mut findings);
     let mut digest = digest::Context::new(&digest::SHA256);
     digest.update(text.as_bytes());
@@ -102,11 +102,11 @@ fn of_text(name: &str, text: &str, directory: &Path, files: &Files) -> Result<Lo
             }
         }
     }
-    if let Some(logo) = gateway.as_ref().and_then(|gateway| gateway.branding.logo.as_ref()) {
+    if let Some(logo) = gateway.as_ref().ok().and_then(|gateway| gateway.branding.logo.as_ref()) {
         digest.update(logo.data_url().as_bytes());
     }
     match (gateway, servers) {
-        (Some(gateway), Some(servers)) if findings.errors.is_empty() => {
+        (Ok(gateway), Ok(servers)) if findings.errors.is_empty() => {
             let Document { lookups, deny, destinations, tests, .. } = document;
             let policy = PolicyFile { lookups, deny, destinations, tests };
             let digest = hexadecimal(digest.finish().as_ref());

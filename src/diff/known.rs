@@ -1,6 +1,6 @@
 //! People as a record or a provider's claims tell of them.
 
-use super::line::{Decision, Facts};
+use super::line::{Decision, Fact, Facts};
 use crate::config::IssuerConfig;
 use crate::policy::judge::Known;
 use crate::provider::policy_inputs::{Names, PolicyInputs};
@@ -24,9 +24,15 @@ pub(super) fn of_record(decision: &Decision, issuers: &[IssuerConfig]) -> Known 
         Some(facts) if facts.claims_all => Names::All,
         _ => Names::Only(claims.keys().cloned().collect()),
     };
+    let (client_ip, client_ip_on_record) = match facts.map(|facts| &facts.client_ip) {
+        None => (decision.client_ip, decision.client_ip.is_some()),
+        Some(Fact::NotOnRecord) => (None, false),
+        Some(Fact::Absent) => (None, true),
+        Some(Fact::Known(address)) => (Some(*address), true),
+    };
     Known {
-        client_ip: facts.map_or(decision.client_ip, |facts| facts.client_ip.flatten()),
-        client_ip_on_record: facts.map_or(decision.client_ip.is_some(), |facts| facts.client_ip.is_some()),
+        client_ip,
+        client_ip_on_record,
         path: facts.and_then(|facts| facts.path.clone()),
         on_record: PolicyInputs { claims: claims_on_record, groups: groups_on_record },
         principal: Arc::new(Principal {
@@ -61,14 +67,14 @@ pub(super) fn of_claims(
 
 fn groups(facts: &Facts) -> (Groups, Names) {
     match (&facts.groups, &facts.groups_asked) {
-        (None, _) => nothing(),
-        (Some(None), _) => {
+        (Fact::NotOnRecord, _) => nothing(),
+        (Fact::Absent, _) => {
             let unbound = facts.groups_unbound.as_deref();
             let groups = unbound.map_or(Groups::LeftOut, |text| Groups::Unbound(Unbound::kept(text.into())));
             (groups, Names::All)
         }
-        (Some(Some(groups)), None) => (known(groups), Names::All),
-        (Some(Some(groups)), Some(asked)) => (known(groups), Names::Only(asked.clone())),
+        (Fact::Known(groups), None) => (known(groups), Names::All),
+        (Fact::Known(groups), Some(asked)) => (known(groups), Names::Only(asked.clone())),
     }
 }
 

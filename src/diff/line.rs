@@ -40,17 +40,27 @@ pub(super) struct Decision {
 #[derive(Debug, Deserialize)]
 pub(super) struct Facts {
     pub(super) realm: String,
-    #[serde(default, deserialize_with = "given")]
-    pub(super) client_ip: Option<Option<IpAddr>>,
+    #[serde(default)]
+    pub(super) client_ip: Fact<IpAddr>,
     pub(super) path: Option<String>,
-    #[serde(default, deserialize_with = "given")]
-    pub(super) groups: Option<Option<Vec<String>>>,
+    #[serde(default)]
+    pub(super) groups: Fact<Vec<String>>,
     pub(super) groups_asked: Option<BTreeSet<String>>,
     pub(super) groups_unbound: Option<String>,
     #[serde(default)]
     pub(super) claims: Map<String, Value>,
     #[serde(default)]
     pub(super) claims_all: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) enum Fact<T> {
+    /// No rule read it, so the record does not hold it.
+    #[default]
+    NotOnRecord,
+    /// `null`: a rule read it, and there was none.
+    Absent,
+    Known(T),
 }
 
 /// The parts of a record that count here.
@@ -129,7 +139,8 @@ fn decision(record: Record) -> Result<Line, &'static str> {
     })))
 }
 
-/// Tells `null` from a key that is not there.
-fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
-    T::deserialize(deserializer).map(Some)
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Fact<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Option::deserialize(deserializer).map(|fact| fact.map_or(Self::Absent, Self::Known))
+    }
 }

@@ -3,7 +3,7 @@
 use super::texts::{self, Plain, mismatch};
 use crate::config::diagnostics::Diagnostic;
 use crate::config::file::{Aws, SessionPolicy, SourceIdentity};
-use crate::config::findings::{Findings, Problem};
+use crate::config::findings::{Checked, Findings, Problem};
 use crate::config::located::{At, Named};
 use crate::config::settings::{AuthorizedHost, AwsConfig};
 use crate::target::{Region, RoleArn, arn};
@@ -11,12 +11,12 @@ use std::collections::HashSet;
 use std::time::Duration;
 use url::{Host, Url};
 
-pub(super) fn aws(written: &Aws, calls_at_once: usize, findings: &mut Findings) -> Option<AwsConfig> {
+pub(super) fn aws(written: &Aws, calls_at_once: usize, findings: &mut Findings) -> Checked<AwsConfig> {
     let region = findings.check("aws.region", &written.region, |text| Ok(Region::parse(text)?));
     let role_arn = findings.check_optional("aws.role_arn", written.role_arn.as_ref(), |text| {
         let role_arn = RoleArn::parse(text)?;
         match region.as_ref().map(Region::partition) {
-            Some(partition) if partition != arn::partition(text) => {
+            Ok(partition) if partition != arn::partition(text) => {
                 Err(mismatch(text, &format!("a role of the region's partition, `arn:{partition}:iam::…`")))
             }
             _ => Ok(role_arn),
@@ -30,7 +30,7 @@ pub(super) fn aws(written: &Aws, calls_at_once: usize, findings: &mut Findings) 
     let endpoint_url = endpoint("aws.endpoint_url", written.endpoint_url.as_ref(), findings);
     let sts_endpoint_url = endpoint("aws.sts_endpoint_url", written.sts_endpoint_url.as_ref(), findings);
     let hosts = findings.each("aws.authorized_url_hosts", &written.authorized_url_hosts, authorized_url_host);
-    if let (Some(region), Some([])) = (&region, hosts.as_deref())
+    if let (Ok(region), Ok([])) = (&region, hosts.as_deref())
         && region.url_suffixes().is_empty()
     {
         let message = format!(
@@ -41,7 +41,7 @@ pub(super) fn aws(written: &Aws, calls_at_once: usize, findings: &mut Findings) 
         let help = "list the hosts under `aws.authorized_url_hosts`; without them, each launch ends in 502 `bad-answer`";
         findings.warnings.push(warning.help(help));
     }
-    Some(AwsConfig {
+    Ok(AwsConfig {
         region: region?,
         role_arn: role_arn?,
         source_identity: written.source_identity.unwrap_or(SourceIdentity::User) == SourceIdentity::User,
@@ -57,7 +57,7 @@ pub(super) fn aws(written: &Aws, calls_at_once: usize, findings: &mut Findings) 
     })
 }
 
-fn endpoint(path: &str, written: Option<&At<String>>, findings: &mut Findings) -> Option<Option<Url>> {
+fn endpoint(path: &str, written: Option<&At<String>>, findings: &mut Findings) -> Checked<Option<Url>> {
     findings.check_optional(path, written, |text| texts::url(text, Plain::OnLoopback))
 }
 
@@ -85,10 +85,10 @@ pub(super) fn tags(
     words: &str,
     written: &Named<At<String>>,
     findings: &mut Findings,
-) -> Option<Vec<(String, String)>> {
+) -> Checked<Vec<(String, String)>> {
     let mut keys = HashSet::new();
     let mut tags = Vec::new();
-    let mut legal = true;
+    let mut legal = Ok(());
     for (index, (key, value)) in written.iter().enumerate() {
         let path = format!("{path}.{}", **key);
         let checked_key = findings.check(&path, key, |text| {
@@ -104,11 +104,11 @@ pub(super) fn tags(
         });
         let checked_value = findings.check(&path, value, |text| tag_text(text, 256));
         match (checked_key, checked_value) {
-            (Some(key), Some(value)) => tags.push((key, value)),
-            _ => legal = false,
+            (Ok(key), Ok(value)) => tags.push((key, value)),
+            (Err(refused), _) | (_, Err(refused)) => legal = Err(refused),
         }
     }
-    legal.then_some(tags)
+    legal.map(|()| tags)
 }
 
 pub(super) fn tag_text(text: &str, longest: usize) -> Result<String, Problem> {

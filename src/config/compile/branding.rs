@@ -3,7 +3,7 @@
 use super::texts::{self, Plain, mismatch};
 use crate::config::branding::{Branding, Colour, Logo, SupportContact};
 use crate::config::file;
-use crate::config::findings::{Findings, Problem};
+use crate::config::findings::{Checked, Findings, Problem};
 use crate::files::Files;
 use std::path::Path;
 use url::Url;
@@ -16,8 +16,8 @@ pub(super) fn branding(
     directory: &Path,
     files: &Files,
     findings: &mut Findings,
-) -> Option<Branding> {
-    let Some(written) = written else { return Some(Branding::default()) };
+) -> Checked<Branding> {
+    let Some(written) = written else { return Ok(Branding::default()) };
     let standard = Branding::default();
     let product_name = findings.check_optional("branding.product_name", written.product_name.as_ref(), label);
     let logo = written.logo.as_ref().map(|logo| &logo.file);
@@ -25,11 +25,9 @@ pub(super) fn branding(
     let accent = findings.check_optional("branding.accent_color", written.accent_color.as_ref(), |text| {
         Colour::parse(text).ok_or_else(|| mismatch(text, "a colour such as `\"#0b5cad\"`, in quotes"))
     });
-    let support = match &written.support_contact {
-        Some(written) => support_contact(written, findings).map(Some),
-        None => Some(None),
-    };
-    Some(Branding {
+    let support = written.support_contact.as_ref();
+    let support = support.map(|written| support_contact(written, findings)).transpose();
+    Ok(Branding {
         product_name: product_name?.unwrap_or(standard.product_name),
         logo: logo?,
         logo_file: written.logo.as_ref().map(|logo| directory.join(&*logo.file)),
@@ -38,11 +36,11 @@ pub(super) fn branding(
     })
 }
 
-fn support_contact(written: &file::SupportContact, findings: &mut Findings) -> Option<SupportContact> {
+fn support_contact(written: &file::SupportContact, findings: &mut Findings) -> Checked<SupportContact> {
     let name = findings.check("branding.support_contact.name", &written.name, label);
     let email = findings.check_optional("branding.support_contact.email", written.email.as_ref(), address);
     let url = findings.check_optional("branding.support_contact.url", written.url.as_ref(), web_page);
-    Some(SupportContact { name: name?, email: email?, url: url? })
+    Ok(SupportContact { name: name?, email: email?, url: url? })
 }
 
 fn label(text: &str) -> Result<String, Problem> {

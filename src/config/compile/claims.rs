@@ -3,7 +3,7 @@
 use super::texts::{self, mismatch};
 use crate::config::claims::{ClaimPath, ClaimPaths, GroupsClaim, Programs};
 use crate::config::file::{self, Absent, AccessTokens, ClaimName, Described, GroupsFormat};
-use crate::config::findings::{Findings, Problem};
+use crate::config::findings::{Checked, Findings, Problem};
 use crate::config::located::At;
 use std::sync::Arc;
 
@@ -13,29 +13,29 @@ pub(super) fn paths(
     path: &str,
     written: Option<&file::Claims>,
     findings: &mut Findings,
-) -> Option<ClaimPaths> {
+) -> Checked<ClaimPaths> {
     let user = match written.and_then(|claims| claims.user.as_ref()) {
         Some(written) => user(&format!("{path}.user"), written, findings),
-        None => Some(vec!["email".into()]),
+        None => Ok(vec!["email".into()]),
     };
     let groups = match written.and_then(|claims| claims.groups.as_ref()) {
         Some(written) => groups(&format!("{path}.groups"), written, findings),
-        None => Some("groups".into()),
+        None => Ok("groups".into()),
     };
     let name = match written.and_then(|claims| claims.name.as_ref()) {
         Some(written) => claim(&format!("{path}.name"), written, findings),
-        None => Some("name".into()),
+        None => Ok("name".into()),
     };
-    Some(ClaimPaths { user: user?, groups: groups?, name: name? })
+    Ok(ClaimPaths { user: user?, groups: groups?, name: name? })
 }
 
 /// `people` are the groups of the issuer's people.
 pub(super) fn programs(
     path: &str,
     written: &file::Programs,
-    people: Option<&GroupsClaim>,
+    people: Checked<&GroupsClaim>,
     findings: &mut Findings,
-) -> Option<Programs> {
+) -> Checked<Programs> {
     let told_by = claim(&format!("{path}.claim"), &written.claim, findings);
     let value = findings.check_optional(&format!("{path}.value"), written.value.as_ref(), |text| {
         Ok::<_, Problem>(text.to_owned())
@@ -47,35 +47,34 @@ pub(super) fn programs(
     };
     let realm = findings
         .check(&format!("{path}.realm"), &written.realm, |text| texts::label(text).map(Arc::<str>::from));
-    Some(Programs { claim: told_by?, value: value?, user: user?, groups: groups?, realm: realm? })
+    Ok(Programs { claim: told_by?, value: value?, user: user?, groups: groups?, realm: realm? })
 }
 
-/// Legal only for an issuer of bearer tokens. The outer `None` is an error.
+/// Legal only for an issuer of bearer tokens.
 pub(super) fn access_tokens(
     at: &str,
     written: &file::Issuer,
     findings: &mut Findings,
-) -> Option<Option<AccessTokens>> {
-    let Some(form) = &written.access_tokens else { return Some(None) };
+) -> Checked<Option<AccessTokens>> {
+    let Some(form) = &written.access_tokens else { return Ok(None) };
     if written.preset.is_some() || written.header.is_some() || written.audience.is_none() {
         let message = "`access_tokens` says how bearer tokens are read, and this issuer has none: they need `audience`, \
                        and neither `header` nor `preset`";
-        findings.refuse(&format!("{at}.access_tokens"), form, message);
-        return None;
+        return Err(findings.refuse(&format!("{at}.access_tokens"), form, message));
     }
-    Some(Some(form.value))
+    Ok(Some(form.value))
 }
 
 fn user(
     path: &str,
     written: &At<Described<file::FirstOf>>,
     findings: &mut Findings,
-) -> Option<Vec<ClaimPath>> {
+) -> Checked<Vec<ClaimPath>> {
     match &written.value {
-        Described::Name(name) => Some(vec![named(path, name, written, findings)?]),
+        Described::Name(name) => Ok(vec![named(path, name, written, findings)?]),
         Described::Map(file::FirstOf { first_of }) => {
             let each = first_of.iter().enumerate();
-            let paths: Vec<Option<ClaimPath>> = each
+            let paths: Vec<Checked<ClaimPath>> = each
                 .map(|(index, name)| claim(&format!("{path}.first_of[{index}]"), name, findings))
                 .collect();
             paths.into_iter().collect()
@@ -87,10 +86,10 @@ fn groups(
     path: &str,
     written: &At<Described<file::GroupsClaim>>,
     findings: &mut Findings,
-) -> Option<GroupsClaim> {
+) -> Checked<GroupsClaim> {
     match &written.value {
         Described::Name(name) => named(path, name, written, findings).map(GroupsClaim::from),
-        Described::Map(file::GroupsClaim { path: name, absent, format }) => Some(GroupsClaim {
+        Described::Map(file::GroupsClaim { path: name, absent, format }) => Ok(GroupsClaim {
             path: claim(&format!("{path}.path"), name, findings)?,
             absent: absent.unwrap_or(Absent::Unknown),
             format: format.unwrap_or(GroupsFormat::List),
@@ -98,11 +97,11 @@ fn groups(
     }
 }
 
-fn claim(path: &str, written: &At<ClaimName>, findings: &mut Findings) -> Option<ClaimPath> {
+fn claim(path: &str, written: &At<ClaimName>, findings: &mut Findings) -> Checked<ClaimPath> {
     named(path, written, written, findings)
 }
 
-fn named<T>(path: &str, name: &ClaimName, at: &At<T>, findings: &mut Findings) -> Option<ClaimPath> {
+fn named<T>(path: &str, name: &ClaimName, at: &At<T>, findings: &mut Findings) -> Checked<ClaimPath> {
     match name {
         ClaimName::Text(text) => {
             let text = At::new(text.clone(), at.location);

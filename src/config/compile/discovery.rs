@@ -2,7 +2,7 @@
 
 use super::texts::{self, Plain};
 use crate::config::file::{Document, Issuer};
-use crate::config::findings::Findings;
+use crate::config::findings::{Checked, Findings};
 use crate::config::located::At;
 use url::Url;
 
@@ -24,13 +24,11 @@ pub(super) fn reach(written: &Issuer) -> Reach {
     }
 }
 
-/// The outer `None` is an error.
-pub(super) fn url(at: &str, written: &Issuer, plain: Plain, findings: &mut Findings) -> Option<Option<Url>> {
+pub(super) fn url(at: &str, written: &Issuer, plain: Plain, findings: &mut Findings) -> Checked<Option<Url>> {
     let path = format!("{at}.discovery_url");
     match (&written.discovery_url, &written.preset) {
         (Some(url), Some(_)) => {
-            findings.refuse(&path, url, "`discovery_url` cannot be set beside `preset: aws_alb`");
-            None
+            Err(findings.refuse(&path, url, "`discovery_url` cannot be set beside `preset: aws_alb`"))
         }
         (url, _) => findings.check_optional(&path, url.as_ref(), |text| texts::document_url(text, plain)),
     }

@@ -3,7 +3,7 @@
 use super::texts::{self, Plain, mismatch};
 use crate::config::diagnostics::Diagnostic;
 use crate::config::file::{self, Document, ProxyProtocol};
-use crate::config::findings::{Findings, Problem};
+use crate::config::findings::{Checked, Findings, Problem};
 use crate::config::located::At;
 use crate::config::settings::{Drain, Listen, TlsConfig};
 use ipnet::IpNet;
@@ -14,7 +14,7 @@ use url::Url;
 
 const ADMIN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9901);
 
-pub(super) fn public_url(written: &At<String>, findings: &mut Findings) -> Option<Url> {
+pub(super) fn public_url(written: &At<String>, findings: &mut Findings) -> Checked<Url> {
     let url = findings.check("public_url", written, |text| {
         let url = texts::url(text, Plain::OnLoopback)?;
         let has_path =
@@ -26,10 +26,10 @@ pub(super) fn public_url(written: &At<String>, findings: &mut Findings) -> Optio
         let message = "cookies and one-time URLs travel unencrypted; fit for one machine only";
         findings.warnings.push(Diagnostic::new("public_url", written.location, message));
     }
-    Some(url)
+    Ok(url)
 }
 
-pub(super) fn listen(document: &Document, directory: &Path, findings: &mut Findings) -> Option<Listen> {
+pub(super) fn listen(document: &Document, directory: &Path, findings: &mut Findings) -> Checked<Listen> {
     let written = &document.listen;
     let address = findings.check("listen.address", &written.address, socket_address);
     let tls = written.tls.as_ref().map(|tls| TlsConfig {
@@ -54,15 +54,15 @@ pub(super) fn listen(document: &Document, directory: &Path, findings: &mut Findi
         findings.refuse("trusted_proxies", proxy, message);
     }
     let proxy_protocol = header.is_some();
-    Some(Listen { address: address?, tls, proxy_protocol, direct_clients: written.direct_clients })
+    Ok(Listen { address: address?, tls, proxy_protocol, direct_clients: written.direct_clients })
 }
 
 pub(super) fn admin(
     written: Option<&file::Admin>,
     listen: Option<&Listen>,
     findings: &mut Findings,
-) -> Option<SocketAddr> {
-    let Some(written) = written.and_then(|admin| admin.address.as_ref()) else { return Some(ADMIN) };
+) -> Checked<SocketAddr> {
+    let Some(written) = written.and_then(|admin| admin.address.as_ref()) else { return Ok(ADMIN) };
     findings.check("admin.address", written, |text| {
         let address = socket_address(text)?;
         match listen.map(|listen| listen.address) {
@@ -96,7 +96,7 @@ fn socket_address(text: &str) -> Result<SocketAddr, Problem> {
     })
 }
 
-pub(super) fn trusted_proxies(document: &Document, findings: &mut Findings) -> Option<Vec<IpNet>> {
+pub(super) fn trusted_proxies(document: &Document, findings: &mut Findings) -> Checked<Vec<IpNet>> {
     let everyone = findings.insecure(
         "insecure_trust_everyone",
         document.insecure_trust_everyone.as_ref(),
@@ -140,21 +140,21 @@ pub(super) fn audit_file(
     written: Option<&file::Audit>,
     directory: &Path,
     findings: &mut Findings,
-) -> Option<Option<PathBuf>> {
+) -> Checked<Option<PathBuf>> {
     findings.check_optional("audit.file", written.and_then(|audit| audit.file.as_ref()), |text| {
         let names_file = !text.trim().is_empty() && !text.ends_with('/');
         if names_file { Ok(texts::path(text, directory)) } else { Err(mismatch(text, "the path of a file")) }
     })
 }
 
-pub(super) fn drain(written: Option<&file::Drain>, findings: &mut Findings) -> Option<Drain> {
+pub(super) fn drain(written: Option<&file::Drain>, findings: &mut Findings) -> Checked<Drain> {
     let (delay, grace) = written.map_or((None, None), |drain| (drain.delay.as_ref(), drain.grace.as_ref()));
     let minutes = |minutes: u64| Duration::from_secs(60 * minutes);
     let delay = findings
         .check_optional("drain.delay", delay, |text| texts::duration(text, Duration::ZERO, minutes(5)));
     let grace = findings
         .check_optional("drain.grace", grace, |text| texts::duration(text, Duration::ZERO, minutes(10)));
-    Some(Drain {
+    Ok(Drain {
         delay: delay?.unwrap_or(Duration::from_secs(5)),
         grace: grace?.unwrap_or(Duration::from_secs(20)),
     })

@@ -6,7 +6,7 @@ use crate::config::algorithm::Algorithm;
 use crate::config::claims::ClaimPaths;
 use crate::config::diagnostics::{did_you_mean, listed};
 use crate::config::file::{Document, Issuer};
-use crate::config::findings::{Findings, Problem};
+use crate::config::findings::{Checked, Findings, Problem, known};
 use crate::config::located::{At, Named};
 use crate::config::settings::{AwsAlb, IssuerConfig, KeySource, SignedHeaderConfig};
 use crate::files::Files;
@@ -23,20 +23,20 @@ pub(super) fn issuers(
     directory: &Path,
     files: &Files,
     findings: &mut Findings,
-) -> Option<Vec<IssuerConfig>> {
+) -> Checked<Vec<IssuerConfig>> {
     let written = &document.issuers;
-    let compiled: Vec<Option<IssuerConfig>> = written
+    let compiled: Vec<Checked<IssuerConfig>> = written
         .iter()
         .map(|(name, issuer)| issuer_of(name, issuer, document, directory, files, findings))
         .collect();
-    let issuers: Vec<IssuerConfig> = compiled.into_iter().collect::<Option<_>>()?;
-    let errors = findings.errors.len();
+    let issuers: Vec<IssuerConfig> = compiled.into_iter().collect::<Checked<_>>()?;
+    let mut apart: Checked<()> = Ok(());
     for (index, (second, (name, issuer))) in issuers.iter().zip(written).enumerate() {
         if let Some(first) = issuers.iter().take(index).find(|first| are_confused(first, second)) {
             let path = format!("issuers.{}.issuer", **name);
             let message =
                 format!("issuer `{}` has the same `issuer` and reads tokens from the same place", first.name);
-            findings.refuse(&path, &issuer.issuer, message);
+            apart = Err(findings.refuse(&path, &issuer.issuer, message));
         }
     }
     for (name, issuer) in written {
@@ -47,10 +47,10 @@ pub(super) fn issuers(
                 "the people of issuer `{}` are of this realm: a program must not be one of them",
                 people.name
             );
-            findings.refuse(&path, &programs.realm, message);
+            apart = Err(findings.refuse(&path, &programs.realm, message));
         }
     }
-    (findings.errors.len() == errors).then_some(issuers)
+    apart.map(|()| issuers)
 }
 
 /// Whether a token could belong to either: the same `iss` in the same place, and no signer that tells them apart.
@@ -75,7 +75,7 @@ fn issuer_of(
     directory: &Path,
     files: &Files,
     findings: &mut Findings,
-) -> Option<IssuerConfig> {
+) -> Checked<IssuerConfig> {
     let at = format!("issuers.{}", **name);
     let path = |key: &str| format!("{at}.{key}");
     let key = findings.check(&at, name, |text| texts::label(text).map(Arc::<str>::from));
@@ -101,20 +101,19 @@ fn issuer_of(
         texts::label(text).map(Arc::<str>::from)
     });
     let claims = claims::paths(&path("claims"), written.claims.as_ref(), findings);
-    let groups = claims.as_ref().map(|claims| &claims.groups);
-    let programs = match &written.programs {
-        Some(written) => claims::programs(&path("programs"), written, groups, findings).map(Some),
-        None => Some(None),
-    };
+    let groups = known(&claims).map(|claims| &claims.groups);
+    let programs = written.programs.as_ref();
+    let programs =
+        programs.map(|written| claims::programs(&path("programs"), written, groups, findings)).transpose();
     let access_tokens = claims::access_tokens(&at, written, findings);
-    let user_domains = user_domains(&at, name, written, &document.issuers, claims.as_ref(), findings);
+    let user_domains = user_domains(&at, name, written, &document.issuers, known(&claims), findings);
     let trust = match &written.preset {
         Some(_) => aws_alb(&at, name, written, plain, findings),
         None => plain_issuer(&at, name, written, plain, directory, files, findings),
     };
     let (key, trust) = (key?, trust?);
     issuer?;
-    Some(IssuerConfig {
+    Ok(IssuerConfig {
         issuer: written.issuer.value.clone(),
         realm: realm?.unwrap_or_else(|| key.clone()),
         name: key,
@@ -148,7 +147,7 @@ fn plain_issuer(
     directory: &Path,
     files: &Files,
     findings: &mut Findings,
-) -> Option<Trust> {
+) -> Checked<Trust> {
     let path = |key: &str| format!("{at}.{key}");
     let of_preset = [
         ("region", &written.region),
@@ -156,26 +155,21 @@ fn plain_issuer(
         ("client_id", &written.client_id),
         ("keys_url", &written.keys_url),
     ];
-    let mut legal = true;
+    let mut legal = Ok(());
     for (key, value) in of_preset {
         if let Some(value) = value {
-            findings.refuse(
-                &path(key),
-                value,
-                format!("`{key}` belongs to `preset: aws_alb`, which is not set"),
-            );
-            legal = false;
+            let message = format!("`{key}` belongs to `preset: aws_alb`, which is not set");
+            legal = Err(findings.refuse(&path(key), value, message));
         }
     }
     let audience = findings.each(&path("audience"), list(written.audience.as_ref()), texts::identifier);
     let algorithms = findings.each(&path("algorithms"), list(written.algorithms.as_ref()), algorithm);
     if written.algorithms.is_none() {
-        findings.refuse(at, name, "the key `algorithms` is missing");
-        legal = false;
+        legal = Err(findings.refuse(at, name, "the key `algorithms` is missing"));
     }
     if written.header.is_some() && written.audience.is_none() {
-        findings.refuse(at, name, "the key `audience` is missing: tokens in `header` are checked by it");
-        legal = false;
+        let message = "the key `audience` is missing: tokens in `header` are checked by it";
+        legal = Err(findings.refuse(at, name, message));
     }
     let keys = match (&written.jwks_uri, &written.jwks_file) {
         (Some(uri), None) => {
@@ -185,16 +179,15 @@ fn plain_issuer(
         (None, Some(file)) => findings
             .check(&path("jwks_file"), file, |text| existing_file(text, directory, files))
             .map(KeySource::JwksFile),
-        (None, None) => Some(KeySource::Discovery),
+        (None, None) => Ok(KeySource::Discovery),
         (Some(_), Some(file)) => {
-            findings.refuse(&path("jwks_file"), file, "`jwks_uri` is given, too: one of the two must go");
-            None
+            Err(findings.refuse(&path("jwks_file"), file, "`jwks_uri` is given, too: one of the two must go"))
         }
     };
     let header = findings.check_optional(&path("header"), written.header.as_ref(), header_name);
     let signed_header = header?.map(|header| SignedHeaderConfig { header, aws_alb: None });
     let (audience, algorithms, keys) = (audience?, algorithms?, keys?);
-    legal.then_some(Trust { algorithms, audience, keys, signed_header })
+    legal.map(|()| Trust { algorithms, audience, keys, signed_header })
 }
 
 /// <https://docs.aws.amazon.com/elasticloadbalancing/latest/application/listener-authenticate-users.html>
@@ -204,9 +197,9 @@ fn aws_alb(
     written: &Issuer,
     plain: Plain,
     findings: &mut Findings,
-) -> Option<Trust> {
+) -> Checked<Trust> {
     let path = |key: &str| format!("{at}.{key}");
-    let mut legal = true;
+    let mut legal = Ok(());
     let set_by_preset = [
         ("audience", written.audience.as_ref().and_then(|list| list.first())),
         ("algorithms", written.algorithms.as_ref().and_then(|list| list.first())),
@@ -215,41 +208,38 @@ fn aws_alb(
     ];
     for (key, value) in set_by_preset {
         if let Some(value) = value {
-            findings.refuse(&path(key), value, format!("`{key}` cannot be set beside `preset: aws_alb`"));
-            legal = false;
+            let message = format!("`{key}` cannot be set beside `preset: aws_alb`");
+            legal = Err(findings.refuse(&path(key), value, message));
         }
     }
-    let needed =
-        [("region", &written.region), ("signer", &written.signer), ("client_id", &written.client_id)];
-    for (key, value) in needed {
-        if value.is_none() {
-            findings.refuse(at, name, format!("the key `{key}` is missing: `preset: aws_alb` needs it"));
-            legal = false;
-        }
-    }
+    let mut needed = |key: &str, value: &Option<At<String>>| {
+        let message = format!("the key `{key}` is missing: `preset: aws_alb` needs it");
+        value.clone().ok_or_else(|| findings.refuse(at, name, message))
+    };
+    let region_name = needed("region", &written.region);
+    let signer_arn = needed("signer", &written.signer);
+    let client_id = needed("client_id", &written.client_id);
     let header = findings.check_optional(&path("header"), written.header.as_ref(), header_name);
-    let region =
-        findings.check_optional(&path("region"), written.region.as_ref(), |text| Ok(Region::parse(text)?));
-    let signer = findings.check_optional(&path("signer"), written.signer.as_ref(), load_balancer_arn);
-    let client_id =
-        findings.check_optional(&path("client_id"), written.client_id.as_ref(), texts::identifier);
+    let region = known(&region_name)
+        .and_then(|text| findings.check(&path("region"), text, |text| Ok(Region::parse(text)?)));
+    let signer = known(&signer_arn).and_then(|text| findings.check(&path("signer"), text, load_balancer_arn));
+    let client_id = client_id.and_then(|text| findings.check(&path("client_id"), &text, texts::identifier));
     let keys_url =
         findings.check_optional(&path("keys_url"), written.keys_url.as_ref(), |text| key_folder(text, plain));
-    let (region, signer) = (region??, signer??);
-    if let Some(written) = &written.signer
-        && signer.region != region.as_str()
-    {
+    let (region, region_name, signer, signer_arn) = (region?, region_name?, signer?, signer_arn?);
+    if signer.region != region.as_str() {
         let message = format!("this load balancer is in `{}`, `region` is `{region}`", signer.region);
-        findings.refuse(&path("signer"), written, message);
-        legal = false;
+        legal = Err(findings.refuse(&path("signer"), &signer_arn, message));
     }
     let keys = match keys_url? {
         Some(url) => url,
-        None => aws_key_folder(&region, &signer.partition)?,
+        None => {
+            findings.check(&path("region"), &region_name, |_| aws_key_folder(&region, &signer.partition))?
+        }
     };
-    let (header, client_id) = (header?.unwrap_or(ALB_HEADER), client_id??);
+    let (header, client_id) = (header?.unwrap_or(ALB_HEADER), client_id?);
     let aws_alb = Some(AwsAlb { signer: signer.arn, client_id });
-    legal.then_some(Trust {
+    legal.map(|()| Trust {
         algorithms: vec![Algorithm::Es256],
         audience: Vec::new(),
         keys: KeySource::PemPerKey(keys),
@@ -295,13 +285,13 @@ fn load_balancer_arn(text: &str) -> Result<LoadBalancer, Problem> {
 }
 
 /// The URL below which AWS publishes the load balancers' public keys, one PEM file per key id.
-fn aws_key_folder(region: &Region, partition: &str) -> Option<Url> {
+fn aws_key_folder(region: &Region, partition: &str) -> Result<Url, Problem> {
     let url = match partition {
         "aws-us-gov" => format!("https://s3-{region}.amazonaws.com/aws-elb-public-keys-prod-{region}/"),
         "aws-cn" => format!("https://public-keys.auth.elb.{region}.amazonaws.com.cn/"),
         _ => format!("https://public-keys.auth.elb.{region}.amazonaws.com/"),
     };
-    Url::parse(&url).ok()
+    Url::parse(&url).map_err(|_| mismatch(region.as_str(), "a region of AWS"))
 }
 
 /// A URL below which keys stand: its path ends with a slash.
@@ -353,20 +343,17 @@ fn user_domains(
     name: &At<String>,
     written: &Issuer,
     all: &Named<At<Issuer>>,
-    claims: Option<&ClaimPaths>,
+    claims: Checked<&ClaimPaths>,
     findings: &mut Findings,
-) -> Option<Option<Vec<String>>> {
+) -> Checked<Option<Vec<String>>> {
     match written.user_domains.as_ref().or_else(|| domains_of_sibling(name, written, all)) {
         Some(domains) => findings.each(&format!("{at}.user_domains"), domains, texts::domain).map(Some),
-        None => {
-            let is_email = claims?.user.iter().any(|path| path.ends_in("email"));
-            if is_email {
-                let message = "the key `user_domains` is missing: the user is an e-mail address, and it says whose \
-                               addresses this issuer may assert";
-                findings.refuse(at, name, message);
-            }
-            (!is_email).then_some(None)
+        None if claims?.user.iter().any(|path| path.ends_in("email")) => {
+            let message = "the key `user_domains` is missing: the user is an e-mail address, and it says whose \
+                           addresses this issuer may assert";
+            Err(findings.refuse(at, name, message))
         }
+        None => Ok(None),
     }
 }
 

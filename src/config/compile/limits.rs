@@ -2,7 +2,7 @@
 
 use super::texts;
 use crate::config::file;
-use crate::config::findings::Findings;
+use crate::config::findings::{Checked, Findings};
 use crate::config::located::At;
 use crate::config::settings::{Deadlines, Limits};
 use std::time::Duration;
@@ -12,7 +12,7 @@ const MIB: usize = 1024 * KIB;
 const SHORTEST: Duration = Duration::from_millis(100);
 const MINUTE: Duration = Duration::from_secs(60);
 
-pub(super) fn limits(written: Option<&file::Limits>, findings: &mut Findings) -> Option<Limits> {
+pub(super) fn limits(written: Option<&file::Limits>, findings: &mut Findings) -> Checked<Limits> {
     let default = file::Limits::default();
     let written = written.unwrap_or(&default);
     let mut size = |key: &str, written: &Option<At<String>>, least: usize, most: usize, default: usize| {
@@ -23,7 +23,7 @@ pub(super) fn limits(written: Option<&file::Limits>, findings: &mut Findings) ->
     let head_size = size("head_size", &written.head_size, 8 * KIB, MIB, 64 * KIB);
     let body_size = size("body_size", &written.body_size, 4 * KIB, MIB, 16 * KIB);
     let deadlines = deadlines(written.deadlines.as_ref(), findings);
-    Some(Limits {
+    Ok(Limits {
         mints_per_minute: written.mints_per_minute.unwrap_or(30),
         connections: written.connections.unwrap_or(4_000),
         streams: written.streams.unwrap_or(64),
@@ -39,7 +39,7 @@ pub(super) fn aws_calls(written: Option<&file::Limits>) -> usize {
     written.and_then(|limits| limits.aws_calls).unwrap_or(64)
 }
 
-fn deadlines(written: Option<&file::Deadlines>, findings: &mut Findings) -> Option<Deadlines> {
+fn deadlines(written: Option<&file::Deadlines>, findings: &mut Findings) -> Checked<Deadlines> {
     let default = file::Deadlines::default();
     let written = written.unwrap_or(&default);
     let mut time =
@@ -58,7 +58,7 @@ fn deadlines(written: Option<&file::Deadlines>, findings: &mut Findings) -> Opti
     let write = time("write", &written.write, SHORTEST, 5 * MINUTE, 30);
     // Longer than balancers keep theirs (60 s by default in AWS's), so that the balancer, which sends, closes first.
     let idle = time("idle", &written.idle, SHORTEST, 60 * MINUTE, 75);
-    Some(Deadlines {
+    Ok(Deadlines {
         first_byte: first_byte?,
         proxy_header: proxy_header?,
         tls_handshake: tls_handshake?,

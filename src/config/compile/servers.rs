@@ -7,7 +7,7 @@ use crate::config::file::Document;
 use crate::config::file::servers::{
     AccountDefaultStatus, MlflowApp, ModelRegistrationMode, Size, TrackingServer,
 };
-use crate::config::findings::{Findings, Problem};
+use crate::config::findings::{Checked, Findings, Problem};
 use crate::config::located::{At, Location, Named};
 use crate::config::servers::{DeclaredServer, Field, Fields, ServerKind, Value};
 use crate::target::{DomainId, Region, RoleArn, TrackingServerName, arn};
@@ -15,34 +15,31 @@ use crate::target::{DomainId, Region, RoleArn, TrackingServerName, arn};
 /// All declarations, servers first; with warnings for values that AWS accepts and an admin may not have meant.
 pub(in crate::config) fn servers(
     document: &Document,
-    region: Option<&Region>,
+    region: Checked<&Region>,
     findings: &mut Findings,
-) -> Option<Vec<DeclaredServer>> {
+) -> Checked<Vec<DeclaredServer>> {
     let mut declared = Vec::new();
     let mut stores: Vec<Store<'_>> = Vec::new();
-    let mut legal = true;
     for (name, server) in &document.mlflow_tracking_servers {
         let compiled = tracking_server(name, server, region, findings);
         stores.push(Store::of(ServerKind::TrackingServer, name, &server.artifact_store_uri));
-        legal &= compiled.is_some();
-        declared.extend(compiled);
+        declared.push(compiled);
     }
     for (name, app) in &document.mlflow_apps {
         let compiled = app_declared(name, app, region, findings);
         stores.push(Store::of(ServerKind::MlflowApp, name, &app.artifact_store_uri));
-        legal &= compiled.is_some();
-        declared.extend(compiled);
+        declared.push(compiled);
     }
     keep_stores_apart(&stores, findings);
-    legal.then_some(declared)
+    declared.into_iter().collect()
 }
 
 fn tracking_server(
     name: &At<String>,
     written: &At<TrackingServer>,
-    region: Option<&Region>,
+    region: Checked<&Region>,
     findings: &mut Findings,
-) -> Option<DeclaredServer> {
+) -> Checked<DeclaredServer> {
     let kind = ServerKind::TrackingServer;
     let mut fields = Reader::new(kind, name, region, findings);
     fields.name(name);
@@ -71,9 +68,9 @@ fn tracking_server(
 fn app_declared(
     name: &At<String>,
     written: &At<MlflowApp>,
-    region: Option<&Region>,
+    region: Checked<&Region>,
     findings: &mut Findings,
-) -> Option<DeclaredServer> {
+) -> Checked<DeclaredServer> {
     let kind = ServerKind::MlflowApp;
     let mut fields = Reader::new(kind, name, region, findings);
     fields.name(name);
@@ -105,9 +102,9 @@ struct Reader<'a> {
     path: String,
     kind: ServerKind,
     name: &'a At<String>,
-    region: Option<Region>,
+    region: Checked<Region>,
     fields: Fields,
-    legal: bool,
+    legal: Checked<()>,
     findings: &'a mut Findings,
 }
 
@@ -115,24 +112,23 @@ impl<'a> Reader<'a> {
     fn new(
         kind: ServerKind,
         name: &'a At<String>,
-        region: Option<&Region>,
+        region: Checked<&Region>,
         findings: &'a mut Findings,
     ) -> Self {
         let path = format!("{}.{}", kind.key(), name.value);
-        Self { path, kind, name, region: region.cloned(), fields: Fields::default(), legal: true, findings }
+        Self { path, kind, name, region: region.cloned(), fields: Fields::default(), legal: Ok(()), findings }
     }
 
     fn name(&mut self, name: &At<String>) {
         let path = self.path.clone();
         let checked = self.findings.check(&path, name, |text| Ok(TrackingServerName::parse(text)?));
-        self.legal &= checked.is_some();
+        self.legal = self.legal.and(checked.map(drop));
     }
 
     fn region(&mut self, written: Option<&At<String>>) {
         let Some(written) = written else { return };
         let path = format!("{}.region", self.path);
         self.region = self.findings.check(&path, written, |text| Ok(Region::parse(text)?));
-        self.legal &= self.region.is_some();
     }
 
     fn text(
@@ -144,8 +140,10 @@ impl<'a> Reader<'a> {
         let Some(written) = written else { return };
         let path = format!("{}.{}", self.path, field.as_str());
         let value = self.findings.check(&path, written, parse);
-        self.legal &= value.is_some();
-        self.fields.push(field, value.map(Value::Text));
+        match value {
+            Ok(value) => self.fields.push(field, Some(Value::Text(value))),
+            Err(refused) => self.legal = Err(refused),
+        }
     }
 
     fn word(&mut self, field: Field, word: Option<&str>) {
@@ -161,8 +159,10 @@ impl<'a> Reader<'a> {
         let path = format!("{}.{}", self.path, Field::DefaultDomainIdList.as_str());
         let domain = |text: &str| Ok(DomainId::parse(text)?.as_str().to_owned());
         let domains = self.findings.each(&path, written, domain);
-        self.legal &= domains.is_some();
-        self.fields.push(Field::DefaultDomainIdList, domains.map(Value::Texts));
+        match domains {
+            Ok(domains) => self.fields.push(Field::DefaultDomainIdList, Some(Value::Texts(domains))),
+            Err(refused) => self.legal = Err(refused),
+        }
     }
 
     /// The bucket's owner: AWS's default is the caller's account, which may be another than the role's.
@@ -189,7 +189,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn finish(self, written: &Named<At<String>>, removed: &[At<String>]) -> Option<DeclaredServer> {
+    fn finish(self, written: &Named<At<String>>, removed: &[At<String>]) -> Checked<DeclaredServer> {
         let tags = tags(&format!("{}.tags", self.path), "tags", written, self.findings);
         let removed_tags = self.findings.each(&format!("{}.removed_tags", self.path), removed, |text| {
             if written.iter().any(|(key, _)| key.value == text) {
@@ -200,20 +200,15 @@ impl<'a> Reader<'a> {
         });
         let partition = self.region.as_ref().map(Region::partition);
         let role = self.fields.text(Field::RoleArn).map(arn::partition);
-        if let (Some(partition), Some(role)) = (partition, role)
+        if let (Ok(partition), Some(role)) = (partition, role)
             && partition != role
         {
             let message = format!("the role is of the partition `{role}`, and the region of `{partition}`");
-            self.findings.errors.push(Diagnostic::new(
-                format!("{}.role_arn", self.path),
-                self.name.location,
-                message,
-            ));
-            return None;
+            return Err(self.findings.refuse(&format!("{}.role_arn", self.path), self.name, message));
         }
         let (tags, removed_tags, region) = (tags?, removed_tags?, self.region?);
         let Self { kind, name, fields, legal, .. } = self;
-        legal.then(|| DeclaredServer { kind, name: name.value.clone(), region, fields, tags, removed_tags })
+        legal.map(|()| DeclaredServer { kind, name: name.value.clone(), region, fields, tags, removed_tags })
     }
 }
 

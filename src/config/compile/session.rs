@@ -4,7 +4,7 @@ use super::sign_in::secret_source;
 use super::texts;
 use crate::config::diagnostics::Diagnostic;
 use crate::config::file::{self, Document};
-use crate::config::findings::Findings;
+use crate::config::findings::{Checked, Findings};
 use crate::config::located::Location;
 use crate::config::settings::{
     Credentials, LONGEST_SESSION, RevalidationConfig, SecretSource, SessionConfig,
@@ -14,13 +14,14 @@ use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
+const DEFAULT_SESSION: Duration = Duration::from_secs(8 * 3600);
 
 pub(super) fn session(
     document: &Document,
     credentials: Option<&Credentials>,
     directory: &Path,
     findings: &mut Findings,
-) -> Option<SessionConfig> {
+) -> Checked<SessionConfig> {
     let unwritten = file::Session::default();
     let written = document.session.as_ref().map_or(&unwritten, |session| &session.value);
     let ephemeral = findings.insecure(
@@ -32,7 +33,7 @@ pub(super) fn session(
     let lifetime = findings.check_optional("session.lifetime", written.lifetime.as_ref(), |text| {
         texts::duration(text, SECOND, LONGEST_SESSION)
     });
-    let longest = lifetime.flatten().unwrap_or(if lifetime.is_some() { 8 * HOUR } else { LONGEST_SESSION });
+    let longest = lifetime.map_or(LONGEST_SESSION, |lifetime| lifetime.unwrap_or(DEFAULT_SESSION));
     let idle = findings
         .check_optional("session.idle", written.idle.as_ref(), |text| texts::duration(text, SECOND, longest));
     let revalidate = revalidation(written, longest, findings);
@@ -54,9 +55,9 @@ pub(super) fn session(
         }
         _ => {}
     }
-    Some(SessionConfig {
+    Ok(SessionConfig {
         keys: keys?,
-        lifetime: lifetime?.unwrap_or(8 * HOUR),
+        lifetime: lifetime?.unwrap_or(DEFAULT_SESSION),
         idle: idle?.unwrap_or(HOUR.min(longest)),
         revalidate: revalidate?,
     })
@@ -66,30 +67,29 @@ fn revalidation(
     written: &file::Session,
     lifetime: Duration,
     findings: &mut Findings,
-) -> Option<Option<RevalidationConfig>> {
+) -> Checked<Option<RevalidationConfig>> {
     let interval = findings.check_optional("session.revalidate", written.revalidate.as_ref(), |text| {
         texts::duration(text, SECOND, lifetime)
     })?;
     let path = "session.unconfirmed";
     match (interval, &written.unconfirmed) {
-        (None, None) => Some(None),
+        (None, None) => Ok(None),
         (None, Some(unconfirmed)) => {
             let message = "`revalidate` is missing: without it no session is ever to be confirmed";
-            findings.refuse(path, unconfirmed, message);
-            None
+            Err(findings.refuse(path, unconfirmed, message))
         }
         (Some(interval), unconfirmed) => {
             let unconfirmed = findings.check_optional(path, unconfirmed.as_ref(), |text| {
                 texts::duration(text, interval, lifetime)
             })?;
             let unconfirmed = unconfirmed.unwrap_or((interval * 4).min(lifetime));
-            Some(Some(RevalidationConfig { interval, unconfirmed }))
+            Ok(Some(RevalidationConfig { interval, unconfirmed }))
         }
     }
 }
 
-fn keys(written: &file::Session, directory: &Path, findings: &mut Findings) -> Option<Vec<SecretSource>> {
-    let sources: Vec<Option<SecretSource>> = written
+fn keys(written: &file::Session, directory: &Path, findings: &mut Findings) -> Checked<Vec<SecretSource>> {
+    let sources: Vec<Checked<SecretSource>> = written
         .keys
         .iter()
         .flatten()

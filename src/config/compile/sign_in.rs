@@ -3,7 +3,7 @@
 use super::texts::{self, mismatch};
 use crate::config::diagnostics::{Diagnostic, did_you_mean, listed};
 use crate::config::file::{self, Credential, Document, SecretReference, SignIn};
-use crate::config::findings::{Findings, Problem};
+use crate::config::findings::{Checked, Findings, Problem};
 use crate::config::located::{At, Named};
 use crate::config::settings::{
     ClientAuthentication, Credentials, IssuerConfig, KeySource, SecretSource, SignInConfig,
@@ -24,24 +24,24 @@ const OURS: [&str; 8] = [
 const MOST_PARAMETERS: usize = 32;
 const LONGEST_PARAMETER: usize = 1024;
 
-/// `issuers` is `None` if an issuer was refused: then the name is not checked.
+/// The name of the issuer is not checked if an issuer was refused.
 pub(super) fn sign_in(
     document: &Document,
-    issuers: Option<&[IssuerConfig]>,
+    issuers: Checked<&[IssuerConfig]>,
     directory: &Path,
     findings: &mut Findings,
-) -> Option<Option<SignInConfig>> {
-    let Some(written) = &document.sign_in else { return Some(None) };
+) -> Checked<Option<SignInConfig>> {
+    let Some(written) = &document.sign_in else { return Ok(None) };
     let issuer = match issuers {
-        Some(issuers) => findings.check("sign_in.issuer", &written.issuer, |text| provider(text, issuers)),
-        None => None,
+        Ok(issuers) => findings.check("sign_in.issuer", &written.issuer, |text| provider(text, issuers)),
+        Err(refused) => Err(refused),
     };
     let client_id = findings.check("sign_in.client_id", &written.client_id, texts::identifier);
     let client_authentication = client_authentication(written, directory, findings);
     let scopes = scopes(written, findings);
     let parameters = parameters(&written.parameters, findings);
     warn_of_shared_audience(document, written, findings);
-    Some(Some(SignInConfig {
+    Ok(Some(SignInConfig {
         issuer: issuer?,
         client_id: client_id?,
         client_authentication: client_authentication?,
@@ -91,7 +91,7 @@ fn client_authentication(
     written: &SignIn,
     directory: &Path,
     findings: &mut Findings,
-) -> Option<ClientAuthentication> {
+) -> Checked<ClientAuthentication> {
     if let (Some(method), None) = (&written.client_auth, &written.client_secret) {
         let message = "it says how `client_secret` is sent, which is not given";
         findings.errors.push(Diagnostic::new("sign_in.client_auth", method.location, message));
@@ -103,8 +103,7 @@ fn client_authentication(
             .map(ClientAuthentication::PrivateKeyJwt),
         _ => {
             let message = "exactly one of `client_secret` and `private_key_jwt` is needed";
-            findings.errors.push(Diagnostic::new("sign_in", written.client_id.location, message));
-            None
+            Err(findings.refuse("sign_in", &written.client_id, message))
         }
     }
 }
@@ -114,9 +113,9 @@ pub(super) fn secret_source(
     written: &At<SecretReference>,
     directory: &Path,
     findings: &mut Findings,
-) -> Option<SecretSource> {
+) -> Checked<SecretSource> {
     match &written.value {
-        SecretReference::File(file) => Some(SecretSource::File(texts::path(file, directory))),
+        SecretReference::File(file) => Ok(SecretSource::File(texts::path(file, directory))),
         SecretReference::Env(name) => {
             // Someone may have put the secret itself here.
             let hidden = At::new(name.value.clone(), name.location.hidden());
@@ -125,18 +124,17 @@ pub(super) fn secret_source(
     }
 }
 
-fn scopes(written: &SignIn, findings: &mut Findings) -> Option<Vec<String>> {
+fn scopes(written: &SignIn, findings: &mut Findings) -> Checked<Vec<String>> {
     let Some(written) = &written.scopes else {
-        return Some(["openid", "profile", "email"].map(str::to_owned).to_vec());
+        return Ok(["openid", "profile", "email"].map(str::to_owned).to_vec());
     };
     let scopes = findings.each("sign_in.scopes", written, scope)?;
     if !scopes.iter().any(|scope| scope == "openid") {
         let at = written.first().map(|scope| scope.location).unwrap_or_default();
         let message = "`openid` is missing: without it the provider gives no ID token";
-        findings.errors.push(Diagnostic::new("sign_in.scopes", at, message));
-        return None;
+        return Err(findings.error(Diagnostic::new("sign_in.scopes", at, message)));
     }
-    Some(scopes)
+    Ok(scopes)
 }
 
 /// RFC 6749, 3.3.
@@ -148,20 +146,19 @@ fn scope(text: &str) -> Result<String, Problem> {
     }
 }
 
-fn parameters(written: &Named<At<String>>, findings: &mut Findings) -> Option<Vec<(String, String)>> {
-    let checked: Vec<Option<(String, String)>> = written
+fn parameters(written: &Named<At<String>>, findings: &mut Findings) -> Checked<Vec<(String, String)>> {
+    let checked: Vec<Checked<(String, String)>> = written
         .iter()
         .map(|(name, value)| {
             let path = format!("sign_in.parameters.{}", **name);
             let name = findings.check(&path, name, parameter_name);
-            let value = findings.check(&path, value, |text| parameter_value(name.as_deref(), text));
-            Some((name?, value?))
+            let value = findings.check(&path, value, |text| parameter_value(name.as_deref().ok(), text));
+            Ok((name?, value?))
         })
         .collect();
     if let Some((name, _)) = written.iter().nth(MOST_PARAMETERS) {
         let message = format!("more than {MOST_PARAMETERS} parameters");
-        findings.errors.push(Diagnostic::new("sign_in.parameters", name.location, message));
-        return None;
+        return Err(findings.refuse("sign_in.parameters", name, message));
     }
     checked.into_iter().collect()
 }
@@ -205,7 +202,7 @@ fn parameter_value(name: Option<&str>, text: &str) -> Result<String, Problem> {
 }
 
 /// The credentials that count. A named one must be configured; a configured one that is not named gets a warning.
-pub(super) fn credentials(document: &Document, findings: &mut Findings) -> Option<Credentials> {
+pub(super) fn credentials(document: &Document, findings: &mut Findings) -> Checked<Credentials> {
     let issuers = || document.issuers.iter().map(|(_, issuer)| &issuer.value);
     let is_header = |issuer: &file::Issuer| issuer.header.is_some() || issuer.preset.is_some();
     let has_bearer = issuers().any(|issuer| !is_header(issuer) && issuer.audience.is_some());
@@ -250,7 +247,7 @@ pub(super) fn credentials(document: &Document, findings: &mut Findings) -> Optio
         findings.errors.push(Diagnostic::new("credentials", at, message));
     }
     unused(document, &credentials, findings);
-    Some(credentials)
+    Ok(credentials)
 }
 
 fn unused(document: &Document, credentials: &Credentials, findings: &mut Findings) {

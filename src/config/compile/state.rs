@@ -4,7 +4,7 @@ use super::sign_in::secret_source;
 use super::texts;
 use crate::config::diagnostics::Diagnostic;
 use crate::config::file::{self, Document, State};
-use crate::config::findings::Findings;
+use crate::config::findings::{Checked, Findings};
 use crate::config::settings::{Credentials, StateConfig, ValkeyConfig, WhenAway};
 use std::path::Path;
 use std::time::Duration;
@@ -18,9 +18,9 @@ pub(super) fn state(
     credentials: Option<&Credentials>,
     directory: &Path,
     findings: &mut Findings,
-) -> Option<StateConfig> {
+) -> Checked<StateConfig> {
     match document.state.as_ref().map(|state| &state.value) {
-        Some(State::Memory(_)) => Some(StateConfig::Memory),
+        Some(State::Memory(_)) => Ok(StateConfig::Memory),
         Some(State::Valkey(written)) => valkey(written, directory, findings).map(StateConfig::Valkey),
         None => {
             if let (Some(sign_in), true) =
@@ -31,12 +31,12 @@ pub(super) fn state(
                     "with several replicas, set `state.valkey`; `state: {memory: {}}` says that there is one";
                 findings.warnings.push(Diagnostic::new("state", sign_in.location, message).help(help));
             }
-            Some(StateConfig::Memory)
+            Ok(StateConfig::Memory)
         }
     }
 }
 
-fn valkey(written: &file::Valkey, directory: &Path, findings: &mut Findings) -> Option<ValkeyConfig> {
+fn valkey(written: &file::Valkey, directory: &Path, findings: &mut Findings) -> Checked<ValkeyConfig> {
     let url = secret_source("state.valkey.url", &written.url, directory, findings);
     let timeout = findings.check_optional("state.valkey.timeout", written.timeout.as_ref(), |text| {
         texts::duration(text, SHORTEST_TIMEOUT, LONGEST_TIMEOUT)
@@ -55,7 +55,7 @@ fn valkey(written: &file::Valkey, directory: &Path, findings: &mut Findings) -> 
         Some(file::WhenAway::Refuse) | None => WhenAway::Refuse,
     };
     let ca_certificate = written.ca_certificate.as_ref().map(|path| texts::path(path, directory));
-    Some(ValkeyConfig {
+    Ok(ValkeyConfig {
         url: url?,
         timeout: timeout?.unwrap_or(DEFAULT_TIMEOUT),
         when_away,
