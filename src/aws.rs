@@ -10,6 +10,7 @@ pub mod error;
 mod examination;
 mod http;
 pub(crate) mod mlflow;
+mod names;
 pub(crate) mod operator;
 pub(crate) mod permissions;
 mod resource;
@@ -26,6 +27,7 @@ mod sts;
 pub use aws_credential_types::Credentials;
 pub use aws_credential_types::provider::SharedCredentialsProvider;
 pub use examination::Identity;
+pub use http::Connections;
 pub(crate) use retry::Deadline;
 pub(crate) use sagemaker::Minted;
 pub(crate) use sdk::shown_id;
@@ -34,7 +36,6 @@ pub(crate) use sts::AssumeRole;
 
 use crate::clock::Clock;
 use crate::config::AwsConfig;
-use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
 use crate::target::Mint;
 use apps::Apps;
@@ -65,7 +66,7 @@ pub struct Aws {
 
 impl Aws {
     /// Reads the environment and profile files as AWS's tools do; asks no network, so credentials are first looked for
-    /// by the first call. `credentials` stand in for the default chain. Requests leave by the way of `http`.
+    /// by the first call. `credentials` stand in for the default chain. Requests leave over `connections`.
     ///
     /// # Errors
     ///
@@ -74,10 +75,10 @@ impl Aws {
         config: &AwsConfig,
         clock: Clock,
         metrics: Arc<Metrics>,
-        http: &HttpClient,
+        connections: &Connections,
         credentials: Option<SharedCredentialsProvider>,
     ) -> Result<Arc<Self>, String> {
-        let sdk = sdk::settings(config, http::client(http)?, credentials).await;
+        let sdk = sdk::settings(config, connections.0.clone(), credentials).await;
         let provider = sdk.credentials_provider().ok_or("no source of AWS credentials is configured")?;
         let sagemaker = Arc::new(SageMaker::new(&sdk, config.endpoint_url.as_ref().map(ToString::to_string)));
         let sts = Sts::new(&sdk, config.sts_endpoint_url.as_ref().map(ToString::to_string));

@@ -16,7 +16,7 @@ mod report;
 pub(crate) use opening::Person;
 pub(crate) use report::{Check, Report};
 
-use crate::aws::Aws;
+use crate::aws::{Aws, Connections};
 use crate::clock::Clock;
 use crate::config::secrets::Secrets;
 use crate::config::{self, servers::DeclaredServer};
@@ -59,7 +59,8 @@ pub(crate) async fn examine(
     let Own { secrets, http, files } = own;
     // Never read: no scraper reaches a command.
     let metrics = Arc::new(Metrics::default());
-    let aws = Aws::new(&settings.aws, clock.clone(), Arc::clone(&metrics), &http, None).await?;
+    let aws =
+        Aws::new(&settings.aws, clock.clone(), Arc::clone(&metrics), &Connections::new(&http)?, None).await?;
     let presigner = Presigner::new(
         aws,
         &settings.aws.authorized_url_hosts,

@@ -1,5 +1,6 @@
 //! The SDK's HTTP client: its proxies, the certificate authorities that it accepts, and the meaning of its failures.
 
+use super::names::Names;
 use crate::http_client::egress::{Egress, Way};
 use crate::http_client::{self, Authorities, Cause, HttpError, HttpErrorKind};
 use aws_smithy_http_client::proxy::ProxyConfig;
@@ -20,25 +21,36 @@ use hyper::Uri;
 /// Each request to the metadata service carries one of these, whatever address a profile gives the service.
 const METADATA_TOKENS: [&str; 2] = ["x-aws-ec2-metadata-token", "x-aws-ec2-metadata-token-ttl-seconds"];
 
-/// The SDK's default client, except that it bypasses the proxy where [`Egress`] says so, and shares the certificate
-/// authorities of `http`. By itself it sends even the requests for a pod's credentials to the proxy, unless `NO_PROXY`
-/// excepts them.
-///
-/// # Errors
-///
-/// The SDK does not accept the certificate authorities.
-pub(super) fn client(http: &http_client::HttpClient) -> Result<SharedHttpClient, String> {
+/// The connections to AWS. They outlive a configuration: a reload keeps those that are open.
+#[derive(Clone, Debug)]
+pub struct Connections(pub(super) SharedHttpClient);
+
+impl Connections {
+    /// The SDK's default client, except that it bypasses the proxy where [`Egress`] says so, shares the certificate
+    /// authorities of `http`, and keeps the addresses of AWS's hosts. By itself it sends even the requests for a pod's
+    /// credentials to the proxy, unless `NO_PROXY` excepts them.
+    ///
+    /// # Errors
+    ///
+    /// The SDK does not accept the certificate authorities.
+    pub fn new(http: &http_client::HttpClient) -> Result<Self, String> {
+        client(http).map(Self)
+    }
+}
+
+fn client(http: &http_client::HttpClient) -> Result<SharedHttpClient, String> {
     let trust = TrustStore::empty().with_pem_certificate(pem(http.authorities()));
     let tls = TlsContext::builder().with_trust_store(trust).build();
     let tls =
         tls.map_err(|error| format!("the AWS SDK does not accept the certificate authorities: {error}"))?;
     let egress = http.egress().clone();
-    let direct = by(ProxyConfig::disabled(), tls.clone());
-    let proxied = egress.has_proxies().then(|| by(ProxyConfig::from_env(), tls));
+    let names = Names::default();
+    let direct = by(ProxyConfig::disabled(), tls.clone(), names.clone());
+    let proxied = egress.has_proxies().then(|| by(ProxyConfig::from_env(), tls, names));
     Ok(SharedHttpClient::new(ByWay { egress, direct, proxied }))
 }
 
-fn by(proxies: ProxyConfig, tls: TlsContext) -> SharedHttpClient {
+fn by(proxies: ProxyConfig, tls: TlsContext, names: Names) -> SharedHttpClient {
     Builder::new().build_with_connector_fn(move |settings, components| {
         let mut builder = Connector::builder()
             .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
@@ -48,7 +60,7 @@ fn by(proxies: ProxyConfig, tls: TlsContext) -> SharedHttpClient {
         if let Some(components) = components {
             builder.set_sleep_impl(components.sleep_impl());
         }
-        builder.build()
+        builder.build_with_resolver(names.clone())
     })
 }
 

@@ -1,7 +1,7 @@
 //! AWS with the credentials of the person who runs a command, never with those of the gateway.
 
 use super::error::AwsError;
-use super::http;
+use super::http::Connections;
 use super::mlflow::ControlPlane;
 use super::sdk::{self, fault};
 use crate::config::AwsConfig;
@@ -36,7 +36,7 @@ impl Operator {
         http: &HttpClient,
         source: &OperatorSource,
     ) -> Result<Self, String> {
-        let sdk = sdk::operator_settings(config, http::client(http)?, source.profile.as_deref()).await;
+        let sdk = sdk::operator_settings(config, Connections::new(http)?.0, source.profile.as_deref()).await;
         let sdk = match &source.role_arn {
             None => sdk,
             Some(role_arn) => {

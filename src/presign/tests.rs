@@ -16,7 +16,7 @@ use super::error::{BadUrl, PresignError};
 use super::{Presigned, Presigner};
 use crate::aws::error::AwsErrorKind;
 use crate::aws::state::TargetState;
-use crate::aws::{Aws, Credentials, SharedCredentialsProvider};
+use crate::aws::{Aws, Connections, Credentials, SharedCredentialsProvider};
 use crate::clock::{Clock, UnixSeconds};
 use crate::config::AwsConfig;
 use crate::http_client::HttpClient;
@@ -75,7 +75,7 @@ impl Setup {
             &config,
             clock.clone(),
             Arc::clone(&metrics),
-            &HttpClient::new().unwrap(),
+            &Connections::new(&HttpClient::new().unwrap()).unwrap(),
             Some(credentials),
         )
         .await

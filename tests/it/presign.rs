@@ -1,6 +1,6 @@
 //! AWS as a program sees it before anything is asked.
 
-use postern::aws::Aws;
+use postern::aws::{Aws, Connections};
 use postern::clock::Clock;
 use postern::config::AwsConfig;
 use postern::http_client::HttpClient;
@@ -27,6 +27,14 @@ fn config() -> AwsConfig {
 #[tokio::test]
 async fn starting_asks_nobody_for_credentials() {
     let started = Instant::now();
-    Aws::new(&config(), Clock::system(), Arc::default(), &HttpClient::new().unwrap(), None).await.unwrap();
+    Aws::new(
+        &config(),
+        Clock::system(),
+        Arc::default(),
+        &Connections::new(&HttpClient::new().unwrap()).unwrap(),
+        None,
+    )
+    .await
+    .unwrap();
     assert!(started.elapsed() < Duration::from_secs(1), "{:?}", started.elapsed());
 }

@@ -3,8 +3,7 @@
 use crate::admin::InForce;
 use crate::audit::Audit;
 use crate::audit::file::AuditFile;
-use crate::aws::Aws;
-use crate::aws::SharedCredentialsProvider;
+use crate::aws::{Aws, Connections, SharedCredentialsProvider};
 use crate::clock::{Clock, UnixSeconds};
 use crate::config;
 use crate::config::secrets::{SecretError, Secrets};
@@ -36,6 +35,7 @@ pub(super) struct Process {
     public_url: Url,
     clock: Clock,
     http: HttpClient,
+    connections: Connections,
     state: State,
     credentials: Option<SharedCredentialsProvider>,
 }
@@ -78,6 +78,7 @@ impl Process {
             })),
             public_url: settings.public_url.clone(),
             http: http.clone(),
+            connections: Connections::new(http)?,
             state,
             clock,
             credentials,
@@ -165,7 +166,8 @@ impl Process {
     async fn callers(&self, settings: &config::Gateway) -> Result<(Arc<Presigner>, Arc<Bridge>), String> {
         let (clock, metrics) = (self.clock.clone(), Arc::clone(&self.metrics));
         let credentials = self.credentials.clone();
-        let aws = Aws::new(&settings.aws, clock.clone(), Arc::clone(&metrics), &self.http, credentials);
+        let aws =
+            Aws::new(&settings.aws, clock.clone(), Arc::clone(&metrics), &self.connections, credentials);
         let (aws, realm) = (aws.await?, settings.sole_realm());
         let write = settings.limits.deadlines.write;
         let bridge = Bridge::new(Arc::clone(&aws), &self.http, write, realm.clone(), Arc::clone(&metrics))?;
