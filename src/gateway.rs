@@ -1,6 +1,7 @@
 //! The pipeline: one request in, one answer out.
 
 pub(crate) mod access;
+mod ahead;
 mod call;
 mod context;
 mod error;

@@ -13,7 +13,7 @@ mod tests;
 
 pub use presigned::{MintFacts, Presigned};
 
-use crate::aws::error::AwsErrorKind;
+use crate::aws::error::{AwsError, AwsErrorKind};
 use crate::aws::session_name::session_name;
 use crate::aws::state::TargetState;
 use crate::aws::{AssumeRole, Aws, Deadline, Minted, Outlook};
@@ -33,8 +33,8 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
 
-/// The most slots being filled at once; the other places are for people who wait.
-const PREWARMING_AT_ONCE: usize = 16;
+/// The most slots being filled and AWS sessions being begun at once; the other calls are for people who wait.
+const AHEAD_AT_ONCE: usize = 16;
 
 /// Mints authorized URLs, for granted requests only.
 #[derive(Debug)]
@@ -42,7 +42,7 @@ pub struct Presigner {
     aws: Arc<Aws>,
     slots: Arc<Slots>,
     hosts: AuthorizedHosts,
-    prewarming: Arc<Semaphore>,
+    ahead: Arc<Semaphore>,
     sole_realm: Option<Arc<str>>,
     metrics: Arc<Metrics>,
 }
@@ -63,7 +63,7 @@ impl Presigner {
             aws,
             slots: Slots::new(clock, metrics.slots.clone()),
             hosts: AuthorizedHosts::new(further_hosts),
-            prewarming: Arc::new(Semaphore::new(PREWARMING_AT_ONCE)),
+            ahead: Arc::new(Semaphore::new(AHEAD_AT_ONCE)),
             sole_realm,
             metrics,
         }
@@ -94,7 +94,7 @@ impl Presigner {
     /// whose URLs live for a time that neither the config nor AWS's documentation names.
     pub fn prewarm(self: &Arc<Self>, grant: Grant, session: &SessionId) {
         let Some(life) = slots::life(&grant.mint().target) else { return };
-        let Ok(permit) = Arc::clone(&self.prewarming).try_acquire_owned() else { return };
+        let Ok(permit) = Arc::clone(&self.ahead).try_acquire_owned() else { return };
         let Some(filling) = self.slots.reserve(SlotKey::of(&grant, session), life) else { return };
         let presigner = Arc::clone(self);
         tokio::spawn(async move {
@@ -108,6 +108,26 @@ impl Presigner {
                 }
             }
         });
+    }
+
+    /// Begins the person's AWS session for a launch that is likely to follow, in a task of its own. A session that has
+    /// begun is not begun again.
+    pub(crate) fn begin(self: &Arc<Self>, grant: Grant) {
+        let Ok(permit) = Arc::clone(&self.ahead).try_acquire_owned() else { return };
+        let presigner = Arc::clone(self);
+        tokio::spawn(async move {
+            let _permit = permit;
+            let begun = timeout(presigner.aws.timeout(), Box::pin(presigner.begin_session(&grant))).await;
+            if let Ok(Err(error)) = begun {
+                tracing::debug!(error = %error.message, "session.not_begun");
+            }
+        });
+    }
+
+    async fn begin_session(&self, grant: &Grant) -> Result<(), AwsError> {
+        let located = self.aws.located(grant.mint()).await?;
+        let session = self.aws.session(&located, self.session_name(grant.principal()));
+        self.aws.begin(session.as_ref()).await
     }
 
     /// Drops the session's unused URLs, those still being minted included.

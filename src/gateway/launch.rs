@@ -85,6 +85,7 @@ impl Gateway {
         match presigned {
             Ok(Presigned { url, facts }) => {
                 decision.minted = Some(facts);
+                self.last_opened.note(grant);
                 Ok(url)
             }
             Err(error) => {

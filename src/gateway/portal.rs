@@ -1,25 +1,19 @@
 //! The pages that answer "what may I open?" and "why not?".
 
-use super::context::{Audience, RequestContext};
+use super::context::{Audience, Navigation, RequestContext};
 use super::error::Error;
 use super::listed::Listed;
 use super::pages::who_am_i::Identity;
 use super::respond::{self, with_cookies};
-use super::route::{Route, route};
 use super::service::Gateway;
 use crate::config::file::Portal;
-use crate::policy::Question;
 use crate::policy::grant::DenialReason;
-use crate::policy::link::decoded;
 use crate::provider::principal::{Groups, Principal, Unbound};
 use crate::server::Body;
-use crate::sessions::SessionId;
-use crate::sign_in::return_to::ReturnTo;
 use hyper::header::HeaderValue;
 use hyper::http::request;
-use hyper::{Method, Response, StatusCode};
+use hyper::{Response, StatusCode};
 use serde_json::json;
-use std::sync::Arc;
 
 impl Gateway {
     /// `GET /`
@@ -34,6 +28,9 @@ impl Gateway {
             && let Some(location) = self.only_choice(head, &access)
         {
             return Ok(with_cookies(respond::redirect(location), caller.set_cookie));
+        }
+        if context.audience == Audience::Person && context.navigation == Navigation::Deliberate {
+            self.expect_a_launch(&caller.principal, &access);
         }
         self.look_up_states(&mut access).await;
         let response = match context.audience {
@@ -88,26 +85,6 @@ impl Gateway {
             }
         };
         Ok(with_cookies(response, caller.set_cookie))
-    }
-
-    /// Fills a new session's slot for the destination to which the browser is about to return, if its config says so.
-    pub(super) async fn prewarm(
-        &self,
-        principal: &Arc<Principal>,
-        session: &SessionId,
-        return_to: &ReturnTo,
-        context: &RequestContext,
-    ) {
-        let Route::Destination { name, path } = route(&Method::GET, return_to.path()) else { return };
-        let Some(destination) = self.policy.destination(name).filter(|found| found.prewarm()) else { return };
-        let path = path.map(decoded);
-        let query = return_to.query();
-        let question = Question { principal, client_ip: context.client_ip, path: path.as_deref(), query };
-        if let Ok(grant) = self.policy.authorize(destination, &question)
-            && self.mint_rate.take(principal).await.is_ok()
-        {
-            self.presigner.prewarm(grant, session);
-        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! A gateway in service: one configuration, and all the parts that it needs.
 
+use super::ahead::LastOpened;
 use super::limit::MintRate;
 use super::pages::Pages;
 use super::told::Told;
@@ -43,6 +44,7 @@ pub(crate) struct Gateway {
     pub(super) bridge: Arc<Bridge>,
     pub(super) told: Told,
     pub(super) mint_rate: Arc<MintRate>,
+    pub(super) last_opened: LastOpened,
     pub(super) look_ups: Arc<Semaphore>,
     pub(super) pages: Pages,
     pub(super) metrics: Arc<Metrics>,
@@ -115,6 +117,7 @@ impl Gateway {
             presigner,
             bridge,
             told: Told::new(),
+            last_opened: before.map_or_else(LastOpened::new, |before| before.last_opened.clone()),
             look_ups: Arc::new(Semaphore::new(LOOK_UPS_AT_ONCE)),
             pages: Pages::new(Arc::clone(&settings.branding), settings.portal, clock),
             sessions,

@@ -80,7 +80,7 @@ impl Gateway {
                     ..person(Event::SignIn, &principal, context)
                 });
                 if deliberate {
-                    self.prewarm(&principal, &session.id, &return_to, context).await;
+                    self.prepare(&principal, &session.id, &return_to, context).await;
                 }
                 let arrived = self.arrive(&return_to, deliberate, context, Some(&principal));
                 Ok(with_cookies(with_cookies(arrived, [session.cookie]), sign_in.tidy(&head.headers)))

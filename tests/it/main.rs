@@ -11,6 +11,7 @@
 )]
 #![allow(clippy::type_complexity, reason = "a table of cases says its columns where it stands")]
 
+mod ahead;
 mod answers;
 mod architecture;
 mod browser;
