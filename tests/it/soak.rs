@@ -19,6 +19,7 @@ mod scenario {
     pub(super) mod stalled;
     pub(super) mod stop;
     pub(super) mod throttling;
+    pub(super) mod waits;
 }
 
 use scenario::figures::{Report, Size};
@@ -48,6 +49,11 @@ async fn what_was_sent_is_answered_although_the_process_stops() {
 #[tokio::test(flavor = "multi_thread")]
 async fn launches_get_through_while_aws_throttles() {
     holds(&throttling::run(Size::Small).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_launch_makes_no_call_that_it_can_do_without() {
+    holds(&waits::run(Size::Small).await);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -37,6 +37,7 @@ mod site;
 mod stalled;
 mod stop;
 mod throttling;
+mod waits;
 
 #[path = "../../it/support"]
 mod support {
@@ -57,7 +58,7 @@ mod support {
 use figures::{Report, Size};
 use std::process::ExitCode;
 
-const ALL: [&str; 9] = [
+const ALL: [&str; 10] = [
     "reloads",
     "rolling-restart",
     "stop",
@@ -67,6 +68,7 @@ const ALL: [&str; 9] = [
     "clock-steps",
     "stalled",
     "launches",
+    "waits",
 ];
 /// Takes ten minutes and little else, so that it runs beside the others.
 const BESIDE: &str = "dark-provider";
@@ -109,6 +111,7 @@ async fn run(name: &str, size: Size) -> Option<Report> {
         "valkey" => crashes::state(size).await,
         "clock-steps" => clock_steps::run(size).await,
         "stalled" => Some(stalled::run(size).await),
+        "waits" => Some(waits::run(size).await),
         _ => Some(launches::run(size).await),
     }
 }
