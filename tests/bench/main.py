@@ -21,6 +21,8 @@ from rows import all_rows
 AMOUNTS = Amounts(rs256=108_000, es256=40_000)
 SESSIONS = 12_000
 LIFETIME_MINUTES = 8 * 60
+# A scenario of soak/, which knows people and sessions.
+WAITS = "waits of a person"
 
 
 def main():
@@ -99,6 +101,9 @@ def measure_all(rows, place, options):
     tell("")
     print(table(results), verdicts(results), sep="\n\n")
     print(f"\n{options.rounds} rounds in {time.monotonic() - began:.0f} s, profile {options.profile}")
+    if options.only in WAITS:
+        tell(WAITS)
+        subprocess.run([place.stage.with_name("soak"), "waits"], check=False)
     (place.data / "results.json").write_text(json.dumps(results.as_json(), indent=1))
 
 
