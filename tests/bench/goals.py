@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 
-from rows import BARE, ES256_NEW, FORGED, HANDSHAKE, LAUNCH, RS256_NEW, RS256_SEEN, SESSION
+from rows import BARE, BATCH, ES256_NEW, FORGED, HANDSHAKE, LAUNCH, METRIC, RS256_NEW, RS256_SEEN, SESSION
 
 LAUNCHES = (LAUNCH, "Postern, bearer")
 
@@ -48,6 +48,11 @@ def added_latency(results):
     return launch - bare if launch and bare else None
 
 
+def added_to_a_call(results):
+    bridge, hop = (results.median(METRIC, server, "single_p50_us") for server in ("Postern", "bare hyper hop"))
+    return bridge - hop if bridge and hop else None
+
+
 def footprint(figure):
     return lambda results: results.footprint("Postern", figure)
 
@@ -73,6 +78,10 @@ GOALS = [
     Goal("whole launch: the bare SDK call", 2, "×", beside(LAUNCH, "Postern, bearer", BARE)),
     Goal("Python service: whole launch", 15, "×", beside(LAUNCH, "Python service", "Postern, bearer"), at_least=True),
     Goal("latency that a launch adds to the bare SDK call, p50", 150, "µs", added_latency),
+    Goal("metric of 1 kB: a bare hop that signs", 1.3, "×", beside(METRIC, "Postern", "bare hyper hop")),
+    Goal("batch of 1 MB: a bare hop that signs", 1.3, "×", beside(BATCH, "Postern", "bare hyper hop")),
+    Goal("Python service: metric of 1 kB", 15, "×", beside(METRIC, "Python service", "Postern"), at_least=True),
+    Goal("latency that the bridge adds to the bare hop, p50", 200, "µs", added_to_a_call),
     Goal("TLS handshake: HAProxy", 0.55, "×", beside(HANDSHAKE, "Postern", "HAProxy")),
     Goal("TLS handshake: Envoy", 0.8, "×", beside(HANDSHAKE, "Postern", "Envoy")),
     Goal("start to first answer", 30, "ms", footprint("start_ms")),

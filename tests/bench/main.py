@@ -38,11 +38,13 @@ def main():
         with running([place.stage, "sandbox"], place.load_core, output=subprocess.PIPE) as sandbox:
             place.sandbox = first_line(sandbox)
             seal_sessions(place, sessions)
+            write_bodies(place)
             rows = [row for row in all_rows() if options.only in f"{row.job}: {row.name}"]
-            if options.check:
-                check_all(rows, place)
-            else:
-                measure_all(rows, place, options)
+            with running([place.stage, "upstream", place.port("upstream")], place.load_core):
+                if options.check:
+                    check_all(rows, place)
+                else:
+                    measure_all(rows, place, options)
 
 
 def arguments():
@@ -76,6 +78,15 @@ def seal_sessions(place, amount):
     middle = len(first) // 2
     forged["changed"] = first[:middle] + ("A" if first[middle] != "A" else "B") + first[middle + 1 :]
     (place.data / "postern.forgeries.json").write_text(json.dumps(forged))
+
+
+def write_bodies(place):
+    """What MLflow's client posts: one metric with a long key, and the largest batch that it sends."""
+    metric = {"run_id": "0" * 32, "key": "loss/" + "x" * 870, "value": 0.5, "timestamp": 1, "step": 1}
+    metrics = [{"key": "loss/" + "x" * 950, "value": 0.5, "timestamp": 1, "step": step} for step in range(1000)]
+    batch = {"run_id": "0" * 32, "metrics": metrics, "params": [], "tags": []}
+    for file, content in (("metric.json", metric), ("batch.json", batch)):
+        (place.data / file).write_text(json.dumps(content))
 
 
 def check_all(rows, place):

@@ -11,7 +11,7 @@ import time
 
 from credentials import PEOPLE
 from place import PEERS, ROOT
-from process import busy_seconds, get, settle
+from process import ask_for, busy_seconds, settle
 from servers import key
 
 CONNECTIONS = 64
@@ -107,7 +107,7 @@ def load_by_wrk(row, place, connections, seconds, first, count):
     command = [
         *(PEERS / "wrk/wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"),
         *("-s", ROOT / "tests/bench/wrk.lua", f"http://127.0.0.1:{place.port(row.port)}{row.path}", "--"),
-        *(file, first, count, row.credentials.prefix if row.credentials else "", *headers),
+        *(file, first, count, row.credentials.prefix if row.credentials else "", posted(row, place) or "-", *headers),
     ]
     ran = subprocess.run(
         [str(word) for word in command], capture_output=True, text=True, preexec_fn=lambda: settle(place.load_core)
@@ -138,16 +138,22 @@ def credential(row, place, number):
     return {name: value}
 
 
+def posted(row, place):
+    return place.data / row.body if row.body else None
+
+
 def ask(row, place, credential):
     fixed = dict(header.split(": ", 1) for header in row.headers)
-    return get(place.port(row.port), row.path, {"Host": place.host, **fixed, **credential}, row.tls)
+    file = posted(row, place)
+    body = file.read_bytes() if file else None
+    return ask_for(place.port(row.port), row.path, {"Host": place.host, **fixed, **credential}, row.tls, body)
 
 
 def counted(row, place):
     """How many answers Postern's own metrics call what this row's answers should be."""
     if not row.outcome:
         return 0
-    _, _, metrics = get(place.port("postern_admin"), "/metrics", {})
+    _, _, metrics = ask_for(place.port("postern_admin"), "/metrics", {})
     pattern = rf'^postern_requests_total\{{.*outcome="{row.outcome}".*\}} (\d+)'
     return sum(int(count) for count in re.findall(pattern, metrics.decode(), re.MULTILINE))
 
@@ -162,7 +168,7 @@ def unlogged(row, place):
     if not row.outcome:
         return 0.0
     time.sleep(0.2)
-    _, _, metrics = get(place.port("postern_admin"), "/metrics", {})
+    _, _, metrics = ask_for(place.port("postern_admin"), "/metrics", {})
     counts = re.findall(r"^postern_requests_total\{.*\} (\d+)", metrics.decode(), re.MULTILINE)
     written = subprocess.run(
         ["grep", "--count", "--fixed-strings", "postern::access", place.scratch / f"{row.server.name}.err"],

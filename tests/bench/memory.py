@@ -7,7 +7,7 @@ import ssl
 import statistics
 import time
 
-from process import get
+from process import ask_for
 from servers import ENVOY, HAPROXY, NGINX, POSTERN, POSTERN_TLS
 
 STARTS = 7
@@ -56,7 +56,7 @@ def footprint(idle, place, starts=STARTS, scale=1.0):
 @contextlib.contextmanager
 def started(idle, place, server, port, tls=False):
     with server.running(place) as process:
-        waited = process.answers(lambda: get(place.port(port), idle.path, {"Host": place.host}, tls), idle.status)
+        waited = process.answers(lambda: ask_for(place.port(port), idle.path, {"Host": place.host}, tls), idle.status)
         yield process, waited
 
 

@@ -109,15 +109,15 @@ def first_line(process):
     return json.loads(line)
 
 
-def get(port, path, headers, tls=False):
-    """One request on a connection of its own: status, Location, body."""
+def ask_for(port, path, headers, tls=False, body=None):
+    """One request on a connection of its own, a POST if it has a body: status, Location, body."""
     if tls:
         unverified = ssl._create_unverified_context()
         connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=unverified)
     else:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     with contextlib.closing(connection):
-        connection.request("GET", path, headers=headers)
+        connection.request("GET" if body is None else "POST", path, body, headers)
         answer = connection.getresponse()
         return answer.status, answer.getheader("location") or "", answer.read()
 

@@ -3,7 +3,7 @@
 import dataclasses
 
 from credentials import PEOPLE
-from servers import ENVOY, HAPROXY, HOP, NGINX, POSTERN, POSTERN_TLS, PYTHON
+from servers import ENVOY, HAPROXY, HOP, NGINX, POSTERN, POSTERN_TLS, PYTHON, SIGNING_HOP
 
 BEARER = "Authorization: Bearer "
 COOKIE = "Cookie: "
@@ -39,6 +39,8 @@ class Row:
     outcome: str = ""
     # A file of credentials that must be answered with 401.
     forgeries: str = ""
+    # A file in the data folder that is posted. Without one, the request is a GET.
+    body: str = ""
     # A connection for each request, with a whole handshake.
     tls: bool = False
 
@@ -60,6 +62,8 @@ RS256_SEEN = "bearer RS256, 1000 tokens seen before"
 ES256_NEW = "bearer ES256, every token new to the server"
 FORGED = "bearer with a forged signature, every token new"
 LAUNCH = "whole launch: a fresh URL from SageMaker"
+METRIC = "MLflow: a metric of 1 kB, signed and passed on"
+BATCH = "MLflow: a batch of 1 MB, signed and passed on"
 HANDSHAKE = "TLS 1.3, P-256: handshake, one answer, close"
 
 
@@ -109,6 +113,21 @@ def verified(job, algorithm):
     ]
 
 
+def logged(job, endpoint, file, seen):
+    """One call of MLflow's client, as a person with a token that was seen before."""
+    asked = {
+        "path": f"/tracking/api/2.0/mlflow/runs/{endpoint}",
+        "body": file,
+        "status": 200,
+        "headers": ("Content-Type: application/json",),
+    }
+    return [
+        Row(job, SIGNING_HOP, "signing_hop", **asked),
+        Row(job, POSTERN, "postern", credentials=seen, outcome="ok", forgeries="rs256.forgeries.json", **asked),
+        Row(job, PYTHON, "python", credentials=seen, forgeries="rs256.forgeries.json", **asked),
+    ]
+
+
 def handshake(server, port, **given):
     return Row(HANDSHAKE, server, port, tls=True, **given)
 
@@ -154,6 +173,8 @@ def all_rows():
             credentials=launching,
             forgeries="rs256.forgeries.json",
         ),
+        *logged(METRIC, "log-metric", "metric.json", launching),
+        *logged(BATCH, "log-batch", "batch.json", launching),
         handshake(NGINX, "nginx_tls"),
         handshake(HAPROXY, "haproxy_tls"),
         handshake(ENVOY, "envoy_tls"),

@@ -1,11 +1,12 @@
 -- One credential per request, each request formatted once and before the clock runs.
 --
---   wrk ... -s wrk.lua URL -- FILE FIRST COUNT PREFIX HEADER... : lines FIRST to FIRST+COUNT-1 of FILE, in turn
+--   wrk ... -s wrk.lua URL -- FILE FIRST COUNT PREFIX BODY HEADER... : lines FIRST to FIRST+COUNT-1 of FILE, in turn
 --
 -- PREFIX is what stands before the credential: "Authorization: Bearer " and the like. FILE "-" sends no credential.
+-- BODY is a file to POST; "-" makes it a GET.
 -- Prints name=value pairs; `wrapped` tells that the credentials ran out and were sent again.
 
-local requests, sent = {}, 0
+local requests, sent, body = {}, 0, nil
 wrapped = 0
 local threads = {}
 
@@ -20,13 +21,19 @@ local function format(fixed, header)
       local name, value = header:match("^([^:]+): (.*)$")
       headers[name] = value
    end
+   if body then return wrk.format("POST", nil, headers, body) end
    return wrk.format("GET", nil, headers)
 end
 
 function init(arguments)
    local file, first, count, prefix = arguments[1], tonumber(arguments[2]), tonumber(arguments[3]), arguments[4]
    local fixed = {}
-   for index = 5, #arguments do
+   if arguments[5] ~= "-" then
+      local posted = assert(io.open(arguments[5], "rb"))
+      body = posted:read("*all")
+      posted:close()
+   end
+   for index = 6, #arguments do
       local name, value = arguments[index]:match("^([^:]+): (.*)$")
       fixed[name] = value
    end

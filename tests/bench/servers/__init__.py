@@ -55,6 +55,14 @@ def hop_command(place):
     return [place.stage, "hop", place.sandbox["sagemaker"], place.port("hop")]
 
 
+def signing_hop_command(place):
+    return [place.stage, "signing-hop", upstream(place), place.port("signing_hop")]
+
+
+def upstream(place):
+    return f"http://127.0.0.1:{place.port('upstream')}"
+
+
 def key(place):
     return {
         "AWS_ACCESS_KEY_ID": place.sandbox["access_key_id"],
@@ -64,7 +72,7 @@ def key(place):
 
 
 def service_environment(place):
-    settings = {"ISSUER": place.issuer, "AUDIENCE": place.audience, "SAGEMAKER": place.sandbox["sagemaker"]}
+    settings = {"ISSUER": place.issuer, "AUDIENCE": place.audience, "SAGEMAKER": place.sandbox["sagemaker"], "UPSTREAM": upstream(place)}
     return {**key(place), **settings, "JWKS_FILE": str(place.data / "jwks.json"), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
@@ -75,3 +83,4 @@ POSTERN = Server("Postern", postern_command, key)
 POSTERN_TLS = Server("Postern", postern_tls_command, key)
 PYTHON = Server("Python service", python_command, service_environment)
 HOP = Server("bare hyper hop", hop_command, key)
+SIGNING_HOP = Server("bare hyper hop", signing_hop_command, key)

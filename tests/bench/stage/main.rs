@@ -5,10 +5,13 @@
 //! stage sessions CONFIG COUNT MINUTES      the cookies of COUNT people who signed in MINUTES ago, one a line
 //! stage calls SAGEMAKER SECONDS CALLERS    the bare SDK call in a loop, from so many callers at once
 //! stage hop SAGEMAKER PORT                 the same call once per request, behind the least server there is
+//! stage upstream PORT                      takes every call of MLflow's client
+//! stage signing-hop UPSTREAM PORT          signs each of them and passes it on, behind the least server there is
 //! stage handshakes PORT HOST PATH STATUS CERTIFICATE SECONDS CLIENTS
 //!                                          one request per TLS connection, which must be answered with this status
 //! ```
 
+mod bridge;
 mod calls;
 mod handshakes;
 mod repeat;
@@ -39,6 +42,8 @@ fn main() -> Outcome {
                 calls::call(sagemaker, Duration::from_secs(seconds.parse()?), callers.parse()?).await
             }
             ["hop", sagemaker, port] => calls::serve(sagemaker, port.parse()?).await,
+            ["upstream", port] => bridge::upstream(port.parse()?).await,
+            ["signing-hop", upstream, port] => bridge::hop(upstream, port.parse()?).await,
             ["handshakes", port, host, path, status, certificate, seconds, clients] => {
                 let (host, path) = (host.to_owned(), path.to_owned());
                 let question = Question { port: port.parse()?, host, path, status: status.parse()? };
