@@ -3,6 +3,7 @@
 #[allow(dead_code, reason = "the full size is for the benchmark")]
 #[path = "../bench/soak"]
 mod scenario {
+    pub(super) mod calls;
     pub(super) mod clock;
     pub(super) mod clock_steps;
     pub(super) mod connection;
@@ -49,6 +50,11 @@ async fn what_was_sent_is_answered_although_the_process_stops() {
 #[tokio::test(flavor = "multi_thread")]
 async fn launches_get_through_while_aws_throttles() {
     holds(&throttling::run(Size::Small).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_programs_log_is_lost_or_logged_twice() {
+    calls::run(Size::Small).await.iter().for_each(holds);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -21,6 +21,7 @@
     reason = "a scenario that cannot be set up fails by panicking"
 )]
 
+mod calls;
 mod clock;
 mod clock_steps;
 mod connection;
@@ -58,7 +59,7 @@ mod support {
 use figures::{Report, Size};
 use std::process::ExitCode;
 
-const ALL: [&str; 10] = [
+const ALL: [&str; 11] = [
     "reloads",
     "rolling-restart",
     "stop",
@@ -67,6 +68,7 @@ const ALL: [&str; 10] = [
     "valkey",
     "clock-steps",
     "stalled",
+    "calls",
     "launches",
     "waits",
 ];
@@ -111,6 +113,7 @@ async fn run(name: &str, size: Size) -> Option<Report> {
         "valkey" => crashes::state(size).await,
         "clock-steps" => clock_steps::run(size).await,
         "stalled" => Some(stalled::run(size).await),
+        "calls" => calls::run(size).await,
         "waits" => Some(waits::run(size).await),
         _ => Some(launches::run(size).await),
     }

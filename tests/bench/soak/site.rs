@@ -311,6 +311,7 @@ fn configuration(sandbox: &Sandbox, public_url: &Url, port: u16) -> String {
         .replace("LISTEN_ADDRESS", &format!("127.0.0.1:{port}"))
         .replace("ISSUER_URL", sandbox.issuer_text())
         .replace("SAGEMAKER_URL", &text(sandbox.sagemaker_url()))
+        .replace("MLFLOW_URL", &text(sandbox.mlflow_url()))
         .replace("STS_URL", &text(sandbox.sts_url()))
         .replace("LANDING_HOST", landing.trim_start_matches("http://"))
 }
