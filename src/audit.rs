@@ -38,6 +38,10 @@ pub enum Event {
     SignOut,
     /// A program's call to MLflow.
     Call,
+    /// A person asked to start a target.
+    Wake,
+    /// A person's profile is created on their first visit.
+    CreateProfile,
     /// The identity provider no longer stands by a session, which ended it.
     Withdraw,
     /// A session goes on although the identity provider could not be asked about it in time.
@@ -84,7 +88,7 @@ pub struct Record<'a> {
     pub rule: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'a str>,
-    /// `opened`; `forwarded`; `refused` by us or the provider; or `failed`: granted, but no URL was handed out or the call had
+    /// `opened`; `forwarded`; `started`; `created`; `unchanged`, if that was under way already; `refused` by us or the provider; or `failed`: granted, but no URL was handed out or the call had
     /// no answer, for the `reason` given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<&'static str>,

@@ -4,8 +4,10 @@
 //! It calls what it is told to call. The rooms above decide who may open which target, and use the URLs.
 
 mod apps;
+mod begun;
 mod call;
 mod credentials;
+pub mod domains;
 pub mod error;
 mod examination;
 mod http;
@@ -13,6 +15,8 @@ pub(crate) mod mlflow;
 mod names;
 pub(crate) mod operator;
 pub(crate) mod permissions;
+pub(crate) mod owners;
+mod profiles;
 mod resource;
 mod retry;
 mod sagemaker;
@@ -20,6 +24,7 @@ mod sdk;
 pub(crate) mod session_name;
 mod session_policy;
 mod share;
+mod start;
 pub mod state;
 mod states;
 mod sts;
@@ -37,10 +42,14 @@ pub(crate) use sts::AssumeRole;
 use crate::clock::Clock;
 use crate::config::AwsConfig;
 use crate::metrics::Metrics;
+use crate::state::State;
 use crate::target::Mint;
 use apps::Apps;
+use begun::Begun;
 use credentials::CredentialStore;
+use domains::{Domain, Domains, Place};
 use error::{AwsError, AwsErrorKind};
+use owners::Owners;
 use resource::Resource;
 use retry::Calls;
 use sagemaker::SageMaker;
@@ -59,6 +68,8 @@ pub struct Aws {
     credentials: Arc<CredentialStore>,
     states: Arc<States>,
     apps: Apps,
+    domains: Domains,
+    owners: Owners,
     calls: Arc<Calls>,
     config: AwsConfig,
     clock: Clock,
@@ -66,7 +77,8 @@ pub struct Aws {
 
 impl Aws {
     /// Reads the environment and profile files as AWS's tools do; asks no network, so credentials are first looked for
-    /// by the first call. `credentials` stand in for the default chain. Requests leave over `connections`.
+    /// by the first call. `credentials` stand in for the default chain. Requests leave over `connections`. By `state`,
+    /// replicas tell one another of the targets that they start.
     ///
     /// # Errors
     ///
@@ -74,6 +86,7 @@ impl Aws {
     pub async fn new(
         config: &AwsConfig,
         clock: Clock,
+        state: State,
         metrics: Arc<Metrics>,
         connections: &Connections,
         credentials: Option<SharedCredentialsProvider>,
@@ -86,14 +99,27 @@ impl Aws {
         let credentials =
             CredentialStore::new(provider, sts, Arc::clone(&calls), clock.clone(), config.timeout);
         let apps = Apps::new(Arc::clone(&sagemaker), Arc::clone(&credentials), Arc::clone(&calls), config);
+        let domains =
+            Domains::new(Arc::clone(&sagemaker), Arc::clone(&credentials), Arc::clone(&calls), config);
         let states = States::new(
             Arc::clone(&sagemaker),
             Arc::clone(&credentials),
             Arc::clone(&calls),
             config,
+            Begun::new(state, clock.clone()),
             clock.clone(),
         );
-        Ok(Arc::new(Self { sagemaker, credentials, states, apps, calls, config: config.clone(), clock }))
+        Ok(Arc::new(Self {
+            sagemaker,
+            credentials,
+            states,
+            apps,
+            domains,
+            owners: Owners::new(),
+            calls,
+            config: config.clone(),
+            clock,
+        }))
     }
 
     /// The mint with the ARN of its target, which is looked up where the mint has a declared name. Everything else here
@@ -172,6 +198,15 @@ impl Aws {
     /// Whether a target can be opened now, as of some seconds ago. The caller has the deadline.
     pub(crate) async fn state(&self, mint: &Mint) -> TargetState {
         self.states.state(mint).await
+    }
+
+    /// A Studio domain, as of an hour ago at most. The caller has the deadline.
+    ///
+    /// # Errors
+    ///
+    /// The error that hid it.
+    pub(crate) async fn domain(&self, place: &Place) -> Result<Arc<Domain>, AwsError> {
+        self.domains.domain(place).await
     }
 
     /// How long a call may take, with credentials, state look-up and all retries.

@@ -6,6 +6,7 @@
 
 mod aws;
 mod clock;
+mod domains;
 mod local;
 mod opening;
 mod provider;
@@ -59,8 +60,10 @@ pub(crate) async fn examine(
     let Own { secrets, http, files } = own;
     // Never read: no scraper reaches a command.
     let metrics = Arc::new(Metrics::default());
+    let state_here = State::in_memory(clock.clone());
+    let connections = Connections::new(&http)?;
     let aws =
-        Aws::new(&settings.aws, clock.clone(), Arc::clone(&metrics), &Connections::new(&http)?, None).await?;
+        Aws::new(&settings.aws, clock.clone(), state_here, Arc::clone(&metrics), &connections, None).await?;
     let presigner = Presigner::new(
         aws,
         &settings.aws.authorized_url_hosts,

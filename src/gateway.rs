@@ -7,6 +7,8 @@ mod context;
 mod error;
 mod facts;
 mod failure;
+mod form;
+mod form_token;
 mod host;
 mod launch;
 mod limit;
@@ -21,8 +23,10 @@ pub(crate) mod respond;
 mod route;
 pub(crate) mod service;
 mod sign_in;
+mod start_form;
 mod told;
 pub(crate) mod try_again;
+mod wake;
 
 pub use self::service::sealer;
 pub(crate) use self::service::{Gateway, Parts};
@@ -96,6 +100,7 @@ impl Gateway {
             Route::ApiMint { name } => Box::pin(self.api_mint(head, context, exchange, name)),
             Route::Logout => Box::pin(self.sign_out(head, context)),
             Route::Call { name, path } => Box::pin(self.call(head, body, context, exchange, name, path)),
+            Route::Start { name } => Box::pin(self.start(head, body, context, exchange, name)),
             Route::BackChannelLogout => Box::pin(self.back_channel_logout(head, body, context, exchange)),
             _ if context.navigation == Navigation::Not && !is_for_programs => {
                 return Err(Error::NotANavigation);
@@ -139,7 +144,12 @@ impl Gateway {
             exchange.outcome(ASKED);
             return Ok(self.ask_to_continue(destination, head, &caller.principal));
         }
-        let url = self.presign(&grant, caller.session.as_ref(), context, exchange).await?;
+        let url = match self.presign(&grant, caller.session.as_ref(), context, exchange).await {
+            Err(Error::Presign(error)) if error.is_missing() && grant.new_profile().is_some() => {
+                return Err(self.create_profile(&grant, error, context).await);
+            }
+            minted => minted?,
+        };
         Ok(respond::with_cookies(respond::hand_out(url), caller.set_cookie))
     }
 

@@ -13,6 +13,7 @@
 //!   → Principal        session cookie | bearer | signed header → UnverifiedToken → Claims        authn
 //!   → Grant            Principal × Destination → Grant | Denial; pure, synchronous, no I/O       policy
 //!   → AuthorizedUrl    Grant → take-once slot | SageMaker                                        presign
+//!     or Woken         StartGrant → the target starts                                              wake
 //!     or Answered      Grant × access class → signed request → MLflow's data plane, streamed       mlflow
 //!   → Response         302, no-store, no-referrer; one access-log event, one audit record        gateway::respond
 //! ```
@@ -23,7 +24,9 @@
 //!
 //! - **No URL without a grant.** A URL is presigned only for a [`Grant`](policy::grant::Grant), and only `policy` makes one:
 //!   its fields and its constructor are private to that room. Presigning without authorising does not compile,
-//!   and neither does a call to MLflow: [`mlflow::Bridge`] takes a grant as well.
+//!   and neither does a call to MLflow: [`mlflow::Bridge`] takes a grant as well. A target is started only for a
+//!   [`StartGrant`](policy::grant::StartGrant), which only `policy` makes, from a grant; and a profile is created only for
+//!   a grant.
 //!   `postern doctor` rehearses what is the same for everyone; its URLs end inside `presign`.
 //! - **A URL leaves once.** An [`AuthorizedUrl`](presign::authorized_url::AuthorizedUrl) goes into one `Location` header or
 //!   one API answer: both ways out consume it. Four things keep it out of logs: its type has no `Display`, no `Clone` and no
@@ -68,6 +71,7 @@ pub mod diff; //                the people who gain and lose by a change of the 
 pub mod gateway; //              the pipeline, and the answers to people and programs
 pub mod presign; //              Grant → AuthorizedUrl
 pub mod mlflow; //               Grant → a signed call to MLflow's API, and its answer
+pub mod wake; //                 StartGrant → a target that starts; Grant → a profile
 pub mod policy; //               the decision on access: data and a pure function
 pub mod authn; //                the person who asks: session | bearer | signed header → Principal
 pub mod sign_in; //              sign-in in the browser, sign-out at the provider

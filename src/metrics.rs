@@ -3,6 +3,7 @@
 pub mod calls;
 mod exposition;
 pub mod series;
+pub mod wakes;
 
 pub use exposition::Exposition;
 
@@ -11,6 +12,7 @@ use self::series::{
     AwsCallLabels, ConfigLabels, IssuerLabels, IssuerSeries, MintLabels, MintUnderWay, NONE, Refusals,
     Reloads, RequestLabels, Sessions, Slots, Unlabelled,
 };
+use self::wakes::Wakes;
 use crate::clock::UnixSeconds;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -45,6 +47,7 @@ pub struct Metrics {
     pub aws_calls_waiting: Gauge,
     pub aws_calls_limit: Gauge,
     pub calls: Calls,
+    pub wakes: Wakes,
     pub slots: Slots,
     pub sessions: Sessions,
     pub reloads: Reloads,
@@ -95,6 +98,7 @@ impl Metrics {
                 ),
                 &new.bytes("call", "Bodies of calls to MLflow and of their answers"),
             ),
+            wakes: Wakes::of(new.one("wakes", "Requests to start a target, and how they ended")),
             slots: Slots::of(&new.one("slots", "What happened to URLs minted ahead")),
             sessions: Sessions::of(&new.one("sessions", "What happened to browser sessions")),
             reloads: Reloads::of(

@@ -213,7 +213,7 @@ impl Bridge {
             }
             // The answer about a server that is starting, 429, makes the client repeat the call. After an error of the server's
             // own, MLflow may have carried it out already.
-            let is_starting = matches!(state, TargetState::Starting | TargetState::Pending(_));
+            let is_starting = matches!(state, TargetState::Starting { .. } | TargetState::Pending(_));
             if !(is_starting && status.is_server_error()) {
                 refuse_unless_open(state)?;
             }

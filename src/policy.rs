@@ -22,6 +22,7 @@ pub mod possible;
 pub mod profile_name;
 mod question;
 mod recorded;
+pub mod start;
 mod template;
 
 pub use crate::target::Kind;
@@ -29,13 +30,14 @@ pub use forms::Issuer;
 pub use question::Question;
 
 use crate::provider::policy_inputs::PolicyInputs;
-use crate::target::{LANDING_URI, Links, Mint, Value};
+use crate::target::{LANDING_URI, Links, Mint, NewProfile, Value};
 use blueprint::Blueprint;
 use expression::Condition;
 use expression::facts::Facts;
 use expression::functions::Library;
-use grant::{Api, Denial, DenialReason, Effect, Grant, Outcome, Step, Trace};
+use grant::{Api, Denial, DenialReason, Effect, Grant, Outcome, Step, Studio, Trace};
 use paths::Glob;
+use start::Start;
 use std::sync::Arc;
 
 /// The rules in force. It never changes; a reload makes another one.
@@ -62,6 +64,10 @@ pub struct Destination {
     /// The inputs of its own rules and of the global ones.
     reads: PolicyInputs,
     api: Option<Arc<Api>>,
+    /// Of a Studio domain.
+    studio: Option<Arc<Studio>>,
+    /// `None` if nobody may start its target.
+    start: Option<Start>,
 }
 
 /// The reason why no [`Grant`] was made.
@@ -114,8 +120,8 @@ impl Policy {
                     let name = Arc::clone(&destination.name);
                     return match destination.land(mint, question) {
                         Some(mint) => {
-                            let api = destination.api.clone();
-                            Ok(Grant::new(question, name, mint, api, trace))
+                            let ways = (destination.api.clone(), destination.studio.clone());
+                            Ok(Grant::new(question, name, mint, ways, trace))
                         }
                         None => Err(Refusal::NoSuchPath(trace)),
                     };
@@ -252,6 +258,16 @@ impl Destination {
     /// Whether a URL may be minted ahead of the visit.
     pub fn prewarm(&self) -> bool {
         self.prewarm
+    }
+
+    /// The profiles that it creates on a first visit.
+    pub fn new_profile(&self) -> Option<&NewProfile> {
+        self.studio.as_ref()?.new_profile.as_ref()
+    }
+
+    /// Whether somebody may start its target.
+    pub fn can_be_started(&self) -> bool {
+        self.start.is_some()
     }
 
     /// Whether programs may call its API.

@@ -5,7 +5,7 @@
 
 pub mod authorized_url;
 pub mod error;
-mod examination;
+pub(crate) mod examination;
 mod presigned;
 mod slots;
 #[cfg(test)]
@@ -13,6 +13,7 @@ mod tests;
 
 pub use presigned::{MintFacts, Presigned};
 
+use crate::aws::domains::{Domain, NotForIam, Place};
 use crate::aws::error::{AwsError, AwsErrorKind};
 use crate::aws::session_name::session_name;
 use crate::aws::state::TargetState;
@@ -32,6 +33,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout, timeout_at};
+use zeroize::Zeroizing;
 
 /// The most slots being filled and AWS sessions being begun at once; the other calls are for people who wait.
 const AHEAD_AT_ONCE: usize = 16;
@@ -148,14 +150,58 @@ impl Presigner {
     }
 
     async fn mint(&self, grant: &Grant, deadline: Deadline) -> Result<Presigned, PresignError> {
-        let (mint, operation) = (grant.mint(), grant.mint().target.operation());
+        let operation = grant.mint().target.operation();
         let counted = self.metrics.mint(grant.destination(), operation);
-        let session_name = self.session_name(grant.principal());
-        let minted = timeout_at(deadline.at, Box::pin(self.mint_until(deadline, mint, session_name)))
+        let minted = timeout_at(deadline.at, Box::pin(self.mint_granted(deadline, grant)))
             .await
             .unwrap_or_else(|_| Err(PresignError::out_of_time(operation)));
         counted.ended(minted.as_ref().map_or_else(PresignError::as_str, |_| "ok"));
         minted
+    }
+
+    /// One mint for a person, as far as the domain and the profile are theirs to open.
+    async fn mint_granted(&self, deadline: Deadline, grant: &Grant) -> Result<Presigned, PresignError> {
+        let mint = grant.mint();
+        if let Some(place) = Place::of(mint) {
+            let known = timeout(self.aws.timeout() / 4, self.aws.domain(&place)).await;
+            // If it is not known, the presign call decides.
+            if let Ok(Ok(domain)) = known
+                && let Some(why) = domain.not_for_iam()
+            {
+                return self.elsewhere(grant, why, &domain);
+            }
+        }
+        if grant.new_profile().is_some() {
+            let person = grant.principal();
+            let owner = match self.aws.profile_owner(mint).await {
+                Ok(owner) => owner,
+                // How AWS refuses to tell the tags of what does not exist is not documented.
+                Err(error) if error.kind == AwsErrorKind::Refused && !error.is_denial() => {
+                    refuse_unless_open(mint, self.aws.state(mint).await)?;
+                    return Err(error.into());
+                }
+                Err(error) => return Err(error.into()),
+            };
+            if !owner.lets_in(&person.realm, &person.user) {
+                let message = format!("the tags of the {} name somebody else: {owner:?}", mint.target);
+                return Err(PresignError::ProfileOfAnother { message });
+            }
+        }
+        self.mint_until(deadline, mint, self.session_name(grant.principal())).await
+    }
+
+    /// The address of a domain for which no URL can be presigned, if people are to be sent there.
+    fn elsewhere(&self, grant: &Grant, why: NotForIam, domain: &Domain) -> Result<Presigned, PresignError> {
+        let operation = "DescribeDomain";
+        let Some(url) = domain.url.clone().filter(|_| grant.redirects_sso()) else {
+            let message = format!("{operation}: {why:?}, AuthMode {}", domain.auth_mode);
+            return Err(PresignError::NotForIam { why, message });
+        };
+        let url = self.hosts.check(Zeroizing::new(url), &grant.mint().region).map_err(|why| {
+            PresignError::BadUrl { why, message: format!("{operation}: {why}"), aws_request_id: None }
+        })?;
+        let facts = MintFacts { operation, aws_request_id: None, role_session_name: None, from_slot: false };
+        Ok(Presigned { url, facts })
     }
 
     /// One mint: the presign call, as far as the target's state lets it, and the check of its answer.

@@ -5,7 +5,8 @@
 //!
 //! The AWS account is [`ACCOUNT`]; resources exist under the same names in every region, and in the account of every role
 //! that is assumed. Domains: `d-sandbox00001` (profiles `ada`, `max`, `grace`, and `newcomer`, which is pending) and
-//! `d-risk00000001` (profile `risk--ada`), both with the authentication mode IAM; `d-singlesignon` with SSO. Tracking
+//! `d-risk00000001` (profile `risk--ada`), both with the authentication mode IAM; `d-singlesignon` with SSO, and
+//! `d-unified00001`, which opens in Unified Studio only; `d-newcomers001` has no profiles. Tracking
 //! servers: `experiments`, `risk`, and `archive`, which is stopped. Notebooks: `grace-notebook`, and `old-notebook`, which
 //! is stopped. An MLflow app `mlflow-app/app-EXPERIMENTS1` and a partner app `partner-app/app-COMET0000001`.
 
@@ -44,8 +45,8 @@ use self::keys::Keys;
 use self::landing::Landing;
 use self::lock::lock;
 use self::people::People;
-use self::sagemaker::SageMaker;
 use self::sagemaker::mlflow::MlflowServers;
+use self::sagemaker::{Notebooks, Profiles, SageMaker};
 use self::sts::Sts;
 use self::tracking::Tracking;
 use crate::clock::Clock;
@@ -87,7 +88,8 @@ pub struct SandboxOptions {
     /// Everything that can be opened exists, whatever its name or account, and is ready.
     pub any_target: bool,
     pub urls: UrlStyle,
-    /// The time in which a tracking server or App is created, updated, started or stopped; minutes at AWS.
+    /// The time in which a tracking server, App or notebook instance is created, updated, started or stopped; minutes at
+    /// AWS.
     pub pace: Duration,
     /// Roles are assumed with this ExternalId only.
     pub external_id: Option<String>,
@@ -175,6 +177,8 @@ impl Sandbox {
             any_target: options.any_target,
             patterns: sagemaker::patterns().map_err(io::Error::other)?,
             mlflow: MlflowServers::new(clock.clone(), options.pace),
+            notebooks: Notebooks::new(clock.clone(), options.pace),
+            profiles: Profiles::new(clock.clone(), options.pace),
             tracking: Tracking::new(clock.clone()),
         });
         let (time, aws_time) = (clock.clone(), options.signature_clock);

@@ -10,6 +10,7 @@
 mod access;
 pub(crate) mod arn;
 mod names;
+mod new_profile;
 mod resolved;
 
 pub use access::Access;
@@ -19,6 +20,7 @@ pub use names::{
     TrackingServerName, UserProfileName,
 };
 
+pub use new_profile::NewProfile;
 pub use resolved::{InvalidTarget, Mint, Target, Value};
 
 /// The kinds of target. Rules may change a target's fields, never its kind.
@@ -47,6 +49,8 @@ pub struct Description {
     pub remark: &'static str,
     /// The API operation that tells the state of the opened resource: for Studio, the person's profile.
     pub describe_operation: &'static str,
+    /// The API operation that starts it, if it can be stopped.
+    pub start_operation: Option<&'static str>,
     /// The resource type before the names in the target's ARN; `None` if the one name is an ARN.
     pub resource: Option<&'static str>,
     /// The fields that name the target, in the order of its ARN.
@@ -127,6 +131,7 @@ static STUDIO_DOMAIN: Description = Description {
     presign_operation: "CreatePresignedDomainUrl",
     remark: "",
     describe_operation: "DescribeUserProfile",
+    start_operation: None,
     resource: Some("user-profile"),
     names: &[DOMAIN_ID, USER_PROFILE_NAME],
     declared_name: None,
@@ -174,6 +179,7 @@ static MLFLOW_TRACKING_SERVER: Description = Description {
     presign_operation: "CreatePresignedMlflowTrackingServerUrl",
     remark: "",
     describe_operation: "DescribeMlflowTrackingServer",
+    start_operation: Some("StartMlflowTrackingServer"),
     resource: Some("mlflow-tracking-server"),
     names: &[TRACKING_SERVER_NAME],
     declared_name: None,
@@ -200,6 +206,7 @@ static MLFLOW_APP: Description = Description {
     presign_operation: "CreatePresignedMlflowAppUrl",
     remark: "",
     describe_operation: "DescribeMlflowApp",
+    start_operation: None,
     resource: None,
     names: &[ARN],
     declared_name: Some(DeclaredName { key: APP_NAME, stands_for: ARN }),
@@ -233,6 +240,7 @@ static NOTEBOOK_INSTANCE: Description = Description {
     presign_operation: "CreatePresignedNotebookInstanceUrl",
     remark: "its URL always lives for five minutes",
     describe_operation: "DescribeNotebookInstance",
+    start_operation: Some("StartNotebookInstance"),
     resource: Some("notebook-instance"),
     names: &[NOTEBOOK_INSTANCE_NAME],
     declared_name: None,
@@ -258,6 +266,7 @@ static PARTNER_APP: Description = Description {
     presign_operation: "CreatePartnerAppPresignedUrl",
     remark: "",
     describe_operation: "DescribePartnerApp",
+    start_operation: None,
     resource: None,
     names: &[ARN],
     declared_name: None,
@@ -312,6 +321,11 @@ impl Kind {
 
     pub fn describe_operation(self) -> &'static str {
         self.description().describe_operation
+    }
+
+    /// `None` if the kind cannot be stopped.
+    pub fn start_operation(self) -> Option<&'static str> {
+        self.description().start_operation
     }
 
     /// Whether the kind has MLflow's API.

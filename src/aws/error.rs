@@ -23,6 +23,10 @@ pub enum AwsErrorKind {
     Ambiguous,
     /// AWS refused the call: permissions, the domain's mode, an input it does not accept.
     Refused,
+    /// A quota of the account is used up.
+    Quota,
+    /// AWS has no machine of the needed type free at the moment.
+    Capacity,
     /// The gateway's own credentials, or the role's, are missing or not accepted.
     Credentials,
     /// AWS asked to slow down.
@@ -45,7 +49,7 @@ pub enum BadAnswer {
 }
 
 impl AwsError {
-    pub(super) fn new(kind: AwsErrorKind, message: impl Into<String>) -> Self {
+    pub(crate) fn new(kind: AwsErrorKind, message: impl Into<String>) -> Self {
         Self { kind, code: None, request_id: None, message: message.into() }
     }
 
@@ -58,6 +62,22 @@ impl AwsError {
             code.strip_suffix("Exception").unwrap_or(code),
             "InvalidSignature" | "SignatureDoesNotMatch" | "RequestExpired" | "RequestTimeTooSkewed"
         )
+    }
+
+    /// AWS denied a permission. Its code says so, not its status.
+    pub(crate) fn is_denial(&self) -> bool {
+        self.code.as_deref().is_some_and(|code| code.starts_with("AccessDenied"))
+    }
+
+    /// A resource of this name exists.
+    pub(crate) fn is_in_use(&self) -> bool {
+        self.code.as_deref().is_some_and(|code| code.starts_with("ResourceInUse"))
+    }
+
+    /// AWS's own words, without the call and the code before them: one line, bounded, without URLs.
+    pub(crate) fn said(&self) -> &str {
+        let after_code = self.code.as_deref().and_then(|code| self.message.split_once(code));
+        after_code.and_then(|(_, rest)| rest.split_once(": ")).map_or(&self.message, |(_, said)| said)
     }
 
     pub(crate) fn out_of_time(doing: &str) -> Self {
@@ -94,6 +114,8 @@ impl AwsErrorKind {
             | "RequestExpired"
             | "RequestTimeTooSkewed" => Self::Credentials,
             "ResourceNotFound" => Self::NotFound,
+            "ResourceLimitExceeded" | "ServiceQuotaExceeded" | "LimitExceeded" => Self::Quota,
+            "InsufficientCapacity" | "InsufficientInstanceCapacity" => Self::Capacity,
             "InternalFailure"
             | "InternalError"
             | "InternalServer"
@@ -127,6 +149,8 @@ impl AwsErrorKind {
             Self::NotFound => "not-ready",
             Self::Ambiguous => "ambiguous-name",
             Self::Refused => "refused-by-aws",
+            Self::Quota => "quota-exceeded",
+            Self::Capacity => "no-capacity",
             Self::Credentials => "aws-credentials",
             Self::Throttled { .. } => "throttled",
             Self::Unavailable => "aws-unavailable",

@@ -1,15 +1,14 @@
 //! The calls by which `postern doctor` asks AWS beside presigning; they are made for no person.
 
+use super::domains::{Domain, Place};
 use super::error::AwsError;
-use super::retry::Deadline;
-use super::sagemaker::{At, StoreOwnership};
+use super::sagemaker::StoreOwnership;
 use super::sdk::DateSeen;
 use super::session_name::LOOK_UP;
-use super::session_policy::Scope;
 use super::state::TargetState;
 use super::{AssumeRole, Aws};
 use crate::clock::UnixSeconds;
-use crate::target::{DomainId, Mint, Region, RoleArn};
+use crate::target::{Mint, RoleArn};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,30 +44,13 @@ impl Aws {
         self.in_time("AssumeRole", self.credentials.acquire(Some(Arc::new(session)))).await.map(drop)
     }
 
-    /// `IAM` or `SSO`.
+    /// A Studio domain.
     ///
     /// # Errors
     ///
     /// [`AwsError`], within `aws.timeout`.
-    pub async fn domain_auth_mode(
-        &self,
-        domain_id: &DomainId,
-        region: &Region,
-        role_arn: Option<&RoleArn>,
-        endpoint_url: Option<&str>,
-    ) -> Result<String, AwsError> {
-        self.in_time("DescribeDomain", async {
-            let scope = Scope::LookUp { region: region.clone() };
-            let session =
-                role_arn.map(|role| Arc::new(AssumeRole::for_look_up(role, &self.config, Some(scope))));
-            let (at, deadline) = (At { region, endpoint_url }, Deadline::after(self.config.timeout));
-            let asked = self.credentials.in_session(session.as_ref(), |credentials| async move {
-                let ask = || self.sagemaker.domain_auth_mode(domain_id, at, &credentials);
-                self.calls.retrying("DescribeDomain", None, deadline, ask).await
-            });
-            asked.await
-        })
-        .await
+    pub(crate) async fn domain_in_time(&self, place: &Place) -> Result<Arc<Domain>, AwsError> {
+        self.in_time("DescribeDomain", self.domain(place)).await
     }
 
     /// Whether a target can be opened now.
@@ -113,7 +95,7 @@ impl Aws {
         self.config.external_id.is_some()
     }
 
-    async fn in_time<T>(
+    pub(super) async fn in_time<T>(
         &self,
         doing: &str,
         asking: impl Future<Output = Result<T, AwsError>>,

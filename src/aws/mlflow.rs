@@ -8,6 +8,7 @@ use crate::clock::UnixSeconds;
 use crate::config::servers::{Field, Fields, ServerKind, Value};
 use aws_config::SdkConfig;
 use aws_sdk_sagemaker::operation::list_mlflow_apps::ListMlflowAppsOutput;
+use aws_sdk_sagemaker::operation::list_tags::ListTagsOutput;
 use aws_sdk_sagemaker::types::{
     AccountDefaultStatus, ModelRegistrationMode, Tag, TrackingServerSize, UserContext,
 };
@@ -134,10 +135,7 @@ impl ControlPlane {
         token: Option<String>,
     ) -> Result<(Vec<(String, String)>, Option<String>), AwsError> {
         let sent = Box::pin(self.0.list_tags().resource_arn(arn).set_next_token(token).send()).await;
-        let output = sent.map_err(|error| fault("ListTags", &error))?;
-        let tags = output.tags.unwrap_or_default().into_iter();
-        let tags = tags.map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default()));
-        Ok((tags.collect(), output.next_token.filter(|token| !token.is_empty())))
+        Ok(tags_page(sent.map_err(|error| fault("ListTags", &error))?))
     }
 
     /// `CreateMlflowTrackingServer` or `CreateMlflowApp`. An explicit `false` is sent.
@@ -290,7 +288,14 @@ fn default_status(fields: &Fields) -> Option<AccountDefaultStatus> {
     fields.text(Field::AccountDefaultStatus).map(AccountDefaultStatus::from)
 }
 
-fn sdk_tags(tags: &[(String, String)]) -> Vec<Tag> {
+/// The tags of one page of `ListTags`, and the token of the next page.
+pub(super) fn tags_page(output: ListTagsOutput) -> (Vec<(String, String)>, Option<String>) {
+    let tags = output.tags.unwrap_or_default().into_iter();
+    let tags = tags.map(|tag| (tag.key.unwrap_or_default(), tag.value.unwrap_or_default()));
+    (tags.collect(), output.next_token.filter(|token| !token.is_empty()))
+}
+
+pub(super) fn sdk_tags(tags: &[(String, String)]) -> Vec<Tag> {
     tags.iter().map(|(key, value)| Tag::builder().key(key).value(value).build()).collect()
 }
 

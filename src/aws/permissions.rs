@@ -23,7 +23,7 @@ pub(crate) enum On {
 /// actions leaves it out. <https://docs.aws.amazon.com/sagemaker/latest/dg/setting-up-canvas-sso.html>
 pub(crate) const TAGGED_STUDIO: &str = "sagemaker:CreatePresignedDomainUrlWithPrincipalTag";
 
-/// To read a domain's authentication mode. Only `postern doctor` asks.
+/// To read how people sign in to a domain.
 pub(crate) const DESCRIBE_DOMAIN: &str = "sagemaker:DescribeDomain";
 
 /// The reading actions of a tracking server's API. All of its actions begin with a verb, and these are all that read.
@@ -77,6 +77,22 @@ pub(crate) fn to_presign(kind: Kind, tagged: bool) -> Permission {
 pub(crate) fn to_look_up(kind: Kind) -> Permission {
     Permission { actions: vec![action(kind.describe_operation())], on: On::Target }
 }
+
+/// To start a target; `None` if its kind cannot be stopped.
+pub(crate) fn to_start(kind: Kind) -> Option<Permission> {
+    kind.start_operation().map(|operation| Permission { actions: vec![action(operation)], on: On::Target })
+}
+
+/// To read the tags of a user profile.
+pub(crate) const LIST_TAGS: &str = "sagemaker:ListTags";
+
+/// To create a user profile with tags.
+pub(crate) fn to_create_profile() -> Permission {
+    Permission { actions: vec![action("CreateUserProfile"), action("AddTags")], on: On::Target }
+}
+
+/// To let AWS run a profile's apps in its execution role.
+pub(crate) const PASS_ROLE: &str = "iam:PassRole";
 
 /// To find an App by its name. The action knows no resources.
 pub(crate) fn to_list_apps() -> Permission {

@@ -2,6 +2,7 @@
 
 use super::permissions::Place;
 use crate::target::{Kind, Region, RoleArn, Target};
+use std::fmt;
 
 /// The resource that a target opens, without the options of opening it: the unit of permissions and of state.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -35,5 +36,12 @@ impl Resource {
     pub(super) fn arns(&self, role: &RoleArn, region: &Region) -> Vec<String> {
         let names: Vec<&str> = self.names.iter().map(String::as_str).collect();
         Place::of(role, region.as_str()).arns(self.kind, &names)
+    }
+}
+
+impl fmt::Display for Resource {
+    /// For keys: the kind and the names.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind.as_str(), self.names.join("/"))
     }
 }

@@ -141,6 +141,8 @@ impl Calls {
                 AwsErrorKind::NotFound
                 | AwsErrorKind::Ambiguous
                 | AwsErrorKind::Refused
+                | AwsErrorKind::Quota
+                | AwsErrorKind::Capacity
                 | AwsErrorKind::Credentials
                 | AwsErrorKind::BadAnswer(_) => return Err(error),
             };

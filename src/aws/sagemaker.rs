@@ -1,16 +1,21 @@
 //! The calls to SageMaker. The SDK's outputs show the URL to anyone who formats them, so none leaves this file.
 
 use super::credentials::Credentials;
-use super::error::AwsError;
-use super::mlflow::{AppSummary, apps_page};
+use super::domains::Domain;
+use super::error::{AwsError, AwsErrorKind, for_log};
+use super::mlflow::{AppSummary, apps_page, sdk_tags, tags_page};
 use super::resource::Resource;
 use super::sdk::{AnswerLimit, OfTheCall, fault, request_id, signed_with};
+use crate::clock::UnixSeconds;
 use crate::target::{
-    ARN, DOMAIN_ID, DomainId, EXPIRES_IN_SECONDS, Kind, LANDING_URI, Mint, NOTEBOOK_INSTANCE_NAME, Region,
-    SESSION_EXPIRATION_SECONDS, SPACE_NAME, TRACKING_SERVER_NAME, USER_PROFILE_NAME,
+    ARN, DOMAIN_ID, DomainId, EXPIRES_IN_SECONDS, Kind, LANDING_URI, Mint, NOTEBOOK_INSTANCE_NAME,
+    NewProfile, Region, SESSION_EXPIRATION_SECONDS, SPACE_NAME, TRACKING_SERVER_NAME, USER_PROFILE_NAME,
 };
-use aws_sdk_sagemaker::Client;
-use aws_sdk_sagemaker::config;
+use aws_sdk_sagemaker::operation::describe_domain::DescribeDomainOutput;
+use aws_sdk_sagemaker::types::{
+    ExecutionRoleSessionNameMode, FeatureStatus, StudioWebPortalSettings, UserSettings,
+};
+use aws_sdk_sagemaker::{Client, config};
 use moka::sync::Cache;
 use std::pin::Pin;
 use zeroize::Zeroizing;
@@ -56,9 +61,13 @@ pub(crate) struct StoreOwnership {
 }
 
 /// A resource's state in AWS's own words.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Described {
     pub(super) status: String,
+    /// AWS's reason for a failed state.
+    pub(super) failure_reason: Option<String>,
+    /// The time of the last change, if AWS tells it of this kind.
+    pub(super) changed: Option<UnixSeconds>,
     /// For MLflow tracking servers, which have it beside the status.
     pub(super) is_active: Option<bool>,
     /// For tracking servers only.
@@ -164,7 +173,7 @@ impl SageMaker {
     ) -> Result<Described, AwsError> {
         let operation = resource.describe_operation();
         let client = self.client(at);
-        let mut store = None;
+        let (mut store, mut changed, mut failure_reason) = (None, None, None);
         let (status, is_active) = match resource.kind() {
             Kind::StudioDomain => {
                 let request = client
@@ -172,6 +181,7 @@ impl SageMaker {
                     .set_domain_id(resource.name(DOMAIN_ID))
                     .set_user_profile_name(resource.name(USER_PROFILE_NAME));
                 let output = send!(operation, request, credentials);
+                failure_reason = output.failure_reason;
                 (output.status.map(|status| status.as_str().to_owned()), None)
             }
             Kind::MlflowTrackingServer => {
@@ -179,6 +189,7 @@ impl SageMaker {
                 let request = client.describe_mlflow_tracking_server().set_tracking_server_name(name);
                 let output = send!(operation, request, credentials);
                 let is_active = output.is_active.map(|active| active.as_str() == "Active");
+                changed = output.last_modified_time;
                 store = Some(StoreOwnership {
                     account_id: output.s3_bucket_owner_account_id,
                     is_verified: output.s3_bucket_owner_verification,
@@ -194,6 +205,7 @@ impl SageMaker {
                 let name = resource.name(NOTEBOOK_INSTANCE_NAME);
                 let request = client.describe_notebook_instance().set_notebook_instance_name(name);
                 let output = send!(operation, request, credentials);
+                (changed, failure_reason) = (output.last_modified_time, output.failure_reason);
                 (output.notebook_instance_status.map(|status| status.as_str().to_owned()), None)
             }
             Kind::PartnerApp => {
@@ -202,23 +214,96 @@ impl SageMaker {
                 (output.status.map(|status| status.as_str().to_owned()), None)
             }
         };
-        Ok(Described { status: status.unwrap_or_default(), is_active, store })
+        Ok(Described {
+            status: status.unwrap_or_default(),
+            failure_reason: failure_reason.map(|reason| for_log(&reason)).filter(|reason| !reason.is_empty()),
+            changed: changed.and_then(|at| u64::try_from(at.secs()).ok()).map(UnixSeconds),
+            is_active,
+            store,
+        })
     }
 
-    /// How people sign in to a domain, in AWS's word: `IAM` or `SSO`.
+    /// Starts a stopped tracking server or notebook instance.
     ///
     /// # Errors
     ///
     /// [`AwsError`], already classified.
-    pub(super) async fn domain_auth_mode(
+    pub(super) async fn start(
+        &self,
+        resource: &Resource,
+        at: At<'_>,
+        credentials: &Credentials,
+    ) -> Result<Option<String>, AwsError> {
+        let client = self.client(at);
+        match (resource.kind(), resource.kind().start_operation()) {
+            (Kind::MlflowTrackingServer, Some(operation)) => {
+                let name = resource.name(TRACKING_SERVER_NAME);
+                let request = client.start_mlflow_tracking_server().set_tracking_server_name(name);
+                Ok(request_id(&send!(operation, request, credentials)))
+            }
+            (Kind::NotebookInstance, Some(operation)) => {
+                let name = resource.name(NOTEBOOK_INSTANCE_NAME);
+                let request = client.start_notebook_instance().set_notebook_instance_name(name);
+                Ok(request_id(&send!(operation, request, credentials)))
+            }
+            (kind, _) => {
+                let message = format!("a {} cannot be started", kind.as_str());
+                Err(AwsError::new(AwsErrorKind::Refused, message))
+            }
+        }
+    }
+
+    /// # Errors
+    ///
+    /// [`AwsError`], already classified.
+    pub(super) async fn domain(
         &self,
         domain_id: &DomainId,
         at: At<'_>,
         credentials: &Credentials,
-    ) -> Result<String, AwsError> {
+    ) -> Result<Domain, AwsError> {
         let request = self.client(at).describe_domain().domain_id(domain_id.as_str());
         let output = send!("DescribeDomain", request, credentials);
-        Ok(output.auth_mode.map(|mode| mode.as_str().to_owned()).unwrap_or_default())
+        Ok(domain_of(output))
+    }
+
+    /// Creates the user profile that a resource names.
+    ///
+    /// # Errors
+    ///
+    /// [`AwsError`], already classified.
+    pub(super) async fn create_profile(
+        &self,
+        resource: &Resource,
+        profile: &NewProfile,
+        tags: &[(String, String)],
+        at: At<'_>,
+        credentials: &Credentials,
+    ) -> Result<Option<String>, AwsError> {
+        let request = self
+            .client(at)
+            .create_user_profile()
+            .set_domain_id(resource.name(DOMAIN_ID))
+            .set_user_profile_name(resource.name(USER_PROFILE_NAME))
+            .set_tags(Some(sdk_tags(tags)))
+            .user_settings(user_settings(profile));
+        Ok(request_id(&send!("CreateUserProfile", request, credentials)))
+    }
+
+    /// One page of `ListTags`, and the token of the next page.
+    ///
+    /// # Errors
+    ///
+    /// [`AwsError`], already classified.
+    pub(super) async fn tags(
+        &self,
+        arn: &str,
+        token: Option<String>,
+        at: At<'_>,
+        credentials: &Credentials,
+    ) -> Result<(Vec<(String, String)>, Option<String>), AwsError> {
+        let request = self.client(at).list_tags().resource_arn(arn).set_next_token(token);
+        Ok(tags_page(send!("ListTags", request, credentials)))
     }
 
     /// One page of `ListMlflowApps`, and the token of the next page.
@@ -249,4 +334,31 @@ impl SageMaker {
             Client::from_conf(config.build())
         })
     }
+}
+
+fn domain_of(output: DescribeDomainOutput) -> Domain {
+    let unified = output.domain_settings.and_then(|settings| settings.unified_studio_settings);
+    let portal = output.default_user_settings.and_then(|settings| settings.studio_web_portal_settings);
+    let mode = portal.and_then(|portal| portal.execution_role_session_name_mode);
+    Domain {
+        auth_mode: output.auth_mode.map(|mode| mode.as_str().to_owned()).unwrap_or_default(),
+        url: output.url,
+        unified_studio_only: unified.and_then(|unified| unified.studio_web_portal_access)
+            == Some(FeatureStatus::Disabled),
+        names_people: mode == Some(ExecutionRoleSessionNameMode::UserIdentity),
+    }
+}
+
+/// The domain's own settings hold for everything that is not given here.
+fn user_settings(profile: &NewProfile) -> UserSettings {
+    let mode = if profile.names_people {
+        ExecutionRoleSessionNameMode::UserIdentity
+    } else {
+        ExecutionRoleSessionNameMode::Static
+    };
+    let portal = StudioWebPortalSettings::builder().execution_role_session_name_mode(mode).build();
+    UserSettings::builder()
+        .set_execution_role(profile.execution_role.as_ref().map(ToString::to_string))
+        .studio_web_portal_settings(portal)
+        .build()
 }

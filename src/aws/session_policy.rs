@@ -17,7 +17,11 @@ pub(super) enum Scope {
     Mint { resource: Resource, region: Region, tagged: bool, access: Option<Access> },
     /// Allows to call one MLflow target's API, as far as the class of access goes.
     Call { resource: Resource, region: Region, access: Option<Access> },
-    /// Allows to read the states of all targets in a region and how its domains authenticate, and nothing else. One
+    /// Allows to start one target.
+    Start { resource: Resource, region: Region },
+    /// Allows to create one user profile, with its tags and its execution role.
+    CreateProfile { resource: Resource, region: Region, execution_role: Option<RoleArn> },
+    /// Allows to read the states of all targets in a region, how its domains authenticate, and tags; and nothing else. One
     /// session serves all look-ups.
     LookUp { region: Region },
     /// Allows to list the MLflow Apps, and nothing else.
@@ -35,9 +39,26 @@ impl Scope {
             Self::Call { resource, region, access } => {
                 policy(&[permissions::to_call(resource.kind(), *access)], &resource.arns(role, region))
             }
+            Self::Start { resource, region } => {
+                let permissions: Vec<Permission> =
+                    permissions::to_start(resource.kind()).into_iter().collect();
+                policy(&permissions, &resource.arns(role, region))
+            }
+            Self::CreateProfile { resource, region, execution_role } => {
+                let (create, arns) = ([permissions::to_create_profile()], resource.arns(role, region));
+                let mut statements = statements(&create, &arns);
+                let pass = [permissions::PASS_ROLE.to_owned()];
+                if let Some(execution_role) = execution_role {
+                    let resource = Resources::One(execution_role.as_str());
+                    statements.push(Statement { effect: "Allow", action: &pass, resource });
+                }
+                document(statements)
+            }
             Self::LookUp { region } => {
                 let states = Kind::ALL.into_iter().flat_map(|kind| permissions::to_look_up(kind).actions);
-                let actions = states.chain([permissions::DESCRIBE_DOMAIN.to_owned()]).collect();
+                let actions = states
+                    .chain([permissions::DESCRIBE_DOMAIN, permissions::LIST_TAGS].map(str::to_owned))
+                    .collect();
                 policy(
                     &[Permission { actions, on: On::Target }],
                     &[Place::of(role, region.as_str()).anything()],
@@ -72,6 +93,10 @@ enum Resources<'a> {
 }
 
 fn policy(permissions: &[Permission], target: &[String]) -> String {
+    document(statements(permissions, target))
+}
+
+fn statements<'a>(permissions: &'a [Permission], target: &'a [String]) -> Vec<Statement<'a>> {
     let statements = permissions.iter().map(|permission| {
         let resource = match permission.on {
             On::Target => match target {
@@ -82,7 +107,11 @@ fn policy(permissions: &[Permission], target: &[String]) -> String {
         };
         Statement { effect: "Allow", action: &permission.actions, resource }
     });
-    let document = Document { version: "2012-10-17", statement: statements.collect() };
+    statements.collect()
+}
+
+fn document(statement: Vec<Statement<'_>>) -> String {
+    let document = Document { version: "2012-10-17", statement };
     // Texts and lists of them always become JSON.
     serde_json::to_string(&document).unwrap_or_default()
 }
@@ -220,6 +249,50 @@ mod tests {
     }
 
     #[test]
+    fn a_start_may_do_nothing_but_start_the_one_target() {
+        let role = RoleArn::parse("arn:aws:iam::111122223333:role/postern").unwrap();
+        for (kind, name, action, arn) in [
+            (
+                Kind::MlflowTrackingServer,
+                "tracking_server_name",
+                "sagemaker:StartMlflowTrackingServer",
+                "arn:aws:sagemaker:eu-west-1:111122223333:mlflow-tracking-server/old",
+            ),
+            (
+                Kind::NotebookInstance,
+                "notebook_instance_name",
+                "sagemaker:StartNotebookInstance",
+                "arn:aws:sagemaker:eu-west-1:111122223333:notebook-instance/old",
+            ),
+        ] {
+            let resource = Resource::of(&Target::for_tests(kind, &[(name, "old")], &[]));
+            let text = Scope::Start { resource, region: Region::parse("eu-west-1").unwrap() }.policy(&role);
+            assert_eq!(
+                serde_json::from_str::<Value>(&text).unwrap()["Statement"],
+                json!([{"Effect": "Allow", "Action": [action], "Resource": arn}])
+            );
+        }
+    }
+
+    #[test]
+    fn a_creation_names_one_profile_and_passes_one_role() {
+        let role = RoleArn::parse("arn:aws:iam::111122223333:role/postern").unwrap();
+        let passed = "arn:aws:iam::111122223333:role/studio-user";
+        let arn = "arn:aws:sagemaker:eu-west-1:111122223333:user-profile/d-abc/ada";
+        let create = json!({
+            "Effect": "Allow", "Action": ["sagemaker:CreateUserProfile", "sagemaker:AddTags"], "Resource": arn
+        });
+        let pass = json!({"Effect": "Allow", "Action": ["iam:PassRole"], "Resource": passed});
+        for (execution_role, expected) in
+            [(None, json!([create])), (RoleArn::parse(passed).ok(), json!([create, pass]))]
+        {
+            let (resource, region) = (Resource::of(&studio()), Region::parse("eu-west-1").unwrap());
+            let text = Scope::CreateProfile { resource, region, execution_role }.policy(&role);
+            assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["Statement"], expected);
+        }
+    }
+
+    #[test]
     fn a_look_up_may_only_read() {
         let role = RoleArn::parse("arn:aws-us-gov:iam::111122223333:role/postern").unwrap();
         let region = Region::parse("us-gov-west-1").unwrap();
@@ -234,7 +307,8 @@ mod tests {
                     "sagemaker:DescribeMlflowApp",
                     "sagemaker:DescribeNotebookInstance",
                     "sagemaker:DescribePartnerApp",
-                    "sagemaker:DescribeDomain"
+                    "sagemaker:DescribeDomain",
+                    "sagemaker:ListTags"
                 ],
                 "Resource": "arn:aws-us-gov:sagemaker:us-gov-west-1:*:*"
             }])

@@ -2,6 +2,7 @@
 
 use super::resource::Resource;
 use super::sagemaker::Described;
+use crate::clock::UnixSeconds;
 use crate::target::Kind;
 
 /// The state of a target as AWS tells it. A status is AWS's own word.
@@ -13,16 +14,34 @@ pub enum TargetState {
     Missing,
     /// Busy with something that will end.
     Pending(String),
-    Starting,
-    /// Stopped or stopping. A visit does not start it.
+    Starting {
+        since: Option<UnixSeconds>,
+    },
+    /// On its way to being stopped; until then it cannot be started.
+    Stopping,
+    /// A visit does not start it.
     Stopped,
-    Failed(String),
+    /// With AWS's own reason, if it tells one: one line, bounded, without URLs.
+    Failed {
+        status: String,
+        reason: Option<String>,
+    },
 }
 
 impl TargetState {
     /// Whether a URL is worth asking for.
     pub fn may_open(&self) -> bool {
         matches!(self, Self::Ready | Self::Unknown)
+    }
+
+    /// Whether AWS starts a target of this kind in this state.
+    pub fn can_be_started(&self, kind: Kind) -> bool {
+        match (kind, self) {
+            (Kind::MlflowTrackingServer | Kind::NotebookInstance, Self::Stopped) => true,
+            (Kind::MlflowTrackingServer, Self::Failed { status, .. }) => status == "StartFailed",
+            (Kind::NotebookInstance, Self::Failed { status, .. }) => status == "Failed",
+            _ => false,
+        }
     }
 }
 
@@ -33,10 +52,15 @@ pub(super) fn state_of(resource: &Resource, described: &Described) -> TargetStat
     match (resource.kind(), status) {
         (_, "Deleting" | "Deleted") => TargetState::Missing,
         (_, "Updating" | "MaintenanceInProgress" | "InMaintenance") => TargetState::Pending(status.to_owned()),
-        (_, "Failed" | "CreateFailed" | "StartFailed") => TargetState::Failed(status.to_owned()),
-        (_, "Stopping" | "Stopped") => TargetState::Stopped,
+        (_, "Failed" | "CreateFailed" | "StartFailed") => {
+            TargetState::Failed { status: status.to_owned(), reason: described.failure_reason.clone() }
+        }
+        (_, "Stopping") => TargetState::Stopping,
+        (_, "Stopped") => TargetState::Stopped,
         (Kind::StudioDomain, "Pending") => TargetState::Pending(status.to_owned()),
-        (Kind::NotebookInstance, "Pending") | (_, "Creating" | "Starting") => TargetState::Starting,
+        (Kind::NotebookInstance, "Pending") | (_, "Creating" | "Starting") => {
+            TargetState::Starting { since: described.changed }
+        }
         (Kind::MlflowTrackingServer, _) if inactive => TargetState::Stopped,
         (Kind::StudioDomain | Kind::NotebookInstance, "InService")
         | (Kind::MlflowTrackingServer, "Created" | "Updated" | "Started" | "MaintenanceComplete")
@@ -53,7 +77,7 @@ mod tests {
     use crate::target::Target;
 
     fn state(resource: &Resource, status: &str, is_active: Option<bool>) -> TargetState {
-        state_of(resource, &Described { status: status.to_owned(), is_active, store: None })
+        state_of(resource, &Described { status: status.to_owned(), is_active, ..Described::default() })
     }
 
     #[test]
@@ -68,12 +92,11 @@ mod tests {
             assert_eq!(state(&server, status, Some(false)), TargetState::Stopped, "{status}");
         }
         assert_eq!(state(&server, "Stopped", Some(false)), TargetState::Stopped);
-        assert_eq!(state(&server, "Starting", Some(false)), TargetState::Starting);
+        assert_eq!(state(&server, "Stopping", Some(false)), TargetState::Stopping);
+        assert_eq!(state(&server, "Starting", Some(false)), TargetState::Starting { since: None });
         assert_eq!(state(&server, "StopFailed", Some(true)), TargetState::Unknown);
-        assert_eq!(
-            state(&server, "CreateFailed", Some(false)),
-            TargetState::Failed("CreateFailed".to_owned())
-        );
+        let failed = |status: &str| TargetState::Failed { status: status.to_owned(), reason: None };
+        assert_eq!(state(&server, "CreateFailed", Some(false)), failed("CreateFailed"));
         assert_eq!(state(&server, "SomethingNew", Some(true)), TargetState::Unknown);
     }
 
@@ -89,12 +112,32 @@ mod tests {
             &[("domain_id", "d-abc"), ("user_profile_name", "ada")],
             &[],
         ));
-        assert_eq!(state(&notebook, "Pending", None), TargetState::Starting);
+        assert_eq!(state(&notebook, "Pending", None), TargetState::Starting { since: None });
         assert_eq!(state(&profile, "Pending", None), TargetState::Pending("Pending".to_owned()));
         for resource in [&notebook, &profile] {
             assert_eq!(state(resource, "InService", None), TargetState::Ready);
             assert_eq!(state(resource, "Deleting", None), TargetState::Missing);
         }
         assert_eq!(state(&profile, "Update_Failed", None), TargetState::Unknown);
+    }
+
+    #[test]
+    fn what_can_be_started_depends_on_the_kind() {
+        let failed = |status: &str| TargetState::Failed { status: status.to_owned(), reason: None };
+        let (server, notebook) = (Kind::MlflowTrackingServer, Kind::NotebookInstance);
+        for (state, of_server, of_notebook) in [
+            (TargetState::Stopped, true, true),
+            (TargetState::Stopping, false, false),
+            (failed("StartFailed"), true, false),
+            (failed("Failed"), false, true),
+            (failed("CreateFailed"), false, false),
+            (TargetState::Ready, false, false),
+            (TargetState::Unknown, false, false),
+            (TargetState::Starting { since: None }, false, false),
+        ] {
+            assert_eq!(state.can_be_started(server), of_server, "{state:?}");
+            assert_eq!(state.can_be_started(notebook), of_notebook, "{state:?}");
+            assert!(!state.can_be_started(Kind::StudioDomain) && !state.can_be_started(Kind::MlflowApp));
+        }
     }
 }

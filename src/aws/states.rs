@@ -1,5 +1,6 @@
 //! The known states of targets: each is looked up once for all callers, and again before it is too old to count.
 
+use super::begun::Begun;
 use super::credentials::CredentialStore;
 use super::error::{AwsError, AwsErrorKind};
 use super::resource::Resource;
@@ -30,16 +31,17 @@ pub(super) struct States {
     credentials: Arc<CredentialStore>,
     calls: Arc<Calls>,
     config: AwsConfig,
+    begun: Begun,
     clock: Clock,
     cache: Cache<StateKey, Known>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct StateKey {
-    resource: Resource,
-    region: Region,
-    role_arn: Option<RoleArn>,
-    endpoint_url: Option<String>,
+pub(super) struct StateKey {
+    pub(super) resource: Resource,
+    pub(super) region: Region,
+    pub(super) role_arn: Option<RoleArn>,
+    pub(super) endpoint_url: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -68,11 +70,12 @@ impl States {
         credentials: Arc<CredentialStore>,
         calls: Arc<Calls>,
         config: &AwsConfig,
+        begun: Begun,
         clock: Clock,
     ) -> Arc<Self> {
         // By the monotonic clock, too: the wall clock may be set back.
         let cache = Cache::builder().max_capacity(MOST_TARGETS).time_to_live(USABLE_FOR).build();
-        Arc::new(Self { sagemaker, credentials, calls, config: config.clone(), clock, cache })
+        Arc::new(Self { sagemaker, credentials, calls, config: config.clone(), begun, clock, cache })
     }
 
     /// The known state, without waiting. A usable state that is no longer fresh is looked up again in the background.
@@ -80,7 +83,9 @@ impl States {
         let key = StateKey::of(mint);
         let now = self.clock.now_system();
         match self.cache.get(&key).await {
-            Some(known) if known.holds(now) => Outlook::Known(known.state),
+            Some(known) if known.holds(now) => {
+                Outlook::Known(self.begun.seen_through(&key, known.state).await)
+            }
             Some(known) if known.is_usable(now) => {
                 let states = Arc::clone(self);
                 tokio::spawn(async move { states.look_up(key).await });
@@ -94,7 +99,25 @@ impl States {
     /// The state as of some seconds ago. Never an error: a failed look-up is [`TargetState::Unknown`].
     /// The caller has the deadline.
     pub(super) async fn state(self: &Arc<Self>, mint: &Mint) -> TargetState {
-        self.look_up(StateKey::of(mint)).await
+        let key = StateKey::of(mint);
+        let told = self.look_up(key.clone()).await;
+        self.begun.seen_through(&key, told).await
+    }
+
+    /// Whether the caller is the one to change this state of the target.
+    pub(super) async fn claim_change(&self, mint: &Mint, from: &TargetState) -> bool {
+        let key = StateKey::of(mint);
+        let is_ours = self.begun.claim(&key, from).await;
+        if is_ours {
+            self.cache.invalidate(&key).await;
+        }
+        is_ours
+    }
+
+    pub(super) async fn abandon_change(&self, mint: &Mint, from: &TargetState) {
+        let key = StateKey::of(mint);
+        self.begun.forget(&key, from).await;
+        self.cache.invalidate(&key).await;
     }
 
     /// Replaces the known state of a target by the one that AWS has just told.
@@ -204,7 +227,7 @@ impl Known {
 }
 
 impl StateKey {
-    fn of(mint: &Mint) -> Self {
+    pub(super) fn of(mint: &Mint) -> Self {
         Self {
             resource: Resource::of(&mint.target),
             region: mint.region.clone(),

@@ -20,6 +20,7 @@ use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 use url::Url;
 
 pub(super) fn run(args: &DemoArgs) -> Result<(), Failed> {
@@ -46,6 +47,8 @@ async fn demo(args: &DemoArgs, log: &Log) -> Result<(), Failed> {
         post_logout_redirect_uris: vec![format!("{gateway}/-/logout")],
         backchannel_logout_uri: Url::parse(&format!("{gateway}/-/backchannel-logout")).ok(),
         any_target: own.is_some(),
+        // Long enough to be looked at; some minutes at AWS.
+        pace: Duration::from_secs(8),
         ..SandboxOptions::default()
     };
     let sandbox = Sandbox::start(options).await.map_err(Failed::ran)?;

@@ -14,7 +14,7 @@ mod sign_in;
 mod state;
 mod texts;
 
-pub(crate) use aws::endpoint_url;
+pub(crate) use aws::{endpoint_url, tags_of};
 pub(super) use servers::servers;
 pub(crate) use texts::is_loopback;
 

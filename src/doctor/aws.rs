@@ -1,10 +1,12 @@
 //! Checks that AWS does what the gateway needs: names the caller, lets roles be assumed and targets be opened.
 
+use super::domains::{AUTH_MODE, domain_check, owner_check};
 use super::opening::{Opened, Opening, Person};
 use super::remedy::{self, Asked, Endpoint};
 use super::report::{Asking, Check, Outcome};
 use super::{clock, in_order, opening};
 use crate::aws::Aws;
+use crate::aws::domains::Place;
 use crate::aws::error::{AwsError, AwsErrorKind};
 use crate::aws::state::TargetState;
 use crate::clock::Clock;
@@ -12,7 +14,7 @@ use crate::config::servers::{DeclaredServer, Field, ServerKind};
 use crate::policy::Policy;
 use crate::policy::possible::PossibleTarget;
 use crate::presign::Presigner;
-use crate::target::{DOMAIN_ID, DomainId, Kind, Mint, Region, RoleArn, TRACKING_SERVER_NAME};
+use crate::target::{DomainId, Kind, Mint, Region, RoleArn, TRACKING_SERVER_NAME};
 use std::collections::HashSet;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
@@ -26,15 +28,9 @@ pub(super) struct Places {
     roles: Vec<RoleArn>,
     /// Roles that depend on the person, as patterns.
     unknown_roles: Vec<String>,
-    domains: Vec<Domain>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Domain {
-    id: DomainId,
-    region: Region,
-    role_arn: Option<RoleArn>,
-    endpoint_url: Option<String>,
+    domains: Vec<Place>,
+    /// Domains from which people of Identity Center are sent on.
+    redirecting: Vec<Place>,
 }
 
 impl Places {
@@ -57,7 +53,11 @@ impl Places {
             if let (Some(id), Some(region), true) = (id, region, belong_together(possible_target, &possible))
             {
                 let endpoint_url = possible_target.endpoint_url.clone();
-                add(&mut places.domains, Domain { id, region, role_arn, endpoint_url });
+                let place = Place { id, region, role_arn, endpoint_url };
+                if possible_target.studio.as_ref().is_some_and(|studio| studio.redirects_sso) {
+                    add(&mut places.redirecting, place.clone());
+                }
+                add(&mut places.domains, place);
             }
         }
         if person.is_some() {
@@ -66,21 +66,10 @@ impl Places {
         for opening in person.into_iter().flat_map(|person| opening::all(policy, Some(person))) {
             if let Some(mint) = opening.target.mint() {
                 mint.role_arn.iter().for_each(|role| add(&mut places.roles, role.clone()));
-                Domain::of(mint).into_iter().for_each(|domain| add(&mut places.domains, domain));
+                Place::of(mint).into_iter().for_each(|domain| add(&mut places.domains, domain));
             }
         }
         places
-    }
-}
-
-impl Domain {
-    fn of(mint: &Mint) -> Option<Self> {
-        Some(Self {
-            id: DomainId::parse(mint.target.text(DOMAIN_ID)?).ok()?,
-            region: mint.region.clone(),
-            role_arn: mint.role_arn.clone(),
-            endpoint_url: mint.endpoint_url.clone(),
-        })
     }
 }
 
@@ -132,13 +121,13 @@ pub(super) async fn examine(
     let own: Arc<str> = own.into();
     let (role_checks, closed_roles) = roles(presigner.aws(), &places, &own).await;
     checks.extend(role_checks);
-    let (domain_checks, closed_domains) = domains(presigner.aws(), places.domains, &closed_roles, &own).await;
+    let (domain_checks, closed_domains) = domains(presigner.aws(), places, &closed_roles, &own).await;
     checks.extend(domain_checks);
     let looks = openings.into_iter().map(|opening| {
         let mint = opening.target.mint();
         let closed = mint.is_some_and(|mint| {
             mint.role_arn.as_ref().is_some_and(|role| closed_roles.contains(role))
-                || Domain::of(mint).is_some_and(|domain| closed_domains.contains(&domain))
+                || Place::of(mint).is_some_and(|domain| closed_domains.contains(&domain))
         });
         let (presigner, own, servers) = (Arc::clone(&presigner), Arc::clone(&own), Arc::clone(&servers));
         async move { target(&presigner, opening, closed, &own, &servers).await }
@@ -188,7 +177,7 @@ fn role_check(aws: &Aws, role: &RoleArn, result: Result<(), AwsError>, own: &str
     let with = aws.assumed_with();
     let Err(error) = result else { return asking.ok("assume", format!("can be assumed, {with}")) };
     let action = remedy::denied_action(&error.message).unwrap_or("sts:AssumeRole");
-    let remedy = if remedy::is_denial(&error) {
+    let remedy = if error.is_denial() {
         let external_id = if aws.has_external_id() {
             "compare `aws.external_id` with the `sts:ExternalId` that the trust policy asks for"
         } else {
@@ -208,44 +197,23 @@ fn role_check(aws: &Aws, role: &RoleArn, result: Result<(), AwsError>, own: &str
 /// The checks, and the domains that cannot be presigned for.
 async fn domains(
     aws: &Arc<Aws>,
-    domains: Vec<Domain>,
+    Places { domains, redirecting, .. }: Places,
     closed_roles: &HashSet<RoleArn>,
     own: &Arc<str>,
-) -> (Vec<Check>, HashSet<Domain>) {
+) -> (Vec<Check>, HashSet<Place>) {
     let open = domains.into_iter();
     let open = open.filter(|domain| domain.role_arn.as_ref().is_none_or(|role| !closed_roles.contains(role)));
-    let open: Vec<Domain> = open.collect();
+    let open: Vec<Place> = open.collect();
     let looks = open.iter().cloned().map(|domain| {
-        let (aws, own) = (Arc::clone(aws), Arc::clone(own));
-        async move { vec![domain_check(&aws, &domain, &own).await] }
+        let (aws, own, redirects) = (Arc::clone(aws), Arc::clone(own), redirecting.contains(&domain));
+        async move { domain_check(&aws, &domain, redirects, &own).await }
     });
     let checks = a_few_at_a_time(looks).await;
-    let closed = open.iter().zip(&checks).filter(|(_, check)| check.outcome == Outcome::Failed);
+    let modes = checks.iter().filter(|check| check.check == AUTH_MODE);
+    let closed = open.iter().zip(modes);
+    let closed = closed.filter(|(_, check)| matches!(check.outcome, Outcome::Failed | Outcome::Skipped));
     let closed = closed.map(|(domain, _)| domain.clone()).collect();
     (checks, closed)
-}
-
-async fn domain_check(aws: &Aws, domain: &Domain, own: &str) -> Check {
-    let Domain { id, region, role_arn, endpoint_url } = domain;
-    let asking = Asking::about(format!("domain {id} in {region}"));
-    let mode = aws.domain_auth_mode(id, region, role_arn.as_ref(), endpoint_url.as_deref());
-    let error = match mode.await {
-        Ok(mode) if mode == "IAM" => return asking.ok("auth-mode", "IAM"),
-        Ok(mode) => {
-            let found = format!("it uses AuthMode {mode}, and presigned URLs are for domains in IAM mode");
-            let remedy = "create a new domain in IAM mode: the mode of a domain never changes";
-            return asking.failed("auth-mode", found, remedy);
-        }
-        Err(error) => error,
-    };
-    let caller = role_arn.as_ref().map_or(own, RoleArn::as_str);
-    let asked = Asked { action: "sagemaker:DescribeDomain", caller, endpoint: Endpoint::SageMaker };
-    let remedy = remedy::of(&error, asked);
-    // The gateway itself never asks, so a role without this permission serves people all the same.
-    if remedy::is_denial(&error) {
-        return asking.warning("auth-mode", format!("it may not be asked: {}", error.message), remedy);
-    }
-    asking.failed("auth-mode", error.message, remedy)
 }
 
 async fn target(
@@ -255,7 +223,7 @@ async fn target(
     own: &str,
     servers: &[DeclaredServer],
 ) -> Vec<Check> {
-    let Opening { destination, target } = opening;
+    let Opening { destination, target, startable } = opening;
     let subject = match &target {
         Opened::Constant { rule, .. } => format!("destinations.{destination} ({rule})"),
         _ => format!("destinations.{destination}"),
@@ -271,13 +239,39 @@ async fn target(
     }
     let caller = mint.role_arn.as_ref().map_or(own, RoleArn::as_str).to_owned();
     let state = presigner.aws().state_of(mint).await;
-    let mut checks = vec![state_check(&asking, mint, &state, &caller)];
+    let creates = matches!(&target, Opened::Granted(grant) if grant.new_profile().is_some());
+    let mut checks = vec![match &state {
+        Ok(TargetState::Missing) if creates => {
+            let found = format!("{} is not there, and is created on the first visit", mint.target);
+            asking.ok("state", found)
+        }
+        Ok(state) if startable && state.can_be_started(mint.target.kind()) => {
+            let found = format!(
+                "{} is {}, and people for whom `start` holds may start it",
+                mint.target,
+                in_words(state)
+            );
+            asking.ok("state", found)
+        }
+        _ => state_check(&asking, mint, &state, &caller),
+    }];
     if matches!(&state, Ok(state) if *state != TargetState::Missing) {
         checks.extend(store_check(&asking, presigner.aws(), mint, servers).await);
     }
     if state.is_ok_and(|state| !state.may_open()) {
         checks.push(asking.skipped("presign", "it cannot be opened in this state"));
         return checks;
+    }
+    if let Opened::Granted(grant) = &target
+        && let Some(owned) = presigner.examine_owner(grant).await
+    {
+        let check = owner_check(&asking, mint, owned, &caller);
+        let is_closed = check.outcome == Outcome::Failed;
+        checks.push(check);
+        if is_closed {
+            checks.push(asking.skipped("presign", "the profile cannot be opened by this person"));
+            return checks;
+        }
     }
     let minted = match &target {
         Opened::Granted(grant) => presigner.rehearse_granted(grant).await,
@@ -313,7 +307,7 @@ fn state_check(asking: &Asking, mint: &Mint, state: &Result<TargetState, AwsErro
             let asked = Asked { action: &action, caller, endpoint: Endpoint::SageMaker };
             let (found, remedy) = (error.message.clone(), remedy::of(error, asked));
             // The gateway then goes straight to the presign call.
-            if remedy::is_denial(error) {
+            if error.is_denial() {
                 asking.warning("state", found, remedy)
             } else {
                 asking.failed("state", found, remedy)
@@ -351,8 +345,12 @@ fn in_words(state: &TargetState) -> String {
         TargetState::Ready => "ready".to_owned(),
         TargetState::Unknown => "in an unknown state".to_owned(),
         TargetState::Missing => "not there".to_owned(),
-        TargetState::Starting => "starting".to_owned(),
+        TargetState::Starting { .. } => "starting".to_owned(),
+        TargetState::Stopping => "stopping".to_owned(),
         TargetState::Stopped => "stopped".to_owned(),
-        TargetState::Pending(word) | TargetState::Failed(word) => format!("in the state {word}"),
+        TargetState::Failed { status, reason: Some(reason) } => format!("in the state {status}: {reason}"),
+        TargetState::Pending(word) | TargetState::Failed { status: word, .. } => {
+            format!("in the state {word}")
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! The choice of the targets to check.
 
 use crate::policy::grant::Grant;
-use crate::policy::{Policy, Question};
+use crate::policy::{Destination, Policy, Question};
 use crate::provider::principal::Principal;
 use crate::target::Mint;
 use std::net::IpAddr;
@@ -19,6 +19,8 @@ pub(crate) struct Person {
 pub(super) struct Opening {
     pub(super) destination: Arc<str>,
     pub(super) target: Opened,
+    /// Whether somebody may start it.
+    pub(super) startable: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -53,7 +55,7 @@ fn of_person(policy: &Policy, person: &Person) -> Vec<Opening> {
     let question =
         Question { principal: &person.principal, client_ip: person.client_ip, path: None, query: None };
     let opening = |destination| {
-        let destination: &crate::policy::Destination = destination;
+        let destination: &Destination = destination;
         let target = match policy.authorize(destination, &question) {
             Ok(grant) => Opened::Granted(Box::new(grant)),
             Err(refusal) => {
@@ -64,7 +66,8 @@ fn of_person(policy: &Policy, person: &Person) -> Vec<Opening> {
                 Opened::Nothing(format!("{user} may not open it: {}{rule}", refusal.reason()))
             }
         };
-        Opening { destination: Arc::clone(destination.name()), target }
+        let startable = destination.can_be_started();
+        Opening { destination: Arc::clone(destination.name()), target, startable }
     };
     policy.destinations().map(opening).collect()
 }
@@ -78,7 +81,8 @@ fn of_everyone(policy: &Policy) -> Vec<Opening> {
                     .to_owned(),
             ),
         };
-        Opening { destination: opening.destination, target }
+        let startable = policy.destination(&opening.destination).is_some_and(Destination::can_be_started);
+        Opening { destination: opening.destination, target, startable }
     });
     openings.collect()
 }

@@ -33,13 +33,20 @@ pub(super) fn of_presign(error: &PresignError, asked: Asked<'_>) -> String {
                 .to_owned()
         }
         PresignError::BadUrl { .. } => of_changed_answer(),
+        PresignError::ProfileOfAnother { .. } => {
+            "let the rules name another profile for this person, or correct the tags if the profile is theirs"
+                .to_owned()
+        }
+        PresignError::NotForIam { .. } => {
+            "create a new domain in IAM mode: the mode of a domain never changes".to_owned()
+        }
     }
 }
 
 pub(super) fn of(error: &AwsError, asked: Asked<'_>) -> String {
     let Asked { action, caller, endpoint } = asked;
     match &error.kind {
-        AwsErrorKind::Refused if is_denial(error) => {
+        AwsErrorKind::Refused if error.is_denial() => {
             let action = denied_action(&error.message).unwrap_or(action);
             format!(
                 "allow {action} for {caller}, in its own policies and in those of the VPC endpoint and the organization; \
@@ -78,6 +85,10 @@ pub(super) fn of(error: &AwsError, asked: Asked<'_>) -> String {
                  route to it, and the security group of the VPC endpoint (port 443)"
             )
         }
+        AwsErrorKind::Quota => format!("ask for a higher quota in Service Quotas: {action} found it used up"),
+        AwsErrorKind::Capacity => {
+            "AWS has no such machine free at the moment: try again later, or take another instance type".to_owned()
+        }
         AwsErrorKind::NotFound => of_state(&TargetState::Missing),
         AwsErrorKind::BadAnswer(_) => of_changed_answer(),
     }
@@ -94,10 +105,10 @@ pub(super) fn of_state(state: &TargetState) -> String {
             "create it, or correct its name, region or account (the role's) in the configuration".to_owned()
         }
         TargetState::Stopped => "start it: a visit starts nothing, and people get 409 until then".to_owned(),
-        TargetState::Starting | TargetState::Pending(_) => {
+        TargetState::Starting { .. } | TargetState::Stopping | TargetState::Pending(_) => {
             "wait until AWS has finished, and ask again".to_owned()
         }
-        TargetState::Failed(_) => {
+        TargetState::Failed { .. } => {
             "look at its FailureReason in SageMaker, and repair or replace it".to_owned()
         }
         TargetState::Ready | TargetState::Unknown => "nothing".to_owned(),
@@ -118,11 +129,6 @@ pub(super) fn of_certificate(whose: &str) -> String {
         "{whose} TLS certificate is not accepted: renew it, or add its authority to this machine's certificate authorities \
          (or name a bundle by SSL_CERT_FILE, which then counts in their place)"
     )
-}
-
-/// The denial of a permission. AWS's code says so, not its status.
-pub(super) fn is_denial(error: &AwsError) -> bool {
-    error.code.as_deref().is_some_and(|code| code.starts_with("AccessDenied"))
 }
 
 /// The action that AWS says is missing.

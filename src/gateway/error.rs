@@ -3,18 +3,22 @@
 mod aws;
 mod call;
 mod sign_in;
+mod wake;
 
 use self::aws::{out_of_time, presign};
 use self::call::call;
 use self::sign_in::{authn, sign_in};
+use self::wake::{may_not_start, wake};
 use super::failure::Failure;
 use crate::authn::AuthnError;
 use crate::mlflow::CallError;
 use crate::policy::NO_SUCH_PATH;
 use crate::policy::grant::{Denial, DenialReason, Outcome};
+use crate::policy::start::NoStart;
 use crate::presign::error::PresignError;
 use crate::sign_in::SignInError;
 use crate::sign_in::return_to::ReturnTo;
+use crate::wake::WakeError;
 use hyper::StatusCode;
 use hyper::http::request;
 use std::sync::Arc;
@@ -51,6 +55,13 @@ pub(crate) enum Error {
         wait: Duration,
     },
     Presign(PresignError),
+    /// `start` of the destination does not hold for this person.
+    MayNotStart(NoStart),
+    /// A target was not started; `return_to` is the page that was asked for.
+    Wake {
+        error: WakeError,
+        return_to: String,
+    },
     /// A call to MLflow was not forwarded, or has no answer.
     Call(CallError),
     /// A sign-in failed on the way to this page.
@@ -160,6 +171,8 @@ impl Error {
             .retry(wait)
             .advise("A script, or a tab that reloads itself, can be the cause."),
             Self::Presign(error) => presign(&error),
+            Self::MayNotStart(no) => may_not_start(&no),
+            Self::Wake { error, return_to } => Failure { again: Some(return_to), ..wake(&error) },
             Self::Call(error) => call(&error),
             Self::SignIn { error, return_to } => {
                 Failure { again: Some(return_to.as_str().to_owned()), ..sign_in(&error) }

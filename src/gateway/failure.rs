@@ -1,6 +1,8 @@
 //! An error as an answer: for the person, for the program, and, in part, for the operator only.
 
-use super::try_again::{self, Attempt};
+use super::start_form::StartForm;
+use super::try_again::{self, Attempt, Patience};
+use crate::aws::state::TargetState;
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
 use std::borrow::Cow;
@@ -31,6 +33,13 @@ pub(crate) struct Failure {
     pub anew: Option<&'static str>,
     /// The number of automatic tries of the page so far.
     pub tries: u32,
+    pub(super) patience: Patience,
+    /// The state of the target, if that is the failure.
+    pub(super) state: Option<TargetState>,
+    /// A button that starts the target.
+    pub start: Option<StartForm>,
+    /// AWS's own words for the person: one line, bounded, without URLs.
+    pub said: Option<String>,
     /// The name of the destination that a mistyped address most likely means.
     pub meant: Option<String>,
     /// The title of the destination that was asked for.
@@ -64,6 +73,10 @@ impl Failure {
             again: None,
             anew: None,
             tries: 0,
+            patience: try_again::USUAL,
+            state: None,
+            start: None,
+            said: None,
             meant: None,
             opens: None,
             person: None,
@@ -94,14 +107,28 @@ impl Failure {
         self
     }
 
+    /// The page tries again for as long as a start may take.
+    pub(super) fn waits_for_a_start(&mut self) {
+        self.patience = try_again::OF_A_START;
+    }
+
+    pub(crate) fn waits_long(&self) -> bool {
+        self.patience == try_again::OF_A_START
+    }
+
+    /// Whether the page has tried as often as it does.
+    pub(crate) fn has_given_up(&self) -> bool {
+        self.tries >= self.patience.most
+    }
+
     /// The page does not try again by itself.
     pub(super) fn only_asked(self) -> Self {
-        Self { tries: try_again::MOST, ..self }
+        Self { tries: self.patience.most, ..self }
     }
 
     /// The next automatic try of the page, if there is one.
     pub(crate) fn next_attempt(&self) -> Option<Attempt> {
-        try_again::next(self.again.as_deref()?, self.tries, self.retry_seconds()?)
+        try_again::next(self.again.as_deref()?, self.tries, self.retry_seconds()?, self.patience)
     }
 
     /// The event and the next step in one text: clients of MLflow show nothing else.

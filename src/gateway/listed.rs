@@ -1,7 +1,9 @@
 //! One line of a person's list of destinations.
 
+use super::start_form::StartForm;
 use crate::aws::state::TargetState;
 use crate::policy::grant::{DenialReason, Grant};
+use crate::target::Kind;
 use std::sync::Arc;
 
 /// One destination, and whether a person may open it.
@@ -18,6 +20,11 @@ pub(crate) struct Listed<'a> {
     pub remedy: Option<Arc<str>>,
     /// `None` if it was not looked up or is not known.
     pub state: Option<TargetState>,
+    pub target_kind: Kind,
+    /// Whether the person may start it where it is stopped.
+    pub may_start: bool,
+    /// The button that starts it, if it can be started now.
+    pub start: Option<StartForm>,
 }
 
 impl Listed<'_> {
@@ -32,9 +39,10 @@ impl Listed<'_> {
             TargetState::Unknown => None,
             TargetState::Missing => Some("missing"),
             TargetState::Pending(_) => Some("pending"),
-            TargetState::Starting => Some("starting"),
+            TargetState::Starting { .. } => Some("starting"),
+            TargetState::Stopping => Some("stopping"),
             TargetState::Stopped => Some("stopped"),
-            TargetState::Failed(_) => Some("failed"),
+            TargetState::Failed { .. } => Some("failed"),
         }
     }
 }

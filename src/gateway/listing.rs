@@ -34,6 +34,11 @@ impl Gateway {
             name: destination.name(),
             title: destination.title(),
             description: destination.description(),
+            may_start: grant
+                .clone()
+                .is_some_and(|grant| self.policy.may_start(grant, question.client_ip).is_ok()),
+            start: None,
+            target_kind: destination.kind(),
             kind: destination.kind().description().title,
             grant,
             rule: trace.deciding().map(|step| Arc::clone(&step.rule)),

@@ -3,6 +3,7 @@
 use super::access::Exchange;
 use super::context::RequestContext;
 use super::error::Error;
+use super::form::{BadForm, fields};
 use super::launch::asked;
 use super::respond;
 use super::service::Gateway;
@@ -10,14 +11,11 @@ use crate::audit::{Event, Record};
 use crate::config::Limits;
 use crate::server::Body;
 use crate::sign_in::logout::{LoggedOut, LogoutError};
-use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use hyper::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use hyper::header::{HeaderValue, RETRY_AFTER};
 use hyper::http::request;
 use hyper::{Response, StatusCode};
 use serde_json::json;
-use tokio::time::timeout;
-use url::form_urlencoded;
 
 const RETRY_SECONDS: u64 = 5;
 
@@ -72,41 +70,12 @@ impl Gateway {
     }
 }
 
-/// The reason why a body holds no logout token.
-enum BadForm {
-    Malformed,
-    Overdue,
-}
-
-impl BadForm {
-    fn outcome(&self) -> &'static str {
-        match self {
-            Self::Malformed => "malformed-request",
-            Self::Overdue => "body-overdue",
-        }
-    }
-
-    fn status(&self) -> StatusCode {
-        match self {
-            Self::Malformed => StatusCode::BAD_REQUEST,
-            Self::Overdue => StatusCode::REQUEST_TIMEOUT,
-        }
-    }
-}
-
 /// Ignores other fields, as the specification says.
 async fn logout_token(head: &request::Parts, body: Incoming, limits: &Limits) -> Result<String, BadForm> {
-    let media_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = media_type.split(';').next().unwrap_or_default().trim();
-    if !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        return Err(BadForm::Malformed);
-    }
-    let form = Limited::new(body, limits.body_size).collect();
-    let form = timeout(limits.deadlines.request_body, form).await.map_err(|_| BadForm::Overdue)?;
-    let form = form.map_err(|_| BadForm::Malformed)?.to_bytes();
-    let mut tokens = form_urlencoded::parse(&form).filter(|(name, _)| name == "logout_token");
+    let fields = fields(head, body, limits).await?;
+    let mut tokens = fields.into_iter().filter(|(name, _)| name == "logout_token");
     match (tokens.next(), tokens.next()) {
-        (Some((_, token)), None) => Ok(token.into_owned()),
+        (Some((_, token)), None) => Ok(token),
         _ => Err(BadForm::Malformed),
     }
 }

@@ -6,6 +6,7 @@ mod style;
 mod support;
 pub(crate) mod who_am_i;
 
+use super::start_form::StartForm;
 use crate::clock::{Clock, UnixSeconds};
 use crate::config::branding::Branding;
 use crate::config::file::Portal;
@@ -82,6 +83,28 @@ impl Pages {
             p { a.button href=(path_and_query) { "Continue" } }
         };
         self.page("Signed in", user, Some(&format!("0;url={path_and_query}")), &content)
+    }
+
+    /// Shown after the button that starts a target, and leads back to the page that was asked for. A redirect from the form
+    /// would not do: browsers would refuse its way to AWS.
+    pub(crate) fn starting(&self, title: &str, path_and_query: &str, user: &str) -> Markup {
+        let content = html! {
+            h1 { (title) " is starting" }
+            p { a.button href=(path_and_query) { "Continue" } }
+        };
+        self.page("Starting", Some(user), Some(&format!("1;url={path_and_query}")), &content)
+    }
+
+    /// The button that starts a target.
+    fn start_button(form: &StartForm, label: &str) -> Markup {
+        let StartForm { name, return_to, token } = form;
+        html! {
+            form method="post" action={ "/-/start/" (name) } {
+                input type="hidden" name="return_to" value=(return_to);
+                @if let Some(token) = token { input type="hidden" name="token" value=(token); }
+                button.button type="submit" { (label) }
+            }
+        }
     }
 
     /// `user` is the name, if known; `at_provider` says that the provider's session ends, too.
@@ -172,7 +195,7 @@ fn policy(style: &str, form_action: &str) -> HeaderValue {
 }
 
 /// A time for people, in UTC: the browser's time zone is not known.
-fn point_in_time(at: UnixSeconds) -> String {
+pub(super) fn point_in_time(at: UnixSeconds) -> String {
     let time = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(at.0);
     humantime::format_rfc3339_seconds(time).to_string().replace('T', " ").replace('Z', " UTC")
 }

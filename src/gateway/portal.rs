@@ -33,6 +33,7 @@ impl Gateway {
             self.expect_a_launch(&caller.principal, &access);
         }
         self.look_up_states(&mut access).await;
+        self.offer_starts(&caller, &mut access);
         let response = match context.audience {
             Audience::Program | Audience::MlflowClient => {
                 respond::json(StatusCode::OK, &destinations_json(&access))
@@ -104,6 +105,8 @@ pub(super) fn destinations_json(access: &[Listed<'_>]) -> serde_json::Value {
             "kind": row.kind,
             "path": format!("/{}", row.name),
             "state": row.state_word(),
+            // Whether the person may start it where it is stopped.
+            "may_start": row.may_start,
         })
     });
     json!({"destinations": open.collect::<Vec<_>>()})
@@ -116,6 +119,7 @@ fn who_am_i_json(identity: &Identity<'_>, access: &[Listed<'_>]) -> serde_json::
             "title": row.title,
             "kind": row.kind,
             "allowed": row.allowed(),
+            "may_start": row.may_start,
             "rule": row.rule,
             // The person's class of access through the API, if set.
             "access": row.grant.as_ref().and_then(|grant| grant.mint().access),

@@ -65,6 +65,9 @@ impl Gateway {
             let asks = |variable: &str| self.policy.asks(destination, trace.len(), variable);
             failure.facts = facts::of(asks, person, context.client_ip, &self.policy.reads().groups);
         }
+        if let (Some(state), Some(destination)) = (failure.state.take(), opens) {
+            self.offer_start(&mut failure, &state, destination, head, context).await;
+        }
         if let (NO_SUCH_PATH, Some(name)) = (failure.reason, exchange.destination()) {
             failure.again = Some(format!("/{name}"));
         }

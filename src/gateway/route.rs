@@ -34,6 +34,10 @@ pub(crate) enum Route<'a> {
     ApiMint {
         name: &'a str,
     },
+    /// Starts the target of a destination.
+    Start {
+        name: &'a str,
+    },
     Live,
     Ready,
     /// The path exists, but not for this method; the methods it has, for `Allow` (RFC 9110, section 10.2.1).
@@ -58,6 +62,10 @@ pub(crate) fn route<'a>(method: &Method, path: &'a str) -> Route<'a> {
         "/-/ready" => (Route::Ready, READ),
         "/-/api/openapi.json" => (Route::ApiDocument, READ),
         "/-/api/destinations" => (Route::ApiDestinations, READ),
+        _ if let Some(name) = start_name(path) => {
+            let is_post = method == Method::POST;
+            return if is_post { Route::Start { name } } else { Route::MethodNotAllowed("POST") };
+        }
         _ => match (mint_name(path), destination(path)) {
             (None, Some(Route::Destination { name, path: Some(path) })) if is_for_clients(path) => {
                 let is_known = METHODS.split(", ").any(|known| method == known);
@@ -76,6 +84,11 @@ pub(crate) fn route<'a>(method: &Method, path: &'a str) -> Route<'a> {
 fn mint_name(path: &str) -> Option<&str> {
     let name = path.strip_prefix("/-/api/destinations/")?.strip_suffix("/url")?;
     is_destination_name(name).then_some(name)
+}
+
+/// NAME of `/-/start/NAME`.
+fn start_name(path: &str) -> Option<&str> {
+    path.strip_prefix("/-/start/").filter(|name| is_destination_name(name))
 }
 
 fn destination(path: &str) -> Option<Route<'_>> {
@@ -145,6 +158,9 @@ mod tests {
     fn methods_are_told() {
         assert_eq!(route(&Method::POST, "/studio"), Route::MethodNotAllowed("GET, HEAD"));
         assert_eq!(get("/-/api/destinations/studio/url"), Route::MethodNotAllowed("POST"));
+        assert_eq!(get("/-/start/archive"), Route::MethodNotAllowed("POST"));
+        assert_eq!(route(&Method::POST, "/-/start/archive"), Route::Start { name: "archive" });
+        assert_eq!(route(&Method::POST, "/-/start/archive/x"), Route::NotFound);
         assert_eq!(route(&Method::POST, "/-/api/destinations/studio/url"), Route::ApiMint { name: "studio" });
     }
 }

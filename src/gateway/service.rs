@@ -24,6 +24,7 @@ use crate::sign_in::SignIn;
 use crate::sign_in::logout::{Hints, Logout};
 use crate::state::State;
 use crate::target::Access;
+use crate::wake::{self, Waker};
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 
@@ -42,6 +43,7 @@ pub(crate) struct Gateway {
     pub(super) policy: Policy,
     pub(super) presigner: Arc<Presigner>,
     pub(super) bridge: Arc<Bridge>,
+    pub(super) waker: Waker,
     pub(super) told: Told,
     pub(super) mint_rate: Arc<MintRate>,
     pub(super) last_opened: LastOpened,
@@ -98,6 +100,9 @@ impl Gateway {
             browser_sign_in(&settings, party, sealer.as_ref(), policy.reads(), surroundings);
         for destination in policy.destinations() {
             metrics.expect_destination(destination.name(), destination.kind().presign_operation());
+            if destination.can_be_started() {
+                metrics.wakes.expect(destination.name(), &wake::OUTCOMES);
+            }
             if destination.has_api() {
                 for access in Access::ALL {
                     metrics.calls.expect(destination.name(), access.as_str(), &mlflow::OUTCOMES);
@@ -114,6 +119,7 @@ impl Gateway {
                 Arc::clone(&metrics),
             ),
             mint_rate: mint_rate.map_or_else(|| Arc::new(MintRate::new(mints_per_minute, state)), Arc::clone),
+            waker: Waker::new(Arc::clone(presigner.aws()), settings.sole_realm(), Arc::clone(&metrics)),
             presigner,
             bridge,
             told: Told::new(),

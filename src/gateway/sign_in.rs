@@ -191,7 +191,7 @@ impl Gateway {
     /// Whether a form was sent from one of our own pages. Browsers say so: by `Sec-Fetch-Site`, and older ones by an
     /// `Origin`, which is `null` wherever a page's referrer policy is ours. A client that says nothing is no browser and
     /// has no session that somebody else could make it use.
-    fn is_own_form(&self, head: &request::Parts) -> bool {
+    pub(super) fn is_own_form(&self, head: &request::Parts) -> bool {
         let says = |name: &str| head.headers.get(name).map(|value| value.to_str().unwrap_or_default());
         match (says("sec-fetch-site"), says(ORIGIN.as_str())) {
             (Some(site), _) => matches!(site, "same-origin" | "none"),

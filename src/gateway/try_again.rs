@@ -3,10 +3,19 @@
 
 /// The query parameter that counts the tries.
 const KEY: &str = "-try=";
-/// About twenty minutes, with the waits between the tries.
-pub(super) const MOST: u32 = 20;
-/// Waits grow up to this, unless the first is longer.
-const LONGEST_SECONDS: u64 = 60;
+
+/// How often and how long a page tries by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Patience {
+    pub(super) most: u32,
+    /// Waits grow up to this, unless the first is longer.
+    longest_seconds: u64,
+}
+
+/// About twenty minutes.
+pub(super) const USUAL: Patience = Patience { most: 20, longest_seconds: 60 };
+/// About an hour, if the first wait is a third of a minute.
+pub(super) const OF_A_START: Patience = Patience { most: 32, longest_seconds: 120 };
 
 /// The next attempt of a page that tries again by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,15 +43,16 @@ pub(crate) fn without_count(query: &str) -> Option<String> {
 }
 
 /// The next try after `tries` that failed; `address` is without a count.
-pub(super) fn next(address: &str, tries: u32, seconds: u64) -> Option<Attempt> {
+pub(super) fn next(address: &str, tries: u32, seconds: u64, patience: Patience) -> Option<Attempt> {
     let counted = |tries: u32| {
         let separator = if address.contains('?') { '&' } else { '?' };
         format!("{address}{separator}{KEY}{tries}")
     };
-    (tries < MOST).then(|| Attempt {
-        seconds: seconds.saturating_mul(1 << tries).min(LONGEST_SECONDS.max(seconds)),
+    let Patience { most, longest_seconds } = patience;
+    (tries < most).then(|| Attempt {
+        seconds: seconds.saturating_mul(1 << tries).min(longest_seconds.max(seconds)),
         address: counted(tries + 1),
-        never: counted(MOST),
+        never: counted(most),
     })
 }
 
@@ -58,21 +68,31 @@ mod tests {
         assert_eq!(split("/studio?-try=x&-try=2"), ("/studio".to_owned(), 0));
         assert_eq!(without_count("a=1&-try=3&b").as_deref(), Some("a=1&b"));
         assert_eq!(without_count("-try=3"), None);
-        assert_eq!(next("/studio?a=1", 0, 5).unwrap().address, "/studio?a=1&-try=1");
+        assert_eq!(next("/studio?a=1", 0, 5, USUAL).unwrap().address, "/studio?a=1&-try=1");
     }
 
     #[test]
     fn waits_grow_and_end() {
         let mut waits = Vec::new();
         let (mut address, mut tries) = ("/studio".to_owned(), 0);
-        while let Some(attempt) = next(&address, tries, 5) {
+        while let Some(attempt) = next(&address, tries, 5, USUAL) {
             waits.push(attempt.seconds);
             (address, tries) = split(&attempt.address);
         }
         assert_eq!(waits[..5], [5, 10, 20, 40, 60]);
         assert_eq!(waits.len(), 20);
-        assert_eq!(next("/studio", 0, 300).unwrap().seconds, 300);
-        let (address, tries) = split(&next("/studio", 0, 5).unwrap().never);
-        assert_eq!(next(&address, tries, 5), None);
+        assert_eq!(next("/studio", 0, 300, USUAL).unwrap().seconds, 300);
+        let (address, tries) = split(&next("/studio", 0, 5, USUAL).unwrap().never);
+        assert_eq!(next(&address, tries, 5, USUAL), None);
+    }
+
+    #[test]
+    fn a_start_is_waited_for_an_hour() {
+        let (mut waited, mut tries) = (0, 0);
+        while let Some(attempt) = next("/archive", tries, 20, OF_A_START) {
+            waited += attempt.seconds;
+            tries += 1;
+        }
+        assert!((3500..=3700).contains(&waited), "{waited}");
     }
 }

@@ -48,6 +48,9 @@ pub(super) struct Resources {
     /// An App is named by its declared name, so its ARN has to be looked for.
     looks_for_apps: bool,
     called_apps: BTreeSet<String>,
+    started: BTreeMap<Kind, BTreeSet<String>>,
+    created_profiles: BTreeSet<String>,
+    passed_roles: BTreeSet<String>,
 }
 
 impl Resources {
@@ -63,6 +66,13 @@ impl Resources {
             if target.kind == Kind::MlflowApp && target.is_called {
                 resources.called_apps.extend(arns.iter().cloned());
             }
+            if target.is_started {
+                resources.started.entry(target.kind).or_default().extend(arns.iter().cloned());
+            }
+            if let Some(profile) = target.studio.as_ref().and_then(|studio| studio.new_profile.as_ref()) {
+                resources.created_profiles.extend(arns.iter().cloned());
+                resources.passed_roles.extend(profile.execution_role.iter().map(ToString::to_string));
+            }
             resources.of_kind.entry(target.kind).or_default().extend(arns);
             if let (Kind::StudioDomain, Some(domain)) = (target.kind, names.first()) {
                 resources.domains.insert(place.domain(domain));
@@ -75,6 +85,14 @@ impl Resources {
     /// opens.
     pub(super) fn statements(&self, tagged: bool) -> Vec<Statement> {
         let mut statements = self.statements_for(|kind| permissions::to_mint(kind, tagged, None));
+        if !self.passed_roles.is_empty() {
+            let passed = vec![permissions::PASS_ROLE.to_owned()];
+            let condition = json!({"iam:PassedToService": "sagemaker.amazonaws.com"});
+            statements.push(Statement {
+                condition: Map::from_iter([("StringEquals".to_owned(), condition)]),
+                ..Statement::allow("PassExecutionRole", passed, narrowest(&self.passed_roles))
+            });
+        }
         if !self.called_apps.is_empty() {
             let actions = permissions::to_call(Kind::MlflowApp, None).actions;
             statements.push(Statement::allow("CallMlflowApp", actions, narrowest(&self.called_apps)));
@@ -102,13 +120,31 @@ impl Resources {
                 statements.push(Statement::allow(sid(*kind, permission.on), action, resource));
             }
         }
+        for (kind, resources) in &self.started {
+            let Some(permission) = permissions::to_start(*kind) else { continue };
+            let sid = if *kind == Kind::NotebookInstance {
+                "StartNotebookInstance"
+            } else {
+                "StartMlflowTrackingServer"
+            };
+            statements.push(Statement::allow(sid, permission.actions, narrowest(resources)));
+        }
+        if !self.created_profiles.is_empty() {
+            let mut actions = permissions::to_create_profile().actions;
+            actions.push(permissions::LIST_TAGS.to_owned());
+            statements.push(Statement::allow(
+                "CreateStudioProfile",
+                actions,
+                narrowest(&self.created_profiles),
+            ));
+        }
         if self.looks_for_apps {
             let actions = permissions::to_list_apps().actions;
             statements.push(Statement::allow("FindMlflowApps", actions, vec!["*".to_owned()]));
         }
         if !self.domains.is_empty() {
             let domains = narrowest(&self.domains);
-            statements.push(Statement::allow("PosternDoctor", vec![DESCRIBE_DOMAIN.to_owned()], domains));
+            statements.push(Statement::allow("KnowStudioDomain", vec![DESCRIBE_DOMAIN.to_owned()], domains));
         }
         statements
     }

@@ -19,9 +19,11 @@ pub const GONE: &str = "client-gone";
 pub const ASKED: &str = "asked";
 
 /// The outcomes of a request for which AWS is asked.
-pub(super) const MINT_OUTCOMES: [&str; 10] = [
+pub(super) const MINT_OUTCOMES: [&str; 12] = [
     "ok",
     "not-ready",
+    "profile-of-another",
+    "sso-domain",
     "ambiguous-name",
     "refused-by-aws",
     "aws-credentials",
@@ -37,7 +39,9 @@ pub(super) const MINT_OUTCOMES: [&str; 10] = [
 pub(super) const PROVIDER_UNAVAILABLE: &str = "provider-unavailable";
 
 /// The outcomes of a request that names a destination.
-pub(super) const LAUNCH_OUTCOMES: [&str; 17] = [
+pub(super) const LAUNCH_OUTCOMES: [&str; 19] = [
+    "profile-of-another",
+    "sso-domain",
     "ok",
     ASKED,
     "rule-denied",

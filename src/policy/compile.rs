@@ -4,6 +4,7 @@ mod api;
 mod compiler;
 mod fields;
 mod policy_tests;
+mod studio;
 mod tables;
 
 use super::apart::Places;
@@ -12,6 +13,7 @@ use super::expression::{Condition, Gathered, Vocabulary};
 use super::grant::Api;
 use super::paths::Glob;
 use super::policy_test::PolicyTest;
+use super::start::Start;
 use super::{Destination, Kind, Policy, Rule, Verdict, is_destination_name};
 use crate::config::diagnostics::{Diagnostic, listed};
 use crate::config::file::policy::{self as file, PolicyFile};
@@ -69,8 +71,9 @@ pub fn compile(file: &PolicyFile, context: &CompileContext<'_>) -> Result<Compil
         .map_err(|error| diagnostics.push(Diagnostic::new("", Location::default(), error.to_string())));
     match (library, all(deny), all(destinations)) {
         (Ok(library), Some(deny), Some(mut destinations)) if diagnostics.is_empty() => {
-            for Destination { rules, reads, .. } in &mut destinations {
+            for Destination { rules, reads, start, .. } in &mut destinations {
                 deny.iter().chain(&*rules).for_each(|rule| rule.gather(reads));
+                start.iter().for_each(|start| start.condition.evaluated().gather(reads));
             }
             Ok(Compiled { policy: Policy { library, deny, destinations, reads }, tests, warnings })
         }
@@ -135,6 +138,8 @@ impl Compiler<'_> {
             .map(|(index, rule)| self.rule(&format!("{path}.rules[{index}]"), rule, base, &mut names))
             .collect();
         self.keep_within_reach(&path, &written.rules, &rules);
+        let studio = self.studio(&path, written, kind, &fields);
+        let start = written.start.as_ref().map(|start| self.start(&format!("{path}.start"), start, kind));
         Some(Destination {
             name: name.value.as_str().into(),
             title: written.title.clone().unwrap_or_else(|| name.value.clone()),
@@ -145,7 +150,20 @@ impl Compiler<'_> {
             paths: paths?,
             reads: PolicyInputs::default(),
             api: api?,
+            studio: studio?,
+            start: start.map_or(Some(None), |start| start.map(Some))?,
         })
+    }
+
+    fn start(&mut self, path: &str, written: &At<String>, kind: Kind) -> Option<Start> {
+        if kind.start_operation().is_none() {
+            let startable = Kind::ALL.iter().filter(|kind| kind.start_operation().is_some());
+            let startable = listed(startable.map(|kind| kind.as_str()));
+            let message = format!("a {} cannot be started: `start` is for {startable}", kind.as_str());
+            self.problem(path, written.location, message);
+        }
+        let condition = self.condition(path, written)?;
+        Some(Start { expression: written.value.as_str().into(), condition })
     }
 
     /// Refuses a rule behind one that allows everybody: it would never be asked.

@@ -37,6 +37,9 @@ pub struct Explanation {
     /// If the path is one of MLflow's API: the decision on each method there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub calls: Vec<ExplainedCall>,
+    /// Whether the person may start the target where it is stopped; absent if nobody may.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<RuleStep>,
     /// The API operation that would be called.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operation: Option<&'static str>,
@@ -78,6 +81,7 @@ pub fn explain(policy: &Policy, destination: &Destination, question: &Question<'
         },
         groups_unbound: question.principal.groups.unbound().map(ToString::to_string),
         calls: Vec::new(),
+        start: decided.as_ref().ok().and_then(|grant| policy.explain_start(grant, question.client_ip)),
         operation: mint.map(|mint| mint.target.operation()),
         target: mint.map(fields).unwrap_or_default(),
     }
@@ -202,6 +206,13 @@ impl fmt::Display for Explanation {
         }
         for ExplainedCall { method, endpoint, needs, decision } in &self.calls {
             writeln!(f, "  {method} {endpoint} needs {needs}: {decision}")?;
+        }
+        if let Some(RuleStep { expression, outcome, detail, .. }) = &self.start {
+            writeln!(f, "  start where it is stopped: {outcome}")?;
+            writeln!(f, "     {}", expression.replace('\n', "\n     "))?;
+            if let Some(detail) = detail {
+                writeln!(f, "     {detail}")?;
+            }
         }
         if let Some(operation) = self.operation {
             writeln!(f, "  {operation}")?;

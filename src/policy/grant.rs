@@ -1,8 +1,8 @@
 //! The two ends of a decision: a [`Grant`] or a [`Denial`].
 
-use super::Question;
+use super::question::Question;
 use crate::provider::principal::Principal;
-use crate::target::Mint;
+use crate::target::{Mint, NewProfile};
 use std::sync::Arc;
 use url::Url;
 
@@ -17,7 +17,17 @@ pub struct Grant {
     path: Option<Box<str>>,
     mint: Mint,
     api: Option<Arc<Api>>,
+    studio: Option<Arc<Studio>>,
     trace: Trace,
+}
+
+/// How a destination opens a Studio domain.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Studio {
+    /// Creates the person's profile on a first visit.
+    pub new_profile: Option<NewProfile>,
+    /// Sends people to the address of a domain that is signed in to by Identity Center.
+    pub redirects_sso: bool,
 }
 
 /// How programs call an MLflow target's API.
@@ -32,11 +42,11 @@ impl Grant {
         question: &Question<'_>,
         destination: Arc<str>,
         mint: Mint,
-        api: Option<Arc<Api>>,
+        (api, studio): (Option<Arc<Api>>, Option<Arc<Studio>>),
         trace: Trace,
     ) -> Self {
         let principal = Arc::clone(question.principal);
-        Self { principal, destination, path: question.path.map(Box::from), mint, api, trace }
+        Self { principal, destination, path: question.path.map(Box::from), mint, api, studio, trace }
     }
 
     pub fn principal(&self) -> &Arc<Principal> {
@@ -61,8 +71,35 @@ impl Grant {
         self.api.as_deref()
     }
 
+    /// The profile to create if the person has none, where the destination creates profiles.
+    pub fn new_profile(&self) -> Option<&NewProfile> {
+        self.studio.as_ref()?.new_profile.as_ref()
+    }
+
+    /// Whether people are sent to the address of a domain that is signed in to by Identity Center.
+    pub fn redirects_sso(&self) -> bool {
+        self.studio.as_ref().is_some_and(|studio| studio.redirects_sso)
+    }
+
     pub fn trace(&self) -> &Trace {
         &self.trace
+    }
+}
+
+/// The permission of one person to start one resolved target, now.
+///
+/// Like a [`Grant`], only `policy` makes one, and starting takes nothing else.
+#[derive(Clone, Debug)]
+pub struct StartGrant(Grant);
+
+impl StartGrant {
+    pub(super) fn new(grant: Grant) -> Self {
+        Self(grant)
+    }
+
+    /// The permission to open it, which comes first.
+    pub fn grant(&self) -> &Grant {
+        &self.0
     }
 }
 
@@ -159,6 +196,6 @@ impl Grant {
             claims: Arc::default(),
         };
         let question = Question { principal: &Arc::new(principal), client_ip: None, path: None, query: None };
-        Self::new(&question, "destination".into(), mint, None, Trace::default())
+        Self::new(&question, "destination".into(), mint, (None, None), Trace::default())
     }
 }

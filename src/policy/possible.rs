@@ -1,6 +1,7 @@
 //! Everything that the rules can open, told from the configuration alone. Permissions have to cover it.
 
 use super::blueprint::Blueprint;
+use super::grant::Studio;
 use super::name_pattern::NamePattern;
 use super::{Policy, Verdict};
 use crate::target::{Kind, Mint};
@@ -22,6 +23,10 @@ pub struct PossibleTarget {
     pub endpoint_url: Option<String>,
     /// Whether programs may call its API.
     pub is_called: bool,
+    /// Whether somebody may start it.
+    pub is_started: bool,
+    /// Of a Studio domain.
+    pub studio: Option<Arc<Studio>>,
 }
 
 /// One rule of a destination, and the mint that it opens for everyone alike.
@@ -41,8 +46,11 @@ impl Policy {
             for rule in &destination.rules {
                 if let Verdict::Allow(blueprint) = &rule.verdict {
                     let possible = blueprint.possible_targets(&destination.name, &rule.name);
-                    let is_called = destination.has_api();
-                    found.extend(possible.into_iter().map(|target| PossibleTarget { is_called, ..target }));
+                    let (is_called, is_started) = (destination.has_api(), destination.can_be_started());
+                    let studio = &destination.studio;
+                    let of_destination =
+                        |target| PossibleTarget { is_called, is_started, studio: studio.clone(), ..target };
+                    found.extend(possible.into_iter().map(of_destination));
                 }
             }
         }
@@ -103,6 +111,8 @@ impl Blueprint {
                         role_arn: role_arn.clone(),
                         endpoint_url: self.endpoint_url.clone(),
                         is_called: false,
+                        is_started: false,
+                        studio: None,
                     });
                 }
             }

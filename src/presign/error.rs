@@ -1,5 +1,6 @@
 //! The reasons why there is no URL.
 
+use crate::aws::domains::NotForIam;
 use crate::aws::error::{AwsError, AwsErrorKind};
 use crate::aws::state::TargetState;
 use std::fmt;
@@ -11,6 +12,10 @@ pub enum PresignError {
     NotReady { state: TargetState, message: String, aws_request_id: Option<String> },
     /// AWS succeeded, but its URL may not be handed on (502).
     BadUrl { why: BadUrl, message: String, aws_request_id: Option<String> },
+    /// The profile's tags name another person (403).
+    ProfileOfAnother { message: String },
+    /// No URL can be presigned for the domain (409).
+    NotForIam { why: NotForIam, message: String },
     /// AWS refused or failed, or time ran out (502, 503, 504).
     Aws(AwsError),
 }
@@ -35,7 +40,7 @@ impl PresignError {
         Self::Aws(AwsError::out_of_time(doing))
     }
 
-    pub(super) fn is_missing(&self) -> bool {
+    pub(crate) fn is_missing(&self) -> bool {
         matches!(self, Self::NotReady { state: TargetState::Missing, .. })
     }
 
@@ -44,6 +49,8 @@ impl PresignError {
         match self {
             Self::NotReady { .. } => "not-ready",
             Self::BadUrl { .. } => "bad-answer",
+            Self::ProfileOfAnother { .. } => "profile-of-another",
+            Self::NotForIam { .. } => "sso-domain",
             Self::Aws(error) => error.kind.as_str(),
         }
     }
@@ -51,7 +58,10 @@ impl PresignError {
     /// For the admin's log only: the call, and AWS's message.
     pub fn message(&self) -> &str {
         match self {
-            Self::NotReady { message, .. } | Self::BadUrl { message, .. } => message,
+            Self::NotReady { message, .. }
+            | Self::BadUrl { message, .. }
+            | Self::ProfileOfAnother { message }
+            | Self::NotForIam { message, .. } => message,
             Self::Aws(error) => &error.message,
         }
     }
@@ -61,6 +71,7 @@ impl PresignError {
             Self::NotReady { aws_request_id, .. } | Self::BadUrl { aws_request_id, .. } => {
                 aws_request_id.as_deref()
             }
+            Self::ProfileOfAnother { .. } | Self::NotForIam { .. } => None,
             Self::Aws(error) => error.request_id.as_deref(),
         }
     }

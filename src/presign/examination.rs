@@ -4,10 +4,20 @@ use super::Presigner;
 use super::error::PresignError;
 use super::presigned::MintFacts;
 use crate::aws::Deadline;
+use crate::aws::error::AwsError;
+use crate::aws::owners::Owner;
 use crate::aws::session_name::LOOK_UP;
 use crate::policy::grant::Grant;
 use crate::target::{EXPIRES_IN, EXPIRES_IN_SECONDS, Mint, Target, Value};
 use tokio::time::timeout_at;
+
+/// The person that a profile's tags name, seen from the person who opens it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Owned {
+    Theirs,
+    ByAnother,
+    Untagged,
+}
 
 impl Presigner {
     /// Mints a URL with the shortest life that AWS allows, in nobody's name, and drops it here: the caller learns
@@ -27,6 +37,21 @@ impl Presigner {
     /// As [`Presigner::rehearse`].
     pub async fn rehearse_granted(&self, grant: &Grant) -> Result<MintFacts, PresignError> {
         self.rehearse_as(self.session_name(grant.principal()), grant.mint()).await
+    }
+
+    /// Whether the profile of a granted request may be opened by its person; `None` where that is not asked.
+    ///
+    /// # Errors
+    ///
+    /// [`AwsError`], within `aws.timeout`.
+    pub(crate) async fn examine_owner(&self, grant: &Grant) -> Option<Result<Owned, AwsError>> {
+        grant.new_profile()?;
+        let person = grant.principal();
+        Some(self.aws.owner_in_time(grant.mint()).await.map(|owner| match owner {
+            Owner::Nobody => Owned::Untagged,
+            owner if owner.lets_in(&person.realm, &person.user) => Owned::Theirs,
+            _ => Owned::ByAnother,
+        }))
     }
 
     async fn rehearse_as(&self, session_name: String, mint: &Mint) -> Result<MintFacts, PresignError> {

@@ -22,6 +22,7 @@ use crate::config::AwsConfig;
 use crate::http_client::HttpClient;
 use crate::policy::grant::Grant;
 use crate::sessions::SessionId;
+use crate::state::State;
 use crate::target::{EXPIRES_IN_SECONDS, Kind, Mint, Region, RoleArn, SESSION_EXPIRATION_SECONDS, Target};
 use aws_fake::{AwsFake, Call, Reply};
 use std::sync::Arc;
@@ -74,6 +75,7 @@ impl Setup {
         let aws = Aws::new(
             &config,
             clock.clone(),
+            State::in_memory(clock.clone()),
             Arc::clone(&metrics),
             &Connections::new(&HttpClient::new().unwrap()).unwrap(),
             Some(credentials),

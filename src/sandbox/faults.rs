@@ -35,8 +35,14 @@ pub enum Fault {
     NotAws,
     /// Servers and notebooks are stopped.
     Stopped,
-    /// Describe and lists do not know a created resource for this long.
+    /// Describe and lists do not know a created resource for this long, or that a stopped one starts.
     Lag(Duration),
+    /// `ResourceLimitExceeded`, with AWS's words.
+    Quota,
+    /// `InsufficientInstanceCapacity`.
+    Capacity,
+    /// A start begins well and fails when it would end.
+    StartFails,
     /// `ExpiredTokenException`, as if the credentials were too old.
     ExpiredToken,
 }

@@ -40,6 +40,8 @@ impl People {
             person("ada", "Ada Lovelace", listed(&["ml-users", "ml-risk"])),
             person("max", "Max Contractor", listed(&["contractors", "ml-users"])),
             person("grace", "Grace Hopper", listed(&["ml-users"])),
+            // In nobody's domain yet.
+            person("nora", "Nora Joiner", listed(&["ml-users"])),
             person("olga", "Olga Newcomer", listed(&[])),
             person("bob", "Bob Manygroups", PersonGroups::Overage),
         ]))

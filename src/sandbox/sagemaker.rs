@@ -8,13 +8,19 @@ pub(super) mod error;
 mod fixture;
 mod input;
 pub(super) mod mlflow;
+mod notebooks;
 mod operation;
+mod profiles;
 
 use self::error::Error;
-use self::fixture::Whims;
+use self::fixture::{Changed, Whims};
 use self::input::Patterns;
-use self::mlflow::{Change, MlflowServers};
+pub(super) use self::notebooks::Notebooks;
+pub(super) use self::profiles::Profiles;
+
+use self::mlflow::{Change, Course, MlflowServers};
 use self::operation::{Operation, Presign, Resource};
+use self::profiles::NewProfile;
 use super::callers::{Caller, Callers};
 use super::calls::{Call, Calls};
 use super::faults::{Fault, Faults};
@@ -40,6 +46,8 @@ pub(super) struct SageMaker {
     pub(super) any_target: bool,
     pub(super) patterns: Patterns,
     pub(super) mlflow: MlflowServers,
+    pub(super) notebooks: Notebooks,
+    pub(super) profiles: Profiles,
     pub(super) tracking: Tracking,
 }
 
@@ -71,6 +79,15 @@ impl SageMaker {
         let outcome = match (plan.fault.as_ref().and_then(refusal), &parsed) {
             (Some(error), _) => Err(error),
             (None, Err(_)) => Err(Error::new("SerializationException", "The body is not a JSON object.")),
+            (None, Ok(members)) if name == notebooks::START => {
+                self.start_notebook(members, &caller, &region, plan.fault.as_ref())
+            }
+            (None, Ok(members)) if name == profiles::CREATE => {
+                self.create_profile(members, &caller, &region, plan.fault.as_ref())
+            }
+            (None, Ok(members)) if matches!(name, "ListTags" | "AddTags") && is_of_profile(members) => {
+                self.profile_tags(name, members, &caller)
+            }
             (None, Ok(members)) => match Change::read(name, members, &self.patterns) {
                 Some(change) => {
                     change.and_then(|change| self.change(&change, &caller, &region, plan.fault.as_ref()))
@@ -108,11 +125,73 @@ impl SageMaker {
         fault: Option<&Fault>,
     ) -> Result<Value, Error> {
         judge(change.name, &change.resource(region, &caller.account), caller)?;
-        let lag = match fault {
-            Some(Fault::Lag(lag)) => *lag,
-            _ => Duration::ZERO,
-        };
-        self.mlflow.perform(change, caller, region, lag)
+        self.mlflow.perform(change, caller, region, Course::by(fault))
+    }
+
+    fn start_notebook(
+        &self,
+        members: &Map<String, Value>,
+        caller: &Caller,
+        region: &str,
+        fault: Option<&Fault>,
+    ) -> Result<Value, Error> {
+        let name = Notebooks::read(members, &self.patterns)?;
+        let resource = Resource::NotebookInstance { name: name.clone() }.arn(region, &caller.account);
+        judge(notebooks::START, &resource, caller)?;
+        self.notebooks.start((&caller.account, region, &name), Course::by(fault))
+    }
+
+    fn create_profile(
+        &self,
+        members: &Map<String, Value>,
+        caller: &Caller,
+        region: &str,
+        fault: Option<&Fault>,
+    ) -> Result<Value, Error> {
+        let new = NewProfile::read(members, &self.patterns)?;
+        let resource = Resource::UserProfile { domain_id: new.domain_id.clone(), name: new.name.clone() };
+        let arn = resource.arn(region, &caller.account);
+        judge(profiles::CREATE, &arn, caller)?;
+        if new.is_tagged() {
+            judge("AddTags", &arn, caller)?;
+        }
+        if let Some(role) = &new.execution_role {
+            judge_action("iam:PassRole", role, caller)?;
+        }
+        let is_there = fixture::has_profile(&new.domain_id, &new.name, self.whims(fault))?;
+        self.profiles.create(&new, &arn, is_there, Course::by(fault))
+    }
+
+    fn profile_tags(
+        &self,
+        name: &str,
+        members: &Map<String, Value>,
+        caller: &Caller,
+    ) -> Result<Value, Error> {
+        let arn = members.get("ResourceArn").and_then(Value::as_str).unwrap_or_default();
+        judge(name, arn, caller)?;
+        let id = arn.split(":user-profile/").nth(1).and_then(|rest| rest.split_once('/'));
+        let (domain_id, profile) = id.ok_or_else(|| Error::validation("The ARN names no such resource."))?;
+        let is_there = fixture::has_profile(domain_id, profile, self.whims(None))?;
+        if !is_there && self.profiles.profile(arn).is_none() {
+            return Err(Error::not_found(&format!("User profile {profile} in domain {domain_id}")));
+        }
+        if name == "AddTags" {
+            self.profiles.tag(arn, members);
+        }
+        Ok(self.profiles.tags_of(arn))
+    }
+
+    fn changed(&self) -> Changed<'_> {
+        Changed { mlflow: &self.mlflow, notebooks: &self.notebooks, profiles: &self.profiles }
+    }
+
+    fn whims(&self, fault: Option<&Fault>) -> Whims {
+        Whims {
+            any_profile: self.any_profile,
+            any_target: self.any_target,
+            stopped: fault == Some(&Fault::Stopped),
+        }
     }
 
     fn perform(
@@ -123,12 +202,8 @@ impl SageMaker {
         fault: Option<&Fault>,
     ) -> Result<Value, Error> {
         authorize(operation, caller, region)?;
-        let whims = Whims {
-            any_profile: self.any_profile,
-            any_target: self.any_target,
-            stopped: fault == Some(&Fault::Stopped),
-        };
-        let found = fixture::find(operation, region, &caller.account, whims, &self.mlflow)?;
+        let whims = self.whims(fault);
+        let found = fixture::find(operation, region, &caller.account, whims, self.changed())?;
         let Some(presign) = &operation.presign else { return Ok(found.description) };
         if let Some(why) = found.unusable {
             return Err(Error::validation(why)); // how AWS words it is not known
@@ -149,6 +224,16 @@ impl SageMaker {
     }
 }
 
+impl Course {
+    fn by(fault: Option<&Fault>) -> Self {
+        let lag = match fault {
+            Some(Fault::Lag(lag)) => *lag,
+            _ => Duration::ZERO,
+        };
+        Self { lag, fails: fault == Some(&Fault::StartFails) }
+    }
+}
+
 /// The faults that refuse a call, whatever its operation.
 fn refusal(fault: &Fault) -> Option<Error> {
     match fault {
@@ -156,6 +241,14 @@ fn refusal(fault: &Fault) -> Option<Error> {
         Fault::InternalFailure => Some(Error::server(StatusCode::INTERNAL_SERVER_ERROR, "InternalFailure")),
         Fault::Unavailable => Some(Error::server(StatusCode::SERVICE_UNAVAILABLE, "ServiceUnavailable")),
         Fault::ExpiredToken => Some(Error::expired()),
+        Fault::Quota => Some(Error::new(
+            "ResourceLimitExceeded",
+            "The account-level service limit 'ml.t3.medium for notebook instance usage' is 0 Instances, with current \
+             utilization of 0 Instances and a request delta of 1 Instances.",
+        )),
+        Fault::Capacity => {
+            Some(Error::new("InsufficientInstanceCapacity", "There is no capacity for ml.t3.medium."))
+        }
         Fault::AccessDenied => Some(Error::new("AccessDeniedException", "Access is denied by a fault.")),
         _ => None,
     }
@@ -171,11 +264,19 @@ fn authorize(operation: &Operation, caller: &Caller, region: &str) -> Result<(),
     Ok(())
 }
 
-/// The verdict of the caller's session policy on an action.
+fn is_of_profile(members: &Map<String, Value>) -> bool {
+    let arn = members.get("ResourceArn").and_then(Value::as_str);
+    arn.is_some_and(|arn| arn.contains(":user-profile/"))
+}
+
+/// The verdict of the caller's session policy on an operation.
 fn judge(operation: &str, resource: &str, caller: &Caller) -> Result<(), Error> {
+    judge_action(&format!("sagemaker:{operation}"), resource, caller)
+}
+
+fn judge_action(action: &str, resource: &str, caller: &Caller) -> Result<(), Error> {
     let Some(policy) = &caller.session_policy else { return Ok(()) };
-    let action = format!("sagemaker:{operation}");
-    let because = match policy.judge(&action, resource) {
+    let because = match policy.judge(action, resource) {
         Verdict::Allowed => return Ok(()),
         Verdict::ImplicitlyDenied => format!("because no session policy allows the {action} action"),
         Verdict::ExplicitlyDenied => "with an explicit deny in a session policy".to_owned(),

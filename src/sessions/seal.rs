@@ -31,6 +31,8 @@ pub enum Purpose {
     Record,
     /// The ID token of a sign-in, kept for its sign-out.
     IdToken,
+    /// The token in a form of ours.
+    Form,
 }
 
 /// Seals with its first key, opens with any of them.
@@ -178,6 +180,7 @@ struct RingKey {
     attempt: LessSafeKey,
     record: LessSafeKey,
     id_token: LessSafeKey,
+    form: LessSafeKey,
 }
 
 impl RingKey {
@@ -188,6 +191,7 @@ impl RingKey {
             attempt: aead_key(key, Purpose::Attempt),
             record: aead_key(key, Purpose::Record),
             id_token: aead_key(key, Purpose::IdToken),
+            form: aead_key(key, Purpose::Form),
         }
     }
 
@@ -197,6 +201,7 @@ impl RingKey {
             Purpose::Attempt => &self.attempt,
             Purpose::Record => &self.record,
             Purpose::IdToken => &self.id_token,
+            Purpose::Form => &self.form,
         }
     }
 }
@@ -209,6 +214,7 @@ impl Purpose {
             Self::Attempt => b"postern sign-in v1",
             Self::Record => b"postern session record v1",
             Self::IdToken => b"postern id token v1",
+            Self::Form => b"postern form v1",
         }
     }
 }

@@ -18,6 +18,8 @@ pub enum Namespace {
     IdToken,
     /// The replica that is at work on something.
     Lock,
+    /// The targets that were started or created lately.
+    Begun,
     /// The rate of an action. Only [`super::State::take`] uses it.
     Rate,
 }

@@ -17,6 +17,7 @@ pub(super) struct Memory {
     sessions: Mutex<Entries>,
     id_tokens: Mutex<Entries>,
     locks: Mutex<Entries>,
+    begun: Mutex<Entries>,
 }
 
 #[derive(Debug)]
@@ -45,6 +46,7 @@ impl Memory {
             sessions: entries(10_000),
             id_tokens: entries(10_000),
             locks: entries(10_000),
+            begun: entries(10_000),
         }
     }
 
@@ -118,6 +120,7 @@ impl Memory {
             Namespace::Session => &self.sessions,
             Namespace::IdToken => &self.id_tokens,
             Namespace::Lock | Namespace::Rate => &self.locks,
+            Namespace::Begun => &self.begun,
         };
         entries.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -235,6 +235,7 @@ fn full_name(prefix: &str, namespace: Namespace, name: &str) -> String {
         Namespace::Session => "session",
         Namespace::IdToken => "id-token",
         Namespace::Lock => "lock",
+        Namespace::Begun => "begun",
         Namespace::Rate => "rate",
     };
     format!("{prefix}{namespace}:{name}")

@@ -76,7 +76,7 @@ export async function the_page_of_an_outage_is_accessible(stage) {
   }
 }
 
-async function isAccessible(stage, tab, what) {
+export async function isAccessible(stage, tab, what) {
   const axe = readFileSync(`${stage.peers}/browser/node_modules/axe-core/axe.min.js`, 'utf8');
   for (const details of await tab.locator('details').all()) await details.evaluate(element => { element.open = true; });
   for (const colorScheme of ['light', 'dark']) {

@@ -91,6 +91,14 @@ fn calls_to_mlflow_are_signed_for_its_room_alone() {
     known_only_to("StreamingClient", &["src/http_client", "src/mlflow.rs"]);
 }
 
+/// The room of AWS starts and creates what it is told to, so it is told by the one room that takes grants for that.
+#[test]
+fn targets_are_started_and_created_for_their_room_alone() {
+    known_only_to(".start_session(", &["src/wake.rs"]);
+    known_only_to(".creation_session(", &["src/wake.rs"]);
+    known_only_to("StartGrant::new(", &["src/policy/start.rs"]);
+}
+
 /// `PublicKey::proves` asks AWS-LC, and one place asks it. `jsonwebtoken` reads PEM there; elsewhere it only signs.
 #[test]
 fn one_function_proves_signatures() {

@@ -52,6 +52,11 @@ scenarios!(steady "pages.mjs":
     pages_of_a_signed_in_person_are_accessible,
     pages_of_refused_people_are_accessible,
 );
+scenarios!(steady "wake.mjs":
+    a_stopped_server_is_started_by_one_and_opens_for_all,
+    a_form_from_elsewhere_starts_nothing,
+    two_tabs_create_one_profile,
+);
 scenarios!(disturbed "pages.mjs": the_page_of_an_outage_is_accessible);
 scenarios!(disturbed "provider.mjs":
     the_provider_changes_its_keys_during_a_sign_in,

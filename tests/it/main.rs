@@ -57,6 +57,7 @@ mod pages;
 mod policy;
 mod presign;
 mod prewarmed;
+mod profiles;
 mod previews;
 mod providers;
 mod refusals;
@@ -79,6 +80,7 @@ mod tokens;
 mod traces;
 mod trail;
 mod vectors;
+mod wake;
 
 mod support {
     pub(crate) mod aged_session;

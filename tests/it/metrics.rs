@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// Name, type, unit, labels. Operators build on these: a name is never changed, and a new one is added here.
-const ALL: [(&str, &str, &str, &[&str]); 30] = [
+const ALL: [(&str, &str, &str, &[&str]); 31] = [
     ("postern_audit_lost", "counter", "", &[]),
     ("postern_aws_calls", "counter", "", &["operation", "outcome"]),
     ("postern_aws_calls_limit", "gauge", "", &[]),
@@ -44,6 +44,7 @@ const ALL: [(&str, &str, &str, &[&str]); 30] = [
     ("postern_slots", "counter", "", &["event"]),
     ("postern_state_up", "gauge", "", &[]),
     ("postern_tokens", "counter", "", &["issuer", "outcome"]),
+    ("postern_wakes", "counter", "", &["destination", "outcome"]),
 ];
 
 /// One family as it is exposed.

@@ -38,7 +38,7 @@ async fn the_portal_tells_states_and_starts_nothing() {
         card.to_owned()
     };
     assert!(card("archive").contains("<span class=\"state\">Stopped</span>"), "{}", card("archive"));
-    assert!(card("archive").contains("a visit does not start it"), "{}", card("archive"));
+    assert!(card("archive").contains("action=\"/-/start/archive\""), "{}", card("archive"));
     assert!(card("studio").contains("<span class=\"state\">Ready</span>"), "{}", card("studio"));
     assert!(card("studio").contains("Notebooks and training jobs"), "{}", card("studio"));
     for path in ["/", "/-/api/destinations"] {
@@ -264,10 +264,18 @@ async fn a_busy_page_tries_again_and_gives_up() {
     assert_eq!((last.status.as_u16(), last.header("refresh")), (429, ""));
     assert!(last.body.contains("no longer tries by itself"), "{}", last.body);
     let stopped = stage.person("ada").await.get(&stage.postern.at("/archive")).await.checked();
+    assert_eq!((stopped.status.as_u16(), stopped.header("refresh")), (409, "20;url=/archive?-try=1"));
+    let gone = stage_with("\n").await;
+    let config = gone.folder.path().join("postern.yaml");
+    let without =
+        std::fs::read_to_string(&config).unwrap().replace("    start: \"'ml-users' in groups\"\n", "");
+    std::fs::write(&config, without).unwrap();
+    gone.hang_up("applied").await;
+    let unmoved = gone.person("ada").await.get(&gone.postern.at("/archive")).await.checked();
     assert_eq!(
-        (stopped.status.as_u16(), stopped.header("refresh")),
+        (unmoved.status.as_u16(), unmoved.header("refresh")),
         (409, ""),
-        "waiting does not help there"
+        "waiting does not help where nobody may start it"
     );
     let program = stage.program("grace").get(&stage.postern.at("/studio")).await.checked();
     assert_eq!(program.header("refresh"), "");

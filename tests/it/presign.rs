@@ -4,6 +4,7 @@ use postern::aws::{Aws, Connections};
 use postern::clock::Clock;
 use postern::config::AwsConfig;
 use postern::http_client::HttpClient;
+use postern::state::State;
 use postern::target::Region;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,6 +31,7 @@ async fn starting_asks_nobody_for_credentials() {
     Aws::new(
         &config(),
         Clock::system(),
+        State::in_memory(Clock::system()),
         Arc::default(),
         &Connections::new(&HttpClient::new().unwrap()).unwrap(),
         None,

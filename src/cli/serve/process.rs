@@ -166,8 +166,8 @@ impl Process {
     async fn callers(&self, settings: &config::Gateway) -> Result<(Arc<Presigner>, Arc<Bridge>), String> {
         let (clock, metrics) = (self.clock.clone(), Arc::clone(&self.metrics));
         let credentials = self.credentials.clone();
-        let aws =
-            Aws::new(&settings.aws, clock.clone(), Arc::clone(&metrics), &self.connections, credentials);
+        let (state, aws_metrics) = (self.state.clone(), Arc::clone(&metrics));
+        let aws = Aws::new(&settings.aws, clock.clone(), state, aws_metrics, &self.connections, credentials);
         let (aws, realm) = (aws.await?, settings.sole_realm());
         let write = settings.limits.deadlines.write;
         let bridge = Bridge::new(Arc::clone(&aws), &self.http, write, realm.clone(), Arc::clone(&metrics))?;

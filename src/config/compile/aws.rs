@@ -111,6 +111,19 @@ pub(super) fn tags(
     legal.map(|()| tags)
 }
 
+/// The tags of a resource, for the parts of the configuration that are compiled elsewhere.
+///
+/// # Errors
+///
+/// Every tag that AWS does not take.
+pub(crate) fn tags_of(
+    path: &str,
+    written: &Named<At<String>>,
+) -> Result<Vec<(String, String)>, Vec<Diagnostic>> {
+    let mut findings = Findings::default();
+    tags(path, "tags", written, &mut findings).map_err(|_| findings.errors)
+}
+
 pub(super) fn tag_text(text: &str, longest: usize) -> Result<String, Problem> {
     let legal = |c: char| c.is_alphanumeric() || c == ' ' || "_.:/=+-@".contains(c);
     if text.chars().count() <= longest && text.chars().all(legal) {

@@ -1,9 +1,10 @@
 //! The fields of a target as they are written, read from the one [table of targets](crate::target).
 
-use crate::config::located::At;
+use crate::config::located::{At, Named};
 use crate::target::{Field, Form, Kind};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
+use serde::Deserialize;
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, Visitor};
 use serde_json::{Map, Value, json};
 use std::borrow::Cow;
 use std::fmt;
@@ -13,7 +14,33 @@ use std::fmt;
 pub struct Target {
     pub kind: Kind,
     pub fields: Fields,
+    /// Of a Studio domain only.
+    pub create_profile: Option<At<CreateProfile>>,
 }
+
+/// The user profiles that are created for people on their first visit: `{}` or more. By default none is.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateProfile {
+    /// The execution role of new profiles, in place of the domain's.
+    pub execution_role: Option<At<String>>,
+    /// Further tags of new profiles and of what they launch, beside `postern:realm` and `postern:person`.
+    #[serde(default)]
+    pub tags: Named<At<String>>,
+    /// Whose name what Studio does in AWS carries, in CloudTrail above all: the person's, or `SageMaker`. By default the
+    /// person's.
+    pub session_name: Option<SessionNameMode>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionNameMode {
+    UserIdentity,
+    Static,
+}
+
+/// The key of [`CreateProfile`] among the fields of a Studio domain.
+pub const CREATE_PROFILE: &str = "create_profile";
 
 /// The fields of all kinds of target, with `region` and `role_arn`; `policy::compile` refuses those that the destination's
 /// kind does not have.
@@ -74,6 +101,24 @@ impl KnownKeys {
         let fields = fields.into_iter().map(|field| (field.key, is_number(field)));
         Self(fields.chain(further.iter().map(|key| (*key, false))).collect())
     }
+
+    /// The value of a key that was read.
+    fn value<'de, A: MapAccess<'de>>(
+        &self,
+        key: &str,
+        map: &mut A,
+    ) -> Result<(&'static str, At<Written>), A::Error> {
+        let known = self.0.iter().find(|(known, _)| *known == key);
+        let (key, is_number) = known.ok_or_else(|| A::Error::custom(format!("unknown field `{key}`")))?;
+        let value = if *is_number {
+            let At { value, location } = map.next_value::<At<i64>>()?;
+            At::new(Written::Number(value), location)
+        } else {
+            let At { value, location } = map.next_value::<At<String>>()?;
+            At::new(Written::Text(value), location)
+        };
+        Ok((*key, value))
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for KnownKeys {
@@ -81,6 +126,38 @@ impl<'de> DeserializeSeed<'de> for KnownKeys {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Fields, D::Error> {
         deserializer.deserialize_map(self)
+    }
+}
+
+/// Reads the fields of one kind of target.
+struct TargetKeys(Kind);
+
+impl<'de> DeserializeSeed<'de> for TargetKeys {
+    type Value = (Fields, Option<At<CreateProfile>>);
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for TargetKeys {
+    type Value = (Fields, Option<At<CreateProfile>>);
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map of fields")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let known = KnownKeys::of(self.0.description().fields, &[]);
+        let (mut fields, mut create_profile) = (Fields::default(), None);
+        while let Some(key) = map.next_key::<String>()? {
+            if key == CREATE_PROFILE && self.0 == Kind::StudioDomain {
+                create_profile = Some(map.next_value()?);
+            } else {
+                fields.0.push(known.value(&key, &mut map)?);
+            }
+        }
+        Ok((fields, create_profile))
     }
 }
 
@@ -94,16 +171,7 @@ impl<'de> Visitor<'de> for KnownKeys {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
         let mut fields = Fields::default();
         while let Some(key) = map.next_key::<String>()? {
-            let known = self.0.iter().find(|(known, _)| *known == key);
-            let (key, is_number) = known.ok_or_else(|| A::Error::custom(format!("unknown field `{key}`")))?;
-            let value = if *is_number {
-                let At { value, location } = map.next_value::<At<i64>>()?;
-                At::new(Written::Number(value), location)
-            } else {
-                let At { value, location } = map.next_value::<At<String>>()?;
-                At::new(Written::Text(value), location)
-            };
-            fields.0.push((key, value));
+            fields.0.push(self.value(&key, &mut map)?);
         }
         Ok(fields)
     }
@@ -125,10 +193,10 @@ impl<'de> Deserialize<'de> for Target {
                 let kind = Kind::ALL.into_iter().find(|kind| kind.as_str() == name);
                 let kind =
                     kind.ok_or_else(|| A::Error::custom(format!("unknown kind of target `{name}`")))?;
-                let fields = map.next_value_seed(KnownKeys::of(kind.description().fields, &[]))?;
+                let (fields, create_profile) = map.next_value_seed(TargetKeys(kind))?;
                 match map.next_key::<String>()? {
                     Some(other) => Err(A::Error::custom(format!("a second kind of target `{other}`"))),
-                    None => Ok(Target { kind, fields }),
+                    None => Ok(Target { kind, fields, create_profile }),
                 }
             }
         }
@@ -158,7 +226,8 @@ impl JsonSchema for Target {
         "Target".into()
     }
 
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let create_profile = generator.subschema_for::<CreateProfile>().to_value();
         let kind = |kind: Kind| {
             let description = kind.description();
             let choice = description.declared_name.map(|name| [name.stands_for, name.key]);
@@ -171,10 +240,14 @@ impl JsonSchema for Target {
             } else {
                 format!(": {}", description.remark)
             };
+            let mut known = properties(description.fields, &[], true);
+            if kind == Kind::StudioDomain {
+                known.insert(CREATE_PROFILE.to_owned(), create_profile.clone());
+            }
             let mut fields = json_schema!({
                 "description": format!("`{}`{remark}.", description.presign_operation),
                 "type": "object",
-                "properties": properties(description.fields, &[], true),
+                "properties": known,
                 "required": required,
                 "additionalProperties": false,
             });

@@ -65,15 +65,29 @@ pub struct Destination {
     /// `experiments/**`.
     #[serde(default)]
     pub paths: Vec<At<String>>,
+    /// What becomes of visitors of a Studio domain that is signed in to by IAM Identity Center: `redirect` sends them to the
+    /// domain's own address, `explain` shows a page. By default `explain`.
+    pub sso_domain: Option<At<SsoDomain>>,
     /// Whether a URL may be minted ahead of the visit.
     #[serde(default)]
     pub prewarm: bool,
     /// Lets programs call the API of an MLflow target here, as the person whose bearer token they send: `{}` or more.
     /// By default no program may.
     pub api: Option<At<Api>>,
+    /// A CEL expression: the people who may open a tracking server or notebook instance here may also start it if this is
+    /// true. By default nobody may.
+    #[schemars(extend("x-text" = "expression"))]
+    pub start: Option<At<String>>,
     /// Tried in order: the first that matches decides, and nothing matching denies.
     #[schemars(length(min = 1))]
     pub rules: Vec<At<Rule>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SsoDomain {
+    Redirect,
+    Explain,
 }
 
 /// How programs call an MLflow target's API.

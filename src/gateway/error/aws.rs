@@ -1,19 +1,52 @@
 //! Failures of AWS.
 
+use crate::aws::domains::NotForIam;
 use crate::aws::error::AwsErrorKind;
 use crate::aws::state::TargetState;
 use crate::gateway::failure::Failure;
+use crate::gateway::pages::point_in_time;
 use crate::presign::error::PresignError;
 use hyper::StatusCode;
+use std::borrow::Cow;
 use std::time::Duration;
+
+const NOT_READY: &str = "This is not ready to be opened";
 
 pub(super) fn presign(error: &PresignError) -> Failure {
     let failure = match error {
         PresignError::NotReady { state, .. } => not_ready(state),
         PresignError::BadUrl { .. } => refused_by_aws(error.as_str()),
+        PresignError::ProfileOfAnother { .. } => Failure::new(
+            StatusCode::FORBIDDEN,
+            error.as_str(),
+            "This profile is somebody else's",
+            "The user profile that your rules lead to belongs to another person. Nothing was opened.",
+        )
+        .advise("This is for your platform team to mend: send them the details below."),
+        PresignError::NotForIam { why, .. } => not_for_iam(*why, error.as_str()),
         PresignError::Aws(error) => aws(&error.kind),
     };
     failure.because(error)
+}
+
+fn not_for_iam(why: NotForIam, reason: &'static str) -> Failure {
+    let detail = match why {
+        NotForIam::IdentityCenter => {
+            "People sign in to this Studio domain by AWS IAM Identity Center, so no link can be made for it here."
+        }
+        NotForIam::UnifiedStudio => {
+            "This Studio domain opens in SageMaker Unified Studio only, so no link can be made for it here."
+        }
+    };
+    let advice = match why {
+        NotForIam::IdentityCenter => {
+            "Open it from your company's AWS access portal, or ask your platform team for its address."
+        }
+        NotForIam::UnifiedStudio => {
+            "Open it from SageMaker Unified Studio, or ask your platform team for its address."
+        }
+    };
+    Failure::new(StatusCode::CONFLICT, reason, "This opens elsewhere", detail).advise(advice)
 }
 
 pub(super) fn aws(error: &AwsErrorKind) -> Failure {
@@ -21,6 +54,21 @@ pub(super) fn aws(error: &AwsErrorKind) -> Failure {
     match error {
         K::NotFound => not_ready(&TargetState::Missing),
         K::Ambiguous | K::Refused | K::Credentials | K::BadAnswer(_) => refused_by_aws(error.as_str()),
+        K::Quota => Failure::new(
+            StatusCode::CONFLICT,
+            error.as_str(),
+            "A quota is used up",
+            "The AWS account may not run more of these at the same time. Nothing was started.",
+        )
+        .advise("Something else has to be stopped first, or your platform team asks AWS for a higher quota."),
+        K::Capacity => Failure::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            error.as_str(),
+            "AWS has no machine free",
+            "AWS has no machine of the needed type free at the moment. Nothing was started.",
+        )
+        .retry(Duration::from_secs(300))
+        .advise("Try again later, or ask your platform team for another type."),
         K::Throttled { retry_after } => Failure::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "throttled",
@@ -40,21 +88,42 @@ pub(super) fn aws(error: &AwsErrorKind) -> Failure {
 }
 
 pub(super) fn not_ready(state: &TargetState) -> Failure {
-    let detail = match state {
-        TargetState::Missing => "It does not exist, or not yet: nobody has created it for you.",
-        TargetState::Stopped => "It is stopped. Opening the link starts nothing.",
-        TargetState::Starting | TargetState::Pending(_) => "It is being prepared and not usable yet.",
-        TargetState::Failed(_) => "It is in a failed state.",
-        TargetState::Ready | TargetState::Unknown => "It cannot be opened at the moment.",
+    let (title, detail) = match state {
+        TargetState::Missing => {
+            (NOT_READY, "It does not exist, or not yet: nobody has created it for you.".into())
+        }
+        TargetState::Stopped => (NOT_READY, "It is stopped. Opening the link starts nothing.".into()),
+        TargetState::Stopping => {
+            (NOT_READY, "It is being stopped. It can be started when it has stopped.".into())
+        }
+        TargetState::Starting { since: Some(since) } => {
+            ("This is starting", format!("It has been starting since {}.", point_in_time(*since)).into())
+        }
+        TargetState::Starting { since: None } => ("This is starting", "It is starting.".into()),
+        TargetState::Pending(_) => (NOT_READY, "It is being prepared and not usable yet.".into()),
+        TargetState::Failed { .. } => (NOT_READY, "It is in a failed state.".into()),
+        TargetState::Ready | TargetState::Unknown => (NOT_READY, "It cannot be opened at the moment.".into()),
     };
-    let failure = Failure::new(StatusCode::CONFLICT, "not-ready", "This is not ready to be opened", detail);
-    match state {
-        TargetState::Starting | TargetState::Pending(_) => {
+    let detail: Cow<'static, str> = detail;
+    let failure = Failure::new(StatusCode::CONFLICT, "not-ready", title, detail);
+    let failure = match state {
+        TargetState::Starting { .. } => {
+            failure.retry(Duration::from_secs(20)).advise("It usually takes some minutes.")
+        }
+        TargetState::Pending(_) => {
             failure.retry(Duration::from_secs(20)).advise("It usually takes a few minutes.")
         }
-        TargetState::Stopped => failure.advise("Ask whoever runs it to start it, then open the link again."),
+        TargetState::Stopped => failure.advise(
+            "Ask your platform team, or whoever runs it, to start it. This page then opens what you asked for.",
+        ),
+        TargetState::Stopping => failure.advise("That usually takes some minutes."),
         _ => failure.advise("Your platform team can create or mend it: send them the details below."),
-    }
+    };
+    let said = match state {
+        TargetState::Failed { reason, .. } => reason.clone(),
+        _ => None,
+    };
+    Failure { said, state: Some(state.clone()), ..failure }
 }
 
 fn refused_by_aws(reason: &'static str) -> Failure {

@@ -84,7 +84,7 @@ pub(super) fn call(error: &CallError) -> Failure {
             "Too many calls are under way. Nothing was sent on.",
         )
         .retry(Duration::from_secs(2)),
-        CallError::NotReady(state @ (TargetState::Starting | TargetState::Pending(_))) => {
+        CallError::NotReady(state @ (TargetState::Starting { .. } | TargetState::Pending(_))) => {
             Failure { status: S::TOO_MANY_REQUESTS, ..not_ready(state) }
         }
         CallError::NotReady(state) => not_ready(state),

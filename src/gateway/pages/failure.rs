@@ -15,6 +15,7 @@ impl Pages {
                 @if let Some(opens) = &failure.opens { strong { (opens) } ": " }
                 (self.addressed(&failure.detail))
             }
+            @if let Some(said) = &failure.said { p { "AWS says: " q { (said) } } }
             @if let Some(name) = &failure.meant {
                 p { "Did you mean " a href={ "/" (name) } { "/" (name) } "?" }
             }
@@ -32,9 +33,12 @@ impl Pages {
                     "This page tries again by itself after " (attempt.seconds) " s. "
                     a href=(attempt.never) { "Stop trying" }
                 }
+            } @else if failure.has_given_up() && failure.waits_long() {
+                p.quiet { "This page has looked for an hour and no longer does so by itself." }
             } @else if failure.tries > 0 {
                 p.quiet { "This page no longer tries by itself." }
             }
+            @if let Some(form) = &failure.start { (Self::start_button(form, "Start it")) }
             p.actions { (self.way_on(failure)) }
             (self.contact(request_id))
             (self.details(failure, request_id))
@@ -55,7 +59,7 @@ impl Pages {
                 html! { a.button href=(again) { "Open " (opens) } (everything) }
             }
             (_, Some(again)) => html! {
-                a.button href=(again) { "Try again" }
+                a.button[failure.start.is_none()] href=(again) { "Try again" }
                 @if let Some(anew) = failure.anew { a href=(sign_in_anew(again)) { (anew) } }
                 (everything)
             },
@@ -67,6 +71,9 @@ impl Pages {
         let mut report = self.report(request_id);
         report.line("Reason", &format!("{} ({})", failure.reason, failure.status.as_u16()));
         report.line("Answer", &failure.detail);
+        if let Some(said) = &failure.said {
+            report.line("AWS", said);
+        }
         if let Some(person) = &failure.person {
             report.line("User", person);
         }

@@ -51,7 +51,11 @@ impl Pages {
                     @if let Some(state) = state { span.state { (state) } }
                     (row.kind)
                 }
-                @if let Some(advice) = advice { p.quiet { (advice) } }
+                @if let Some(form) = &row.start {
+                    (Self::start_button(form, &format!("Start {}", row.title)))
+                } @else if let Some(advice) = advice {
+                    p.quiet { (advice) }
+                }
             }
         }
     }
@@ -68,8 +72,11 @@ impl Pages {
                     "It is switched off, and a visit does not start it. Ask {team} or whoever runs it to start it."
                 )),
             ),
-            TargetState::Starting => {
+            TargetState::Starting { .. } => {
                 (Some("Starting"), Some("It can be opened in a few minutes.".to_owned()))
+            }
+            TargetState::Stopping => {
+                (Some("Stopping"), Some("It can be started when it has stopped.".to_owned()))
             }
             TargetState::Pending(_) => (
                 Some("Being changed"),
@@ -78,7 +85,7 @@ impl Pages {
             TargetState::Missing => {
                 (Some("Not there yet"), Some(format!("It has not been created for you: ask {team}.")))
             }
-            TargetState::Failed(_) => {
+            TargetState::Failed { .. } => {
                 (Some("Out of order"), Some(format!("It needs to be mended: tell {team}.")))
             }
         }

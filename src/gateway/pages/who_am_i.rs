@@ -85,6 +85,7 @@ impl Pages {
                             " could not be applied to you. Tell " (team) "."
                         },
                     }
+                    @if row.may_start { p { "You may start it where it is stopped." } }
                     @if let Some(remedy) = &row.remedy { p { "What to do: " (remedy) } }
                 }
             }

@@ -222,7 +222,12 @@ impl Compiler<'_> {
         Some(Field::Computed(Arc::new(Computed { template, folds, patterns })))
     }
 
-    fn checked<T>(&mut self, path: &str, location: Location, parsed: Result<T, InvalidName>) -> Option<T> {
+    pub(super) fn checked<T>(
+        &mut self,
+        path: &str,
+        location: Location,
+        parsed: Result<T, InvalidName>,
+    ) -> Option<T> {
         let refuse = |fault: InvalidName| {
             let help = fault.help();
             self.diagnostics.push(Diagnostic { help, ..Diagnostic::new(path, location, fault.to_string()) });

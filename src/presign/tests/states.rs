@@ -84,10 +84,7 @@ async fn an_unknown_state_is_looked_up_beside_the_launch() {
 
 #[tokio::test]
 async fn a_state_that_is_found_out_first_counts_and_the_url_is_dropped() {
-    for (status, found) in [
-        ("Pending", TargetState::Pending("Pending".to_owned())),
-        ("Failed", TargetState::Failed("Failed".to_owned())),
-    ] {
+    for (status, found) in [("Pending", TargetState::Pending("Pending".to_owned())), ("Failed", failed())] {
         let (stage, told) = stage(is(status)).await;
         let (held, reply) = held(Reply::Json(200, json!({"AuthorizedUrl": "https://d.sagemaker.aws/"})));
         told.presign(Some(reply));
@@ -109,7 +106,7 @@ async fn a_refusal_is_explained_by_the_state() {
     let launching = stage.launching();
     stage.asked(PRESIGN, 1).await;
     held.add_permits(1);
-    assert_eq!(state(launching.await.unwrap()), TargetState::Failed("Failed".to_owned()));
+    assert_eq!(state(launching.await.unwrap()), failed());
 }
 
 #[tokio::test]
@@ -135,7 +132,7 @@ async fn a_usable_state_counts_while_it_is_looked_up_again() {
     stage.presign(&ada()).await.unwrap();
     assert_eq!(stage.count(DESCRIBE), 2, "all wait for the one answer");
     held.add_permits(1);
-    assert_eq!(stage.presigner.describe(&ada()).await, TargetState::Failed("Failed".to_owned()));
+    assert_eq!(stage.presigner.describe(&ada()).await, failed());
     let presigned = stage.count(PRESIGN);
     state(stage.presign(&ada()).await);
     assert_eq!(stage.count(PRESIGN), presigned);
@@ -253,4 +250,8 @@ async fn a_first_launch_begins_one_session() {
     let begun = stage.count("AssumeRole");
     stage.presigner.describe(&Grant::for_tests("corp", "ada", other)).await;
     assert_eq!(stage.count("AssumeRole"), begun + 1, "another role looks for itself");
+}
+
+fn failed() -> TargetState {
+    TargetState::Failed { status: "Failed".to_owned(), reason: None }
 }

@@ -41,7 +41,11 @@ impl Error {
 
     /// The member is `message`, or `Message` in the errors that the service's model declares.
     pub(super) fn into_reply(self) -> Reply {
-        let member = if self.code == "ResourceNotFound" { "Message" } else { "message" };
+        let member = if matches!(self.code, "ResourceNotFound" | "ResourceLimitExceeded" | "ResourceInUse") {
+            "Message"
+        } else {
+            "message"
+        };
         let body = json!({"__type": self.code, member: self.message});
         reply(self.status, "application/x-amz-json-1.1", body.to_string())
     }

@@ -2,7 +2,9 @@
 
 use super::error::Error;
 use super::mlflow::{MlflowServers, Sort, app_id};
+use super::notebooks::Notebooks;
 use super::operation::{Operation, Resource};
+use super::profiles::Profiles;
 use serde_json::{Value, json};
 
 struct Domain {
@@ -14,7 +16,7 @@ struct Domain {
     spaces: &'static [&'static str],
 }
 
-const DOMAINS: [Domain; 3] = [
+const DOMAINS: [Domain; 5] = [
     Domain {
         id: "d-sandbox00001",
         name: "sandbox",
@@ -29,11 +31,13 @@ const DOMAINS: [Domain; 3] = [
         profiles: &[("risk--ada", IN_SERVICE)],
         spaces: &[],
     },
+    Domain { id: NEWCOMERS, name: "newcomers", auth_mode: "IAM", profiles: &[], spaces: &[] },
+    Domain { id: UNIFIED, name: "unified", auth_mode: "IAM", profiles: &[("ada", IN_SERVICE)], spaces: &[] },
     Domain {
         id: "d-singlesignon",
         name: "single-sign-on",
         auth_mode: "SSO",
-        profiles: &[("ada", IN_SERVICE)],
+        profiles: &[("ada", IN_SERVICE), ("grace", IN_SERVICE)],
         spaces: &[],
     },
 ];
@@ -43,7 +47,12 @@ const ANY_DOMAIN: Domain = Domain { id: "any", name: "any", auth_mode: "IAM", pr
 const NOTEBOOKS: [(&str, bool); 2] = [("grace-notebook", true), ("old-notebook", false)];
 const PARTNER_APP: (&str, &str) = ("partner-app/app-COMET0000001", "comet");
 
+/// The domain without profiles, also where every profile exists.
+const NEWCOMERS: &str = "d-newcomers001";
+/// The domain that opens in Unified Studio only.
+const UNIFIED: &str = "d-unified00001";
 const IN_SERVICE: &str = "InService";
+const STOPPED: &str = "Stopped";
 /// 2026-01-05T09:00:00Z, the time at which everything was created.
 const CREATED: u64 = 1_767_603_600;
 
@@ -64,13 +73,21 @@ pub(super) struct Whims {
     pub(super) stopped: bool,
 }
 
+/// The resources that were changed since the start.
+#[derive(Clone, Copy)]
+pub(super) struct Changed<'a> {
+    pub(super) mlflow: &'a MlflowServers,
+    pub(super) notebooks: &'a Notebooks,
+    pub(super) profiles: &'a Profiles,
+}
+
 /// Looks the operation's resource up by the ARN that IAM judged.
 pub(super) fn find(
     operation: &Operation,
     region: &str,
     account: &str,
     whims: Whims,
-    mlflow: &MlflowServers,
+    Changed { mlflow, notebooks, profiles }: Changed<'_>,
 ) -> Result<Found, Error> {
     let arn = operation.resource.arn(region, account);
     let here = |resource: &str| format!("arn:aws:sagemaker:{region}:{account}:{resource}");
@@ -78,18 +95,20 @@ pub(super) fn find(
         Resource::Domain { id } => {
             let domain = domain(id, whims)?;
             let url = format!("https://{id}.studio.{region}.sagemaker.aws");
+            let portal = if id == UNIFIED { "DISABLED" } else { "ENABLED" };
             Ok(Found {
                 description: json!({
                     "DomainArn": arn, "DomainId": id, "DomainName": domain.name, "AuthMode": domain.auth_mode,
                     "Status": IN_SERVICE, "Url": url, "AppNetworkAccessType": "VpcOnly",
                     "VpcId": "vpc-0sandbox000000001", "SubnetIds": ["subnet-0sandbox000000001"],
-                    "DefaultUserSettings": {}, "CreationTime": CREATED, "LastModifiedTime": CREATED,
+                    "DefaultUserSettings": {},
+                    "DomainSettings": {"UnifiedStudioSettings": {"StudioWebPortalAccess": portal}}, "CreationTime": CREATED, "LastModifiedTime": CREATED,
                 }),
                 unusable: None,
             })
         }
         Resource::UserProfile { domain_id, name } => {
-            user_profile(operation, (domain_id, domain(domain_id, whims)?), name, &arn, whims)
+            user_profile(operation, (domain_id, domain(domain_id, whims)?), name, (&arn, profiles), whims)
         }
         Resource::TrackingServer { name } => {
             let found = mlflow.describe(Sort::TrackingServer, name, region, account, whims.any_target);
@@ -111,11 +130,16 @@ pub(super) fn find(
             // The operation declares no ResourceNotFound.
             let running =
                 running(&NOTEBOOKS, name, whims).ok_or_else(|| Error::validation("RecordNotFound"))?;
-            let status = if running { IN_SERVICE } else { "Stopped" };
+            let started = notebooks.status(account, region, name).filter(|_| !whims.stopped);
+            let told = if running { IN_SERVICE } else { STOPPED };
+            let status = started.as_ref().map_or(told, |started| started.word);
+            let changed = started.as_ref().map_or(CREATED, |started| started.changed);
+            let running = status == IN_SERVICE;
             Ok(Found {
                 description: json!({
                     "NotebookInstanceArn": arn, "NotebookInstanceName": name, "NotebookInstanceStatus": status,
-                    "InstanceType": "ml.t3.medium", "CreationTime": CREATED, "LastModifiedTime": CREATED,
+                    "InstanceType": "ml.t3.medium", "CreationTime": CREATED, "LastModifiedTime": changed,
+                    "FailureReason": started.and_then(|started| started.reason),
                     "Url": format!("{name}.notebook.{region}.sagemaker.aws"),
                     "RoleArn": format!("arn:aws:iam::{account}:role/notebook"),
                 }),
@@ -150,14 +174,16 @@ fn user_profile(
     operation: &Operation,
     (domain_id, domain): (&str, &Domain),
     name: &str,
-    arn: &str,
+    (arn, profiles): (&str, &Profiles),
     whims: Whims,
 ) -> Result<Found, Error> {
+    let created = profiles.profile(arn);
     let known = domain.profiles.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
     let status = match known {
+        _ if let Some(created) = &created => created.status,
         Some(_) if whims.any_target => IN_SERVICE,
         Some((_, status)) => *status,
-        None if whims.any_profile => IN_SERVICE,
+        None if whims.any_profile && domain.id != NEWCOMERS => IN_SERVICE,
         None => return Err(Error::not_found(&format!("User profile {name} in domain {}", domain.id))),
     };
     if let Some(space) = operation.presign.as_ref().and_then(|presign| presign.space_name.as_deref())
@@ -175,17 +201,36 @@ fn user_profile(
     };
     Ok(Found {
         description: json!({
-            "DomainId": domain_id, "UserProfileArn": arn, "UserProfileName": known.map_or(name, |(known, _)| known),
-            "HomeEfsFileSystemUid": "200005", "Status": status, "UserSettings": {},
-            "CreationTime": CREATED, "LastModifiedTime": CREATED,
+            "DomainId": domain_id, "UserProfileArn": arn,
+            "UserProfileName": created.as_ref().map_or(known.map_or(name, |(known, _)| known), |created| &created.name),
+            "HomeEfsFileSystemUid": "200005", "Status": status,
+            "FailureReason": created.as_ref().and_then(|created| created.reason),
+            "UserSettings": created.as_ref().map_or_else(|| json!({}), |created| created.settings.clone()),
+            "CreationTime": created.as_ref().map_or(CREATED, |created| created.at), "LastModifiedTime": CREATED,
         }),
         unusable,
     })
 }
 
+/// Whether the fixture has a profile, in a domain whose profiles can be created.
+pub(super) fn has_profile(domain_id: &str, name: &str, whims: Whims) -> Result<bool, Error> {
+    let domain = domain(domain_id, whims)?;
+    if domain.auth_mode == "SSO" {
+        return Err(Error::validation("SingleSignOnUserIdentifier is required for the SSO AuthMode."));
+    }
+    let is_known = domain.profiles.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
+    Ok(is_known || (whims.any_profile && domain_id != NEWCOMERS))
+}
+
 fn domain(id: &str, whims: Whims) -> Result<&'static Domain, Error> {
     let known = DOMAINS.iter().find(|domain| domain.id == id);
     known.or(whims.any_target.then_some(&ANY_DOMAIN)).ok_or_else(|| Error::not_found(&format!("Domain {id}")))
+}
+
+/// The status of a notebook instance that nobody has started.
+pub(super) fn notebook_status(name: &str) -> Option<&'static str> {
+    let running = NOTEBOOKS.iter().find(|(known, _)| *known == name)?.1;
+    Some(if running { IN_SERVICE } else { STOPPED })
 }
 
 fn running(known: &[(&str, bool)], name: &str, whims: Whims) -> Option<bool> {

@@ -3,12 +3,14 @@
 //! A transition takes [`MlflowServers::pace`] where AWS takes minutes. The servers of the fixture exist in every
 //! account and region until somebody changes them there.
 
+mod apps;
 mod server;
 
 pub(super) use server::{Sort, app_id};
 
+use self::apps::list_apps;
 use self::server::{
-    APP, CREATED, Key, STATUSES, Server, arn, describe_arn, description, fixture, key, key_of_arn, member,
+    CREATED, Key, STATUSES, Server, arn, describe_arn, description, fixture, key, key_of_arn, member,
     owner_fits, set_members,
 };
 use super::error::Error;
@@ -22,7 +24,14 @@ use std::sync::Mutex;
 use std::time::Duration;
 use tokio::time::Instant;
 
-const PAGE: usize = 2;
+/// How a change goes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Course {
+    /// Describe tells the earlier state for this long.
+    pub(super) lag: Duration,
+    /// It begins and does not end well.
+    pub(super) fails: bool,
+}
 
 const fn text(min: usize, max: usize, pattern: &'static str) -> Text {
     Text { min, max, pattern: Some(pattern) }
@@ -164,16 +173,17 @@ impl MlflowServers {
         if server.status == "Deleted" && sort == Sort::TrackingServer || server.visible > Instant::now() {
             return None;
         }
-        Some((description(&key, server), server.status))
+        let server = server.shown();
+        Some((description(&key, &server), server.status))
     }
 
-    /// Performs a call of [`CHANGES`]. With `lag`, Describe does not know a created server until `lag` has passed.
+    /// Performs a call of [`CHANGES`].
     pub(super) fn perform(
         &self,
         change: &Change<'_>,
         caller: &Caller,
         region: &str,
-        lag: Duration,
+        Course { lag, fails }: Course,
     ) -> Result<Value, Error> {
         let mut servers = lock(&self.servers);
         let account = caller.account.as_str();
@@ -251,7 +261,9 @@ impl MlflowServers {
                 }
             }
             "StartMlflowTrackingServer" if matches!(server.status, "Stopped" | "StartFailed") => {
-                server.turn("Starting", "Started", self.pace);
+                server.lags(lag);
+                server.turn("Starting", if fails { "StartFailed" } else { "Started" }, self.pace);
+                server.modified = now;
             }
             "StopMlflowTrackingServer" if !matches!(server.status, "Stopped" | "CreateFailed") => {
                 server.turn("Stopping", "Stopped", self.pace);
@@ -353,6 +365,7 @@ impl MlflowServers {
             tags,
             status: "Creating",
             next: None,
+            earlier: None,
             visible: Instant::now() + lag,
             created: now,
             modified: now,
@@ -361,34 +374,5 @@ impl MlflowServers {
         let ends = if role.ends_with("/broken") { "CreateFailed" } else { "Created" };
         server.turn("Creating", ends, self.pace);
         Ok(server)
-    }
-}
-
-fn list_apps(
-    servers: &mut BTreeMap<Key, Server>,
-    input: &Map<String, Value>,
-    region: &str,
-    account: &str,
-) -> Value {
-    let _ = MlflowServers::get(servers, &key(account, region, Sort::App, APP.0));
-    let start =
-        input.get("NextToken").and_then(Value::as_str).and_then(|token| token.parse().ok()).unwrap_or(0);
-    let apps: Vec<_> = servers
-        .iter_mut()
-        .filter(|(key, server)| {
-            (key.0.as_str(), key.1.as_str(), key.2) == (account, region, Sort::App)
-                && server.visible <= Instant::now()
-        })
-        .map(|(key, server)| {
-            server.settle();
-            json!({"Arn": describe_arn(key), "Name": server.name, "Status": server.status,
-                   "CreationTime": server.created})
-        })
-        .collect();
-    let page: Vec<_> = apps.iter().skip(start).take(PAGE).cloned().collect();
-    if start + PAGE < apps.len() {
-        json!({"Summaries": page, "NextToken": (start + PAGE).to_string()})
-    } else {
-        json!({"Summaries": page})
     }
 }

@@ -61,9 +61,9 @@ const fn text(min: usize, max: usize, pattern: &'static str) -> Text {
     Text { min, max, pattern: Some(pattern) }
 }
 
-const DOMAIN_ID: Text = text(0, 63, "d-(-*[a-z0-9]){1,61}");
-const PROFILE_NAME: Text = text(0, 63, "[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}");
-const NOTEBOOK_NAME: Text = text(0, 63, "[a-zA-Z0-9](-*[a-zA-Z0-9])*");
+pub(super) const DOMAIN_ID: Text = text(0, 63, "d-(-*[a-z0-9]){1,61}");
+pub(super) const PROFILE_NAME: Text = text(0, 63, "[a-zA-Z0-9](-*[a-zA-Z0-9]){0,62}");
+pub(super) const NOTEBOOK_NAME: Text = text(0, 63, "[a-zA-Z0-9](-*[a-zA-Z0-9])*");
 const PARTNER_APP_ARN: Text =
     text(1, 128, r"arn:aws[a-z\-]*:sagemaker:[a-z0-9\-]*:[0-9]{12}:partner-app\/app-[A-Z0-9]{12}");
 const LANDING_URI: Text = Text { min: 0, max: 1023, pattern: None };

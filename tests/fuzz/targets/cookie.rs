@@ -19,7 +19,8 @@ use url::Url;
 pub(super) const PUBLIC_URL: &str = "https://ml.corp.example";
 const ISSUER: &str = "https://sso.corp.example";
 const NAME: &str = "__Host-postern-session";
-const PURPOSES: [Purpose; 4] = [Purpose::Session, Purpose::Attempt, Purpose::Record, Purpose::IdToken];
+const PURPOSES: [Purpose; 5] =
+    [Purpose::Session, Purpose::Attempt, Purpose::Record, Purpose::IdToken, Purpose::Form];
 
 struct World {
     runtime: Runtime,
@@ -112,6 +113,7 @@ impl World {
             ("attempt", again(Purpose::Attempt)),
             ("record", again(Purpose::Record)),
             ("id-token", again(Purpose::IdToken)),
+            ("form", again(Purpose::Form)),
             ("other-key", of(Sealer::new(&SealingKey::random(), &[], &url, ISSUER))),
             ("other-url", of(Sealer::new(&key, &[], &elsewhere, ISSUER))),
             ("other-issuer", of(Sealer::new(&key, &[], &url, "https://sso2.corp.example"))),
@@ -151,6 +153,7 @@ impl World {
                 Purpose::Attempt => &["attempt"],
                 Purpose::Record => &["record"],
                 Purpose::IdToken => &["id-token"],
+                Purpose::Form => &["form"],
             };
             let ours = marks.iter().any(|mark| self.sealed_as(mark) == value);
             assert_eq!(self.sealer.open(purpose, value).is_some(), ours, "{purpose:?}");

@@ -21,6 +21,8 @@ pub(super) fn destination(target: Target, name: &str, rules: Vec<At<Rule>>) -> (
         api: None,
         paths: Vec::new(),
         prewarm: false,
+        start: None,
+        sso_domain: None,
         rules,
     };
     (name.to_owned().into(), destination)
@@ -32,7 +34,7 @@ pub(super) fn notebook() -> Target {
 
 pub(super) fn written_target(kind: Kind, texts: &[(&'static str, &str)]) -> Target {
     let field = |(key, text): &(&'static str, &str)| (*key, Written::Text((*text).to_owned()).into());
-    Target { kind, fields: Fields(texts.iter().map(field).collect()) }
+    Target { kind, fields: Fields(texts.iter().map(field).collect()), create_profile: None }
 }
 
 pub(super) fn allow(name: &str, expression: &str) -> At<Rule> {

@@ -9,7 +9,7 @@ use std::time::SystemTime;
 /// Before every snippet.
 const NAMES: &str = "
 use postern::mlflow::{Asked, Bridge};
-use postern::policy::grant::Grant;
+use postern::policy::grant::{Grant, StartGrant};
 use postern::presign::authorized_url::AuthorizedUrl;
 use postern::presign::error::PresignError;
 use postern::presign::{MintFacts, Presigner};
@@ -17,6 +17,7 @@ use postern::sessions::SessionId;
 use postern::target::Mint;
 use postern::tokens::claims::Claims;
 use postern::tokens::jws::UnverifiedToken;
+use postern::wake::Waker;
 use std::sync::Arc;
 fn has<T>(_: T) {}
 fn is_display<T: std::fmt::Display>() {}
@@ -39,6 +40,8 @@ async fn presign(p: &Arc<Presigner>, grant: Grant, session: SessionId) -> Result
 async fn call(b: &Arc<Bridge>, grant: &Grant, asked: Asked<'_>) {
     has(b.call(grant, asked, todo!(), todo!(), todo!()).await);
 }
+async fn start(w: &Waker, start: &StartGrant) { has(w.start(start, todo!()).await); has(start.grant()); }
+async fn create(w: &Waker, grant: &Grant) { has(w.create_profile(grant, todo!()).await); }
 async fn rehearse(p: &Presigner, mint: &Mint, grant: &Grant) -> Result<(), PresignError> {
     for facts in [p.rehearse(mint).await?, p.rehearse_granted(grant).await?] {
         let MintFacts { operation, aws_request_id, role_session_name, from_slot } = facts;
@@ -68,6 +71,11 @@ const REFUSED: &[(&str, &str)] = &[
         OTHER_TYPE,
     ),
     ("fn f(g: &mut Grant) { g.api = None; }", PRIVATE_FIELD),
+    // A start is granted by the policy alone, and without a grant nothing is started or created.
+    ("fn f(g: Grant) -> StartGrant { StartGrant(g) }", PRIVATE_CONSTRUCTOR),
+    ("fn f() { StartGrant::new(todo!()); }", PRIVATE_FUNCTION),
+    ("async fn f(w: &Waker, g: &Grant) { w.start(g, todo!()).await; }", OTHER_TYPE),
+    ("async fn f(w: &Waker, mint: &Mint) { w.create_profile(mint, todo!()).await; }", OTHER_TYPE),
     // Without a grant there is no URL.
     ("async fn f(p: &Presigner, mint: &Mint) { p.presign(mint, None, todo!()).await; }", OTHER_TYPE),
     ("fn f(p: &Arc<Presigner>, mint: Mint, session: &SessionId) { p.prewarm(mint, session); }", OTHER_TYPE),

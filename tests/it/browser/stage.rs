@@ -181,6 +181,12 @@ impl Scene for Stage {
         };
         match text("ask")? {
             "mints" => Ok(json!(self.mints(text("user")?))),
+            "starts" => Ok(json!(
+                self.sandbox.calls().iter().filter(|call| call.operation.starts_with("Start")).count()
+            )),
+            "profiles" => Ok(json!(
+                self.sandbox.calls().iter().filter(|call| call.operation == "CreateUserProfile").count()
+            )),
             "came" => Ok(json!(self.came(text("request")?))),
             "handed out" => self.note_handed_out(&question["urls"]).map(|()| Value::Null),
             "aged session" => {
@@ -214,11 +220,16 @@ fn sagemaker() -> (Runtime, Sandbox) {
     let options = SandboxOptions {
         addresses,
         any_profile: true,
+        pace: Duration::from_secs(12),
         urls: postern::sandbox::UrlStyle::LongLanding,
         ..SandboxOptions::default()
     };
     let sandbox = runtime.block_on(Sandbox::start(options)).expect("a sandbox");
     sandbox.faults().inject(Some("CreatePresignedMlflowAppUrl"), Fault::Throttle, Times::UntilCleared);
+    let lag = Fault::Lag(Duration::from_secs(3));
+    for operation in ["StartMlflowTrackingServer", "CreateUserProfile"] {
+        sandbox.faults().inject(Some(operation), lag.clone(), Times::UntilCleared);
+    }
     (runtime, sandbox)
 }
 

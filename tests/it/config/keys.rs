@@ -27,14 +27,14 @@ const CASES: &[Case] = &[
         "    title: Studio",
         "    titel: Studio",
         &[
-            "40:5 destinations.studio.titel: unknown key `titel`; allowed: `api`, `description`, `endpoint_url`, `paths`, `prewarm`, `region`, `role_arn`, `rules`, `target`, `title` | did you mean `title`?",
+            "40:5 destinations.studio.titel: unknown key `titel`; allowed: `api`, `description`, `endpoint_url`, `paths`, `prewarm`, `region`, `role_arn`, `rules`, `sso_domain`, `start`, `target`, `title` | did you mean `title`?",
         ],
     ),
     (
         "    title: Studio",
         "    xyzzy: Studio",
         &[
-            "40:5 destinations.studio.xyzzy: unknown key `xyzzy`; allowed: `api`, `description`, `endpoint_url`, `paths`, `prewarm`, `region`, `role_arn`, `rules`, `target`, `title`",
+            "40:5 destinations.studio.xyzzy: unknown key `xyzzy`; allowed: `api`, `description`, `endpoint_url`, `paths`, `prewarm`, `region`, `role_arn`, `rules`, `sso_domain`, `start`, `target`, `title`",
         ],
     ),
     ("public_url: https://ml.corp.example\n", "", &["1:1 : the key `public_url` is missing"]),

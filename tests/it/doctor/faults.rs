@@ -163,7 +163,13 @@ async fn a_domain_in_identity_center_mode() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_profile_that_is_missing_or_pending() {
-    let clinic = Clinic::new().await;
+    let creating = Clinic::new().await;
+    let told = creating.examine_as("stranger").check("destinations.studio", "state").clone();
+    assert!(told["found"].as_str().unwrap().contains("is created on the first visit"), "{told}");
+    let clinic = Clinic::with(SandboxOptions::default(), |text| {
+        text.replace("        create_profile: {tags: {cost-center: \"0042\"}}\n", "")
+    })
+    .await;
     let skipped = ["destinations.studio, presign", "destinations.notebook, presign"];
     let examined = clinic.examine_as("stranger");
     let cause = "user profile stranger of d-sandbox00001 is not there";

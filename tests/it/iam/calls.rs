@@ -42,7 +42,7 @@ async fn every_call_is_allowed_and_nothing_beside_it() {
     let calls = stage.sandbox.calls();
     let operations = calls.iter().map(|call| call.operation.as_str());
     let operations: std::collections::BTreeSet<&str> = operations.collect();
-    assert_eq!(operations.len(), 11, "all that the gateway asks for: {operations:?}");
+    assert_eq!(operations.len(), 13, "all that the gateway asks for: {operations:?}");
     for call in &calls {
         // The stopped server: its state is looked up beside the presign call, which AWS refuses.
         let is_stopped =
@@ -109,7 +109,7 @@ fn judge_assume_role(policies: &Value, call: &Call) {
         for action in statement["Action"].as_array().expect("actions") {
             let (action, resource) = (action.as_str().unwrap(), statement["Resource"].as_str().unwrap());
             // A look-up's is for all targets, and the role's own policy says which there are.
-            if action.starts_with("sagemaker:Describe") {
+            if action.starts_with("sagemaker:Describe") || action == "sagemaker:ListTags" {
                 assert!(resource.ends_with(":*"), "{inline}");
                 continue;
             }
@@ -177,7 +177,7 @@ fn judge_sagemaker(policies: &Value, call: &Call) {
     if unprefixed != resource {
         assert!(!allows(permissions, Asked { resource: &unprefixed, ..asked }), "{unprefixed}");
     }
-    for never in ["sagemaker:CreateUserProfile", "sagemaker:StartMlflowTrackingServer", "sts:AssumeRole"] {
+    for never in ["sagemaker:DeleteUserProfile", "sagemaker:StopMlflowTrackingServer", "sts:AssumeRole"] {
         assert!(!allows(permissions, Asked { action: never, ..asked }), "{never}");
     }
 }
@@ -188,11 +188,17 @@ fn resource(call: &Call) -> String {
     let (region, account) = (&call.region, &call.caller.account);
     let here = |resource: String| format!("arn:aws:sagemaker:{region}:{account}:{resource}");
     if let Some(domain) = given("DomainId") {
-        return here(format!("user-profile/{domain}/{}", given("UserProfileName").expect("a profile")));
+        return here(match given("UserProfileName") {
+            Some(profile) => format!("user-profile/{domain}/{profile}"),
+            None => format!("domain/{domain}"),
+        });
     }
     let server = given("TrackingServerName").map(|name| here(format!("mlflow-tracking-server/{name}")));
     let notebook = given("NotebookInstanceName").map(|name| here(format!("notebook-instance/{name}")));
-    server.or(notebook).or_else(|| given("Arn").map(str::to_owned)).expect("a resource")
+    server
+        .or(notebook)
+        .or_else(|| given("Arn").or(given("ResourceArn")).map(str::to_owned))
+        .expect("a resource")
 }
 
 fn role<'a>(policies: &'a Value, arn: &str) -> &'a Value {

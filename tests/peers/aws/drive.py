@@ -150,6 +150,45 @@ def what_is_not_ready_is_refused():
 
 
 @check
+def what_is_stopped_can_be_started_once():
+    sagemaker = client(region="eu-north-1")
+    server, notebook = {"TrackingServerName": "archive"}, {"NotebookInstanceName": "old-notebook"}
+    started = sagemaker.start_mlflow_tracking_server(**server)
+    assert started["TrackingServerArn"].endswith(":mlflow-tracking-server/archive")
+    assert set(sagemaker.start_notebook_instance(**notebook)) == {"ResponseMetadata"}
+    refused("ValidationException", sagemaker.start_mlflow_tracking_server, "is currently in status STARTING", **server)
+    refused("ValidationException", sagemaker.start_notebook_instance, "Status (Pending) not in ([Stopped, Failed])",
+            **notebook)
+    same(sagemaker.describe_notebook_instance(**notebook)["NotebookInstanceStatus"], "Pending")
+    sagemaker.get_waiter("notebook_instance_in_service").wait(
+        **notebook, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+    same(sagemaker.describe_mlflow_tracking_server(**server)["TrackingServerStatus"], "Started")
+    refused("ValidationException", sagemaker.start_notebook_instance, "RecordNotFound", NotebookInstanceName="x")
+    refused("ResourceNotFound", sagemaker.start_mlflow_tracking_server, TrackingServerName="nowhere")
+
+
+@check
+def a_profile_is_created_once_with_its_tags():
+    sagemaker = client(region="ap-south-1")
+    profile = {"DomainId": DOMAIN, "UserProfileName": "Joiner"}
+    tags = [{"Key": "postern:person", "Value": "joiner@corp.example"}]
+    settings = {"ExecutionRole": "arn:aws:iam::111122223333:role/studio-user",
+                "StudioWebPortalSettings": {"ExecutionRoleSessionNameMode": "USER_IDENTITY"}}
+    created = sagemaker.create_user_profile(**profile, Tags=tags, UserSettings=settings)["UserProfileArn"]
+    described = sagemaker.describe_user_profile(**profile)
+    same((described["Status"], described["UserSettings"]), ("Pending", settings))
+    same(sagemaker.list_tags(ResourceArn=created)["Tags"], tags)
+    refused("ResourceInUse", sagemaker.create_user_profile, "already exists", DomainId=DOMAIN, UserProfileName="JOINER")
+    refused("ResourceInUse", sagemaker.create_user_profile, "already exists", DomainId=DOMAIN, UserProfileName="ada")
+    refused("ValidationException", sagemaker.create_user_profile, DomainId="d-singlesignon", UserProfileName="x")
+    refused("ResourceNotFound", sagemaker.list_tags, ResourceArn=created.replace("joiner", "nobody"))
+    sagemaker.add_tags(ResourceArn=created, Tags=[{"Key": "a", "Value": "b"}])
+    same(len(sagemaker.list_tags(ResourceArn=created)["Tags"]), 2)
+    unified = sagemaker.describe_domain(DomainId="d-unified00001")["DomainSettings"]["UnifiedStudioSettings"]
+    same(unified["StudioWebPortalAccess"], "DISABLED")
+
+
+@check
 def any_region_signs():
     assert client(region="ap-southeast-2").create_presigned_domain_url(DomainId=DOMAIN, UserProfileName="ada")
 

@@ -29,6 +29,8 @@ pub(super) struct Server {
     pub(super) status: &'static str,
     /// The next status, and the time of the change.
     pub(super) next: Option<(&'static str, Instant)>,
+    /// The status that Describe tells until this instant.
+    pub(super) earlier: Option<(&'static str, Instant)>,
     /// Before this instant, Describe does not know the server.
     pub(super) visible: Instant,
     pub(super) created: u64,
@@ -61,6 +63,17 @@ impl Server {
     pub(super) fn turn(&mut self, under_way: &'static str, ends: &'static str, pace: Duration) {
         self.status = under_way;
         self.next = Some((ends, Instant::now() + pace));
+    }
+
+    /// Describe tells the present status for some time.
+    pub(super) fn lags(&mut self, lag: Duration) {
+        self.earlier = (!lag.is_zero()).then(|| (self.status, Instant::now() + lag));
+    }
+
+    /// The server as Describe tells it.
+    pub(super) fn shown(&self) -> Self {
+        let earlier = self.earlier.filter(|(_, until)| *until > Instant::now());
+        Self { status: earlier.map_or(self.status, |(status, _)| status), ..self.clone() }
     }
 
     pub(super) fn settle(&mut self) {
@@ -111,6 +124,7 @@ pub(super) fn fixture((account, region, sort, id): &Key, any: bool) -> Option<Se
         tags: BTreeMap::new(),
         status,
         next: None,
+        earlier: None,
         visible: Instant::now(),
         created: CREATED,
         modified: CREATED,
