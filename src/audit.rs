@@ -42,6 +42,8 @@ pub enum Event {
     Wake,
     /// A person's profile is created on their first visit.
     CreateProfile,
+    /// A run token was made, taken back or refused.
+    Token,
     /// The identity provider no longer stands by a session, which ended it.
     Withdraw,
     /// A session goes on although the identity provider could not be asked about it in time.
@@ -88,7 +90,8 @@ pub struct Record<'a> {
     pub rule: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<&'a str>,
-    /// `opened`; `forwarded`; `started`; `created`; `unchanged`, if that was under way already; `refused` by us or the provider; or `failed`: granted, but no URL was handed out or the call had
+    /// `opened`; `forwarded`; `started`; `created`; `unchanged`, if that was under way already; `issued` or `revoked`, of a
+    /// run token; `refused` by us or the provider; or `failed`: granted, but no URL was handed out or the call had
     /// no answer, for the `reason` given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<&'static str>,
@@ -119,7 +122,13 @@ pub struct Record<'a> {
     /// Some of the facts had no room.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub facts_cut: bool,
-    /// Of a call: the person's access there.
+    /// The name of the run token that is meant, or with which the call was made. It opens nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token_id: Option<&'a str>,
+    /// Of a new run token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<String>,
+    /// Of a call: the person's access there. Of a new run token: the most that it gives.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access: Option<&'static str>,
     /// Of a call: the HTTP method.

@@ -13,7 +13,8 @@ use crate::metrics::Metrics;
 use crate::provider::issuer::Issuer;
 use crate::provider::principal::Principal;
 use crate::provider::token_cache::{CacheKey, Presentation};
-use crate::sessions::{Opened, SessionId, Sessions};
+use crate::sessions::run_tokens::{RunToken, RunTokenError, RunTokens};
+use crate::sessions::{Opened, Root, SessionId, Sessions};
 use crate::tokens::error::Evidence;
 use crate::tokens::jws::UnverifiedToken;
 use crate::tokens::signed_header;
@@ -31,6 +32,8 @@ pub struct Authenticator {
     bearer_issuers: Vec<Arc<Issuer>>,
     signed_headers: Vec<(HeaderName, Vec<Arc<Issuer>>)>,
     sessions: Option<Arc<Sessions>>,
+    /// `None` if the gateway makes no run tokens.
+    run_tokens: Option<Arc<RunTokens>>,
     metrics: Arc<Metrics>,
 }
 
@@ -41,8 +44,18 @@ pub struct Authenticated {
     pub via: Via,
     /// The session that the request carries, also beside another credential.
     pub session: Option<SessionId>,
+    /// The same session, as the root of run tokens.
+    pub root: Option<Root>,
     /// A renewed session cookie to send with the answer.
     pub set_cookie: Option<HeaderValue>,
+}
+
+/// The caller of a destination's API.
+#[derive(Clone, Debug)]
+pub struct Caller {
+    pub principal: Arc<Principal>,
+    /// Set if the caller came with a run token.
+    pub token: Option<RunToken>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +67,7 @@ pub enum Via {
 
 impl Authenticated {
     fn of(principal: Arc<Principal>, via: Via) -> Self {
-        Self { principal, via, session: None, set_cookie: None }
+        Self { principal, via, session: None, root: None, set_cookie: None }
     }
 }
 
@@ -75,7 +88,19 @@ impl Authenticator {
                 None => signed_headers.push((header.header.clone(), vec![Arc::clone(issuer)])),
             }
         }
-        Self { bearer_issuers: bearer.cloned().collect(), signed_headers, sessions, metrics }
+        Self {
+            bearer_issuers: bearer.cloned().collect(),
+            signed_headers,
+            sessions,
+            run_tokens: None,
+            metrics,
+        }
+    }
+
+    /// Run tokens count, too, for calls.
+    #[must_use]
+    pub fn with_run_tokens(self, run_tokens: Option<Arc<RunTokens>>) -> Self {
+        Self { run_tokens, ..self }
     }
 
     /// # Errors
@@ -100,6 +125,7 @@ impl Authenticator {
                 let by_session = Authenticated {
                     set_cookie: session.renewed,
                     session: Some(session.id),
+                    root: Some(session.root),
                     ..Authenticated::of(session.principal, Via::Session)
                 };
                 agree(&mut agreed, by_session)?;
@@ -114,17 +140,38 @@ impl Authenticator {
         agreed.ok_or(AuthnError::NoCredential)
     }
 
-    /// For endpoints that take a bearer token alone: all other credentials in the head are ignored.
+    /// For calls to a destination's API, which take a bearer token or a run token: all other credentials in the head are
+    /// ignored.
     ///
     /// # Errors
     ///
     /// [`AuthnError`]: none presented, or one that does not verify.
-    pub async fn authenticate_bearer(&self, presented: &Presented<'_>) -> Result<Arc<Principal>, AuthnError> {
-        self.by_bearer(presented).await?.ok_or(AuthnError::NoCredential)
+    pub async fn authenticate_call(
+        &self,
+        presented: &Presented<'_>,
+        destination: &str,
+    ) -> Result<Caller, AuthnError> {
+        if let Some(text) = credential::run_token(presented) {
+            let token = match &self.run_tokens {
+                Some(run_tokens) => run_tokens.open(text, destination).await,
+                None => Err(RunTokenError::Unreadable.into()),
+            };
+            let token = self.placed(token.map_err(AuthnError::RunToken))?;
+            return Ok(Caller { principal: Arc::clone(&token.principal), token: Some(token) });
+        }
+        let principal = self.by_bearer(presented).await?.ok_or(AuthnError::NoCredential)?;
+        Ok(Caller { principal, token: None })
     }
 
-    /// The token names its issuer; only that issuer's keys may prove it.
+    /// The token names its issuer; only that issuer's keys may prove it. A run token does not count.
     async fn by_bearer(&self, presented: &Presented<'_>) -> Result<Option<Arc<Principal>>, AuthnError> {
+        if let Some(text) = credential::run_token(presented) {
+            let refused = match &self.run_tokens {
+                Some(run_tokens) => run_tokens.misplaced(text),
+                None => RunTokenError::NotHere.into(),
+            };
+            return self.placed(Err(AuthnError::RunToken(refused)));
+        }
         if self.bearer_issuers.is_empty() {
             return Ok(None);
         }
@@ -216,6 +263,7 @@ fn agree(agreed: &mut Option<Authenticated>, next: Authenticated) -> Result<(), 
         }
         Some(first) => {
             first.session = next.session;
+            first.root = next.root;
             Ok(())
         }
         None => {

@@ -18,12 +18,13 @@ mod prepared;
 mod runtime;
 mod serve;
 mod servers;
+mod terminal;
 
 use self::args::{CheckArgs, DiffArgs, DoctorArgs, ExplainArgs, IamArgs, ServeArgs, ServersCommand};
 use self::output::{Failed, print, print_json};
 use crate::config;
 use crate::sessions::seal;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use std::io::{self, Write};
 use std::process::ExitCode;
 
@@ -61,6 +62,16 @@ enum Command {
     /// Write a first configuration that starts, and the key that seals sessions. Asks for each value that no flag
     /// gives; overwrites nothing.
     Init(args::InitArgs),
+    /// Sign this terminal in at a gateway, by your browser.
+    Login(args::LoginArgs),
+    /// Print a run token for an MLflow destination, and nothing else.
+    Token(args::TokenArgs),
+    /// Open a destination in your browser.
+    Open(args::OpenArgs),
+    /// Sign this terminal out.
+    Logout,
+    /// Print a script that completes commands in your shell.
+    Completions(args::CompletionsArgs),
     /// Run the gateway with a sandbox identity provider and a sandbox SageMaker, all on loopback.
     #[cfg(feature = "sandbox")]
     Demo(args::DemoArgs),
@@ -79,6 +90,11 @@ pub fn run() -> ExitCode {
         Command::Schema => print_json(&config::schema()),
         Command::Keygen => print(&seal::generate_key()),
         Command::Init(args) => init::run(&args),
+        Command::Login(args) => terminal::login(&args),
+        Command::Token(args) => terminal::token(&args),
+        Command::Open(args) => terminal::open(&args),
+        Command::Logout => terminal::logout(),
+        Command::Completions(args) => completions(args.shell),
         #[cfg(feature = "sandbox")]
         Command::Demo(args) => demo::run(&args),
     };
@@ -92,4 +108,10 @@ pub fn run() -> ExitCode {
         _ = writeln!(io::stderr(), "{}", message.trim_end());
     }
     ExitCode::from(code)
+}
+
+fn completions(shell: clap_complete::Shell) -> Result<(), Failed> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "postern", &mut script);
+    print(String::from_utf8_lossy(&script).trim_end())
 }

@@ -69,6 +69,12 @@ impl UnixSeconds {
         date.duration_since(SystemTime::UNIX_EPOCH).ok().map(|elapsed| Self(elapsed.as_secs()))
     }
 
+    /// As in `2026-01-31T12:00:00Z` (RFC 3339).
+    pub fn rfc3339(self) -> String {
+        let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(self.0));
+        time.map_or_else(String::new, |time| humantime::format_rfc3339_seconds(time).to_string())
+    }
+
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self(self.0.saturating_add(duration.as_secs()))

@@ -34,5 +34,6 @@ pub use schema::schema;
 pub use settings::{
     AuthorizedHost, AwsAlb, AwsConfig, ClientAuthentication, Credentials, Deadlines, Drain, Gateway,
     IssuerConfig, KeySource, LONGEST_SESSION, Limits, Listen, RevalidationConfig, SecretSource,
-    SessionConfig, SignInConfig, SignedHeaderConfig, StateConfig, TlsConfig, ValkeyConfig, WhenAway,
+    SessionConfig, SignInConfig, SignedHeaderConfig, StateConfig, TlsConfig, TokensConfig, ValkeyConfig,
+    WhenAway,
 };

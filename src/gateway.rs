@@ -8,7 +8,6 @@ mod error;
 mod facts;
 mod failure;
 mod form;
-mod form_token;
 mod host;
 mod launch;
 mod limit;
@@ -19,11 +18,15 @@ mod pages;
 mod portal;
 mod programs;
 mod recover;
+mod request_body;
 pub(crate) mod respond;
 mod route;
 pub(crate) mod service;
 mod sign_in;
 mod start_form;
+mod terminal;
+mod token_page;
+mod tokens;
 mod told;
 pub(crate) mod try_again;
 mod wake;
@@ -98,7 +101,12 @@ impl Gateway {
             Route::ApiDocument => return Ok(programs::document()),
             Route::ApiDestinations => Box::pin(self.api_destinations(head, context)),
             Route::ApiMint { name } => Box::pin(self.api_mint(head, context, exchange, name)),
-            Route::Logout => Box::pin(self.sign_out(head, context)),
+            Route::ApiMakeToken => Box::pin(self.api_make_token(head, body, context, exchange)),
+            Route::ApiGiveBackToken => Box::pin(self.api_give_back_token(head, context)),
+            Route::Logout => Box::pin(self.sign_out(head, body, context)),
+            Route::AllowTerminal => Box::pin(self.allow_terminal(head, body, context)),
+            Route::ApiTerminal => Box::pin(self.api_terminal(head, body)),
+            Route::ChangeTokens => Box::pin(self.change_tokens(head, body, context, exchange)),
             Route::Call { name, path } => Box::pin(self.call(head, body, context, exchange, name, path)),
             Route::Start { name } => Box::pin(self.start(head, body, context, exchange, name)),
             Route::BackChannelLogout => Box::pin(self.back_channel_logout(head, body, context, exchange)),
@@ -108,6 +116,8 @@ impl Gateway {
             Route::Destination { name, path } => Box::pin(self.launch(head, context, exchange, name, path)),
             Route::Portal => Box::pin(self.portal(head, context)),
             Route::WhoAmI => Box::pin(self.who_am_i(head, context)),
+            Route::Tokens => Box::pin(self.tokens_page(head, context)),
+            Route::Terminal => Box::pin(self.ask_about_terminal(head, context)),
             Route::Login => Box::pin(self.begin_sign_in(head, context)),
             Route::Callback => Box::pin(self.finish_sign_in(head, context)),
             Route::AskLogout => Box::pin(self.ask_to_sign_out(head)),
@@ -160,6 +170,7 @@ impl Gateway {
     ) -> Result<Authenticated, Error> {
         let (from_trusted_proxy, client_ip) = (context.from_trusted_proxy, context.client_ip);
         let presented = Presented { headers: &head.headers, from_trusted_proxy, client_ip };
-        Ok(self.authenticator.authenticate(&presented).await?)
+        let authenticated = self.authenticator.authenticate(&presented).await;
+        Ok(authenticated.inspect_err(|error| self.note_refused(error, context))?)
     }
 }

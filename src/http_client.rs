@@ -1,4 +1,4 @@
-//! The client for identity providers: bounded in time and size, follows no redirect, speaks TLS unless the URL is `http`,
+//! The client for identity providers, and of a terminal for its gateway: bounded in time and size, follows no redirect, speaks TLS unless the URL is `http`,
 //! and goes through a proxy where the environment names one.
 
 mod authorities;
@@ -117,6 +117,29 @@ impl HttpClient {
     ) -> Result<Answer, HttpError> {
         let content_type = "application/x-www-form-urlencoded";
         self.send(Method::POST, url, authorization, Some(content_type), Bytes::from(form)).await
+    }
+
+    /// Sends JSON to a gateway.
+    ///
+    /// # Errors
+    ///
+    /// As [`HttpClient::get`].
+    pub async fn post_json(
+        &self,
+        url: &Url,
+        authorization: Option<&Secret>,
+        body: Vec<u8>,
+    ) -> Result<Answer, HttpError> {
+        self.send(Method::POST, url, authorization, Some("application/json"), Bytes::from(body)).await
+    }
+
+    /// Takes back the credential that it presents.
+    ///
+    /// # Errors
+    ///
+    /// As [`HttpClient::get`].
+    pub async fn delete(&self, url: &Url, authorization: &Secret) -> Result<Answer, HttpError> {
+        self.send(Method::DELETE, url, Some(authorization), None, Bytes::new()).await
     }
 
     async fn send(

@@ -10,7 +10,7 @@
 //! TcpStream ── slot ── accept ── [PROXY header] ── [TLS] ── hyper, HTTP/1.1 and HTTP/2             server
 //!   → RequestContext   request id, client address (behind trusted proxies only)                  gateway::context
 //!   → Route            the one place that reads a path                                           gateway::route
-//!   → Principal        session cookie | bearer | signed header → UnverifiedToken → Claims        authn
+//!   → Principal        session cookie | run token | bearer or header → UnverifiedToken → Claims  authn
 //!   → Grant            Principal × Destination → Grant | Denial; pure, synchronous, no I/O       policy
 //!   → AuthorizedUrl    Grant → take-once slot | SageMaker                                        presign
 //!     or Woken         StartGrant → the target starts                                              wake
@@ -63,6 +63,7 @@
 
 // The rooms, from the top floor down: each imports from those below it only.
 pub mod cli; //                  parse → load → run → exit code
+pub(crate) mod terminal; //      a gateway's client for people at a terminal
 pub(crate) mod admin; //         the listener for metrics and health
 pub(crate) mod doctor; //        examines everything that the configuration relies on
 pub(crate) mod iam; //           the permissions that AWS has to give
@@ -73,9 +74,9 @@ pub mod presign; //              Grant → AuthorizedUrl
 pub mod mlflow; //               Grant → a signed call to MLflow's API, and its answer
 pub mod wake; //                 StartGrant → a target that starts; Grant → a profile
 pub mod policy; //               the decision on access: data and a pure function
-pub mod authn; //                the person who asks: session | bearer | signed header → Principal
+pub mod authn; //                the person who asks: session | bearer | signed header | run token → Principal
 pub mod sign_in; //              sign-in in the browser, sign-out at the provider
-pub mod sessions; //             sealed cookies, records, revocation
+pub mod sessions; //             sealed cookies and run tokens, records, revocation
 pub mod provider; //             one identity provider: discovery, keys, token endpoint, claims → person
 pub mod tokens; //               unverified tokens, the proof of a signature, and the checks of claims
 pub mod aws; //                  the SDK: credentials, sessions of roles, calls, states

@@ -50,6 +50,7 @@ pub struct Metrics {
     pub wakes: Wakes,
     pub slots: Slots,
     pub sessions: Sessions,
+    pub tokens_issued: Counter,
     pub reloads: Reloads,
     pub config_changes: Counter,
     pub connections: Gauge,
@@ -101,6 +102,7 @@ impl Metrics {
             wakes: Wakes::of(new.one("wakes", "Requests to start a target, and how they ended")),
             slots: Slots::of(&new.one("slots", "What happened to URLs minted ahead")),
             sessions: Sessions::of(&new.one("sessions", "What happened to browser sessions")),
+            tokens_issued: new.one("tokens_issued", "Run tokens that were made"),
             reloads: Reloads::of(
                 &new.one("reloads", "Attempts to load the configuration again"),
                 new.one("config_last_reload_successful", "Whether the last such attempt was applied"),

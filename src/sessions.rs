@@ -1,4 +1,5 @@
-//! The session of a signed-in browser: sealed into one cookie, so that replicas are interchangeable.
+//! The session of a signed-in browser: sealed into one cookie, so that replicas are interchangeable. And the run tokens
+//! of programs, which are sealed likewise.
 //!
 //! The cookie says who signed in and when, never what that person may do: rules are judged per request.
 
@@ -9,6 +10,8 @@ mod opened;
 mod record;
 mod revalidation;
 mod revocation;
+mod root;
+pub mod run_tokens;
 pub mod seal;
 mod selection;
 mod session_id;
@@ -17,11 +20,12 @@ mod store;
 pub use self::error::{SessionError, Unusable};
 pub use self::record::ProviderTokens;
 pub use self::revocation::Seen;
+pub use self::root::Root;
 pub use self::session_id::SessionId;
 
 use self::content::{Content, Home};
 use self::cookie::Found;
-use self::opened::{OpenedCookies, Reading};
+use self::opened::{Reading, Remembered};
 use self::record::Record;
 use self::revalidation::{Revalidation, Standing};
 use self::revocation::Ended;
@@ -48,7 +52,7 @@ const SHORTEST_RENEWAL: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub struct Sessions {
     store: Arc<SessionStore>,
-    opened: OpenedCookies,
+    opened: Remembered<Reading>,
     home: Home,
     user_domains: Option<Vec<String>>,
     /// `None` if a sign-in counts for the whole lifetime of its session.
@@ -95,6 +99,7 @@ pub struct Session {
     /// `sid` of the ID token: the provider's own session, for logout from its side.
     pub provider_session: Option<Arc<str>>,
     pub established: UnixSeconds,
+    pub root: Root,
     /// A `Set-Cookie` that extends the idle time, when due.
     pub renewed: Option<HeaderValue>,
 }
@@ -124,7 +129,7 @@ impl Sessions {
         let home = Home { issuer: issuer.name.clone(), realm: issuer.realm.clone() };
         Self {
             store: Arc::new(SessionStore::new(sealer, config, public_url, reads, state, clock)),
-            opened: OpenedCookies::new(),
+            opened: Remembered::new(),
             home,
             user_domains: issuer.user_domains.clone(),
             revalidation: None,
@@ -152,9 +157,9 @@ impl Sessions {
 
     /// A new session.
     ///
-    /// [`SessionError::TooBig`] if even the part that the policy reads is too much for a cookie.
+    /// # Errors
     ///
-    /// [`SessionError::TooBig`] where even what the policy reads is too much for a cookie.
+    /// [`SessionError::TooBig`] if even the part that the policy reads is too much for a cookie.
     pub async fn establish(&self, arrival: Arrival<'_>) -> Result<Established, SessionError> {
         let Arrival { principal, provider_session, seen, tokens } = arrival;
         let now = self.store.clock.now();
@@ -199,7 +204,7 @@ impl Sessions {
             Standing::AsItIs => self.resume(&reading, false),
             Standing::Newer(content) => {
                 // The provider may have renamed the person since.
-                let newer = Reading::new(*content, reading.home.clone(), &self.store.questions, 0);
+                let newer = Reading::new(*content, reading.home.clone(), &self.store.questions);
                 match self.store.revocations.is_revoked(&newer.watched).await {
                     Ok(false) => self.resume(&newer, true),
                     Ok(true) => Err(Unusable::Revoked),
@@ -224,9 +229,15 @@ impl Sessions {
     ///
     /// # Errors
     ///
-    /// [`Unavailable`]: the session may not have ended everywhere. The same holds for the next two functions.
+    /// [`Unavailable`]: the session may not have ended everywhere. The same holds for the next functions.
     pub async fn revoke(&self, session: &SessionId) -> Result<(), Unavailable> {
         self.store.end(Ended::Session(session.as_str())).await
+    }
+
+    /// The same, and ends the run tokens that were made in the session.
+    pub async fn revoke_with_tokens(&self, session: &SessionId) -> Result<(), Unavailable> {
+        let tokens = self.store.end(Ended::TokensOfSession(session.as_str())).await;
+        self.revoke(session).await.and(tokens)
     }
 
     /// Ends the sessions that came from one session at the provider (`sid` of a logout token).
@@ -253,7 +264,7 @@ impl Sessions {
         &self.store.state
     }
 
-    /// Ends the session of a request: no copy of its cookie counts any more. `None` if there is no session.
+    /// Ends the session of a request: no copy of its cookie counts any more, and no run token made in it. `None` if there is no session.
     pub async fn sign_out(&self, headers: &HeaderMap) -> Option<SignedOut> {
         let Found::One(value) = self.store.cookie.find(headers) else { return None };
         let reading = self.read(value).ok()?;
@@ -261,7 +272,7 @@ impl Sessions {
             return None;
         }
         let Reading { content, home, principal, .. } = &*reading;
-        let everywhere = self.revoke(&content.id).await.is_ok();
+        let everywhere = self.revoke_with_tokens(&content.id).await.is_ok();
         // A record that is not removed expires by itself, and its session no longer counts.
         let _ = self.store.records.remove(&content.id).await;
         let until = content.established.plus(self.store.lifetime);
@@ -283,7 +294,7 @@ impl Sessions {
             if content.issuer != *self.home.issuer {
                 return Err(Unusable::UnknownIssuer);
             }
-            Ok(Reading::new(content, self.home.clone(), &self.store.questions, text.len()))
+            Ok((Reading::new(content, self.home.clone(), &self.store.questions), text.len()))
         })?;
         let now = self.store.clock.now();
         if now.since(reading.content.established) >= self.store.lifetime {
@@ -320,6 +331,7 @@ impl Session {
             id: content.id.clone(),
             provider_session: content.provider_session.clone(),
             established: content.established,
+            root: Root::of(content),
             renewed,
         }
     }

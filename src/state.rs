@@ -117,6 +117,14 @@ impl State {
         }
     }
 
+    /// The value of each key.
+    pub async fn values(&self, keys: &[Key]) -> Result<Vec<Option<Vec<u8>>>, Unavailable> {
+        match &*self.0 {
+            Backend::Memory(memory) => Ok(keys.iter().map(|key| memory.value(key)).collect()),
+            Backend::Valkey(valkey) => valkey.values(keys).await,
+        }
+    }
+
     /// Keeps `value` for `keep`, in place of any earlier value.
     pub async fn put(&self, key: &Key, value: &[u8], keep: Duration) -> Result<(), Unavailable> {
         match &*self.0 {

@@ -1,6 +1,7 @@
 //! The places in a request where a token may stand.
 
 use super::error::AuthnError;
+use crate::sessions::run_tokens::RunTokens;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use std::net::IpAddr;
 
@@ -33,6 +34,11 @@ pub(super) fn bearer<'a>(presented: &Presented<'a>) -> Result<Option<&'a str>, A
         return Ok(None);
     }
     token(rest.trim_ascii_start()).map(Some)
+}
+
+/// The bearer token, if it has the form of a run token. Faults of the header are for [`bearer`] to tell.
+pub fn run_token<'a>(presented: &Presented<'a>) -> Option<&'a str> {
+    bearer(presented).ok().flatten().filter(|text| RunTokens::is_one(text))
 }
 
 /// The token in a header that a proxy sets.

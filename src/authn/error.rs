@@ -1,6 +1,7 @@
 //! The reasons why a request is not authenticated.
 
 use crate::sessions::Unusable;
+use crate::sessions::run_tokens::{Refused, RunTokenError};
 use crate::tokens::error::{Evidence, TokenError};
 use hyper::header::HeaderValue;
 use std::fmt;
@@ -15,6 +16,7 @@ pub enum AuthnError {
     UnknownIssuer(Evidence),
     ConflictingCredentials,
     Token(TokenError),
+    RunToken(Refused),
     /// A session cookie that does not count, and the `Set-Cookie` that makes the browser forget it.
     Session {
         reason: Unusable,
@@ -35,6 +37,7 @@ impl AuthnError {
             Self::UnknownIssuer(_) => "unknown-issuer",
             Self::ConflictingCredentials => "conflicting-credentials",
             Self::Token(error) => error.reason(),
+            Self::RunToken(refused) => refused.error.as_str(),
             Self::Session { reason, .. } => reason.as_str(),
             Self::StateAway => "state-away",
         }
@@ -73,6 +76,7 @@ impl AuthnError {
         match self {
             Self::StateAway | Self::Session { reason: Unusable::RulesDiffer, .. } => true,
             Self::Token(error) => error.is_unavailable(),
+            Self::RunToken(refused) => refused.error == RunTokenError::StateAway,
             _ => false,
         }
     }
@@ -96,6 +100,7 @@ impl fmt::Display for AuthnError {
             Self::UnknownIssuer(_) => f.write_str("the token is of an issuer that is not configured"),
             Self::ConflictingCredentials => f.write_str("the credentials name different people"),
             Self::Token(error) => error.fmt(f),
+            Self::RunToken(refused) => refused.error.fmt(f),
             Self::Session { reason: Unusable::RulesDiffer, .. } => {
                 f.write_str("the session was established by a replica with other rules")
             }

@@ -215,6 +215,60 @@ pub(super) struct InitArgs {
     pub(super) client_secret_file: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct LoginArgs {
+    /// The gateway's address, such as `https://ml.corp.example`.
+    #[arg(value_name = "URL")]
+    pub(super) url: String,
+    /// The browser is on another machine: print the link, and take the code that its page shows.
+    #[arg(long)]
+    pub(super) no_browser: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TokenArgs {
+    /// The destination.
+    #[arg(value_name = "NAME")]
+    pub(super) name: String,
+    /// The most that the token gives; by default what the rules give.
+    #[arg(long, value_enum)]
+    pub(super) access: Option<AccessClass>,
+    /// How long it counts, such as `12h`; by default, and at most, what the gateway allows.
+    #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
+    pub(super) lifetime: Option<Duration>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum AccessClass {
+    Read,
+    Log,
+    Write,
+}
+
+impl AccessClass {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Log => "log",
+            Self::Write => "write",
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub(super) struct OpenArgs {
+    /// The destination, with a path below it or without.
+    #[arg(value_name = "NAME[/PATH]")]
+    pub(super) link: String,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_enum)]
+    pub(super) shell: clap_complete::Shell,
+}
+
 #[cfg(feature = "sandbox")]
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {

@@ -13,6 +13,7 @@ mod session;
 mod sign_in;
 mod state;
 mod texts;
+mod tokens;
 
 pub(crate) use aws::{endpoint_url, tags_of};
 pub(super) use servers::servers;
@@ -40,6 +41,7 @@ pub(super) fn gateway(
     let sign_in = sign_in::sign_in(document, known(&issuers).map(Vec::as_slice), directory, findings);
     let credentials = sign_in::credentials(document, findings);
     let session = session::session(document, credentials.as_ref().ok(), directory, findings);
+    let tokens = tokens::tokens(document, findings);
     let aws = aws::aws(&document.aws, limits::aws_calls(document.limits.as_ref()), findings);
     let limits = limits::limits(document.limits.as_ref(), findings);
     let branding = branding::branding(document.branding.as_ref(), directory, files, findings);
@@ -56,6 +58,7 @@ pub(super) fn gateway(
         credentials: credentials?,
         sign_in: sign_in?,
         session: session?,
+        tokens: tokens?,
         aws: aws?,
         limits: limits?,
         portal: document.portal.unwrap_or(Portal::Show),

@@ -6,9 +6,11 @@ pub mod fields;
 mod limits;
 pub mod policy;
 pub mod servers;
+mod tokens;
 
 pub use claims::{Absent, ClaimName, Claims, Described, FirstOf, GroupsClaim, GroupsFormat, Programs};
 pub use limits::{Deadlines, Limits};
+pub use tokens::Tokens;
 
 use super::located::{At, Named};
 use policy::{DenyRule, Destination, Lookup, Test};
@@ -39,6 +41,7 @@ pub struct Document {
     pub credentials: Option<Vec<At<Credential>>>,
     pub sign_in: Option<At<SignIn>>,
     pub session: Option<At<Session>>,
+    pub tokens: Option<At<Tokens>>,
     pub aws: Aws,
     pub limits: Option<Limits>,
     /// Whether `/` is skipped where there is nothing to choose; by default `show`.

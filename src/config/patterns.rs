@@ -27,7 +27,7 @@ const WINDOW: &str = "^[A-Za-z]{3}:[0-2][0-9]:[0-5][0-9]$";
 
 /// A definition of the schema (the empty text is the configuration itself), its key, and the form of the texts there.
 #[rustfmt::skip]
-const FORMS: [(&str, &str, &str); 66] = [
+const FORMS: [(&str, &str, &str); 67] = [
     ("", "public_url", r"^https?://[^\s@\\?#/]+/?$"),
     ("", "aliases", HOST),
     ("", "trusted_proxies", NETWORK),
@@ -54,6 +54,7 @@ const FORMS: [(&str, &str, &str); 66] = [
     ("Session", "idle", DURATION),
     ("Session", "revalidate", DURATION),
     ("Session", "unconfirmed", DURATION),
+    ("Tokens", "lifetime", DURATION),
     ("Aws", "region", REGION),
     ("Aws", "role_arn", ROLE),
     ("Aws", "external_id", "^[A-Za-z0-9_+=,.@:/-]{2,1224}$"),

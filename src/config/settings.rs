@@ -112,6 +112,13 @@ pub struct SessionConfig {
     pub revalidate: Option<RevalidationConfig>,
 }
 
+/// Run tokens, which the first of the session's keys seals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokensConfig {
+    /// The longest life of a run token, at most [`LONGEST_SESSION`].
+    pub lifetime: Duration,
+}
+
 /// Asking the provider again about a person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RevalidationConfig {
@@ -253,6 +260,8 @@ pub struct Gateway {
     pub credentials: Credentials,
     pub sign_in: Option<SignInConfig>,
     pub session: SessionConfig,
+    /// `None` if there are no run tokens.
+    pub tokens: Option<TokensConfig>,
     pub aws: AwsConfig,
     pub limits: Limits,
     /// The answer to `GET /` for a person who may open exactly one destination.

@@ -1,4 +1,5 @@
-//! A call of MLflow's client: from a bearer token to an answer of the data plane, with the audit record of the decision.
+//! A call of MLflow's client: from a bearer token or a run token to an answer of the data plane, with the audit record of
+//! the decision.
 
 use super::access::{Exchange, known};
 use super::context::RequestContext;
@@ -8,6 +9,7 @@ use super::service::Gateway;
 use super::told::{Alike, Told};
 use crate::audit::facts::Facts;
 use crate::audit::{Audit, Event, Record};
+use crate::authn::Caller;
 use crate::authn::credential::Presented;
 use crate::aws::error::AwsErrorKind;
 use crate::metrics::series::GONE;
@@ -35,12 +37,20 @@ impl Gateway {
     ) -> Result<Response<Body>, Error> {
         let (from_trusted_proxy, client_ip) = (context.from_trusted_proxy, context.client_ip);
         let presented = Presented { headers: &head.headers, from_trusted_proxy, client_ip };
-        let principal = self.authenticator.authenticate_bearer(&presented).await?;
+        let caller = self.authenticator.authenticate_call(&presented, name).await;
+        let Caller { principal, token } = caller.inspect_err(|error| self.note_refused(error, context))?;
         let destination = self.policy.destination(name).ok_or(Error::NoSuchDestination)?;
         exchange.opens(destination.name(), &principal);
         let grant = self.authorize(&principal, destination, None, context)?;
+        let given = grant.mint().access;
+        let grant = match &token {
+            Some(token) => grant.narrowed(token.access),
+            None => grant,
+        };
         let facts_of = self.settings.audit_facts.then_some(destination);
         let mut decision = Decision::of(&grant, facts_of, (&self.audit, &self.told), context, &head.method);
+        decision.given = given;
+        decision.token_id = token.map(|token| token.about.id);
         let asked =
             if grant.api().is_some() { Asked::read(&head.method, path) } else { Err(CallError::NoApi) };
         decision.asked(asked.as_ref().ok());
@@ -66,6 +76,9 @@ struct Decision<'a> {
     context: &'a RequestContext,
     method: &'static str,
     endpoint: Option<&'static str>,
+    /// The access by the rule, of which a run token may leave less.
+    given: Option<Access>,
+    token_id: Option<String>,
     /// The class of access that the endpoint needs.
     needs: Option<Access>,
     /// `None` if the request was cut off.
@@ -91,6 +104,8 @@ impl<'a> Decision<'a> {
             context,
             method: known(method),
             endpoint: None,
+            given: grant.mint().access,
+            token_id: None,
             needs: None,
             reason: None,
             outcome: "failed",
@@ -105,6 +120,7 @@ impl<'a> Decision<'a> {
             destination: Arc::clone(self.grant.destination()),
             realm: Arc::clone(&person.realm),
             user: person.user.clone(),
+            token: self.token_id.clone(),
             rule: self.grant.trace().deciding().map(|step| Arc::clone(&step.rule)),
             needs: self.needs,
             outcome: self.reason,
@@ -149,13 +165,18 @@ impl Drop for Decision<'_> {
         let (principal, client_ip) = (grant.principal(), self.context.client_ip);
         let question = Question { principal, client_ip, path: None, query: None };
         let facts = self.facts_of.map(|destination| destination.facts(&question));
+        let mut target = explain::fields(grant.mint());
+        if let Some(given) = self.given {
+            target.insert("access".to_owned(), given.as_str().into());
+        }
         self.audit.record(&Record {
             destination: Some(grant.destination()),
             rule: grant.trace().deciding().map(|step| &*step.rule),
             reason: Some(self.reason.unwrap_or(dropped)),
             outcome: Some(self.outcome),
-            target: Some(explain::fields(grant.mint())),
+            target: Some(target),
             trace: Some(explain::steps(grant.trace())),
+            token_id: self.token_id.as_deref(),
             access: grant.mint().access.map(Access::as_str),
             method: Some(self.method),
             endpoint: self.endpoint,

@@ -4,18 +4,22 @@ mod aws;
 mod call;
 mod sign_in;
 mod wake;
+mod token;
 
 use self::aws::{out_of_time, presign};
 use self::call::call;
 use self::sign_in::{authn, sign_in};
+use self::token::{not_made, token_only};
 use self::wake::{may_not_start, wake};
 use super::failure::Failure;
+use super::request_body::BadBody;
 use crate::authn::AuthnError;
 use crate::mlflow::CallError;
 use crate::policy::NO_SUCH_PATH;
 use crate::policy::grant::{Denial, DenialReason, Outcome};
 use crate::policy::start::NoStart;
 use crate::presign::error::PresignError;
+use crate::sessions::run_tokens::NotMade;
 use crate::sign_in::SignInError;
 use crate::sign_in::return_to::ReturnTo;
 use crate::wake::WakeError;
@@ -51,9 +55,25 @@ pub(crate) enum Error {
     NotANavigation,
     /// A form came from another site.
     ForeignForm,
+    /// A form of ours was sent twice, too late, or from a page of another session.
+    StaleForm,
     TooManyMints {
         wait: Duration,
     },
+    TooManyTokens {
+        wait: Duration,
+    },
+    /// The request for a run token is not understood, for this reason.
+    BadTokenRequest(String),
+    /// A sign-in of a terminal is not understood, for this reason.
+    BadTerminalRequest(&'static str),
+    /// A terminal's code is unknown, used, too old, or another terminal's.
+    InvalidCode,
+    /// A run token is not made.
+    NotMade(NotMade),
+    /// An address that takes the run token itself was asked without one.
+    RunTokenOnly,
+    Body(BadBody),
     Presign(PresignError),
     /// `start` of the destination does not hold for this person.
     MayNotStart(NoStart),
@@ -162,6 +182,16 @@ impl Error {
                 "This form came from another site",
                 "Nothing was changed.",
             ),
+            Self::StaleForm => Failure {
+                again: Some(head.uri.path().to_owned()),
+                ..Failure::new(
+                    S::CONFLICT,
+                    "stale-form",
+                    "This form no longer counts",
+                    "It was sent before, or its page is of an earlier session. Nothing was changed.",
+                )
+            }
+            .advise("Load the page again and fill it in anew."),
             Self::TooManyMints { wait } => Failure::new(
                 S::TOO_MANY_REQUESTS,
                 "too-many-launches",
@@ -170,6 +200,35 @@ impl Error {
             )
             .retry(wait)
             .advise("A script, or a tab that reloads itself, can be the cause."),
+            Self::TooManyTokens { wait } => Failure::new(
+                S::TOO_MANY_REQUESTS,
+                "too-many-tokens",
+                "That is too often",
+                "You have made very many run tokens within a minute.",
+            )
+            .retry(wait)
+            .advise("One token serves many programs for as long as it lives."),
+            Self::BadTokenRequest(why) => {
+                Failure::new(S::BAD_REQUEST, "malformed-request", "Malformed request", why)
+                    .advise("Mend the request and send it again.")
+            }
+            Self::BadTerminalRequest(why) => {
+                Failure::new(S::BAD_REQUEST, "malformed-request", "This is not the link of a terminal", why)
+                    .advise("Start `postern login` again, and open its link as it is.")
+            }
+            Self::InvalidCode => Failure::new(
+                S::BAD_REQUEST,
+                "code-invalid",
+                "This code does not count",
+                "It was used before, is too old, or belongs to another terminal.",
+            )
+            .advise("Start `postern login` again."),
+            Self::NotMade(error) => not_made(&error),
+            Self::RunTokenOnly => token_only(),
+            Self::Body(bad) => {
+                let why = "The request's body is of another type, too large, or did not come in time.";
+                Failure::new(bad.status(), bad.outcome(), "Malformed request", why)
+            }
             Self::Presign(error) => presign(&error),
             Self::MayNotStart(no) => may_not_start(&no),
             Self::Wake { error, return_to } => Failure { again: Some(return_to), ..wake(&error) },

@@ -1,49 +1,74 @@
-//! Forms that are sent here: small, and in time.
+//! Forms on our own pages: each carries a sealed value that is its reader's alone, so that no other site can send it.
 
-use crate::config::Limits;
-use http_body_util::{BodyExt, Limited};
-use hyper::StatusCode;
-use hyper::body::Incoming;
-use hyper::header::CONTENT_TYPE;
-use hyper::http::request;
-use tokio::time::timeout;
-use url::form_urlencoded;
+use super::service::Gateway;
+use crate::authn::Authenticated;
+use crate::clock::UnixSeconds;
+use crate::secret::random;
+use crate::sessions::seal::Purpose;
+use crate::state::{Key, Namespace, Unavailable};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
 
-/// The reason why a body is no form.
-pub(super) enum BadForm {
-    Malformed,
-    Overdue,
+/// A page may stay open for so long.
+const LIFETIME: Duration = Duration::from_secs(12 * 3600);
+
+/// The value that a form carries.
+#[derive(Serialize, Deserialize)]
+pub(super) struct FormToken {
+    /// Names the page, to tell whether its form was sent before.
+    page: String,
+    /// The thing that the form asks for, so that no form counts for another.
+    purpose: String,
+    reader: Reader,
+    made: UnixSeconds,
 }
 
-impl BadForm {
-    pub(super) fn outcome(&self) -> &'static str {
-        match self {
-            Self::Malformed => "malformed-request",
-            Self::Overdue => "body-overdue",
-        }
-    }
+/// The session in which the page was read; without one, the person whom a load balancer vouches for.
+#[derive(PartialEq, Eq, Serialize, Deserialize)]
+enum Reader {
+    Session(String),
+    Person(String, String),
+}
 
-    pub(super) fn status(&self) -> StatusCode {
-        match self {
-            Self::Malformed => StatusCode::BAD_REQUEST,
-            Self::Overdue => StatusCode::REQUEST_TIMEOUT,
+impl Reader {
+    fn of(caller: &Authenticated) -> Self {
+        match &caller.session {
+            Some(session) => Self::Session(session.as_str().to_owned()),
+            None => Self::Person(caller.principal.realm.to_string(), caller.principal.user.clone()),
         }
     }
 }
 
-/// The fields of a form, in order.
-pub(super) async fn fields(
-    head: &request::Parts,
-    body: Incoming,
-    limits: &Limits,
-) -> Result<Vec<(String, String)>, BadForm> {
-    let media_type = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let media_type = media_type.split(';').next().unwrap_or_default().trim();
-    if !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        return Err(BadForm::Malformed);
+impl Gateway {
+    /// A value for the forms of one page that ask for `purpose`. `None` where nobody signs in here: there are no session
+    /// keys then, and no session that another site could use.
+    pub(super) fn form_token(&self, caller: &Authenticated, purpose: &str) -> Option<String> {
+        let page = URL_SAFE_NO_PAD.encode(random::<16>());
+        let (purpose, reader) = (purpose.to_owned(), Reader::of(caller));
+        let token = FormToken { page, purpose, reader, made: self.clock.now() };
+        // Texts and numbers always become JSON.
+        let text = serde_json::to_vec(&token).unwrap_or_default();
+        Some(self.sealer.as_ref()?.seal(Purpose::Form, &text))
     }
-    let form = Limited::new(body, limits.body_size).collect();
-    let form = timeout(limits.deadlines.request_body, form).await.map_err(|_| BadForm::Overdue)?;
-    let form = form.map_err(|_| BadForm::Malformed)?.to_bytes();
-    Ok(form_urlencoded::parse(&form).into_owned().collect())
+
+    /// The value of a form, if its page was this caller's and its form for `purpose`.
+    pub(super) fn opened_form(
+        &self,
+        sealed: &str,
+        caller: &Authenticated,
+        purpose: &str,
+    ) -> Option<FormToken> {
+        let text = self.sealer.as_ref()?.open(Purpose::Form, sealed.as_bytes())?;
+        let token: FormToken = serde_json::from_slice(&text).ok()?;
+        let is_fresh = self.clock.now().since(token.made) < LIFETIME;
+        (is_fresh && token.purpose == purpose && token.reader == Reader::of(caller)).then_some(token)
+    }
+
+    /// Whether the page's form is sent for the first time: a page that is loaded again sends it again.
+    pub(super) async fn is_first_use(&self, form: &FormToken) -> Result<bool, Unavailable> {
+        let key = Key::new(Namespace::Once, &["form", &form.page]);
+        self.state.put_new(&key, b"", LIFETIME).await
+    }
 }

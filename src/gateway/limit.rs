@@ -1,5 +1,5 @@
-//! The rate at which one person may mint, by the generic cell rate algorithm, which needs one instant per person. After a
-//! pause, a person may use a whole minute's allowance at once, and continues at the even rate.
+//! The rate at which one person may mint or make run tokens, by the generic cell rate algorithm, which needs one instant
+//! per person. After a pause, a person may use a whole minute's allowance at once, and continues at the even rate.
 //!
 //! Replicas that share state count together; while the state is unavailable, each counts for itself.
 
@@ -15,19 +15,21 @@ const MOST_PEOPLE: u64 = 100_000;
 const WINDOW: Duration = Duration::from_secs(60);
 
 #[derive(Debug)]
-pub(super) struct MintRate {
+pub(super) struct Rate {
+    /// Names the allowance in the shared state.
+    action: &'static str,
     state: State,
     /// The instant at which a person's allowance is whole again, by (realm, user).
     whole_again: Cache<(Arc<str>, String), Arc<Mutex<Instant>>>,
     interval: Duration,
 }
 
-impl MintRate {
+impl Rate {
     /// At most `per_minute` in any burst, refilled evenly.
-    pub(super) fn new(per_minute: u32, state: State) -> Self {
+    pub(super) fn new(action: &'static str, per_minute: u32, state: State) -> Self {
         // After this pause the allowance is whole again, so the entry is no longer needed.
         let whole_again = Cache::builder().max_capacity(MOST_PEOPLE).time_to_idle(WINDOW).build();
-        Self { state, whole_again, interval: WINDOW / per_minute.max(1) }
+        Self { action, state, whole_again, interval: WINDOW / per_minute.max(1) }
     }
 
     /// Whether the limit is already `per_minute`.
@@ -37,9 +39,9 @@ impl MintRate {
 
     /// # Errors
     ///
-    /// The rate is exceeded; the wait until the next mint is allowed.
+    /// The rate is exceeded; the wait until the next action is allowed.
     pub(super) async fn take(&self, principal: &Principal) -> Result<(), Duration> {
-        let key = || Key::new(Namespace::Rate, &["mint", &principal.realm, &principal.user]);
+        let key = || Key::new(Namespace::Rate, &[self.action, &principal.realm, &principal.user]);
         match self.state.take(key, self.interval, WINDOW).await {
             Some(taken) => taken,
             None => self.take_here(principal),

@@ -13,6 +13,8 @@ pub(crate) struct Listed<'a> {
     pub title: &'a str,
     pub description: Option<&'a str>,
     pub kind: &'static str,
+    /// `MLFLOW_TRACKING_URI`, if the person's programs may call it.
+    pub tracking_uri: Option<String>,
     pub grant: Option<Grant>,
     /// The rule that decided.
     pub rule: Option<Arc<str>>,

@@ -30,7 +30,9 @@ impl Gateway {
             Err(Refusal::Denied(denial)) => (None, denial.trace, Some((denial.reason, denial.remedy))),
             Err(Refusal::NoSuchPath(trace)) => (None, trace, None),
         };
+        let is_callable = grant.as_ref().is_some_and(|grant| grant.api().is_some());
         Listed {
+            tracking_uri: is_callable.then(|| self.tracking_uri(destination.name())),
             name: destination.name(),
             title: destination.title(),
             description: destination.description(),

@@ -3,8 +3,8 @@
 use super::access::Exchange;
 use super::context::RequestContext;
 use super::error::Error;
-use super::form::{BadForm, fields};
 use super::launch::asked;
+use super::request_body::{self, BadBody};
 use super::respond;
 use super::service::Gateway;
 use crate::audit::{Event, Record};
@@ -16,6 +16,7 @@ use hyper::header::{HeaderValue, RETRY_AFTER};
 use hyper::http::request;
 use hyper::{Response, StatusCode};
 use serde_json::json;
+use url::form_urlencoded;
 
 const RETRY_SECONDS: u64 = 5;
 
@@ -71,12 +72,12 @@ impl Gateway {
 }
 
 /// Ignores other fields, as the specification says.
-async fn logout_token(head: &request::Parts, body: Incoming, limits: &Limits) -> Result<String, BadForm> {
-    let fields = fields(head, body, limits).await?;
-    let mut tokens = fields.into_iter().filter(|(name, _)| name == "logout_token");
+async fn logout_token(head: &request::Parts, body: Incoming, limits: &Limits) -> Result<String, BadBody> {
+    let form = request_body::whole(head, body, request_body::FORM, limits).await?;
+    let mut tokens = form_urlencoded::parse(&form).filter(|(name, _)| name == "logout_token");
     match (tokens.next(), tokens.next()) {
-        (Some((_, token)), None) => Ok(token),
-        _ => Err(BadForm::Malformed),
+        (Some((_, token)), None) => Ok(token.into_owned()),
+        _ => Err(BadBody::Malformed),
     }
 }
 

@@ -4,6 +4,8 @@ mod failure;
 mod portal;
 mod style;
 mod support;
+pub(crate) mod terminal;
+pub(crate) mod tokens;
 pub(crate) mod who_am_i;
 
 use super::start_form::StartForm;
@@ -27,6 +29,7 @@ pub(crate) struct Pages {
     content_security_policy: HeaderValue,
     /// The address of the list of everything that a person may open.
     home: &'static str,
+    has_run_tokens: bool,
     clock: Clock,
 }
 
@@ -40,7 +43,12 @@ impl Pages {
             Portal::Show => "/",
             Portal::Skip => "/?show",
         };
-        Self { branding, style, allowed_style, content_security_policy, home, clock }
+        Self { branding, style, allowed_style, content_security_policy, home, has_run_tokens: false, clock }
+    }
+
+    /// People may make run tokens.
+    pub(crate) fn with_run_tokens(self, has_run_tokens: bool) -> Self {
+        Self { has_run_tokens, ..self }
     }
 
     pub(crate) fn content_security_policy(&self) -> &HeaderValue {
@@ -52,6 +60,11 @@ impl Pages {
     /// is allowed.
     pub(crate) fn content_security_policy_to(&self, origin: &str) -> HeaderValue {
         policy(&self.allowed_style, &format!("'self' https: {origin}"))
+    }
+
+    /// For a page with a form whose answer leads to this one address on the reader's own machine.
+    pub(crate) fn content_security_policy_to_terminal(&self, origin: &str) -> HeaderValue {
+        policy(&self.allowed_style, &format!("'self' {origin}"))
     }
 
     /// Asks before a destination opens that another site pointed the browser at.
@@ -116,8 +129,17 @@ impl Pages {
                 @if at_provider { " and at your company's sign-in" }
                 ". Studio, MLflow and notebook tabs that are already open stay open until "
                 "their own sessions end."
+                @if self.has_run_tokens { " Run tokens that you made in this session end with it." }
             }
-            form method="post" action="/-/logout" { button.button type="submit" { "Sign out" } }
+            form.actions method="post" action="/-/logout" {
+                button.button type="submit" { "Sign out" }
+                button.button.plain type="submit" name="everywhere" value="yes" { "Sign out everywhere" }
+            }
+            p.quiet {
+                "Everywhere: all your sessions here end, in every browser"
+                @if self.has_run_tokens { ", and all your run tokens" }
+                "."
+            }
             p { a href="/" { "Stay signed in" } }
         };
         self.page("Sign out?", user, None, &content)
@@ -180,6 +202,7 @@ impl Pages {
                 ul {
                     li { a href=(self.home) { "Everything you can open" } }
                     li { a href="/-/whoami" { "Who you are here" } }
+                    @if self.has_run_tokens { li { a href="/-/tokens" { "Run tokens" } } }
                     li { a href="/-/logout" { "Sign out" } }
                 }
             }
@@ -196,6 +219,5 @@ fn policy(style: &str, form_action: &str) -> HeaderValue {
 
 /// A time for people, in UTC: the browser's time zone is not known.
 pub(super) fn point_in_time(at: UnixSeconds) -> String {
-    let time = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(at.0);
-    humantime::format_rfc3339_seconds(time).to_string().replace('T', " ").replace('Z', " UTC")
+    at.rfc3339().replace('T', " ").replace('Z', " UTC")
 }

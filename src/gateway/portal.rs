@@ -104,6 +104,8 @@ pub(super) fn destinations_json(access: &[Listed<'_>]) -> serde_json::Value {
             "description": row.description,
             "kind": row.kind,
             "path": format!("/{}", row.name),
+            // The value of `MLFLOW_TRACKING_URI`, if programs may call it.
+            "tracking_uri": row.tracking_uri,
             "state": row.state_word(),
             // Whether the person may start it where it is stopped.
             "may_start": row.may_start,
@@ -123,6 +125,7 @@ fn who_am_i_json(identity: &Identity<'_>, access: &[Listed<'_>]) -> serde_json::
             "rule": row.rule,
             // The person's class of access through the API, if set.
             "access": row.grant.as_ref().and_then(|grant| grant.mint().access),
+            "tracking_uri": row.tracking_uri,
             "reason": row.reason.map(DenialReason::as_str),
             "remedy": row.remedy,
         })

@@ -54,7 +54,7 @@ impl Gateway {
     }
 
     /// A session does not count here: a page on another site could make a browser send it.
-    async fn authenticate_program(
+    pub(super) async fn authenticate_program(
         &self,
         head: &request::Parts,
         context: &RequestContext,

@@ -50,9 +50,14 @@ impl Gateway {
     ) -> Failure {
         let mut failure = error.failure(head).counting_tries();
         if context.audience == Audience::MlflowClient && failure.status == StatusCode::UNAUTHORIZED {
-            failure = failure.advise(
-                "Set `MLFLOW_TRACKING_TOKEN` to a token that is valid now; the client reads it anew at each call.",
-            );
+            failure = failure.advise(match self.run_tokens {
+                Some(_) => {
+                    "Set `MLFLOW_TRACKING_TOKEN` to a token that is valid now, such as one of this gateway's page `/-/tokens`; the client reads it anew at each call."
+                }
+                None => {
+                    "Set `MLFLOW_TRACKING_TOKEN` to a token that is valid now; the client reads it anew at each call."
+                }
+            });
         }
         if context.navigation == Navigation::Unasked {
             // Its automatic try would count as asked for by a person.

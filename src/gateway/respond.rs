@@ -61,6 +61,10 @@ pub(crate) fn text(status: StatusCode, body: &'static str) -> Response<Body> {
     with_body(status, TEXT, Bytes::from_static(body.as_bytes()))
 }
 
+pub(crate) fn no_content() -> Response<Body> {
+    new(StatusCode::NO_CONTENT, Body::default())
+}
+
 /// Whether new requests should be sent here.
 pub(crate) fn ready(ready: bool) -> Response<Body> {
     if ready { text(StatusCode::OK, "ready\n") } else { text(StatusCode::SERVICE_UNAVAILABLE, "stopping\n") }

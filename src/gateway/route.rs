@@ -38,6 +38,20 @@ pub(crate) enum Route<'a> {
     Start {
         name: &'a str,
     },
+    /// The page of a person's run tokens.
+    Tokens,
+    /// Its form.
+    ChangeTokens,
+    /// The page that asks whether a terminal may act for its reader.
+    Terminal,
+    /// Its form.
+    AllowTerminal,
+    /// Trades the code of an allowed terminal for its token.
+    ApiTerminal,
+    /// Makes a run token.
+    ApiMakeToken,
+    /// Takes back the run token that is presented.
+    ApiGiveBackToken,
     Live,
     Ready,
     /// The path exists, but not for this method; the methods it has, for `Allow` (RFC 9110, section 10.2.1).
@@ -58,6 +72,8 @@ pub(crate) fn route<'a>(method: &Method, path: &'a str) -> Route<'a> {
         "/-/backchannel-logout" if method == Method::POST => return Route::BackChannelLogout,
         "/-/backchannel-logout" => return Route::MethodNotAllowed("POST"),
         "/-/whoami" => (Route::WhoAmI, READ),
+        "/-/tokens" if method == Method::POST => return Route::ChangeTokens,
+        "/-/tokens" => (Route::Tokens, "GET, HEAD, POST"),
         "/-/live" => (Route::Live, READ),
         "/-/ready" => (Route::Ready, READ),
         "/-/api/openapi.json" => (Route::ApiDocument, READ),
@@ -66,6 +82,14 @@ pub(crate) fn route<'a>(method: &Method, path: &'a str) -> Route<'a> {
             let is_post = method == Method::POST;
             return if is_post { Route::Start { name } } else { Route::MethodNotAllowed("POST") };
         }
+        "/-/terminal" if method == Method::POST => return Route::AllowTerminal,
+        "/-/terminal" => (Route::Terminal, "GET, HEAD, POST"),
+        "/-/api/terminal" if method == Method::POST => return Route::ApiTerminal,
+        "/-/api/terminal" => return Route::MethodNotAllowed("POST"),
+        "/-/api/tokens" if method == Method::POST => return Route::ApiMakeToken,
+        "/-/api/tokens" => return Route::MethodNotAllowed("POST"),
+        "/-/api/tokens/current" if method == Method::DELETE => return Route::ApiGiveBackToken,
+        "/-/api/tokens/current" => return Route::MethodNotAllowed("DELETE"),
         _ => match (mint_name(path), destination(path)) {
             (None, Some(Route::Destination { name, path: Some(path) })) if is_for_clients(path) => {
                 let is_known = METHODS.split(", ").any(|known| method == known);

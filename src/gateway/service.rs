@@ -1,7 +1,7 @@
 //! A gateway in service: one configuration, and all the parts that it needs.
 
 use super::ahead::LastOpened;
-use super::limit::MintRate;
+use super::limit::Rate;
 use super::pages::Pages;
 use super::told::Told;
 use crate::audit::Audit;
@@ -12,13 +12,14 @@ use crate::config::{self, IssuerConfig, KeySource};
 use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
 use crate::mlflow::{self, Bridge};
-use crate::policy::Policy;
+use crate::policy::{Destination, Policy};
 use crate::presign::Presigner;
 use crate::provider::issuer::Issuer;
 use crate::provider::policy_inputs::PolicyInputs;
 use crate::provider::relying_party::RelyingParty;
 use crate::server::readiness::Readiness;
 use crate::sessions::Sessions;
+use crate::sessions::run_tokens::RunTokens;
 use crate::sessions::seal::Sealer;
 use crate::sign_in::SignIn;
 use crate::sign_in::logout::{Hints, Logout};
@@ -30,6 +31,8 @@ use tokio::sync::Semaphore;
 
 /// Look-ups of states for lists at once, for all people together. Launches have the rest of the calls to AWS.
 const LOOK_UPS_AT_ONCE: usize = 16;
+/// Run tokens that one person may make.
+const TOKENS_PER_MINUTE: u32 = 60;
 
 #[derive(Debug)]
 pub(crate) struct Gateway {
@@ -38,6 +41,8 @@ pub(crate) struct Gateway {
     pub(super) sessions: Option<Arc<Sessions>>,
     pub(super) sign_in: Option<SignIn>,
     pub(super) sealer: Option<Arc<Sealer>>,
+    /// `None` if there are no run tokens.
+    pub(super) run_tokens: Option<Arc<RunTokens>>,
     pub(super) issuers: Vec<Arc<Issuer>>,
     pub(super) logout: Option<Logout>,
     pub(super) policy: Policy,
@@ -45,13 +50,16 @@ pub(crate) struct Gateway {
     pub(super) bridge: Arc<Bridge>,
     pub(super) waker: Waker,
     pub(super) told: Told,
-    pub(super) mint_rate: Arc<MintRate>,
+    pub(super) mint_rate: Arc<Rate>,
+    pub(super) token_rate: Arc<Rate>,
     pub(super) last_opened: LastOpened,
     pub(super) look_ups: Arc<Semaphore>,
     pub(super) pages: Pages,
     pub(super) metrics: Arc<Metrics>,
     pub(super) audit: Audit,
     pub(super) readiness: Readiness,
+    pub(super) state: State,
+    pub(super) clock: Clock,
 }
 
 /// The parts of a gateway beside its configuration.
@@ -111,21 +119,29 @@ impl Gateway {
         }
         let mints_per_minute = settings.limits.mints_per_minute;
         let mint_rate = before.map(|before| &before.mint_rate).filter(|rate| rate.is_at(mints_per_minute));
+        let token_rate = before.map(|before| &before.token_rate);
+        let rate = |action, per_minute| Arc::new(Rate::new(action, per_minute, state.clone()));
+        let has_api = policy.destinations().any(Destination::has_api);
+        let run_tokens = settings.tokens.filter(|_| has_api).zip(sealer.as_ref()).map(|(tokens, sealer)| {
+            let (sealer, state) = (Arc::clone(sealer), state.clone());
+            let (issuers, reads) = (&settings.issuers, policy.reads());
+            Arc::new(RunTokens::new(sealer, tokens.lifetime, issuers, reads, state, clock.clone()))
+        });
+        let (credentials, counted) = (&settings.credentials, Arc::clone(&metrics));
         Ok(Self {
-            authenticator: Authenticator::new(
-                &issuers,
-                &settings.credentials,
-                sessions.clone(),
-                Arc::clone(&metrics),
-            ),
-            mint_rate: mint_rate.map_or_else(|| Arc::new(MintRate::new(mints_per_minute, state)), Arc::clone),
             waker: Waker::new(Arc::clone(presigner.aws()), settings.sole_realm(), Arc::clone(&metrics)),
+            authenticator: Authenticator::new(&issuers, credentials, sessions.clone(), counted)
+                .with_run_tokens(run_tokens.clone()),
+            mint_rate: mint_rate.map_or_else(|| rate("mint", mints_per_minute), Arc::clone),
+            token_rate: token_rate.map_or_else(|| rate("run-token", TOKENS_PER_MINUTE), Arc::clone),
             presigner,
             bridge,
             told: Told::new(),
             last_opened: before.map_or_else(LastOpened::new, |before| before.last_opened.clone()),
             look_ups: Arc::new(Semaphore::new(LOOK_UPS_AT_ONCE)),
-            pages: Pages::new(Arc::clone(&settings.branding), settings.portal, clock),
+            pages: Pages::new(Arc::clone(&settings.branding), settings.portal, clock.clone())
+                .with_run_tokens(run_tokens.is_some()),
+            run_tokens,
             sessions,
             sign_in,
             logout,
@@ -135,6 +151,8 @@ impl Gateway {
             metrics,
             audit,
             readiness,
+            state,
+            clock,
             settings,
         })
     }
@@ -195,7 +213,7 @@ pub(crate) fn issuers(
     if wrong.is_empty() { Ok(made) } else { Err(wrong) }
 }
 
-/// The sealer of sessions and sign-ins, if people sign in here.
+/// The sealer of sessions, sign-ins and run tokens, if there are any.
 ///
 /// # Errors
 ///
@@ -204,12 +222,13 @@ pub fn sealer(
     settings: &config::Gateway,
     secrets: &Secrets,
 ) -> Result<Option<Arc<Sealer>>, Vec<SecretError>> {
-    let Some(sign_in) = &settings.sign_in else { return Ok(None) };
-    let Some(issuer) = settings.issuers.iter().find(|issuer| issuer.name == sign_in.issuer) else {
-        return Ok(None);
+    let issuer = match (&settings.sign_in, settings.provider()) {
+        (Some(_), Some(issuer)) => issuer,
+        (None, _) if settings.tokens.is_some() => "",
+        _ => return Ok(None),
     };
     let keys = settings.session.keys.len();
-    let sealer = Sealer::load(keys, secrets, &settings.public_url, &issuer.issuer)?;
+    let sealer = Sealer::load(keys, secrets, &settings.public_url, issuer)?;
     Ok(Some(Arc::new(sealer)))
 }
 

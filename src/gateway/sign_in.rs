@@ -4,6 +4,7 @@ use super::context::{Audience, Navigation, RequestContext};
 use super::error::Error;
 use super::launch::{asked, person};
 use super::portal::the_only;
+use super::request_body;
 use super::respond::{self, with_cookies};
 use super::route::{Route, route};
 use super::service::Gateway;
@@ -15,6 +16,8 @@ use crate::sessions::{Opened, Session, SignedOut};
 use crate::sign_in::SignInError;
 use crate::sign_in::return_to::ReturnTo;
 use crate::sign_in::{Failed, Finished, Prompt, Started};
+use crate::state::Unavailable;
+use hyper::body::Incoming;
 use hyper::header::{ACCEPT, CONTENT_SECURITY_POLICY, HeaderValue, ORIGIN};
 use hyper::http::request;
 use hyper::{Method, Response, StatusCode};
@@ -114,7 +117,12 @@ impl Gateway {
         if is_same_person && sessions.has_just_begun(&before) {
             return;
         }
-        if let Err(away) = sessions.revoke(&before.id).await {
+        let ended = match is_same_person {
+            // Their run tokens go on.
+            true => sessions.revoke(&before.id).await,
+            false => sessions.revoke_with_tokens(&before.id).await,
+        };
+        if let Err(away) = ended {
             tracing::warn!(%away, "session.not_revoked");
         }
         if is_same_person {
@@ -153,22 +161,33 @@ impl Gateway {
         Ok(arrived)
     }
 
-    /// `POST /-/logout`: only from our own form. Otherwise another site could sign people out at will.
+    /// `POST /-/logout`: only from our own form. Otherwise another site could sign people out at will. With
+    /// `everywhere=yes`, all sessions and run tokens of the person end.
     pub(super) async fn sign_out(
         &self,
         head: &request::Parts,
+        body: Incoming,
         context: &RequestContext,
     ) -> Result<Response<Body>, Error> {
         if !self.is_own_form(head) {
             return Err(Error::ForeignForm);
         }
         let Some(sessions) = &self.sessions else { return Err(Error::NotFound) };
-        let signed_out = sessions.sign_out(&head.headers).await;
+        let form = request_body::whole(head, body, request_body::FORM, &self.settings.limits).await;
+        let is_everywhere = form.is_ok_and(|form| &*form == b"everywhere=yes");
+        let mut signed_out = sessions.sign_out(&head.headers).await;
+        if let Some(signed_out) = signed_out.as_mut().filter(|_| is_everywhere) {
+            signed_out.everywhere &= self.end_all(&signed_out.session.principal).await.is_ok();
+        }
         if let Some(SignedOut { session, everywhere, .. }) = &signed_out {
             self.presigner.forget(&session.id);
             self.metrics.sessions.signed_out.inc();
             self.audit.record(&Record {
-                reason: (!everywhere).then_some("state-away"),
+                reason: match (everywhere, is_everywhere) {
+                    (false, _) => Some("state-away"),
+                    (true, true) => Some("everywhere"),
+                    (true, false) => None,
+                },
                 ..person(Event::SignOut, &session.principal, context)
             });
         }
@@ -186,6 +205,18 @@ impl Gateway {
             }
         };
         Ok(with_cookies(response, [sessions.clear()]))
+    }
+
+    /// Ends all sessions and run tokens of a person.
+    async fn end_all(&self, person: &Principal) -> Result<(), Unavailable> {
+        let sessions = match &self.sessions {
+            Some(sessions) => sessions.revoke_subject(&person.issuer, &person.subject).await,
+            None => Ok(()),
+        };
+        match &self.run_tokens {
+            Some(run_tokens) => run_tokens.take_back_all(person).await.and(sessions),
+            None => sessions,
+        }
     }
 
     /// Whether a form was sent from one of our own pages. Browsers say so: by `Sec-Fetch-Site`, and older ones by an

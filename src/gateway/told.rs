@@ -15,6 +15,8 @@ pub(super) struct Alike {
     pub(super) destination: Arc<str>,
     pub(super) realm: Arc<str>,
     pub(super) user: String,
+    /// The run token that was used.
+    pub(super) token: Option<String>,
     /// The rule that decided.
     pub(super) rule: Option<Arc<str>>,
     /// The class of access that the endpoint needs.

@@ -4,9 +4,9 @@ use super::access::Exchange;
 use super::context::{Audience, Navigation, RequestContext};
 use super::error::Error;
 use super::failure::Failure;
-use super::form::{BadForm, fields};
 use super::launch::person;
 use super::listed::Listed;
+use super::request_body;
 use super::respond::{self, with_cookies};
 use super::route::{Route, route};
 use super::service::Gateway;
@@ -28,8 +28,10 @@ use hyper::body::Incoming;
 use hyper::http::request;
 use hyper::{Method, Response, StatusCode};
 use serde_json::json;
+use std::borrow::Cow;
 use std::time::Duration;
 use tokio::time::Instant;
+use url::form_urlencoded;
 
 /// The first wait of a page for a profile, which AWS creates within a minute or so.
 const OF_A_PROFILE: Duration = Duration::from_secs(5);
@@ -107,16 +109,16 @@ impl Gateway {
         if context.navigation == Navigation::Not || !self.is_own_form(head) {
             return Err(Error::ForeignForm);
         }
-        let form = fields(head, body, &self.settings.limits).await.map_err(|bad| match bad {
-            BadForm::Malformed => Error::Malformed,
-            BadForm::Overdue => Error::OutOfTime,
-        })?;
-        let field =
-            |name: &str| form.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
-        if !self.is_form_token(caller, &purpose(name), field("token")) {
+        let form = request_body::whole(head, body, request_body::FORM, &self.settings.limits).await;
+        let form = form.map_err(Error::Body)?;
+        let field = |name: &str| {
+            form_urlencoded::parse(&form).find(|(known, _)| known == name).map(|(_, value)| value)
+        };
+        let is_ours = |token: Cow<'_, str>| self.opened_form(&token, caller, &purpose(name)).is_some();
+        if self.sealer.is_some() && !field("token").is_some_and(is_ours) {
             return Err(Error::ForeignForm);
         }
-        Ok(same_destination(field("return_to").unwrap_or_default(), name))
+        Ok(same_destination(&field("return_to").unwrap_or_default(), name))
     }
 
     /// Creates the person's profile, and returns the page that waits for it. Only a person's own visit creates one.

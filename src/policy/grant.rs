@@ -2,7 +2,7 @@
 
 use super::question::Question;
 use crate::provider::principal::Principal;
-use crate::target::{Mint, NewProfile};
+use crate::target::{Access, Mint, NewProfile};
 use std::sync::Arc;
 use url::Url;
 
@@ -47,6 +47,13 @@ impl Grant {
     ) -> Self {
         let principal = Arc::clone(question.principal);
         Self { principal, destination, path: question.path.map(Box::from), mint, api, studio, trace }
+    }
+
+    /// The same grant with no more than this access to the API. Never gives more.
+    #[must_use]
+    pub fn narrowed(mut self, most: Access) -> Self {
+        self.mint.access = self.mint.access.map(|given| given.min(most));
+        self
     }
 
     pub fn principal(&self) -> &Arc<Principal> {

@@ -43,10 +43,37 @@ pub(crate) struct Watched {
     seen: Seen,
 }
 
-/// The sessions that an end concerns.
+/// The keys under which the end of one run token would be noted.
+#[derive(Debug)]
+pub(crate) struct WatchedToken {
+    /// The token, the session that it was made in, the two of [`of_many`], and all tokens of its person.
+    keys: [Key; 5],
+    established: UnixSeconds,
+    seen: [UnixSeconds; 3],
+}
+
+/// The names under which the end of a run token may be noted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TokenMarks<'a> {
+    pub(crate) token: &'a str,
+    pub(crate) realm: &'a str,
+    pub(crate) user: &'a str,
+    /// The end of all tokens of the person that was noted before this one was made.
+    pub(crate) seen: UnixSeconds,
+}
+
+/// The sessions or run tokens that an end concerns.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Ended<'a> {
     Session(&'a str),
+    /// The run tokens that were made in a session.
+    TokensOfSession(&'a str),
+    RunToken(&'a str),
+    /// All run tokens that a person has by now.
+    TokensOfPerson {
+        realm: &'a str,
+        user: &'a str,
+    },
     /// All sessions that came from one session at the provider.
     ProviderSession {
         issuer: &'a str,
@@ -70,32 +97,73 @@ impl Revocations {
     }
 
     pub(crate) async fn end(&self, ended: Ended<'_>, now: UnixSeconds) -> Result<(), Unavailable> {
-        // Longer than our own `session.lifetime`: another configuration may let sessions last longer.
-        self.state.end(&ended.key(), now, LONGEST_SESSION).await
+        // Longer than our own `session.lifetime`: another configuration may let sessions last longer. A run token lasts no
+        // longer than the longest session, by the clock of the replica that made it.
+        self.state.end(&ended.key(), now, LONGEST_SESSION + 2 * SKEW).await
     }
 
     /// The ends noted so far that could concern the subject's sessions. Empty if the state is away.
     pub(crate) async fn seen(&self, issuer: &str, subject: &str, sid: Option<&str>) -> Seen {
         let keys = of_many(issuer, subject, sid).map(|ended| ended.key());
-        let noted = self.state.ends(keys.each_ref()).await.unwrap_or_default();
-        // Unreadable entries do not count as seen.
-        Seen(noted.map(|at| at.filter(|at| *at < UnixSeconds(u64::MAX)).unwrap_or_default()))
+        Seen(self.state.ends(keys.each_ref()).await.unwrap_or_default().map(readable))
+    }
+
+    /// The end noted so far of all run tokens of a person.
+    pub(crate) async fn seen_of_person(&self, realm: &str, user: &str) -> UnixSeconds {
+        let key = Ended::TokensOfPerson { realm, user }.key();
+        let [noted] = self.state.ends([&key]).await.unwrap_or_default();
+        readable(noted)
     }
 
     /// Whether the session was ended by an end that was not yet noted when it began. An end that is much older than the
     /// session concerns other sessions, even if this replica learns of it only now.
     pub(crate) async fn is_revoked(&self, watched: &Watched) -> Result<bool, Unavailable> {
         let [session, others @ ..] = self.state.ends(watched.keys.each_ref()).await?;
-        let mut others = others.into_iter().zip(watched.seen.0);
-        let concerns = |at: UnixSeconds, seen| at > seen && at.plus(SKEW) >= watched.established;
-        Ok(session.is_some() || others.any(|(at, seen)| at.is_some_and(|at| concerns(at, seen))))
+        Ok(session.is_some() || concern(&others, &watched.seen.0, watched.established))
     }
+
+    /// The same for a run token.
+    pub(crate) async fn is_token_revoked(&self, watched: &WatchedToken) -> Result<bool, Unavailable> {
+        let [token, session, others @ ..] = self.state.ends(watched.keys.each_ref()).await?;
+        let is_ended = token.is_some() || session.is_some();
+        Ok(is_ended || concern(&others, &watched.seen, watched.established))
+    }
+}
+
+/// Whether one of the ends was not seen at the beginning of a session, and is not much older than it.
+fn concern(ends: &[Option<UnixSeconds>], seen: &[UnixSeconds], established: UnixSeconds) -> bool {
+    let concerns = |at: UnixSeconds, seen: UnixSeconds| at > seen && at.plus(SKEW) >= established;
+    ends.iter().zip(seen).any(|(at, seen)| at.is_some_and(|at| concerns(at, *seen)))
+}
+
+/// Unreadable entries do not count as seen.
+fn readable(noted: Option<UnixSeconds>) -> UnixSeconds {
+    noted.filter(|at| *at < UnixSeconds(u64::MAX)).unwrap_or_default()
 }
 
 impl<'a> Marks<'a> {
     pub(crate) fn watched(&self) -> Watched {
         let keys = self.ended().map(|ended| ended.key());
         Watched { keys, established: self.established, seen: self.seen }
+    }
+
+    /// The keys of a run token that was made in this session, or by a bearer token that counts as a session of its own.
+    pub(crate) fn watched_by(&self, token: TokenMarks<'_>) -> WatchedToken {
+        let TokenMarks { token, realm, user, seen } = token;
+        let [from_provider, of_subject] = of_many(self.issuer, self.subject, self.provider_session);
+        let ended = [
+            Ended::RunToken(token),
+            Ended::TokensOfSession(self.session),
+            from_provider,
+            of_subject,
+            Ended::TokensOfPerson { realm, user },
+        ];
+        let [of_provider, seen_of_subject] = self.seen.0;
+        WatchedToken {
+            keys: ended.map(|ended| ended.key()),
+            established: self.established,
+            seen: [of_provider, seen_of_subject, seen],
+        }
     }
 
     /// The session itself first.
@@ -126,6 +194,11 @@ impl Ended<'_> {
     fn key(&self) -> Key {
         match self {
             Self::Session(id) => Key::new(Namespace::Revocation, &["session", id]),
+            Self::TokensOfSession(id) => Key::new(Namespace::Revocation, &["tokens-of-session", id]),
+            Self::RunToken(id) => Key::new(Namespace::Revocation, &["run-token", id]),
+            Self::TokensOfPerson { realm, user } => {
+                Key::new(Namespace::Revocation, &["tokens-of-person", realm, user])
+            }
             Self::ProviderSession { issuer, sid } => Key::new(Namespace::Revocation, &["sid", issuer, sid]),
             Self::Subject { issuer, subject } => Key::new(Namespace::Revocation, &["sub", issuer, subject]),
             Self::Unattributed { issuer, subject } => {

@@ -31,9 +31,30 @@ pub enum Purpose {
     Record,
     /// The ID token of a sign-in, kept for its sign-out.
     IdToken,
-    /// The token in a form of ours.
+    /// A run token.
+    RunToken,
+    /// What the shared state keeps of a run token, for its person's list.
+    RunTokenNote,
+    /// A form on one of our pages.
     Form,
+    /// A person's sign-in at a terminal.
+    Terminal,
+    /// A sign-in at a terminal that was allowed, until the terminal fetches it.
+    TerminalCode,
 }
+
+/// Every purpose, in the order of the declaration.
+const PURPOSES: [Purpose; 9] = [
+    Purpose::Session,
+    Purpose::Attempt,
+    Purpose::Record,
+    Purpose::IdToken,
+    Purpose::RunToken,
+    Purpose::RunTokenNote,
+    Purpose::Form,
+    Purpose::Terminal,
+    Purpose::TerminalCode,
+];
 
 /// Seals with its first key, opens with any of them.
 pub struct Sealer {
@@ -108,8 +129,8 @@ impl Sealer {
         }
     }
 
-    /// A ring whose first key seals; `further` ones only open. Its texts open only for the same `public_url` and
-    /// `issuer` (the exact `iss`).
+    /// A ring whose first key seals; `further` ones only open. Its texts open only for the same `public_url` and, those of
+    /// sign-ins and sessions, for the same `issuer` (the exact `iss`).
     pub fn new(first: &SealingKey, further: &[SealingKey], public_url: &Url, issuer: &str) -> Self {
         Self {
             sealing: RingKey::derive(first),
@@ -139,8 +160,8 @@ impl Sealer {
         URL_SAFE_NO_PAD.encode(sealed)
     }
 
-    /// The text, if this ring sealed it for the same purpose, public URL and issuer. Otherwise `None`, without a
-    /// reason.
+    /// The text, if this ring sealed it for the same purpose, public URL and, if that counts, issuer. Otherwise `None`,
+    /// without a reason.
     pub fn open(&self, purpose: Purpose, sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let sealed = URL_SAFE_NO_PAD.decode(sealed).ok()?;
         let (id, rest) = sealed.split_first_chunk::<KEY_ID_LEN>()?;
@@ -163,7 +184,8 @@ impl Sealer {
 
     /// Each part with its length before it, so that no two triples read the same.
     fn associated_data(&self, purpose: Purpose) -> Vec<u8> {
-        let parts = [purpose.label(), self.public_url.as_bytes(), self.issuer.as_bytes()];
+        let issuer = if purpose.is_of_one_issuer() { self.issuer.as_bytes() } else { b"" };
+        let parts = [purpose.label(), self.public_url.as_bytes(), issuer];
         let mut data = Vec::new();
         for part in parts {
             data.extend_from_slice(&(part.len() as u64).to_be_bytes());
@@ -176,33 +198,19 @@ impl Sealer {
 /// One key of the ring: the id by which it is found, and its derived keys.
 struct RingKey {
     id: [u8; KEY_ID_LEN],
-    session: LessSafeKey,
-    attempt: LessSafeKey,
-    record: LessSafeKey,
-    id_token: LessSafeKey,
-    form: LessSafeKey,
+    /// In the order of [`PURPOSES`].
+    keys: [LessSafeKey; PURPOSES.len()],
 }
 
 impl RingKey {
     fn derive(key: &SealingKey) -> Self {
-        Self {
-            id: expand::<KEY_ID_LEN>(key, b"postern key id"),
-            session: aead_key(key, Purpose::Session),
-            attempt: aead_key(key, Purpose::Attempt),
-            record: aead_key(key, Purpose::Record),
-            id_token: aead_key(key, Purpose::IdToken),
-            form: aead_key(key, Purpose::Form),
-        }
+        let keys = PURPOSES.map(|purpose| aead_key(key, purpose));
+        Self { id: expand::<KEY_ID_LEN>(key, b"postern key id"), keys }
     }
 
+    #[expect(clippy::indexing_slicing, reason = "`PURPOSES` has every purpose")]
     fn key(&self, purpose: Purpose) -> &LessSafeKey {
-        match purpose {
-            Purpose::Session => &self.session,
-            Purpose::Attempt => &self.attempt,
-            Purpose::Record => &self.record,
-            Purpose::IdToken => &self.id_token,
-            Purpose::Form => &self.form,
-        }
+        &self.keys[purpose as usize]
     }
 }
 
@@ -214,8 +222,18 @@ impl Purpose {
             Self::Attempt => b"postern sign-in v1",
             Self::Record => b"postern session record v1",
             Self::IdToken => b"postern id token v1",
+            Self::RunToken => b"postern run token v1",
+            Self::RunTokenNote => b"postern run token note v1",
             Self::Form => b"postern form v1",
+            Self::Terminal => b"postern terminal v1",
+            Self::TerminalCode => b"postern terminal code v1",
         }
+    }
+
+    /// Whether its texts belong to the issuer that people sign in at. The others say themselves which issuer vouched for
+    /// their person.
+    fn is_of_one_issuer(self) -> bool {
+        matches!(self, Self::Session | Self::Attempt | Self::Record | Self::IdToken)
     }
 }
 

@@ -10,7 +10,7 @@ use url::form_urlencoded;
 const LONGEST: usize = 2048;
 const DEFAULT: &str = "/";
 /// The pages under `/-/` to which a person may return. The others begin or end sign-in, or answer programs.
-const OWN_PAGES: [&str; 1] = ["/-/whoami"];
+const OWN_PAGES: [&str; 3] = ["/-/whoami", "/-/tokens", "/-/terminal"];
 
 /// A path and query on this gateway's own origin, exactly as requested.
 ///

@@ -16,6 +16,8 @@ pub enum Namespace {
     Session,
     /// The ID token of a sign-in, for its sign-out, sealed.
     IdToken,
+    /// The list of a person's run tokens, each entry sealed.
+    RunToken,
     /// The replica that is at work on something.
     Lock,
     /// The targets that were started or created lately.

@@ -16,6 +16,7 @@ pub(super) struct Memory {
     once: Mutex<Entries>,
     sessions: Mutex<Entries>,
     id_tokens: Mutex<Entries>,
+    run_tokens: Mutex<Entries>,
     locks: Mutex<Entries>,
     begun: Mutex<Entries>,
 }
@@ -45,6 +46,7 @@ impl Memory {
             // Each holds the tokens of a sign-in, some kilobytes.
             sessions: entries(10_000),
             id_tokens: entries(10_000),
+            run_tokens: entries(65_536),
             locks: entries(10_000),
             begun: entries(10_000),
         }
@@ -119,6 +121,7 @@ impl Memory {
             Namespace::Once => &self.once,
             Namespace::Session => &self.sessions,
             Namespace::IdToken => &self.id_tokens,
+            Namespace::RunToken => &self.run_tokens,
             Namespace::Lock | Namespace::Rate => &self.locks,
             Namespace::Begun => &self.begun,
         };

@@ -125,12 +125,17 @@ impl Valkey {
     }
 
     pub(super) async fn value(&self, key: &Key) -> Result<Option<Vec<u8>>, Unavailable> {
-        let [known] = match self.many([key]).await {
-            Err(Unavailable) if self.when_away == WhenAway::Serve => [None],
+        let values = self.values(std::slice::from_ref(key)).await?;
+        Ok(values.into_iter().flatten().next())
+    }
+
+    pub(super) async fn values(&self, keys: &[Key]) -> Result<Vec<Option<Vec<u8>>>, Unavailable> {
+        let known = match self.many(keys.iter()).await {
+            Err(Unavailable) if self.when_away == WhenAway::Serve => vec![None; keys.len()],
             known => known?,
         };
         // A value noted in the server's absence is newer than the server's.
-        Ok(self.own.value(key).or(known))
+        Ok(keys.iter().zip(known).map(|(key, known)| self.own.value(key).or(known)).collect())
     }
 
     pub(super) async fn put(&self, key: &Key, value: &[u8], keep: Duration) -> Result<(), Unavailable> {
@@ -181,7 +186,7 @@ impl Valkey {
         keys: [&Key; N],
     ) -> Result<[Option<UnixSeconds>; N], Unavailable> {
         let mut ends = self.own.ended(keys);
-        let known = match self.many(keys).await {
+        let known = match self.many(keys.into_iter()).await {
             Err(Unavailable) if self.when_away == WhenAway::Serve => return Ok(ends),
             known => known?,
         };
@@ -205,13 +210,17 @@ impl Valkey {
         Ok(if wait == 0 { Ok(()) } else { Err(Duration::from_micros(wait)) })
     }
 
-    async fn many<const N: usize>(&self, keys: [&Key; N]) -> Result<[Option<Vec<u8>>; N], Unavailable> {
-        let mut command = redis::cmd("MGET");
+    /// One value for each key.
+    async fn many(
+        &self,
+        keys: impl ExactSizeIterator<Item = &Key>,
+    ) -> Result<Vec<Option<Vec<u8>>>, Unavailable> {
+        let (mut command, asked) = (redis::cmd("MGET"), keys.len());
         for key in keys {
             command.arg(self.name(key));
         }
         let values: Vec<Option<Vec<u8>>> = self.link.ask(command).await?;
-        values.try_into().map_err(|_| Unavailable)
+        if values.len() == asked { Ok(values) } else { Err(Unavailable) }
     }
 
     fn name(&self, key: &Key) -> String {
@@ -234,6 +243,7 @@ fn full_name(prefix: &str, namespace: Namespace, name: &str) -> String {
         Namespace::Once => "once",
         Namespace::Session => "session",
         Namespace::IdToken => "id-token",
+        Namespace::RunToken => "run-token",
         Namespace::Lock => "lock",
         Namespace::Begun => "begun",
         Namespace::Rate => "rate",

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { Profile } from './profile.mjs';
 
-const NARROW = { viewport: { width: 320, height: 640 } };
+export const NARROW = { viewport: { width: 320, height: 640 } };
 
 export async function pages_of_a_signed_in_person_are_accessible(stage) {
   const profile = await Profile.open(stage, NARROW);
@@ -23,7 +23,7 @@ export async function pages_of_a_signed_in_person_are_accessible(stage) {
     await profile.shows(tab, heading);
     await isAccessible(stage, tab, path);
   }
-  await tab.getByRole('button', { name: 'Sign out' }).click();
+  await tab.getByRole('button', { name: 'Sign out', exact: true }).click();
   await tab.waitForLoadState();
   if (tab.url().startsWith(stage.public_url)) await isAccessible(stage, tab, 'signed out');
 }

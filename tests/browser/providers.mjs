@@ -47,7 +47,7 @@ export async function a_person_signs_in_and_out(stage) {
   for (const fact of [/ada@corp\.example/, /ml-users/]) assert.match(told, fact);
 
   await tab.goto(stage.at('/-/logout'));
-  await tab.getByRole('button', { name: 'Sign out' }).click();
+  await tab.getByRole('button', { name: 'Sign out', exact: true }).click();
   await tab.waitForLoadState();
   if (isThere(stage, tab)) await tab.locator(PAGES[stage.provider_name].leave).first().click();
   await profile.shows(tab, 'You are signed out');

@@ -46,7 +46,7 @@ export async function a_session_that_the_provider_ends_counts_at_no_replica(stag
 async function signOut(profile, tab) {
   const { stage } = profile;
   await profile.shows(tab, 'Sign out?');
-  await tab.getByRole('button', { name: 'Sign out' }).click();
+  await tab.getByRole('button', { name: 'Sign out', exact: true }).click();
   await tab.waitForLoadState();
   if (tab.url().startsWith(stage.issuer)) await tab.getByRole('button', { name: 'Yes, sign me out' }).click();
   await profile.shows(tab, 'You are signed out');

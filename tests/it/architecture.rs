@@ -192,6 +192,28 @@ fn standard_streams_are_written_by_the_command_line_and_the_audit_trail_alone() 
     known_only_to("stderr", &["src/cli", "src/telemetry.rs"]);
 }
 
+/// The commands for people at a terminal are a gateway's client: they see nothing of a gateway's configuration or secrets.
+#[test]
+fn a_terminal_knows_nothing_of_a_server() {
+    let allowed = ["terminal", "http_client", "clock", "secret", "digest"];
+    let mut seen = 0;
+    for (place, line) in code().filter(|(place, _)| place.starts_with("src/terminal")) {
+        for room in line.split("crate::").skip(1) {
+            let room = room.split(|letter: char| !letter.is_alphanumeric() && letter != '_').next().unwrap();
+            assert!(allowed.contains(&room), "{place}: a terminal has no business with `{room}`");
+            seen += 1;
+        }
+    }
+    assert!(seen > 5, "this test has lost its object");
+}
+
+/// A run token gives what the rules give, and never more: a grant is narrowed, in one place.
+#[test]
+fn a_run_token_only_narrows() {
+    known_once(".narrowed(", "src/gateway/call.rs");
+    known_only_to("fn narrowed(", &["src/policy/grant.rs"]);
+}
+
 #[test]
 fn files_stay_readable() {
     for (file, text) in sources() {

@@ -57,6 +57,10 @@ scenarios!(steady "wake.mjs":
     a_form_from_elsewhere_starts_nothing,
     two_tabs_create_one_profile,
 );
+scenarios!(steady "tokens.mjs":
+    a_run_token_is_made_shown_once_and_taken_back,
+    a_terminal_is_allowed_by_its_person,
+);
 scenarios!(disturbed "pages.mjs": the_page_of_an_outage_is_accessible);
 scenarios!(disturbed "provider.mjs":
     the_provider_changes_its_keys_during_a_sign_in,

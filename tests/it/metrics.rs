@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// Name, type, unit, labels. Operators build on these: a name is never changed, and a new one is added here.
-const ALL: [(&str, &str, &str, &[&str]); 31] = [
+const ALL: [(&str, &str, &str, &[&str]); 32] = [
     ("postern_audit_lost", "counter", "", &[]),
     ("postern_aws_calls", "counter", "", &["operation", "outcome"]),
     ("postern_aws_calls_limit", "gauge", "", &[]),
@@ -45,6 +45,7 @@ const ALL: [(&str, &str, &str, &[&str]); 31] = [
     ("postern_state_up", "gauge", "", &[]),
     ("postern_tokens", "counter", "", &["issuer", "outcome"]),
     ("postern_wakes", "counter", "", &["destination", "outcome"]),
+    ("postern_tokens_issued", "counter", "", &[]),
 ];
 
 /// One family as it is exposed.

@@ -16,6 +16,8 @@ fn an_exact_path_and_query_survive() {
         "/studio?next=//evil.example/\"<>'`{}|^",
         "/%2fevil.example",
         "/-/whoami",
+        "/-/tokens?destination=experiments",
+        "/-/terminal?state=a&redirect_uri=http://127.0.0.1:80/callback",
         "/-/whoami?format=json",
         "/-dash/-/callback",
     ] {

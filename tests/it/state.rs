@@ -5,6 +5,7 @@ mod prewarmed;
 mod reaching;
 mod repeated;
 mod rotation;
+mod run_tokens;
 
 use crate::support::aged_session::aged_session;
 use crate::support::postern::Postern;

@@ -1,5 +1,6 @@
 //! Credentials and sign-ins that do not count, or cannot be checked.
 
+use super::token::run_token;
 use crate::authn::AuthnError;
 use crate::gateway::failure::Failure;
 use crate::provider::error::ProviderError;
@@ -11,6 +12,9 @@ use hyper::StatusCode;
 use std::time::Duration;
 
 pub(super) fn authn(error: &AuthnError) -> Failure {
+    if let AuthnError::RunToken(refused) = error {
+        return run_token(refused.error);
+    }
     if matches!(error, AuthnError::Session { reason: Unusable::RulesDiffer, .. }) {
         return Failure::new(
             StatusCode::SERVICE_UNAVAILABLE,

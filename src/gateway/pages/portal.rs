@@ -56,6 +56,22 @@ impl Pages {
                 } @else if let Some(advice) = advice {
                     p.quiet { (advice) }
                 }
+                @if let Some(tracking_uri) = &row.tracking_uri { (self.variables(row.name, tracking_uri)) }
+            }
+        }
+    }
+
+    /// The variables that MLflow's client needs to call the destination.
+    pub(super) fn variables(&self, name: &str, tracking_uri: &str) -> Markup {
+        html! {
+            details {
+                summary { "For programs" }
+                pre { "export MLFLOW_TRACKING_URI=" (tracking_uri) "\nexport MLFLOW_TRACKING_TOKEN=…" }
+                @if self.has_run_tokens {
+                    p { "The token is " a href={ "/-/tokens?destination=" (name) } { "a run token of yours" } "." }
+                } @else {
+                    p { "The token is one of your company's sign-in." }
+                }
             }
         }
     }

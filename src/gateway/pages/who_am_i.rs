@@ -87,6 +87,7 @@ impl Pages {
                     }
                     @if row.may_start { p { "You may start it where it is stopped." } }
                     @if let Some(remedy) = &row.remedy { p { "What to do: " (remedy) } }
+                    @if let Some(tracking_uri) = &row.tracking_uri { (self.variables(row.name, tracking_uri)) }
                 }
             }
         }

@@ -257,7 +257,7 @@ impl Turns {
                 .any(|name| self.store.questions.ask_for_claim(name) && stated(&told.claims, name).is_none())
     }
 
-    /// Ends a session everywhere.
+    /// Ends a session everywhere, and the run tokens that were made in it.
     pub(super) async fn withdraw(
         &self,
         content: &Content,
@@ -265,7 +265,8 @@ impl Turns {
         error: Option<&ProviderError>,
     ) {
         // If the state is away, this replica knows of the end, and the record's refresh token is void for the others.
-        let everywhere = self.store.end(Ended::Session(content.id.as_str())).await.is_ok();
+        let tokens = self.store.end(Ended::TokensOfSession(content.id.as_str())).await;
+        let everywhere = self.store.end(Ended::Session(content.id.as_str())).await.and(tokens).is_ok();
         let _ = self.store.records.remove(&content.id).await;
         self.report.withdrawn(content, reason, error, everywhere);
     }

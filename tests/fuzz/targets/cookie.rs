@@ -19,8 +19,17 @@ use url::Url;
 pub(super) const PUBLIC_URL: &str = "https://ml.corp.example";
 const ISSUER: &str = "https://sso.corp.example";
 const NAME: &str = "__Host-postern-session";
-const PURPOSES: [Purpose; 5] =
-    [Purpose::Session, Purpose::Attempt, Purpose::Record, Purpose::IdToken, Purpose::Form];
+const PURPOSES: [Purpose; 9] = [
+    Purpose::Session,
+    Purpose::Attempt,
+    Purpose::Record,
+    Purpose::IdToken,
+    Purpose::RunToken,
+    Purpose::RunTokenNote,
+    Purpose::Form,
+    Purpose::Terminal,
+    Purpose::TerminalCode,
+];
 
 struct World {
     runtime: Runtime,
@@ -113,7 +122,11 @@ impl World {
             ("attempt", again(Purpose::Attempt)),
             ("record", again(Purpose::Record)),
             ("id-token", again(Purpose::IdToken)),
+            ("run-token", again(Purpose::RunToken)),
+            ("run-token-note", again(Purpose::RunTokenNote)),
             ("form", again(Purpose::Form)),
+            ("terminal", again(Purpose::Terminal)),
+            ("terminal-code", again(Purpose::TerminalCode)),
             ("other-key", of(Sealer::new(&SealingKey::random(), &[], &url, ISSUER))),
             ("other-url", of(Sealer::new(&key, &[], &elsewhere, ISSUER))),
             ("other-issuer", of(Sealer::new(&key, &[], &url, "https://sso2.corp.example"))),
@@ -153,7 +166,11 @@ impl World {
                 Purpose::Attempt => &["attempt"],
                 Purpose::Record => &["record"],
                 Purpose::IdToken => &["id-token"],
+                Purpose::RunToken => &["run-token"],
+                Purpose::RunTokenNote => &["run-token-note"],
                 Purpose::Form => &["form"],
+                Purpose::Terminal => &["terminal"],
+                Purpose::TerminalCode => &["terminal-code"],
             };
             let ours = marks.iter().any(|mark| self.sealed_as(mark) == value);
             assert_eq!(self.sealer.open(purpose, value).is_some(), ours, "{purpose:?}");

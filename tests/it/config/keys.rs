@@ -13,7 +13,7 @@ const CASES: &[Case] = &[
         "limits:",
         "limts:",
         &[
-            "37:1 limts: unknown key `limts`; allowed: `admin`, `aliases`, `audit`, `aws`, `branding`, `credentials`, `deny`, `destinations`, `drain`, `insecure_trust_everyone`, `issuers`, `limits`, `listen`, `lookups`, `mlflow_apps`, `mlflow_tracking_servers`, `portal`, `public_url`, `session`, `sign_in`, `state`, `tests`, `trusted_proxies` | did you mean `limits`?",
+            "37:1 limts: unknown key `limts`; allowed: `admin`, `aliases`, `audit`, `aws`, `branding`, `credentials`, `deny`, `destinations`, `drain`, `insecure_trust_everyone`, `issuers`, `limits`, `listen`, `lookups`, `mlflow_apps`, `mlflow_tracking_servers`, `portal`, `public_url`, `session`, `sign_in`, `state`, `tests`, `tokens`, `trusted_proxies` | did you mean `limits`?",
         ],
     ),
     (
@@ -62,6 +62,23 @@ const CASES: &[Case] = &[
         "public_url:",
         "audit: {file: logs/}\npublic_url:",
         &["1:15 audit.file: found `logs/`; allowed: the path of a file"],
+    ),
+    (
+        "public_url:",
+        "tokens: {lifetime: 8d}\npublic_url:",
+        &[
+            "1:20 tokens.lifetime: found `8d`; allowed: a time with its unit, such as `90s`, `15m` or `8h`, from 1s to 7d",
+        ],
+    ),
+    (
+        "public_url:",
+        "tokens: {enabled: off}\npublic_url:",
+        &["1:19 tokens.enabled: found `off`; allowed: `true` or `false`"],
+    ),
+    (
+        "public_url:",
+        "tokens: {life: 1h}\npublic_url:",
+        &["1:10 tokens.life: unknown key `life`; allowed: `enabled`, `lifetime` | did you mean `lifetime`?"],
     ),
     (
         "public_url:",

@@ -44,7 +44,7 @@ error: session.lifetime: no value is given
    |
    = help: give a value, in quotes if it is the word `null` or begins with `#`, or remove the key
 
-error: limts: unknown key `limts`; allowed: `admin`, `aliases`, `audit`, `aws`, `branding`, `credentials`, `deny`, `destinations`, `drain`, `insecure_trust_everyone`, `issuers`, `limits`, `listen`, `lookups`, `mlflow_apps`, `mlflow_tracking_servers`, `portal`, `public_url`, `session`, `sign_in`, `state`, `tests`, `trusted_proxies`
+error: limts: unknown key `limts`; allowed: `admin`, `aliases`, `audit`, `aws`, `branding`, `credentials`, `deny`, `destinations`, `drain`, `insecure_trust_everyone`, `issuers`, `limits`, `listen`, `lookups`, `mlflow_apps`, `mlflow_tracking_servers`, `portal`, `public_url`, `session`, `sign_in`, `state`, `tests`, `tokens`, `trusted_proxies`
   --> postern.yaml:37:1
    |
 37 | limts: {mints_per_minute: 30}

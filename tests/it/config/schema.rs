@@ -97,7 +97,7 @@ fn every_time_size_url_and_host_has_its_pattern() {
 }
 
 /// For each definition of the schema, the place in [`LEGAL`] that uses it and the keys that have to stand beside it.
-const USED: [(&str, &str); 19] = [
+const USED: [(&str, &str); 20] = [
     ("", ""),
     ("Listen", "/listen"),
     ("Admin", "/admin"),
@@ -106,6 +106,7 @@ const USED: [(&str, &str); 19] = [
     ("SignIn", "/sign_in"),
     ("SecretReference", "/sign_in/client_secret"),
     ("Session", "/session"),
+    ("Tokens", "/tokens"),
     ("Aws", "/aws"),
     ("Limits", "/limits"),
     ("Deadlines", "/limits/deadlines"),
