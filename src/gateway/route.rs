@@ -185,6 +185,11 @@ mod tests {
         assert_eq!(get("/-/start/archive"), Route::MethodNotAllowed("POST"));
         assert_eq!(route(&Method::POST, "/-/start/archive"), Route::Start { name: "archive" });
         assert_eq!(route(&Method::POST, "/-/start/archive/x"), Route::NotFound);
+        assert_eq!(get("/-/logout"), Route::AskLogout);
+        assert_eq!(route(&Method::POST, "/-/logout"), Route::Logout);
+        assert_eq!(route(&Method::DELETE, "/-/logout"), Route::MethodNotAllowed("GET, HEAD, POST"));
+        assert_eq!(route(&Method::POST, "/-/backchannel-logout"), Route::BackChannelLogout);
+        assert_eq!(get("/-/backchannel-logout"), Route::MethodNotAllowed("POST"));
         assert_eq!(route(&Method::POST, "/-/api/destinations/studio/url"), Route::ApiMint { name: "studio" });
     }
 }

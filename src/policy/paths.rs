@@ -1,6 +1,6 @@
 //! Deep links: the paths below a destination that may be opened.
 
-use crate::target::{Fragment, LandingUri};
+use crate::target::Fragment;
 use percent_encoding::{AsciiSet, CONTROLS, NON_ALPHANUMERIC, utf8_percent_encode};
 use regex::Regex;
 
@@ -80,16 +80,12 @@ impl Glob {
     }
 }
 
-/// The landing URI of a deep link: `start` and the path below it, if one of the globs allows the path and it stays
-/// below. Notebooks have spaces in their names: spaces, `%` and all that is not ASCII stand percent-encoded in a
-/// landing URI.
+/// The landing URI of a deep link: `start` and the path below it, if one of the globs allows the path. Notebooks have spaces
+/// in their names: spaces, `%` and all that is not ASCII stand percent-encoded in a landing URI, whose form the target checks
+/// like that of every field.
 pub(super) fn land(globs: &[Glob], start: &str, path: &str) -> Option<String> {
-    let allowed = is_allowed(globs, path);
     let slash = if start.ends_with([':', '/']) { "" } else { "/" };
-    let path = utf8_percent_encode(path, ENCODED);
-    allowed
-        .then(|| format!("{start}{slash}{path}"))
-        .filter(|landing_uri| LandingUri::parse(landing_uri).is_ok())
+    is_allowed(globs, path).then(|| format!("{start}{slash}{}", utf8_percent_encode(path, ENCODED)))
 }
 
 /// The fragment of a deep link to MLflow, which tells its pages apart by it: `/experiments/12/runs/0a1b`, with a query

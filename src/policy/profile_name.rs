@@ -97,16 +97,12 @@ fn stem(text: &str, longest: usize) -> String {
 fn short_digest(text: &str) -> String {
     let mut characters = String::with_capacity(DIGEST_LENGTH);
     let (mut bits, mut held) = (0_u32, 0);
-    for byte in digest(&SHA256, text.as_bytes()).as_ref() {
+    for byte in digest(&SHA256, text.as_bytes()).as_ref().iter().take(DIGEST_LENGTH * 5 / 8) {
         bits = bits << 8 | u32::from(*byte);
         held += 8;
-        while held >= 5 && characters.len() < DIGEST_LENGTH {
+        while held >= 5 {
             held -= 5;
             characters.push(base32(bits >> held & 0x1f));
-        }
-        bits &= (1 << held) - 1;
-        if characters.len() == DIGEST_LENGTH {
-            break;
         }
     }
     characters

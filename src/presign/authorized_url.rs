@@ -148,7 +148,7 @@ mod tests {
 
     fn check_in(region: &str, text: &str) -> Result<AuthorizedUrl, BadUrl> {
         let local = ["127.0.0.1", "[::1]", "ml.localhost"].map(|host| (host, Some(4010)));
-        let configured = [(".example.cn", None)].into_iter().chain(local);
+        let configured = [(".example.cn", None), ("[fd00::1]", None)].into_iter().chain(local);
         let configured: Vec<AuthorizedHost> =
             configured.map(|(host, port)| AuthorizedHost { host: host.to_owned(), port }).collect();
         let region = Region::parse(region).unwrap();
@@ -167,6 +167,8 @@ mod tests {
             "http://127.0.0.1:4010/auth?token=a",
             "https://127.0.0.1:4010/auth?token=a",
             "http://[::1]:4010/auth",
+            "https://[fd00::1]/auth",
+            "https://[fd00::1]:443/auth",
             "http://ml.localhost:4010/auth",
         ] {
             assert_eq!(*check(text).expect(text).into_api_answer(), text);
@@ -247,6 +249,9 @@ mod tests {
             ("https://d.sagemaker.aws:99999/", Unparseable),
             ("http://127.0.0.1:4011/", ForeignHost),
             ("http://127.1:4010/", ForeignHost),
+            ("https://evil.example:4010/", ForeignHost),
+            ("https://evil.example.cn.evil.example/", ForeignHost),
+            ("https://[fd00::2]/", ForeignHost),
             ("http://a.example.cn/", NotHttps),
         ] {
             assert_eq!(check(text).expect_err(text), why, "{text}");

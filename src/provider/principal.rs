@@ -133,7 +133,7 @@ fn user(config: &IssuerConfig, claims: &Map<String, Value>) -> Result<String, Ma
                 let user = plain_user(path, value, claims)?;
                 return match &config.user_domains {
                     None => Ok(user.to_owned()),
-                    Some(domains) => email(config, user, domains, mark(config, holder, user))
+                    Some(domains) => email(config, user, domains, mark(holder, user))
                         .map_err(|fault| MappingError::at(fault, path, claims)),
                 };
             }
@@ -154,11 +154,11 @@ fn plain_user<'c>(
 }
 
 /// The mark of this address. A person who may choose a login name freely can have another address of theirs verified.
-fn mark<'c>(config: &IssuerConfig, holder: &'c Map<String, Value>, address: &str) -> Option<&'c Value> {
+fn mark<'c>(holder: &'c Map<String, Value>, address: &str) -> Option<&'c Value> {
     let marked = stated(holder, "email").and_then(Value::as_str);
     let is_same = marked.is_some_and(|marked| marked.eq_ignore_ascii_case(address));
-    let denies = |mark: &Value| *mark == false || (takes_text_marks(config) && mark == "false");
     // An issuer that marks any address as unverified does not vouch for this one.
+    let denies = |mark: &Value| mark == false || mark == "false";
     stated(holder, "email_verified").filter(|mark| is_same || denies(mark))
 }
 
@@ -208,8 +208,7 @@ fn name(claims: &Map<String, Value>, path: &ClaimPath) -> Option<String> {
 pub(crate) fn lack(config: &IssuerConfig, claims: &Map<String, Value>) -> Lack {
     let ClaimPaths { user, groups, name } = &config.claims;
     let unmarked = config.user_domains.is_none() || config.unmarked_email;
-    let is_marked =
-        |holder, user: &Value| user.as_str().is_some_and(|user| mark(config, holder, user).is_some());
+    let is_marked = |holder, user: &Value| user.as_str().is_some_and(|user| mark(holder, user).is_some());
     // The first path decides who the person is: if it finds nobody, `UserInfo` is asked even where a later path does.
     let names_user = match user.first().map(|path| find(claims, path)) {
         Some(Found::Value { holder, value }) => unmarked || is_marked(holder, value),

@@ -125,7 +125,7 @@ impl<'a> Jws<'a> {
             message,
             signature,
             algorithm: algorithm(&header_members)?,
-            key_id: key_id(&header_members),
+            key_id: key_id(&header_members)?,
             typ: media_type(&header_members, "typ")?,
             header: header_members,
             payload: payload_bytes,
@@ -148,10 +148,17 @@ fn algorithm(header: &Map<String, Value>) -> Result<Algorithm, TokenError> {
     })
 }
 
-/// The `kid`. One that is no short text names no key and is ignored: then the keys that fit the algorithm are tried.
-fn key_id(header: &Map<String, Value>) -> Option<String> {
-    let id = header.get("kid").and_then(Value::as_str);
-    id.filter(|id| id.len() <= LONGEST_KEY_ID && !id.chars().any(char::is_control)).map(str::to_owned)
+/// The `kid`, a string by RFC 7515, section 4.1.4. A long one, or one with control characters, names no key and is ignored:
+/// then the keys that fit the algorithm are tried.
+fn key_id(header: &Map<String, Value>) -> Result<Option<String>, TokenError> {
+    match header.get("kid") {
+        None => Ok(None),
+        Some(Value::String(id)) => {
+            let names_a_key = id.len() <= LONGEST_KEY_ID && !id.chars().any(char::is_control);
+            Ok(names_a_key.then(|| id.clone()))
+        }
+        Some(_) => Err(TokenError::Malformed("`kid` is not a string")),
+    }
 }
 
 /// The media type in lower case, without the `application/` that RFC 7515, section 4.1.9, lets a token leave out.

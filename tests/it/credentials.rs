@@ -6,7 +6,13 @@ use crate::support::signer::Signer;
 use hyper::header::HeaderName;
 use postern::authn::credential::Presented;
 use postern::authn::{Authenticator, Via};
-use postern::config::{Algorithm, AwsAlb, Credentials, KeySource, SignedHeaderConfig};
+use postern::clock::{Clock, UnixSeconds};
+use postern::config::{Algorithm, AwsAlb, Credentials, KeySource, SessionConfig, SignedHeaderConfig};
+use postern::provider::policy_inputs::PolicyInputs;
+use postern::provider::principal::principal_from_claims;
+use postern::sessions::seal::{Sealer, SealingKey};
+use postern::sessions::{Arrival, ProviderTokens, Seen, Sessions};
+use postern::state::State;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,11 +70,15 @@ async fn identity_headers_that_nobody_signed_never_count() {
 }
 
 async fn behind_balancer(key: &Signer) -> Believer {
+    behind(key, SIGNER).await
+}
+
+async fn behind(key: &Signer, signer: &str) -> Believer {
     Believer::with(&[], |config, server| {
         config.keys = KeySource::PemPerKey(Url::parse(&format!("{}/pem", server.base)).unwrap());
         config.algorithms = vec![Algorithm::Es256];
         config.audience = Vec::new();
-        let aws_alb = Some(AwsAlb { signer: SIGNER.to_owned(), client_id: "ml-balancer".to_owned() });
+        let aws_alb = Some(AwsAlb { signer: signer.to_owned(), client_id: "ml-balancer".to_owned() });
         config.signed_header = Some(SignedHeaderConfig { header: HeaderName::from_static(HEADER), aws_alb });
         server.serve(&format!("/pem/{KEY_ID}"), key.pem());
     })
@@ -117,6 +127,8 @@ async fn a_signed_header_comes_once_and_from_a_trusted_proxy() {
     assert_eq!(outcome(&[("x_amzn_oidc_data", &token)], true).await, "untrusted-header");
     assert_eq!(outcome(&[("x-amzn_oidc-data", &token), (HEADER, &token)], true).await, "untrusted-header");
     assert_eq!(outcome(&[(HEADER, "")], true).await, "malformed-credential");
+    // As long as ours, and no twin of it.
+    assert_eq!(outcome(&[(HEADER, &token), ("content-language", "en")], true).await, "accepted");
 }
 
 #[tokio::test]
@@ -262,4 +274,92 @@ async fn two_credentials_name_the_same_person_or_nobody() {
     assert_eq!(outcome(header_only, "junk", &header).await, "accepted");
     let neither = Credentials { bearer: false, session: true, signed_header: false };
     assert_eq!(outcome(neither, &good, &header).await, "no-credential");
+}
+
+/// What was prepared for the session may be used, whichever of the two named the person.
+#[tokio::test]
+async fn a_session_beside_a_token_is_told_with_it() {
+    let key = Signer::es256("k");
+    let believer = Believer::of(&[&key]).await;
+    let issuer = believer.issuer.config();
+    let clock = Clock::manual(UnixSeconds(1_800_000_000));
+    let url = Url::parse("https://ml.corp.example").unwrap();
+    let sealer = Arc::new(Sealer::new(&SealingKey::random(), &[], &url, ISSUER));
+    let hour = Duration::from_secs(3600);
+    let config = SessionConfig { keys: Vec::new(), lifetime: hour, idle: hour, revalidate: None };
+    let state = State::in_memory(clock.clone());
+    let sessions = Sessions::new(sealer, &config, &url, issuer, &PolicyInputs::default(), state, clock);
+    let sessions = Arc::new(sessions);
+    let credentials = Credentials { bearer: true, session: true, signed_header: false };
+    let issuers = [Arc::clone(&believer.issuer)];
+    let authenticator =
+        Authenticator::new(&issuers, &credentials, Some(Arc::clone(&sessions)), Arc::default());
+    let bearer = format!("Bearer {}", key.token(&claims()));
+    for address in ["ada@corp.example", "max@corp.example"] {
+        let claims = claims_with("email", address);
+        let principal = principal_from_claims(issuer, claims.as_object().unwrap()).unwrap();
+        let (seen, tokens) = (Seen::default(), ProviderTokens::default());
+        let arrival = Arrival { principal: &principal, provider_session: None, seen, tokens };
+        let established = sessions.establish(arrival).await.unwrap();
+        let cookie = established.cookie.to_str().unwrap().split(';').next().unwrap();
+        let headers = header_map(&[("authorization", &bearer), ("cookie", cookie)]);
+        let presented = Presented { headers: &headers, from_trusted_proxy: false, client_ip: None };
+        let authenticated = authenticator.authenticate(&presented).await;
+        if address.starts_with("ada") {
+            let authenticated = authenticated.unwrap();
+            assert_eq!(authenticated.via, Via::Bearer);
+            assert_eq!(authenticated.session, Some(established.id));
+        } else {
+            assert_eq!(reason(authenticated), "conflicting-credentials");
+        }
+    }
+    // A cookie that does not count contradicts nobody.
+    let headers = header_map(&[("authorization", &bearer), ("cookie", "__Host-postern-session=junk")]);
+    let presented = Presented { headers: &headers, from_trusted_proxy: false, client_ip: None };
+    let authenticated = authenticator.authenticate(&presented).await.unwrap();
+    assert_eq!((authenticated.via, authenticated.session), (Via::Bearer, None));
+}
+
+/// Two load balancers may share a header, and another proxy has one of its own.
+#[tokio::test]
+async fn a_header_is_of_one_issuer_or_of_several() {
+    let (first_key, second_key, other_key) =
+        (Signer::es256(KEY_ID), Signer::es256(KEY_ID), Signer::es256("k"));
+    let first = behind_balancer(&first_key).await;
+    let second_signer = SIGNER.replace("app/ml/", "app/second/");
+    let second = behind(&second_key, &second_signer).await;
+    let own_header = "x-proxy-assertion";
+    let other = Believer::with(&[&other_key], |config, _| {
+        let header = HeaderName::from_static(own_header);
+        config.signed_header = Some(SignedHeaderConfig { header, aws_alb: None });
+    })
+    .await;
+    let further_key = Signer::es256("k");
+    let further = Believer::with(&[&further_key], |config, _| {
+        config.issuer = "https://further.example".to_owned();
+        let header = HeaderName::from_static(own_header);
+        config.signed_header = Some(SignedHeaderConfig { header, aws_alb: None });
+    })
+    .await;
+    let issuers = [&first, &second, &other, &further].map(|believer| Arc::clone(&believer.issuer));
+    let credentials = Credentials { bearer: false, session: false, signed_header: true };
+    let authenticator = Authenticator::new(&issuers, &credentials, None, Arc::default());
+    let outcome = async |name: &str, token: &str| {
+        let headers = header_map(&[(name, token)]);
+        let presented = Presented { headers: &headers, from_trusted_proxy: true, client_ip: None };
+        reason(authenticator.authenticate(&presented).await)
+    };
+    let of_first = first_key.padded(&balancer_header(), &balancer_claims());
+    let header = changed(balancer_header(), "signer", json!(second_signer));
+    let of_second = second_key.padded(&header, &balancer_claims());
+    let of_other = other_key.token(&claims());
+    assert_eq!(outcome(HEADER, &of_first).await, "accepted");
+    assert_eq!(outcome(HEADER, &of_second).await, "accepted");
+    assert_eq!(outcome(own_header, &of_other).await, "accepted");
+    let of_further = further_key.token(&claims_with("iss", "https://further.example"));
+    assert_eq!(outcome(own_header, &of_further).await, "accepted");
+    let long = other_key.token(&claims_with("exp", NOW + 3_600));
+    assert_eq!(outcome(own_header, &long).await, "accepted", "no shorter life of such proxies is known");
+    assert_eq!(outcome(own_header, &of_first).await, "malformed-token");
+    assert_eq!(outcome(HEADER, &of_other).await, "wrong-signer");
 }

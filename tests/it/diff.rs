@@ -267,6 +267,46 @@ fn what_is_not_on_record_is_named() {
     assert_eq!(report["read"]["decisions_without_facts"], 1);
 }
 
+/// A gap counts only where the answer depends on it.
+#[test]
+fn a_claim_on_record_may_be_enough() {
+    let rule = "      - name: everyone\n        allow: \"claims.team == 'ml' || claims.level == 3\"";
+    let files = Files::new(&[(EVERYONE, rule)]);
+    let of = |user: &str, team: &str| {
+        let facts =
+            json!({"realm": "sandbox", "client_ip": "127.0.0.1", "groups": [], "claims": {"team": team}});
+        record(user, Some("everyone"), &facts)
+    };
+    files.write("audit.jsonl", lines(&[of("ada@corp.example", "ml"), of("max@corp.example", "hr")]));
+    let report = files.json(&["--config", "new.yaml", "--people", "audit.jsonl", "--names"]);
+    let changes = report["destinations"][0]["changes"].as_array().unwrap();
+    let unknown: Vec<_> = changes.iter().filter(|change| change["kind"] == "unknown").collect();
+    assert_eq!(unknown.len(), 1, "{report}");
+    assert_eq!(unknown[0]["names"][0]["user"], "max@corp.example", "{report}");
+    assert_eq!(unknown[0]["not_on_record"], json!(["`claims.level`"]), "{report}");
+}
+
+/// Decisions that differ in the address alone are one decision, unless a rule asks for the address.
+#[test]
+fn an_address_counts_where_a_rule_asks_for_it() {
+    const ELSEWHERE: &str = "!in_cidr(client_ip, '10.20.0.0/16')";
+    let at = |address: &str| {
+        let facts = json!({"realm": "sandbox", "client_ip": address, "groups": ["contractors", "ml-users"]});
+        let mut record = record("max@corp.example", Some("everyone"), &facts);
+        record["client_ip"] = address.into();
+        record
+    };
+    for (rule, decisions, losses) in [(ELSEWHERE, 2, 1), ("false", 1, 0)] {
+        let files = Files::new(&[(ELSEWHERE, rule)]);
+        files.write("audit.jsonl", lines(&[at("192.0.2.1"), at("10.20.0.1")]));
+        let report = files.json(&["--config", "new.yaml", "--people", "audit.jsonl"]);
+        let destinations = report["destinations"].as_array().unwrap().iter();
+        let changes = destinations.flat_map(|destination| destination["changes"].as_array().unwrap());
+        assert_eq!(changes.filter(|change| change["kind"] == "loss").count(), losses, "{report}");
+        assert_eq!(report["distinct_decisions"], decisions, "{report}");
+    }
+}
+
 #[test]
 fn a_trail_is_read_however_it_was_rotated_and_broken() {
     let files =

@@ -94,6 +94,22 @@ async fn a_balancer_that_is_not_listed_is_nobodys_address() {
     }
 }
 
+/// Whoever connects may stand for everybody, where the configuration does not say who it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobodys_address_is_known_where_nothing_says_who_connects() {
+    let stage = Stage::with(SandboxOptions::default(), |text| {
+        let (rules, _) = text.split_once("\ntests:").unwrap();
+        rules.replace("!in_cidr(client_ip, '10.20.0.0/16')", "false").replace("  direct_clients: true\n", "")
+            + "\n"
+    })
+    .await;
+    let opened = stage.program("max").get(&stage.postern.at("/studio")).await.checked();
+    assert_eq!(opened.status, 302);
+    let records = stage.postern.audit(2);
+    let grant = records.iter().find(|record| record["event"] == "grant").unwrap();
+    assert!(grant["client_ip"].is_null(), "{grant}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_is_the_same_by_session_bearer_and_signed_header() {
     let stage = behind_a_balancer("[127.0.0.1, 10.0.100.0/24]").await;

@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use postern::clock::Clock;
 use postern::config::file::ClientAuth;
-use postern::config::{ClientAuthentication, SecretSource};
+use postern::config::{ClientAuthentication, IssuerConfig, SecretSource};
 use postern::provider::error::ProviderError;
 use postern::provider::policy_inputs::Names;
 use postern::provider::principal::Groups;
@@ -174,6 +174,18 @@ async fn user_info_may_fail_where_no_rule_can_miss_it() {
     assert!(matches!(world.sign_in().await, Ok(Finished::SignedIn { .. })));
 }
 
+/// `UserInfo` costs a call, so an ID token that holds everything is enough.
+#[tokio::test]
+async fn user_info_is_asked_for_a_claim_that_the_id_token_lacks_and_no_other() {
+    let only = |name: &str| Names::Only([name.to_owned()].into());
+    for (asked, calls) in [(only("email"), 0), (only("contractor"), 1), (Names::All, 0)] {
+        let world = World::with(|setup| setup.asked = asked.clone()).await;
+        world.provider.now_says().user_info = Some(json!({"sub": "u1"}));
+        assert!(matches!(world.sign_in().await, Ok(Finished::SignedIn { .. })));
+        assert_eq!(world.provider.now_says().user_info_calls, calls, "{asked:?}");
+    }
+}
+
 /// The mark of an address stands beside it, not at the top.
 #[tokio::test]
 async fn user_info_is_not_asked_for_a_mark_that_the_id_token_has() {
@@ -187,6 +199,19 @@ async fn user_info_is_not_asked_for_a_mark_that_the_id_token_has() {
     world.provider.now_says().claims = json!({"email_verified": true, "identity": unmarked});
     assert_eq!(world.sign_in().await.unwrap_err(), refused_by_user_info());
     assert_eq!(world.provider.now_says().user_info_calls, 1);
+}
+
+/// A user that is no address has no mark, and a configuration may do without.
+#[tokio::test]
+async fn user_info_is_not_asked_for_a_mark_that_nobody_reads() {
+    let without_domains = |issuer: &mut IssuerConfig| issuer.user_domains = None;
+    let without_marks = |issuer: &mut IssuerConfig| issuer.unmarked_email = true;
+    for changed in [without_domains as fn(&mut IssuerConfig), without_marks] {
+        let world = World::with(|setup| setup.issuer = Box::new(changed)).await;
+        world.provider.now_says().claims = json!({"email_verified": null});
+        assert!(matches!(world.sign_in().await, Ok(Finished::SignedIn { .. })));
+        assert_eq!(world.provider.now_says().user_info_calls, 0);
+    }
 }
 
 #[tokio::test]

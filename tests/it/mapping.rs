@@ -102,10 +102,15 @@ fn the_mark_of_one_address_says_nothing_of_a_login_name() {
     assert_eq!(outcome(&config, json!("ceo@Corp.example")).unwrap(), "ceo@corp.example");
     config.unmarked_email = true;
     assert_eq!(outcome(&config, json!("mallory@corp.example")).unwrap(), "ceo@corp.example");
-    let mut denied = claims_with("preferred_username", json!("ceo@corp.example"));
-    denied.as_object_mut().unwrap().insert("email_verified".to_owned(), json!(false));
-    denied.as_object_mut().unwrap().remove("email");
-    assert_eq!(user(&config, &denied), Err("email-unverified"));
+    // An issuer that marks another address as unverified, in whatever form, does not vouch for this one.
+    for denial in [json!(false), json!("false")] {
+        for email in [None, Some("mallory@corp.example")] {
+            let mut denied = claims_with("preferred_username", json!("ceo@corp.example"));
+            denied["email_verified"] = denial.clone();
+            denied["email"] = json!(email);
+            assert_eq!(user(&config, &denied), Err("email-unverified"), "{denied}");
+        }
+    }
 }
 
 #[test]
@@ -115,6 +120,7 @@ fn a_user_that_is_no_address_is_taken_as_it_is() {
     config.claims.user = vec!["preferred_username".into()];
     let outcome = |value: Value| user(&config, &claims_with("preferred_username", value));
     assert_eq!(outcome(json!("Ada.Lovelace")).unwrap(), "Ada.Lovelace");
+    assert!(outcome(json!("x".repeat(255))).is_ok());
     assert_eq!(user(&config, &claims()), Err("user-missing"));
     assert_eq!(outcome(json!(null)), Err("user-missing"));
     for wrong in [
@@ -309,7 +315,11 @@ fn a_person_has_a_subject_and_perhaps_a_name() {
     let config = issuer_config();
     assert_eq!(map(&config, &claims_without("sub")).unwrap_err(), "subject-invalid");
     assert_eq!(map(&config, &claims_with("sub", "")).unwrap_err(), "subject-invalid");
+    assert_eq!(map(&config, &claims_with("sub", "x".repeat(256))).unwrap_err(), "subject-invalid");
+    assert_eq!(map(&config, &claims_with("sub", "x".repeat(255))).unwrap().subject.len(), 255);
     assert_eq!(map(&config, &claims()).unwrap().name.as_deref(), Some("Ada"));
+    let name = |name: String| map(&config, &claims_with("name", name)).unwrap().name.map(|name| name.len());
+    assert_eq!([0, 1, 256, 257].map(|length| name("x".repeat(length))), [None, Some(1), Some(256), None]);
     assert_eq!(map(&config, &claims_with("name", "A\u{1b}[31m")).unwrap().name, None);
     assert_eq!(map(&config, &claims_without("name")).unwrap().name, None);
 }

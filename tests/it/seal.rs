@@ -31,12 +31,18 @@ fn opens_for_the_same_purpose_url_and_issuer_only() {
     let sealed = sealer.seal(Purpose::Session, b"text");
     assert!(opens(&sealer, &sealed));
     assert!(sealer.open(Purpose::Attempt, sealed.as_bytes()).is_none(), "another purpose");
-    let elsewhere = Url::parse("https://ml2.corp.example").unwrap();
-    assert!(!opens(&Sealer::new(&key, &[], &elsewhere, ISSUER), &sealed), "another public URL");
-    assert!(
-        !opens(&Sealer::new(&key, &[], &public_url(), "https://sso.corp.example/"), &sealed),
-        "another issuer"
-    );
+    let opens_at =
+        |url: &str, issuer: &str| opens(&Sealer::new(&key, &[], &Url::parse(url).unwrap(), issuer), &sealed);
+    let here = "https://ml.corp.example/";
+    assert!(opens_at(here, ISSUER));
+    for elsewhere in ["https://ml2.corp.example/", "https://nl.corp.example/", "https://ml.corp.example/x"] {
+        assert!(!opens_at(elsewhere, ISSUER), "the public URL {elsewhere}");
+    }
+    for other in ["https://sso.corp.example/", "https://ssp.corp.example", ""] {
+        assert!(!opens_at(here, other), "the issuer {other}");
+    }
+    // The two texts are apart: what one ends with is not what the other begins with.
+    assert!(!opens_at("https://ml.corp.example/h", "ttps://sso.corp.example"));
 }
 
 #[test]
@@ -110,6 +116,11 @@ fn weak_keys_are_refused() {
     ] {
         assert_eq!(refused(STANDARD.encode(&bytes)), WeakKey::NotRandom, "{bytes:?}");
     }
+    let of_values = |distinct: u8| -> Vec<u8> {
+        (0..32).map(|at| if at < distinct { 0x80 + 3 * at } else { 0x80 }).collect()
+    };
+    let parsed = |bytes: Vec<u8>| SealingKey::parse(&Secret::new(STANDARD.encode(bytes))).err();
+    assert_eq!([15, 16].map(|distinct| parsed(of_values(distinct))), [Some(WeakKey::NotRandom), None]);
 }
 
 #[test]

@@ -322,6 +322,17 @@ fn renewal_waits_for_a_minute_at_least() {
     assert!(valid(now(world.sessions().open(&browser.headers()))).renewed.is_some());
 }
 
+/// A minute would be too long where the session ends before that.
+#[test]
+fn a_short_idle_time_is_renewed_after_half_of_it() {
+    let world = World { idle: Duration::from_secs(40), ..World::new() };
+    let browser = world.signed_in();
+    world.clock.advance(Duration::from_secs(19));
+    assert!(valid(now(world.sessions().open(&browser.headers()))).renewed.is_none());
+    world.clock.advance(Duration::from_secs(1));
+    assert!(valid(now(world.sessions().open(&browser.headers()))).renewed.is_some());
+}
+
 #[test]
 fn a_clock_that_steps_back_loses_no_session() {
     let world = World::new();

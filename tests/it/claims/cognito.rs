@@ -3,6 +3,7 @@
 use crate::support::believer::{Believer, ISSUER, NOW, claims};
 use crate::support::signer::Signer;
 use postern::config::{AccessTokens, GroupsClaim, Programs};
+use postern::provider::principal::principal_from_claims;
 use serde_json::{Value, json};
 
 const CLIENT: &str = "1example23456789abcdefghij";
@@ -172,4 +173,21 @@ async fn a_programs_token_never_names_a_person() {
     assert_eq!((&*named.realm, named.user.as_str()), ("corp-programs", CLIENT));
     let person = described.bearer(&signer.token(&of_a_person())).await.unwrap().principal;
     assert_eq!((&*person.realm, person.user.as_str()), ("corp", "11111111-2222-3333-4444-555555555555"));
+}
+
+/// An ID token has `cognito:username` and no `username`. The person who signs in with it is no program.
+#[tokio::test]
+async fn an_id_token_without_the_access_tokens_user_names_a_person() {
+    let signer = Signer::es256("k");
+    let cognito = believer(&signer, Some(AccessTokens::Cognito), "cognito:username").await;
+    let mut claims = of_a_person();
+    claims["cognito:username"] = claims.as_object_mut().unwrap().remove("username").unwrap();
+    let named = |claims: &Value| {
+        let named = principal_from_claims(cognito.issuer.config(), claims.as_object().unwrap());
+        named.map(|principal| principal.user).map_err(|error| error.reason())
+    };
+    claims["token_use"] = json!("id");
+    assert_eq!(named(&claims).as_deref(), Ok("ada"));
+    claims["token_use"] = json!("access");
+    assert_eq!(named(&claims), Err("program-not-described"));
 }

@@ -58,6 +58,7 @@ fn a_list_is_one_of_texts_and_nothing_else() {
     assert_eq!(list(json!([{"name": "a"}])), member("an object"));
     assert_eq!(list(json!([["a"]])), member("a list"));
     assert_eq!(list(json!(["a", ""])), "the claim `groups` has a member that is an empty text");
+    assert!(list(json!(["x".repeat(256)])).starts_with("known: x"));
     let long = list(json!(["x".repeat(257)]));
     assert_eq!(long, "the claim `groups` has a member of more than 256 bytes");
     let many: Vec<String> = (0..1001).map(|n| n.to_string()).collect();

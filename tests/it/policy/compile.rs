@@ -156,6 +156,7 @@ fn constants_are_checked_at_load_and_templates_are_parsed() {
     assert_eq!(template_fault("ada"), "");
     assert_eq!(template_fault("team-${local_part(user, 'corp.example')}"), "");
     assert_eq!(template_fault("${shared_by(claims['}'])}"), "");
+    assert_eq!(template_fault(r"${shared_by(claims['a\'}'])}"), "");
     assert!(template_fault("").contains("`` is not allowed here"));
     assert_eq!(template_fault("${usr}"), "there is no variable `usr` (at character 1); did you mean `user`?");
     assert_eq!(template_fault("${user"), "`${user` lacks the `}` of a `${`");

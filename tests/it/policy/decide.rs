@@ -169,6 +169,7 @@ fn destinations_keep_their_order_and_say_what_they_are() {
     assert_eq!(seen, [("studio", "SageMaker Studio"), ("a-notebook", "a-notebook")]);
     let studio = policy.destination("studio").unwrap();
     assert_eq!((studio.kind(), studio.prewarm(), studio.description()), (Kind::StudioDomain, true, None));
+    assert!(!policy.destination("a-notebook").unwrap().prewarm(), "only where the configuration says so");
     assert!(policy.destination("Studio").is_none());
 }
 
@@ -214,6 +215,9 @@ fn a_decision_is_explained_as_json() {
         "facts": {"groups": ["contractors"], "client_ip": null},
     });
     assert_eq!(explanation, expected);
+    let elsewhere = person("max@corp.example", &["contractors"]).at("203.0.113.9");
+    let explanation = serde_json::to_value(elsewhere.explained(&policy, "studio")).unwrap();
+    assert_eq!(explanation["remedy"], "Connect to the office VPN first.");
 }
 
 #[test]

@@ -129,6 +129,7 @@ fn a_table_in_which_two_people_could_meet_does_not_load() {
         format!("{at}:2:1: `ada` and `max` share the name `A` (case does not count)")
     );
     assert_eq!(fault("ada: ''"), format!("{at}:1:1: `ada: ` has an empty side"));
+    assert_eq!(fault("'': ada"), format!("{at}:1:1: `: ada` has an empty side"));
     assert_eq!(fault("ada: a\nada: b"), format!("{at}:2:1: the key `ada` is given twice"));
 }
 

@@ -166,6 +166,7 @@ fn a_glob_that_can_match_nothing_is_an_error() {
     );
     assert!(fault("a?b").contains("can never match"));
     assert!(fault(&"a".repeat(257)).contains("1 to 256 bytes"));
+    assert_eq!(fault(&"a".repeat(256)), "");
 }
 
 proptest! {

@@ -53,6 +53,10 @@ fn many_wrong_values_are_counted() {
     let files = [("profiles.yaml", table.as_str())];
     let faults = around(&files, BY_ADDRESS).faults(&rules("${lookup('profiles', user)}"));
     assert_eq!(faults.len(), 11, "{faults:?}");
+    // The first ones in the order of the file.
+    for (number, fault) in faults[..10].iter().enumerate() {
+        assert!(fault.contains(&format!("`p{number}@corp.example` of the table")), "{number}: {faults:?}");
+    }
     assert!(faults[10].ends_with("15 more values of tables are not allowed here"), "{faults:?}");
 }
 

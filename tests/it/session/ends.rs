@@ -16,6 +16,20 @@ fn a_revoked_session_ends_for_every_copy_of_its_cookie_and_across_reloads() {
     valid(now(world.sessions().open(&other.headers())));
 }
 
+/// The audit trail names one sign-out, however often the browser asks.
+#[test]
+fn a_session_is_signed_out_once() {
+    let world = World::new();
+    let (browser, stranger) = (world.signed_in(), Browser::default());
+    let signed_out = now(world.sessions().sign_out(&browser.headers())).unwrap();
+    assert_eq!(
+        (signed_out.session.principal.user.as_str(), signed_out.everywhere),
+        ("ada@corp.example", true)
+    );
+    assert!(now(world.sessions().sign_out(&browser.headers())).is_none());
+    assert!(now(world.sessions().sign_out(&stranger.headers())).is_none());
+}
+
 #[test]
 fn what_ended_stays_ended_under_a_longer_lifetime() {
     let mut world = World::new();
