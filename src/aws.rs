@@ -19,14 +19,17 @@ pub(crate) mod owners;
 mod profiles;
 mod resource;
 mod retry;
+pub(crate) mod s3;
 mod sagemaker;
 mod sdk;
 pub(crate) mod session_name;
 mod session_policy;
 mod share;
 mod start;
+mod signature;
 pub mod state;
 mod states;
+mod stores;
 mod sts;
 
 pub use aws_credential_types::Credentials;
@@ -37,6 +40,7 @@ pub(crate) use retry::Deadline;
 pub(crate) use sagemaker::Minted;
 pub(crate) use sdk::shown_id;
 pub(crate) use states::Outlook;
+pub(crate) use stores::NoStore;
 pub(crate) use sts::AssumeRole;
 
 use crate::clock::Clock;

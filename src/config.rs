@@ -26,7 +26,7 @@ mod tree;
 
 pub use algorithm::Algorithm;
 pub use claims::{ClaimPath, ClaimPaths, GroupsClaim, Programs};
-pub(crate) use compile::{endpoint_url, is_loopback, tags_of};
+pub(crate) use compile::{endpoint_url, is_loopback, tags_of, upload_size};
 pub use file::{Absent, AccessTokens, GroupsFormat};
 pub use load::{LARGEST_FILE, Loaded, load, load_by, load_text};
 pub use outline::Outline;

@@ -24,6 +24,7 @@ use crate::config::{self, servers::DeclaredServer};
 use crate::files::Files;
 use crate::http_client::HttpClient;
 use crate::metrics::Metrics;
+use crate::mlflow::Bridge;
 use crate::policy::Policy;
 use crate::presign::Presigner;
 use crate::provider::issuer::Issuer;
@@ -64,6 +65,8 @@ pub(crate) async fn examine(
     let connections = Connections::new(&http)?;
     let aws =
         Aws::new(&settings.aws, clock.clone(), state_here, Arc::clone(&metrics), &connections, None).await?;
+    let write = settings.limits.deadlines.write;
+    let bridge = Bridge::new(Arc::clone(&aws), &http, write, settings.sole_realm(), Arc::clone(&metrics))?;
     let presigner = Presigner::new(
         aws,
         &settings.aws.authorized_url_hosts,
@@ -105,7 +108,8 @@ pub(crate) async fn examine(
         }
     }
     tasks.push(tokio::spawn(state(Arc::clone(&settings), Arc::clone(&secrets), http.clone())));
-    tasks.push(tokio::spawn(aws::examine(Arc::new(presigner), places, openings, servers.into(), clock)));
+    let callers = aws::Callers { presigner: Arc::new(presigner), bridge: Arc::new(bridge) };
+    tasks.push(tokio::spawn(aws::examine(callers, places, openings, servers.into(), clock)));
     checks.extend(in_order(tasks).await);
     checks.extend(ways(&http));
     Ok(Report { checks })

@@ -42,6 +42,7 @@ use self::route::{Route, route};
 use crate::authn::Authenticated;
 use crate::authn::credential::Presented;
 use crate::metrics::series::ASKED;
+use crate::mlflow;
 use crate::server::Body;
 use crate::server::peer::Peer;
 use crate::telemetry::{self, request_ids::RequestIds};
@@ -63,15 +64,17 @@ impl Gateway {
         let mut context = RequestContext::new(ids, peer, &head.headers, &self.settings);
         let mut exchange = Exchange::begin(&head, peer.address, context.client_ip, &self.metrics);
         let route = route(&head.method, head.uri.path());
-        if let Route::Call { .. } = route {
+        let mut deadline = context.deadline;
+        if let Route::Call { path, .. } = route {
             context.audience = Audience::MlflowClient;
+            deadline += mlflow::patience(&head.method, path);
         }
         let response = match route {
             Route::Live => exchange.probed(respond::text(StatusCode::OK, "live\n")),
             Route::Ready => exchange.probed(respond::ready(self.readiness.is_ready())),
             route => {
                 let answer = self.answer(route, &head, body, &context, &mut exchange);
-                match timeout_at(context.deadline, answer).await.unwrap_or(Err(Error::OutOfTime)) {
+                match timeout_at(deadline, answer).await.unwrap_or(Err(Error::OutOfTime)) {
                     Ok(response) => response,
                     Err(error) => Box::pin(self.recover(error, &head, &context, &mut exchange)).await,
                 }

@@ -20,7 +20,7 @@ use crate::secret::Secret;
 use connect::{Direct, ToProxy, Tunnelled};
 use egress::{Egress, Way};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body, Bytes, Incoming};
 use hyper::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderName, HeaderValue, LOCATION,
     PROXY_AUTHORIZATION, USER_AGENT,
@@ -29,6 +29,7 @@ use hyper::{Method, Request, Response, StatusCode, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::Connect;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
@@ -44,17 +45,17 @@ pub(crate) const USER_AGENT_VALUE: HeaderValue =
 
 /// Asks each host by the way that [`Egress`] chooses. TLS is with the server itself, by this machine's [`Authorities`].
 #[derive(Clone, Debug)]
-pub struct HttpClient(Arc<Clients>);
+pub struct HttpClient(Arc<Clients<Full<Bytes>>>);
 
 #[derive(Debug)]
-struct Clients {
+struct Clients<Sent> {
     egress: Egress,
     authorities: Authorities,
-    direct: Client<Direct, Full<Bytes>>,
+    direct: Client<Direct, Sent>,
     /// Set if there is a proxy for `https`.
-    tunnelled: Option<Client<Tunnelled, Full<Bytes>>>,
+    tunnelled: Option<Client<Tunnelled, Sent>>,
     /// Set if there is a proxy for `http`.
-    forwarded: Option<Client<ToProxy, Full<Bytes>>>,
+    forwarded: Option<Client<ToProxy, Sent>>,
 }
 
 #[derive(Debug)]
@@ -206,7 +207,10 @@ struct Unreachable {
     is_unsent: bool,
 }
 
-impl Clients {
+impl<Sent> Clients<Sent>
+where
+    Sent: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
+{
     /// # Errors
     ///
     /// TLS cannot be set up.
@@ -221,7 +225,7 @@ impl Clients {
 
     async fn exchange(
         &self,
-        mut request: Request<Full<Bytes>>,
+        mut request: Request<Sent>,
         way: &Way,
     ) -> Result<Response<Incoming>, Unreachable> {
         let is_https = request.uri().scheme_str() == Some("https");
@@ -254,7 +258,7 @@ impl Clients {
     }
 }
 
-fn pooled<C: Connect + Clone>(connector: C) -> Client<C, Full<Bytes>> {
+fn pooled<C: Connect + Clone, Sent: Body<Data: Send> + Send>(connector: C) -> Client<C, Sent> {
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(Duration::from_secs(60))

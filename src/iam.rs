@@ -4,6 +4,7 @@
 //! They come from the targets that the rules can open ([`Policy::possible_targets`]) and from the table of actions
 //! behind the session policies (`aws::permissions`), so that they allow the gateway's calls and nothing else.
 
+mod artifacts;
 pub(crate) mod cloudformation;
 mod endpoint;
 pub(crate) mod operator;
@@ -17,6 +18,7 @@ pub(crate) use self::statement::Document;
 use self::endpoint::{EndpointPolicy, assume};
 use self::statement::{Resources, Statement};
 use crate::config;
+use crate::config::servers::DeclaredServer;
 use crate::policy::Policy;
 use crate::policy::name_pattern::MOST_PATTERNS;
 use crate::policy::possible::{MOST_POSSIBLE, PossibleTarget};
@@ -44,8 +46,13 @@ pub(crate) struct RolePolicies {
     pub trust_policy: Document,
 }
 
-/// The policies that `policy` needs under these settings.
-pub(crate) fn policies(policy: &Policy, settings: &config::Gateway, own: &Own) -> Policies {
+/// The policies that `policy` needs under these settings. `servers` are the declared tracking servers and Apps.
+pub(crate) fn policies(
+    policy: &Policy,
+    settings: &config::Gateway,
+    servers: &[DeclaredServer],
+    own: &Own,
+) -> Policies {
     let possible = policy.possible_targets();
     let tagged = !settings.aws.session_tags.is_empty();
     let roles: BTreeSet<String> =
@@ -63,6 +70,7 @@ pub(crate) fn policies(policy: &Policy, settings: &config::Gateway, own: &Own) -
         identity.push(Statement { resource: arns, ..Statement::for_pod_identity(tags) });
     }
     identity.extend(Resources::of(&of_role(None), own).statements(false));
+    identity.extend(artifacts::statements(&of_role(None), servers, own));
     let role_policies = roles.iter().map(|role| {
         let possible = of_role(Some(role));
         let destinations: BTreeSet<String> =
@@ -70,7 +78,11 @@ pub(crate) fn policies(policy: &Policy, settings: &config::Gateway, own: &Own) -
         RolePolicies {
             role_arn: role.clone(),
             destinations: destinations.into_iter().collect(),
-            permission_policy: Document::of(Resources::of(&possible, own).statements(tagged)),
+            permission_policy: {
+                let mut statements = Resources::of(&possible, own).statements(tagged);
+                statements.extend(artifacts::statements(&possible, servers, own));
+                Document::of(statements)
+            },
             trust_policy: trust::policy(settings, own),
         }
     });
@@ -146,6 +158,15 @@ fn notes(possible: &[PossibleTarget], roles: &BTreeSet<String>, settings: &confi
              alone; its examples grant sagemaker-mlflow:* on the App beside it, and whether AWS asks for it is not verified."
                 .to_owned(),
         );
+    }
+    if possible.iter().any(|target| target.carried.is_some()) {
+        notes.push(format!(
+            "The statements about artifacts are for files of runs and models. Put the stores of tracking servers and Apps in place of \
+             {}/{}; those that are declared here are written already. UseArtifactKeys is for buckets that are encrypted by a KMS \
+             key: name the key, allow its use in the key's policy as well, or leave the statement out. A VPC endpoint of S3 has to let the same actions through.",
+            artifacts::PLACEHOLDER.0,
+            artifacts::PLACEHOLDER.1,
+        ));
     }
     if trust::is_open(settings) {
         notes.push(

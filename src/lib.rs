@@ -14,7 +14,7 @@
 //!   → Grant            Principal × Destination → Grant | Denial; pure, synchronous, no I/O       policy
 //!   → AuthorizedUrl    Grant → take-once slot | SageMaker                                        presign
 //!     or Woken         StartGrant → the target starts                                              wake
-//!     or Answered      Grant × access class → signed request → MLflow's data plane, streamed       mlflow
+//!     or Answered      Grant × access class → signed request → MLflow's data plane or S3, streamed mlflow
 //!   → Response         302, no-store, no-referrer; one access-log event, one audit record        gateway::respond
 //! ```
 //!

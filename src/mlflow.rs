@@ -2,24 +2,29 @@
 //! the call as that person and sends it to the one target that the grant names.
 //!
 //! A request's body is held until the whole of it is signed: AWS's data plane wants its digest before its first byte. Answers
-//! are streamed.
+//! are streamed. Files of runs and models are carried between the client and the artifact store ([`artifacts`]).
 
 mod answer;
+pub(crate) mod artifacts;
 mod asked;
 pub mod endpoints;
 mod error;
 mod headers;
 mod known;
 mod places;
+mod rewriting;
 
 pub use self::asked::{Asked, METHODS, is_for_clients};
 pub use self::error::CallError;
 
 use self::answer::Passing;
+use self::artifacts::Carried;
 use self::endpoints::Needs;
 use self::known::{Known, Told};
 use self::places::{Place, Places};
+use self::rewriting::{Rewriting, Scan};
 use crate::aws::error::AwsErrorKind;
+use crate::aws::s3::store::ArtifactStore;
 use crate::aws::session_name::session_name;
 use crate::aws::state::TargetState;
 use crate::aws::{AssumeRole, Aws, Outlook, shown_id};
@@ -30,9 +35,9 @@ use crate::metrics::series::GONE;
 use crate::policy::grant::Grant;
 use crate::server::Body;
 use crate::target::{Access, Mint};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body as _, Bytes, Incoming};
-use hyper::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::http::request;
 use hyper::{Method, Request, Response, StatusCode};
 use std::borrow::Cow;
@@ -50,12 +55,21 @@ const REFUSED: &str = "refused-by-mlflow";
 const FAILED: &str = "failed-in-mlflow";
 
 /// The outcomes whose series exist from the start, at zero.
-pub(crate) const OUTCOMES: [&str; 19] = [
+pub(crate) const OUTCOMES: [&str; 28] = [
     OK,
     REFUSED,
     FAILED,
     "access-too-low",
     "artifacts-off",
+    "multipart-off",
+    "artifact-store-unusable",
+    "no-such-artifact",
+    "no-such-range",
+    "too-many-files",
+    "no-such-store",
+    "store-denied",
+    "store-key-denied",
+    "store-elsewhere",
     "too-many-calls",
     "body-too-large",
     "body-overdue",
@@ -129,6 +143,10 @@ impl Bridge {
         let replied = match self.admit(grant, asked) {
             Err(error) => Err(error),
             Ok(()) if asked.needs == Needs::Known => self.told(grant, asked).await.map(Reply::Told),
+            Ok(()) if matches!(asked.needs, Needs::Artifacts(_)) => {
+                let by = by.checked_sub(TO_SAY_SO).unwrap_or(by);
+                Box::pin(self.carry(grant, asked, head, body, by, &call)).await.map(Reply::Carried)
+            }
             Ok(()) => {
                 let by = by.checked_sub(TO_SAY_SO).unwrap_or(by);
                 let sent = timeout_at(by, self.send(grant, asked, head, body, by, &call)).await;
@@ -137,6 +155,7 @@ impl Bridge {
         };
         match replied {
             Ok(Reply::Told(told)) => Ok(told.answered(call)),
+            Ok(Reply::Carried(carried)) => Ok(carried.answered(call, self.silence)),
             Ok(Reply::Sent(sent)) => Ok(sent.answered(call, self.silence)),
             Err(error) => {
                 call.ended(error.as_str());
@@ -147,8 +166,8 @@ impl Bridge {
 
     /// Whether the person may make this call.
     fn admit(&self, grant: &Grant, asked: Asked<'_>) -> Result<(), CallError> {
-        let (Some(_), Some(has)) = (grant.api(), grant.mint().access) else { return Err(CallError::NoApi) };
-        asked.admit(has)
+        let (Some(api), Some(has)) = (grant.api(), grant.mint().access) else { return Err(CallError::NoApi) };
+        asked.admit(has, api.artifacts.is_some())
     }
 
     async fn send(
@@ -168,16 +187,41 @@ impl Bridge {
             .exact()
             .map_or(LARGEST_BODY, |exact| usize::try_from(exact).unwrap_or(usize::MAX));
         if length > LARGEST_BODY {
-            return Err(CallError::BodyTooLarge);
+            return Err(CallError::BodyTooLarge { most: LARGEST_BODY as u64 });
         }
         let mut room = self.places.room(length, person)?;
         let body = whole(body, by).await?;
         room.shrink(body.len());
+        let store = self.rewritten_store(grant, asked).await?;
+        let body = match &store {
+            Some(store) => Rewriting::request(asked.endpoint, store, &body)?.map_or(body, Bytes::from),
+            None => body,
+        };
         call.sent(body.len() as u64);
         let request = (head.method.clone(), url, headers::to_mlflow(&head.headers), body);
         let (response, session) = self.exchange(grant, request).await?;
         drop(room);
-        Ok(Sent { response, place, role_session_name: session.map(|session| session.session_name.clone()) })
+        let rewriting = store.and_then(|store| Rewriting::of_answer(asked.endpoint, &store));
+        let rewriting = rewriting.filter(|_| response.status().is_success() && is_json(&response));
+        if rewriting.is_some() && response.headers().contains_key(CONTENT_ENCODING) {
+            return Err(CallError::BadAnswer("its answer is encoded, though it was asked not to".to_owned()));
+        }
+        let role_session_name = session.map(|session| session.session_name.clone());
+        Ok(Sent { response, place, rewriting, role_session_name })
+    }
+
+    /// The store whose URIs the call has or will tell, if files are carried.
+    async fn rewritten_store(
+        &self,
+        grant: &Grant,
+        asked: Asked<'_>,
+    ) -> Result<Option<Arc<ArtifactStore>>, CallError> {
+        let carries = grant.api().is_some_and(|api| api.artifacts.is_some());
+        if !(carries && rewriting::holds_uris(asked.endpoint)) {
+            return Ok(None);
+        }
+        let mint = self.located(grant).await?;
+        self.aws.artifact_store(&mint).await.map(Some).map_err(artifacts::no_store)
     }
 
     /// Signs and sends a request, and waits for the head of its answer.
@@ -197,7 +241,7 @@ impl Bridge {
         request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         let signed = self.aws.sign_call(mint, session.as_ref(), &mut request).await;
         signed.map_err(CallError::Unsigned)?;
-        let response = self.client.send(request.map(Full::new)).await.map_err(unanswered)?;
+        let response = self.client.send(request).await.map_err(unanswered)?;
         let status = response.status();
         if status.is_redirection() || status.is_informational() {
             return Err(CallError::BadAnswer(format!("its answer has the status {}", status.as_u16())));
@@ -241,8 +285,15 @@ impl Bridge {
     }
 }
 
+/// The time that a call may take beyond that of other requests: an upload takes as long as its bytes come.
+pub fn patience(method: &Method, path: &str) -> Duration {
+    let is_upload = method == Method::PUT && path.starts_with(artifacts::FILES);
+    if is_upload { artifacts::LONGEST_TRANSFER } else { Duration::ZERO }
+}
+
 enum Reply {
     Told(Told),
+    Carried(Carried),
     Sent(Sent),
 }
 
@@ -250,16 +301,17 @@ enum Reply {
 struct Sent {
     response: Response<Incoming>,
     place: Place,
+    rewriting: Option<Scan>,
     role_session_name: Option<String>,
 }
 
 impl Sent {
     fn answered(self, mut call: CallUnderWay, silence: Duration) -> Answered {
-        let Self { response, place, role_session_name } = self;
+        let Self { response, place, rewriting, role_session_name } = self;
         let (head, body) = response.into_parts();
         let (outcome, aws_request_id) = (outcome(head.status), request_id(&head.headers));
         call.ends(outcome);
-        let mut response = Response::new(Body::streamed(Passing::new(body, silence, call, place)));
+        let mut response = Response::new(Body::streamed(Passing::new(body, silence, call, place, rewriting)));
         *response.status_mut() = head.status;
         *response.headers_mut() = headers::from_mlflow(&head.headers);
         Answered { response, outcome, role_session_name, aws_request_id }
@@ -290,7 +342,9 @@ async fn whole(body: Incoming, by: Instant) -> Result<Bytes, CallError> {
     let half = by.saturating_duration_since(Instant::now()) / 2;
     match timeout(half, Limited::new(body, LARGEST_BODY).collect()).await {
         Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(CallError::BodyTooLarge),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            Err(CallError::BodyTooLarge { most: LARGEST_BODY as u64 })
+        }
         Ok(Err(_)) => Err(CallError::BodyBroken),
         Err(_) => Err(CallError::BodyOverdue),
     }

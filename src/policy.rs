@@ -275,6 +275,11 @@ impl Destination {
         self.api.is_some()
     }
 
+    /// How files of its runs and models are carried, if they are.
+    pub(crate) fn artifacts(&self) -> Option<&grant::Artifacts> {
+        self.api.as_ref().and_then(|api| api.artifacts.as_ref())
+    }
+
     /// The mint with its deep link, if `paths` allows it.
     fn land(&self, mut mint: Mint, question: &Question<'_>) -> Option<Mint> {
         let Some(path) = question.path else { return Some(mint) };

@@ -1,4 +1,4 @@
-//! An identity provider, SageMaker and STS on loopback, for `postern demo` and for tests.
+//! An identity provider, SageMaker, STS and S3 on loopback, for `postern demo` and for tests.
 //!
 //! Nothing here is a stub: tokens are signed, signatures are verified, inputs are checked against AWS's service model,
 //! URLs open once and expire. Faults are switched by [`Faults`], from inside the process only.
@@ -23,6 +23,7 @@ mod lock;
 mod pages;
 mod people;
 mod random;
+mod s3;
 mod sagemaker;
 mod session_policy;
 mod sigv4;
@@ -45,6 +46,7 @@ use self::keys::Keys;
 use self::landing::Landing;
 use self::lock::lock;
 use self::people::People;
+use self::s3::{Objects, S3};
 use self::sagemaker::mlflow::MlflowServers;
 use self::sagemaker::{Notebooks, Profiles, SageMaker};
 use self::sts::Sts;
@@ -67,7 +69,7 @@ pub const REGION: &str = "eu-west-1";
 /// The options of a sandbox.
 #[derive(Clone, Debug)]
 pub struct SandboxOptions {
-    /// The addresses of the identity provider, SageMaker, STS, MLflow and the issued URLs: loopback only.
+    /// The addresses of the identity provider, SageMaker, STS, MLflow, S3 and the issued URLs: loopback only.
     pub addresses: Addresses,
     /// The clock by which codes, tokens, AWS sessions and issued URLs expire.
     pub clock: Clock,
@@ -123,6 +125,8 @@ pub struct Sandbox {
     sts_url: Url,
     mlflow_url: Url,
     landing_url: Url,
+    s3_url: Url,
+    objects: Arc<Objects>,
     landing: Arc<Landing>,
     callers: Arc<Callers>,
     calls: Arc<Calls>,
@@ -144,6 +148,7 @@ impl Sandbox {
         let (sts_listener, sts_url) = bind(addresses.sts).await?;
         let (mlflow_listener, mlflow_url) = bind(addresses.mlflow).await?;
         let (landing_listener, landing_url) = bind(addresses.landing).await?;
+        let (s3_listener, s3_url) = bind(addresses.s3).await?;
         let generated = tokio::task::spawn_blocking(Keys::generate).await.map_err(io::Error::other)?;
 
         let clock = options.clock;
@@ -167,6 +172,14 @@ impl Sandbox {
             sessions: Default::default(),
             id_token_key: options.id_token_key,
         });
+        let objects = Arc::new(Objects::default());
+        let s3 = Arc::new(S3 {
+            callers: Arc::clone(&callers),
+            calls: Arc::clone(&calls),
+            faults: Arc::clone(&faults),
+            clock: clock.clone(),
+            objects: Arc::clone(&objects),
+        });
         let sagemaker = Arc::new(SageMaker {
             callers: Arc::clone(&callers),
             calls: Arc::clone(&calls),
@@ -179,7 +192,7 @@ impl Sandbox {
             mlflow: MlflowServers::new(clock.clone(), options.pace),
             notebooks: Notebooks::new(clock.clone(), options.pace),
             profiles: Profiles::new(clock.clone(), options.pace),
-            tracking: Tracking::new(clock.clone()),
+            tracking: Tracking::new(clock.clone(), Arc::clone(&objects)),
         });
         let (time, aws_time) = (clock.clone(), options.signature_clock);
         let sts = Arc::new(Sts {
@@ -210,6 +223,10 @@ impl Sandbox {
         servers.spawn(http::serve(sts_listener, stopped.clone(), aws_time, move |request| {
             Arc::clone(&sts).answer(request)
         }));
+        let (stops, now) = (stopped.clone(), time.clone());
+        servers.spawn(http::serve_bodies(s3::LARGEST, s3_listener, stops, now, move |request| {
+            Arc::clone(&s3).answer(request)
+        }));
         let landings = Arc::clone(&landing);
         servers.spawn(http::serve(landing_listener, stopped, time, move |request| {
             std::future::ready(landings.answer(&request))
@@ -221,6 +238,8 @@ impl Sandbox {
             sts_url,
             mlflow_url,
             landing_url,
+            s3_url,
+            objects,
             landing,
             callers,
             calls,
@@ -251,6 +270,26 @@ impl Sandbox {
     /// The address at which programs call tracking servers and Apps.
     pub fn mlflow_url(&self) -> &Url {
         &self.mlflow_url
+    }
+
+    /// The address of S3.
+    pub fn s3_url(&self) -> &Url {
+        &self.s3_url
+    }
+
+    /// The keys of a bucket's objects, in order.
+    pub fn objects(&self, bucket: &str) -> Vec<String> {
+        self.objects.list(bucket, "", false, "", usize::MAX).objects.into_iter().map(|(key, _)| key).collect()
+    }
+
+    /// Stores an object as another program would. False if the sandbox is full.
+    pub fn put_object(&self, bucket: &str, key: &str, bytes: Vec<u8>) -> bool {
+        self.objects.store(bucket, key, bytes.into())
+    }
+
+    /// The number of uploads in parts that have neither ended nor been abandoned.
+    pub fn unfinished_uploads(&self) -> usize {
+        self.objects.unfinished()
     }
 
     /// The address of issued URLs.

@@ -3,14 +3,14 @@
 //! <https://docs.aws.amazon.com/sagemaker/latest/dg/mlflow.html>; the names of hosts, services and headers are those of AWS's
 //! own plugin, <https://github.com/aws/sagemaker-mlflow>.
 
+use super::Aws;
 use super::error::{AwsError, AwsErrorKind};
 use super::resource::Resource;
 use super::session_policy::Scope;
+use super::signature::{Signed, signature};
 use super::sts::AssumeRole;
-use super::{Aws, Credentials};
 use crate::target::{Kind, Mint};
-use aws_sigv4::http_request::{PayloadChecksumKind, SignableBody, SignableRequest, SigningSettings, sign};
-use aws_sigv4::sign::v4;
+use aws_sigv4::http_request::{PayloadChecksumKind, SignableBody, SigningSettings};
 use hyper::Request;
 use hyper::body::Bytes;
 use hyper::header::{HeaderName, HeaderValue};
@@ -48,47 +48,14 @@ impl Aws {
         let arn = HeaderValue::try_from(arn).map_err(|_| refused("the ARN cannot stand in a header"))?;
         request.headers_mut().insert(header, arn);
         let credentials = self.credentials.acquire(session.cloned()).await?;
-        let signed = self.signature(mint, service, credentials, request).map_err(|what| refused(&what))?;
-        request.headers_mut().extend(signed);
-        Ok(())
-    }
-
-    fn signature(
-        &self,
-        mint: &Mint,
-        service: &str,
-        credentials: Credentials,
-        request: &Request<Bytes>,
-    ) -> Result<Vec<(HeaderName, HeaderValue)>, String> {
         let mut settings = SigningSettings::default();
         settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
-        let identity = credentials.into();
-        let params = v4::SigningParams::builder()
-            .identity(&identity)
-            .region(mint.region.as_str())
-            .name(service)
-            .time(self.clock.now_system())
-            .settings(settings)
-            .build()
-            .map_err(|error| error.to_string())?
-            .into();
-        let headers = request.headers().iter().map(|(name, value)| {
-            let value = value.to_str().map_err(|_| format!("the header `{name}` is not ASCII"))?;
-            Ok((name.as_str(), value))
-        });
-        let headers = headers.collect::<Result<Vec<_>, String>>()?;
-        let (method, url) = (request.method().as_str(), request.uri().to_string());
+        let scope = Signed { service, region: &mint.region, at: self.clock.now_system() };
         let body = SignableBody::Bytes(request.body());
-        let signable = SignableRequest::new(method, url, headers.into_iter(), body);
-        let signable = signable.map_err(|error| error.to_string())?;
-        let (instructions, _) = sign(signable, &params).map_err(|error| error.to_string())?.into_parts();
-        let (headers, _) = instructions.into_parts();
-        let header = |name: &'static str, value: &str, is_sensitive| {
-            let mut value = HeaderValue::from_str(value).map_err(|error| error.to_string())?;
-            value.set_sensitive(is_sensitive);
-            Ok((HeaderName::from_static(name), value))
-        };
-        headers.iter().map(|one| header(one.name(), one.value(), one.sensitive())).collect()
+        let signed =
+            signature(&scope, settings, credentials, request, body).map_err(|what| refused(&what))?;
+        request.headers_mut().extend(signed);
+        Ok(())
     }
 }
 

@@ -64,6 +64,32 @@ fn mlflow_actions(access: Option<Access>) -> &'static [&'static str] {
     if access == Some(Access::Read) { MLFLOW_READS } else { MLFLOW_ALL }
 }
 
+/// To read the artifacts below a prefix, and to write or delete them as far as the class of access goes: the actions on
+/// objects. Abandoning an upload of several parts removes what it has sent.
+pub(crate) fn to_use_artifacts(access: Option<Access>) -> &'static [&'static str] {
+    match access {
+        Some(Access::Read) | None => &["s3:GetObject"],
+        Some(Access::Log) => &["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"],
+        Some(Access::Write) => {
+            &["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:DeleteObject"]
+        }
+    }
+}
+
+/// The action on the bucket, for prefixes below the store's own.
+pub(crate) const LIST_ARTIFACTS: &str = "s3:ListBucket";
+
+/// The values of `kms:ViaService` for S3, whatever the region and partition.
+pub(crate) const VIA_S3: &str = "s3.*.amazonaws.com*";
+
+/// For a store that is encrypted by a KMS key, by way of S3 only.
+pub(crate) fn to_use_the_stores_key(access: Option<Access>) -> &'static [&'static str] {
+    match access {
+        Some(Access::Read) | None => &["kms:Decrypt"],
+        Some(Access::Log | Access::Write) => &["kms:Decrypt", "kms:GenerateDataKey"],
+    }
+}
+
 /// To presign alone: the actions of the API call itself.
 pub(crate) fn to_presign(kind: Kind, tagged: bool) -> Permission {
     let mut actions = vec![action(kind.presign_operation())];

@@ -72,6 +72,8 @@ pub(super) struct Described {
     pub(super) is_active: Option<bool>,
     /// For tracking servers only.
     pub(super) store: Option<StoreOwnership>,
+    /// For MLflow's targets only.
+    pub(super) artifact_store_uri: Option<String>,
 }
 
 /// Sends one operation and turns its error into ours. The SDK's future is boxed without its type, which is nested
@@ -173,7 +175,8 @@ impl SageMaker {
     ) -> Result<Described, AwsError> {
         let operation = resource.describe_operation();
         let client = self.client(at);
-        let (mut store, mut changed, mut failure_reason) = (None, None, None);
+        let (mut store, mut artifact_store_uri) = (None, None);
+        let (mut changed, mut failure_reason) = (None, None);
         let (status, is_active) = match resource.kind() {
             Kind::StudioDomain => {
                 let request = client
@@ -190,6 +193,7 @@ impl SageMaker {
                 let output = send!(operation, request, credentials);
                 let is_active = output.is_active.map(|active| active.as_str() == "Active");
                 changed = output.last_modified_time;
+                artifact_store_uri = output.artifact_store_uri;
                 store = Some(StoreOwnership {
                     account_id: output.s3_bucket_owner_account_id,
                     is_verified: output.s3_bucket_owner_verification,
@@ -199,6 +203,7 @@ impl SageMaker {
             Kind::MlflowApp => {
                 let request = client.describe_mlflow_app().set_arn(resource.name(ARN));
                 let output = send!(operation, request, credentials);
+                artifact_store_uri = output.artifact_store_uri;
                 (output.status.map(|status| status.as_str().to_owned()), None)
             }
             Kind::NotebookInstance => {
@@ -220,6 +225,7 @@ impl SageMaker {
             changed: changed.and_then(|at| u64::try_from(at.secs()).ok()).map(UnixSeconds),
             is_active,
             store,
+            artifact_store_uri,
         })
     }
 

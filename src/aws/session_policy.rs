@@ -5,8 +5,11 @@
 
 use super::permissions::{self, On, Permission, Place};
 use super::resource::Resource;
+use super::s3::store::ArtifactStore;
 use crate::target::{Access, Kind, Region, RoleArn};
 use serde::Serialize;
+use serde_json::json;
+use std::sync::Arc;
 
 /// The purpose of a session. Sessions are told apart by it; its text is made only when a session begins.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -21,6 +24,8 @@ pub(super) enum Scope {
     Start { resource: Resource, region: Region },
     /// Allows to create one user profile, with its tags and its execution role.
     CreateProfile { resource: Resource, region: Region, execution_role: Option<RoleArn> },
+    /// Allows to use the artifacts of one store, as far as the class of access goes.
+    Artifacts { store: Arc<ArtifactStore>, access: Option<Access> },
     /// Allows to read the states of all targets in a region, how its domains authenticate, and tags; and nothing else. One
     /// session serves all look-ups.
     LookUp { region: Region },
@@ -54,6 +59,7 @@ impl Scope {
                 }
                 document(statements)
             }
+            Self::Artifacts { store, access } => artifacts(store, *access, role),
             Self::LookUp { region } => {
                 let states = Kind::ALL.into_iter().flat_map(|kind| permissions::to_look_up(kind).actions);
                 let actions = states
@@ -67,6 +73,32 @@ impl Scope {
             Self::ListApps => policy(&[permissions::to_list_apps()], &[]),
         }
     }
+}
+
+/// One store's artifacts. The key of an encrypted store is not told, so any may be used, by way of S3.
+fn artifacts(store: &ArtifactStore, access: Option<Access>, role: &RoleArn) -> String {
+    let partition = Place::of(role, "").partition;
+    let (bucket, below) = (format!("arn:{partition}:s3:::{}", store.bucket()), format!("{}*", store.root()));
+    let statements = json!([
+        {
+            "Effect": "Allow",
+            "Action": permissions::to_use_artifacts(access),
+            "Resource": format!("{bucket}/{below}"),
+        },
+        {
+            "Effect": "Allow",
+            "Action": permissions::LIST_ARTIFACTS,
+            "Resource": bucket,
+            "Condition": {"StringLike": {"s3:prefix": below}},
+        },
+        {
+            "Effect": "Allow",
+            "Action": permissions::to_use_the_stores_key(access),
+            "Resource": "*",
+            "Condition": {"StringLike": {"kms:ViaService": permissions::VIA_S3}},
+        },
+    ]);
+    json!({"Version": "2012-10-17", "Statement": statements}).to_string()
 }
 
 /// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_grammar.html>
@@ -120,7 +152,7 @@ fn document(statement: Vec<Statement<'_>>) -> String {
 mod tests {
     use super::*;
     use crate::target::{self, Kind, Target};
-    use serde_json::{Value, json};
+    use serde_json::Value;
 
     const APP: &str = "arn:aws:sagemaker:eu-west-1:111122223333:mlflow-app/app-ABC";
     const PARTNER: &str = "arn:aws:sagemaker:eu-west-1:111122223333:partner-app/app-ABCDEF123456";
@@ -289,6 +321,41 @@ mod tests {
             let (resource, region) = (Resource::of(&studio()), Region::parse("eu-west-1").unwrap());
             let text = Scope::CreateProfile { resource, region, execution_role }.policy(&role);
             assert_eq!(serde_json::from_str::<Value>(&text).unwrap()["Statement"], expected);
+        }
+    }
+
+    #[test]
+    fn a_store_is_used_below_its_prefix_and_as_far_as_access_goes() {
+        let role = RoleArn::parse("arn:aws-us-gov:iam::111122223333:role/postern").unwrap();
+        let longest = format!("s3://{}/{}", "b".repeat(63), "p".repeat(400));
+        for access in [Access::Read, Access::Log, Access::Write] {
+            let store = Arc::new(ArtifactStore::parse(&longest, None).unwrap());
+            assert!(Scope::Artifacts { store, access: Some(access) }.policy(&role).len() <= 2048);
+        }
+        let store = |uri| Arc::new(ArtifactStore::parse(uri, None).unwrap());
+        let policy = Scope::Artifacts { store: store("s3://corp-ml/mlflow/"), access: Some(Access::Read) }
+            .policy(&role);
+        assert_eq!(
+            serde_json::from_str::<Value>(&policy).unwrap()["Statement"],
+            json!([
+                {"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": "arn:aws-us-gov:s3:::corp-ml/mlflow/*"},
+                {
+                    "Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws-us-gov:s3:::corp-ml",
+                    "Condition": {"StringLike": {"s3:prefix": "mlflow/*"}}
+                },
+                {
+                    "Effect": "Allow", "Action": ["kms:Decrypt"], "Resource": "*",
+                    "Condition": {"StringLike": {"kms:ViaService": "s3.*.amazonaws.com*"}}
+                },
+            ])
+        );
+        for (access, has, has_not) in
+            [(Access::Log, "s3:PutObject", "s3:DeleteObject"), (Access::Write, "s3:DeleteObject", "s3:*")]
+        {
+            let policy =
+                Scope::Artifacts { store: store("s3://corp-ml"), access: Some(access) }.policy(&role);
+            assert!(policy.contains(has) && !policy.contains(has_not), "{policy}");
+            assert!(policy.contains("arn:aws-us-gov:s3:::corp-ml/*"), "{policy}");
         }
     }
 

@@ -9,6 +9,7 @@ use super::sagemaker::{At, Described, SageMaker};
 use super::session_policy::Scope;
 use super::share::Share;
 use super::state::{TargetState, state_of};
+use super::stores::Stores;
 use super::sts::AssumeRole;
 use crate::clock::Clock;
 use crate::config::AwsConfig;
@@ -34,6 +35,8 @@ pub(super) struct States {
     begun: Begun,
     clock: Clock,
     cache: Cache<StateKey, Known>,
+    /// Told along with the states.
+    pub(super) stores: Stores,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -75,7 +78,16 @@ impl States {
     ) -> Arc<Self> {
         // By the monotonic clock, too: the wall clock may be set back.
         let cache = Cache::builder().max_capacity(MOST_TARGETS).time_to_live(USABLE_FOR).build();
-        Arc::new(Self { sagemaker, credentials, calls, config: config.clone(), begun, clock, cache })
+        Arc::new(Self {
+            sagemaker,
+            credentials,
+            calls,
+            config: config.clone(),
+            begun,
+            clock,
+            cache,
+            stores: Stores::new(),
+        })
     }
 
     /// The known state, without waiting. A usable state that is no longer fresh is looked up again in the background.
@@ -173,14 +185,17 @@ impl States {
 
     async fn describe(&self, key: &StateKey, retrying: bool) -> Result<TargetState, AwsError> {
         match self.ask(key, retrying).await {
-            Ok(described) => Ok(state_of(&key.resource, &described)),
+            Ok(described) => {
+                self.stores.keep(key, &described).await;
+                Ok(state_of(&key.resource, &described))
+            }
             // A missing target is an answer, too.
             Err(error) if error.kind == AwsErrorKind::NotFound => Ok(TargetState::Missing),
             Err(error) => Err(error),
         }
     }
 
-    async fn ask(&self, key: &StateKey, retrying: bool) -> Result<Described, AwsError> {
+    pub(super) async fn ask(&self, key: &StateKey, retrying: bool) -> Result<Described, AwsError> {
         let (operation, share) = (key.resource.describe_operation(), &key.share());
         let deadline = Deadline::after(self.config.timeout);
         let session = self.session(key);

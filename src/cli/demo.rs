@@ -106,7 +106,7 @@ fn write_secret(file: &Path, secret: &[u8]) -> io::Result<()> {
 
 fn greeting(gateway: &str, sandbox: &Sandbox, config: &Path) -> io::Result<String> {
     let (issuer, sagemaker, sts) = (sandbox.issuer(), sandbox.sagemaker_url(), sandbox.sts_url());
-    let (mlflow, token) = (sandbox.mlflow_url(), token(sandbox)?);
+    let (mlflow, s3, token) = (sandbox.mlflow_url(), sandbox.s3_url(), token(sandbox)?);
     let key = sandbox.credentials();
     let (id, secret) = (&key.access_key_id, &key.secret_access_key);
     // A program that cargo runs does not stand in the PATH.
@@ -117,14 +117,14 @@ fn greeting(gateway: &str, sandbox: &Sandbox, config: &Path) -> io::Result<Strin
   Open {gateway}/studio in a browser and choose who you are.
   Everything that person may open: {gateway}/
 
-  Identity provider {issuer}   SageMaker {sagemaker}   STS {sts}   MLflow {mlflow}
+  Identity provider {issuer}   SageMaker {sagemaker}   STS {sts}   MLflow {mlflow}   S3 {s3}
 
   Tracking servers as code, in another terminal (plan, apply or status):
     export AWS_ACCESS_KEY_ID={id}
     export AWS_SECRET_ACCESS_KEY={secret}
     {program} servers plan --config {config}
 
-  MLflow from a program, as Grace, in another terminal; then `import mlflow` and log a run:
+  MLflow from a program, as Grace, in another terminal; then `import mlflow` and log a run with an artifact:
     export MLFLOW_TRACKING_URI={gateway}/experiments
     export MLFLOW_TRACKING_TOKEN={token}
 

@@ -64,7 +64,10 @@ fn explain_call(
     path: &str,
 ) -> Explanation {
     let question = Question { path: None, query: None, ..*question };
-    let has = policy.authorize(destination, &question).ok().and_then(|grant| grant.mint().access);
+    let grant = policy.authorize(destination, &question).ok();
+    let has = grant.as_ref().and_then(|grant| grant.mint().access);
+    let has_artifacts =
+        grant.as_ref().and_then(|grant| grant.api()).is_some_and(|api| api.artifacts.is_some());
     let mut explanation = explain::explain(policy, destination, &question);
     explanation.path = Some(path.to_owned());
     let calls = METHODS.split(", ").filter_map(|method| {
@@ -76,7 +79,9 @@ fn explain_call(
         };
         let decision = match (&asked, has) {
             (Err(error), _) => error.as_str(),
-            (Ok(asked), Some(has)) => asked.admit(has).map_or_else(|error| error.as_str(), |()| "forward"),
+            (Ok(asked), Some(has)) => {
+                asked.admit(has, has_artifacts).map_or_else(|error| error.as_str(), |()| "forward")
+            }
             (Ok(_), None) => "deny",
         };
         Some(ExplainedCall { method, endpoint, needs: needs.map_or(NOBODY, Access::as_str), decision })

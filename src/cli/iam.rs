@@ -14,18 +14,18 @@ pub(super) fn run(args: &IamArgs) -> Result<(), Failed> {
     if args.whose == IamFor::Operator {
         return for_operator(args, &configuration.loaded.servers);
     }
-    let settings = &configuration.loaded.gateway;
+    let (settings, servers) = (&configuration.loaded.gateway, &configuration.loaded.servers);
     let principal = args.principal.as_deref().map(RoleArn::parse).transpose();
     let principal = principal.map_err(|error| Failed::Usage(format!("--principal: {error}")))?;
     if args.format == IamFormat::Cloudformation {
-        let policies = policies(&configuration.policy, settings, &cloudformation::own());
+        let policies = policies(&configuration.policy, settings, servers, &cloudformation::own());
         for note in &policies.notes {
             super::output::note(note);
         }
         return print_json(&cloudformation::template(&policies, principal.as_ref().map(RoleArn::as_str)));
     }
     let own = principal.as_ref().map_or_else(|| Own::placeholder(&settings.aws.region), Own::of);
-    let policies = policies(&configuration.policy, settings, &own);
+    let policies = policies(&configuration.policy, settings, servers, &own);
     match args.format {
         IamFormat::Json => print(&pretty(&policies)),
         _ => print(as_text(&policies, principal.is_none()).trim_end()),

@@ -15,7 +15,7 @@ mod state;
 mod texts;
 mod tokens;
 
-pub(crate) use aws::{endpoint_url, tags_of};
+pub(crate) use aws::{endpoint_url, tags_of, upload_size};
 pub(super) use servers::servers;
 pub(crate) use texts::is_loopback;
 

@@ -7,6 +7,7 @@ const URL: &str = r"^https?://[^\s@\\?#]+$";
 const DOCUMENT_URL: &str = r"^https?://[^\s@\\#]+$";
 const DURATION: &str = r"^(0|(\s*[0-9][0-9.]*\s*[A-Za-zµ]+)+\s*)$";
 const SIZE: &str = r"^\+?[0-9]+\s*(KiB|MiB)$";
+const LARGE_SIZE: &str = r"^\+?[0-9]+\s*(KiB|MiB|GiB)$";
 const NAME: &str = "^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$";
 const WORD: &str = r"^\S+$";
 const LINE: &str = r"^[^\n]{1,64}$";
@@ -27,7 +28,7 @@ const WINDOW: &str = "^[A-Za-z]{3}:[0-2][0-9]:[0-5][0-9]$";
 
 /// A definition of the schema (the empty text is the configuration itself), its key, and the form of the texts there.
 #[rustfmt::skip]
-const FORMS: [(&str, &str, &str); 67] = [
+const FORMS: [(&str, &str, &str); 69] = [
     ("", "public_url", r"^https?://[^\s@\\?#/]+/?$"),
     ("", "aliases", HOST),
     ("", "trusted_proxies", NETWORK),
@@ -82,6 +83,8 @@ const FORMS: [(&str, &str, &str); 67] = [
     ("SupportContact", "url", r"^https://[^\s\\]+$"),
     ("Destination", "endpoint_url", URL),
     ("Api", "endpoint_url", URL),
+    ("Api", "s3_endpoint_url", URL),
+    ("Api", "body_size", LARGE_SIZE),
     ("Test", "client_ip", ADDRESS),
     ("TrackingServer", "region", REGION),
     ("TrackingServer", "artifact_store_uri", STORE),

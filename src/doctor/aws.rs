@@ -11,7 +11,9 @@ use crate::aws::error::{AwsError, AwsErrorKind};
 use crate::aws::state::TargetState;
 use crate::clock::Clock;
 use crate::config::servers::{DeclaredServer, Field, ServerKind};
+use crate::mlflow::Bridge;
 use crate::policy::Policy;
+use crate::policy::grant::Artifacts;
 use crate::policy::possible::PossibleTarget;
 use crate::presign::Presigner;
 use crate::target::{DomainId, Kind, Mint, Region, RoleArn, TRACKING_SERVER_NAME};
@@ -90,15 +92,22 @@ fn add<T: PartialEq>(list: &mut Vec<T>, item: T) {
     }
 }
 
+/// The parts of the gateway that call AWS.
+#[derive(Clone, Debug)]
+pub(super) struct Callers {
+    pub(super) presigner: Arc<Presigner>,
+    pub(super) bridge: Arc<Bridge>,
+}
+
 /// Checks the identity, then the roles, then the domains, then the targets, and skips those that cannot work.
 pub(super) async fn examine(
-    presigner: Arc<Presigner>,
+    callers: Callers,
     places: Places,
     openings: Vec<Opening>,
     servers: Arc<[DeclaredServer]>,
     clock: Clock,
 ) -> Vec<Check> {
-    let asking = Asking::about("aws");
+    let (asking, presigner) = (Asking::about("aws"), &callers.presigner);
     let (identity, date) = presigner.aws().who_am_i().await;
     let mut checks = Vec::new();
     let own = match &identity {
@@ -129,8 +138,8 @@ pub(super) async fn examine(
             mint.role_arn.as_ref().is_some_and(|role| closed_roles.contains(role))
                 || Place::of(mint).is_some_and(|domain| closed_domains.contains(&domain))
         });
-        let (presigner, own, servers) = (Arc::clone(&presigner), Arc::clone(&own), Arc::clone(&servers));
-        async move { target(&presigner, opening, closed, &own, &servers).await }
+        let (callers, own, servers) = (callers.clone(), Arc::clone(&own), Arc::clone(&servers));
+        async move { target(&callers, opening, closed, &own, &servers).await }
     });
     checks.extend(a_few_at_a_time(looks).await);
     checks
@@ -217,13 +226,13 @@ async fn domains(
 }
 
 async fn target(
-    presigner: &Presigner,
+    callers: &Callers,
     opening: Opening,
     closed: bool,
     own: &str,
     servers: &[DeclaredServer],
 ) -> Vec<Check> {
-    let Opening { destination, target, startable } = opening;
+    let (Opening { destination, target, startable, artifacts }, presigner) = (opening, &callers.presigner);
     let subject = match &target {
         Opened::Constant { rule, .. } => format!("destinations.{destination} ({rule})"),
         _ => format!("destinations.{destination}"),
@@ -257,6 +266,9 @@ async fn target(
     }];
     if matches!(&state, Ok(state) if *state != TargetState::Missing) {
         checks.extend(store_check(&asking, presigner.aws(), mint, servers).await);
+        if let Some(artifacts) = artifacts {
+            checks.push(artifacts_check(&asking, &callers.bridge, mint, &artifacts).await);
+        }
     }
     if state.is_ok_and(|state| !state.may_open()) {
         checks.push(asking.skipped("presign", "it cannot be opened in this state"));
@@ -313,6 +325,18 @@ fn state_check(asking: &Asking, mint: &Mint, state: &Result<TargetState, AwsErro
                 asking.failed("state", found, remedy)
             }
         }
+    }
+}
+
+/// Checks that the artifact store can be listed.
+async fn artifacts_check(asking: &Asking, bridge: &Bridge, mint: &Mint, artifacts: &Artifacts) -> Check {
+    match bridge.try_store(mint, artifacts).await {
+        Ok(uri) => asking.ok("artifacts", format!("{uri} can be listed")),
+        Err(error) => asking.failed(
+            "artifacts",
+            error.to_string(),
+            "allow what `postern iam` prints about artifacts, let this machine reach S3, or set `api: {artifacts: off}`",
+        ),
     }
 }
 

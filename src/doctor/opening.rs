@@ -1,6 +1,6 @@
 //! The choice of the targets to check.
 
-use crate::policy::grant::Grant;
+use crate::policy::grant::{Artifacts, Grant};
 use crate::policy::{Destination, Policy, Question};
 use crate::provider::principal::Principal;
 use crate::target::Mint;
@@ -21,6 +21,8 @@ pub(super) struct Opening {
     pub(super) target: Opened,
     /// Whether somebody may start it.
     pub(super) startable: bool,
+    /// How files of its runs and models are carried, if they are.
+    pub(super) artifacts: Option<Artifacts>,
 }
 
 #[derive(Clone, Debug)]
@@ -67,7 +69,8 @@ fn of_person(policy: &Policy, person: &Person) -> Vec<Opening> {
             }
         };
         let startable = destination.can_be_started();
-        Opening { destination: Arc::clone(destination.name()), target, startable }
+        let (destination, artifacts) = (Arc::clone(destination.name()), destination.artifacts().cloned());
+        Opening { destination, target, startable, artifacts }
     };
     policy.destinations().map(opening).collect()
 }
@@ -81,8 +84,10 @@ fn of_everyone(policy: &Policy) -> Vec<Opening> {
                     .to_owned(),
             ),
         };
-        let startable = policy.destination(&opening.destination).is_some_and(Destination::can_be_started);
-        Opening { destination: opening.destination, target, startable }
+        let found = policy.destination(&opening.destination);
+        let startable = found.is_some_and(Destination::can_be_started);
+        let artifacts = found.and_then(|found| found.artifacts().cloned());
+        Opening { destination: opening.destination, target, startable, artifacts }
     });
     openings.collect()
 }

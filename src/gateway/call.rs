@@ -13,7 +13,7 @@ use crate::authn::Caller;
 use crate::authn::credential::Presented;
 use crate::aws::error::AwsErrorKind;
 use crate::metrics::series::GONE;
-use crate::mlflow::{Answered, Asked, CallError};
+use crate::mlflow::{self, Answered, Asked, CallError};
 use crate::policy::grant::Grant;
 use crate::policy::{Destination, Question, explain};
 use crate::server::Body;
@@ -22,7 +22,7 @@ use hyper::body::Incoming;
 use hyper::http::request;
 use hyper::{Method, Response};
 use std::sync::Arc;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 impl Gateway {
     /// Answers `/NAME/api/…` and the other paths of MLflow's client.
@@ -37,7 +37,8 @@ impl Gateway {
     ) -> Result<Response<Body>, Error> {
         let (from_trusted_proxy, client_ip) = (context.from_trusted_proxy, context.client_ip);
         let presented = Presented { headers: &head.headers, from_trusted_proxy, client_ip };
-        let caller = self.authenticator.authenticate_call(&presented, name).await;
+        let caller = timeout_at(context.deadline, self.authenticator.authenticate_call(&presented, name));
+        let caller = caller.await.map_err(|_| Error::OutOfTime)?;
         let Caller { principal, token } = caller.inspect_err(|error| self.note_refused(error, context))?;
         let destination = self.policy.destination(name).ok_or(Error::NoSuchDestination)?;
         exchange.opens(destination.name(), &principal);
@@ -54,6 +55,7 @@ impl Gateway {
         let asked =
             if grant.api().is_some() { Asked::read(&head.method, path) } else { Err(CallError::NoApi) };
         decision.asked(asked.as_ref().ok());
+        decision.until += mlflow::patience(&head.method, path);
         let answered = match asked {
             Ok(asked) => self.bridge.call(&grant, asked, head, body, context.deadline).await,
             Err(error) => Err(error),
@@ -74,6 +76,8 @@ struct Decision<'a> {
     /// `None` if the record leaves out the facts that its rules read.
     facts_of: Option<&'a Destination>,
     context: &'a RequestContext,
+    /// The end of the call's time.
+    until: Instant,
     method: &'static str,
     endpoint: Option<&'static str>,
     /// The access by the rule, of which a run token may leave less.
@@ -102,6 +106,7 @@ impl<'a> Decision<'a> {
             grant,
             facts_of,
             context,
+            until: context.deadline,
             method: known(method),
             endpoint: None,
             given: grant.mint().access,
@@ -143,9 +148,7 @@ impl<'a> Decision<'a> {
             Err(error) => {
                 self.reason = Some(error.as_str());
                 self.outcome = if error.is_refusal() { "refused" } else { "failed" };
-                if let CallError::Unsigned(error) = error {
-                    self.aws_request_id.clone_from(&error.request_id);
-                }
+                self.aws_request_id = error.aws_request_id().map(str::to_owned);
             }
         }
     }
@@ -159,7 +162,7 @@ impl Drop for Decision<'_> {
         {
             return;
         }
-        let is_overdue = self.context.deadline <= Instant::now();
+        let is_overdue = self.until <= Instant::now();
         let dropped = if is_overdue { AwsErrorKind::OutOfTime.as_str() } else { GONE };
         let grant = self.grant;
         let (principal, client_ip) = (grant.principal(), self.context.client_ip);

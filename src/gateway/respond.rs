@@ -91,7 +91,7 @@ pub(crate) fn failure(failure: &Failure, context: &RequestContext, pages: &Pages
                 request_id: &context.ids.request_id,
                 reason: failure.reason,
                 remedy: failure.remedy.as_deref(),
-                error_code: is_mlflow.then(|| error_code(failure.status)),
+                error_code: is_mlflow.then(|| error_code(failure.status, failure.reason)),
                 message: message.as_deref(),
             };
             let mut response = json(failure.status, &problem);
@@ -148,8 +148,9 @@ struct Problem<'a> {
 }
 
 /// MLflow's word for a status. Its client warns of words that it does not know.
-fn error_code(status: StatusCode) -> &'static str {
+fn error_code(status: StatusCode, reason: &str) -> &'static str {
     match status {
+        StatusCode::NOT_FOUND if reason == "no-such-artifact" => "RESOURCE_DOES_NOT_EXIST",
         StatusCode::UNAUTHORIZED => "UNAUTHENTICATED",
         StatusCode::FORBIDDEN => "PERMISSION_DENIED",
         StatusCode::NOT_FOUND => "ENDPOINT_NOT_FOUND",

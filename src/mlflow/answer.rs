@@ -1,6 +1,8 @@
 //! An answer on its way from MLflow to the client: bounded in size and time, and never ended as if it were whole.
 
+use super::artifacts::LONGEST_TRANSFER;
 use super::places::Place;
+use super::rewriting::Scan;
 use crate::metrics::calls::CallUnderWay;
 use crate::server::Broken;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
@@ -23,16 +25,39 @@ pub(super) struct Passing {
     call: CallUnderWay,
     #[expect(dead_code, reason = "held")]
     place: Place,
+    rewriting: Option<Scan>,
 }
 
 impl Passing {
-    pub(super) fn new(body: Incoming, silence: Duration, mut call: CallUnderWay, place: Place) -> Self {
+    pub(super) fn new(
+        body: Incoming,
+        silence: Duration,
+        call: CallUnderWay,
+        place: Place,
+        rewriting: Option<Scan>,
+    ) -> Self {
+        Self { rewriting, ..Self::bounded(body, silence, call, place, (MOST_BYTES, LONGEST)) }
+    }
+
+    /// A file, which may be as long as it says.
+    pub(super) fn of_a_file(body: Incoming, silence: Duration, call: CallUnderWay, place: Place) -> Self {
+        let bytes = body.size_hint().exact().unwrap_or(MOST_BYTES);
+        Self::bounded(body, silence, call, place, (bytes, LONGEST_TRANSFER))
+    }
+
+    fn bounded(
+        body: Incoming,
+        silence: Duration,
+        mut call: CallUnderWay,
+        place: Place,
+        (left, longest): (u64, Duration),
+    ) -> Self {
         if body.is_end_stream() {
             call.whole();
         }
-        let until = Instant::now() + LONGEST;
+        let until = Instant::now() + longest;
         let silent = Box::pin(sleep(silence));
-        Self { body, left: MOST_BYTES, until, silence, silent, call, place }
+        Self { body, left, until, silence, silent, call, place, rewriting: None }
     }
 }
 
@@ -55,7 +80,11 @@ impl Body for Passing {
             return Poll::Ready(match frame {
                 None => {
                     this.call.whole();
-                    None
+                    let mut rest = Vec::new();
+                    if let Some(mut scan) = this.rewriting.take() {
+                        scan.end(&mut rest);
+                    }
+                    (!rest.is_empty()).then(|| Ok(Frame::data(rest.into())))
                 }
                 Some(Err(_)) => Some(Err(Broken("MLflow's answer broke off"))),
                 Some(Ok(frame)) => {
@@ -66,7 +95,20 @@ impl Body for Passing {
                         return Poll::Ready(Some(Err(Broken("MLflow's answer has no end"))));
                     }
                     this.left -= length;
-                    this.call.answered(length);
+                    let data = match &mut this.rewriting {
+                        None => data,
+                        Some(scan) => {
+                            let mut rewritten = Vec::with_capacity(data.len() + 64);
+                            if scan.feed(&data, &mut rewritten).is_err() {
+                                return Poll::Ready(Some(Err(Broken("MLflow's answer is no JSON"))));
+                            }
+                            rewritten.into()
+                        }
+                    };
+                    this.call.answered(data.len() as u64);
+                    if data.is_empty() {
+                        continue;
+                    }
                     // hyper does not poll a body again that has said it is at its end.
                     if this.body.is_end_stream() {
                         this.call.whole();
@@ -78,10 +120,10 @@ impl Body for Passing {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rewriting.is_none() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        if self.rewriting.is_none() { self.body.size_hint() } else { SizeHint::default() }
     }
 }

@@ -55,21 +55,28 @@ impl<'a> Asked<'a> {
         Ok(Self { needs, endpoint, path })
     }
 
+    /// `has_artifacts`: whether files are carried.
+    ///
     /// # Errors
     ///
     /// A person with this access may not make the call.
-    pub fn admit(&self, has: Access) -> Result<(), CallError> {
+    pub fn admit(&self, has: Access, has_artifacts: bool) -> Result<(), CallError> {
         let needs = self.access().ok_or(CallError::Administrative)?;
         if needs > has {
             return Err(CallError::TooLittleAccess { needs, has });
         }
-        if matches!(self.needs, Needs::Artifacts(_)) { Err(CallError::ArtifactsOff) } else { Ok(()) }
+        match self.needs {
+            Needs::Artifacts(_) if !has_artifacts => Err(CallError::ArtifactsOff),
+            Needs::Parts(_) if !has_artifacts => Err(CallError::ArtifactsOff),
+            Needs::Parts(_) => Err(CallError::MultipartOff),
+            _ => Ok(()),
+        }
     }
 
     /// The class that the call needs; `None` if no class suffices.
     pub fn access(&self) -> Option<Access> {
         match self.needs {
-            Needs::Access(access) | Needs::Artifacts(access) => Some(access),
+            Needs::Access(access) | Needs::Artifacts(access) | Needs::Parts(access) => Some(access),
             Needs::Known => Some(Access::Read),
             Needs::Nobody => None,
         }

@@ -13,8 +13,10 @@ pub enum Needs {
     Access(Access),
     /// As `Access(Read)`, but every client asks it first: answered from memory for a short time.
     Known,
-    /// Files of runs and models, which SageMaker does not serve.
+    /// Files of runs and models, which SageMaker does not serve: carried from and to the artifact store.
     Artifacts(Access),
+    /// Parts of files, by URLs that the client is given. Nobody is given any: files are carried whole.
+    Parts(Access),
     /// An administrator's: forwarded to nobody.
     Nobody,
 }
@@ -72,10 +74,10 @@ pub const TABLE: &[Row] = &[
     ("GET", "api/2.0/mlflow-artifacts/artifacts/{*}", Needs::Artifacts(Read)),
     ("PUT", "api/2.0/mlflow-artifacts/artifacts/{*}", Needs::Artifacts(Log)),
     ("DELETE", "api/2.0/mlflow-artifacts/artifacts/{*}", Needs::Artifacts(Write)),
-    ("POST", "api/2.0/mlflow-artifacts/mpu/create/{*}", Needs::Artifacts(Log)),
-    ("POST", "api/2.0/mlflow-artifacts/mpu/complete/{*}", Needs::Artifacts(Log)),
-    ("POST", "api/2.0/mlflow-artifacts/mpu/abort/{*}", Needs::Artifacts(Log)),
-    ("GET", "api/2.0/mlflow-artifacts/presigned/{*}", Needs::Artifacts(Read)),
+    ("POST", "api/2.0/mlflow-artifacts/mpu/create/{*}", Needs::Parts(Log)),
+    ("POST", "api/2.0/mlflow-artifacts/mpu/complete/{*}", Needs::Parts(Log)),
+    ("POST", "api/2.0/mlflow-artifacts/mpu/abort/{*}", Needs::Parts(Log)),
+    ("GET", "api/2.0/mlflow-artifacts/presigned/{*}", Needs::Parts(Read)),
     // Logged models
     ("POST", "api/2.0/mlflow/logged-models", LOG),
     ("GET", "api/2.0/mlflow/logged-models/{}", READ),

@@ -1,6 +1,7 @@
 //! The reasons why a call was not forwarded, or has no answer.
 
 use crate::aws::error::AwsError;
+use crate::aws::s3::answer::{StoreError, StoreErrorKind};
 use crate::aws::state::TargetState;
 use crate::target::Access;
 use std::fmt;
@@ -18,7 +19,11 @@ pub enum CallError {
         has: Access,
     },
     ArtifactsOff,
-    BodyTooLarge,
+    /// Files are carried whole, not in parts of the client's.
+    MultipartOff,
+    BodyTooLarge {
+        most: u64,
+    },
     BodyOverdue,
     BodyBroken,
     /// Too many calls, or too many bytes, are under way.
@@ -28,6 +33,12 @@ pub enum CallError {
     Unsigned(AwsError),
     /// Nothing was sent: there is no connection, with the cause for the admin.
     Unreachable(String),
+    /// Nothing was sent: the artifact store was not understood, with the reason.
+    UnusableStore(String),
+    /// The artifact store has refused or failed.
+    Store(StoreError),
+    /// A folder has more files than one answer lists.
+    TooManyFiles,
     /// The call was sent, and no answer came in time.
     OutOfTime,
     /// The call was sent, and the answer cannot be used, with the reason for the admin.
@@ -44,15 +55,28 @@ impl CallError {
             Self::Administrative => "administrative-endpoint",
             Self::TooLittleAccess { .. } => "access-too-low",
             Self::ArtifactsOff => "artifacts-off",
-            Self::BodyTooLarge => "body-too-large",
+            Self::MultipartOff => "multipart-off",
+            Self::BodyTooLarge { .. } => "body-too-large",
             Self::BodyOverdue => "body-overdue",
             Self::BodyBroken => "malformed-request",
             Self::Busy => "too-many-calls",
             Self::NotReady(_) => "not-ready",
             Self::Unsigned(error) => error.kind.as_str(),
             Self::Unreachable(_) => "mlflow-unreachable",
+            Self::UnusableStore(_) => "artifact-store-unusable",
+            Self::Store(error) => of_store(error.kind),
+            Self::TooManyFiles => "too-many-files",
             Self::OutOfTime => "out-of-time",
             Self::BadAnswer(_) => "bad-answer",
+        }
+    }
+
+    /// AWS's name for the call that has failed, if there was one.
+    pub fn aws_request_id(&self) -> Option<&str> {
+        match self {
+            Self::Unsigned(error) => error.request_id.as_deref(),
+            Self::Store(error) => error.request_id.as_deref(),
+            _ => None,
         }
     }
 
@@ -66,7 +90,27 @@ impl CallError {
                 | Self::Administrative
                 | Self::TooLittleAccess { .. }
                 | Self::ArtifactsOff
+                | Self::MultipartOff
         )
+    }
+}
+
+fn of_store(kind: StoreErrorKind) -> &'static str {
+    use StoreErrorKind as K;
+    match kind {
+        K::NoSuchArtifact | K::NoSuchUpload => "no-such-artifact",
+        K::NoSuchBucket => "no-such-store",
+        K::Denied => "store-denied",
+        K::KeyDenied => "store-key-denied",
+        K::Elsewhere => "store-elsewhere",
+        K::NoSuchRange => "no-such-range",
+        K::TooLarge => "body-too-large",
+        K::BodyBroken => "malformed-request",
+        K::Throttled => "throttled",
+        K::Unavailable | K::Unreachable => "aws-unavailable",
+        K::Credentials => "aws-credentials",
+        K::Refused => "refused-by-aws",
+        K::BadAnswer => "bad-answer",
     }
 }
 
@@ -76,6 +120,8 @@ impl fmt::Display for CallError {
         match self {
             Self::Unsigned(error) => write!(f, "call to MLflow: {error}"),
             Self::Unreachable(why) | Self::BadAnswer(why) => write!(f, "call to MLflow: {why}"),
+            Self::UnusableStore(why) => write!(f, "the artifact store cannot be used: {why}"),
+            Self::Store(error) => write!(f, "artifacts: {error}"),
             Self::NotReady(state) => write!(f, "call to MLflow: the target is {state:?}"),
             other => write!(f, "call to MLflow: {}", other.as_str()),
         }

@@ -15,6 +15,7 @@ use hyper::body::Bytes;
 use hyper::header::HeaderMap;
 use hyper::{Method, Response, StatusCode};
 use moka::sync::Cache;
+use serde_json::{Map, Value};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::timeout;
@@ -26,6 +27,9 @@ const FETCHED_WITHIN: Duration = Duration::from_secs(20);
 const FRESH_FOR: Duration = Duration::from_secs(60);
 /// The time for which an old answer is used if MLflow does not answer. Its version does not change by itself.
 const USABLE_FOR: Duration = Duration::from_secs(3600);
+/// Members of `server-info`: files that go in parts, or by presigned URLs.
+const WAYS_OF_FILES: [&str; 3] =
+    ["multipart_uploads_enabled", "multipart_downloads_enabled", "artifacts_presigned_only"];
 const LONGEST: usize = 64 * 1024;
 const MOST: u64 = 1000;
 const _: () = assert!(LONGEST < LARGEST_BODY);
@@ -44,6 +48,8 @@ struct Question {
     /// The role's account is that of a tracking server.
     role_arn: Option<RoleArn>,
     url: String,
+    /// The gateway carries files, in its own way.
+    carries: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -76,14 +82,15 @@ impl Bridge {
         let url = url(grant, asked.path, None)?;
         let mint = grant.mint();
         let (target, region, role_arn) = (mint.target.clone(), mint.region.clone(), mint.role_arn.clone());
-        let question = Question { target, region, role_arn, url };
+        let carries = grant.api().is_some_and(|api| api.artifacts.is_some());
+        let question = Question { target, region, role_arn, url, carries };
         if let Some(told) = self.known.fresh.get(&question) {
             return Ok(told.remembered());
         }
         let (bridge, grant, asking) = (Arc::clone(self), grant.clone(), question.clone());
         // In a task of its own, so that a late answer is kept for later callers.
         let fetch = tokio::spawn(async move {
-            let told = timeout(FETCHED_WITHIN, bridge.fetch(&grant, &asking.url)).await;
+            let told = timeout(FETCHED_WITHIN, bridge.fetch(&grant, &asking)).await;
             let told = told.unwrap_or(Err(CallError::OutOfTime));
             told.inspect(|told| bridge.known.keep(&asking, told))
         });
@@ -106,10 +113,11 @@ impl Bridge {
         }
     }
 
-    async fn fetch(&self, grant: &Grant, url: &str) -> Result<Told, CallError> {
+    async fn fetch(&self, grant: &Grant, question: &Question) -> Result<Told, CallError> {
         let person = grant.principal();
         let _place = self.places.take(grant.destination(), person)?;
-        let request = (Method::GET, url.to_owned(), headers::to_mlflow(&HeaderMap::new()), Bytes::new());
+        let request =
+            (Method::GET, question.url.clone(), headers::to_mlflow(&HeaderMap::new()), Bytes::new());
         let (response, session) = self.exchange(grant, request).await?;
         let is_json = is_json(&response);
         let (head, body) = response.into_parts();
@@ -122,10 +130,11 @@ impl Bridge {
         let body = Limited::new(body, LONGEST).collect().await;
         let body =
             body.map_err(|_| CallError::BadAnswer("its answer is too long or broke off".to_owned()))?;
+        let body = body.to_bytes();
         Ok(Told {
             status: head.status,
             headers: headers::from_mlflow(&head.headers),
-            body: body.to_bytes(),
+            body: question.carries.then(|| carried_whole(&body)).flatten().unwrap_or(body),
             is_lasting,
             role_session_name: session.map(|session| session.session_name.clone()),
             aws_request_id: request_id(&head.headers),
@@ -140,6 +149,18 @@ impl Bridge {
             Err(_) => false,
         }
     }
+}
+
+/// What a server says of itself, with files that are carried whole, whatever it would do itself. `None` for an answer about
+/// something else.
+fn carried_whole(body: &[u8]) -> Option<Bytes> {
+    let mut told: Map<String, Value> = serde_json::from_slice(body).ok()?;
+    for (name, value) in &mut told {
+        if WAYS_OF_FILES.contains(&name.as_str()) {
+            *value = Value::Bool(false);
+        }
+    }
+    serde_json::to_vec(&told).map(Bytes::from).ok()
 }
 
 impl Told {

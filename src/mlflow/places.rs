@@ -1,6 +1,7 @@
 //! Limits on calls, and on bytes of their bodies, under way at once: a slow server, large bodies or a person with many
 //! programs cannot take the places of others.
 
+use super::artifacts::LONGEST_TRANSFER;
 use super::error::CallError;
 use crate::provider::principal::Principal;
 use moka::sync::Cache;
@@ -17,7 +18,8 @@ const OF_A_PERSON: usize = OF_A_DESTINATION / 2;
 const KIB_HELD: usize = 256 * 1024;
 const KIB_OF_A_PERSON: usize = KIB_HELD / 4;
 /// Longer than any call lasts.
-const REMEMBERED: Duration = Duration::from_secs(3600);
+const REMEMBERED: Duration = Duration::from_secs(7 * 3600);
+const _: () = assert!(REMEMBERED.as_secs() > LONGEST_TRANSFER.as_secs());
 const MOST_REMEMBERED: u64 = 100_000;
 
 #[derive(Debug)]

@@ -35,6 +35,17 @@ pub struct Studio {
 pub struct Api {
     /// Replaces the region's public endpoint.
     pub(crate) endpoint_url: Option<Url>,
+    /// How files of runs and models are carried; `None` if they are not.
+    pub(crate) artifacts: Option<Artifacts>,
+}
+
+/// How the files of an artifact store are carried.
+#[derive(Clone, Debug)]
+pub(crate) struct Artifacts {
+    /// Replaces the region's public endpoint of S3.
+    pub(crate) s3_endpoint_url: Option<Url>,
+    /// The most bytes of one uploaded file.
+    pub(crate) body_size: u64,
 }
 
 impl Grant {

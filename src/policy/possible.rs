@@ -4,7 +4,7 @@ use super::blueprint::Blueprint;
 use super::grant::Studio;
 use super::name_pattern::NamePattern;
 use super::{Policy, Verdict};
-use crate::target::{Kind, Mint};
+use crate::target::{Access, Kind, Mint};
 use std::sync::Arc;
 
 /// The most targets of one rule that are listed; more are described by patterns.
@@ -27,6 +27,8 @@ pub struct PossibleTarget {
     pub is_started: bool,
     /// Of a Studio domain.
     pub studio: Option<Arc<Studio>>,
+    /// The access with which files are carried from and to its artifact store.
+    pub carried: Option<Access>,
 }
 
 /// One rule of a destination, and the mint that it opens for everyone alike.
@@ -47,10 +49,14 @@ impl Policy {
                 if let Verdict::Allow(blueprint) = &rule.verdict {
                     let possible = blueprint.possible_targets(&destination.name, &rule.name);
                     let (is_called, is_started) = (destination.has_api(), destination.can_be_started());
-                    let studio = &destination.studio;
-                    let of_destination =
-                        |target| PossibleTarget { is_called, is_started, studio: studio.clone(), ..target };
-                    found.extend(possible.into_iter().map(of_destination));
+                    let carried = blueprint.access.filter(|_| destination.artifacts().is_some());
+                    found.extend(possible.into_iter().map(|target| PossibleTarget {
+                        is_called,
+                        is_started,
+                        studio: destination.studio.clone(),
+                        carried,
+                        ..target
+                    }));
                 }
             }
         }
@@ -113,6 +119,7 @@ impl Blueprint {
                         is_called: false,
                         is_started: false,
                         studio: None,
+                        carried: None,
                     });
                 }
             }

@@ -13,13 +13,14 @@ pub struct Addresses {
     /// MLflow's data plane.
     pub mlflow: SocketAddr,
     pub landing: SocketAddr,
+    pub s3: SocketAddr,
 }
 
 impl Default for Addresses {
     /// Free ports on 127.0.0.1.
     fn default() -> Self {
         let free = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        Self { identity_provider: free, sagemaker: free, sts: free, mlflow: free, landing: free }
+        Self { identity_provider: free, sagemaker: free, sts: free, mlflow: free, landing: free, s3: free }
     }
 }
 

@@ -17,6 +17,7 @@ impl Sandbox {
             ("http://127.0.0.1:8482", origin(self.sagemaker_url())),
             ("http://127.0.0.1:8483", origin(self.sts_url())),
             ("http://127.0.0.1:8485", origin(self.mlflow_url())),
+            ("http://127.0.0.1:8486", origin(self.s3_url())),
             ("127.0.0.1:8484", landing.trim_start_matches("http://").to_owned()),
         ];
         replacements.iter().fold(TEXT.to_owned(), |text, (from, to)| text.replace(from, to))

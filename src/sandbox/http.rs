@@ -51,8 +51,22 @@ pub(super) struct ReplyBody {
 /// Serves until the sender of `stop` sends or is dropped.
 ///
 /// Answers have a `Date` by `clock`.
-pub(super) async fn serve<H, F>(listener: TcpListener, mut stop: watch::Receiver<()>, clock: Clock, handle: H)
+pub(super) async fn serve<H, F>(listener: TcpListener, stop: watch::Receiver<()>, clock: Clock, handle: H)
 where
+    H: Fn(Request) -> F + Clone + Send + 'static,
+    F: Future<Output = Reply> + Send + 'static,
+{
+    serve_bodies(LARGEST_BODY, listener, stop, clock, handle).await;
+}
+
+/// As [`serve`], with bodies of up to this many bytes.
+pub(super) async fn serve_bodies<H, F>(
+    largest: usize,
+    listener: TcpListener,
+    mut stop: watch::Receiver<()>,
+    clock: Clock,
+    handle: H,
+) where
     H: Fn(Request) -> F + Clone + Send + 'static,
     F: Future<Output = Reply> + Send + 'static,
 {
@@ -73,7 +87,7 @@ where
         let service = service_fn(move |request| {
             let (handle, clock) = (handle.clone(), clock.clone());
             async move {
-                let mut reply = answer(request, handle).await;
+                let mut reply = answer(request, largest, handle).await;
                 if let Ok(date) = HeaderValue::from_str(&httpdate::fmt_http_date(clock.now_system())) {
                     set(&mut reply, DATE, date);
                 }
@@ -94,13 +108,13 @@ where
     let _ = timeout(DRAIN, graceful.shutdown()).await;
 }
 
-async fn answer<H, F>(request: hyper::Request<Incoming>, handle: H) -> Reply
+async fn answer<H, F>(request: hyper::Request<Incoming>, largest: usize, handle: H) -> Reply
 where
     H: Fn(Request) -> F,
     F: Future<Output = Reply>,
 {
     let (head, body) = request.into_parts();
-    let body = match timeout(BODY_DEADLINE, Limited::new(body, LARGEST_BODY).collect()).await {
+    let body = match timeout(BODY_DEADLINE, Limited::new(body, largest).collect()).await {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(_)) => return text(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large or broken.\n"),
         Err(_) => return text(StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time.\n"),

@@ -55,9 +55,16 @@ impl SessionPolicy {
     }
 
     pub(super) fn judge(&self, action: &str, resource: &str) -> Verdict {
+        self.judge_within(action, resource, &[])
+    }
+
+    /// `context`: the condition keys of the call, and their values.
+    pub(super) fn judge_within(&self, action: &str, resource: &str, context: &[(&str, &str)]) -> Verdict {
         let applies = |effect: Effect| {
             let mut statements = self.statements.as_slice().iter();
-            statements.any(|statement| statement.effect == effect && statement.applies_to(action, resource))
+            statements.any(|statement| {
+                statement.effect == effect && statement.applies_to(action, resource, context)
+            })
         };
         if applies(Effect::Deny) {
             Verdict::ExplicitlyDenied
@@ -75,8 +82,8 @@ impl Statement {
             && self.resource.is_some() != self.not_resource.is_some()
     }
 
-    /// Conditions are not evaluated: a conditional Deny always applies, a conditional Allow never.
-    fn applies_to(&self, action: &str, resource: &str) -> bool {
+    /// Of conditions, `StringLike` is evaluated. With any other, a Deny always applies, an Allow never.
+    fn applies_to(&self, action: &str, resource: &str, context: &[(&str, &str)]) -> bool {
         let action_is = |patterns: &OneOrMany<String>| {
             let action = action.to_ascii_lowercase();
             patterns.as_slice().iter().any(|pattern| matches(&pattern.to_ascii_lowercase(), &action))
@@ -89,9 +96,28 @@ impl Statement {
             || self.not_action.as_ref().is_some_and(|not| !action_is(not));
         let resource_applies = self.resource.as_ref().is_some_and(resource_is)
             || self.not_resource.as_ref().is_some_and(|not| !resource_is(not));
-        let unconditional = self.condition.is_none() || self.effect == Effect::Deny;
-        action_applies && resource_applies && unconditional
+        let condition_holds = match &self.condition {
+            None => true,
+            Some(condition) => holds(condition, context).unwrap_or(self.effect == Effect::Deny),
+        };
+        action_applies && resource_applies && condition_holds
     }
+}
+
+/// Whether a condition holds; `None` if it has another operator than `StringLike`.
+fn holds(condition: &Value, context: &[(&str, &str)]) -> Option<bool> {
+    let operators = condition.as_object()?;
+    if operators.keys().any(|operator| operator != "StringLike") {
+        return None;
+    }
+    let mut keys = operators.values().filter_map(Value::as_object).flatten();
+    Some(keys.all(|(key, patterns)| {
+        let value =
+            context.iter().find(|(known, _)| known.eq_ignore_ascii_case(key)).map(|(_, value)| *value);
+        let patterns = patterns.as_array().map_or(std::slice::from_ref(patterns), Vec::as_slice);
+        let mut patterns = patterns.iter().filter_map(Value::as_str);
+        value.is_some_and(|value| patterns.any(|pattern| matches(pattern, value)))
+    }))
 }
 
 /// Names of user profiles are compared without case; all other names with case.
@@ -149,6 +175,26 @@ mod tests {
         ] {
             assert_eq!(matches(pattern, text), expected, "{pattern} against {text}");
         }
+    }
+
+    #[test]
+    fn a_condition_is_evaluated_or_counts_against_the_caller() {
+        let policy = |condition: &str| {
+            SessionPolicy::parse(&format!(
+                r#"{{"Version": "2012-10-17", "Statement":
+                    {{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "*", "Condition": {condition}}}}}"#
+            ))
+            .unwrap()
+        };
+        let judge = |condition: &str, context: &[(&str, &str)]| {
+            policy(condition).judge_within("s3:ListBucket", "x", context)
+        };
+        let like = r#"{"StringLike": {"s3:prefix": ["a/*", "b/*"]}}"#;
+        assert_eq!(judge(like, &[("s3:prefix", "b/c")]), Verdict::Allowed);
+        assert_eq!(judge(like, &[("s3:prefix", "c/")]), Verdict::ImplicitlyDenied);
+        assert_eq!(judge(like, &[]), Verdict::ImplicitlyDenied);
+        let other = r#"{"Null": {"s3:prefix": "true"}}"#;
+        assert_eq!(judge(other, &[]), Verdict::ImplicitlyDenied);
     }
 
     #[test]

@@ -7,10 +7,13 @@ use super::http::Request;
 use super::random::to_hex;
 use crate::clock::UnixSeconds;
 use aws_lc_rs::{digest, hmac};
+use percent_encoding::percent_decode_str;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
+const S3: &str = "s3";
+const UNSIGNED: &str = "UNSIGNED-PAYLOAD";
 const ALGORITHM: &str = "AWS4-HMAC-SHA256";
 const SKEW: Duration = Duration::from_secs(300);
 
@@ -122,13 +125,29 @@ impl<'a> Claimed<'a> {
             }
             headers.push_str(&format!("{name}:{}\n", values.join(",")));
         }
-        let body = sha256(&request.body);
-        if request.header("x-amz-content-sha256").is_some_and(|announced| announced != body) {
-            return Err(SignatureError::Wrong("The body does not match 'X-Amz-Content-SHA256'.".to_owned()));
+        let mut body = sha256(&request.body);
+        let (announced, is_s3) = (request.header("x-amz-content-sha256"), self.service == S3);
+        match announced {
+            // S3 wants to be told, and takes bodies that are not signed.
+            Some(UNSIGNED) if is_s3 => UNSIGNED.clone_into(&mut body),
+            None if is_s3 => {
+                return Err(SignatureError::Incomplete("x-amz-content-sha256 is missing.".to_owned()));
+            }
+            Some(announced) if announced != body => {
+                return Err(SignatureError::Wrong(
+                    "The body does not match 'X-Amz-Content-SHA256'.".to_owned(),
+                ));
+            }
+            _ => {}
         }
+        // Other services encode the path once more.
+        let path = match is_s3 {
+            true => uri_encode(&percent_decode_str(&request.path).decode_utf8_lossy(), true),
+            false => uri_encode(&request.path, true),
+        };
         Ok([
             request.method.as_str(),
-            &uri_encode(&request.path, true),
+            &path,
             &canonical_query(&request.query),
             &headers,
             &self.signed_headers.join(";"),

@@ -10,11 +10,12 @@ mod search;
 use self::input::{Refusal, text};
 use self::run::Run;
 use super::lock::lock;
+use super::s3::Objects;
 use crate::clock::Clock;
 use hyper::StatusCode;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// The version that it reports.
 const VERSION: &str = "3.17.2";
@@ -24,6 +25,8 @@ const MOST_EXPERIMENTS: usize = 10_000;
 
 pub(super) struct Tracking {
     clock: Clock,
+    /// The files of all artifact stores.
+    objects: Arc<Objects>,
     stores: Mutex<HashMap<String, Store>>,
 }
 
@@ -35,6 +38,7 @@ struct Store {
 struct Experiment {
     id: String,
     name: String,
+    location: String,
     is_deleted: bool,
     created: u64,
     tags: BTreeMap<String, String>,
@@ -81,15 +85,15 @@ const ENDPOINTS: &[(&str, &str, &str)] = &[
 ];
 
 impl Tracking {
-    pub(super) fn new(clock: Clock) -> Self {
-        Self { clock, stores: Mutex::default() }
+    pub(super) fn new(clock: Clock, objects: Arc<Objects>) -> Self {
+        Self { clock, objects, stores: Mutex::default() }
     }
 
     /// `input` has the members of the body, or the fields of the query; `owner` is the owner of the session that made
-    /// the call.
+    /// the call; `arn` and `artifacts` are the target's ARN and artifact store.
     pub(super) fn answer(
         &self,
-        arn: &str,
+        (arn, artifacts): (&str, &str),
         path: &str,
         input: &Value,
         owner: &str,
@@ -97,7 +101,7 @@ impl Tracking {
         let now = self.clock.now().0 * 1000;
         let mut stores = lock(&self.stores);
         let total: usize = stores.values().map(|store| store.runs.len()).sum();
-        let store = stores.entry(arn.to_owned()).or_insert_with(|| Store::new(now));
+        let store = stores.entry(arn.to_owned()).or_insert_with(|| Store::new(now, artifacts));
         let endpoint = path.strip_prefix("/api/2.0/mlflow/").unwrap_or(path);
         let answer = match endpoint {
             "/health" => return Ok(Answer::Text("OK")),
@@ -106,7 +110,7 @@ impl Tracking {
                 "store_type": "SqlStore", "workspaces_enabled": false,
                 "multipart_uploads_enabled": false, "multipart_downloads_enabled": false,
             }),
-            "experiments/create" => store.create_experiment(input, now)?,
+            "experiments/create" => store.create_experiment(input, now, artifacts)?,
             "experiments/get" => json!({"experiment": store.experiment(input)?.json()}),
             "experiments/get-by-name" => {
                 let name = text(input, "experiment_name")?;
@@ -135,14 +139,19 @@ impl Tracking {
             }
             "runs/create" if total >= MOST_RUNS => return Err(full()),
             "runs/create" => {
-                let experiment = store.experiment(input)?.id.clone();
-                let run = Run::new(experiment, input, owner, now)?;
+                let experiment = store.experiment(input)?;
+                let (id, location) = (experiment.id.clone(), experiment.location.clone());
+                let run = Run::new(id, &location, input, owner, now)?;
                 let created = run.json();
                 store.runs.push(run);
                 json!({"run": created})
             }
             "runs/search" => search::runs(&store.runs, input)?,
-            "artifacts/list" => json!({"root_uri": store.run(input)?.artifact_uri(), "files": []}),
+            "artifacts/list" => {
+                let uri = store.run(input)?.artifact_uri.clone();
+                let folder = text(input, "path").unwrap_or_default();
+                json!({"root_uri": uri, "files": self.files(&uri, &folder)})
+            }
             "runs/get" => json!({"run": store.run(input)?.json()}),
             "metrics/get-history" => {
                 json!({"metrics": store.run(input)?.history(&text(input, "metric_key")?)})
@@ -154,11 +163,27 @@ impl Tracking {
         };
         Ok(Answer::Json(answer))
     }
+
+    /// The files and folders in a folder below an artifact URI.
+    fn files(&self, uri: &str, folder: &str) -> Vec<Value> {
+        let (bucket, key) = uri.trim_start_matches("s3://").split_once('/').unwrap_or_default();
+        let folder = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+        let page = self.objects.list(bucket, &format!("{key}/{folder}"), true, "", 1000);
+        let below =
+            |name: &str| name.trim_end_matches('/').strip_prefix(&format!("{key}/")).map(str::to_owned);
+        let files = page
+            .objects
+            .iter()
+            .map(|(name, size)| json!({"path": below(name), "is_dir": false, "file_size": size}));
+        let folders = page.folders.iter().map(|name| json!({"path": below(name), "is_dir": true}));
+        files.chain(folders).collect()
+    }
 }
 
 impl Store {
-    fn new(now: u64) -> Self {
+    fn new(now: u64, artifacts: &str) -> Self {
         let default = Experiment {
+            location: format!("{artifacts}/0"),
             id: "0".to_owned(),
             name: "Default".to_owned(),
             is_deleted: false,
@@ -168,7 +193,7 @@ impl Store {
         Self { experiments: vec![default], runs: Vec::new() }
     }
 
-    fn create_experiment(&mut self, input: &Value, created: u64) -> Result<Value, Refusal> {
+    fn create_experiment(&mut self, input: &Value, created: u64, artifacts: &str) -> Result<Value, Refusal> {
         let name = text(input, "name")?;
         if self.experiments.len() >= MOST_EXPERIMENTS {
             return Err(full());
@@ -179,7 +204,16 @@ impl Store {
         }
         let id = self.experiments.len().to_string();
         let tags = BTreeMap::new();
-        self.experiments.push(Experiment { id: id.clone(), name, is_deleted: false, created, tags });
+        let location = text(input, "artifact_location").ok().filter(|location| !location.is_empty());
+        let location = location.unwrap_or_else(|| format!("{artifacts}/{id}"));
+        self.experiments.push(Experiment {
+            id: id.clone(),
+            name,
+            location,
+            is_deleted: false,
+            created,
+            tags,
+        });
         Ok(json!({"experiment_id": id}))
     }
 
@@ -211,7 +245,7 @@ impl Experiment {
         let tags = self.tags.iter().map(|(key, value)| json!({"key": key, "value": value}));
         json!({
             "experiment_id": self.id, "name": self.name,
-            "artifact_location": format!("s3://sandbox-artifacts/mlflow/{}", self.id),
+            "artifact_location": self.location,
             "lifecycle_stage": if self.is_deleted { "deleted" } else { "active" },
             "creation_time": self.created, "last_update_time": self.created,
             "tags": tags.collect::<Vec<_>>(),

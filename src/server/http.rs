@@ -3,6 +3,7 @@
 use super::body::{Body, Broken};
 use super::client_stream::ClientStream;
 use super::drain::Ticket;
+use super::goes_on::GoesOn;
 use super::peer::Peer;
 use super::progress::{Phase, Progress, UnderWay};
 use super::serving::{Answers, Serving};
@@ -155,7 +156,7 @@ impl<Handler: Answers> Serving<Handler> {
     /// next byte may not begin a request.
     async fn respond(
         &self,
-        request: Request<Incoming>,
+        mut request: Request<Incoming>,
         peer: Peer,
         is_last: bool,
         mut under_way: UnderWay,
@@ -173,7 +174,11 @@ impl<Handler: Answers> Serving<Handler> {
                 *answer.status_mut() = status;
                 answer
             }
-            None => self.handler.answer(request, peer).await,
+            None => {
+                let goes_on = GoesOn::new(Arc::clone(under_way.progress()), due.clone());
+                request.extensions_mut().insert(goes_on);
+                self.handler.answer(request, peer).await
+            }
         };
         under_way.answered();
         let ends = is_last || is_tunnel || refused.is_some() || !self.readiness.is_ready();

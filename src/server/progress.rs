@@ -100,6 +100,11 @@ impl Progress {
         }
     }
 
+    /// A part of a request's body came, or of an answer was handed over.
+    pub(super) fn goes_on(&self) {
+        self.state().enter(Phase::Busy);
+    }
+
     /// Our side is closed.
     pub(super) fn close(&self) {
         self.state().enter(Phase::Closed);
@@ -199,9 +204,13 @@ impl UnderWay {
         self.is_answered = true;
     }
 
+    pub(super) fn progress(&self) -> &Arc<Progress> {
+        &self.progress
+    }
+
     /// A part of the answer was handed over.
     pub(super) fn goes_on(&self) {
-        self.progress.state().enter(Phase::Busy);
+        self.progress.goes_on();
     }
 }
 

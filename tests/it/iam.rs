@@ -5,7 +5,7 @@ mod evaluator;
 mod lint;
 
 use crate::support::postern::BINARY;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -243,6 +243,48 @@ fn a_profile_with_capitals_is_named_in_both_spellings() {
         ["arn:aws:sagemaker:eu-west-1:111122223333:mlflow-tracking-server/Risk"],
         "of other names AWS says nothing of the kind"
     );
+}
+
+#[test]
+fn files_are_allowed_below_the_prefix_of_their_store_and_as_far_as_access_goes() {
+    let destinations = "  risk:\n    target: {mlflow_tracking_server: {tracking_server_name: risk}}\n    \
+                        api: {}\n    rules:\n      - {name: audit, allow: \"'audit' in groups\", access: read}\n      \
+                        - {name: all, allow: \"'ml' in groups\"}\n  \
+                        other:\n    target: {mlflow_tracking_server: {tracking_server_name: other}}\n    \
+                        api: {}\n    rules: [{name: all, allow: \"'ml' in groups\", access: write}]\n  \
+                        own:\n    target: {mlflow_tracking_server: {tracking_server_name: own}}\n    \
+                        api: {artifacts: off}\n    rules: [{name: all, allow: \"'ml' in groups\"}]\n\
+                        mlflow_tracking_servers:\n  risk:\n    artifact_store_uri: s3://corp-ml-risk/mlflow/\n    \
+                        role_arn: arn:aws:iam::111122223333:role/mlflow\n";
+    let policies = of(ROLE, destinations);
+    let permissions = &policies["roles"][0]["permission_policy"];
+    let statement = |sid: &str| {
+        let statements = permissions["Statement"].as_array().unwrap();
+        statements
+            .iter()
+            .find(|statement| statement["Sid"] == sid)
+            .unwrap_or_else(|| panic!("{sid}: {permissions:#}"))
+    };
+    assert_eq!(resources(permissions, "LogArtifacts"), ["arn:aws:s3:::corp-ml-risk/mlflow/*"]);
+    assert_eq!(
+        statement("LogArtifacts")["Action"],
+        json!(["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload"])
+    );
+    assert_eq!(resources(permissions, "WriteArtifacts"), ["arn:aws:s3:::ARTIFACT_BUCKET/ARTIFACT_PREFIX/*"]);
+    assert!(statement("WriteArtifacts")["Action"].to_string().contains("s3:DeleteObject"));
+    assert_eq!(
+        statement("ListArtifacts")["Condition"],
+        json!({"StringLike": {"s3:prefix": ["ARTIFACT_PREFIX/*", "mlflow/*"]}})
+    );
+    assert_eq!(resources(permissions, "UseArtifactKeys"), ["arn:aws:kms:eu-west-1:111122223333:key/*"]);
+    let notes = policies["notes"].to_string();
+    assert!(notes.contains("in place of ARTIFACT_BUCKET/ARTIFACT_PREFIX/"), "{notes}");
+    let off = of(
+        ROLE,
+        "  own:\n    target: {mlflow_tracking_server: {tracking_server_name: own}}\n    \
+                        api: {artifacts: off}\n    rules: [{name: all, allow: \"'ml' in groups\"}]\n",
+    );
+    assert!(!off.to_string().contains("s3:"), "{off:#}");
 }
 
 #[test]

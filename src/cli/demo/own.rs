@@ -2,6 +2,7 @@
 
 use crate::cli::args::DemoArgs;
 use crate::cli::output::Failed;
+use crate::config::file::policy::Artifacts;
 use crate::config::located::At;
 use crate::config::{self, AuthorizedHost, Loaded, StateConfig};
 use crate::files::Files;
@@ -84,6 +85,11 @@ pub(super) fn adapt(
             let mlflow = sandbox.mlflow_url().as_str().trim_end_matches('/');
             say(&format!("destinations.{}.api.endpoint_url", name.value), mlflow);
             api.value.endpoint_url = Some(At::new(mlflow.to_owned(), api.location));
+            if api.value.artifacts.as_ref().is_none_or(|written| written.value == Artifacts::S3) {
+                let s3 = sandbox.s3_url().as_str().trim_end_matches('/');
+                say(&format!("destinations.{}.api.s3_endpoint_url", name.value), s3);
+                api.value.s3_endpoint_url = Some(At::new(s3.to_owned(), api.location));
+            }
         }
     }
 

@@ -66,6 +66,11 @@ pub(crate) fn endpoint_url(path: &str, written: &At<String>) -> Result<Url, Diag
     texts::url(written, Plain::OnLoopback).map_err(|problem| problem.at(path, written.location))
 }
 
+/// The most bytes of one uploaded file.
+pub(crate) fn upload_size(path: &str, written: &At<String>) -> Result<u64, Diagnostic> {
+    texts::upload_size(written).map_err(|problem| problem.at(path, written.location))
+}
+
 /// `ExternalId` of `AssumeRole`: 2 to 1224 of `[\w+=,.@:\/-]`.
 /// <https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html>
 fn external_id(text: &str) -> Result<String, Problem> {

@@ -169,6 +169,20 @@ pub(super) fn size(text: &str, least: usize, most: usize) -> Parsed<usize> {
     }
 }
 
+/// A number of bytes such as `1GiB`, up to what S3 takes as one object in one request.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/upload-objects.html>
+pub(super) fn upload_size(text: &str) -> Parsed<u64> {
+    const MIB: u64 = 1024 * 1024;
+    let units = [("KiB", 1024), ("MiB", MIB), ("GiB", 1024 * MIB)];
+    let found = units.into_iter().find_map(|(unit, bytes)| {
+        let number: u64 = text.strip_suffix(unit)?.trim_end().parse().ok()?;
+        number.checked_mul(bytes)
+    });
+    found
+        .filter(|size| (MIB..=5 * 1024 * MIB).contains(size))
+        .ok_or_else(|| mismatch(text, "a size with its unit, such as `512MiB` or `1GiB`, from 1MiB to 5GiB"))
+}
+
 /// The name of an environment variable.
 pub(super) fn variable(text: &str) -> Parsed<String> {
     let legal = !text.starts_with(|c: char| c.is_ascii_digit())

@@ -96,6 +96,22 @@ pub enum SsoDomain {
 pub struct Api {
     /// The endpoint of the API of MLflow targets, in place of the region's public one: `https://HOST`.
     pub endpoint_url: Option<At<String>>,
+    /// Who carries the files of runs and models: `s3`, the default, is the gateway, from the target's artifact store.
+    pub artifacts: Option<At<Artifacts>>,
+    /// The endpoint of S3, in place of the region's public one: `https://HOST`. Buckets stand in its path.
+    pub s3_endpoint_url: Option<At<String>>,
+    /// The most bytes of one uploaded file, such as `1GiB`, the default; `1MiB` to `5GiB`.
+    pub body_size: Option<At<String>>,
+}
+
+/// The carrier of the files of runs and models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Artifacts {
+    /// The gateway, from and to the artifact store of the target, as the person who asks.
+    S3,
+    /// Nobody here: clients reach the store themselves, with credentials of AWS.
+    Off,
 }
 
 /// A destination's rule: exactly one of `allow` and `deny`, a CEL expression each.

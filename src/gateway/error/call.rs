@@ -2,6 +2,8 @@
 //!
 //! Its client retries every call after 429, and only idempotent calls after 5xx. So 429 says that nothing was sent.
 
+mod store;
+
 use super::aws::{aws, not_ready};
 use crate::aws::error::AwsErrorKind;
 use crate::aws::state::TargetState;
@@ -58,13 +60,36 @@ pub(super) fn call(error: &CallError) -> Failure {
             "This gateway does not serve the files of runs and models.",
         )
         .advise("Read and write them in the artifact store itself."),
-        CallError::BodyTooLarge => Failure::new(
+        CallError::MultipartOff => Failure::new(
+            S::NOT_IMPLEMENTED,
+            reason,
+            "Files are carried whole",
+            // MLflow's client knows the beginning of this sentence, and sends the file whole instead.
+            "Multipart upload is not supported for the current artifact repository, and neither are presigned URLs.",
+        )
+        .advise("Send and fetch the file whole."),
+        CallError::BodyTooLarge { most } => Failure::new(
             S::PAYLOAD_TOO_LARGE,
             reason,
             "The body is too large",
-            "The body is larger than 17 MiB. Nothing was sent on.",
+            format!("The body is larger than {} MiB. Nothing was stored or sent on.", most / (1024 * 1024)),
         )
-        .advise("Send it in smaller parts."),
+        .advise("Send it in smaller parts, or ask your platform team for a larger `body_size`: up to 5 GiB for files."),
+        CallError::UnusableStore(why) => Failure::new(
+            S::BAD_GATEWAY,
+            reason,
+            "The artifact store cannot be used",
+            format!("The artifact store of this server cannot be used from here: {why}. Nothing was sent on."),
+        )
+        .advise("Ask your platform team, who can set `artifacts: off` for this destination."),
+        CallError::TooManyFiles => Failure::new(
+            S::BAD_GATEWAY,
+            reason,
+            "Too many files to list",
+            "This folder has more files than one answer lists: 20,000.",
+        )
+        .advise("List a folder below it, or fetch files by their names."),
+        CallError::Store(error) => store::failure(error.kind, reason),
         CallError::BodyOverdue => Failure::new(
             S::REQUEST_TIMEOUT,
             reason,
@@ -114,6 +139,8 @@ pub(super) fn call(error: &CallError) -> Failure {
         CallError::Unsigned(_)
         | CallError::Unreachable(_)
         | CallError::BadAnswer(_)
+        | CallError::UnusableStore(_)
+        | CallError::Store(_)
         | CallError::NotReady(_)
         | CallError::OutOfTime => failure.because(error),
         _ => failure,

@@ -3,12 +3,15 @@
 use super::compiler::Compiler;
 use super::fields::Fields;
 use crate::config;
-use crate::config::diagnostics::listed;
+use crate::config::diagnostics::{Diagnostic, listed};
 use crate::config::file::policy as file;
 use crate::config::located::At;
-use crate::policy::grant::Api;
+use crate::policy::grant::{Api, Artifacts};
 use crate::target::{Access, Kind};
 use std::sync::Arc;
+
+/// By default.
+const LARGEST_UPLOAD: u64 = 1024 * 1024 * 1024;
 
 impl Compiler<'_> {
     /// `None` where `api` is wrong, `Some(None)` where it is absent: then nobody's program may call.
@@ -24,14 +27,40 @@ impl Compiler<'_> {
             self.problem(&path, *location, format!("a {} has no API: {}", kind.as_str(), for_mlflow("api")));
             return None;
         }
-        let endpoint_url = match &value.endpoint_url {
-            None => None,
-            Some(written) => {
-                let url = config::endpoint_url(&format!("{path}.endpoint_url"), written);
-                Some(url.map_err(|finding| self.diagnostics.push(finding)).ok()?)
+        let endpoint_url =
+            self.parsed(&path, "endpoint_url", value.endpoint_url.as_ref(), config::endpoint_url);
+        let artifacts = self.artifacts(&path, value);
+        Some(Some(Arc::new(Api { endpoint_url: endpoint_url?, artifacts: artifacts? })))
+    }
+
+    /// `None` where a key is wrong, `Some(None)` where artifacts are off.
+    fn artifacts(&mut self, path: &str, api: &file::Api) -> Option<Option<Artifacts>> {
+        let s3_endpoint_url =
+            self.parsed(path, "s3_endpoint_url", api.s3_endpoint_url.as_ref(), config::endpoint_url);
+        let body_size = self.parsed(path, "body_size", api.body_size.as_ref(), config::upload_size);
+        if api.artifacts.as_ref().is_some_and(|written| written.value == file::Artifacts::Off) {
+            for (key, written) in [("s3_endpoint_url", &api.s3_endpoint_url), ("body_size", &api.body_size)] {
+                if let Some(At { location, .. }) = written {
+                    self.problem(&format!("{path}.{key}"), *location, "has no meaning with `artifacts: off`");
+                }
             }
-        };
-        Some(Some(Arc::new(Api { endpoint_url })))
+            return Some(None);
+        }
+        let body_size = body_size?.unwrap_or(LARGEST_UPLOAD);
+        Some(Some(Artifacts { s3_endpoint_url: s3_endpoint_url?, body_size }))
+    }
+
+    /// The parsed text of a key; `None` where it is wrong, `Some(None)` where it is absent.
+    fn parsed<T>(
+        &mut self,
+        path: &str,
+        key: &str,
+        written: Option<&At<String>>,
+        parse: impl Fn(&str, &At<String>) -> Result<T, Diagnostic>,
+    ) -> Option<Option<T>> {
+        let Some(written) = written else { return Some(None) };
+        let parsed = parse(&format!("{path}.{key}"), written);
+        parsed.map_err(|finding| self.diagnostics.push(finding)).ok().map(Some)
     }
 
     /// The access that a rule gives to programs. Refuses a rule whose target they cannot call.

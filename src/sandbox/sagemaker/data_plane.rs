@@ -81,16 +81,18 @@ impl SageMaker {
                 return refused(status, "AccessDeniedException", &message);
             }
         };
-        match status {
+        let artifacts = match status {
             None => return text(StatusCode::NOT_FOUND, "Tracking server could not be found"),
-            Some(false) => return text(StatusCode::SERVICE_UNAVAILABLE, "The tracking server is not active"),
-            Some(true) => {}
-        }
+            Some((false, _)) => {
+                return text(StatusCode::SERVICE_UNAVAILABLE, "The tracking server is not active");
+            }
+            Some((true, artifacts)) => artifacts,
+        };
         let Some(input) = input(request) else {
             return refused(StatusCode::BAD_REQUEST, "BAD_REQUEST", &"The body is not a JSON object.");
         };
         let owner = caller.role_session_name.as_deref().unwrap_or("sandbox");
-        let answer = match self.tracking.answer(arn, &request.path, &input, owner) {
+        let answer = match self.tracking.answer((arn, &artifacts), &request.path, &input, owner) {
             Ok(Answer::Text(body)) => text(StatusCode::OK, body),
             Ok(Answer::Json(body)) => http::json(StatusCode::OK, &body),
             Err((status, code, message)) => refused(status, code, &message),
@@ -98,8 +100,8 @@ impl SageMaker {
         if plan.fault == Some(Fault::CutBody) { http::cut(answer) } else { answer }
     }
 
-    /// Whether the target is running; `None` if there is no such target.
-    fn status(&self, sort: Sort, arn: &str, region: &str, caller: &Caller) -> Option<bool> {
+    /// Whether the target is running, and its artifact store; `None` if there is no such target.
+    fn status(&self, sort: Sort, arn: &str, region: &str, caller: &Caller) -> Option<(bool, String)> {
         let (account, in_region, name) = match sort {
             Sort::TrackingServer => {
                 let prefix = format!("arn:aws:sagemaker:{region}:{}:mlflow-tracking-server/", caller.account);
@@ -110,7 +112,8 @@ impl SageMaker {
         let (description, status) =
             self.mlflow.describe(sort, &name, &in_region, &account, self.any_target)?;
         let is_active = description.get("IsActive").is_none_or(|word| word == "Active");
-        Some(is_active && !status.starts_with("Stop"))
+        let artifacts = description.get("ArtifactStoreUri").and_then(Value::as_str).unwrap_or_default();
+        Some((is_active && !status.starts_with("Stop"), artifacts.trim_end_matches('/').to_owned()))
     }
 
     /// The verdict of the caller's session policy. All of an App's endpoints are one action.

@@ -12,6 +12,7 @@ const MOST_VALUES: usize = 100_000;
 pub(super) struct Run {
     pub(super) id: String,
     pub(super) experiment: String,
+    pub(super) artifact_uri: String,
     name: String,
     owner: String,
     pub(super) status: String,
@@ -32,15 +33,24 @@ struct Metric {
 }
 
 impl Run {
-    pub(super) fn new(experiment: String, input: &Value, owner: &str, now: u64) -> Result<Self, Refusal> {
+    /// `location` is the experiment's place for artifacts.
+    pub(super) fn new(
+        experiment: String,
+        location: &str,
+        input: &Value,
+        owner: &str,
+        now: u64,
+    ) -> Result<Self, Refusal> {
         let mut tags = BTreeMap::new();
         for tag in listed(input, "tags") {
             tags.insert(text(tag, "key")?, text(tag, "value")?);
         }
         let name = text(input, "run_name").unwrap_or_else(|_| "run".to_owned());
         tags.entry("mlflow.runName".to_owned()).or_insert_with(|| name.clone());
+        let id = random::hex::<16>();
         Ok(Self {
-            id: random::hex::<16>(),
+            artifact_uri: format!("{location}/{id}/artifacts"),
+            id,
             experiment,
             name,
             owner: owner.to_owned(),
@@ -133,10 +143,6 @@ impl Run {
         self.metrics.iter().filter(|metric| metric.key == key).map(Metric::json).collect()
     }
 
-    pub(super) fn artifact_uri(&self) -> String {
-        format!("s3://sandbox-artifacts/mlflow/{}/{}/artifacts", self.experiment, self.id)
-    }
-
     pub(super) fn json(&self) -> Value {
         let pairs = |pairs: &BTreeMap<String, String>| -> Vec<Value> {
             pairs.iter().map(|(key, value)| json!({"key": key, "value": value})).collect()
@@ -153,7 +159,7 @@ impl Run {
         let mut info = json!({
             "run_id": self.id, "run_uuid": self.id, "run_name": self.name, "experiment_id": self.experiment,
             "user_id": self.owner, "status": self.status, "start_time": self.started,
-            "artifact_uri": self.artifact_uri(),
+            "artifact_uri": self.artifact_uri,
             "lifecycle_stage": if self.is_deleted { "deleted" } else { "active" },
         });
         if let (Some(ended), Some(members)) = (self.ended, info.as_object_mut()) {

@@ -9,7 +9,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 /// Runs a script by the peer's Python, with these variables and no others.
-fn python(peers: &Path, folder: &Path, script: &str, variables: &[(&str, &str)]) -> Output {
+pub(super) fn python(peers: &Path, folder: &Path, script: &str, variables: &[(&str, &str)]) -> Output {
     Command::new(peers.join("mlflow/bin/python"))
         .args(["-c", script])
         .current_dir(folder)
@@ -32,6 +32,7 @@ with mlflow.start_run(run_name="first") as run:
     mlflow.log_metric("loss", 0.5, step=1)
     mlflow.log_metrics({"loss": 0.25, "accuracy": 0.9}, step=2)
     mlflow.set_tag("team", "risk")
+    mlflow.log_dict({"depth": 3}, "config/params.json")
 with mlflow.start_run(run_name="second"):
     mlflow.log_metric("loss", 0.75)
 
@@ -41,6 +42,8 @@ assert got.data.params == {"depth": "3", "rate": "0.1", "kind": "tree"}, got.dat
 assert got.data.metrics == {"loss": 0.25, "accuracy": 0.9}, got.data.metrics
 assert got.info.status == "FINISHED", got.info
 assert [m.value for m in client.get_metric_history(run.info.run_id, "loss")] == [0.5, 0.25]
+assert mlflow.artifacts.load_dict(got.info.artifact_uri + "/config/params.json") == {"depth": 3}
+assert [(f.path, f.is_dir) for f in client.list_artifacts(run.info.run_id)] == [("config", True)]
 experiment = mlflow.get_experiment_by_name("risk model é/1")
 found = client.search_runs([experiment.experiment_id], "metrics.loss < 0.5 and tags.team = 'risk'")
 assert [r.info.run_id for r in found] == [run.info.run_id], found

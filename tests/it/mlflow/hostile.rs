@@ -83,7 +83,7 @@ async fn a_client_writes_nothing_that_routes_signs_or_speaks_for_others() {
         cookie: a=smuggled\r\nforwarded: for=smuggled\r\nx-forwarded-host: smuggled\r\nx-http-method-override: DELETE\r\n\
         x-real-ip: 203.0.113.9\r\nte: trailers\r\nproxy-authorization: smuggled\r\nx-mlflow-client-version: 3.17.2\r\n\
         x-mlflow-run-id: one\r\nx-mlflow-run-id: two\r\n";
-    let line = "GET /experiments/api/2.0/mlflow/runs/get?run_id=1";
+    let line = "GET /experiments/api/2.0/mlflow/metrics/get-history?run_id=1";
     let answer = ask(&stage, "max", line, smuggled).await;
     assert!(answer.starts_with("HTTP/1.1 200 ") && answer.ends_with("\r\n\r\n{}"), "{answer}");
     let answer = answer.to_ascii_lowercase();
@@ -93,7 +93,7 @@ async fn a_client_writes_nothing_that_routes_signs_or_speaks_for_others() {
     let heads = upstream.heads();
     assert_eq!(heads.len(), 1);
     let head = &heads[0];
-    assert!(head.starts_with("get /api/2.0/mlflow/runs/get?run_id=1 http/1.1\r\n"), "{head}");
+    assert!(head.starts_with("get /api/2.0/mlflow/metrics/get-history?run_id=1 http/1.1\r\n"), "{head}");
     for word in
         ["smuggled", "app-experiments1", "tracking-server/risk", "override", "2020", "unsigned", "203.0"]
     {

@@ -56,6 +56,8 @@ async fn what_may_pass_and_was_not_sent_is_429() {
     assert_eq!((throttled.status.as_u16(), throttled.reason().as_str()), (429, "throttled"));
     assert!(!throttled.header("retry-after").is_empty());
     stage.sandbox.faults().clear();
+    // For so long it is not asked again where the server keeps its artifacts.
+    tokio::time::sleep(Duration::from_secs(4)).await;
     stage.sandbox.faults().inject(Some("AssumeRole"), Fault::AccessDenied, Times::UntilCleared);
     let refused = stage.program("ada").call("POST", &at, &json!({})).await.checked();
     assert_eq!((refused.status.as_u16(), refused.reason().as_str()), (502, "refused-by-aws"));

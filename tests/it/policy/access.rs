@@ -72,6 +72,31 @@ fn where_a_call_would_go_must_be_known() {
 }
 
 #[test]
+fn files_are_carried_within_what_s3_takes() {
+    let faults = |keys: &str| WITH_ROLE.faults(&mlflow(&format!("api: {{{keys}}},"), ""));
+    for keys in
+        ["", "artifacts: s3", "artifacts: off", "body_size: 5GiB", "body_size: 512MiB", "body_size: 2048KiB"]
+    {
+        assert_eq!(faults(keys), [""; 0], "{keys}");
+    }
+    for size in ["6GiB", "1KiB", "1GB", "1024", "many"] {
+        let found = faults(&format!("body_size: {size}"));
+        let expected = "a size with its unit, such as `512MiB` or `1GiB`, from 1MiB to 5GiB";
+        assert!(found.len() == 1 && found[0].contains(expected), "{found:?}");
+        assert!(found[0].starts_with("destinations.risk.api.body_size: "), "{found:?}");
+    }
+    let plain = faults("s3_endpoint_url: 'http://s3.corp.example'");
+    assert!(plain.len() == 1 && plain[0].starts_with("destinations.risk.api.s3_endpoint_url: "), "{plain:?}");
+    assert_eq!(
+        faults("artifacts: off, body_size: 1GiB, s3_endpoint_url: 'https://s3.corp.example'"),
+        [
+            "destinations.risk.api.s3_endpoint_url: has no meaning with `artifacts: off`",
+            "destinations.risk.api.body_size: has no meaning with `artifacts: off`",
+        ]
+    );
+}
+
+#[test]
 fn a_test_of_the_policy_expects_a_class() {
     let yaml = |access: &str| {
         format!(

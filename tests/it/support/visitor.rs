@@ -12,10 +12,13 @@ use url::Url;
 
 /// Response headers that the gateway may send. Any other fails the test that sees it.
 const ALLOWED_HEADERS: &[&str] = &[
+    "accept-ranges",
     "allow",
     "cache-control",
     "connection",
+    "content-disposition",
     "content-length",
+    "content-range",
     "content-security-policy",
     "content-type",
     "cross-origin-opener-policy",
@@ -27,6 +30,7 @@ const ALLOWED_HEADERS: &[&str] = &[
     "retry-after",
     "set-cookie",
     "strict-transport-security",
+    "transfer-encoding",
     "www-authenticate",
     "x-content-type-options",
     "x-request-id",
@@ -115,6 +119,11 @@ impl Visitor {
     pub(crate) async fn call(&mut self, method: &str, url: &Url, body: &serde_json::Value) -> Answer {
         let body = (!body.is_null()).then(|| ("application/json", body.to_string()));
         self.exchange(method.parse().expect("a method"), url, body).await
+    }
+
+    /// Stores a file.
+    pub(crate) async fn put(&mut self, url: &Url, file: &str) -> Answer {
+        self.exchange(Method::PUT, url, Some(("text/plain", file.to_owned()))).await
     }
 
     async fn exchange(&mut self, method: Method, url: &Url, body: Option<(&'static str, String)>) -> Answer {
