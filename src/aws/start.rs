@@ -17,7 +17,7 @@ impl Aws {
     pub(crate) fn start_session(&self, mint: &Mint, session_name: String) -> Option<Arc<AssumeRole>> {
         let session = self.session(mint, session_name)?;
         let (resource, region) = (Resource::of(&mint.target), mint.region.clone());
-        let scope = self.config.scoped_session_policy.then(|| Scope::Start { resource, region });
+        let scope = self.config.scoped_session_policy.then_some(Scope::Start { resource, region });
         Some(Arc::new(AssumeRole { scope, ..(*session).clone() }))
     }
 

@@ -178,3 +178,61 @@ fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let first = values.next()?;
     Some(if values.next().is_some() { "" } else { first.to_str().unwrap_or_default() })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(written: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in written {
+            headers.append(HeaderName::from_static(name), value.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn a_person_is_who_takes_html_and_proves_nothing_by_a_header() {
+        const HTML: (&str, &str) = ("accept", "text/html,application/xml;q=0.9,*/*;q=0.8");
+        for (written, audience) in [
+            (&[HTML][..], Audience::Person),
+            (&[("accept", "application/json, Text/HTML; q=0.1")], Audience::Person),
+            (&[("accept", "application/xhtml+xml")], Audience::Person),
+            (&[("accept", "application/json"), HTML], Audience::Person),
+            (&[HTML, ("sec-fetch-mode", "navigate")], Audience::Person),
+            (&[HTML, ("sec-fetch-mode", "cors")], Audience::Program),
+            (&[HTML, ("sec-fetch-mode", "no-cors")], Audience::Program),
+            (&[HTML, ("authorization", "Bearer x")], Audience::Program),
+            (&[("accept", "*/*")], Audience::Program),
+            (&[("accept", "application/json; profile=\"text/html\"")], Audience::Program),
+            (&[], Audience::Program),
+        ] {
+            assert_eq!(super::audience(&headers(written)), audience, "{written:?}");
+        }
+    }
+
+    #[test]
+    fn a_visit_from_elsewhere_counts_where_somebody_clicked() {
+        const ELSEWHERE: (&str, &str) = ("sec-fetch-site", "cross-site");
+        for (written, navigation) in [
+            (&[][..], Navigation::Deliberate),
+            (&[("sec-fetch-site", "none")], Navigation::Deliberate),
+            (&[("sec-fetch-site", "same-origin")], Navigation::Deliberate),
+            (&[("sec-fetch-site", "same-site")], Navigation::Deliberate),
+            (&[ELSEWHERE, ("sec-fetch-user", "?1")], Navigation::Deliberate),
+            (&[ELSEWHERE], Navigation::Unasked),
+            (&[ELSEWHERE, ("sec-fetch-user", "?0")], Navigation::Unasked),
+            (&[ELSEWHERE, ("sec-fetch-user", "?1"), ("sec-fetch-user", "?1")], Navigation::Unasked),
+            (&[("sec-fetch-site", "a-word-of-tomorrow")], Navigation::Unasked),
+            (&[("sec-fetch-dest", "document"), ("sec-fetch-mode", "navigate")], Navigation::Deliberate),
+            (&[("sec-fetch-dest", "iframe"), ("sec-fetch-mode", "navigate")], Navigation::Not),
+            (&[("sec-fetch-dest", "document"), ("sec-fetch-mode", "cors")], Navigation::Not),
+            (&[("sec-purpose", "a-purpose-of-tomorrow")], Navigation::Deliberate),
+            (&[("x-moz", "prefetch")], Navigation::Not),
+            (&[("purpose", "preview")], Navigation::Not),
+            (&[("sec-purpose", "prefetch;prerender")], Navigation::Not),
+        ] {
+            assert_eq!(super::navigation(&headers(written)), navigation, "{written:?}");
+        }
+    }
+}

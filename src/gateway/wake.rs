@@ -210,6 +210,8 @@ impl Gateway {
             let return_to = failure.again.clone().unwrap_or_else(|| format!("/{}", destination.name()));
             failure.start = Some(self.start_form(&caller, destination.name(), return_to));
             failure.advice = "You may start it. It costs money while it runs, also when nobody uses it.";
+        } else {
+            failure.advice = "Ask your platform team, or somebody who may start it. This page opens it when it has started.";
         }
     }
 

@@ -272,3 +272,33 @@ fn is_false(flag: &bool) -> bool {
 fn is_nothing(seen: &Seen) -> bool {
     *seen == Seen::default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An end that the session has outlived concerns the provider's session of that name, and no other.
+    #[test]
+    fn a_session_of_another_name_has_outlived_no_end() {
+        let principal = Principal {
+            realm: "corp".into(),
+            user: "ada".to_owned(),
+            issuer: "corp".into(),
+            subject: "u1".to_owned(),
+            name: None,
+            groups: Groups::Known([].into()),
+            groups_total: None,
+            claims: Arc::default(),
+        };
+        let seen: Seen = serde_json::from_str("[5,7]").unwrap();
+        let id = SessionId::for_tests("session");
+        let content = Content::of(&principal, id, Some("first"), seen, UnixSeconds(10));
+        let told = |name: Option<&str>| {
+            let person = Identified { principal: principal.clone(), provider_session: name.map(Into::into) };
+            serde_json::to_string(&content.told_anew(&person).seen).unwrap()
+        };
+        assert_eq!(told(Some("first")), "[5,7]");
+        assert_eq!(told(None), "[5,7]");
+        assert_eq!(told(Some("second")), "[0,7]");
+    }
+}

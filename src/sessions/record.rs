@@ -92,3 +92,29 @@ impl fmt::Debug for ProviderTokens {
         f.write_str("ProviderTokens(..)")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+    use crate::sessions::seal::SealingKey;
+    use url::Url;
+
+    /// Whoever can write into the shared state moves no refresh token to another session.
+    #[tokio::test]
+    async fn a_record_is_of_its_own_session() {
+        let now = UnixSeconds(1_800_000_000);
+        let state = State::in_memory(Clock::manual(now));
+        let url = Url::parse("https://ml.corp.example").unwrap();
+        let sealer = Sealer::new(&SealingKey::random(), &[], &url, "https://sso.corp.example");
+        let records = Records::new(Arc::new(sealer), state.clone());
+        let (ada, max) = (SessionId::for_tests("ada"), SessionId::for_tests("max"));
+        let tokens = ProviderTokens { refresh_token: Some("r".to_owned()), nonce: None };
+        let minute = Duration::from_secs(60);
+        records.store(&Record::new(ada.clone(), tokens), now.plus(minute), now).await.unwrap();
+        let sealed = state.value(&key(&ada)).await.unwrap().unwrap();
+        state.put(&key(&max), &sealed, minute).await.unwrap();
+        assert_eq!(records.load(&ada).await.unwrap().unwrap().refresh_token.as_deref(), Some("r"));
+        assert!(records.load(&max).await.unwrap().is_none());
+    }
+}

@@ -31,8 +31,12 @@ export async function a_stopped_server_is_started_by_one_and_opens_for_all(stage
   // Two tabs at once, with two replicas behind them.
   await Promise.all([first, second].map(tab => tab.getByRole('button', { name: 'Start it' }).click()));
   await first.getByRole('heading', { level: 1, name: 'This is starting' }).waitFor();
-  await isAccessible(stage, first, 'starting');
   await shot(stage, first, 'starting');
+  const narrow = await viewer.tab();
+  await narrow.goto(stage.at(page));
+  await narrow.getByRole('heading', { level: 1, name: 'This is starting' }).waitFor();
+  await isAccessible(stage, narrow, 'starting');
+  await narrow.close();
   const late = await starter.tab();
   await late.goto(stage.at(page));
   await late.getByRole('heading', { level: 1, name: 'This is starting' }).waitFor();

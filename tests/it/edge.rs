@@ -75,6 +75,7 @@ async fn the_client_is_the_rightmost_hop_that_is_not_trusted() {
     }
     let unknown = max("").get(&studio).await.checked();
     assert_eq!(unknown.reason(), "rule-error");
+    stage.postern.wait_for_log("the rule `vpn`: `client_ip` is not known for this request", 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -91,6 +92,21 @@ async fn a_balancer_that_is_not_listed_is_nobodys_address() {
     for (header, value) in [("x-forwarded-for", "203.0.113.9"), ("forwarded", "for=203.0.113.9")] {
         let refused = stage.program("max").with(header, value).get(&studio).await.checked();
         assert_eq!((refused.status.as_u16(), refused.reason()), (403, "rule-error".to_owned()), "{header}");
+    }
+}
+
+/// Whoever connects directly is the client, and what they write of an address is theirs.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_direct_client_writes_no_address_of_its_own() {
+    let stage = Stage::new().await;
+    for header in [("x-forwarded-for", "10.20.3.4"), ("forwarded", "for=10.20.3.4")] {
+        let mut max = stage.program("max").with(header.0, header.1);
+        let refused = max.get(&stage.postern.at("/studio")).await.checked();
+        assert_eq!(
+            (refused.status.as_u16(), refused.reason()),
+            (403, "rule-denied".to_owned()),
+            "{header:?}"
+        );
     }
 }
 
@@ -180,4 +196,22 @@ async fn signing_out_ends_the_session_for_good() {
     assert_eq!(form.cookies(&stage.postern.url).keys().filter(|name| name.contains("session")).count(), 0);
     let replayed = stolen.without("accept").get(&stage.postern.at("/studio")).await.checked();
     assert_eq!((replayed.status.as_u16(), replayed.reason()), (401, "revoked".to_owned()));
+}
+
+/// Browsers that do not send `Sec-Fetch-Site` send the origin of a form.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_browsers_form_is_known_by_its_origin() {
+    let stage = Stage::new().await;
+    let port = stage.postern.url.port().unwrap();
+    let mut grace = stage.person("grace").await.without("sec-fetch-site");
+    for (origin, status) in [
+        (format!("https://localhost:{port}"), 403),
+        ("http://localhost:1".to_owned(), 403),
+        (format!("http://localhost.evil.example:{port}"), 403),
+        (format!("http://localhost:{port}"), 303),
+    ] {
+        grace = grace.with("origin", &origin);
+        let answer = grace.post(&stage.postern.at("/-/logout"), "").await.checked();
+        assert_eq!(answer.status.as_u16(), status, "{origin}");
+    }
 }

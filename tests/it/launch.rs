@@ -297,6 +297,10 @@ async fn a_person_mints_at_a_bounded_rate() {
         "another person"
     );
     assert_eq!(stage.mints().len(), 4);
+    let records = stage.postern.audit(6);
+    let refused: Vec<_> = records.iter().filter(|record| record["outcome"] == "failed").collect();
+    assert_eq!(refused.len(), 1, "{records:#?}");
+    assert_eq!(refused[0]["reason"], "too-many-launches");
 }
 
 #[tokio::test(flavor = "multi_thread")]

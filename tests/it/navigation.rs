@@ -118,6 +118,18 @@ async fn nothing_begins_for_a_look_from_afar() {
     }
 }
 
+/// What opens nothing answers a program's script, too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_need_not_navigate_where_nothing_is_opened() {
+    let stage = Stage::new().await;
+    for (path, status) in [("/", 200), ("/-/whoami", 200), ("/studio", 403)] {
+        let mut fetched = stage.program("grace").with("sec-fetch-mode", "cors");
+        let answer = fetched.get(&stage.postern.at(path)).await.checked();
+        assert_eq!(answer.status.as_u16(), status, "{path}: {}", answer.body);
+    }
+    assert_eq!(stage.mints(), [""; 0]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slot_is_filled_for_a_deliberate_visit_only() {
     let stage = Stage::with(SandboxOptions::default(), |text| {

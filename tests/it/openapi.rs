@@ -140,8 +140,9 @@ async fn schemathesis_finds_the_description_true() {
     let stage =
         Stage::with(SandboxOptions::default(), |text| text + "\nlimits: {mints_per_minute: 6000}\n").await;
     let folder = tempfile::tempdir().unwrap();
-    // Which destinations exist is this gateway's affair: any other name is 404, and one that is stopped 409.
-    let settings = "[checks.positive_data_acceptance]\nexpected-statuses = [200, 201, 202, 404, 409]\n\
+    // Which destinations exist is this gateway's affair: any other name is 404, one that is stopped 409, and one that this
+    // person may not start 403.
+    let settings = "[checks.positive_data_acceptance]\nexpected-statuses = [200, 201, 202, 403, 404, 409]\n\
                     [warnings]\nfail-on = true\n";
     std::fs::write(folder.path().join("schemathesis.toml"), settings).unwrap();
     let child = Command::new(peers.join("schemathesis/bin/schemathesis"))

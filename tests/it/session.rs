@@ -9,7 +9,7 @@ use postern::clock::{Clock, UnixSeconds};
 use postern::config::{Algorithm, ClaimPaths, IssuerConfig, KeySource, SessionConfig};
 use postern::provider::policy_inputs::{Names, PolicyInputs};
 use postern::provider::principal::{Groups, Principal};
-use postern::sessions::seal::{Sealer, SealingKey};
+use postern::sessions::seal::{Purpose, Sealer, SealingKey};
 use postern::sessions::{Arrival, Opened, ProviderTokens, Session, SessionError, Sessions, Unusable};
 use postern::state::State;
 use serde_json::json;
@@ -265,6 +265,28 @@ fn a_cookie_changed_in_any_bit_or_cut_anywhere_is_anonymous() {
             // `;` ends a cookie: what stands before it is a cut one, and that case is above.
             assert!(anonymous, "bit {bit} of byte {at}");
         }
+    }
+}
+
+/// Another version may mean something else by the same words.
+#[test]
+fn a_cookie_of_another_form_does_not_count() {
+    let world = World::new();
+    let headers = world.signed_in().headers();
+    let (_, sealed) = headers[COOKIE].to_str().unwrap().split_once('=').unwrap();
+    let text = world.sealer.open(Purpose::Session, sealed.as_bytes()).unwrap();
+    let text = String::from_utf8(text.to_vec()).unwrap();
+    let opened = |text: &str| {
+        let sealed = world.sealer.seal(Purpose::Session, text.as_bytes());
+        let mut headers = HeaderMap::new();
+        headers.insert(COOKIE, HeaderValue::from_str(&format!("{NAME}={sealed}")).unwrap());
+        now(world.sessions().open(&headers))
+    };
+    valid(opened(&text));
+    for form in [1, 3] {
+        let other = text.replace("\"f\":2", &format!("\"f\":{form}"));
+        assert_ne!(other, text);
+        assert_eq!(refused(opened(&other)), Unusable::Unreadable);
     }
 }
 

@@ -113,9 +113,8 @@ pub(super) fn not_ready(state: &TargetState) -> Failure {
         TargetState::Pending(_) => {
             failure.retry(Duration::from_secs(20)).advise("It usually takes a few minutes.")
         }
-        TargetState::Stopped => failure.advise(
-            "Ask your platform team, or whoever runs it, to start it. This page then opens what you asked for.",
-        ),
+        TargetState::Stopped => failure
+            .advise("Ask your platform team, or whoever runs it, to start it. Then open the link again."),
         TargetState::Stopping => failure.advise("That usually takes some minutes."),
         _ => failure.advise("Your platform team can create or mend it: send them the details below."),
     };

@@ -201,6 +201,7 @@ fn base() -> Value {
     base["issuers"]["balancer"].as_object_mut().unwrap().remove("realm");
     base["limits"]["deadlines"] = json!({});
     base["drain"] = json!({});
+    base["tokens"] = json!({});
     base["branding"] = json!({"support_contact": {"name": "ML platform"}});
     base["session"]["revalidate"] = json!("1m");
     let role = "arn:aws:iam::111122223333:role/mlflow";

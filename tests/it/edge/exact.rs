@@ -143,6 +143,30 @@ async fn a_host_is_a_name_and_perhaps_digits() {
     }
 }
 
+/// An alias is as good as the public URL's host, and no other name is. Where the target names a host, `Host` says the same
+/// (RFC 9112, section 3.2).
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alias_is_a_host_of_ours() {
+    let stage =
+        Stage::with(SandboxOptions::default(), |text| format!("{text}\naliases: [ml.example]\n")).await;
+    let port = port(&stage);
+    for (target, host, status) in [
+        ("", "ml.example".to_owned(), "401"),
+        ("", format!("ML.example:{port}"), "401"),
+        ("", "ml.example:1".to_owned(), "421"),
+        ("", "ml.example.evil.example".to_owned(), "421"),
+        ("", "x.ml.example".to_owned(), "421"),
+        ("http://ml.example", "ml.example".to_owned(), "401"),
+        ("http://ml.example", format!("localhost:{port}"), "400"),
+        ("http://evil.example", "ml.example".to_owned(), "400"),
+    ] {
+        let mut raw = Raw::connect(port).await;
+        raw.send(format!("GET {target}/studio HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n")).await;
+        let told = raw.rest_as_text().await;
+        assert_eq!(statuses(&told), [status], "{target} {host}: {told}");
+    }
+}
+
 /// The client sends a whole request and nothing more, ever. AWS takes its time.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_shuts_its_side_down_gets_its_answer() {

@@ -60,20 +60,26 @@ else:
 print("logged", run.info.run_id)
 "#;
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_unmodified_client_works_with_two_variables() {
-    let Some(peers) = peers("MLflow's client") else { return };
-    let stage = Stage::new().await;
-    let (url, token) = (stage.postern.at("/experiments"), stage.token("grace"));
-    let variables = [("MLFLOW_TRACKING_URI", url.as_str()), ("MLFLOW_TRACKING_TOKEN", &token)];
-    let output = python(&peers, stage.folder.path(), LOG_A_RUN, &variables);
+/// Two variables are all that the client needs.
+async fn logs_a_run(stage: &Stage, peers: &Path, token: &str) {
+    let url = stage.postern.at("/experiments");
+    let variables = [("MLFLOW_TRACKING_URI", url.as_str()), ("MLFLOW_TRACKING_TOKEN", token)];
+    let output = python(peers, stage.folder.path(), LOG_A_RUN, &variables);
     let (said, wrong) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success() && said.contains("logged "), "{said}\n{wrong}");
-    let calls = calls(&stage);
+    let calls = calls(stage);
     assert!(calls.len() > 15, "{}", calls.len());
     for call in calls {
         assert_eq!(call.caller.source_identity.as_deref(), Some("grace@corp.example"), "{}", call.operation);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_unmodified_client_works_with_two_variables() {
+    let Some(peers) = peers("MLflow's client") else { return };
+    let stage = Stage::new().await;
+    logs_a_run(&stage, &peers, &stage.token("grace")).await;
+    let url = stage.postern.at("/experiments");
     let refused = python(
         &peers,
         stage.folder.path(),
@@ -82,6 +88,15 @@ async fn the_unmodified_client_works_with_two_variables() {
     );
     let said = String::from_utf8_lossy(&refused.stderr);
     assert!(!refused.status.success() && said.contains("Set `MLFLOW_TRACKING_TOKEN`"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_unmodified_client_works_with_a_run_token() {
+    let Some(peers) = peers("MLflow's client") else { return };
+    let stage = Stage::new().await;
+    let (at, wish) = (stage.postern.at("/-/api/tokens"), serde_json::json!({"destination": "experiments"}));
+    let made = stage.program("grace").call("POST", &at, &wish).await.checked().json();
+    logs_a_run(&stage, &peers, made["token"].as_str().unwrap()).await;
 }
 
 /// Every route of the server, as `METHOD PATH`, with `{}` for one segment and `{*}` for several.

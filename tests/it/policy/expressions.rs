@@ -393,6 +393,9 @@ fn values_of_different_types_are_not_compared() {
         "claims.text != true",
         "claims.text != claims.number",
         "user != claims.number",
+        "!(user == claims.number)",
+        "user != claims.number + claims.number",
+        "claims.list + claims.list != user",
         "claims.numbers != ['contractors']",
         "claims.mixed != ['contractors']",
         "claims.named != ['contractors']",
@@ -478,4 +481,17 @@ fn the_deepest_expression_that_loads_can_be_evaluated() {
     assert!(fault(&sum(23)).contains("is nested more than 24 levels deep"));
     let brackets = format!("{}claims.n == 1{}", "true && (".repeat(8), ")".repeat(8));
     assert_eq!(ada.asks(&brackets), "grant");
+}
+
+#[test]
+fn a_rule_may_ask_for_the_issuer_and_the_realm() {
+    let ada = person("ada", &[]);
+    for (expression, decision) in [
+        ("realm == 'staff'", "grant"),
+        ("realm == 'corp'", "no-rule"),
+        ("issuer == 'corp'", "grant"),
+        ("issuer == 'staff'", "no-rule"),
+    ] {
+        assert_eq!(ada.asks(expression), decision, "{expression}");
+    }
 }

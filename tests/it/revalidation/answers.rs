@@ -176,6 +176,20 @@ async fn sessions_outlive_a_refused_client_that_is_mended_in_time() {
     assert_eq!(events, ["unchecked"]);
 }
 
+/// The end does not wait for the next question to the provider.
+#[tokio::test]
+async fn a_session_ends_between_two_questions() {
+    let mut world = World::new().await;
+    world.provider.now_says().refresh = TokenAnswer::Raw(401, json!({"error": "invalid_client"}).to_string());
+    world.clock.advance(UNCONFIRMED - Duration::from_secs(1));
+    world.session().await;
+    let asked = world.provider.refresh_calls();
+    world.clock.advance(Duration::from_secs(1));
+    assert_eq!(refused(world.open().await), Unusable::Withdrawn);
+    assert_eq!(world.provider.refresh_calls(), asked);
+    assert_eq!(world.audited().last().unwrap()["reason"], "unconfirmed");
+}
+
 /// A provider that is away may come back as one that refuses us: what it did not confirm for so long has ended then.
 #[tokio::test]
 async fn an_outage_does_not_lengthen_what_follows_it() {

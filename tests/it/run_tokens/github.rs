@@ -3,10 +3,10 @@
 use crate::support::signer::Signer;
 use crate::support::stage::Stage;
 use crate::support::visitor::{Answer, Visitor};
+use postern::clock::Clock;
 use postern::sandbox::SandboxOptions;
 use postern::sessions::seal::generate_key;
 use serde_json::{Value, json};
-use std::time::SystemTime;
 use tempfile::TempDir;
 
 const EXAMPLE: &str = include_str!("../../../config/github-actions.yaml");
@@ -53,8 +53,8 @@ fn placed(sandbox: &str, folder: &TempDir) -> String {
 }
 
 /// <https://docs.github.com/en/actions/reference/security/oidc>
-fn job(change: Value) -> Value {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+fn job(change: &Value) -> Value {
+    let now = Clock::system().now().0;
     let mut claims = json!({
         "jti": "c2a1f8a0-6e0d-4b53-9a63-1a8f3f8d8a11",
         "sub": "repo:corp/forecasts:ref:refs/heads/main",
@@ -108,7 +108,7 @@ async fn a_job_of_github_actions_exchanges_its_token_and_logs() {
         Visitor::program().bearer(&token).call("POST", &at, &wish).await.checked()
     };
     let wish = json!({"destination": "forecasts"});
-    let told = exchange(job(json!({})), wish.clone()).await;
+    let told = exchange(job(&json!({})), wish.clone()).await;
     assert_eq!(told.status, 201, "{}\n{}", told.body, stage.postern.log());
     let told = told.json();
     assert_eq!((&told["access"], &told["expires_in"]), (&json!("log"), &json!(6 * 3600)));
@@ -123,7 +123,7 @@ async fn a_job_of_github_actions_exchanges_its_token_and_logs() {
     assert!(call.caller.source_identity.is_some_and(|identity| identity.contains("forecasts")));
     // A pull request reads and does not log.
     let pull = json!({"ref": "refs/pull/7/merge", "event_name": "pull_request", "sub": "repo:corp/forecasts:pull_request"});
-    let told = exchange(job(pull), wish.clone()).await.json();
+    let told = exchange(job(&pull), wish.clone()).await.json();
     assert_eq!(told["access"], "read");
     let mut run = Visitor::program().bearer(told["token"].as_str().unwrap());
     assert_eq!(run.call("POST", &runs("create"), &body).await.checked().reason(), "access-too-low");
@@ -134,7 +134,7 @@ async fn a_job_of_github_actions_exchanges_its_token_and_logs() {
         (json!({"aud": "https://github.com/corp"}), 401, "wrong-audience"),
         (json!({"exp": 1_700_000_000, "iat": 1_699_999_000, "nbf": 1_699_999_000}), 401, "expired"),
     ] {
-        let answer = exchange(job(change), wish.clone()).await;
+        let answer = exchange(job(&change), wish.clone()).await;
         assert_eq!((answer.status.as_u16(), answer.reason().as_str()), (status, reason), "{}", answer.body);
     }
     let records = stage.postern.audit(6);

@@ -234,7 +234,7 @@ async fn a_sign_out_ends_the_tokens_of_its_session_and_everywhere_ends_all() {
     for token in [&two, &by_program] {
         is_refused(&search(&stage, token).await, "token-revoked", token);
     }
-    let records = stage.postern.audit(8);
+    let records = stage.postern.audit(13);
     assert!(records.iter().any(|record| record["event"] == "sign-out" && record["reason"] == "everywhere"));
 }
 
