@@ -41,7 +41,7 @@ pub struct Comparison<'a> {
     issuer: Option<Arc<str>>,
     people: HashMap<Person, u32>,
     /// By a digest of the person, the destination and the facts.
-    decisions: HashMap<(u64, u64), Seen>,
+    decisions: HashMap<(u64, u64), Occurrence>,
     changes: HashMap<Arc<Change>, u32>,
     digests: [RandomState; 2],
     counts: Counts,
@@ -54,7 +54,7 @@ struct Person {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Seen {
+struct Occurrence {
     time: u64,
     person: u32,
     /// 0 where both say the same.
@@ -208,7 +208,7 @@ impl<'a> Comparison<'a> {
         ));
         // Two policies say the same of the same facts at any time. But a record counts by its time: an earlier one may
         // be of an earlier configuration.
-        let is_settled = |seen: &Seen| self.old.is_some() || seen.time > decision.time;
+        let is_settled = |seen: &Occurrence| self.old.is_some() || seen.time > decision.time;
         if self.decisions.get(&digest).is_some_and(is_settled) {
             return;
         }
@@ -276,6 +276,6 @@ impl<'a> Comparison<'a> {
         // 0 is no change.
         let number = next(self.changes.len() + 1);
         let change = change.map(|change| *self.changes.entry(Arc::new(change)).or_insert(number));
-        self.decisions.insert(digest, Seen { time, person, change: change.unwrap_or_default() });
+        self.decisions.insert(digest, Occurrence { time, person, change: change.unwrap_or_default() });
     }
 }

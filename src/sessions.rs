@@ -61,7 +61,7 @@ pub struct Sessions {
 
 /// The result of a sign-in.
 #[derive(Debug)]
-pub struct Arrival<'a> {
+pub struct NewSession<'a> {
     pub principal: &'a Principal,
     /// `sid` of the ID token.
     pub provider_session: Option<&'a str>,
@@ -160,8 +160,8 @@ impl Sessions {
     /// # Errors
     ///
     /// [`SessionError::TooBig`] if even the part that the policy reads is too much for a cookie.
-    pub async fn establish(&self, arrival: Arrival<'_>) -> Result<Established, SessionError> {
-        let Arrival { principal, provider_session, seen, tokens } = arrival;
+    pub async fn establish(&self, arrival: NewSession<'_>) -> Result<Established, SessionError> {
+        let NewSession { principal, provider_session, seen, tokens } = arrival;
         let now = self.store.clock.now();
         let id = SessionId::random();
         let (_, cookie) = self.store.fit(Content::of(principal, id.clone(), provider_session, seen, now))?;

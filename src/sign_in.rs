@@ -29,7 +29,7 @@ use crate::provider::principal::Principal;
 use crate::provider::relying_party::{Identified, RelyingParty};
 use crate::provider::token_answer::Tokens;
 use crate::sessions::seal::Sealer;
-use crate::sessions::{Arrival, Established, Opened, ProviderTokens, Seen, Sessions};
+use crate::sessions::{Established, NewSession, Opened, ProviderTokens, Seen, Sessions};
 use crate::sign_in::logout::Hints;
 use crate::sign_in::return_to::ReturnTo;
 use crate::state::{Key, Namespace};
@@ -323,7 +323,7 @@ impl SignIn {
         if let Some(hints) = &self.hints {
             hints.keep(&principal, provider_session.as_deref(), &id_token).await;
         }
-        let arrival = Arrival {
+        let arrival = NewSession {
             principal: &principal,
             provider_session: provider_session.as_deref(),
             seen,

@@ -116,7 +116,7 @@ pub(super) async fn serve(
     ready(address);
 
     let process = Arc::new(process);
-    let current = Arc::new(Current {
+    let current = Arc::new(Running {
         gateway: ArcSwap::from_pointee(gateway),
         settings: Arc::new(ArcSwap::from_pointee(settings)),
     });
@@ -142,12 +142,12 @@ pub(super) async fn serve(
 
 /// The configuration in force.
 #[derive(Debug)]
-struct Current {
+struct Running {
     gateway: ArcSwap<Gateway>,
     settings: Arc<ArcSwap<ListenerSettings>>,
 }
 
-impl Current {
+impl Running {
     /// Applies the settings to new connections from now on.
     fn meet(&self, process: &Process, settings: ListenerSettings) {
         let settings = Arc::new(settings);
@@ -157,7 +157,7 @@ impl Current {
 }
 
 struct Handler {
-    current: Arc<Current>,
+    current: Arc<Running>,
     metrics: Arc<Metrics>,
 }
 
@@ -206,7 +206,7 @@ impl Stop {
     }
 
     /// Resolves with the time that running requests may still take.
-    async fn asked(mut self, readiness: Readiness, current: Arc<Current>, log: Log) -> Duration {
+    async fn asked(mut self, readiness: Readiness, current: Arc<Running>, log: Log) -> Duration {
         let is_balanced = self.is_terminate().await;
         readiness.drain();
         systemd::stopping();

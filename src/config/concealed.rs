@@ -3,7 +3,7 @@
 
 use super::diagnostics::is_secret_key;
 use super::located::Location;
-use super::tree::{Content, Entry, Node};
+use super::tree::{Entry, Node, NodeContent};
 use serde_json::Value;
 use std::ops::Range;
 
@@ -31,15 +31,15 @@ impl<'a> Search<'a> {
         }
         let items = schema.get("items").map(|items| resolve(self.schema, items));
         match &node.content {
-            Content::List(items_found) => {
+            NodeContent::List(items_found) => {
                 for item in items_found {
                     self.value(item, items.unwrap_or(&Value::Null));
                 }
             }
             // Anything in place of a list of secrets may be a secret.
             _ if items.is_some_and(is_secret) => self.secret(node),
-            Content::Map(entries) => entries.iter().for_each(|entry| self.entry(entry, schema)),
-            Content::Text { .. } => {}
+            NodeContent::Map(entries) => entries.iter().for_each(|entry| self.entry(entry, schema)),
+            NodeContent::Text { .. } => {}
         }
     }
 
@@ -59,8 +59,8 @@ impl<'a> Search<'a> {
 
     fn secret(&mut self, node: &Node) {
         match &node.content {
-            Content::Map(entries) if is_reference(entries) => {}
-            Content::List(items) => items.iter().for_each(|item| self.secret(item)),
+            NodeContent::Map(entries) if is_reference(entries) => {}
+            NodeContent::List(items) => items.iter().for_each(|item| self.secret(item)),
             _ => self.found.push(span(node)),
         }
     }
@@ -70,10 +70,10 @@ impl<'a> Search<'a> {
 fn is_reference(entries: &[Entry]) -> bool {
     let [Entry { key, value, .. }] = entries else { return false };
     match (key.as_str(), &value.content) {
-        ("env", Content::Text { text, .. }) => {
+        ("env", NodeContent::Text { text, .. }) => {
             text.contains('_') && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
         }
-        ("file", Content::Text { text, .. }) => !text.contains(char::is_whitespace),
+        ("file", NodeContent::Text { text, .. }) => !text.contains(char::is_whitespace),
         _ => false,
     }
 }
@@ -84,9 +84,9 @@ fn span(node: &Node) -> Range<usize> {
     let join = |one: Range<usize>, other: Range<usize>| one.start.min(other.start)..one.end.max(other.end);
     let own = of(node.location);
     match &node.content {
-        Content::Text { .. } => own,
-        Content::List(items) => items.iter().map(|item| span(item)).fold(own, join),
-        Content::Map(entries) => {
+        NodeContent::Text { .. } => own,
+        NodeContent::List(items) => items.iter().map(|item| span(item)).fold(own, join),
+        NodeContent::Map(entries) => {
             entries.iter().flat_map(|entry| [of(entry.key_location), span(&entry.value)]).fold(own, join)
         }
     }

@@ -17,6 +17,21 @@ pub struct Diagnostic {
     pub help: Option<String>,
 }
 
+/// A setting was refused, and the reason is among the findings.
+#[derive(Clone, Copy, Debug)]
+pub struct Refused(());
+
+/// A setting after its check.
+pub type Checked<T> = Result<T, Refused>;
+
+impl Refused {
+    /// Nothing is refused without a reason.
+    pub(crate) fn by(reason: Diagnostic, findings: &mut Vec<Diagnostic>) -> Self {
+        findings.push(reason);
+        Self(())
+    }
+}
+
 /// The text that findings point into.
 #[derive(Clone, Debug, Default)]
 pub struct Source {

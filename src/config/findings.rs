@@ -1,6 +1,7 @@
 //! Errors and warnings as they are collected while a configuration is compiled.
 
-use super::diagnostics::Diagnostic;
+pub(super) use super::diagnostics::Checked;
+use super::diagnostics::{Diagnostic, Refused};
 use super::located::{At, Location};
 use crate::target::InvalidName;
 
@@ -9,13 +10,6 @@ pub(super) struct Findings {
     pub(super) errors: Vec<Diagnostic>,
     pub(super) warnings: Vec<Diagnostic>,
 }
-
-/// A setting was refused, and the reason is among the findings.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Refused(());
-
-/// A setting after its check.
-pub(super) type Checked<T> = Result<T, Refused>;
 
 /// As `as_ref`, for another setting that is checked by this one.
 pub(super) fn known<T>(checked: &Checked<T>) -> Checked<&T> {
@@ -70,8 +64,7 @@ impl Findings {
     }
 
     pub(super) fn error(&mut self, error: Diagnostic) -> Refused {
-        self.errors.push(error);
-        Refused(())
+        Refused::by(error, &mut self.errors)
     }
 
     /// Notes that a key which weakens security is set; returns false if it is not.

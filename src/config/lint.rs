@@ -6,7 +6,7 @@
 use super::diagnostics::{Diagnostic, did_you_mean, listed};
 use super::located::Location;
 use super::slips;
-use super::tree::{Content, Entry, Node, item, member};
+use super::tree::{Entry, Node, NodeContent, item, member};
 use serde_json::Value;
 use std::rc::Rc;
 
@@ -50,12 +50,12 @@ impl<'a> Lint<'a> {
             return self.form(node, forms, path, named_at);
         }
         match (schema.get("type").and_then(Value::as_str), &node.content) {
-            (Some("object"), Content::Map(entries)) => self.map(entries, schema, path, named_at),
-            (Some("array"), Content::List(items)) => self.list(items, schema, path, named_at),
-            (Some("string"), Content::Text { text, .. }) if text.trim().is_empty() => {
+            (Some("object"), NodeContent::Map(entries)) => self.map(entries, schema, path, named_at),
+            (Some("array"), NodeContent::List(items)) => self.list(items, schema, path, named_at),
+            (Some("string"), NodeContent::Text { text, .. }) if text.trim().is_empty() => {
                 self.findings.push(Diagnostic::new(path, node.location, "an empty text"));
             }
-            (Some("string"), Content::Text { text, .. }) => {
+            (Some("string"), NodeContent::Text { text, .. }) => {
                 if let Some(problem) = slips::unmeant(text, schema) {
                     self.findings.push(if self.in_secret {
                         Diagnostic::new(
@@ -69,14 +69,15 @@ impl<'a> Lint<'a> {
                     });
                 }
             }
-            (Some("integer"), Content::Text { text, plain: true }) if is_integer(text) => {
+            (Some("integer"), NodeContent::Text { text, plain: true }) if is_integer(text) => {
                 if !range_of(schema).contains(text.parse().ok()) {
                     self.mismatch(node, &allowed(schema), schema, path);
                 }
             }
-            (Some("boolean"), Content::Text { text, plain: true }) if text == "true" || text == "false" => {}
+            (Some("boolean"), NodeContent::Text { text, plain: true })
+                if text == "true" || text == "false" => {}
             (None, _) => self.anything(node, path),
-            (Some("array"), Content::Text { .. }) if self.is_secret(schema.get("items")) => {
+            (Some("array"), NodeContent::Text { .. }) if self.is_secret(schema.get("items")) => {
                 self.inline_secret(node, path);
             }
             _ => self.mismatch(node, &allowed(schema), schema, path),
@@ -86,9 +87,9 @@ impl<'a> Lint<'a> {
     /// One of several forms that differ in kind: a text, a list or a map.
     fn form(&mut self, node: &Node, forms: &'a [Value], path: &str, named_at: Location) {
         let kind = match &node.content {
-            Content::Map(_) => "object",
-            Content::List(_) => "array",
-            Content::Text { .. } => "string",
+            NodeContent::Map(_) => "object",
+            NodeContent::List(_) => "array",
+            NodeContent::Text { .. } => "string",
         };
         let forms: Vec<&'a Value> = forms.iter().map(|form| self.resolve(form)).collect();
         match forms.iter().find(|form| form.get("type").is_some_and(|found| found == kind)) {
@@ -166,7 +167,7 @@ impl<'a> Lint<'a> {
     ) {
         let names = || variants.iter().map(|(name, _)| *name);
         let entries = match &node.content {
-            Content::Map(entries) => entries,
+            NodeContent::Map(entries) => entries,
             _ if schema.get("x-secret").is_some() => return self.inline_secret(node, path),
             _ => return self.mismatch(node, &format!("a map with one of {}", listed(names())), schema, path),
         };
@@ -191,8 +192,8 @@ impl<'a> Lint<'a> {
 
     fn word(&mut self, node: &Node, words: &[&str], schema: &Value, path: &str) {
         match &node.content {
-            Content::Text { text, .. } if words.contains(&text.as_str()) => {}
-            Content::Text { text, .. } => {
+            NodeContent::Text { text, .. } if words.contains(&text.as_str()) => {}
+            NodeContent::Text { text, .. } => {
                 let message = format!("found {}; allowed: {}", found(node), listed(words.iter().copied()));
                 let finding = Diagnostic::new(path, node.location, message);
                 let help = did_you_mean(text, words.iter().copied());
@@ -205,9 +206,9 @@ impl<'a> Lint<'a> {
     /// A value that the schema leaves free: only its emptiness can be wrong.
     fn anything(&mut self, node: &Node, path: &str) {
         match &node.content {
-            Content::Text { .. } => {}
-            Content::List(items) => self.list(items, &Value::Null, path, node.location),
-            Content::Map(entries) => self.map(entries, &Value::Null, path, node.location),
+            NodeContent::Text { .. } => {}
+            NodeContent::List(items) => self.list(items, &Value::Null, path, node.location),
+            NodeContent::Map(entries) => self.map(entries, &Value::Null, path, node.location),
         }
     }
 
@@ -254,9 +255,9 @@ impl<'a> Lint<'a> {
 
 fn found(node: &Node) -> String {
     match &node.content {
-        Content::List(_) => "a list".to_owned(),
-        Content::Map(_) => "a map".to_owned(),
-        Content::Text { text, plain } => {
+        NodeContent::List(_) => "a list".to_owned(),
+        NodeContent::Map(_) => "a map".to_owned(),
+        NodeContent::Text { text, plain } => {
             let mut shown: String = text.chars().take(60).collect();
             if shown.len() < text.len() {
                 shown.push('…');

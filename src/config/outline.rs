@@ -3,7 +3,7 @@
 use super::Loaded;
 use super::concealed::concealed;
 use super::schema::schema;
-use super::tree::{self, Content, Node, item, member};
+use super::tree::{self, Node, NodeContent, item, member};
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::Range;
@@ -134,8 +134,10 @@ impl Reading<'_> {
             return;
         }
         match &node.content {
-            Content::Text { text, plain } => _ = self.values.insert(path.to_owned(), digest(&(text, plain))),
-            Content::Map(entries) => {
+            NodeContent::Text { text, plain } => {
+                _ = self.values.insert(path.to_owned(), digest(&(text, plain)))
+            }
+            NodeContent::Map(entries) => {
                 if entries.is_empty() {
                     self.values.insert(path.to_owned(), 0);
                 }
@@ -144,7 +146,7 @@ impl Reading<'_> {
                     self.gather(&entry.value, &member(path, &entry.key));
                 }
             }
-            Content::List(items) => {
+            NodeContent::List(items) => {
                 let names: Option<Vec<&str>> = items.iter().map(|item| name(item)).collect();
                 self.values.insert(path.to_owned(), digest(&(items.len(), &names)));
                 for (index, node) in items.iter().enumerate() {
@@ -160,10 +162,10 @@ impl Reading<'_> {
 }
 
 fn name(node: &Node) -> Option<&str> {
-    let Content::Map(entries) = &node.content else { return None };
+    let NodeContent::Map(entries) = &node.content else { return None };
     let name = entries.iter().find(|entry| entry.key == "name")?;
     match &name.value.content {
-        Content::Text { text, .. } => Some(text),
+        NodeContent::Text { text, .. } => Some(text),
         _ => None,
     }
 }

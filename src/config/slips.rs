@@ -2,7 +2,7 @@
 //! around a text, YAML that is not.
 
 use super::findings::Problem;
-use super::tree::{Content, Node};
+use super::tree::{Node, NodeContent};
 use serde_json::Value;
 
 /// The keyword of the schema that tells the kind of a text: one of the words below; without it, an exact value.
@@ -66,11 +66,11 @@ fn unfilled(text: &str) -> Option<&str> {
 pub(super) fn help_for(node: &Node, schema: &Value) -> Option<String> {
     let is_text = schema.get("type").is_some_and(|found| found == "string");
     match &node.content {
-        Content::Text { text, .. } if text.contains("${") => Some(UNEXPANDED.to_owned()),
-        Content::Text { text, .. } if schema.get("type").is_some_and(|found| found == "array") => {
+        NodeContent::Text { text, .. } if text.contains("${") => Some(UNEXPANDED.to_owned()),
+        NodeContent::Text { text, .. } if schema.get("type").is_some_and(|found| found == "array") => {
             listed(text)
         }
-        Content::List(items) if is_text => {
+        NodeContent::List(items) if is_text => {
             let items: Option<Vec<&str>> = items.iter().map(|item| text(item)).collect();
             match (items?.as_slice(), kind(schema)) {
                 ([], _) => None,
@@ -82,7 +82,7 @@ pub(super) fn help_for(node: &Node, schema: &Value) -> Option<String> {
                 _ => None,
             }
         }
-        Content::Map(_) if is_text && kind(schema) == Some(TEMPLATE) => {
+        NodeContent::Map(_) if is_text && kind(schema) == Some(TEMPLATE) => {
             Some("a text that begins with `{` needs quotes; what is computed is written \"${…}\"".to_owned())
         }
         _ => None,
@@ -100,7 +100,7 @@ fn listed(text: &str) -> Option<String> {
 
 fn text(node: &Node) -> Option<&str> {
     match &node.content {
-        Content::Text { text, .. } if text.len() < 80 && !text.contains(char::is_control) => Some(text),
+        NodeContent::Text { text, .. } if text.len() < 80 && !text.contains(char::is_control) => Some(text),
         _ => None,
     }
 }

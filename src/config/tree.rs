@@ -16,14 +16,14 @@ const DEEPEST: usize = 48;
 #[derive(Debug)]
 pub(super) struct Node {
     pub(super) location: Location,
-    pub(super) content: Content,
+    pub(super) content: NodeContent,
     /// The weight of this node and all below it, aliases written out.
     size: usize,
     height: usize,
 }
 
 #[derive(Debug)]
-pub(super) enum Content {
+pub(super) enum NodeContent {
     /// `plain` is a text without quotes, which may also mean a number, a boolean or nothing.
     Text {
         text: String,
@@ -59,11 +59,11 @@ pub(super) fn parse(text: &str) -> Result<(Rc<Node>, Vec<Diagnostic>), Diagnosti
 }
 
 impl Node {
-    fn new(location: Location, content: Content) -> Self {
+    fn new(location: Location, content: NodeContent) -> Self {
         let children: Vec<&Rc<Node>> = match &content {
-            Content::Text { .. } => Vec::new(),
-            Content::List(items) => items.iter().collect(),
-            Content::Map(entries) => entries.iter().map(|entry| &entry.value).collect(),
+            NodeContent::Text { .. } => Vec::new(),
+            NodeContent::List(items) => items.iter().collect(),
+            NodeContent::Map(entries) => entries.iter().map(|entry| &entry.value).collect(),
         };
         let below = children.iter().fold(0, |sum: usize, child| sum.saturating_add(child.size));
         let height = children.iter().map(|child| child.height + 1).max().unwrap_or(0);
@@ -75,14 +75,14 @@ impl Node {
     /// The node's own weight: a long text counts as more than one value.
     fn weight(&self) -> usize {
         match &self.content {
-            Content::Text { text, .. } => 1 + text.len() / 128,
+            NodeContent::Text { text, .. } => 1 + text.len() / 128,
             _ => 1,
         }
     }
 
     /// Nothing at all, `~` or `null`.
     pub(super) fn is_null(&self) -> bool {
-        matches!(&self.content, Content::Text { text, plain: true }
+        matches!(&self.content, NodeContent::Text { text, plain: true }
             if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
     }
 }
@@ -136,7 +136,10 @@ impl Builder {
                     self.refuse_tag(location);
                 }
                 let plain = style == ScalarStyle::Plain;
-                self.value(Node::new(location, Content::Text { text: text.into_owned(), plain }), anchor)?;
+                self.value(
+                    Node::new(location, NodeContent::Text { text: text.into_owned(), plain }),
+                    anchor,
+                )?;
             }
             Event::SequenceStart(_, anchor, tag) => {
                 if tag.is_some() {
@@ -155,9 +158,9 @@ impl Builder {
             Event::SequenceEnd | Event::MappingEnd => {
                 if let Some(frame) = self.open.pop() {
                     let content = match frame.children {
-                        Children::List(items) => Content::List(items),
+                        Children::List(items) => NodeContent::List(items),
                         Children::Map { entries, seen, merged, .. } => {
-                            Content::Map(merge(entries, seen, &merged))
+                            NodeContent::Map(merge(entries, seen, &merged))
                         }
                     };
                     self.value(Node::new(frame.location, content), frame.anchor)?;
@@ -212,7 +215,7 @@ impl Builder {
             Some(Children::List(items)) => items.push(node),
             Some(Children::Map { entries, seen, key, merge, merged }) => match key.take() {
                 None => {
-                    let Content::Text { text, plain } = &node.content else {
+                    let NodeContent::Text { text, plain } = &node.content else {
                         return Err(self.no_key(location));
                     };
                     *merge = *plain && text == "<<";
@@ -311,9 +314,9 @@ pub(super) fn item(path: &str, index: usize) -> String {
 }
 
 fn is_mergeable(node: &Node) -> bool {
-    let is_map = |node: &Node| matches!(node.content, Content::Map(_));
+    let is_map = |node: &Node| matches!(node.content, NodeContent::Map(_));
     match &node.content {
-        Content::List(items) => items.iter().all(|item| is_map(item)),
+        NodeContent::List(items) => items.iter().all(|item| is_map(item)),
         _ => is_map(node),
     }
 }
@@ -321,11 +324,11 @@ fn is_mergeable(node: &Node) -> bool {
 /// A map's own entries and those of its merge keys: the own ones win, then the earlier of the merged maps.
 fn merge(mut entries: Vec<Entry>, mut seen: HashMap<String, u32>, merged: &[Rc<Node>]) -> Vec<Entry> {
     let maps = merged.iter().flat_map(|node| match &node.content {
-        Content::List(items) => items.iter().collect(),
+        NodeContent::List(items) => items.iter().collect(),
         _ => vec![node],
     });
     for map in maps {
-        let Content::Map(further) = &map.content else { continue };
+        let NodeContent::Map(further) = &map.content else { continue };
         for entry in further {
             if !seen.contains_key(&entry.key) {
                 seen.insert(entry.key.clone(), entry.key_location.line);

@@ -1,7 +1,7 @@
 //! An error as an answer: for the person, for the program, and, in part, for the operator only.
 
 use super::start_form::StartForm;
-use super::try_again::{self, Attempt, Patience};
+use super::try_again::{self, NextTry, Patience};
 use crate::aws::state::TargetState;
 use hyper::StatusCode;
 use hyper::header::HeaderValue;
@@ -127,7 +127,7 @@ impl Failure {
     }
 
     /// The next automatic try of the page, if there is one.
-    pub(crate) fn next_attempt(&self) -> Option<Attempt> {
+    pub(crate) fn next_attempt(&self) -> Option<NextTry> {
         try_again::next(self.again.as_deref()?, self.tries, self.retry_seconds()?, self.patience)
     }
 

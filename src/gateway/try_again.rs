@@ -19,7 +19,7 @@ pub(super) const OF_A_START: Patience = Patience { most: 32, longest_seconds: 12
 
 /// The next attempt of a page that tries again by itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Attempt {
+pub(crate) struct NextTry {
     pub seconds: u64,
     pub address: String,
     /// The same address with the count at its limit, so that the page no longer tries by itself.
@@ -43,13 +43,13 @@ pub(crate) fn without_count(query: &str) -> Option<String> {
 }
 
 /// The next try after `tries` that failed; `address` is without a count.
-pub(super) fn next(address: &str, tries: u32, seconds: u64, patience: Patience) -> Option<Attempt> {
+pub(super) fn next(address: &str, tries: u32, seconds: u64, patience: Patience) -> Option<NextTry> {
     let counted = |tries: u32| {
         let separator = if address.contains('?') { '&' } else { '?' };
         format!("{address}{separator}{KEY}{tries}")
     };
     let Patience { most, longest_seconds } = patience;
-    (tries < most).then(|| Attempt {
+    (tries < most).then(|| NextTry {
         seconds: seconds.saturating_mul(1 << tries).min(longest_seconds.max(seconds)),
         address: counted(tries + 1),
         never: counted(most),

@@ -131,7 +131,7 @@ impl Compiler<'_> {
             );
         }
         let api = self.api(&path, written.api.as_ref(), kind);
-        let called = api.clone().flatten();
+        let called = api.clone().ok().flatten();
         let base = Base { kind, fields: &fields, api: called.as_ref() };
         let rules = written.rules.iter().enumerate();
         let rules: Vec<Option<Rule>> = rules
@@ -149,8 +149,8 @@ impl Compiler<'_> {
             rules: all(rules)?,
             paths: paths?,
             reads: PolicyInputs::default(),
-            api: api?,
-            studio: studio?,
+            api: api.ok()?,
+            studio: studio.ok()?,
             start: start.map_or(Some(None), |start| start.map(Some))?,
         })
     }

@@ -36,11 +36,11 @@ struct Shared {
     base: Url,
     series: IssuerSeries,
     budget: Budget,
-    state: Mutex<State>,
+    state: Mutex<Keys>,
 }
 
 #[derive(Debug, Default)]
-struct State {
+struct Keys {
     keys: HashMap<String, (Arc<KeySet>, UnixSeconds)>,
     /// By id, with the address that asked first.
     under_way: HashMap<String, (UnderWay, Option<IpAddr>)>,
@@ -97,13 +97,7 @@ impl Shared {
         safe.then(|| Url::parse(&format!("{base}/{id}")).ok()).flatten()
     }
 
-    fn begin(
-        self: &Arc<Self>,
-        state: &mut State,
-        id: String,
-        location: Url,
-        asker: Option<IpAddr>,
-    ) -> Flight {
+    fn begin(self: &Arc<Self>, state: &mut Keys, id: String, location: Url, asker: Option<IpAddr>) -> Flight {
         let mut under_way = UnderWay::default();
         let (fetch, ends) = under_way.begin();
         state.under_way.insert(id.clone(), (under_way, asker));
@@ -134,12 +128,12 @@ impl Shared {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Keys> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl Keys {
     fn flight(&self, id: &str) -> Option<Flight> {
         self.under_way.get(id).and_then(|(fetch, _)| fetch.flight())
     }

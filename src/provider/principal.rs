@@ -34,7 +34,7 @@ pub struct Principal {
 
 /// The parts that verified claims leave out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lack {
+pub(crate) enum MissingClaims {
     Nothing,
     /// The name, which is for pages only.
     Name,
@@ -205,7 +205,7 @@ fn name(claims: &Map<String, Value>, path: &ClaimPath) -> Option<String> {
 }
 
 /// The parts that [`map`] reads and the claims leave out.
-pub(crate) fn lack(config: &IssuerConfig, claims: &Map<String, Value>) -> Lack {
+pub(crate) fn missing_claims(config: &IssuerConfig, claims: &Map<String, Value>) -> MissingClaims {
     let ClaimPaths { user, groups, name } = &config.claims;
     let unmarked = config.user_domains.is_none() || config.unmarked_email;
     let is_marked = |holder, user: &Value| user.as_str().is_some_and(|user| mark(holder, user).is_some());
@@ -215,11 +215,11 @@ pub(crate) fn lack(config: &IssuerConfig, claims: &Map<String, Value>) -> Lack {
         _ => false,
     };
     if !names_user || !states(claims, &groups.path) {
-        Lack::UserOrGroups
+        MissingClaims::UserOrGroups
     } else if !states(claims, name) {
-        Lack::Name
+        MissingClaims::Name
     } else {
-        Lack::Nothing
+        MissingClaims::Nothing
     }
 }
 

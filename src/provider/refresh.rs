@@ -44,11 +44,11 @@ struct Shared<T> {
     clock: Clock,
     /// Takes the document before, to tell what changed.
     load: Box<dyn Fn(Option<Arc<T>>) -> Fetch<T> + Send + Sync>,
-    state: Mutex<State<T>>,
+    state: Mutex<Held<T>>,
     searching: Semaphore,
 }
 
-struct State<T> {
+struct Held<T> {
     document: Option<Arc<T>>,
     /// When the fetch began that brought the document.
     loaded: Option<UnixSeconds>,
@@ -82,7 +82,7 @@ impl<T: Send + Sync + 'static> Refreshed<T> {
         load: impl Fn(Option<Arc<T>>) -> Fetch<T> + Send + Sync + 'static,
     ) -> Self {
         let (load, searching) = (Box::new(load), Semaphore::new(MOST_SEARCHING));
-        Self(Arc::new(Shared { name, clock, load, state: Mutex::new(State::new()), searching }))
+        Self(Arc::new(Shared { name, clock, load, state: Mutex::new(Held::new()), searching }))
     }
 
     /// The document: without waiting where there is a usable one.
@@ -183,7 +183,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
         Ok(Next::Await(self.begin(&mut state, now)))
     }
 
-    fn begin(self: &Arc<Self>, state: &mut State<T>, now: UnixSeconds) -> Flight {
+    fn begin(self: &Arc<Self>, state: &mut Held<T>, now: UnixSeconds) -> Flight {
         let (fetch, ends) = state.under_way.begin();
         (state.began, state.started) = (Some(now), Some(Instant::now()));
         let before = state.document.clone();
@@ -207,12 +207,12 @@ impl<T: Send + Sync + 'static> Shared<T> {
         fetch
     }
 
-    fn lock(&self) -> MutexGuard<'_, State<T>> {
+    fn lock(&self) -> MutexGuard<'_, Held<T>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<T> State<T> {
+impl<T> Held<T> {
     fn new() -> Self {
         let (missing, under_way) = (HashMap::new(), UnderWay::default());
         let (document, loaded, failure) = (None, None, None);

@@ -11,7 +11,7 @@ use crate::http_client::HttpClient;
 use crate::provider::discovery::Provider;
 use crate::provider::issuer::Issuer;
 use crate::provider::policy_inputs::{Names, PolicyInputs};
-use crate::provider::principal::{self, Lack, Principal};
+use crate::provider::principal::{self, MissingClaims, Principal};
 use crate::tokens::claims::{Claims, Expected};
 use crate::tokens::error::TokenError;
 use crate::tokens::jws::UnverifiedToken;
@@ -158,10 +158,10 @@ impl RelyingParty {
         }
         let provider = self.issuer.provider().await?;
         let Some(endpoint) = &provider.userinfo_endpoint else { return Ok(claims) };
-        let lack = principal::lack(self.issuer.config(), claims.all());
+        let missing = principal::missing_claims(self.issuer.config(), claims.all());
         let holds_what_rules_ask = self.asked.are_all_in(claims.all());
         // If the rules do not tell which claims they ask for, the claims of the ID token have to do.
-        if lack == Lack::Nothing && (holds_what_rules_ask || self.asked == Names::All) {
+        if missing == MissingClaims::Nothing && (holds_what_rules_ask || self.asked == Names::All) {
             return Ok(claims);
         }
         let user_info = match access_token {
@@ -174,7 +174,7 @@ impl RelyingParty {
                 merged.map_err(|_| ProviderError::UserInfoSubject)
             }
             // A name is for pages only.
-            Err(_) if lack != Lack::UserOrGroups && holds_what_rules_ask => Ok(claims),
+            Err(_) if missing != MissingClaims::UserOrGroups && holds_what_rules_ask => Ok(claims),
             // Without an answer the person would seem to have no such claim, and pass rules that deny those who have it.
             Err(error) => Err(error),
         }

@@ -38,11 +38,11 @@ pub(super) enum Phase {
 pub(super) struct Progress {
     deadlines: Deadlines,
     active: Gauge,
-    state: Mutex<State>,
+    state: Mutex<Tracked>,
 }
 
 #[derive(Debug)]
-struct State {
+struct Tracked {
     phase: Phase,
     since: Instant,
     /// Requests under way.
@@ -63,7 +63,7 @@ struct State {
 impl Progress {
     /// `active` counts the connections with requests under way.
     pub(super) fn new(deadlines: Deadlines, active: Gauge) -> Arc<Self> {
-        let state = State {
+        let state = Tracked {
             phase: Phase::FirstHead,
             since: Instant::now(),
             requests: 0,
@@ -159,12 +159,12 @@ impl Progress {
         (state.phase, due)
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Tracked> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl State {
+impl Tracked {
     fn enter(&mut self, phase: Phase) {
         if self.phase != Phase::Closed {
             self.phase = phase;

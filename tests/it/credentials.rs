@@ -1,6 +1,6 @@
 //! Where in a request a credential may stand, and what two of them mean.
 
-use crate::support::believer::{Believer, ISSUER, NOW, claims, claims_with, header_map, reason};
+use crate::support::issuer_fixture::{ISSUER, IssuerFixture, NOW, claims, claims_with, header_map, reason};
 use crate::support::jwks_server::Answer;
 use crate::support::signer::Signer;
 use hyper::header::HeaderName;
@@ -11,7 +11,7 @@ use postern::config::{Algorithm, AwsAlb, Credentials, KeySource, SessionConfig, 
 use postern::provider::policy_inputs::PolicyInputs;
 use postern::provider::principal::principal_from_claims;
 use postern::sessions::seal::{Sealer, SealingKey};
-use postern::sessions::{Arrival, ProviderTokens, Seen, Sessions};
+use postern::sessions::{NewSession, ProviderTokens, Seen, Sessions};
 use postern::state::State;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -26,11 +26,11 @@ const HEADER: &str = "x-amzn-oidc-data";
 #[tokio::test]
 async fn one_authorization_header_with_one_bearer_token() {
     let signer = Signer::es256("k");
-    let believer = Believer::of(&[&signer]).await;
+    let issuer_fixture = IssuerFixture::of(&[&signer]).await;
     let token = signer.token(&claims());
     let outcome = async |values: &[String]| {
         let headers: Vec<_> = values.iter().map(|value| ("authorization", value.as_str())).collect();
-        reason(believer.request(&headers, false).await)
+        reason(issuer_fixture.request(&headers, false).await)
     };
     for scheme in ["Bearer", "bearer", "BEARER"] {
         assert_eq!(outcome(&[format!("{scheme} {token}")]).await, "accepted");
@@ -53,7 +53,7 @@ async fn one_authorization_header_with_one_bearer_token() {
 /// A30.
 #[tokio::test]
 async fn identity_headers_that_nobody_signed_never_count() {
-    let believer = Believer::of(&[&Signer::es256("k")]).await;
+    let issuer_fixture = IssuerFixture::of(&[&Signer::es256("k")]).await;
     for name in [
         "x-amzn-oidc-identity",
         "x-forwarded-user",
@@ -64,17 +64,17 @@ async fn identity_headers_that_nobody_signed_never_count() {
         "remote-user",
         "x-amzn-oidc-data",
     ] {
-        let outcome = believer.request(&[(name, "ada@corp.example")], true).await;
+        let outcome = issuer_fixture.request(&[(name, "ada@corp.example")], true).await;
         assert_eq!(reason(outcome), "no-credential", "{name}");
     }
 }
 
-async fn behind_balancer(key: &Signer) -> Believer {
+async fn behind_balancer(key: &Signer) -> IssuerFixture {
     behind(key, SIGNER).await
 }
 
-async fn behind(key: &Signer, signer: &str) -> Believer {
-    Believer::with(&[], |config, server| {
+async fn behind(key: &Signer, signer: &str) -> IssuerFixture {
+    IssuerFixture::with(&[], |config, server| {
         config.keys = KeySource::PemPerKey(Url::parse(&format!("{}/pem", server.base)).unwrap());
         config.algorithms = vec![Algorithm::Es256];
         config.audience = Vec::new();
@@ -102,16 +102,16 @@ fn changed(mut object: Value, name: &str, value: Value) -> Value {
 #[tokio::test]
 async fn the_balancers_token_counts_in_its_header_alone() {
     let key = Signer::es256(KEY_ID);
-    let believer = behind_balancer(&key).await;
+    let issuer_fixture = behind_balancer(&key).await;
     let token = key.padded(&balancer_header(), &balancer_claims());
     assert!(token.contains('='));
-    let authenticated = believer.request(&[(HEADER, &token)], true).await.unwrap();
+    let authenticated = issuer_fixture.request(&[(HEADER, &token)], true).await.unwrap();
     assert_eq!(authenticated.via, Via::SignedHeader);
     assert_eq!(authenticated.principal.user, "ada@corp.example");
     // An issuer of headers takes no bearer tokens, and the padded form is none.
     let bearer = format!("Bearer {token}");
-    assert_eq!(reason(believer.request(&[("authorization", &bearer)], true).await), "no-credential");
-    let direct = Believer::of(&[&key]).await;
+    assert_eq!(reason(issuer_fixture.request(&[("authorization", &bearer)], true).await), "no-credential");
+    let direct = IssuerFixture::of(&[&key]).await;
     assert_eq!(direct.reason(&token).await, "malformed-token");
 }
 
@@ -119,9 +119,10 @@ async fn the_balancers_token_counts_in_its_header_alone() {
 #[tokio::test]
 async fn a_signed_header_comes_once_and_from_a_trusted_proxy() {
     let key = Signer::es256(KEY_ID);
-    let believer = behind_balancer(&key).await;
+    let issuer_fixture = behind_balancer(&key).await;
     let token = key.padded(&balancer_header(), &balancer_claims());
-    let outcome = async |headers: &[(&str, &str)], trusted| reason(believer.request(headers, trusted).await);
+    let outcome =
+        async |headers: &[(&str, &str)], trusted| reason(issuer_fixture.request(headers, trusted).await);
     assert_eq!(outcome(&[(HEADER, &token)], false).await, "untrusted-header");
     assert_eq!(outcome(&[(HEADER, &token), (HEADER, &token)], true).await, "duplicate-credential");
     assert_eq!(outcome(&[("x_amzn_oidc_data", &token)], true).await, "untrusted-header");
@@ -134,10 +135,10 @@ async fn a_signed_header_comes_once_and_from_a_trusted_proxy() {
 #[tokio::test]
 async fn the_balancer_is_ours_and_so_is_the_client() {
     let key = Signer::es256(KEY_ID);
-    let believer = behind_balancer(&key).await;
+    let issuer_fixture = behind_balancer(&key).await;
     let outcome = async |header: Value, claims: Value| {
         let token = key.padded(&header, &claims);
-        reason(believer.request(&[(HEADER, &token)], true).await)
+        reason(issuer_fixture.request(&[(HEADER, &token)], true).await)
     };
     let header =
         |name: &str, value: Value| outcome(changed(balancer_header(), name, value), balancer_claims());
@@ -171,48 +172,50 @@ async fn the_balancer_is_ours_and_so_is_the_client() {
 #[tokio::test]
 async fn a_balancers_unknown_key_costs_one_fetch_in_three_seconds() {
     let key = Signer::es256(KEY_ID);
-    let believer = behind_balancer(&key).await;
+    let issuer_fixture = behind_balancer(&key).await;
     let outcome = async |kid: &str| {
         let token = key.padded(&changed(balancer_header(), "kid", json!(kid)), &balancer_claims());
-        reason(believer.request(&[(HEADER, &token)], true).await)
+        reason(issuer_fixture.request(&[(HEADER, &token)], true).await)
     };
     assert_eq!(outcome(KEY_ID).await, "accepted");
     for _ in 0..50 {
         assert_eq!(outcome("unknown").await, "unknown-key");
     }
-    assert_eq!(believer.server.all_requests(), 2);
+    assert_eq!(issuer_fixture.server.all_requests(), 2);
     assert_eq!(outcome(KEY_ID).await, "accepted");
-    believer.server.answer("/pem/failing", Answer::Status(500));
+    issuer_fixture.server.answer("/pem/failing", Answer::Status(500));
     for _ in 0..50 {
         assert_eq!(outcome("failing").await, "keys-unavailable");
     }
     assert_eq!(outcome("another").await, "unknown-key");
-    assert_eq!(believer.server.all_requests(), 4);
+    assert_eq!(issuer_fixture.server.all_requests(), 4);
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert_eq!(outcome("unknown").await, "unknown-key");
-    assert_eq!(believer.server.all_requests(), 5);
+    assert_eq!(issuer_fixture.server.all_requests(), 5);
 }
 
 /// Requests of 100 addresses at one time, all with the same new key.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_balancers_new_key_is_fetched_once_for_all_who_wait() {
     let key = Signer::es256(KEY_ID);
-    let believer = Arc::new(behind_balancer(&key).await);
+    let issuer_fixture = Arc::new(behind_balancer(&key).await);
     let slowly = Answer::Slow(Duration::from_millis(200), key.pem());
-    believer.server.answer(&format!("/pem/{KEY_ID}"), slowly);
+    issuer_fixture.server.answer(&format!("/pem/{KEY_ID}"), slowly);
     let token = key.padded(&balancer_header(), &balancer_claims());
     let callers: Vec<_> = (0..100u8)
         .map(|n| {
-            let (believer, token) = (Arc::clone(&believer), token.clone());
+            let (issuer_fixture, token) = (Arc::clone(&issuer_fixture), token.clone());
             tokio::spawn(async move {
-                reason(believer.request_from(Some([10, 0, 0, n].into()), &[(HEADER, &token)], true).await)
+                reason(
+                    issuer_fixture.request_from(Some([10, 0, 0, n].into()), &[(HEADER, &token)], true).await,
+                )
             })
         })
         .collect();
     for caller in callers {
         assert_eq!(caller.await.unwrap(), "accepted");
     }
-    assert_eq!(believer.server.all_requests(), 1);
+    assert_eq!(issuer_fixture.server.all_requests(), 1);
 }
 
 /// A33.
@@ -221,7 +224,7 @@ async fn an_identity_aware_proxys_token_is_for_this_backend_and_short() {
     let key = Signer::es256("k");
     let name = "x-goog-iap-jwt-assertion";
     let backend = "/projects/1/global/backendServices/2";
-    let believer = Believer::with(&[&key], |config, _| {
+    let issuer_fixture = IssuerFixture::with(&[&key], |config, _| {
         config.audience = vec![backend.to_owned()];
         config.signed_header =
             Some(SignedHeaderConfig { header: HeaderName::from_static(name), aws_alb: None });
@@ -232,7 +235,7 @@ async fn an_identity_aware_proxys_token_is_for_this_backend_and_short() {
         for (name, value) in change {
             claims[*name] = value.clone();
         }
-        reason(believer.request(&[(name, &key.token(&claims))], true).await)
+        reason(issuer_fixture.request(&[(name, &key.token(&claims))], true).await)
     };
     assert_eq!(outcome(&[]).await, "accepted");
     assert_eq!(outcome(&[("aud", json!("/projects/1/global/backendServices/3"))]).await, "wrong-audience");
@@ -240,13 +243,13 @@ async fn an_identity_aware_proxys_token_is_for_this_backend_and_short() {
     assert_eq!(outcome(&[("exp", json!(NOW + 660))]).await, "accepted");
     assert_eq!(outcome(&[("exp", json!(NOW + 661))]).await, "lifetime-too-long");
     let padded = key.padded(&key.header(), &claims_with("aud", backend));
-    assert_eq!(reason(believer.request(&[(name, &padded)], true).await), "malformed-token");
+    assert_eq!(reason(issuer_fixture.request(&[(name, &padded)], true).await), "malformed-token");
 }
 
 #[tokio::test]
 async fn two_credentials_name_the_same_person_or_nobody() {
     let (key, balancer_key) = (Signer::es256("k"), Signer::es256(KEY_ID));
-    let (direct, balanced) = (Believer::of(&[&key]).await, behind_balancer(&balancer_key).await);
+    let (direct, balanced) = (IssuerFixture::of(&[&key]).await, behind_balancer(&balancer_key).await);
     let issuers = [Arc::clone(&direct.issuer), Arc::clone(&balanced.issuer)];
     let outcome = async |credentials: Credentials, bearer: &str, header: &str| {
         let authenticator = Authenticator::new(&issuers, &credentials, None, Arc::default());
@@ -280,8 +283,8 @@ async fn two_credentials_name_the_same_person_or_nobody() {
 #[tokio::test]
 async fn a_session_beside_a_token_is_told_with_it() {
     let key = Signer::es256("k");
-    let believer = Believer::of(&[&key]).await;
-    let issuer = believer.issuer.config();
+    let issuer_fixture = IssuerFixture::of(&[&key]).await;
+    let issuer = issuer_fixture.issuer.config();
     let clock = Clock::manual(UnixSeconds(1_800_000_000));
     let url = Url::parse("https://ml.corp.example").unwrap();
     let sealer = Arc::new(Sealer::new(&SealingKey::random(), &[], &url, ISSUER));
@@ -291,7 +294,7 @@ async fn a_session_beside_a_token_is_told_with_it() {
     let sessions = Sessions::new(sealer, &config, &url, issuer, &PolicyInputs::default(), state, clock);
     let sessions = Arc::new(sessions);
     let credentials = Credentials { bearer: true, session: true, signed_header: false };
-    let issuers = [Arc::clone(&believer.issuer)];
+    let issuers = [Arc::clone(&issuer_fixture.issuer)];
     let authenticator =
         Authenticator::new(&issuers, &credentials, Some(Arc::clone(&sessions)), Arc::default());
     let bearer = format!("Bearer {}", key.token(&claims()));
@@ -299,7 +302,7 @@ async fn a_session_beside_a_token_is_told_with_it() {
         let claims = claims_with("email", address);
         let principal = principal_from_claims(issuer, claims.as_object().unwrap()).unwrap();
         let (seen, tokens) = (Seen::default(), ProviderTokens::default());
-        let arrival = Arrival { principal: &principal, provider_session: None, seen, tokens };
+        let arrival = NewSession { principal: &principal, provider_session: None, seen, tokens };
         let established = sessions.establish(arrival).await.unwrap();
         let cookie = established.cookie.to_str().unwrap().split(';').next().unwrap();
         let headers = header_map(&[("authorization", &bearer), ("cookie", cookie)]);
@@ -329,19 +332,20 @@ async fn a_header_is_of_one_issuer_or_of_several() {
     let second_signer = SIGNER.replace("app/ml/", "app/second/");
     let second = behind(&second_key, &second_signer).await;
     let own_header = "x-proxy-assertion";
-    let other = Believer::with(&[&other_key], |config, _| {
+    let other = IssuerFixture::with(&[&other_key], |config, _| {
         let header = HeaderName::from_static(own_header);
         config.signed_header = Some(SignedHeaderConfig { header, aws_alb: None });
     })
     .await;
     let further_key = Signer::es256("k");
-    let further = Believer::with(&[&further_key], |config, _| {
+    let further = IssuerFixture::with(&[&further_key], |config, _| {
         config.issuer = "https://further.example".to_owned();
         let header = HeaderName::from_static(own_header);
         config.signed_header = Some(SignedHeaderConfig { header, aws_alb: None });
     })
     .await;
-    let issuers = [&first, &second, &other, &further].map(|believer| Arc::clone(&believer.issuer));
+    let issuers =
+        [&first, &second, &other, &further].map(|issuer_fixture| Arc::clone(&issuer_fixture.issuer));
     let credentials = Credentials { bearer: false, session: false, signed_header: true };
     let authenticator = Authenticator::new(&issuers, &credentials, None, Arc::default());
     let outcome = async |name: &str, token: &str| {

@@ -1,6 +1,8 @@
 //! Where keys come from, and what an identity provider's bad days cost.
 
-use crate::support::believer::{Believer, NOW, claims, claims_with, key_file, key_set, reason, until};
+use crate::support::issuer_fixture::{
+    IssuerFixture, NOW, claims, claims_with, key_file, key_set, reason, until,
+};
 use crate::support::jwks_server::Answer;
 use crate::support::signer::Signer;
 use postern::config::KeySource;
@@ -19,9 +21,9 @@ const MINUTES: Duration = Duration::from_secs(60);
 async fn a_new_key_is_accepted_after_one_fetch_for_all_who_wait() {
     for kid in [true, false] {
         let (old, new) = (Signer::es256("old"), Signer::es256("new"));
-        let believer = Arc::new(Believer::of(&[&old]).await);
-        assert_eq!(believer.reason(&old.token(&claims())).await, "accepted");
-        believer.server.serve("/keys", key_set(&[&old, &new]));
+        let issuer_fixture = Arc::new(IssuerFixture::of(&[&old]).await);
+        assert_eq!(issuer_fixture.reason(&old.token(&claims())).await, "accepted");
+        issuer_fixture.server.serve("/keys", key_set(&[&old, &new]));
         let mut header = new.header();
         if !kid {
             header.as_object_mut().unwrap().remove("kid");
@@ -30,15 +32,15 @@ async fn a_new_key_is_accepted_after_one_fetch_for_all_who_wait() {
         let callers: Vec<_> = (0..100)
             .map(|n| {
                 let token = new.token_with_header(&header, &claims_with("sub", format!("u{n}")));
-                let believer = Arc::clone(&believer);
-                tokio::spawn(async move { believer.reason(&token).await })
+                let issuer_fixture = Arc::clone(&issuer_fixture);
+                tokio::spawn(async move { issuer_fixture.reason(&token).await })
             })
             .collect();
         for caller in callers {
             assert_eq!(caller.await.unwrap(), "accepted");
         }
         assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
-        assert_eq!(believer.server.requests("/keys"), 2);
+        assert_eq!(issuer_fixture.server.requests("/keys"), 2);
     }
 }
 
@@ -46,14 +48,14 @@ async fn a_new_key_is_accepted_after_one_fetch_for_all_who_wait() {
 #[tokio::test(flavor = "multi_thread")]
 async fn unknown_key_ids_cost_two_fetches_in_thirty_seconds() {
     let signer = Signer::es256("k");
-    let believer = Arc::new(Believer::of(&[&signer]).await);
-    assert_eq!(believer.reason(&signer.token(&claims())).await, "accepted");
-    let flood = async |believer: &Arc<Believer>| {
+    let issuer_fixture = Arc::new(IssuerFixture::of(&[&signer]).await);
+    assert_eq!(issuer_fixture.reason(&signer.token(&claims())).await, "accepted");
+    let flood = async |issuer_fixture: &Arc<IssuerFixture>| {
         let callers: Vec<_> = (0..100)
             .map(|n| {
                 let token = Signer::es256(&format!("unknown-{n}")).token(&claims());
-                let believer = Arc::clone(believer);
-                tokio::spawn(async move { believer.reason(&token).await })
+                let issuer_fixture = Arc::clone(issuer_fixture);
+                tokio::spawn(async move { issuer_fixture.reason(&token).await })
             })
             .collect();
         let mut reasons = Vec::new();
@@ -63,62 +65,66 @@ async fn unknown_key_ids_cost_two_fetches_in_thirty_seconds() {
         reasons.dedup();
         reasons
     };
-    let fetches = |believer: &Believer| believer.server.requests("/keys");
-    assert_eq!(flood(&believer).await, ["unknown-key"]);
-    assert!(fetches(&believer) <= 3, "{}", fetches(&believer));
-    let before = fetches(&believer);
-    believer.clock.advance(Duration::from_secs(29));
-    assert_eq!(flood(&believer).await, ["unknown-key"]);
-    assert_eq!(fetches(&believer), before);
-    believer.clock.advance(Duration::from_secs(1));
-    believer.server.answer("/keys", Answer::Status(500));
-    assert_eq!(flood(&believer).await, ["keys-unavailable"]);
-    assert_eq!(flood(&believer).await, ["keys-unavailable"]);
-    assert_eq!(fetches(&believer), before + 1);
-    assert_eq!(believer.reason(&signer.token(&claims())).await, "accepted");
+    let fetches = |issuer_fixture: &IssuerFixture| issuer_fixture.server.requests("/keys");
+    assert_eq!(flood(&issuer_fixture).await, ["unknown-key"]);
+    assert!(fetches(&issuer_fixture) <= 3, "{}", fetches(&issuer_fixture));
+    let before = fetches(&issuer_fixture);
+    issuer_fixture.clock.advance(Duration::from_secs(29));
+    assert_eq!(flood(&issuer_fixture).await, ["unknown-key"]);
+    assert_eq!(fetches(&issuer_fixture), before);
+    issuer_fixture.clock.advance(Duration::from_secs(1));
+    issuer_fixture.server.answer("/keys", Answer::Status(500));
+    assert_eq!(flood(&issuer_fixture).await, ["keys-unavailable"]);
+    assert_eq!(flood(&issuer_fixture).await, ["keys-unavailable"]);
+    assert_eq!(fetches(&issuer_fixture), before + 1);
+    assert_eq!(issuer_fixture.reason(&signer.token(&claims())).await, "accepted");
 }
 
 /// A token without `kid` that no key proves causes one fetch, however often it comes.
 #[tokio::test]
 async fn one_bad_token_without_a_key_id_costs_one_fetch() {
     let signer = Signer::es256("k");
-    let believer = Believer::of(&[&signer]).await;
-    assert_eq!(believer.reason(&signer.token(&claims())).await, "accepted");
+    let issuer_fixture = IssuerFixture::of(&[&signer]).await;
+    assert_eq!(issuer_fixture.reason(&signer.token(&claims())).await, "accepted");
     let other = Signer::es256("x");
     let mut header = other.header();
     header.as_object_mut().unwrap().remove("kid");
     let token = other.token_with_header(&header, &claims());
     for _ in 0..20 {
-        assert_eq!(believer.reason(&token).await, "bad-signature");
+        assert_eq!(issuer_fixture.reason(&token).await, "bad-signature");
     }
-    assert_eq!(believer.server.requests("/keys"), 2);
+    assert_eq!(issuer_fixture.server.requests("/keys"), 2);
 }
 
 #[tokio::test]
 async fn the_first_fetch_answers_for_the_key_ids_it_does_not_bring() {
     let signer = Signer::es256("k");
-    let believer = Believer::of(&[&signer]).await;
-    assert_eq!(believer.reason(&Signer::es256("unknown").token(&claims())).await, "unknown-key");
-    assert_eq!(believer.server.requests("/keys"), 1);
+    let issuer_fixture = IssuerFixture::of(&[&signer]).await;
+    assert_eq!(issuer_fixture.reason(&Signer::es256("unknown").token(&claims())).await, "unknown-key");
+    assert_eq!(issuer_fixture.server.requests("/keys"), 1);
 }
 
 /// B03.
 #[tokio::test]
 async fn a_removed_key_stops_counting_with_the_next_refresh() {
     let (old, new) = (Signer::es256("old"), Signer::es256("new"));
-    let believer = Believer::of(&[&old]).await;
+    let issuer_fixture = IssuerFixture::of(&[&old]).await;
     let mut lasting = claims();
     lasting["exp"] = json!(NOW + 3600);
     let token = old.token(&lasting);
-    assert_eq!(believer.reason(&token).await, "accepted");
-    believer.server.serve("/keys", key_set(&[&new]));
-    assert_eq!(believer.reason(&token).await, "accepted");
-    believer.clock.advance(5 * MINUTES);
-    assert_eq!(believer.reason(&token).await, "accepted", "the old set serves while the new one is fetched");
-    until(|| believer.server.requests("/keys") == 2).await;
+    assert_eq!(issuer_fixture.reason(&token).await, "accepted");
+    issuer_fixture.server.serve("/keys", key_set(&[&new]));
+    assert_eq!(issuer_fixture.reason(&token).await, "accepted");
+    issuer_fixture.clock.advance(5 * MINUTES);
+    assert_eq!(
+        issuer_fixture.reason(&token).await,
+        "accepted",
+        "the old set serves while the new one is fetched"
+    );
+    until(|| issuer_fixture.server.requests("/keys") == 2).await;
     let mut last = "";
     for _ in 0..200 {
-        last = believer.reason(&token).await;
+        last = issuer_fixture.reason(&token).await;
         if last != "accepted" {
             break;
         }
@@ -130,74 +136,74 @@ async fn a_removed_key_stops_counting_with_the_next_refresh() {
 #[tokio::test]
 async fn keys_outlive_an_outage_of_a_day_and_recover_from_it() {
     let signer = Signer::es256("k");
-    let believer = Believer::of(&[&signer]).await;
-    let token = |believer: &Believer| {
-        let now = believer.clock.now().0;
+    let issuer_fixture = IssuerFixture::of(&[&signer]).await;
+    let token = |issuer_fixture: &IssuerFixture| {
+        let now = issuer_fixture.clock.now().0;
         let mut claims = claims_with("iat", now);
         claims["exp"] = json!(now + 60);
         signer.token(&claims)
     };
-    assert_eq!(believer.reason(&token(&believer)).await, "accepted");
-    believer.server.answer("/keys", Answer::Status(503));
+    assert_eq!(issuer_fixture.reason(&token(&issuer_fixture)).await, "accepted");
+    issuer_fixture.server.answer("/keys", Answer::Status(503));
     for _ in 0..23 {
-        believer.clock.advance(60 * MINUTES);
-        assert_eq!(believer.reason(&token(&believer)).await, "accepted");
+        issuer_fixture.clock.advance(60 * MINUTES);
+        assert_eq!(issuer_fixture.reason(&token(&issuer_fixture)).await, "accepted");
         tokio::task::yield_now().await;
     }
-    believer.clock.advance(60 * MINUTES);
-    assert_eq!(believer.reason(&token(&believer)).await, "keys-unavailable");
-    assert!(believer.bearer(&token(&believer)).await.unwrap_err().is_unavailable());
-    believer.server.serve("/keys", key_set(&[&signer]));
-    believer.clock.advance(Duration::from_secs(3));
-    assert_eq!(believer.reason(&token(&believer)).await, "accepted");
+    issuer_fixture.clock.advance(60 * MINUTES);
+    assert_eq!(issuer_fixture.reason(&token(&issuer_fixture)).await, "keys-unavailable");
+    assert!(issuer_fixture.bearer(&token(&issuer_fixture)).await.unwrap_err().is_unavailable());
+    issuer_fixture.server.serve("/keys", key_set(&[&signer]));
+    issuer_fixture.clock.advance(Duration::from_secs(3));
+    assert_eq!(issuer_fixture.reason(&token(&issuer_fixture)).await, "accepted");
 }
 
 #[tokio::test]
 async fn a_good_token_does_not_wait_for_a_refresh_that_hangs() {
     let signer = Signer::es256("k");
-    let believer = Believer::of(&[&signer]).await;
-    assert_eq!(believer.reason(&signer.token(&claims())).await, "accepted");
-    believer.server.answer("/keys", Answer::Hang);
-    believer.clock.advance(5 * MINUTES);
+    let issuer_fixture = IssuerFixture::of(&[&signer]).await;
+    assert_eq!(issuer_fixture.reason(&signer.token(&claims())).await, "accepted");
+    issuer_fixture.server.answer("/keys", Answer::Hang);
+    issuer_fixture.clock.advance(5 * MINUTES);
     let began = Instant::now();
     for n in 0..20 {
         let mut claims = claims_with("sub", format!("u{n}"));
         claims["exp"] = json!(NOW + 900);
-        assert_eq!(believer.reason(&signer.token(&claims)).await, "accepted");
+        assert_eq!(issuer_fixture.reason(&signer.token(&claims)).await, "accepted");
     }
     assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
-    until(|| believer.server.requests("/keys") == 2).await;
+    until(|| issuer_fixture.server.requests("/keys") == 2).await;
 }
 
 #[tokio::test]
 async fn a_caller_who_leaves_takes_nothing_along() {
     let signer = Signer::es256("k");
-    let believer = Arc::new(Believer::of(&[&signer]).await);
-    believer
+    let issuer_fixture = Arc::new(IssuerFixture::of(&[&signer]).await);
+    issuer_fixture
         .server
         .answer("/keys", Answer::Slow(Duration::from_millis(300), key_set(&[&signer]).to_string()));
     let token = signer.token(&claims());
     let first = tokio::spawn({
-        let (believer, token) = (Arc::clone(&believer), token.clone());
-        async move { believer.reason(&token).await }
+        let (issuer_fixture, token) = (Arc::clone(&issuer_fixture), token.clone());
+        async move { issuer_fixture.reason(&token).await }
     });
-    until(|| believer.server.requests("/keys") == 1).await;
+    until(|| issuer_fixture.server.requests("/keys") == 1).await;
     let second = tokio::spawn({
-        let (believer, token) = (Arc::clone(&believer), token.clone());
-        async move { believer.reason(&token).await }
+        let (issuer_fixture, token) = (Arc::clone(&issuer_fixture), token.clone());
+        async move { issuer_fixture.reason(&token).await }
     });
     first.abort();
     assert_eq!(second.await.unwrap(), "accepted");
-    assert_eq!(believer.server.requests("/keys"), 1);
+    assert_eq!(issuer_fixture.server.requests("/keys"), 1);
 }
 
 #[tokio::test]
 async fn a_token_waits_for_keys_no_longer_than_its_patience() {
     let signer = Signer::es256("k");
-    let believer = Believer::of(&[&signer]).await;
-    believer.server.answer("/keys", Answer::Hang);
+    let issuer_fixture = IssuerFixture::of(&[&signer]).await;
+    issuer_fixture.server.answer("/keys", Answer::Hang);
     let began = Instant::now();
-    let error = believer.bearer(&signer.token(&claims())).await.unwrap_err();
+    let error = issuer_fixture.bearer(&signer.token(&claims())).await.unwrap_err();
     assert!(error.is_unavailable());
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
 }
@@ -222,23 +228,25 @@ async fn an_answer_that_is_no_bounded_key_set_changes_nothing() {
         "<!doctype html>".to_owned(),
         String::new(),
     ] {
-        let believer = Believer::of(&[&signer]).await;
-        assert_eq!(believer.reason(&signer.token(&claims())).await, "accepted");
-        believer.server.serve("/keys", &bad);
-        let unknown = believer.reason(&Signer::es256("unknown").token(&claims())).await;
+        let issuer_fixture = IssuerFixture::of(&[&signer]).await;
+        assert_eq!(issuer_fixture.reason(&signer.token(&claims())).await, "accepted");
+        issuer_fixture.server.serve("/keys", &bad);
+        let unknown = issuer_fixture.reason(&Signer::es256("unknown").token(&claims())).await;
         assert_eq!(unknown, "keys-unavailable", "{}", &bad[..bad.len().min(40)]);
-        assert_eq!(believer.reason(&signer.token(&claims_with("sub", "u2"))).await, "accepted");
+        assert_eq!(issuer_fixture.reason(&signer.token(&claims_with("sub", "u2"))).await, "accepted");
     }
 }
 
 #[tokio::test]
 async fn redirects_are_not_followed() {
     let signer = Signer::es256("k");
-    let believer = Believer::of(&[&signer]).await;
-    believer.server.serve("/elsewhere", key_set(&[&signer]));
-    believer.server.answer("/keys", Answer::Redirect(format!("{}/elsewhere", believer.server.base)));
-    assert_eq!(believer.reason(&signer.token(&claims())).await, "keys-unavailable");
-    assert_eq!(believer.server.requests("/elsewhere"), 0);
+    let issuer_fixture = IssuerFixture::of(&[&signer]).await;
+    issuer_fixture.server.serve("/elsewhere", key_set(&[&signer]));
+    issuer_fixture
+        .server
+        .answer("/keys", Answer::Redirect(format!("{}/elsewhere", issuer_fixture.server.base)));
+    assert_eq!(issuer_fixture.reason(&signer.token(&claims())).await, "keys-unavailable");
+    assert_eq!(issuer_fixture.server.requests("/elsewhere"), 0);
 }
 
 /// B08.
@@ -260,24 +268,24 @@ async fn a_bad_key_never_spoils_the_set() {
         rsa.jwk(),
         changed(signer.jwk(), "x5c", json!("not an array")),
     ]});
-    let believer = Believer::of(&[&signer]).await;
-    believer.server.serve("/keys", keys);
+    let issuer_fixture = IssuerFixture::of(&[&signer]).await;
+    issuer_fixture.server.serve("/keys", keys);
     // Two good keys with one id: the algorithm tells them apart.
-    assert_eq!(believer.reason(&signer.token(&claims())).await, "accepted");
-    assert_eq!(believer.reason(&rsa.token(&claims())).await, "accepted");
+    assert_eq!(issuer_fixture.reason(&signer.token(&claims())).await, "accepted");
+    assert_eq!(issuer_fixture.reason(&rsa.token(&claims())).await, "accepted");
 }
 
 #[tokio::test]
 async fn a_key_is_for_its_own_use_and_algorithm() {
     let (signer, rsa) = (Signer::es256("k"), Signer::rs256("r"));
     let outcome = async |key: &Signer, change: &[(&str, Value)]| {
-        let believer = Believer::of(&[]).await;
+        let issuer_fixture = IssuerFixture::of(&[]).await;
         let mut jwk = key.jwk();
         for (name, value) in change {
             jwk[*name] = value.clone();
         }
-        believer.server.serve("/keys", json!({"keys": [jwk, Signer::ed25519("other").jwk()]}));
-        believer.reason(&key.token(&claims())).await
+        issuer_fixture.server.serve("/keys", json!({"keys": [jwk, Signer::ed25519("other").jwk()]}));
+        issuer_fixture.reason(&key.token(&claims())).await
     };
     assert_eq!(outcome(&signer, &[]).await, "accepted");
     assert_eq!(
@@ -300,14 +308,15 @@ async fn a_key_is_for_its_own_use_and_algorithm() {
 #[tokio::test]
 async fn a_key_belongs_to_one_issuer() {
     let (ours, theirs) = (Signer::es256("k"), Signer::es256("k"));
-    let believer = Believer::of(&[&ours]).await;
+    let issuer_fixture = IssuerFixture::of(&[&ours]).await;
     let other =
-        Believer::with(&[&theirs], |config, _| config.issuer = "https://other.example".to_owned()).await;
+        IssuerFixture::with(&[&theirs], |config, _| config.issuer = "https://other.example".to_owned()).await;
     let all = postern::config::Credentials { bearer: true, session: false, signed_header: false };
-    let issuers = [Arc::clone(&believer.issuer), Arc::clone(&other.issuer)];
+    let issuers = [Arc::clone(&issuer_fixture.issuer), Arc::clone(&other.issuer)];
     let both = postern::authn::Authenticator::new(&issuers, &all, None, Arc::default());
     let outcome = async |token: String| {
-        let headers = crate::support::believer::header_map(&[("authorization", &format!("Bearer {token}"))]);
+        let headers =
+            crate::support::issuer_fixture::header_map(&[("authorization", &format!("Bearer {token}"))]);
         let presented = postern::authn::credential::Presented {
             headers: &headers,
             from_trusted_proxy: false,
@@ -324,33 +333,33 @@ async fn a_key_belongs_to_one_issuer() {
 #[tokio::test]
 async fn a_remembered_token_dies_with_its_time() {
     let signer = Signer::es256("k");
-    let believer = Believer::of(&[&signer]).await;
+    let issuer_fixture = IssuerFixture::of(&[&signer]).await;
     let token = signer.token(&claims());
-    assert_eq!(believer.reason(&token).await, "accepted");
-    assert_eq!(believer.reason(&token).await, "accepted");
-    believer.clock.advance(Duration::from_secs(329));
-    assert_eq!(believer.reason(&token).await, "accepted");
-    believer.clock.advance(Duration::from_secs(1));
-    assert_eq!(believer.reason(&token).await, "expired");
+    assert_eq!(issuer_fixture.reason(&token).await, "accepted");
+    assert_eq!(issuer_fixture.reason(&token).await, "accepted");
+    issuer_fixture.clock.advance(Duration::from_secs(329));
+    assert_eq!(issuer_fixture.reason(&token).await, "accepted");
+    issuer_fixture.clock.advance(Duration::from_secs(1));
+    assert_eq!(issuer_fixture.reason(&token).await, "expired");
 }
 
 #[tokio::test]
 async fn a_clock_set_back_does_not_stop_new_keys() {
     let (old, new) = (Signer::es256("old"), Signer::es256("new"));
-    let believer = Believer::of(&[&old]).await;
-    believer.clock.advance(Duration::from_secs(3600));
+    let issuer_fixture = IssuerFixture::of(&[&old]).await;
+    issuer_fixture.clock.advance(Duration::from_secs(3600));
     let at = |seconds: u64| {
         let mut claims = claims_with("iat", seconds);
         claims["exp"] = json!(seconds + 60);
         claims
     };
-    assert_eq!(believer.reason(&old.token(&at(NOW + 3600))).await, "accepted");
-    assert_eq!(believer.reason(&Signer::es256("x").token(&at(NOW + 3600))).await, "unknown-key");
+    assert_eq!(issuer_fixture.reason(&old.token(&at(NOW + 3600))).await, "accepted");
+    assert_eq!(issuer_fixture.reason(&Signer::es256("x").token(&at(NOW + 3600))).await, "unknown-key");
     // A manual clock counts modulo 2^64.
-    believer.clock.advance(Duration::from_secs(u64::MAX - 3599));
-    assert_eq!(believer.clock.now().0, NOW);
-    believer.server.serve("/keys", key_set(&[&old, &new]));
-    assert_eq!(believer.reason(&new.token(&at(NOW))).await, "accepted");
+    issuer_fixture.clock.advance(Duration::from_secs(u64::MAX - 3599));
+    assert_eq!(issuer_fixture.clock.now().0, NOW);
+    issuer_fixture.server.serve("/keys", key_set(&[&old, &new]));
+    assert_eq!(issuer_fixture.reason(&new.token(&at(NOW))).await, "accepted");
 }
 
 #[tokio::test]
@@ -359,7 +368,7 @@ async fn keys_on_disk_are_read_when_the_issuer_is_made() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("keys.json");
     let made = |path: &std::path::Path| {
-        let mut config = crate::support::believer::issuer_config();
+        let mut config = crate::support::issuer_fixture::issuer_config();
         config.keys = KeySource::JwksFile(path.to_owned());
         let (http, clock) = (HttpClient::new().unwrap(), postern::clock::Clock::system());
         let secrets = Secrets::read(key_file(&config), &Files::default());
@@ -371,8 +380,9 @@ async fn keys_on_disk_are_read_when_the_issuer_is_made() {
     assert!(made(&path).unwrap_err().contains("`keys`"));
     std::fs::write(&path, key_set(&[&signer]).to_string()).unwrap();
     assert!(made(&path).is_ok());
-    let believer = Believer::with(&[], |config, _| config.keys = KeySource::JwksFile(path.clone())).await;
-    assert_eq!(believer.reason(&signer.token(&claims())).await, "accepted");
-    assert_eq!(believer.reason(&Signer::es256("x").token(&claims())).await, "unknown-key");
-    assert_eq!(believer.server.all_requests(), 0);
+    let issuer_fixture =
+        IssuerFixture::with(&[], |config, _| config.keys = KeySource::JwksFile(path.clone())).await;
+    assert_eq!(issuer_fixture.reason(&signer.token(&claims())).await, "accepted");
+    assert_eq!(issuer_fixture.reason(&Signer::es256("x").token(&claims())).await, "unknown-key");
+    assert_eq!(issuer_fixture.server.all_requests(), 0);
 }

@@ -88,7 +88,7 @@ mod support {
     pub(crate) mod aged_session;
     #[allow(dead_code, reason = "the tests of presigning use the rest")]
     pub(crate) mod aws_fake;
-    pub(crate) mod believer;
+    pub(crate) mod issuer_fixture;
     pub(crate) mod browser;
     pub(crate) mod elsewhere;
     pub(crate) mod frames;

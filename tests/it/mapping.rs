@@ -1,6 +1,6 @@
 //! Claims become a person as the config says, or nobody.
 
-use crate::support::believer::{claims, claims_with, claims_without, issuer_config};
+use crate::support::issuer_fixture::{claims, claims_with, claims_without, issuer_config};
 use hyper::header::HeaderName;
 use postern::config::{AwsAlb, ClaimPath, IssuerConfig, Programs, SignedHeaderConfig};
 use postern::provider::principal::{Groups, Principal, principal_from_claims};

@@ -10,7 +10,7 @@ use postern::config::{Algorithm, ClaimPaths, IssuerConfig, KeySource, SessionCon
 use postern::provider::policy_inputs::{Names, PolicyInputs};
 use postern::provider::principal::{Groups, Principal};
 use postern::sessions::seal::{Purpose, Sealer, SealingKey};
-use postern::sessions::{Arrival, Opened, ProviderTokens, Session, SessionError, Sessions, Unusable};
+use postern::sessions::{NewSession, Opened, ProviderTokens, Session, SessionError, Sessions, Unusable};
 use postern::state::State;
 use serde_json::json;
 use std::sync::Arc;
@@ -77,7 +77,7 @@ impl World {
     ) -> Result<HeaderValue, SessionError> {
         let tokens = ProviderTokens::default();
         let seen = now(self.sessions().seen(&principal.issuer, &principal.subject, provider_session));
-        now(self.sessions().establish(Arrival { principal, provider_session, seen, tokens }))
+        now(self.sessions().establish(NewSession { principal, provider_session, seen, tokens }))
             .map(|session| session.cookie)
     }
 

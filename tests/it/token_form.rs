@@ -1,6 +1,6 @@
 //! What a token must be before anything that it says is looked at.
 
-use crate::support::believer::{Believer, claims, claims_with};
+use crate::support::issuer_fixture::{IssuerFixture, claims, claims_with};
 use crate::support::signer::Signer;
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE, URL_SAFE_NO_PAD};
@@ -17,7 +17,7 @@ fn encode(bytes: impl AsRef<[u8]>) -> String {
 #[tokio::test]
 async fn no_algorithm_but_the_issuers_asymmetric_ones() {
     let signer = Signer::es256("k");
-    let believer = Believer::with(&[&signer, &Signer::ed25519("ed")], |config, _| {
+    let issuer_fixture = IssuerFixture::with(&[&signer, &Signer::ed25519("ed")], |config, _| {
         config.algorithms = vec![Algorithm::Es256];
     })
     .await;
@@ -42,12 +42,12 @@ async fn no_algorithm_but_the_issuers_asymmetric_ones() {
     ] {
         let header = encode(json!({"alg": alg, "kid": "k"}).to_string());
         for signature in ["", signature] {
-            let reason = believer.reason(&format!("{header}.{payload}.{signature}")).await;
+            let reason = issuer_fixture.reason(&format!("{header}.{payload}.{signature}")).await;
             assert_eq!(reason, "unsupported-algorithm", "{alg}");
         }
     }
-    assert_eq!(believer.reason(&signer.raw(br#"{"kid":"k"}"#, b"{}")).await, "unsupported-algorithm");
-    assert_eq!(believer.reason(&Signer::ed25519("ed").token(&claims())).await, "algorithm-not-allowed");
+    assert_eq!(issuer_fixture.reason(&signer.raw(br#"{"kid":"k"}"#, b"{}")).await, "unsupported-algorithm");
+    assert_eq!(issuer_fixture.reason(&Signer::ed25519("ed").token(&claims())).await, "algorithm-not-allowed");
 
     let pem = signer.pem();
     let jwk = signer.jwk().to_string();
@@ -55,7 +55,7 @@ async fn no_algorithm_but_the_issuers_asymmetric_ones() {
         let message = format!("{}.{payload}", encode(r#"{"alg":"HS256","kid":"k"}"#));
         let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, secret);
         let tag = encode(aws_lc_rs::hmac::sign(&key, message.as_bytes()));
-        assert_eq!(believer.reason(&format!("{message}.{tag}")).await, "unsupported-algorithm");
+        assert_eq!(issuer_fixture.reason(&format!("{message}.{tag}")).await, "unsupported-algorithm");
     }
 }
 
@@ -63,7 +63,7 @@ async fn no_algorithm_but_the_issuers_asymmetric_ones() {
 #[tokio::test]
 async fn only_a_true_signature_counts() {
     let signer = Signer::es256("k");
-    let believer = Believer::of(&[&signer]).await;
+    let issuer_fixture = IssuerFixture::of(&[&signer]).await;
     let good = signer.token(&claims());
     let (message, signature) = good.rsplit_once('.').unwrap();
     let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
@@ -88,25 +88,25 @@ async fn only_a_true_signature_counts() {
     }
     for forged in forged {
         let token = format!("{message}.{}", encode(&forged));
-        assert_eq!(believer.reason(&token).await, "bad-signature", "{} bytes", forged.len());
+        assert_eq!(issuer_fixture.reason(&token).await, "bad-signature", "{} bytes", forged.len());
     }
     // The twin (r, n - s) is as true as the original, and names the same person.
     let mut twin = signature[..32].to_vec();
     twin.extend(subtract(&order, &signature[32..]));
-    let twin = believer.bearer(&format!("{message}.{}", encode(twin))).await.unwrap();
+    let twin = issuer_fixture.bearer(&format!("{message}.{}", encode(twin))).await.unwrap();
     assert_eq!(twin.principal.user, "ada@corp.example");
 
     let stranger = Signer::es256("k");
-    assert_eq!(believer.reason(&stranger.token(&claims())).await, "bad-signature");
+    assert_eq!(issuer_fixture.reason(&stranger.token(&claims())).await, "bad-signature");
 }
 
 /// A09, A10.
 #[tokio::test]
 async fn nothing_in_a_header_chooses_a_key_or_causes_a_request() {
     let signer = Signer::es256("k");
-    let believer = Believer::of(&[&signer]).await;
-    assert_eq!(believer.reason(&signer.token(&claims())).await, "accepted");
-    let asked = believer.server.all_requests();
+    let issuer_fixture = IssuerFixture::of(&[&signer]).await;
+    assert_eq!(issuer_fixture.reason(&signer.token(&claims())).await, "accepted");
+    let asked = issuer_fixture.server.all_requests();
     let attacker = crate::support::jwks_server::JwksServer::start().await;
     let stranger = Signer::es256("k");
     // What needs no understanding is ignored: with it, a token counts exactly if it counts without.
@@ -131,7 +131,7 @@ async fn nothing_in_a_header_chooses_a_key_or_causes_a_request() {
             let mut header = signer.header();
             header[name] = value.clone();
             let token = signer.token_with_header(&header, &claims());
-            assert_eq!(believer.reason(&token).await, reason, "{name}: {value}");
+            assert_eq!(issuer_fixture.reason(&token).await, reason, "{name}: {value}");
         }
     }
     // What changes the meaning of the payload is not.
@@ -152,7 +152,7 @@ async fn nothing_in_a_header_chooses_a_key_or_causes_a_request() {
             let mut header = signer.header();
             header[name] = value.clone();
             let token = signer.token_with_header(&header, &claims());
-            assert_eq!(believer.reason(&token).await, "refused-parameter", "{name}: {value}");
+            assert_eq!(issuer_fixture.reason(&token).await, "refused-parameter", "{name}: {value}");
         }
     }
     for (name, odd) in [
@@ -169,7 +169,7 @@ async fn nothing_in_a_header_chooses_a_key_or_causes_a_request() {
         let mut header = signer.header();
         header[name] = odd.clone();
         let token = signer.token_with_header(&header, &claims());
-        assert_eq!(believer.reason(&token).await, "malformed-token", "{name}: {odd}");
+        assert_eq!(issuer_fixture.reason(&token).await, "malformed-token", "{name}: {odd}");
     }
     let odd = signer.token_with_header(&json!({"alg": "ES256", "kid": 5}), &claims());
     let refused = UnverifiedToken::parse(&odd).expect_err("a number names no key");
@@ -177,16 +177,23 @@ async fn nothing_in_a_header_chooses_a_key_or_causes_a_request() {
     // A text that is long or not plain names no key: the keys that fit the algorithm are tried, and no others.
     for kid in ["k\r\nx", "\0", &"x".repeat(257), &"x".repeat(2_000)] {
         let header = json!({"alg": "ES256", "kid": kid});
-        assert_eq!(believer.reason(&signer.token_with_header(&header, &claims())).await, "accepted", "{kid}");
+        assert_eq!(
+            issuer_fixture.reason(&signer.token_with_header(&header, &claims())).await,
+            "accepted",
+            "{kid}"
+        );
     }
     assert_eq!(attacker.all_requests(), 0);
-    assert_eq!(believer.server.all_requests(), asked);
+    assert_eq!(issuer_fixture.server.all_requests(), asked);
     let unnamed = json!({"alg": "ES256", "kid": "\0"});
-    assert_eq!(believer.reason(&stranger.token_with_header(&unnamed, &claims())).await, "bad-signature");
+    assert_eq!(
+        issuer_fixture.reason(&stranger.token_with_header(&unnamed, &claims())).await,
+        "bad-signature"
+    );
     assert_eq!(attacker.all_requests(), 0);
     for kid in ["../../etc/passwd", "http://evil.example/", "' OR 1=1 --", "K", &"x".repeat(256)] {
         let token = signer.token_with_header(&json!({"alg": "ES256", "kid": kid}), &claims());
-        assert_eq!(believer.reason(&token).await, "unknown-key", "{kid}");
+        assert_eq!(issuer_fixture.reason(&token).await, "unknown-key", "{kid}");
     }
 }
 
@@ -194,7 +201,7 @@ async fn nothing_in_a_header_chooses_a_key_or_causes_a_request() {
 #[tokio::test]
 async fn the_json_is_strict() {
     let signer = Signer::es256("k");
-    let believer = Believer::of(&[&signer]).await;
+    let issuer_fixture = IssuerFixture::of(&[&signer]).await;
     let header = signer.header().to_string();
     let good = claims().to_string();
     let open = good.trim_end_matches('}');
@@ -219,18 +226,18 @@ async fn the_json_is_strict() {
     ] {
         let shown = String::from_utf8_lossy(&payload[..payload.len().min(40)]).into_owned();
         assert_eq!(
-            believer.reason(&signer.raw(header.as_bytes(), &payload)).await,
+            issuer_fixture.reason(&signer.raw(header.as_bytes(), &payload)).await,
             "malformed-token",
             "{shown}"
         );
     }
     let nested = format!(r#"{open},"x":{}{}}}"#, "[".repeat(15), "]".repeat(15));
-    assert_eq!(believer.reason(&signer.raw(header.as_bytes(), nested.as_bytes())).await, "accepted");
+    assert_eq!(issuer_fixture.reason(&signer.raw(header.as_bytes(), nested.as_bytes())).await, "accepted");
     for header in
         [r#"{"alg":"ES256","alg":"ES256","kid":"k"}"#, r#"{"alg":"ES256","kid":"x","kid":"k"}"#, "[]", ""]
     {
         let token = signer.raw(header.as_bytes(), good.as_bytes());
-        assert_eq!(believer.reason(&token).await, "malformed-token", "{header}");
+        assert_eq!(issuer_fixture.reason(&token).await, "malformed-token", "{header}");
     }
     let padded = |length: usize| {
         let empty = r#"{"alg":"ES256","kid":"k","x":""}"#;
@@ -238,7 +245,7 @@ async fn the_json_is_strict() {
     };
     for (length, expected) in [(4096, "accepted"), (4097, "malformed-token"), (8000, "malformed-token")] {
         let token = signer.raw(padded(length).as_bytes(), good.as_bytes());
-        assert_eq!(believer.reason(&token).await, expected, "{length}");
+        assert_eq!(issuer_fixture.reason(&token).await, expected, "{length}");
     }
 }
 
@@ -246,7 +253,7 @@ async fn the_json_is_strict() {
 #[tokio::test]
 async fn the_encoding_is_canonical_base64url_without_padding() {
     let signer = Signer::es256("k");
-    let believer = Believer::of(&[&signer]).await;
+    let issuer_fixture = IssuerFixture::of(&[&signer]).await;
     // Lengths with every remainder, and bytes that the two alphabets write differently.
     let header = json!({"alg": "ES256", "kid": "k", "x": "~~~???"}).to_string();
     let payload = claims_with("x", "???~~~ÿÿÿ").to_string();
@@ -256,14 +263,14 @@ async fn the_encoding_is_canonical_base64url_without_padding() {
         let signature = encode(signer.sign(message.as_bytes()));
         format!("{message}.{signature}")
     };
-    assert_eq!(believer.reason(&signed(part(&header), part(&payload))).await, "accepted");
+    assert_eq!(issuer_fixture.reason(&signed(part(&header), part(&payload))).await, "accepted");
     let standard = |bytes: &str| STANDARD_NO_PAD.encode(bytes);
     assert_ne!(standard(&payload), part(&payload));
-    assert_eq!(believer.reason(&signed(part(&header), standard(&payload))).await, "malformed-token");
+    assert_eq!(issuer_fixture.reason(&signed(part(&header), standard(&payload))).await, "malformed-token");
     let short = claims_with("x", "1").to_string();
     let padded = (0..3).map(|n| URL_SAFE.encode(format!("{short}{}", " ".repeat(n))));
     for padded in padded.filter(|text| text.ends_with('=')) {
-        assert_eq!(believer.reason(&signed(part(&header), padded)).await, "malformed-token");
+        assert_eq!(issuer_fixture.reason(&signed(part(&header), padded)).await, "malformed-token");
     }
     let good = signed(part(&header), part(&payload));
     for (wrong, why) in [
@@ -273,21 +280,21 @@ async fn the_encoding_is_canonical_base64url_without_padding() {
         (good.replacen('.', " .", 1), "malformed-credential"),
         (good.replacen('.', "\u{b}.", 1).replace('\u{b}', "~"), "malformed-token"),
     ] {
-        assert_eq!(believer.reason(&wrong).await, why);
+        assert_eq!(issuer_fixture.reason(&wrong).await, why);
     }
     // The last of 86 characters carries two bits; any other of its sixteen spellings is not canonical.
     let (rest, last) = good.split_at(good.len() - 1);
     let other = if last == "B" { "C" } else { "B" };
-    assert_eq!(believer.reason(&format!("{rest}{other}")).await, "malformed-token");
+    assert_eq!(issuer_fixture.reason(&format!("{rest}{other}")).await, "malformed-token");
 }
 
 /// A23, A24.
 #[tokio::test]
 async fn what_is_no_token_is_refused_at_once() {
     let signer = Signer::es256("k");
-    let believer = Believer::of(&[&signer]).await;
+    let issuer_fixture = IssuerFixture::of(&[&signer]).await;
     let good = signer.token(&claims());
-    assert_eq!(believer.reason(&good).await, "accepted");
+    assert_eq!(issuer_fixture.reason(&good).await, "accepted");
     let encrypted = encode(r#"{"alg":"PBES2-HS256+A128KW","p2c":2147483648,"enc":"A128GCM"}"#);
     let nested = signer.raw(br#"{"alg":"ES256","kid":"k","cty":"JWT"}"#, good.as_bytes());
     let began = Instant::now();
@@ -305,11 +312,11 @@ async fn what_is_no_token_is_refused_at_once() {
         format!("{}{good}", ".".repeat(1_000_000)),
     ] {
         let reason = if text == nested { "refused-parameter" } else { "malformed-token" };
-        assert_eq!(believer.reason(&text).await, reason, "{}", &text[..text.len().min(40)]);
+        assert_eq!(issuer_fixture.reason(&text).await, reason, "{}", &text[..text.len().min(40)]);
     }
     assert!(began.elapsed().as_millis() < 2_000, "{:?}", began.elapsed());
     let filler = "x".repeat(16 * 1024 - good.len());
-    assert_eq!(believer.reason(&signer.token(&claims_with("x", filler))).await, "malformed-token");
+    assert_eq!(issuer_fixture.reason(&signer.token(&claims_with("x", filler))).await, "malformed-token");
     let one_part = |length| UnverifiedToken::parse(&"a".repeat(length)).unwrap_err().to_string();
     assert!(one_part(16 * 1024).ends_with("three parts"), "{}", one_part(16 * 1024));
     assert!(one_part(16 * 1024 + 1).ends_with("too long"), "{}", one_part(16 * 1024 + 1));
@@ -318,9 +325,9 @@ async fn what_is_no_token_is_refused_at_once() {
 #[tokio::test]
 async fn errors_and_debug_say_nothing_of_the_token() {
     let signer = Signer::es256("k");
-    let believer = Believer::of(&[&signer]).await;
+    let issuer_fixture = IssuerFixture::of(&[&signer]).await;
     let token = signer.token(&claims_with("aud", "a-secret-audience"));
-    let error = believer.bearer(&token).await.unwrap_err();
+    let error = issuer_fixture.bearer(&token).await.unwrap_err();
     let parsed = UnverifiedToken::parse(&token).unwrap();
     for shown in [format!("{error}"), format!("{error:?}"), format!("{parsed:?}")] {
         assert!(!shown.contains("a-secret-audience") && !shown.contains(&token[..20]), "{shown}");

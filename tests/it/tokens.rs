@@ -1,6 +1,8 @@
 //! What a token must say before it names anybody, for each of its uses.
 
-use crate::support::believer::{Believer, ISSUER, NOW, claims, claims_with, claims_without, issuer_config};
+use crate::support::issuer_fixture::{
+    ISSUER, IssuerFixture, NOW, claims, claims_with, claims_without, issuer_config,
+};
 use crate::support::signer::Signer;
 use postern::config::{ClaimPath, ClaimPaths, GroupsClaim, GroupsFormat, IssuerConfig};
 use postern::provider::principal::{Groups, principal_from_claims};
@@ -22,9 +24,9 @@ async fn a_good_token_of_every_algorithm_names_its_person() {
         Signer::ed25519("ed"),
         renamed,
     ];
-    let believer = Believer::of(&signers.iter().collect::<Vec<_>>()).await;
+    let issuer_fixture = IssuerFixture::of(&signers.iter().collect::<Vec<_>>()).await;
     for signer in &signers {
-        let authenticated = believer.bearer(&signer.token(&claims())).await.unwrap();
+        let authenticated = issuer_fixture.bearer(&signer.token(&claims())).await.unwrap();
         assert_eq!(authenticated.principal.user, "ada@corp.example", "{}", signer.alg);
         assert_eq!(authenticated.principal.subject, "u1");
         assert_eq!(&*authenticated.principal.realm, "corp");
@@ -34,11 +36,15 @@ async fn a_good_token_of_every_algorithm_names_its_person() {
 #[tokio::test]
 async fn claims_that_decide_are_present_and_well_typed() {
     let signer = Signer::es256("k");
-    let believer = Believer::of(&[&signer]).await;
+    let issuer_fixture = IssuerFixture::of(&[&signer]).await;
     for name in ["iss", "aud", "exp", "sub"] {
-        assert_eq!(believer.reason(&signer.token(&claims_without(name))).await, "missing-claim", "{name}");
+        assert_eq!(
+            issuer_fixture.reason(&signer.token(&claims_without(name))).await,
+            "missing-claim",
+            "{name}"
+        );
         for wrong in [json!(null), json!(true), json!({}), json!([5]), json!([[]])] {
-            let reason = believer.reason(&signer.token(&claims_with(name, wrong.clone()))).await;
+            let reason = issuer_fixture.reason(&signer.token(&claims_with(name, wrong.clone()))).await;
             assert_eq!(reason, "invalid-claim", "{name}: {wrong}");
         }
     }
@@ -57,16 +63,16 @@ async fn claims_that_decide_are_present_and_well_typed() {
         ("iss", json!([ISSUER])),
         ("aud", json!(["postern-api", 5])),
     ] {
-        let reason = believer.reason(&signer.token(&claims_with(name, wrong.clone()))).await;
+        let reason = issuer_fixture.reason(&signer.token(&claims_with(name, wrong.clone()))).await;
         assert_eq!(reason, "invalid-claim", "{name}: {wrong}");
     }
-    assert_eq!(believer.reason(&signer.token(&claims_with("sub", "u".repeat(255)))).await, "accepted");
+    assert_eq!(issuer_fixture.reason(&signer.token(&claims_with("sub", "u".repeat(255)))).await, "accepted");
 }
 
 #[tokio::test]
 async fn the_issuer_is_equal_to_the_letter() {
     let signer = Signer::es256("k");
-    let believer = Believer::of(&[&signer]).await;
+    let issuer_fixture = IssuerFixture::of(&[&signer]).await;
     for other in [
         &format!("{ISSUER}/"),
         &ISSUER.to_uppercase(),
@@ -75,7 +81,7 @@ async fn the_issuer_is_equal_to_the_letter() {
         &format!(" {ISSUER}"),
     ] {
         assert_eq!(
-            believer.reason(&signer.token(&claims_with("iss", other))).await,
+            issuer_fixture.reason(&signer.token(&claims_with("iss", other))).await,
             "unknown-issuer",
             "{other}"
         );
@@ -85,8 +91,9 @@ async fn the_issuer_is_equal_to_the_letter() {
 #[tokio::test]
 async fn one_of_the_configured_audiences_is_named() {
     let signer = Signer::es256("k");
-    let believer = Believer::of(&[&signer]).await;
-    let outcome = async |audience: Value| believer.reason(&signer.token(&claims_with("aud", audience))).await;
+    let issuer_fixture = IssuerFixture::of(&[&signer]).await;
+    let outcome =
+        async |audience: Value| issuer_fixture.reason(&signer.token(&claims_with("aud", audience))).await;
     assert_eq!(outcome(json!(["other", "postern-api"])).await, "accepted");
     assert_eq!(outcome(json!("postern")).await, "wrong-audience");
     assert_eq!(outcome(json!("Postern-Api")).await, "wrong-audience");
@@ -97,8 +104,9 @@ async fn one_of_the_configured_audiences_is_named() {
 #[tokio::test]
 async fn times_hold_to_the_second_with_thirty_seconds_of_leeway() {
     let signer = Signer::es256("k");
-    let believer = Believer::of(&[&signer]).await;
-    let outcome = async |name, value: Value| believer.reason(&signer.token(&claims_with(name, value))).await;
+    let issuer_fixture = IssuerFixture::of(&[&signer]).await;
+    let outcome =
+        async |name, value: Value| issuer_fixture.reason(&signer.token(&claims_with(name, value))).await;
     assert_eq!(outcome("exp", json!(NOW - 29)).await, "accepted");
     assert_eq!(outcome("exp", json!(NOW - 30)).await, "expired");
     assert_eq!(outcome("exp", json!(NOW - 31)).await, "expired");
@@ -111,36 +119,36 @@ async fn times_hold_to_the_second_with_thirty_seconds_of_leeway() {
     assert_eq!(outcome("exp", json!(NOW + 86_400)).await, "accepted");
     assert_eq!(outcome("exp", json!(NOW + 86_401)).await, "lifetime-too-long");
     let mut unmarked = claims_without("iat");
-    assert_eq!(believer.reason(&signer.token(&unmarked)).await, "accepted");
+    assert_eq!(issuer_fixture.reason(&signer.token(&unmarked)).await, "accepted");
     unmarked["exp"] = json!(NOW + 86_401);
-    assert_eq!(believer.reason(&signer.token(&unmarked)).await, "lifetime-too-long");
+    assert_eq!(issuer_fixture.reason(&signer.token(&unmarked)).await, "lifetime-too-long");
 }
 
 #[tokio::test]
 async fn a_token_of_another_kind_is_no_bearer_token() {
     let signer = Signer::es256("k");
-    let believer = Believer::of(&[&signer]).await;
+    let issuer_fixture = IssuerFixture::of(&[&signer]).await;
     let typed = |typ: &str| {
         let mut header = signer.header();
         header["typ"] = json!(typ);
         signer.token_with_header(&header, &claims())
     };
     for right in ["JWT", "jwt", "at+jwt", "application/at+jwt", "AT+JWT"] {
-        assert_eq!(believer.reason(&typed(right)).await, "accepted", "{right}");
+        assert_eq!(issuer_fixture.reason(&typed(right)).await, "accepted", "{right}");
     }
     for wrong in ["logout+jwt", "application/logout+jwt", "dpop+jwt", "secevent+jwt", "", "JOSE"] {
-        assert_eq!(believer.reason(&typed(wrong)).await, "wrong-type", "{wrong}");
+        assert_eq!(issuer_fixture.reason(&typed(wrong)).await, "wrong-type", "{wrong}");
     }
     let logout = json!({"http://schemas.openid.net/event/backchannel-logout": {}});
-    assert_eq!(believer.reason(&signer.token(&claims_with("events", logout))).await, "wrong-type");
-    assert_eq!(believer.reason(&signer.token(&claims_with("at_hash", "x"))).await, "wrong-type");
+    assert_eq!(issuer_fixture.reason(&signer.token(&claims_with("events", logout))).await, "wrong-type");
+    assert_eq!(issuer_fixture.reason(&signer.token(&claims_with("at_hash", "x"))).await, "wrong-type");
 }
 
 /// By claims that only other kinds carry, whatever the header's `typ` is.
 #[tokio::test]
 async fn a_token_that_says_what_else_it_is_is_no_bearer_token() {
     let signer = Signer::es256("k");
-    let believer = Believer::of(&[&signer]).await;
+    let issuer_fixture = IssuerFixture::of(&[&signer]).await;
     let other = json!({"https://schemas.openid.net/secevent/caep/event-type/session-revoked": {}});
     for (name, value) in [
         // Keycloak.
@@ -164,7 +172,7 @@ async fn a_token_that_says_what_else_it_is_is_no_bearer_token() {
         ("c_hash", json!("x")),
         ("at_hash", json!(5)),
     ] {
-        let reason = believer.reason(&signer.token(&claims_with(name, value.clone()))).await;
+        let reason = issuer_fixture.reason(&signer.token(&claims_with(name, value.clone()))).await;
         assert_eq!(reason, "wrong-type", "{name}: {value}");
     }
     for (name, value) in [
@@ -175,7 +183,7 @@ async fn a_token_that_says_what_else_it_is_is_no_bearer_token() {
         ("events", json!(null)),
         ("cnf", json!(null)),
     ] {
-        let reason = believer.reason(&signer.token(&claims_with(name, value.clone()))).await;
+        let reason = issuer_fixture.reason(&signer.token(&claims_with(name, value.clone()))).await;
         assert_eq!(reason, "accepted", "{name}: {value}");
     }
 }
@@ -183,7 +191,7 @@ async fn a_token_that_says_what_else_it_is_is_no_bearer_token() {
 #[tokio::test]
 async fn an_id_token_is_for_this_client_and_this_attempt() {
     let signer = Signer::es256("k");
-    let believer = Believer::of(&[&signer]).await;
+    let issuer_fixture = IssuerFixture::of(&[&signer]).await;
     let outcome = async |claims: Value, typ: Option<&str>| {
         let mut header = signer.header();
         if let Some(typ) = typ {
@@ -192,7 +200,11 @@ async fn an_id_token_is_for_this_client_and_this_attempt() {
         let token = signer.token_with_header(&header, &claims);
         let token = UnverifiedToken::parse(&token).unwrap();
         let expected = Expected::IdToken { client_id: "postern", nonce: "n-0S6_WzA2Mj" };
-        believer.issuer.verify(&token, expected).await.map_or_else(|error| error.reason(), |_| "accepted")
+        issuer_fixture
+            .issuer
+            .verify(&token, expected)
+            .await
+            .map_or_else(|error| error.reason(), |_| "accepted")
     };
     let mut good = claims();
     good["aud"] = json!("postern");
@@ -231,12 +243,16 @@ async fn an_id_token_is_for_this_client_and_this_attempt() {
 #[tokio::test]
 async fn a_logout_token_says_so_and_carries_no_nonce() {
     let signer = Signer::es256("k");
-    let believer = Believer::of(&[&signer]).await;
+    let issuer_fixture = IssuerFixture::of(&[&signer]).await;
     let outcome = async |claims: &Value| {
         let token = signer.token(claims);
         let token = UnverifiedToken::parse(&token).unwrap();
         let expected = Expected::LogoutToken { client_id: "postern" };
-        believer.issuer.verify(&token, expected).await.map_or_else(|error| error.reason(), |_| "accepted")
+        issuer_fixture
+            .issuer
+            .verify(&token, expected)
+            .await
+            .map_or_else(|error| error.reason(), |_| "accepted")
     };
     let good = json!({"iss": ISSUER, "aud": "postern", "iat": NOW, "exp": NOW + 120, "jti": "j", "sid": "s",
         "events": {"http://schemas.openid.net/event/backchannel-logout": {}}});
@@ -260,14 +276,18 @@ async fn a_logout_token_says_so_and_carries_no_nonce() {
 #[tokio::test]
 async fn an_access_token_and_user_info_belong_to_their_id_token() {
     let signer = Signer::es256("k");
-    let believer = Believer::of(&[&signer]).await;
+    let issuer_fixture = IssuerFixture::of(&[&signer]).await;
     let verified = async |more: Value| {
         let mut claims =
             json!({"iss": ISSUER, "aud": "postern", "sub": "u1", "iat": NOW, "exp": NOW + 300, "nonce": "n"});
         claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         let token = signer.token(&claims);
         let token = UnverifiedToken::parse(&token).unwrap();
-        believer.issuer.verify(&token, Expected::IdToken { client_id: "postern", nonce: "n" }).await.unwrap()
+        issuer_fixture
+            .issuer
+            .verify(&token, Expected::IdToken { client_id: "postern", nonce: "n" })
+            .await
+            .unwrap()
     };
     // OpenID Connect Core 1.0, appendix A.3: the hash of this access token.
     let hashed = verified(json!({"at_hash": "77QmUPtjPfzWtF2AnpK9RQ"})).await;
@@ -276,25 +296,25 @@ async fn an_access_token_and_user_info_belong_to_their_id_token() {
     assert!(verified(json!({})).await.fits_access_token("anything"));
 
     let info = |value: Value| value.as_object().unwrap().clone();
-    let paths = &believer.issuer.config().claims;
+    let paths = &issuer_fixture.issuer.config().claims;
     let other = verified(json!({})).await.with_user_info(info(json!({"sub": "u2"})), paths);
     assert_eq!(other.unwrap_err().reason(), "wrong-subject");
     assert!(verified(json!({})).await.with_user_info(info(json!({})), paths).is_err());
     let whole = json!({"sub": "u1", "email": "ada@corp.example", "email_verified": true, "groups": ["g"]});
     let merged = verified(json!({})).await.with_user_info(info(whole.clone()), paths).unwrap();
-    assert_eq!(believer.issuer.principal(merged).unwrap().user, "ada@corp.example");
+    assert_eq!(issuer_fixture.issuer.principal(merged).unwrap().user, "ada@corp.example");
     // The mark of one address says nothing of another.
     let mixed =
         verified(json!({"email": "root@corp.example"})).await.with_user_info(info(whole), paths).unwrap();
-    assert_eq!(believer.issuer.principal(mixed).unwrap_err().reason(), "email-unverified");
+    assert_eq!(issuer_fixture.issuer.principal(mixed).unwrap_err().reason(), "email-unverified");
     // A mark beside the same address counts. Ours without an address is not a mark of theirs.
     let marked = json!({"sub": "u1", "email": "ada@corp.example", "email_verified": true});
     let same = verified(json!({"email": "ada@corp.example"})).await;
     let same = same.with_user_info(info(marked.clone()), paths).unwrap();
-    assert_eq!(believer.issuer.principal(same).unwrap().user, "ada@corp.example");
+    assert_eq!(issuer_fixture.issuer.principal(same).unwrap().user, "ada@corp.example");
     let lone = verified(json!({"email_verified": true})).await;
     let lone = lone.with_user_info(info(marked), paths).unwrap();
-    assert_eq!(believer.issuer.principal(lone).unwrap_err().reason(), "user-missing");
+    assert_eq!(issuer_fixture.issuer.principal(lone).unwrap_err().reason(), "user-missing");
     // Members of one object come from both, but for an address and its mark.
     let ours = json!({"access": {"account": {"roles": ["a"]}, "email": "root@x"}, "_claim_names": {"address": "src1"}});
     let theirs = json!({
@@ -313,7 +333,7 @@ async fn an_access_token_and_user_info_belong_to_their_id_token() {
     let filled = verified(json!({"groups": null, "email": null, "email_verified": null})).await;
     let whole = json!({"sub": "u1", "email": "ada@corp.example", "email_verified": true, "groups": ["g"]});
     let filled = filled.with_user_info(info(whole), paths).unwrap();
-    let person = believer.issuer.principal(filled).unwrap();
+    let person = issuer_fixture.issuer.principal(filled).unwrap();
     assert_eq!(
         (person.user.as_str(), person.groups),
         ("ada@corp.example", Groups::Known(["g".into()].into()))
@@ -324,7 +344,7 @@ async fn an_access_token_and_user_info_belong_to_their_id_token() {
 #[tokio::test]
 async fn user_info_changes_no_configured_claim_of_the_id_token() {
     let signer = Signer::es256("k");
-    let believer = Believer::of(&[&signer]).await;
+    let issuer_fixture = IssuerFixture::of(&[&signer]).await;
     let path = |text: &str| ClaimPath::from(text);
     let config = IssuerConfig {
         claims: ClaimPaths {
@@ -349,7 +369,7 @@ async fn user_info_changes_no_configured_claim_of_the_id_token() {
         json!({"access.roles": {"admins": 1}}),
         json!({"access.roles": ["admins"]}),
     ] {
-        let claims = believer.issuer.verify(&token, expected).await.unwrap();
+        let claims = issuer_fixture.issuer.verify(&token, expected).await.unwrap();
         let mut info = theirs.as_object().unwrap().clone();
         info.insert("sub".to_owned(), json!("u1"));
         let merged = claims.with_user_info(info, &config.claims).unwrap();
@@ -363,7 +383,7 @@ async fn user_info_changes_no_configured_claim_of_the_id_token() {
         );
     }
     // What stands beside them is added.
-    let claims = believer.issuer.verify(&token, expected).await.unwrap();
+    let claims = issuer_fixture.issuer.verify(&token, expected).await.unwrap();
     let theirs = json!({"sub": "u1", "team": "ml", "person": {"room": 5}, "access": {"account": ["a"]}});
     let merged = claims.with_user_info(theirs.as_object().unwrap().clone(), &config.claims).unwrap();
     assert_eq!(merged.get("team"), Some(&json!("ml")));

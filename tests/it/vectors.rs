@@ -2,8 +2,8 @@
 //!
 //! They are looked for in `POSTERN_VECTORS`, by default `../shared/vectors`; a suite that is not there is named and left out.
 
-use crate::support::believer::{Believer, claims};
 use crate::support::elsewhere::vectors;
+use crate::support::issuer_fixture::{IssuerFixture, claims};
 use crate::support::signer::Signer;
 use postern::tokens::jwks::verify_signature;
 use serde_json::{Value, json};
@@ -72,14 +72,14 @@ fn jose_cookbook() {
 async fn json_test_suite_as_payload() {
     let Some(path) = vectors("JSONTestSuite/test_parsing") else { return };
     let signer = Signer::es256("k");
-    let believer = Believer::of(&[&signer]).await;
-    assert_eq!(believer.reason(&signer.token(&claims())).await, "accepted");
+    let issuer_fixture = IssuerFixture::of(&[&signer]).await;
+    assert_eq!(issuer_fixture.reason(&signer.token(&claims())).await, "accepted");
     let header = signer.header().to_string();
     let mut seen = 0;
     for file in std::fs::read_dir(path).unwrap() {
         let file = file.unwrap();
         let (name, payload) = (file.file_name().into_string().unwrap(), std::fs::read(file.path()).unwrap());
-        let reason = believer.reason(&signer.raw(header.as_bytes(), &payload)).await;
+        let reason = issuer_fixture.reason(&signer.raw(header.as_bytes(), &payload)).await;
         assert_ne!(reason, "accepted", "{name}");
         if name.starts_with("n_") {
             assert_eq!(reason, "malformed-token", "{name}");

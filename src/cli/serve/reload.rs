@@ -1,6 +1,6 @@
 //! Another configuration while the process runs: read, checked and tested before it takes over, or refused.
 
-use super::Current;
+use super::Running;
 use super::process::{Process, listed};
 use crate::audit::{Event, Record};
 use crate::cli::configuration::{Configuration, load};
@@ -58,7 +58,7 @@ impl Reloader {
     }
 
     /// For as long as the process lives.
-    pub(super) async fn run(mut self, process: Arc<Process>, current: Arc<Current>) {
+    pub(super) async fn run(mut self, process: Arc<Process>, current: Arc<Running>) {
         let mut ticks = interval(INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last = self.read.clone();
@@ -110,7 +110,7 @@ impl Reloader {
     async fn reload(
         &mut self,
         process: &Process,
-        current: &Current,
+        current: &Running,
     ) -> Result<(String, Vec<String>), String> {
         let before = current.gateway.load_full();
         let (file, files, settings) = (self.file.clone(), self.files.clone(), before.settings().clone());
@@ -140,7 +140,7 @@ impl Reloader {
     async fn apply(
         &mut self,
         process: &Process,
-        current: &Current,
+        current: &Running,
         (configuration, secrets): (Configuration, Secrets),
         outline: Outline,
         renewed: Result<(), String>,

@@ -120,13 +120,16 @@ pub(super) fn tags(
 ///
 /// # Errors
 ///
-/// Every tag that AWS does not take.
+/// There are tags that AWS does not take; each is among the findings.
 pub(crate) fn tags_of(
     path: &str,
     written: &Named<At<String>>,
-) -> Result<Vec<(String, String)>, Vec<Diagnostic>> {
+    into: &mut Vec<Diagnostic>,
+) -> Checked<Vec<(String, String)>> {
     let mut findings = Findings::default();
-    tags(path, "tags", written, &mut findings).map_err(|_| findings.errors)
+    let tags = tags(path, "tags", written, &mut findings);
+    into.append(&mut findings.errors);
+    tags
 }
 
 pub(super) fn tag_text(text: &str, longest: usize) -> Result<String, Problem> {

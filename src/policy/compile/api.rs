@@ -3,7 +3,7 @@
 use super::compiler::Compiler;
 use super::fields::Fields;
 use crate::config;
-use crate::config::diagnostics::{Diagnostic, listed};
+use crate::config::diagnostics::{Checked, Diagnostic, Refused, listed};
 use crate::config::file::policy as file;
 use crate::config::located::At;
 use crate::policy::grant::{Api, Artifacts};
@@ -14,27 +14,27 @@ use std::sync::Arc;
 const LARGEST_UPLOAD: u64 = 1024 * 1024 * 1024;
 
 impl Compiler<'_> {
-    /// `None` where `api` is wrong, `Some(None)` where it is absent: then nobody's program may call.
+    /// Without `api`, nobody's program may call.
     pub(super) fn api(
         &mut self,
         path: &str,
         written: Option<&At<file::Api>>,
         kind: Kind,
-    ) -> Option<Option<Arc<Api>>> {
-        let Some(At { value, location }) = written else { return Some(None) };
+    ) -> Checked<Option<Arc<Api>>> {
+        let Some(At { value, location }) = written else { return Ok(None) };
         let path = format!("{path}.api");
         if !kind.is_mlflow() {
-            self.problem(&path, *location, format!("a {} has no API: {}", kind.as_str(), for_mlflow("api")));
-            return None;
+            let message = format!("a {} has no API: {}", kind.as_str(), for_mlflow("api"));
+            return Err(self.problem(&path, *location, message));
         }
         let endpoint_url =
             self.parsed(&path, "endpoint_url", value.endpoint_url.as_ref(), config::endpoint_url);
         let artifacts = self.artifacts(&path, value);
-        Some(Some(Arc::new(Api { endpoint_url: endpoint_url?, artifacts: artifacts? })))
+        Ok(Some(Arc::new(Api { endpoint_url: endpoint_url?, artifacts: artifacts? })))
     }
 
-    /// `None` where a key is wrong, `Some(None)` where artifacts are off.
-    fn artifacts(&mut self, path: &str, api: &file::Api) -> Option<Option<Artifacts>> {
+    /// `None` where artifacts are off.
+    fn artifacts(&mut self, path: &str, api: &file::Api) -> Checked<Option<Artifacts>> {
         let s3_endpoint_url =
             self.parsed(path, "s3_endpoint_url", api.s3_endpoint_url.as_ref(), config::endpoint_url);
         let body_size = self.parsed(path, "body_size", api.body_size.as_ref(), config::upload_size);
@@ -44,23 +44,22 @@ impl Compiler<'_> {
                     self.problem(&format!("{path}.{key}"), *location, "has no meaning with `artifacts: off`");
                 }
             }
-            return Some(None);
+            return Ok(None);
         }
         let body_size = body_size?.unwrap_or(LARGEST_UPLOAD);
-        Some(Some(Artifacts { s3_endpoint_url: s3_endpoint_url?, body_size }))
+        Ok(Some(Artifacts { s3_endpoint_url: s3_endpoint_url?, body_size }))
     }
 
-    /// The parsed text of a key; `None` where it is wrong, `Some(None)` where it is absent.
+    /// The parsed text of a key.
     fn parsed<T>(
         &mut self,
         path: &str,
         key: &str,
         written: Option<&At<String>>,
         parse: impl Fn(&str, &At<String>) -> Result<T, Diagnostic>,
-    ) -> Option<Option<T>> {
-        let Some(written) = written else { return Some(None) };
-        let parsed = parse(&format!("{path}.{key}"), written);
-        parsed.map_err(|finding| self.diagnostics.push(finding)).ok().map(Some)
+    ) -> Checked<Option<T>> {
+        let parsed = written.map(|written| parse(&format!("{path}.{key}"), written)).transpose();
+        parsed.map_err(|finding| Refused::by(finding, &mut self.diagnostics))
     }
 
     /// The access that a rule gives to programs. Refuses a rule whose target they cannot call.

@@ -1,6 +1,6 @@
 //! The state that the parts of the compiler share.
 
-use crate::config::diagnostics::Diagnostic;
+use crate::config::diagnostics::{Diagnostic, Refused};
 use crate::config::file::policy::Lookup;
 use crate::config::located::{Location, Named};
 use crate::config::servers::{DeclaredServer, ServerKind};
@@ -52,8 +52,8 @@ impl CompileContext<'_> {
 }
 
 impl Compiler<'_> {
-    pub(super) fn problem(&mut self, path: &str, location: Location, message: impl Into<String>) {
-        self.diagnostics.push(Diagnostic::new(path, location, message));
+    pub(super) fn problem(&mut self, path: &str, location: Location, message: impl Into<String>) -> Refused {
+        Refused::by(Diagnostic::new(path, location, message), &mut self.diagnostics)
     }
 
     pub(super) fn problems(&mut self, path: &str, location: Location, problems: Vec<Problem>) {

@@ -2,7 +2,7 @@
 
 use super::compiler::{CompileContext, Compiler};
 use crate::config;
-use crate::config::diagnostics::{Diagnostic, listed};
+use crate::config::diagnostics::{Checked, Diagnostic, Refused, listed};
 use crate::config::file::fields::{Fields as WrittenFields, REGION, ROLE_ARN, Set, Written};
 use crate::config::file::policy as file;
 use crate::config::located::{At, Location};
@@ -169,7 +169,7 @@ impl Compiler<'_> {
                     self.text(&path, key, text, value.location, parse)
                 }
                 (Form::Seconds(range), Written::Number(number)) => {
-                    let seconds = self.checked(&path, value.location, range.parse(*number));
+                    let seconds = self.checked(&path, value.location, range.parse(*number)).ok();
                     seconds.map(|seconds| Field::Constant(Value::Seconds(seconds)))
                 }
                 _ => None,
@@ -210,7 +210,7 @@ impl Compiler<'_> {
         let template = Template::parse(written, &self.vocabulary, &mut self.gathered);
         let template = template.map_err(|problems| self.problems(path, location, problems)).ok()?;
         if let Some(constant) = template.constant() {
-            self.checked(path, location, parse(constant))?;
+            self.checked(path, location, parse(constant)).ok()?;
             return Some(Field::Constant(Value::Text(constant.into())));
         }
         let folds = match place.map(|key| self.places.judge(key, &template)) {
@@ -227,12 +227,11 @@ impl Compiler<'_> {
         path: &str,
         location: Location,
         parsed: Result<T, InvalidName>,
-    ) -> Option<T> {
-        let refuse = |fault: InvalidName| {
-            let help = fault.help();
-            self.diagnostics.push(Diagnostic { help, ..Diagnostic::new(path, location, fault.to_string()) });
-        };
-        parsed.map_err(refuse).ok()
+    ) -> Checked<T> {
+        parsed.map_err(|fault| {
+            let reason = Diagnostic::new(path, location, fault.to_string());
+            Refused::by(Diagnostic { help: fault.help(), ..reason }, &mut self.diagnostics)
+        })
     }
 
     fn endpoint_url(&mut self, path: &str, written: Option<&At<String>>) -> Option<String> {

@@ -3,6 +3,7 @@
 use super::compiler::Compiler;
 use super::fields::Fields;
 use crate::config;
+use crate::config::diagnostics::Checked;
 use crate::config::file::fields::{CREATE_PROFILE, SessionNameMode};
 use crate::config::file::policy::{self as file, SsoDomain};
 use crate::config::located::At;
@@ -15,20 +16,18 @@ const MOST_TAGS: usize = 48;
 const OURS: &str = "postern:";
 
 impl Compiler<'_> {
-    /// `None` where something is wrong, `Some(None)` for another kind of target.
+    /// `None` for another kind of target.
     pub(super) fn studio(
         &mut self,
         path: &str,
         written: &file::Destination,
         kind: Kind,
         fields: &Fields,
-    ) -> Option<Option<Arc<Studio>>> {
+    ) -> Checked<Option<Arc<Studio>>> {
         if kind != Kind::StudioDomain {
-            if let Some(sso_domain) = &written.sso_domain {
-                let message = format!("a {} is no domain: `sso_domain` is for studio_domain", kind.as_str());
-                self.problem(&format!("{path}.sso_domain"), sso_domain.location, message);
-            }
-            return Some(None);
+            let Some(sso_domain) = &written.sso_domain else { return Ok(None) };
+            let message = format!("a {} is no domain: `sso_domain` is for studio_domain", kind.as_str());
+            return Err(self.problem(&format!("{path}.sso_domain"), sso_domain.location, message));
         }
         let redirects_sso =
             written.sso_domain.as_ref().is_some_and(|written| written.value == SsoDomain::Redirect);
@@ -48,8 +47,7 @@ impl Compiler<'_> {
                         Some(self.checked(&key, role.location, RoleArn::parse(role))?)
                     }
                 };
-                let tags = config::tags_of(&format!("{path}.tags"), &value.tags);
-                let tags = tags.map_err(|findings| self.diagnostics.extend(findings)).ok()?;
+                let tags = config::tags_of(&format!("{path}.tags"), &value.tags, &mut self.diagnostics)?;
                 if tags.len() > MOST_TAGS {
                     let message = format!("{} tags; allowed: {MOST_TAGS}", tags.len());
                     self.problem(&format!("{path}.tags"), *location, message);
@@ -62,6 +60,6 @@ impl Compiler<'_> {
                 Some(NewProfile { execution_role, tags, names_people })
             }
         };
-        Some(Some(Arc::new(Studio { new_profile, redirects_sso })))
+        Ok(Some(Arc::new(Studio { new_profile, redirects_sso })))
     }
 }

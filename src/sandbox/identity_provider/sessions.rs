@@ -29,10 +29,10 @@ pub(super) struct Code {
 }
 
 #[derive(Default)]
-pub(in crate::sandbox) struct Sessions(Mutex<State>);
+pub(in crate::sandbox) struct Sessions(Mutex<Tables>);
 
 #[derive(Default)]
-struct State {
+struct Tables {
     codes: Bounded<Code>,
     refresh_tokens: Bounded<Consent>,
     access_tokens: Bounded<Consent>,
@@ -88,7 +88,7 @@ impl Sessions {
     }
 }
 
-impl State {
+impl Tables {
     fn end(&mut self, family: Option<&str>) {
         let Some(family) = family else { return };
         self.refresh_tokens.entries.retain(|_, entry| entry.value.family != family);

@@ -8,7 +8,7 @@ use postern::files::Files;
 use postern::gateway::sealer;
 use postern::provider::policy_inputs::PolicyInputs;
 use postern::provider::principal::principal_from_claims;
-use postern::sessions::{Arrival, ProviderTokens, Seen, Sessions};
+use postern::sessions::{NewSession, ProviderTokens, Seen, Sessions};
 use postern::state::State;
 use serde_json::json;
 use std::path::Path;
@@ -38,7 +38,7 @@ pub(super) async fn print(config: &Path, count: usize, age: Duration) -> Outcome
         let claims = json!({"sub": format!("00u{number:017}"), "preferred_username": user, "groups": groups});
         let claims = claims.as_object().ok_or("claims are an object")?;
         let person = principal_from_claims(issuer, claims).map_err(|error| format!("{error:?}"))?;
-        let arrival = Arrival {
+        let arrival = NewSession {
             principal: &person,
             provider_session: None,
             seen: Seen::default(),

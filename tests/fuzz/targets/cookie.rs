@@ -9,7 +9,7 @@ use postern::provider::policy_inputs::{Names, PolicyInputs};
 use postern::provider::principal::{Groups, Principal};
 use postern::sessions::cookie::{Cookie, Found};
 use postern::sessions::seal::{Purpose, Sealer, SealingKey};
-use postern::sessions::{Arrival, Opened, ProviderTokens, Seen, Sessions, Unusable};
+use postern::sessions::{NewSession, Opened, ProviderTokens, Seen, Sessions, Unusable};
 use postern::state::State;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -98,7 +98,7 @@ pub(super) fn sessions(sealer: &Arc<Sealer>, issuer_url: &str, clock: &Clock) ->
 /// The value of the cookie that a sign-in sets.
 pub(super) fn sealed(runtime: &Runtime, sessions: &Sessions, user: &str) -> String {
     let (principal, tokens) = (person(user), ProviderTokens::default());
-    let arrival = Arrival { principal: &principal, provider_session: None, seen: Seen::default(), tokens };
+    let arrival = NewSession { principal: &principal, provider_session: None, seen: Seen::default(), tokens };
     let set = runtime.block_on(sessions.establish(arrival)).unwrap().cookie;
     let pair = set.to_str().unwrap().split(';').next().unwrap();
     pair.split_once('=').unwrap().1.to_owned()

@@ -1,6 +1,6 @@
 //! Access tokens of Amazon Cognito: without `aud`, and of an issuer that says so alone.
 
-use crate::support::believer::{Believer, ISSUER, NOW, claims};
+use crate::support::issuer_fixture::{ISSUER, IssuerFixture, NOW, claims};
 use crate::support::signer::Signer;
 use postern::config::{AccessTokens, GroupsClaim, Programs};
 use postern::provider::principal::principal_from_claims;
@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 
 const CLIENT: &str = "1example23456789abcdefghij";
 
-async fn believer(signer: &Signer, form: Option<AccessTokens>, user: &str) -> Believer {
-    Believer::with(&[signer], |config, _| {
+async fn issuer_fixture(signer: &Signer, form: Option<AccessTokens>, user: &str) -> IssuerFixture {
+    IssuerFixture::with(&[signer], |config, _| {
         config.access_tokens = form;
         config.audience = vec!["another-client".to_owned(), CLIENT.to_owned()];
         config.user_domains = None;
@@ -39,8 +39,8 @@ fn of_a_program() -> Value {
 #[tokio::test]
 async fn an_access_token_is_for_one_of_our_clients_and_says_what_it_is() {
     let signer = Signer::es256("k");
-    let cognito = believer(&signer, Some(AccessTokens::Cognito), "username").await;
-    let other = believer(&signer, None, "username").await;
+    let cognito = issuer_fixture(&signer, Some(AccessTokens::Cognito), "username").await;
+    let other = issuer_fixture(&signer, None, "username").await;
     let uses = [
         None,
         Some(json!(null)),
@@ -109,7 +109,7 @@ async fn an_access_token_is_for_one_of_our_clients_and_says_what_it_is() {
 #[tokio::test]
 async fn an_id_token_is_no_access_token_whatever_it_lacks() {
     let signer = Signer::es256("k");
-    let cognito = believer(&signer, Some(AccessTokens::Cognito), "username").await;
+    let cognito = issuer_fixture(&signer, Some(AccessTokens::Cognito), "username").await;
     let mut id_token = of_a_person();
     id_token["token_use"] = json!("id");
     id_token["aud"] = json!(CLIENT);
@@ -141,7 +141,7 @@ async fn an_id_token_is_no_access_token_whatever_it_lacks() {
 async fn a_programs_token_never_names_a_person() {
     let signer = Signer::es256("k");
     for user in ["username", "sub", "client_id"] {
-        let cognito = believer(&signer, Some(AccessTokens::Cognito), user).await;
+        let cognito = issuer_fixture(&signer, Some(AccessTokens::Cognito), user).await;
         assert_eq!(cognito.reason(&signer.token(&of_a_person())).await, "accepted", "{user}");
         for odd in [json!(null), json!(""), json!(7), json!(["ada"]), json!({"ada": 1}), json!(true)] {
             let mut token = of_a_program();
@@ -152,7 +152,7 @@ async fn a_programs_token_never_names_a_person() {
         assert_eq!(cognito.reason(&signer.token(&of_a_program())).await, "program-not-described", "{user}");
     }
     // Described programs, told by a claim that a trigger of the user pool adds, are of their own realm.
-    let described = Believer::with(&[&signer], |config, _| {
+    let described = IssuerFixture::with(&[&signer], |config, _| {
         config.access_tokens = Some(AccessTokens::Cognito);
         config.audience = vec![CLIENT.to_owned()];
         config.user_domains = None;
@@ -179,7 +179,7 @@ async fn a_programs_token_never_names_a_person() {
 #[tokio::test]
 async fn an_id_token_without_the_access_tokens_user_names_a_person() {
     let signer = Signer::es256("k");
-    let cognito = believer(&signer, Some(AccessTokens::Cognito), "cognito:username").await;
+    let cognito = issuer_fixture(&signer, Some(AccessTokens::Cognito), "cognito:username").await;
     let mut claims = of_a_person();
     claims["cognito:username"] = claims.as_object_mut().unwrap().remove("username").unwrap();
     let named = |claims: &Value| {

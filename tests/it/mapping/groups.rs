@@ -1,6 +1,6 @@
 //! Groups of every form that a provider may send, read in every way that a configuration may say.
 
-use crate::support::believer::{claims_with, claims_without, issuer_config};
+use crate::support::issuer_fixture::{claims_with, claims_without, issuer_config};
 use postern::config::{Absent, ClaimPath, GroupsClaim, GroupsFormat};
 use postern::provider::principal::{Groups, principal_from_claims};
 use serde_json::{Value, json};

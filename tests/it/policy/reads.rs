@@ -8,7 +8,7 @@ use postern::policy::{Policy, Question};
 use postern::provider::policy_inputs::{Names, PolicyInputs};
 use postern::provider::principal::{Groups, Principal};
 use postern::sessions::seal::{Sealer, SealingKey};
-use postern::sessions::{Arrival, Opened, ProviderTokens, Seen, Sessions, Unusable};
+use postern::sessions::{NewSession, Opened, ProviderTokens, Seen, Sessions, Unusable};
 use postern::state::State;
 use proptest::prelude::*;
 use proptest::sample::{select, subsequence};
@@ -96,7 +96,7 @@ fn sessions(reads: &PolicyInputs, now: UnixSeconds) -> Arc<Sessions> {
 /// Through the cookie, from a replica with one policy to another some minutes later.
 fn carried(person: &Principal, from: &Policy, to: &Policy) -> Result<Arc<Principal>, Unusable> {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-    let arrival = Arrival {
+    let arrival = NewSession {
         principal: person,
         provider_session: None,
         seen: Seen::default(),

@@ -3,7 +3,7 @@
 use super::{HOUR, World, ada, now, refused, valid};
 use crate::support::browser::Browser;
 use postern::clock::{Clock, UnixSeconds};
-use postern::sessions::{Arrival, ProviderTokens, Unusable};
+use postern::sessions::{NewSession, ProviderTokens, Unusable};
 use std::time::Duration;
 
 #[test]
@@ -103,7 +103,7 @@ fn an_end_during_a_sign_in_counts() {
     world.clock.advance(Duration::from_secs(3));
     let principal = ada();
     let (provider_session, tokens) = (Some("provider-session"), ProviderTokens::default());
-    let arrival = Arrival { principal: &principal, provider_session, seen, tokens };
+    let arrival = NewSession { principal: &principal, provider_session, seen, tokens };
     let mut browser = Browser::default();
     browser.keep(&now(world.sessions().establish(arrival)).unwrap().cookie);
     assert_eq!(refused(now(world.sessions().open(&browser.headers()))), Unusable::Revoked);

@@ -7,7 +7,7 @@ use postern::files::Files;
 use postern::gateway::sealer;
 use postern::provider::policy_inputs::PolicyInputs;
 use postern::provider::principal::principal_from_claims;
-use postern::sessions::{Arrival, ProviderTokens, Seen, Sessions};
+use postern::sessions::{NewSession, ProviderTokens, Seen, Sessions};
 use postern::state::State;
 use serde_json::json;
 use std::path::Path;
@@ -32,7 +32,7 @@ pub(crate) fn aged_session(configuration: &Path, name: &str, age: Duration) -> S
     });
     let claims = claims.as_object().expect("an object");
     let person = principal_from_claims(&settings.issuers[0], claims).expect("a person");
-    let arrival = Arrival {
+    let arrival = NewSession {
         principal: &person,
         provider_session: None,
         seen: Seen::default(),

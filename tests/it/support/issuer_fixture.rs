@@ -21,14 +21,14 @@ use url::Url;
 pub(crate) const NOW: u64 = 1_800_000_000;
 pub(crate) const ISSUER: &str = "https://sso.corp.example/realms/staff";
 
-pub(crate) struct Believer {
+pub(crate) struct IssuerFixture {
     pub server: JwksServer,
     pub clock: Clock,
     pub issuer: Arc<Issuer>,
     pub authenticator: Arc<Authenticator>,
 }
 
-impl Believer {
+impl IssuerFixture {
     /// Believes in bearer tokens that these keys sign.
     pub(crate) async fn of(keys: &[&Signer]) -> Self {
         Self::with(keys, |_, _| {}).await
