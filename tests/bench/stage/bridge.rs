@@ -13,8 +13,9 @@ use hyper::{Request, Response, Uri};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use postern::clock::Clock;
 use std::net::Ipv4Addr;
-use std::time::SystemTime;
+
 use tokio::net::TcpListener;
 
 type Failed = Box<dyn std::error::Error + Send + Sync>;
@@ -85,7 +86,7 @@ impl Hop {
             .identity(&identity)
             .region("eu-west-1")
             .name("sagemaker-mlflow")
-            .time(SystemTime::now())
+            .time(Clock::system().now_system())
             .settings(settings)
             .build()?
             .into();
