@@ -4,6 +4,7 @@
 //! It calls what it is told to call. The rooms above decide who may open which target, and use the URLs.
 
 mod apps;
+mod artifacts;
 mod begun;
 mod call;
 mod credentials;

@@ -2,10 +2,10 @@
 //! the call as that person and sends it to the one target that the grant names.
 //!
 //! A request's body is held until the whole of it is signed: AWS's data plane wants its digest before its first byte. Answers
-//! are streamed. Files of runs and models are carried between the client and the artifact store ([`artifacts`]).
+//! are streamed. Files of runs and models are carried between the client and the artifact store (`artifacts`).
 
 mod answer;
-pub(crate) mod artifacts;
+mod artifacts;
 mod asked;
 pub mod endpoints;
 mod error;
@@ -14,11 +14,10 @@ mod known;
 mod places;
 mod rewriting;
 
-pub use self::asked::{Asked, METHODS, is_for_clients};
+pub use self::asked::{Asked, METHODS, is_for_clients, patience};
 pub use self::error::CallError;
 
 use self::answer::Passing;
-use self::artifacts::Carried;
 use self::endpoints::Needs;
 use self::known::{Known, Told};
 use self::places::{Place, Places};
@@ -145,7 +144,7 @@ impl Bridge {
             Ok(()) if asked.needs == Needs::Known => self.told(grant, asked).await.map(Reply::Told),
             Ok(()) if matches!(asked.needs, Needs::Artifacts(_)) => {
                 let by = by.checked_sub(TO_SAY_SO).unwrap_or(by);
-                Box::pin(self.carry(grant, asked, head, body, by, &call)).await.map(Reply::Carried)
+                return Box::pin(self.carried(grant, asked, (head, body), by, call)).await;
             }
             Ok(()) => {
                 let by = by.checked_sub(TO_SAY_SO).unwrap_or(by);
@@ -155,7 +154,6 @@ impl Bridge {
         };
         match replied {
             Ok(Reply::Told(told)) => Ok(told.answered(call)),
-            Ok(Reply::Carried(carried)) => Ok(carried.answered(call, self.silence)),
             Ok(Reply::Sent(sent)) => Ok(sent.answered(call, self.silence)),
             Err(error) => {
                 call.ended(error.as_str());
@@ -221,7 +219,7 @@ impl Bridge {
             return Ok(None);
         }
         let mint = self.located(grant).await?;
-        self.aws.artifact_store(&mint).await.map(Some).map_err(artifacts::no_store)
+        self.aws.artifact_store(&mint).await.map(Some).map_err(CallError::no_store)
     }
 
     /// Signs and sends a request, and waits for the head of its answer.
@@ -285,15 +283,8 @@ impl Bridge {
     }
 }
 
-/// The time that a call may take beyond that of other requests: an upload takes as long as its bytes come.
-pub fn patience(method: &Method, path: &str) -> Duration {
-    let is_upload = method == Method::PUT && path.starts_with(artifacts::FILES);
-    if is_upload { artifacts::LONGEST_TRANSFER } else { Duration::ZERO }
-}
-
 enum Reply {
     Told(Told),
-    Carried(Carried),
     Sent(Sent),
 }
 

@@ -27,6 +27,7 @@ mod s3;
 mod sagemaker;
 mod session_policy;
 mod sigv4;
+mod state;
 mod sts;
 mod tracking;
 
@@ -277,21 +278,6 @@ impl Sandbox {
         &self.s3_url
     }
 
-    /// The keys of a bucket's objects, in order.
-    pub fn objects(&self, bucket: &str) -> Vec<String> {
-        self.objects.list(bucket, "", false, "", usize::MAX).objects.into_iter().map(|(key, _)| key).collect()
-    }
-
-    /// Stores an object as another program would. False if the sandbox is full.
-    pub fn put_object(&self, bucket: &str, key: &str, bytes: Vec<u8>) -> bool {
-        self.objects.store(bucket, key, bytes.into())
-    }
-
-    /// The number of uploads in parts that have neither ended nor been abandoned.
-    pub fn unfinished_uploads(&self) -> usize {
-        self.objects.unfinished()
-    }
-
     /// The address of issued URLs.
     pub fn landing_url(&self) -> &Url {
         &self.landing_url
@@ -319,27 +305,6 @@ impl Sandbox {
 
     pub fn faults(&self) -> &Faults {
         &self.identity_provider.faults
-    }
-
-    /// The latest 20,000 AWS calls whose signature was verified, oldest first, including refused ones.
-    pub fn calls(&self) -> Vec<Call> {
-        self.calls.recent()
-    }
-
-    /// The number of such calls since the start.
-    pub fn call_count(&self) -> u64 {
-        self.calls.count()
-    }
-
-    /// Changes a tracking server of [`ACCOUNT`] as another administrator would: a member of Describe, such as
-    /// `TrackingServerSize` or `TrackingServerStatus`. False if there is no such server.
-    pub fn drift(&self, region: &str, server: &str, member: &str, value: Value) -> bool {
-        self.sagemaker.mlflow.drift(ACCOUNT, region, server, member, value)
-    }
-
-    /// The names of the tracking servers and Apps that were created since the start, deleted ones included.
-    pub fn created_servers(&self) -> Vec<String> {
-        self.sagemaker.mlflow.created_names()
     }
 
     /// Lets sign-in return to this URI, character by character.

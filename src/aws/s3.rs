@@ -2,7 +2,7 @@
 //! above send them.
 
 pub(crate) mod answer;
-mod request;
+pub(super) mod request;
 pub(crate) mod store;
 
 pub(crate) use request::{Operation, StoreAccess};

@@ -1,6 +1,6 @@
 //! Signature Version 4 of requests that no SDK makes.
 
-use super::Credentials;
+use super::credentials::Credentials;
 use crate::target::Region;
 use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
 use aws_sigv4::sign::v4;

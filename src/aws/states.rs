@@ -36,7 +36,7 @@ pub(super) struct States {
     clock: Clock,
     cache: Cache<StateKey, Known>,
     /// Told along with the states.
-    pub(super) stores: Stores,
+    pub(super) stores: Stores<StateKey>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -186,7 +186,7 @@ impl States {
     async fn describe(&self, key: &StateKey, retrying: bool) -> Result<TargetState, AwsError> {
         match self.ask(key, retrying).await {
             Ok(described) => {
-                self.stores.keep(key, &described).await;
+                self.stores.keep(key, key.resource.kind(), &described).await;
                 Ok(state_of(&key.resource, &described))
             }
             // A missing target is an answer, too.

@@ -55,13 +55,13 @@ pub(super) fn statements(
     let buckets: BTreeSet<&String> = stores.keys().map(|(bucket, _)| bucket).collect();
     let prefixes: BTreeSet<String> = stores.keys().map(|(_, prefix)| format!("{prefix}*")).collect();
     statements.push(Statement {
-        condition: like("s3:prefix", prefixes),
+        condition: like("s3:prefix", &prefixes),
         ..Statement::allow("ListArtifacts", owned(&[LIST_ARTIFACTS]), buckets.into_iter().cloned().collect())
     });
     let most = stores.values().max().copied();
-    let services = keys.values().flatten().cloned().collect();
+    let services: BTreeSet<String> = keys.values().flatten().cloned().collect();
     statements.push(Statement {
-        condition: like("kms:ViaService", services),
+        condition: like("kms:ViaService", &services),
         ..Statement::allow("UseArtifactKeys", owned(to_use_the_stores_key(most)), keys.into_keys().collect())
     });
     statements
@@ -92,7 +92,7 @@ fn told(target: &PossibleTarget, servers: &[DeclaredServer]) -> BTreeSet<(String
     }
 }
 
-fn like(key: &str, values: BTreeSet<String>) -> Map<String, Value> {
+fn like(key: &str, values: &BTreeSet<String>) -> Map<String, Value> {
     Map::from_iter([("StringLike".to_owned(), json!({key: values}))])
 }
 

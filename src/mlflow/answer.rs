@@ -1,7 +1,6 @@
 //! An answer on its way from MLflow to the client: bounded in size and time, and never ended as if it were whole.
 
-use super::artifacts::LONGEST_TRANSFER;
-use super::places::Place;
+use super::places::{LONGEST_TRANSFER, Place};
 use super::rewriting::Scan;
 use crate::metrics::calls::CallUnderWay;
 use crate::server::Broken;

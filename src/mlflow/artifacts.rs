@@ -6,15 +6,13 @@ mod pace;
 mod upload;
 
 use super::answer::Passing;
+use super::asked::FILES;
 use super::places::Place;
 use super::{Answered, Asked, Bridge, CallError, OK, request_id};
-use crate::aws::NoStore;
-use crate::aws::error::AwsErrorKind;
 use crate::aws::s3::answer::{StoreError, StoreErrorKind, error, listed};
 use crate::aws::s3::store::{ArtifactPath, Key};
 use crate::aws::s3::{Operation, StoreAccess};
 use crate::aws::session_name::{LOOK_UP, session_name};
-use crate::aws::state::TargetState;
 use crate::http_client::NoAnswer;
 use crate::metrics::calls::CallUnderWay;
 use crate::policy::grant::{Artifacts, Grant};
@@ -33,22 +31,17 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
-/// The paths of files, below the destination.
-pub(super) const FILES: &str = "api/2.0/mlflow-artifacts/artifacts";
 /// S3's answers other than files: a page of a list has a thousand keys of at most a kilobyte.
 const LONGEST_ANSWER: usize = 5 * 1024 * 1024;
-/// The time that one file may take, in either direction.
-pub(crate) const LONGEST_TRANSFER: Duration = Duration::from_secs(6 * 3600);
-
 /// The answer to a call about artifacts.
-pub(super) struct Carried {
-    pub(super) content: Content,
-    pub(super) place: Place,
-    pub(super) role_session_name: Option<String>,
-    pub(super) aws_request_id: Option<String>,
+struct Carried {
+    content: Content,
+    place: Place,
+    role_session_name: Option<String>,
+    aws_request_id: Option<String>,
 }
 
-pub(super) enum Content {
+enum Content {
     Json(Value),
     File(Response<Incoming>),
 }
@@ -61,8 +54,30 @@ struct Errand<'a> {
 }
 
 impl Bridge {
+    /// Carries out a call about artifacts, and answers it.
+    ///
+    /// # Errors
+    ///
+    /// [`CallError`]
+    pub(super) async fn carried(
+        self: &Arc<Self>,
+        grant: &Grant,
+        asked: Asked<'_>,
+        (head, body): (&request::Parts, Incoming),
+        by: Instant,
+        call: CallUnderWay,
+    ) -> Result<Answered, CallError> {
+        match self.carry(grant, asked, head, body, by, &call).await {
+            Ok(carried) => Ok(carried.answered(call, self.silence)),
+            Err(error) => {
+                call.ended(error.as_str());
+                Err(error)
+            }
+        }
+    }
+
     /// Carries out a call about artifacts. Everything but an upload ends by the caller's deadline.
-    pub(super) async fn carry(
+    async fn carry(
         self: &Arc<Self>,
         grant: &Grant,
         asked: Asked<'_>,
@@ -120,7 +135,7 @@ impl Bridge {
         let by = Instant::now() + self.aws.timeout();
         in_time(by, async {
             let mint = self.aws.located(mint).await.map_err(CallError::Unsigned)?;
-            let store = self.aws.artifact_store(&mint).await.map_err(no_store)?;
+            let store = self.aws.artifact_store(&mint).await.map_err(CallError::no_store)?;
             let (uri, root) = (store.uri(), store.root());
             let endpoint_url = artifacts.s3_endpoint_url.clone();
             let access = self.aws.store_access(&mint, LOOK_UP.to_owned(), store, endpoint_url);
@@ -135,7 +150,7 @@ impl Bridge {
     /// The way to the target's store, as the person.
     async fn store_access(&self, grant: &Grant, artifacts: &Artifacts) -> Result<StoreAccess, CallError> {
         let (mint, principal) = (&*self.located(grant).await?, grant.principal());
-        let store = self.aws.artifact_store(mint).await.map_err(no_store)?;
+        let store = self.aws.artifact_store(mint).await.map_err(CallError::no_store)?;
         let name = session_name(&principal.realm, &principal.user, self.sole_realm.as_deref());
         Ok(self.aws.store_access(mint, name, store, artifacts.s3_endpoint_url.clone()))
     }
@@ -169,16 +184,6 @@ async fn in_time<T>(
     carrying: impl Future<Output = Result<T, CallError>>,
 ) -> Result<T, CallError> {
     timeout_at(by, carrying).await.unwrap_or(Err(CallError::OutOfTime))
-}
-
-pub(super) fn no_store(why: NoStore) -> CallError {
-    match why {
-        NoStore::Unknown(error) if error.kind == AwsErrorKind::NotFound => {
-            CallError::NotReady(TargetState::Missing)
-        }
-        NoStore::Unknown(error) => CallError::Unsigned(error),
-        NoStore::Unusable(why) => CallError::UnusableStore(why.to_string()),
-    }
 }
 
 fn unanswered(NoAnswer { error, is_unsent }: NoAnswer) -> CallError {
@@ -225,7 +230,7 @@ fn range(headers: &HeaderMap) -> Option<HeaderValue> {
 }
 
 impl Carried {
-    pub(super) fn answered(self, mut call: CallUnderWay, silence: Duration) -> Answered {
+    fn answered(self, mut call: CallUnderWay, silence: Duration) -> Answered {
         const JSON: HeaderValue = HeaderValue::from_static("application/json");
         const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
         const ATTACHMENT: HeaderValue = HeaderValue::from_static("attachment");

@@ -5,9 +5,11 @@ use super::endpoints::{
     ADMINISTRATIVE, ANY_ADMINISTRATIVE, Needs, PERMISSIONS, PREFIXES, Row, TABLE, UNLISTED,
 };
 use super::error::CallError;
+use super::places::LONGEST_TRANSFER;
 use crate::target::Access;
 use hyper::Method;
 use percent_encoding::percent_decode_str;
+use std::time::Duration;
 
 /// The methods that MLflow's API knows, for `Allow`.
 pub const METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
@@ -85,6 +87,15 @@ impl<'a> Asked<'a> {
     pub fn endpoint(&self) -> &'static str {
         self.endpoint
     }
+}
+
+/// The paths of files, below the destination.
+pub(super) const FILES: &str = "api/2.0/mlflow-artifacts/artifacts";
+
+/// The time that a call may take beyond that of other requests: an upload takes as long as its bytes come.
+pub fn patience(method: &Method, path: &str) -> Duration {
+    let is_upload = method == Method::PUT && path.starts_with(FILES);
+    if is_upload { LONGEST_TRANSFER } else { Duration::ZERO }
 }
 
 /// Whether a path below a destination is for MLflow's client and not a page. A path that only looks like a client's

@@ -1,6 +1,7 @@
 //! The reasons why a call was not forwarded, or has no answer.
 
-use crate::aws::error::AwsError;
+use crate::aws::NoStore;
+use crate::aws::error::{AwsError, AwsErrorKind};
 use crate::aws::s3::answer::{StoreError, StoreErrorKind};
 use crate::aws::state::TargetState;
 use crate::target::Access;
@@ -68,6 +69,17 @@ impl CallError {
             Self::TooManyFiles => "too-many-files",
             Self::OutOfTime => "out-of-time",
             Self::BadAnswer(_) => "bad-answer",
+        }
+    }
+
+    /// There is no store to ask.
+    pub(crate) fn no_store(why: NoStore) -> Self {
+        match why {
+            NoStore::Unknown(error) if error.kind == AwsErrorKind::NotFound => {
+                Self::NotReady(TargetState::Missing)
+            }
+            NoStore::Unknown(error) => Self::Unsigned(error),
+            NoStore::Unusable(why) => Self::UnusableStore(why.to_string()),
         }
     }
 

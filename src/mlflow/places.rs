@@ -1,7 +1,6 @@
 //! Limits on calls, and on bytes of their bodies, under way at once: a slow server, large bodies or a person with many
 //! programs cannot take the places of others.
 
-use super::artifacts::LONGEST_TRANSFER;
 use super::error::CallError;
 use crate::provider::principal::Principal;
 use moka::sync::Cache;
@@ -17,6 +16,8 @@ const OF_A_PERSON: usize = OF_A_DESTINATION / 2;
 /// Bodies are held until the answer begins.
 const KIB_HELD: usize = 256 * 1024;
 const KIB_OF_A_PERSON: usize = KIB_HELD / 4;
+/// The time that one file may take, in either direction.
+pub(super) const LONGEST_TRANSFER: Duration = Duration::from_secs(6 * 3600);
 /// Longer than any call lasts.
 const REMEMBERED: Duration = Duration::from_secs(7 * 3600);
 const _: () = assert!(REMEMBERED.as_secs() > LONGEST_TRANSFER.as_secs());

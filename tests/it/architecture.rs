@@ -91,6 +91,20 @@ fn calls_to_mlflow_are_signed_for_its_room_alone() {
     known_only_to("StreamingClient", &["src/http_client", "src/mlflow.rs"]);
 }
 
+/// Requests to an artifact store are signed for the one room that takes a grant and judges paths. No request is presigned.
+#[test]
+fn stores_are_asked_for_the_room_of_mlflow_alone() {
+    known_only_to("sign_for_store(", &["src/aws/artifacts.rs", "src/mlflow/artifacts"]);
+    known_only_to("ArtifactPath::new(", &["src/mlflow/"]);
+    known_only_to(".try_store(", &["src/doctor/"]);
+    for (place, line) in code() {
+        assert!(
+            !line.contains("SignatureLocation"),
+            "{place}: a signature in a URL works for whoever reads it"
+        );
+    }
+}
+
 /// The room of AWS starts and creates what it is told to, so it is told by the one room that takes grants for that.
 #[test]
 fn targets_are_started_and_created_for_their_room_alone() {

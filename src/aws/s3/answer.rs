@@ -2,7 +2,7 @@
 
 use super::store::Key;
 use crate::aws::error::for_log;
-use crate::aws::shown_id;
+use crate::aws::sdk::shown_id;
 use aws_smithy_xml::decode::{Document, try_data};
 use hyper::StatusCode;
 use std::fmt;

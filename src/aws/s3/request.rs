@@ -4,14 +4,8 @@
 //! <https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html>
 
 use super::store::{ArtifactStore, Key};
-use crate::aws::Aws;
-use crate::aws::error::{AwsError, AwsErrorKind};
-use crate::aws::signature::{Signed, signature};
 use crate::aws::sts::AssumeRole;
 use crate::target::Region;
-use aws_sigv4::http_request::{
-    PayloadChecksumKind, PercentEncodingMode, SignableBody, SigningSettings, UriPathNormalizationMode,
-};
 use hyper::header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RANGE};
 use hyper::{Method, Request};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -75,32 +69,11 @@ pub(crate) enum Operation<'a> {
     },
 }
 
-impl Aws {
-    /// The head of a request, complete and signed.
-    ///
-    /// # Errors
-    ///
-    /// There are no credentials, or the request cannot be signed; then nothing was sent.
-    pub(crate) async fn sign_for_store(
-        &self,
-        access: &StoreAccess,
-        operation: &Operation<'_>,
-    ) -> Result<Request<()>, AwsError> {
-        let refused = |what: &str| AwsError::new(AwsErrorKind::Refused, format!("call to S3: {what}"));
-        let mut request = request(access, operation).map_err(|what| refused(&what))?;
-        let credentials = self.credentials.acquire(access.session.clone()).await?;
-        let mut settings = SigningSettings::default();
-        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
-        settings.percent_encoding_mode = PercentEncodingMode::Single;
-        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
-        let scope = Signed { service: "s3", region: &access.region, at: self.clock.now_system() };
-        let signed = signature(&scope, settings, credentials, &request, SignableBody::UnsignedPayload);
-        request.headers_mut().extend(signed.map_err(|what| refused(&what))?);
-        Ok(request)
-    }
-}
-
-fn request(access: &StoreAccess, operation: &Operation<'_>) -> Result<Request<()>, String> {
+/// The head of a request, complete but for its signature.
+pub(in crate::aws) fn request(
+    access: &StoreAccess,
+    operation: &Operation<'_>,
+) -> Result<Request<()>, String> {
     let (method, key, query) = operation.line();
     let base = base(access)?;
     let key = utf8_percent_encode(key.map_or("", Key::as_str), ENCODED_BUT_SLASHES);

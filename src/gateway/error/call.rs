@@ -125,7 +125,7 @@ pub(super) fn call(error: &CallError) -> Failure {
             S::GATEWAY_TIMEOUT,
             reason,
             "This took too long",
-            "MLflow did not answer in time. Whether it did what was asked is not known.",
+            "No answer came in time. Whether what was asked for was done is not known.",
         ),
         CallError::BadAnswer(_) => Failure::new(
             S::BAD_GATEWAY,

@@ -1,10 +1,11 @@
 //! Uploads. S3 wants to know a file's length before its first byte. A body of known length is passed on as it comes; one without
 //! is held if it is short, and else sent in parts, each held until it is sent.
 
+use super::super::places::LONGEST_TRANSFER;
 use super::super::places::Room;
 use super::super::{Bridge, CallError, request_id};
 use super::pace::{Pace, Paced};
-use super::{Errand, LONGEST_TRANSFER, successful, unanswered};
+use super::{Errand, successful, unanswered};
 use crate::aws::s3::answer::{StoreError, StoreErrorKind, parts, upload_ended, upload_id};
 use crate::aws::s3::store::Key;
 use crate::aws::s3::{Operation, StoreAccess};

@@ -168,7 +168,7 @@ impl Scan {
                 self.expects = E::Value;
             }
             (b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-', E::Value | E::FirstValue) => {
-                self.expects = E::Word
+                self.expects = E::Word;
             }
             _ => return Err(Malformed::Json),
         }

@@ -184,6 +184,14 @@ const CASES: &[Case] = &[
         ],
     ),
     (
+        "session:\n  keys: [{env: SESSION_KEY}]\n",
+        "tokens: {lifetime: 1h}\nsession:\n",
+        &[
+            "25:9 tokens: `session.keys` is missing: run tokens need a key that seals them | `postern keygen` makes one; write `session: {keys: [{file: PATH}]}`",
+            "27:3 session: the key `keys` is missing: sign-in needs a key that seals sessions | `postern keygen` makes one; write `keys: [{file: PATH}]`",
+        ],
+    ),
+    (
         "  keys: [{env: SESSION_KEY}]\n",
         "  keys: [c2VjcmV0]\n",
         &[

@@ -124,7 +124,13 @@ const USED: [(&str, &str); 20] = [
 const OF_BALANCERS: [&str; 4] = ["region", "signer", "client_id", "keys_url"];
 
 /// Judged by the compiler of the policy, which is not asked here.
-const OF_POLICY: [&str; 3] = ["Destination.endpoint_url", "Api.endpoint_url", "Test.client_ip"];
+const OF_POLICY: [&str; 5] = [
+    "Destination.endpoint_url",
+    "Api.endpoint_url",
+    "Api.s3_endpoint_url",
+    "Api.body_size",
+    "Test.client_ip",
+];
 
 const TEXTS: [&str; 62] = [
     "x",
