@@ -135,7 +135,7 @@ impl Reading<'_> {
         }
         match &node.content {
             NodeContent::Text { text, plain } => {
-                _ = self.values.insert(path.to_owned(), digest(&(text, plain)))
+                _ = self.values.insert(path.to_owned(), digest(&(text, plain)));
             }
             NodeContent::Map(entries) => {
                 if entries.is_empty() {
