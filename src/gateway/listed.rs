@@ -13,6 +13,8 @@ pub(crate) struct Listed<'a> {
     pub title: &'a str,
     pub description: Option<&'a str>,
     pub kind: &'static str,
+    /// Its whole URL, to bookmark and to hand on.
+    pub address: String,
     /// `MLFLOW_TRACKING_URI`, if the person's programs may call it.
     pub tracking_uri: Option<String>,
     pub grant: Option<Grant>,
@@ -32,6 +34,13 @@ pub(crate) struct Listed<'a> {
 impl Listed<'_> {
     pub(crate) fn allowed(&self) -> bool {
         self.grant.is_some()
+    }
+
+    /// Whether its name, title, description or kind has the text in it, whatever the case.
+    pub(crate) fn has(&self, sought: &str) -> bool {
+        let sought = sought.to_lowercase();
+        let texts = [Some(self.name), Some(self.title), self.description, Some(self.kind)];
+        texts.into_iter().flatten().any(|text| text.to_lowercase().contains(&sought))
     }
 
     /// The state in a word for programs.

@@ -32,7 +32,8 @@ impl Gateway {
         };
         let is_callable = grant.as_ref().is_some_and(|grant| grant.api().is_some());
         Listed {
-            tracking_uri: is_callable.then(|| self.tracking_uri(destination.name())),
+            address: self.address(destination.name()),
+            tracking_uri: is_callable.then(|| self.address(destination.name())),
             name: destination.name(),
             title: destination.title(),
             description: destination.description(),

@@ -14,6 +14,9 @@ use hyper::header::HeaderValue;
 use hyper::http::request;
 use hyper::{Response, StatusCode};
 use serde_json::json;
+use url::form_urlencoded;
+
+const LONGEST_SOUGHT: usize = 100;
 
 impl Gateway {
     /// `GET /`
@@ -39,7 +42,9 @@ impl Gateway {
                 respond::json(StatusCode::OK, &destinations_json(&access))
             }
             Audience::Person => {
-                let page = self.pages.portal(&caller.principal, &access, &context.ids.request_id);
+                let sought = sought(head.uri.query());
+                let page =
+                    self.pages.portal(&caller.principal, &access, sought.as_deref(), &context.ids.request_id);
                 respond::html(StatusCode::OK, page, &self.pages)
             }
         };
@@ -47,7 +52,7 @@ impl Gateway {
     }
 
     /// The address of the only destination that may be opened, if the configuration skips the list. All rules of a
-    /// launch apply there. `/?show` always shows the list.
+    /// launch apply there. `/?show` and a search always show the list.
     fn only_choice(&self, head: &request::Parts, access: &[Listed<'_>]) -> Option<HeaderValue> {
         let only = self.skips_the_list(head.uri.query()).then(|| the_only(access)).flatten()?;
         HeaderValue::try_from(format!("/{}", only.name)).ok()
@@ -55,7 +60,8 @@ impl Gateway {
 
     /// Whether `/` with this query opens the destination if there is only one.
     pub(super) fn skips_the_list(&self, query: Option<&str>) -> bool {
-        let is_asked_for = query.is_some_and(|query| query.split('&').any(|pair| pair == "show"));
+        let is_asked_for = query
+            .is_some_and(|query| query.split('&').any(|pair| pair == "show" || pair.starts_with("find=")));
         self.settings.portal == Portal::Skip && !is_asked_for
     }
 
@@ -87,6 +93,14 @@ impl Gateway {
         };
         Ok(with_cookies(response, caller.set_cookie))
     }
+}
+
+/// The text that the list is searched for.
+fn sought(query: Option<&str>) -> Option<String> {
+    let mut pairs = form_urlencoded::parse(query?.as_bytes());
+    let (_, text) = pairs.find(|(name, _)| name == "find")?;
+    let text: String = text.trim().chars().take(LONGEST_SOUGHT).collect();
+    (!text.is_empty()).then_some(text)
 }
 
 /// The destination that may be opened, if there is exactly one.

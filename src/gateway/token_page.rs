@@ -111,7 +111,7 @@ impl Gateway {
             Some(Choice { name: row.name, title: row.title, given, is_chosen: row.name == chosen })
         });
         let made = made.map(|made| NewToken {
-            tracking_uri: self.tracking_uri(&made.destination),
+            tracking_uri: self.address(&made.destination),
             text: made.text.into_answer(),
             access: made.access,
             expires: made.expires,

@@ -103,7 +103,7 @@ impl Gateway {
             issued_at: made.issued.rfc3339(),
             expires_at: made.expires.rfc3339(),
             expires_in: made.expires.since(made.issued).as_secs(),
-            tracking_uri: self.tracking_uri(&made.destination),
+            tracking_uri: self.address(&made.destination),
             listed: made.is_listed,
         };
         Ok(respond::json(StatusCode::CREATED, &answer))
@@ -237,8 +237,8 @@ impl Gateway {
         }
     }
 
-    /// The value of `MLFLOW_TRACKING_URI`.
-    pub(super) fn tracking_uri(&self, destination: &str) -> String {
+    /// The URL of a destination, which is the value of `MLFLOW_TRACKING_URI`, too.
+    pub(super) fn address(&self, destination: &str) -> String {
         format!("{}/{destination}", self.settings.public_url.as_str().trim_end_matches('/'))
     }
 }

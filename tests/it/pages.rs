@@ -37,9 +37,9 @@ async fn the_portal_tells_states_and_starts_nothing() {
         let card = portal.split("<li>").find(|card| card.contains(&format!("href=\"/{name}\""))).expect(name);
         card.to_owned()
     };
-    assert!(card("archive").contains("<span class=\"state\">Stopped</span>"), "{}", card("archive"));
+    assert!(card("archive").contains("<span class=\"state stopped\">Stopped</span>"), "{}", card("archive"));
     assert!(card("archive").contains("action=\"/-/start/archive\""), "{}", card("archive"));
-    assert!(card("studio").contains("<span class=\"state\">Ready</span>"), "{}", card("studio"));
+    assert!(card("studio").contains("<span class=\"state ready\">Ready</span>"), "{}", card("studio"));
     assert!(card("studio").contains("Notebooks and training jobs"), "{}", card("studio"));
     for path in ["/", "/-/api/destinations"] {
         let states = states(&stage, "grace", path).await;
@@ -70,7 +70,7 @@ async fn a_slow_aws_does_not_make_the_portal_slow() {
     assert!(took < Duration::from_millis(2500), "{took:?}");
     assert_eq!(portal.status, 200);
     assert!(portal.body.contains("href=\"/archive\"") && !portal.body.contains("Stopped"), "{}", portal.body);
-    assert!(portal.body.contains("<span class=\"state\">Ready</span>"), "the quick ones are known");
+    assert!(portal.body.contains("<span class=\"state ready\">Ready</span>"), "the quick ones are known");
     tokio::time::sleep(Duration::from_secs(4)).await;
     let later = grace.get(&stage.postern.at("/")).await.checked();
     assert!(later.body.contains("Stopped"), "the look-up went on: {}", later.body);

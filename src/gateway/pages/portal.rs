@@ -4,11 +4,25 @@ use super::Pages;
 use crate::aws::state::TargetState;
 use crate::gateway::listed::Listed;
 use crate::provider::principal::{Groups, Principal};
+use crate::target::Kind;
 use maud::{Markup, html};
 
+/// A list of so many destinations is seen at a glance.
+const FEW: usize = 8;
+
 impl Pages {
-    pub(crate) fn portal(&self, person: &Principal, access: &[Listed<'_>], request_id: &str) -> Markup {
-        let may_open = || access.iter().filter(|row| row.allowed());
+    /// With many destinations, the list has a search field and is grouped by kind.
+    pub(crate) fn portal(
+        &self,
+        person: &Principal,
+        access: &[Listed<'_>],
+        sought: Option<&str>,
+        request_id: &str,
+    ) -> Markup {
+        let open: Vec<_> = access.iter().filter(|row| row.allowed()).collect();
+        let is_long = open.len() > FEW;
+        let found: Vec<_> =
+            open.iter().copied().filter(|row| sought.is_none_or(|sought| row.has(sought))).collect();
         let content = html! {
             h1 { "What you can open" }
             @if person.groups == Groups::LeftOut {
@@ -24,7 +38,7 @@ impl Pages {
                     " that " (unbound) "."
                 }
                 (self.contact(request_id))
-            } @else if may_open().next().is_none() {
+            } @else if open.is_empty() {
                 p { "Nothing is open to you as " strong { (super::who_am_i::display_name(person)) } " yet." }
                 p {
                     "Access usually comes with a group: ask " (self.platform_team()) " for it, then sign in again. "
@@ -32,32 +46,41 @@ impl Pages {
                 }
                 (self.contact(request_id))
             }
-            @if may_open().next().is_some() {
-                ul.cards { @for row in may_open() { (self.card(row)) } }
+            @if is_long || sought.is_some() { (search(sought)) }
+            @if let (Some(sought), true) = (sought, found.is_empty()) {
+                p { "Nothing that you can open has “" (sought) "” in its name, description or kind. " a href="/?show" { "Show all" } }
+            } @else if is_long {
+                @for kind in Kind::ALL {
+                    @let of_kind: Vec<_> = found.iter().filter(|row| row.target_kind == kind).collect();
+                    @if let Some(first) = of_kind.first() {
+                        h2.group { (icon(kind)) (first.kind) }
+                        ul.cards { @for row in of_kind { li { h3 { (link(row)) } (self.card(row, false)) } } }
+                    }
+                }
+            } @else if !found.is_empty() {
+                ul.cards { @for row in found { li { h2 { (link(row)) } (self.card(row, true)) } } }
             }
             (closed(access))
         };
         self.page("What you can open", Some(&person.user), None, &content)
     }
 
-    /// A destination that the person may open.
-    fn card(&self, row: &Listed<'_>) -> Markup {
+    /// A destination that the person may open, below its title.
+    fn card(&self, row: &Listed<'_>, with_kind: bool) -> Markup {
         let (state, advice) = row.state.as_ref().map_or((None, None), |state| self.in_words(state));
         html! {
-            li {
-                h2 { a href={ "/" (row.name) } { (row.title) } }
-                @if let Some(description) = row.description { p { (description) } }
-                p.kind {
-                    @if let Some(state) = state { span.state { (state) } }
-                    (row.kind)
-                }
-                @if let Some(form) = &row.start {
-                    (Self::start_button(form, &format!("Start {}", row.title)))
-                } @else if let Some(advice) = advice {
-                    p.quiet { (advice) }
-                }
-                @if let Some(tracking_uri) = &row.tracking_uri { (self.variables(row.name, tracking_uri)) }
+            @if let Some(description) = row.description { p { (description) } }
+            p.kind {
+                @if let Some(state) = state { span.state.(colour(row.state.as_ref())) { (state) } }
+                @if with_kind { (icon(row.target_kind)) (row.kind) " · " }
+                code { (row.address) }
             }
+            @if let Some(form) = &row.start {
+                (Self::start_button(form, &format!("Start {}", row.title)))
+            } @else if let Some(advice) = advice {
+                p.quiet { (advice) }
+            }
+            @if let Some(tracking_uri) = &row.tracking_uri { (self.variables(row.name, tracking_uri)) }
         }
     }
 
@@ -106,6 +129,43 @@ impl Pages {
             }
         }
     }
+}
+
+fn link(row: &Listed<'_>) -> Markup {
+    html! { a href={ "/" (row.name) } { (row.title) } }
+}
+
+fn search(sought: Option<&str>) -> Markup {
+    html! {
+        form.search role="search" method="get" action="/" {
+            label for="find" { "Find" }
+            input #find type="search" name="find" maxlength="100" value=[sought];
+            button.button.plain type="submit" { "Find" }
+            @if sought.is_some() { a href="/?show" { "Show all" } }
+        }
+    }
+}
+
+/// The class of the state's colour, which repeats what its word says.
+fn colour(state: Option<&TargetState>) -> &'static str {
+    match state {
+        Some(TargetState::Ready) => "ready",
+        Some(TargetState::Starting { .. } | TargetState::Stopping | TargetState::Pending(_)) => "changing",
+        Some(TargetState::Failed { .. } | TargetState::Missing) => "failed",
+        Some(TargetState::Stopped | TargetState::Unknown) | None => "stopped",
+    }
+}
+
+/// A drawing for the eye: the kind stands beside it in words.
+fn icon(kind: Kind) -> Markup {
+    let path = match kind {
+        Kind::StudioDomain => "M1 2h14v9H1zM5 14h6",
+        Kind::MlflowTrackingServer => "M2 1v13h13M4 10l3-4 3 3 4-6",
+        Kind::MlflowApp => "M4 13a3 3 0 0 1 0-6 4 4 0 0 1 8 0 3 3 0 0 1 0 6z",
+        Kind::NotebookInstance => "M3 1h10v14H3zM6 1v14",
+        Kind::PartnerApp => "M2 2h5v5H2zM9 2h5v5H9zM2 9h5v5H2zM9 9h5v5H9z",
+    };
+    html! { svg.icon viewBox="0 0 16 16" aria-hidden="true" { path d=(path) {} } }
 }
 
 /// The destinations that the person could open after following their rules' advice.
