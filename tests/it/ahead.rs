@@ -120,7 +120,7 @@ async fn a_reload_keeps_connections_to_aws() {
     let file = stage.folder.path().join("postern.yaml");
     let text = fs::read_to_string(&file).unwrap();
     for reload in 1..=RELOADS {
-        fs::write(&file, text.replacen("\naws:\n", &format!("\naws:\n  timeout: {}s\n", 4 + reload % 2), 1))
+        fs::write(&file, text.replacen("\naws:\n", &format!("\naws:\n  timeout: {}s\n", 6 + reload % 2), 1))
             .unwrap();
         stage.hang_up("applied").await;
         assert_eq!(grace.get(&stage.postern.at("/studio")).await.checked().status, 302);

@@ -44,8 +44,8 @@ const ALL: [(&str, &str, &str, &[&str]); 32] = [
     ("postern_slots", "counter", "", &["event"]),
     ("postern_state_up", "gauge", "", &[]),
     ("postern_tokens", "counter", "", &["issuer", "outcome"]),
-    ("postern_wakes", "counter", "", &["destination", "outcome"]),
     ("postern_tokens_issued", "counter", "", &[]),
+    ("postern_wakes", "counter", "", &["destination", "outcome"]),
 ];
 
 /// One family as it is exposed.

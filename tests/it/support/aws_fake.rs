@@ -204,6 +204,7 @@ fn well(call: &Call) -> Reply {
             "DescribeMlflowApp" => json!({"Status": "Created"}),
             "DescribeNotebookInstance" => json!({"NotebookInstanceStatus": "InService"}),
             "DescribePartnerApp" => json!({"Status": "Available"}),
+            "ListTags" => json!({"Tags": []}),
             "DescribeDomain" => json!({"AuthMode": "IAM", "Status": "InService"}),
             "AssumeRole" => return assumed(call, "2100-01-01T00:00:00Z"),
             other => panic!("{other} is not expected"),
