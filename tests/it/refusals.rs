@@ -260,7 +260,7 @@ async fn another_load_balancer_is_named() {
             "`iss` is \"https://x.example\"; allowed: https://sso".to_owned(),
         ),
         ("kid", json!("../../x"), "unknown-key", "`kid` is \"../../x\"".to_owned()),
-        ("kid", json!(["x"]), "unknown-key", "`kid` is not there".to_owned()),
+        ("kid", json!(["x"]), "malformed-token", "`kid` is not a string".to_owned()),
     ] {
         let (answer, before) = ask(name, value).await;
         assert_eq!((answer.status.as_u16(), answer.reason()), (401, reason.to_owned()));

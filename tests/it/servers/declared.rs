@@ -123,8 +123,17 @@ async fn the_operators_policy_is_apart_from_the_gateways() {
         assert!(!text.replace("sagemaker:DeleteTags", "").contains(never), "{never}: {text}");
     }
     let (_, gateway) = iam(&["--format", "json"]);
-    for never in ["sagemaker:CreateMlflow", "sagemaker:UpdateMlflow", "iam:PassRole", "AddTags"] {
+    for never in ["sagemaker:CreateMlflow", "sagemaker:UpdateMlflow", "iam:PassRole"] {
         assert!(!gateway.contains(never), "the gateway has no {never}: {gateway}");
+    }
+    // The profiles of first visits are tagged, and nothing else is.
+    let gateway: serde_json::Value = serde_json::from_str(&gateway).expect("JSON");
+    let roles = gateway["roles"].as_array().expect("roles").iter();
+    let statements =
+        roles.flat_map(|role| role["permission_policy"]["Statement"].as_array().expect("statements"));
+    let tagging = statements.filter(|statement| statement["Action"].to_string().contains("AddTags"));
+    for statement in tagging {
+        assert!(statement["Resource"][0].as_str().unwrap().contains(":user-profile/"), "{statement}");
     }
     let (status, text) = iam(&["--for", "operator", "--format", "cloudformation"]);
     assert_eq!(status, 2, "{text}");
