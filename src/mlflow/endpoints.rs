@@ -67,8 +67,9 @@ pub const TABLE: &[Row] = &[
     ("GET", "api/2.0/mlflow/metrics/get-history-bulk-interval", READ),
     // Artifacts, listed by the server
     ("GET", "api/2.0/mlflow/artifacts/list", READ),
-    ("POST", "api/2.0/mlflow/artifacts/presigned-download-url", READ),
-    ("POST", "api/2.0/mlflow/artifacts/presigned-upload-url", LOG),
+    // Signed with the server's own role, such a URL would work for whoever reads it.
+    ("POST", "api/2.0/mlflow/artifacts/presigned-download-url", Needs::Parts(Read)),
+    ("POST", "api/2.0/mlflow/artifacts/presigned-upload-url", Needs::Parts(Log)),
     // Artifacts, through the server
     ("GET", "api/2.0/mlflow-artifacts/artifacts", Needs::Artifacts(Read)),
     ("GET", "api/2.0/mlflow-artifacts/artifacts/{*}", Needs::Artifacts(Read)),
