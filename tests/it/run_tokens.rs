@@ -75,7 +75,7 @@ async fn a_program_gets_a_token_for_one_destination_and_calls_with_it() {
     assert_eq!(search(&stage, &token).await.status, 200);
     let call = stage.sandbox.calls().into_iter().find(|call| call.operation.contains("runs/create")).unwrap();
     assert_eq!(call.caller.source_identity.as_deref(), Some("grace@corp.example"), "as that person");
-    let records = stage.postern.audit(3);
+    let records = stage.postern.audit_at_rest();
     let issued = records.iter().find(|record| record["event"] == "token").expect("a record");
     for (key, value) in [
         ("user", json!("grace@corp.example")),
@@ -130,7 +130,7 @@ async fn a_token_gives_what_was_asked_and_what_the_rules_give_but_no_more() {
         of_ada.filter_map(|call| Some(call.input.get("Policy")?.as_str()?.to_owned())).collect();
     let narrow = |policy: &&String| policy.contains("sagemaker-mlflow:Get*");
     assert!(policies.iter().any(|policy| narrow(&policy)), "AWS holds `read`, too: {policies:#?}");
-    let records = stage.postern.audit(10);
+    let records = stage.postern.audit_at_rest();
     let call = records.iter().find(|record| record["event"] == "call" && record["access"] == "read");
     let call = call.expect("a call of ada's");
     assert_eq!(call["target"]["access"], "write", "the rule's own, for comparisons: {call:#}");
@@ -148,7 +148,7 @@ async fn a_lifetime_may_be_asked_for_and_is_bounded() {
     assert_eq!(search(&stage, &token).await.status, 200);
     tokio::time::sleep(Duration::from_secs(2)).await;
     is_refused(&search(&stage, &token).await, "token-expired", &token);
-    let records = stage.postern.audit(7);
+    let records = stage.postern.audit_at_rest();
     let refused: Vec<_> = records.iter().filter(|record| record["outcome"] == "refused").collect();
     assert_eq!((refused.len(), &refused[0]["event"]), (1, &json!("token")), "{refused:#?}");
     assert_eq!(

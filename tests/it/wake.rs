@@ -117,7 +117,7 @@ async fn a_button_starts_it_and_leads_to_the_page_that_was_asked_for() {
     assert_eq!(opened.status, 302);
     assert!(opened.location().ends_with("#/experiments/7?o=1&p=2"), "{}", opened.location());
     assert_eq!(starts(&stage.sandbox).len(), 1);
-    let records = stage.postern.audit(3);
+    let records = stage.postern.audit_at_rest();
     let wake = records.iter().find(|record| record["event"] == "wake").expect("a record");
     assert_eq!((&wake["user"], &wake["destination"]), (&json!("ada@corp.example"), &json!("archive")));
     assert_eq!(

@@ -28,7 +28,7 @@ async fn a_program_gives_its_token_back() {
     }
     let got = program.get(&at).await.checked();
     assert_eq!((got.status.as_u16(), got.header("allow")), (405, "DELETE"));
-    let records = stage.postern.audit(4);
+    let records = stage.postern.audit_at_rest();
     let revoked: Vec<_> = records.iter().filter(|record| record["outcome"] == "revoked").collect();
     assert_eq!((revoked.len(), &revoked[0]["event"]), (1, &json!("token")), "{records:#?}");
     assert_eq!(revoked[0]["user"], "grace@corp.example");

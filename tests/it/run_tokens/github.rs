@@ -137,7 +137,7 @@ async fn a_job_of_github_actions_exchanges_its_token_and_logs() {
         let answer = exchange(job(&change), wish.clone()).await;
         assert_eq!((answer.status.as_u16(), answer.reason().as_str()), (status, reason), "{}", answer.body);
     }
-    let records = stage.postern.audit(6);
+    let records = stage.postern.audit_at_rest();
     let issued = records.iter().find(|record| record["outcome"] == "issued").unwrap();
     assert_eq!((&issued["user"], &issued["issuer"]), (&json!("corp/forecasts"), &json!("github")));
 }

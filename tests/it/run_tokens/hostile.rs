@@ -39,7 +39,7 @@ async fn a_run_token_opens_no_other_door() {
         assert_eq!(answer.reason(), "token-not-for-this", "{path}");
     }
     assert_eq!(stage.mints(), Vec::<String>::new());
-    let records = stage.postern.audit(4);
+    let records = stage.postern.audit_at_rest();
     let refused = |record: &&serde_json::Value| record["reason"] == "token-not-for-this";
     let refused: Vec<_> = records.iter().filter(refused).collect();
     assert_eq!(refused.len(), 1, "the first in a minute: {records:#?}");

@@ -85,6 +85,20 @@ impl Postern {
         panic!("fewer than {at_least} audit records: {}", self.audit.lock().expect("audit"));
     }
 
+    /// All records, when no further one has come for half a second.
+    pub(crate) fn audit_at_rest(&self) -> Vec<serde_json::Value> {
+        let mut text = self.audit_text();
+        for _ in 0..20 {
+            std::thread::sleep(Duration::from_millis(500));
+            let now = self.audit_text();
+            if now == text {
+                return text.lines().map(|line| serde_json::from_str(line).expect("a JSON record")).collect();
+            }
+            text = now;
+        }
+        panic!("the audit trail does not come to rest: {text}");
+    }
+
     pub(crate) fn audit_text(&self) -> String {
         self.audit.lock().expect("audit").clone()
     }

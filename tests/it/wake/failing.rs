@@ -45,7 +45,7 @@ async fn refusals_are_told_apart() {
     assert_eq!(until_opened(&mut grace, &stage, "/notebook").await.status, 302);
     let failed: Vec<_> = stage
         .postern
-        .audit(12)
+        .audit_at_rest()
         .into_iter()
         .filter(|record| record["event"] == "wake" && record["outcome"] == "failed")
         .map(|record| record["reason"].clone())
