@@ -275,8 +275,11 @@ impl RunTokens {
 
     /// Takes back one of a person's listed tokens, and returns its entry.
     pub async fn take_back(&self, person: &Principal, id: &str) -> Result<Option<Entry>, Unavailable> {
-        let Some(entry) = self.living.remove(&owner(person), id).await? else { return Ok(None) };
+        let listed = self.living(person).await?;
+        let Some(entry) = listed.into_iter().find(|entry| entry.id == id) else { return Ok(None) };
         self.end(Ended::RunToken(&entry.id)).await?;
+        // An entry that is not removed leaves the list when it is next looked at.
+        _ = self.living.remove(&entry.owner, id).await;
         Ok(Some(entry))
     }
 
