@@ -33,6 +33,8 @@ use tokio::time::{Instant, timeout_at};
 
 /// S3's answers other than files: a page of a list has a thousand keys of at most a kilobyte.
 const LONGEST_ANSWER: usize = 5 * 1024 * 1024;
+/// The memory of a list: a page of S3's, the names of all pages, and the answer that is made of them.
+const LIST: usize = 3 * LONGEST_ANSWER;
 /// The answer to a call about artifacts.
 struct Carried {
     content: Content,
@@ -111,7 +113,7 @@ impl Bridge {
                 (Content::Json(json!({})), None)
             }
             (_, "") => {
-                let _room = self.places.room(LONGEST_ANSWER, grant.principal())?;
+                let _room = self.places.room(LIST, grant.principal())?;
                 let files = in_time(by, self.list(&errand.access, path.as_ref())).await?;
                 (Content::Json(json!({"files": files})), None)
             }

@@ -86,7 +86,7 @@ pub(super) fn call(error: &CallError) -> Failure {
             S::BAD_GATEWAY,
             reason,
             "Too many files to list",
-            "This folder has more files than one answer lists: 20,000.",
+            "This folder has more than one answer lists: 20,000 files, or 4 MiB of keys.",
         )
         .advise("List a folder below it, or fetch files by their names."),
         CallError::Store(error) => store::failure(error.kind, reason),

@@ -13,6 +13,8 @@ use tokio::task::JoinSet;
 const PAGE: u16 = 1000;
 /// Pages that one call reads.
 const MOST_PAGES: usize = 20;
+/// Bytes of all names in a list.
+const LONGEST_NAMES: usize = 4 * 1024 * 1024;
 /// Objects that are deleted at once.
 const AT_ONCE: usize = 8;
 
@@ -37,7 +39,7 @@ impl Bridge {
     ) -> Result<Vec<Value>, CallError> {
         let folder = folder.map(|folder| format!("{}/", folder.as_str())).unwrap_or_default();
         let prefix = format!("{}{folder}", access.store.root());
-        let (mut files, mut after) = (Vec::new(), None);
+        let (mut files, mut bytes, mut after) = (Vec::new(), 0, None);
         for _ in 0..MOST_PAGES {
             let operation =
                 Operation::List { prefix: &prefix, by_folder: true, most: PAGE, after: after.as_deref() };
@@ -48,6 +50,15 @@ impl Bridge {
                 let name = name.strip_suffix('/').unwrap_or(name);
                 ArtifactPath::new(name).ok().map(|_| name.to_owned())
             };
+            bytes += page
+                .folders
+                .iter()
+                .chain(page.objects.iter().map(|(key, _)| key))
+                .map(|key| key.as_str().len())
+                .sum::<usize>();
+            if bytes > LONGEST_NAMES {
+                return Err(CallError::TooManyFiles);
+            }
             let folders = page.folders.iter().filter_map(name);
             files.extend(folders.map(|name| json!({"path": name, "is_dir": true})));
             let objects = page.objects.iter().filter(|(key, _)| !key.as_str().ends_with('/'));

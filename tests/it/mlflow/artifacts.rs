@@ -146,8 +146,16 @@ async fn a_list_has_all_pages_or_is_none() {
     for number in 0..20_001 {
         assert!(stage.sandbox.put_object(BUCKET, &format!("mlflow/1/huge/{number:05}"), Vec::new()));
     }
-    let too_many = stage.program("max").get(&at(&stage, "?path=1/huge")).await.checked();
-    assert_eq!((too_many.status.as_u16(), too_many.reason().as_str()), (502, "too-many-files"));
+    // Fewer with long names take as much memory.
+    let long = "x".repeat(200);
+    for number in 0..5000 {
+        let key = format!("mlflow/1/long/{long}/{long}/{long}/{long}/{number:05}");
+        assert!(stage.sandbox.put_object(BUCKET, &key, Vec::new()));
+    }
+    for path in ["1/huge".to_owned(), format!("1/long/{long}/{long}/{long}/{long}")] {
+        let too_many = stage.program("max").get(&at(&stage, &format!("?path={path}"))).await.checked();
+        assert_eq!((too_many.status.as_u16(), too_many.reason().as_str()), (502, "too-many-files"));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
