@@ -43,19 +43,6 @@ pub enum Purpose {
     TerminalCode,
 }
 
-/// Every purpose, in the order of the declaration.
-const PURPOSES: [Purpose; 9] = [
-    Purpose::Session,
-    Purpose::Attempt,
-    Purpose::Record,
-    Purpose::IdToken,
-    Purpose::RunToken,
-    Purpose::RunTokenNote,
-    Purpose::Form,
-    Purpose::Terminal,
-    Purpose::TerminalCode,
-];
-
 /// Seals with its first key, opens with any of them.
 pub struct Sealer {
     sealing: RingKey,
@@ -198,23 +185,36 @@ impl Sealer {
 /// One key of the ring: the id by which it is found, and its derived keys.
 struct RingKey {
     id: [u8; KEY_ID_LEN],
-    /// In the order of [`PURPOSES`].
-    keys: [LessSafeKey; PURPOSES.len()],
+    /// In the order of [`Purpose::ALL`].
+    keys: [LessSafeKey; Purpose::ALL.len()],
 }
 
 impl RingKey {
     fn derive(key: &SealingKey) -> Self {
-        let keys = PURPOSES.map(|purpose| aead_key(key, purpose));
+        let keys = Purpose::ALL.map(|purpose| aead_key(key, purpose));
         Self { id: expand::<KEY_ID_LEN>(key, b"postern key id"), keys }
     }
 
-    #[expect(clippy::indexing_slicing, reason = "`PURPOSES` has every purpose")]
+    #[expect(clippy::indexing_slicing, reason = "`Purpose::ALL` has every purpose")]
     fn key(&self, purpose: Purpose) -> &LessSafeKey {
         &self.keys[purpose as usize]
     }
 }
 
 impl Purpose {
+    /// Every purpose, in the order of the declaration.
+    pub const ALL: [Self; 9] = [
+        Self::Session,
+        Self::Attempt,
+        Self::Record,
+        Self::IdToken,
+        Self::RunToken,
+        Self::RunTokenNote,
+        Self::Form,
+        Self::Terminal,
+        Self::TerminalCode,
+    ];
+
     /// Contains the version of the text's form: older forms do not open.
     fn label(self) -> &'static [u8] {
         match self {

@@ -19,17 +19,6 @@ use url::Url;
 pub(super) const PUBLIC_URL: &str = "https://ml.corp.example";
 const ISSUER: &str = "https://sso.corp.example";
 const NAME: &str = "__Host-postern-session";
-const PURPOSES: [Purpose; 9] = [
-    Purpose::Session,
-    Purpose::Attempt,
-    Purpose::Record,
-    Purpose::IdToken,
-    Purpose::RunToken,
-    Purpose::RunTokenNote,
-    Purpose::Form,
-    Purpose::Terminal,
-    Purpose::TerminalCode,
-];
 
 struct World {
     runtime: Runtime,
@@ -160,7 +149,7 @@ impl World {
     }
 
     fn unseals(&self, value: &[u8]) {
-        for purpose in PURPOSES {
+        for purpose in Purpose::ALL {
             let marks: &[&str] = match purpose {
                 Purpose::Session => &["ada", "eve"],
                 Purpose::Attempt => &["attempt"],
