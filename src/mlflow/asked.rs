@@ -68,8 +68,7 @@ impl<'a> Asked<'a> {
             return Err(CallError::TooLittleAccess { needs, has });
         }
         match self.needs {
-            Needs::Artifacts(_) if !has_artifacts => Err(CallError::ArtifactsOff),
-            Needs::Parts(_) if !has_artifacts => Err(CallError::ArtifactsOff),
+            Needs::Artifacts(_) | Needs::Parts(_) if !has_artifacts => Err(CallError::ArtifactsOff),
             Needs::Parts(_) => Err(CallError::MultipartOff),
             _ => Ok(()),
         }
