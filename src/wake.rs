@@ -1,5 +1,4 @@
-//! What is not ready becomes ready: from a [`StartGrant`] to a target that starts, and from a [`Grant`] to a profile that
-//! is created.
+//! Makes targets ready: from a [`StartGrant`] to a target that starts, and from a [`Grant`] to a profile that is created.
 //!
 //! A start is asked of AWS once, by whichever tab or replica comes first. AWS decides what its state allows: it is asked
 //! for the state before, and again if it refuses, and its messages are never read for a meaning.

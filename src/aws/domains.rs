@@ -1,4 +1,4 @@
-//! What is known of Studio domains: how people sign in to them, and where they open. A domain's mode never changes.
+//! Studio domains: how people sign in to them, and where they open. A domain's mode never changes.
 
 use super::credentials::CredentialStore;
 use super::error::AwsError;
@@ -27,7 +27,7 @@ pub struct Domain {
     pub url: Option<String>,
     /// It opens in SageMaker Unified Studio only.
     pub unified_studio_only: bool,
-    /// What Studio does carries the person's name: the default of its profiles.
+    /// Whether calls of Studio carry the person's name: the default of the domain's profiles.
     pub names_people: bool,
 }
 

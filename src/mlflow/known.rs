@@ -151,8 +151,7 @@ impl Bridge {
     }
 }
 
-/// What a server says of itself, with files that are carried whole, whatever it would do itself. `None` for an answer about
-/// something else.
+/// The server's `server-info`, changed to say that files are carried whole. `None` for an answer that is no such object.
 fn carried_whole(body: &[u8]) -> Option<Bytes> {
     let mut told: Map<String, Value> = serde_json::from_slice(body).ok()?;
     for (name, value) in &mut told {

@@ -1,4 +1,4 @@
-//! What stands in the sandbox's AWS, for tests to look at and to change.
+//! The resources in the sandbox's AWS, for tests to look at and to change.
 
 use super::Sandbox;
 use super::callers::ACCOUNT;

@@ -100,7 +100,7 @@ mod tests {
     use crate::sessions::seal::SealingKey;
     use url::Url;
 
-    /// Whoever can write into the shared state moves no refresh token to another session.
+    /// A record that somebody copies to another session's place in the shared state does not open there.
     #[tokio::test]
     async fn a_record_is_of_its_own_session() {
         let now = UnixSeconds(1_800_000_000);

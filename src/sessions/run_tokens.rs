@@ -253,7 +253,7 @@ impl RunTokens {
         let about = reading.about.clone();
         let refused = |error| Refused { error, about: Some(Box::new(about.clone())) };
         match self.judge(&reading).await {
-            // What its rules ask for does not matter here.
+            // A token can be given back although the rules ask for more than it tells.
             Ok(_) | Err(RunTokenError::AsksForMore) => {}
             Err(error) => return Err(refused(error)),
         }

@@ -33,7 +33,7 @@ pub enum Purpose {
     IdToken,
     /// A run token.
     RunToken,
-    /// What the shared state keeps of a run token, for its person's list.
+    /// The entry of a run token in its person's list, in the shared state.
     RunTokenNote,
     /// A form on one of our pages.
     Form,

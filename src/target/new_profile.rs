@@ -8,6 +8,6 @@ pub struct NewProfile {
     /// In place of the domain's execution role.
     pub execution_role: Option<RoleArn>,
     pub tags: Vec<(String, String)>,
-    /// What Studio does carries the person's session name.
+    /// Whether calls of Studio carry the person's session name.
     pub names_people: bool,
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 pub(crate) enum TerminalError {
     /// The command was typed wrongly.
     Usage(String),
-    /// Nobody is signed in here.
+    /// The folder holds no sign-in.
     NoSignIn,
     /// The sign-in has ended.
     SignedOut {

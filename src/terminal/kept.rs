@@ -1,4 +1,4 @@
-//! What a terminal keeps: one sign-in, in a file that its person alone can read.
+//! The one sign-in that a terminal keeps, in a file that its person alone can read.
 
 use super::error::TerminalError;
 use super::gateway::gateway;
@@ -51,7 +51,7 @@ impl Store {
 
     /// # Errors
     ///
-    /// Nobody is signed in, the sign-in has expired, or the file cannot be used.
+    /// There is no sign-in, it has expired, or the file cannot be used.
     pub(crate) fn load(&self, now: UnixSeconds) -> Result<Kept, TerminalError> {
         let path = self.path();
         let failed = |error: io::Error| TerminalError::File(path.clone(), error.to_string());

@@ -16,7 +16,7 @@ use url::Url;
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const ENCODED_BUT_SLASHES: &AsciiSet = &ENCODED.remove(b'/');
 
-/// Where and as whom a store is asked.
+/// A store, its address, and the session that asks it.
 #[derive(Clone, Debug)]
 pub(crate) struct StoreAccess {
     pub(crate) store: Arc<ArtifactStore>,

@@ -27,8 +27,8 @@ pub struct CreateProfile {
     /// Further tags of new profiles and of what they launch, beside `postern:realm` and `postern:person`.
     #[serde(default)]
     pub tags: Named<At<String>>,
-    /// Whose name what Studio does in AWS carries, in CloudTrail above all: the person's, or `SageMaker`. By default the
-    /// person's.
+    /// The name that Studio's calls to AWS carry, for example in CloudTrail: the person's (`user_identity`) or `SageMaker`
+    /// (`static`). By default the person's.
     pub session_name: Option<SessionNameMode>,
 }
 

@@ -65,7 +65,7 @@ pub struct Destination {
     /// `experiments/**`.
     #[serde(default)]
     pub paths: Vec<At<String>>,
-    /// What becomes of visitors of a Studio domain that is signed in to by IAM Identity Center: `redirect` sends them to the
+    /// The answer to visitors of a Studio domain whose people sign in by IAM Identity Center: `redirect` sends them to the
     /// domain's own address, `explain` shows a page. By default `explain`.
     pub sso_domain: Option<At<SsoDomain>>,
     /// Whether a URL may be minted ahead of the visit.
@@ -96,7 +96,7 @@ pub enum SsoDomain {
 pub struct Api {
     /// The endpoint of the API of MLflow targets, in place of the region's public one: `https://HOST`.
     pub endpoint_url: Option<At<String>>,
-    /// Who carries the files of runs and models: `s3`, the default, is the gateway, from the target's artifact store.
+    /// The carrier of the files of runs and models: `s3`, the default, is the gateway, which uses the target's artifact store.
     pub artifacts: Option<At<Artifacts>>,
     /// The endpoint of S3, in place of the region's public one: `https://HOST`. Buckets stand in its path.
     pub s3_endpoint_url: Option<At<String>>,
@@ -110,7 +110,7 @@ pub struct Api {
 pub enum Artifacts {
     /// The gateway, from and to the artifact store of the target, as the person who asks.
     S3,
-    /// Nobody here: clients reach the store themselves, with credentials of AWS.
+    /// The client: it reaches the store itself, with credentials of AWS.
     Off,
 }
 

@@ -45,7 +45,7 @@ impl Pace {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// What the client did wrong.
+    /// The client's fault, if the body ended by one.
     pub(super) fn fault(&self) -> Option<CallError> {
         self.fault.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
