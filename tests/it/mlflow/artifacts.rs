@@ -148,7 +148,7 @@ async fn a_list_has_all_pages_or_is_none() {
     }
     // Fewer with long names take as much memory.
     let long = "x".repeat(200);
-    for number in 0..5000 {
+    for number in 0..6000 {
         let key = format!("mlflow/1/long/{long}/{long}/{long}/{long}/{number:05}");
         assert!(stage.sandbox.put_object(BUCKET, &key, Vec::new()));
     }
