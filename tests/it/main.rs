@@ -55,6 +55,7 @@ mod observing;
 mod openapi;
 mod pages;
 mod policy;
+mod portal;
 mod presign;
 mod prewarmed;
 mod profiles;

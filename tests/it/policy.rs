@@ -13,6 +13,7 @@ mod apart;
 mod compile;
 mod decide;
 mod differences;
+mod evaluated;
 mod expressions;
 mod fragments;
 mod lookalikes;
