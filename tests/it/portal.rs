@@ -148,7 +148,7 @@ async fn states(stage: &Stage, person: &str, path: &str) -> Vec<(String, Value)>
 }
 
 /// Forty destinations more, all of one kind.
-fn forty_more(text: String) -> String {
+fn forty_more(text: &str) -> String {
     let notebook = |number: usize| {
         format!(
             "  notebook-{number:02}:\n    title: Notebook {number:02}\n    target: {{notebook_instance: \
@@ -161,7 +161,7 @@ fn forty_more(text: String) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_long_list_is_grouped_and_can_be_searched() {
-    let stage = Stage::with(SandboxOptions::default(), forty_more).await;
+    let stage = Stage::with(SandboxOptions::default(), |text| forty_more(&text)).await;
     let mut grace = stage.person("grace").await;
     let list = grace.get(&stage.postern.at("/")).await.checked().body;
     assert!(list.len() < 20_000, "{} bytes", list.len());
