@@ -6,9 +6,10 @@
 //! The AWS account is [`ACCOUNT`]; resources exist under the same names in every region, and in the account of every role
 //! that is assumed. Domains: `d-sandbox00001` (profiles `ada`, `max`, `grace`, and `newcomer`, which is pending) and
 //! `d-risk00000001` (profile `risk--ada`), both with the authentication mode IAM; `d-singlesignon` with SSO, and
-//! `d-unified00001`, which opens in Unified Studio only; `d-newcomers001` has no profiles. Tracking
-//! servers: `experiments`, `risk`, and `archive`, which is stopped. Notebooks: `grace-notebook`, and `old-notebook`, which
-//! is stopped. An MLflow app `mlflow-app/app-EXPERIMENTS1` and a partner app `partner-app/app-COMET0000001`.
+//! `d-unified00001`, which opens in Unified Studio only; `d-newcomers001` has no profiles. Tracking servers:
+//! `experiments`, `risk`, and `archive` and every `archive-…`, which are stopped. Notebooks: `grace-notebook`, and
+//! `old-notebook`, which is stopped. An MLflow app `mlflow-app/app-EXPERIMENTS1` and a partner app
+//! `partner-app/app-COMET0000001`.
 
 mod addresses;
 mod callers;

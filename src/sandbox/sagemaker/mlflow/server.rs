@@ -10,6 +10,8 @@ use tokio::time::Instant;
 pub(super) const CREATED: u64 = 1_767_603_600;
 /// Name, and whether it is running.
 const TRACKING_SERVERS: [(&str, bool); 3] = [("experiments", true), ("risk", true), ("archive", false)];
+/// Servers of such a name are stopped.
+const ARCHIVES: &str = "archive-";
 pub(super) const APP: (&str, &str) = ("app-EXPERIMENTS1", "experiments");
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(in crate::sandbox::sagemaker) enum Sort {
@@ -99,7 +101,11 @@ pub(super) fn fixture((account, region, sort, id): &Key, any: bool) -> Option<Se
     let (name, status, members) = match sort {
         Sort::TrackingServer => {
             let known = TRACKING_SERVERS.iter().find(|(name, _)| name == id);
-            let (name, running) = if any { (id.as_str(), true) } else { *known? };
+            let (name, running) = match known {
+                _ if any => (id.as_str(), true),
+                None if id.starts_with(ARCHIVES) => (id.as_str(), false),
+                known => *known?,
+            };
             let members = json!({
                 "ArtifactStoreUri": "s3://sandbox-artifacts/mlflow", "RoleArn": role, "TrackingServerSize": "Small",
                 "MlflowVersion": "3.0.0", "AutomaticModelRegistration": false,
