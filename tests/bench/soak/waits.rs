@@ -2,6 +2,7 @@
 
 use super::connection::{Connection, Style};
 use super::figures::{Report, Size};
+use super::flask;
 use super::people::Person;
 use super::site::{Plan, Site, land};
 use hyper::{HeaderMap, StatusCode};
@@ -75,6 +76,14 @@ pub(crate) async fn run(size: Size) -> Report {
         ahead.add(launch(&site, &mut browser, person, "/ahead", &person.clicks()).await);
     }
     table.row("minted ahead", &ahead, 3, [1, 1]);
+    if size == Size::Full {
+        let mut service = flask::Service::start(&site);
+        let mut beside = Waits::new(&site);
+        for person in by_token {
+            beside.add(service.launch(&site, person).await);
+        }
+        beside.tell("Flask, PyJWT and boto3, one call after the other: each launch", &mut report);
+    }
     report
 }
 
@@ -111,6 +120,12 @@ impl<'a> Waits<'a> {
         let mut times = self.times.clone();
         times.sort_unstable();
         times[times.len() / 2]
+    }
+
+    /// A row of something else, that nothing is promised of.
+    fn tell(&self, what: &str, report: &mut Report) {
+        report.tell(what, format!("{:.1} ms", 1e3 * self.median().as_secs_f64()));
+        report.tell(format!("{what}: AssumeRole and presign calls"), format!("{:?}", self.calls()));
     }
 
     fn calls(&self) -> [usize; 2] {
