@@ -10,6 +10,9 @@ mod scenario {
     pub(super) mod crashes;
     pub(super) mod dark_provider;
     pub(super) mod figures;
+    pub(super) mod flask;
+    pub(super) mod growth;
+    pub(super) mod hours;
     pub(super) mod launches;
     pub(super) mod load;
     pub(super) mod people;
@@ -55,6 +58,16 @@ async fn launches_get_through_while_aws_throttles() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_programs_log_is_lost_or_logged_twice() {
     calls::run(Size::Small).await.iter().for_each(holds);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hours_of_use_lose_nothing() {
+    hours::run(Size::Small).await.iter().for_each(holds);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_rules_people_and_destinations_are_served() {
+    growth::run(Size::Small).await.iter().for_each(holds);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -28,6 +28,9 @@ mod connection;
 mod crashes;
 mod dark_provider;
 mod figures;
+mod flask;
+mod growth;
+mod hours;
 mod launches;
 mod load;
 mod people;
@@ -59,7 +62,7 @@ mod support {
 use figures::{Report, Size};
 use std::process::ExitCode;
 
-const ALL: [&str; 11] = [
+const ALL: [&str; 13] = [
     "reloads",
     "rolling-restart",
     "stop",
@@ -70,6 +73,8 @@ const ALL: [&str; 11] = [
     "stalled",
     "calls",
     "launches",
+    "hours",
+    "growth",
     "waits",
 ];
 /// Takes ten minutes and little else, so that it runs beside the others.
@@ -114,6 +119,8 @@ async fn run(name: &str, size: Size) -> Option<Report> {
         "clock-steps" => clock_steps::run(size).await,
         "stalled" => Some(stalled::run(size).await),
         "calls" => calls::run(size).await,
+        "hours" => hours::run(size).await,
+        "growth" => growth::run(size).await,
         "waits" => Some(waits::run(size).await),
         _ => Some(launches::run(size).await),
     }

@@ -16,15 +16,20 @@ pub(crate) struct Person {
 }
 
 impl Person {
-    /// Somebody whom the sandbox's provider knows, with a token from an hour ago that is good for one more.
+    /// Somebody whom the sandbox's provider knows, with a token from an hour ago that is good for six more.
     pub(crate) fn hired(sandbox: &Sandbox, number: usize) -> Self {
+        Self::with_groups(sandbox, number, vec!["ml-users".to_owned()])
+    }
+
+    /// The same, in these groups.
+    pub(crate) fn with_groups(sandbox: &Sandbox, number: usize, groups: Vec<String>) -> Self {
         let id = format!("person-{number}");
         let person = postern::sandbox::Person {
             id: id.clone(),
             name: format!("Person {number}"),
             subject: format!("u-{number:05}"),
             email: format!("{id}@corp.example"),
-            groups: PersonGroups::Listed(vec!["ml-users".to_owned()]),
+            groups: PersonGroups::Listed(groups),
         };
         let email = person.email.clone();
         sandbox.put_person(person);
@@ -88,7 +93,7 @@ impl Person {
 fn bearer(sandbox: &Sandbox, person: &str) -> HeaderValue {
     let now = postern::clock::Clock::system().now().0;
     let token = postern::sandbox::Token::new(sandbox.access_claims(person));
-    let token = token.claim("iat", now - 3600).claim("exp", now + 3600);
+    let token = token.claim("iat", now - 3600).claim("exp", now + 6 * 3600);
     let token = sandbox.token(&token).expect("a token");
     format!("Bearer {token}").parse().expect("a header")
 }

@@ -42,8 +42,10 @@ pub(crate) struct Plan<'a> {
     pub(crate) entrance: Entrance,
     pub(crate) people: usize,
     pub(crate) environment: Vec<(String, String)>,
-    /// The provider's.
+    /// The provider's and AWS's.
     pub(crate) clock: Clock,
+    /// Every target exists and is ready.
+    pub(crate) any_target: bool,
     pub(crate) change: &'a (dyn Fn(String) -> String + Sync),
 }
 
@@ -67,7 +69,7 @@ impl Default for Plan<'_> {
         let change = &|config| config;
         let clock = Clock::system();
         let (entrance, environment) = (Entrance::Plain, Vec::new());
-        Self { replicas: 1, entrance, people: 20, environment, clock, change }
+        Self { replicas: 1, entrance, people: 20, environment, clock, any_target: false, change }
     }
 }
 
@@ -77,7 +79,13 @@ impl Site {
         let is_balanced = plan.entrance == Entrance::Balancer;
         let valkey = if is_balanced { Some(Valkey::start(&[])?) } else { None };
         let clock = plan.clock.clone();
-        let options = SandboxOptions { any_profile: true, clock, ..SandboxOptions::default() };
+        let options = SandboxOptions {
+            any_profile: true,
+            any_target: plan.any_target,
+            signature_clock: clock.clone(),
+            clock,
+            ..SandboxOptions::default()
+        };
         let sandbox = Arc::new(Sandbox::start(options).await.expect("a sandbox"));
         let folder = TempDir::new().expect("a folder");
         let ports: Vec<u16> = (0..plan.replicas).map(|_| steady_port()).collect();
@@ -317,7 +325,7 @@ fn configuration(sandbox: &Sandbox, public_url: &Url, port: u16) -> String {
 }
 
 /// A free port that no connection going out takes while its replica is replaced: below those that systems use for that.
-fn steady_port() -> u16 {
+pub(crate) fn steady_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     // Neighbours, who were started at the same time, look elsewhere.
     let start = u16::try_from(std::process::id().wrapping_mul(7_919) % 18_000).expect("small");
