@@ -10,7 +10,7 @@ mod scenario {
     pub(super) mod crashes;
     pub(super) mod dark_provider;
     pub(super) mod figures;
-    pub(super) mod flask;
+    pub(super) mod beside;
     pub(super) mod growth;
     pub(super) mod hours;
     pub(super) mod launches;

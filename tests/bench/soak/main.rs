@@ -28,7 +28,7 @@ mod connection;
 mod crashes;
 mod dark_provider;
 mod figures;
-mod flask;
+mod beside;
 mod growth;
 mod hours;
 mod launches;

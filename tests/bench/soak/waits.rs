@@ -1,8 +1,8 @@
 //! How long a person waits where AWS takes its time: what Postern adds to the calls that a launch cannot do without.
 
+use super::beside::{BareCall, Service};
 use super::connection::{Connection, Style};
 use super::figures::{Report, Size};
-use super::flask;
 use super::people::Person;
 use super::site::{Plan, Site, land};
 use hyper::{HeaderMap, StatusCode};
@@ -76,13 +76,20 @@ pub(crate) async fn run(size: Size) -> Report {
         ahead.add(launch(&site, &mut browser, person, "/ahead", &person.clicks()).await);
     }
     table.row("minted ahead", &ahead, 3, [1, 1]);
+    let bare_call = BareCall::new(&site);
+    let mut bare = Waits::new(&site);
+    bare_call.make(&by_token[0]).await;
+    for person in by_token {
+        bare.add(bare_call.make(person).await);
+    }
+    report.tell("beside it: the presign call alone, by the SDK", bare.shown());
     if size == Size::Full {
-        let mut service = flask::Service::start(&site);
+        let mut service = Service::start(&site);
         let mut beside = Waits::new(&site);
         for person in by_token {
             beside.add(service.launch(&site, person).await);
         }
-        beside.tell("Flask, PyJWT and boto3, one call after the other: each launch", &mut report);
+        report.tell("beside it: Flask, PyJWT and boto3, one call after the other", beside.shown());
     }
     report
 }
@@ -122,10 +129,9 @@ impl<'a> Waits<'a> {
         times[times.len() / 2]
     }
 
-    /// A row of something else, that nothing is promised of.
-    fn tell(&self, what: &str, report: &mut Report) {
-        report.tell(what, format!("{:.1} ms", 1e3 * self.median().as_secs_f64()));
-        report.tell(format!("{what}: AssumeRole and presign calls"), format!("{:?}", self.calls()));
+    /// The median.
+    fn shown(&self) -> String {
+        format!("{:.1} ms", 1e3 * self.median().as_secs_f64())
     }
 
     fn calls(&self) -> [usize; 2] {
@@ -150,7 +156,7 @@ impl Table<'_> {
     /// `each` is the number of sessions and URLs of one launch. Times are judged at full size only, where nothing else
     /// should run.
     fn row(&mut self, what: &str, waits: &Waits<'_>, most_ms: u64, each: [usize; 2]) {
-        let measured = format!("{:.1} ms", 1e3 * waits.median().as_secs_f64());
+        let measured = waits.shown();
         let promise = format!("at most {most_ms} ms");
         match self.size {
             Size::Full => {

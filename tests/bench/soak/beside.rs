@@ -1,18 +1,47 @@
-//! The small Python service that people write instead, for the table of waits.
+//! What stands beside the table of waits: the call that no launch can do without, and the small Python service that people
+//! write instead.
 
 use super::connection::{Connection, Front, Style};
 use super::people::Person;
 use super::site::{Site, steady_port};
 use crate::support::elsewhere::peers;
+use aws_sdk_sagemaker::Client;
+use aws_sdk_sagemaker::config::{BehaviorVersion, Builder, Credentials, Region};
 use hyper::StatusCode;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use url::Url;
 
+/// The presign call alone, by the SDK as it comes.
+pub(crate) struct BareCall(Client);
+
+impl BareCall {
+    pub(crate) fn new(site: &Site) -> Self {
+        let key = site.sandbox.credentials();
+        let (id, secret) = (key.access_key_id.clone(), key.secret_access_key.clone());
+        let config = Builder::new()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(postern::sandbox::REGION))
+            .endpoint_url(site.sandbox.sagemaker_url().as_str())
+            .credentials_provider(Credentials::new(id, secret, None, None, "sandbox"))
+            .build();
+        Self(Client::from_conf(config))
+    }
+
+    pub(crate) async fn make(&self, person: &Person) -> Duration {
+        let began = Instant::now();
+        let call = self.0.create_presigned_domain_url().domain_id("d-sandbox00001");
+        let answer = call.user_profile_name(&person.id).expires_in_seconds(20).send().await;
+        assert!(answer.expect("an answer").authorized_url.is_some());
+        began.elapsed()
+    }
+}
+
+/// The Flask service with PyJWT and boto3.
 pub(crate) struct Service {
     child: Child,
     connection: Connection,
