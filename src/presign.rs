@@ -18,7 +18,6 @@ use crate::aws::error::{AwsError, AwsErrorKind};
 use crate::aws::session_name::session_name;
 use crate::aws::state::TargetState;
 use crate::aws::{AssumeRole, Aws, Deadline, Minted, Outlook};
-
 use crate::clock::Clock;
 use crate::config::AuthorizedHost;
 use crate::metrics::Metrics;
