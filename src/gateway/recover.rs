@@ -66,7 +66,10 @@ impl Gateway {
         let opens = exchange.destination().and_then(|name| self.policy.destination(name));
         failure.opens = opens.map(|destination| destination.title().to_owned());
         failure.person = exchange.person().map(|person| person.user.clone());
-        if let (Some(person), Some(destination), Some(trace)) = (exchange.person(), opens, &failure.trace) {
+        // Only a page shows them.
+        if context.audience == Audience::Person
+            && let (Some(person), Some(destination), Some(trace)) = (exchange.person(), opens, &failure.trace)
+        {
             let asks = |variable: &str| self.policy.asks(destination, trace.len(), variable);
             failure.facts = facts::of(asks, person, context.client_ip, &self.policy.reads().groups);
         }
