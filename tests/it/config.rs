@@ -18,6 +18,7 @@ mod provider;
 mod rendering;
 mod schema;
 mod slips;
+mod warned;
 
 use postern::config::diagnostics::Diagnostic;
 use postern::config::{Loaded, load_text};
