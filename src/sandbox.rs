@@ -12,6 +12,7 @@
 //! `partner-app/app-COMET0000001`.
 
 mod addresses;
+mod behind;
 mod callers;
 mod calls;
 mod configuration;
@@ -21,6 +22,7 @@ mod identity_provider;
 mod keys;
 mod landing;
 mod lock;
+mod options;
 mod pages;
 mod people;
 mod random;
@@ -38,9 +40,11 @@ pub use self::calls::Call;
 pub use self::faults::{Fault, Faults, IdentityProviderFaults, Times};
 pub use self::keys::{Token, TokenKey};
 pub use self::landing::{Opened, UrlStyle};
+pub use self::options::SandboxOptions;
 pub use self::people::{Person, PersonGroups};
 
 use self::addresses::bind;
+use self::behind::Behind;
 use self::callers::Callers;
 use self::calls::Calls;
 use self::identity_provider::provider::{Client, IdentityProvider};
@@ -53,71 +57,18 @@ use self::sagemaker::mlflow::MlflowServers;
 use self::sagemaker::{Notebooks, Profiles, SageMaker};
 use self::sts::Sts;
 use self::tracking::Tracking;
-use crate::clock::Clock;
 use crate::secret::Secret;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use url::Url;
 
 /// The region that the demo uses; any other works as well.
 pub const REGION: &str = "eu-west-1";
-
-/// The options of a sandbox.
-#[derive(Clone, Debug)]
-pub struct SandboxOptions {
-    /// The addresses of the identity provider, SageMaker, STS, MLflow, S3 and the issued URLs: loopback only.
-    pub addresses: Addresses,
-    /// The clock by which codes, tokens, AWS sessions and issued URLs expire.
-    pub clock: Clock,
-    /// The clock by which AWS judges signatures. SDKs sign by the machine's clock, so this one is moved only to be
-    /// wrong.
-    pub signature_clock: Clock,
-    /// The exact addresses to which sign-in may return; see also [`Sandbox::register_redirect`].
-    pub redirect_uris: Vec<String>,
-    pub post_logout_redirect_uris: Vec<String>,
-    /// The address at which the gateway is told of sign-outs.
-    pub backchannel_logout_uri: Option<Url>,
-    /// `aud` of access tokens.
-    pub audience: String,
-    /// The key that signs ID tokens.
-    pub id_token_key: TokenKey,
-    /// Every user profile and space exists, whatever its name.
-    pub any_profile: bool,
-    /// Everything that can be opened exists, whatever its name or account, and is ready.
-    pub any_target: bool,
-    pub urls: UrlStyle,
-    /// The time in which a tracking server, App or notebook instance is created, updated, started or stopped; minutes at
-    /// AWS.
-    pub pace: Duration,
-    /// Roles are assumed with this ExternalId only.
-    pub external_id: Option<String>,
-}
-
-impl Default for SandboxOptions {
-    fn default() -> Self {
-        Self {
-            addresses: Addresses::default(),
-            clock: Clock::system(),
-            signature_clock: Clock::system(),
-            redirect_uris: Vec::new(),
-            post_logout_redirect_uris: Vec::new(),
-            backchannel_logout_uri: None,
-            audience: "postern-api".to_owned(),
-            id_token_key: TokenKey::Rs256,
-            any_profile: false,
-            any_target: false,
-            urls: UrlStyle::default(),
-            pace: Duration::from_secs(3),
-            external_id: None,
-        }
-    }
-}
 
 /// The running servers. They stop when this is dropped; [`Sandbox::shutdown`] also waits for them.
 pub struct Sandbox {
@@ -181,6 +132,7 @@ impl Sandbox {
             faults: Arc::clone(&faults),
             clock: clock.clone(),
             objects: Arc::clone(&objects),
+            server: options.s3_server.map(Behind::new).transpose()?,
         });
         let sagemaker = Arc::new(SageMaker {
             callers: Arc::clone(&callers),
@@ -195,6 +147,7 @@ impl Sandbox {
             notebooks: Notebooks::new(clock.clone(), options.pace),
             profiles: Profiles::new(clock.clone(), options.pace),
             tracking: Tracking::new(clock.clone(), Arc::clone(&objects)),
+            mlflow_server: options.mlflow_server.map(Behind::new).transpose()?,
         });
         let (time, aws_time) = (clock.clone(), options.signature_clock);
         let sts = Arc::new(Sts {

@@ -9,6 +9,7 @@ mod objects;
 pub(super) use self::objects::Objects;
 
 use self::objects::{Asked, Page};
+use super::behind::Behind;
 use super::callers::{Caller, Callers, Refusal};
 use super::calls::{Call, Calls};
 use super::faults::{Fault, Faults};
@@ -34,6 +35,7 @@ pub(super) struct S3 {
     pub(super) faults: Arc<Faults>,
     pub(super) clock: Clock,
     pub(super) objects: Arc<Objects>,
+    pub(super) server: Option<Behind>,
 }
 
 /// A refusal: status, code and a sentence.
@@ -74,9 +76,14 @@ impl S3 {
             }
             Some(Fault::Unavailable) => Err(Refused::new(503, "ServiceUnavailable", "Please try again.")),
             Some(Fault::AccessDenied) => Err(Refused::new(403, "AccessDenied", "Access Denied")),
+            Some(Fault::ExpiredToken) => Err(Refused::of(Refusal::ExpiredToken)),
             _ => operation.admit(request, &caller),
         };
-        let answered = judged.and_then(|()| self.perform(&operation, request));
+        let answered = match (judged, self.server) {
+            (Err(refused), _) => Err(refused),
+            (Ok(()), Some(server)) => Ok(server.answer(request).await),
+            (Ok(()), None) => self.perform(&operation, request),
+        };
         self.calls.push(Call {
             service: "s3",
             operation: operation.name.to_owned(),

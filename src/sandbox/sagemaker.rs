@@ -3,6 +3,7 @@
 //! The checks have AWS's order: the signature, the input, IAM, the existence of the resource. Texts of refusals that
 //! AWS does not publish are the sandbox's own.
 
+mod actions;
 mod data_plane;
 pub(super) mod error;
 mod fixture;
@@ -21,6 +22,7 @@ pub(super) use self::profiles::Profiles;
 use self::mlflow::{Change, Course, MlflowServers};
 use self::operation::{Operation, Presign, Resource};
 use self::profiles::NewProfile;
+use super::behind::Behind;
 use super::callers::{Caller, Callers};
 use super::calls::{Call, Calls};
 use super::faults::{Fault, Faults};
@@ -49,6 +51,7 @@ pub(super) struct SageMaker {
     pub(super) notebooks: Notebooks,
     pub(super) profiles: Profiles,
     pub(super) tracking: Tracking,
+    pub(super) mlflow_server: Option<Behind>,
 }
 
 pub(super) fn patterns() -> Result<Patterns, regex::Error> {

@@ -4,6 +4,7 @@
 //! The order of the checks, and the texts of refusals that AWS does not publish, are the sandbox's own.
 
 use super::SageMaker;
+use super::actions;
 use super::mlflow::{Sort, app_id};
 use crate::sandbox::callers::Caller;
 use crate::sandbox::calls::Call;
@@ -46,7 +47,10 @@ impl SageMaker {
         if !plan.delay.is_zero() {
             tokio::time::sleep(plan.delay).await;
         }
-        let action = tracking::action(request.method.as_str(), &request.path);
+        let action = match self.mlflow_server {
+            Some(_) => Some(actions::action(request.method.as_str(), &request.path)),
+            None => tracking::action(request.method.as_str(), &request.path),
+        };
         let judged = action.ok_or(StatusCode::NOT_FOUND).and_then(|action| {
             let allowed = self.judge(sort, action, arn, &caller);
             allowed.then_some(action).ok_or(StatusCode::FORBIDDEN)
@@ -61,12 +65,21 @@ impl SageMaker {
             at: self.clock.now(),
             user_agent: request.header("user-agent").unwrap_or_default().to_owned(),
         });
+        let denied = || {
+            let message = format!("User: {} is not authorized to call {}", caller.arn, request.path);
+            refused(StatusCode::FORBIDDEN, "AccessDeniedException", &message)
+        };
         match plan.fault {
+            Some(Fault::AccessDenied) => return denied(),
             Some(Fault::Throttle) => {
                 return refused(StatusCode::TOO_MANY_REQUESTS, "REQUEST_LIMIT_EXCEEDED", &"Rate exceeded");
             }
             Some(Fault::InternalFailure) => {
                 return text(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error");
+            }
+            Some(Fault::ExpiredToken) => {
+                let code = super::Error::expired().code;
+                return refused(StatusCode::FORBIDDEN, code, &code);
             }
             Some(Fault::Unavailable) => return text(StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
             _ => {}
@@ -76,10 +89,7 @@ impl SageMaker {
             Err(StatusCode::NOT_FOUND) => {
                 return refused(StatusCode::NOT_FOUND, "ENDPOINT_NOT_FOUND", &request.path);
             }
-            Err(status) => {
-                let message = format!("User: {} is not authorized to call {}", caller.arn, request.path);
-                return refused(status, "AccessDeniedException", &message);
-            }
+            Err(_) => return denied(),
         };
         let artifacts = match status {
             None => return text(StatusCode::NOT_FOUND, "Tracking server could not be found"),
@@ -88,6 +98,10 @@ impl SageMaker {
             }
             Some((true, artifacts)) => artifacts,
         };
+        if let Some(server) = self.mlflow_server {
+            let answer = server.answer(request).await;
+            return if plan.fault == Some(Fault::CutBody) { http::cut(answer) } else { answer };
+        }
         let Some(input) = input(request) else {
             return refused(StatusCode::BAD_REQUEST, "BAD_REQUEST", &"The body is not a JSON object.");
         };
