@@ -6,7 +6,7 @@
 mod apps;
 mod artifacts;
 mod begun;
-mod call;
+pub(crate) mod call;
 mod credentials;
 pub mod domains;
 pub mod error;

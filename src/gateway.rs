@@ -152,7 +152,7 @@ impl Gateway {
         exchange.opens(destination.name(), &caller.principal);
         let query = head.uri.query().and_then(try_again::without_count);
         let link = path.map(|path| DeepLink { path, query: query.as_deref() });
-        let grant = self.authorize(&caller.principal, destination, link, context)?;
+        let grant = self.authorize(&caller.principal, destination, link, None, context)?;
         if context.navigation == Navigation::Unasked {
             exchange.outcome(ASKED);
             return Ok(self.ask_to_continue(destination, head, &caller.principal));

@@ -4,43 +4,45 @@
 //! A request's body is held until the whole of it is signed: AWS's data plane wants its digest before its first byte. Answers
 //! are streamed. Files of runs and models are carried between the client and the artifact store (`artifacts`).
 
+mod address;
 mod answer;
 mod artifacts;
 mod asked;
 pub mod endpoints;
 mod error;
+mod exchange;
 mod headers;
 mod known;
 mod places;
+mod refused;
+pub(crate) mod rehearsal;
 mod rewriting;
 
 pub use self::asked::{Asked, METHODS, is_for_clients, patience};
 pub use self::error::CallError;
 
+use self::address::url;
 use self::answer::Passing;
 use self::endpoints::Needs;
 use self::known::{Known, Told};
 use self::places::{Place, Places};
+use self::refused::AnswerBody;
 use self::rewriting::{Rewriting, Scan};
-use crate::aws::error::AwsErrorKind;
 use crate::aws::s3::store::ArtifactStore;
-use crate::aws::session_name::session_name;
-use crate::aws::state::TargetState;
-use crate::aws::{AssumeRole, Aws, Outlook, shown_id};
-use crate::http_client::{HttpClient, NoAnswer, StreamingClient};
+use crate::aws::{AssumeRole, Aws, shown_id};
+use crate::http_client::{HttpClient, StreamingClient};
 use crate::metrics::Metrics;
 use crate::metrics::calls::{CallUnderWay, NOBODY};
 use crate::metrics::series::GONE;
 use crate::policy::grant::Grant;
 use crate::server::Body;
-use crate::target::{Access, Mint};
+use crate::target::Access;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body as _, Bytes, Incoming};
-use hyper::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap};
 use hyper::http::request;
-use hyper::{Method, Request, Response, StatusCode};
-use std::borrow::Cow;
-use std::sync::Arc;
+use hyper::{Response, StatusCode};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -103,8 +105,24 @@ pub struct Bridge {
 pub struct Answered {
     pub response: Response<Body>,
     pub outcome: &'static str,
-    pub role_session_name: Option<String>,
     pub aws_request_id: Option<String>,
+}
+
+/// The name of the session in which a call is made for its person, as soon as one is chosen. It is known of a call that gets no
+/// answer, too.
+#[derive(Clone, Debug, Default)]
+pub struct MadeAs(Arc<OnceLock<String>>);
+
+impl MadeAs {
+    pub fn as_str(&self) -> Option<&str> {
+        self.0.get().map(String::as_str)
+    }
+
+    fn set(&self, session: Option<&Arc<AssumeRole>>) {
+        if let Some(session) = session {
+            _ = self.0.set(session.session_name.clone());
+        }
+    }
 }
 
 impl Bridge {
@@ -136,19 +154,20 @@ impl Bridge {
         head: &request::Parts,
         body: Incoming,
         by: Instant,
+        made_as: &MadeAs,
     ) -> Result<Answered, CallError> {
         let access = asked.access().map_or(NOBODY, Access::as_str);
         let call = self.metrics.calls.begin(grant.destination(), access);
         let replied = match self.admit(grant, asked) {
             Err(error) => Err(error),
-            Ok(()) if asked.needs == Needs::Known => self.told(grant, asked).await.map(Reply::Told),
+            Ok(()) if asked.needs == Needs::Known => self.told(grant, asked, made_as).await.map(Reply::Told),
             Ok(()) if matches!(asked.needs, Needs::Artifacts(_)) => {
                 let by = by.checked_sub(TO_SAY_SO).unwrap_or(by);
-                return Box::pin(self.carried(grant, asked, (head, body), by, call)).await;
+                return Box::pin(self.carried(grant, asked, (head, body), by, call, made_as)).await;
             }
             Ok(()) => {
                 let by = by.checked_sub(TO_SAY_SO).unwrap_or(by);
-                let sent = timeout_at(by, self.send(grant, asked, head, body, by, &call)).await;
+                let sent = timeout_at(by, self.send(grant, asked, (head, body), by, &call, made_as)).await;
                 sent.unwrap_or(Err(CallError::OutOfTime)).map(Reply::Sent)
             }
         };
@@ -172,14 +191,15 @@ impl Bridge {
         &self,
         grant: &Grant,
         asked: Asked<'_>,
-        head: &request::Parts,
-        body: Incoming,
+        (head, body): (&request::Parts, Incoming),
         by: Instant,
         call: &CallUnderWay,
+        made_as: &MadeAs,
     ) -> Result<Sent, CallError> {
         let person = grant.principal();
         let place = self.places.take(grant.destination(), person)?;
-        let url = url(grant, asked.path, head.uri.query())?;
+        let api = grant.api().ok_or(CallError::NoApi)?;
+        let url = url(grant.mint(), api, asked.path, head.uri.query())?;
         let length = body
             .size_hint()
             .exact()
@@ -197,15 +217,14 @@ impl Bridge {
         };
         call.sent(body.len() as u64);
         let request = (head.method.clone(), url, headers::to_mlflow(&head.headers), body);
-        let (response, session) = self.exchange(grant, request).await?;
+        let response = self.exchange(grant, request, made_as).await?;
         drop(room);
         let rewriting = store.and_then(|store| Rewriting::of_answer(asked.endpoint, &store));
         let rewriting = rewriting.filter(|_| response.status().is_success() && is_json(&response));
         if rewriting.is_some() && response.headers().contains_key(CONTENT_ENCODING) {
             return Err(CallError::BadAnswer("its answer is encoded, though it was asked not to".to_owned()));
         }
-        let role_session_name = session.map(|session| session.session_name.clone());
-        Ok(Sent { response, place, rewriting, role_session_name })
+        Ok(Sent { response, place, rewriting })
     }
 
     /// The store whose URIs the call has or will tell, if files are carried.
@@ -221,66 +240,6 @@ impl Bridge {
         let mint = self.located(grant).await?;
         self.aws.artifact_store(&mint).await.map(Some).map_err(CallError::no_store)
     }
-
-    /// Signs and sends a request, and waits for the head of its answer.
-    async fn exchange(
-        &self,
-        grant: &Grant,
-        (method, url, headers, body): (Method, String, HeaderMap, Bytes),
-    ) -> Result<(Response<Incoming>, Option<Arc<AssumeRole>>), CallError> {
-        let (mint, principal) = (&*self.located(grant).await?, grant.principal());
-        let name = session_name(&principal.realm, &principal.user, self.sole_realm.as_deref());
-        let session = self.aws.call_session(mint, name);
-        self.ready(mint, session.as_ref()).await?;
-        let mut request = Request::new(body);
-        *request.method_mut() = method;
-        *request.uri_mut() = url.parse().map_err(|_| CallError::Ambiguous("a character that no URL has"))?;
-        *request.headers_mut() = headers;
-        request.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-        let signed = self.aws.sign_call(mint, session.as_ref(), &mut request).await;
-        signed.map_err(CallError::Unsigned)?;
-        let response = self.client.send(request).await.map_err(unanswered)?;
-        let status = response.status();
-        if status.is_redirection() || status.is_informational() {
-            return Err(CallError::BadAnswer(format!("its answer has the status {}", status.as_u16())));
-        }
-        let is_troubled =
-            status.is_server_error() || (status == StatusCode::NOT_FOUND && !is_json(&response));
-        if is_troubled {
-            // Perhaps it was stopped after the last look-up.
-            let state = timeout(self.aws.timeout() / 4, self.aws.state(mint)).await;
-            let state = state.unwrap_or(TargetState::Unknown);
-            if state == TargetState::Missing {
-                self.aws.forget_location(grant.mint()).await;
-            }
-            // The answer about a server that is starting, 429, makes the client repeat the call. After an error of the server's
-            // own, MLflow may have carried it out already.
-            let is_starting = matches!(state, TargetState::Starting { .. } | TargetState::Pending(_));
-            if !(is_starting && status.is_server_error()) {
-                refuse_unless_open(state)?;
-            }
-        }
-        Ok((response, session))
-    }
-
-    /// The grant's target by its ARN, which may have to be looked up.
-    async fn located<'g>(&self, grant: &'g Grant) -> Result<Cow<'g, Mint>, CallError> {
-        self.aws.located(grant.mint()).await.map_err(|error| match error.kind {
-            AwsErrorKind::NotFound => CallError::NotReady(TargetState::Missing),
-            _ => CallError::Unsigned(error),
-        })
-    }
-
-    /// Begins the session, and refuses where the target is known not to be usable.
-    async fn ready(&self, mint: &Mint, session: Option<&Arc<AssumeRole>>) -> Result<(), CallError> {
-        if let Outlook::Known(state) = self.aws.outlook(mint).await {
-            return refuse_unless_open(state);
-        }
-        let look_up = timeout(self.aws.timeout() / 4, self.aws.state(mint));
-        let (state, begun) = tokio::join!(look_up, self.aws.begin(session));
-        refuse_unless_open(state.unwrap_or(TargetState::Unknown))?;
-        begun.map_err(CallError::Unsigned)
-    }
 }
 
 enum Reply {
@@ -290,22 +249,21 @@ enum Reply {
 
 /// An answer that has begun.
 struct Sent {
-    response: Response<Incoming>,
+    response: Response<AnswerBody>,
     place: Place,
     rewriting: Option<Scan>,
-    role_session_name: Option<String>,
 }
 
 impl Sent {
     fn answered(self, mut call: CallUnderWay, silence: Duration) -> Answered {
-        let Self { response, place, rewriting, role_session_name } = self;
+        let Self { response, place, rewriting } = self;
         let (head, body) = response.into_parts();
         let (outcome, aws_request_id) = (outcome(head.status), request_id(&head.headers));
         call.ends(outcome);
         let mut response = Response::new(Body::streamed(Passing::new(body, silence, call, place, rewriting)));
         *response.status_mut() = head.status;
         *response.headers_mut() = headers::from_mlflow(&head.headers);
-        Answered { response, outcome, role_session_name, aws_request_id }
+        Answered { response, outcome, aws_request_id }
     }
 }
 
@@ -315,17 +273,6 @@ fn outcome(status: StatusCode) -> &'static str {
         status if status.is_server_error() => FAILED,
         _ => REFUSED,
     }
-}
-
-/// The data plane's URL of a path below it.
-fn url(grant: &Grant, path: &str, query: Option<&str>) -> Result<String, CallError> {
-    let mint = grant.mint();
-    let named = grant.api().and_then(|api| api.endpoint_url.as_ref()).map(ToString::to_string);
-    let endpoint =
-        named.or_else(|| mint.target.kind().mlflow_endpoint(&mint.region)).ok_or(CallError::NoApi)?;
-    // A plus stands for a space here, but signatures are made over `%20`.
-    let query = query.map(|query| format!("?{}", query.replace('+', "%20"))).unwrap_or_default();
-    Ok(format!("{}/{path}{query}", endpoint.trim_end_matches('/')))
 }
 
 /// The whole body, in half of the time that is left.
@@ -339,18 +286,6 @@ async fn whole(body: Incoming, by: Instant) -> Result<Bytes, CallError> {
         Ok(Err(_)) => Err(CallError::BodyBroken),
         Err(_) => Err(CallError::BodyOverdue),
     }
-}
-
-fn unanswered(NoAnswer { error, is_unsent }: NoAnswer) -> CallError {
-    if is_unsent {
-        CallError::Unreachable(error.to_string())
-    } else {
-        CallError::BadAnswer(error.to_string())
-    }
-}
-
-fn refuse_unless_open(state: TargetState) -> Result<(), CallError> {
-    if state.may_open() { Ok(()) } else { Err(CallError::NotReady(state)) }
 }
 
 fn is_json<B>(response: &Response<B>) -> bool {

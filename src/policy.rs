@@ -275,6 +275,11 @@ impl Destination {
         self.api.is_some()
     }
 
+    /// How programs call it, where they may.
+    pub(crate) fn api(&self) -> Option<&Arc<grant::Api>> {
+        self.api.as_ref()
+    }
+
     /// How files of its runs and models are carried, if they are.
     pub(crate) fn artifacts(&self) -> Option<&grant::Artifacts> {
         self.api.as_ref().and_then(|api| api.artifacts.as_ref())

@@ -1,6 +1,7 @@
 //! The artifact store of an MLflow target, and requests to it as one person.
 
 use super::Aws;
+use super::credentials::SignedBy;
 use super::error::{AwsError, AwsErrorKind};
 use super::s3::request::request;
 use super::s3::store::ArtifactStore;
@@ -56,7 +57,7 @@ impl Aws {
         StoreAccess { store, region: mint.region.clone(), endpoint_url, session }
     }
 
-    /// The head of a request, complete and signed.
+    /// The head of a request, complete and signed, and what it is signed by.
     ///
     /// # Errors
     ///
@@ -65,18 +66,20 @@ impl Aws {
         &self,
         access: &StoreAccess,
         operation: &Operation<'_>,
-    ) -> Result<Request<()>, AwsError> {
+    ) -> Result<(Request<()>, SignedBy), AwsError> {
         let refused = |what: &str| AwsError::new(AwsErrorKind::Refused, format!("call to S3: {what}"));
         let mut request = request(access, operation).map_err(|what| refused(&what))?;
-        let credentials = self.credentials.acquire(access.session.clone()).await?;
+        let session = access.session.clone();
+        let credentials = self.credentials.acquire(session.clone()).await?;
         let mut settings = SigningSettings::default();
         settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
         settings.percent_encoding_mode = PercentEncodingMode::Single;
         settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
         let scope = Signed { service: "s3", region: &access.region, at: self.clock.now_system() };
-        let signed = signature(&scope, settings, credentials, &request, SignableBody::UnsignedPayload);
+        let signed =
+            signature(&scope, settings, credentials.clone(), &request, SignableBody::UnsignedPayload);
         request.headers_mut().extend(signed.map_err(|what| refused(&what))?);
-        Ok(request)
+        Ok((request, SignedBy { session, credentials }))
     }
 }
 

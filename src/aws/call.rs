@@ -4,8 +4,10 @@
 //! own plugin, <https://github.com/aws/sagemaker-mlflow>.
 
 use super::Aws;
+use super::credentials::SignedBy;
 use super::error::{AwsError, AwsErrorKind};
 use super::resource::Resource;
+use super::sdk::shown_id;
 use super::session_policy::Scope;
 use super::signature::{Signed, signature};
 use super::sts::AssumeRole;
@@ -13,7 +15,8 @@ use crate::target::{Kind, Mint};
 use aws_sigv4::http_request::{PayloadChecksumKind, SignableBody, SigningSettings};
 use hyper::Request;
 use hyper::body::Bytes;
-use hyper::header::{HeaderName, HeaderValue};
+use hyper::header::{HeaderMap, HeaderName, HeaderValue};
+use serde_json::Value;
 use std::sync::Arc;
 
 const SERVER: HeaderName = HeaderName::from_static("x-mlflow-sm-tracking-server-arn");
@@ -31,7 +34,8 @@ impl Aws {
         Some(Arc::new(AssumeRole { scope, ..(*session).clone() }))
     }
 
-    /// Names the target of a call in the header by which the data plane finds it, and signs the whole request.
+    /// Names the target of a call in the header by which the data plane finds it, and signs the whole request. Returns what it
+    /// is signed by.
     ///
     /// # Errors
     ///
@@ -41,7 +45,7 @@ impl Aws {
         mint: &Mint,
         session: Option<&Arc<AssumeRole>>,
         request: &mut Request<Bytes>,
-    ) -> Result<(), AwsError> {
+    ) -> Result<SignedBy, AwsError> {
         let refused = |what: &str| AwsError::new(AwsErrorKind::Refused, format!("call to MLflow: {what}"));
         let (service, header, arn) =
             address(mint).ok_or_else(|| refused("the target has no ARN that can be told"))?;
@@ -53,10 +57,46 @@ impl Aws {
         let scope = Signed { service, region: &mint.region, at: self.clock.now_system() };
         let body = SignableBody::Bytes(request.body());
         let signed =
-            signature(&scope, settings, credentials, request, body).map_err(|what| refused(&what))?;
+            signature(&scope, settings, credentials.clone(), request, body).map_err(|what| refused(&what))?;
         request.headers_mut().extend(signed);
-        Ok(())
+        Ok(SignedBy { session: session.cloned(), credentials })
     }
+
+    /// Drops credentials that AWS has refused. Returns whether there are others to sign the same request with. The caller has
+    /// the deadline.
+    pub(crate) async fn replaced(&self, refused: SignedBy) -> bool {
+        self.credentials.replace(refused).await
+    }
+}
+
+/// The refusal of the credentials of a call, if this answer is one. Any other answer is MLflow's, or says that a permission is
+/// missing.
+///
+/// The form that the data plane gives it is not published. AWS's services name the code in a header or in a member of the body.
+pub(crate) fn refusal_of_credentials(headers: &HeaderMap, body: &[u8]) -> Option<AwsError> {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    let named = text("x-amzn-errortype").map(str::to_owned).or_else(|| {
+        let said: Value = serde_json::from_slice(body).ok()?;
+        let code = ["__type", "code", "error_code"].iter().find_map(|member| said.get(member)?.as_str());
+        code.map(str::to_owned)
+    })?;
+    // `CODE:ADDRESS` and `NAMESPACE#CODE` are both in use.
+    let code = named.split(':').next().unwrap_or_default().rsplit('#').next().unwrap_or_default();
+    let is_about_credentials = matches!(
+        code.strip_suffix("Exception").unwrap_or(code),
+        "ExpiredToken"
+            | "TokenRefreshRequired"
+            | "InvalidToken"
+            | "UnrecognizedClient"
+            | "InvalidClientTokenId"
+            | "InvalidAccessKeyId"
+    );
+    is_about_credentials.then(|| AwsError {
+        kind: AwsErrorKind::Credentials,
+        code: Some(code.to_owned()),
+        request_id: text("x-amzn-requestid").map(shown_id),
+        message: format!("call to MLflow: {code}"),
+    })
 }
 
 /// The service name that a call is signed with, and the header, with its value, that names the target.

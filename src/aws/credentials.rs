@@ -30,6 +30,13 @@ pub(super) struct CredentialStore {
     sessions: Cache<Arc<AssumeRole>, Credentials>,
 }
 
+/// The credentials of a signature that no SDK made.
+#[derive(Debug)]
+pub(crate) struct SignedBy {
+    pub(super) session: Option<Arc<AssumeRole>>,
+    pub(super) credentials: Credentials,
+}
+
 impl CredentialStore {
     pub(super) fn new(
         provider: SharedCredentialsProvider,
@@ -85,6 +92,15 @@ impl CredentialStore {
             }
         };
         with_others_if_refused(|| self.acquire(session.cloned()), discard, call).await
+    }
+
+    /// Drops credentials that AWS has refused. Returns whether there are others to sign the same request with.
+    pub(super) async fn replace(self: &Arc<Self>, SignedBy { session, credentials }: SignedBy) -> bool {
+        match &session {
+            Some(session) => discard(&self.sessions, session, &credentials).await,
+            None => discard(&self.own, &(), &credentials).await,
+        }
+        self.acquire(session).await.is_ok_and(|others| !is_same(&others, &credentials))
     }
 
     async fn session(self: &Arc<Self>, session: Arc<AssumeRole>) -> Result<Credentials, AwsError> {

@@ -179,7 +179,7 @@ impl fmt::Display for AwsError {
 impl std::error::Error for AwsError {}
 
 /// A text of AWS's made safe for the log: one line, bounded, and without any word that could be a URL or a token.
-pub(super) fn for_log(text: &str) -> String {
+pub(crate) fn for_log(text: &str) -> String {
     const LONGEST_TEXT: usize = 600;
     const LONGEST_WORD: usize = 200;
     let mut safe = String::new();

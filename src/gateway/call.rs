@@ -13,7 +13,7 @@ use crate::authn::Caller;
 use crate::authn::credential::Presented;
 use crate::aws::error::AwsErrorKind;
 use crate::metrics::series::GONE;
-use crate::mlflow::{self, Answered, Asked, CallError};
+use crate::mlflow::{self, Answered, Asked, CallError, MadeAs};
 use crate::policy::grant::Grant;
 use crate::policy::{Destination, Question, explain};
 use crate::server::Body;
@@ -42,7 +42,8 @@ impl Gateway {
         let Caller { principal, token } = caller.inspect_err(|error| self.note_refused(error, context))?;
         let destination = self.policy.destination(name).ok_or(Error::NoSuchDestination)?;
         exchange.opens(destination.name(), &principal);
-        let grant = self.authorize(&principal, destination, None, context)?;
+        let token_id = token.as_ref().map(|token| token.about.id.as_str());
+        let grant = self.authorize(&principal, destination, None, token_id, context)?;
         let given = grant.mint().access;
         let grant = match &token {
             Some(token) => grant.narrowed(token.access),
@@ -57,7 +58,9 @@ impl Gateway {
         decision.asked(asked.as_ref().ok());
         decision.until += mlflow::patience(&head.method, path);
         let answered = match asked {
-            Ok(asked) => self.bridge.call(&grant, asked, head, body, context.deadline).await,
+            Ok(asked) => {
+                self.bridge.call(&grant, asked, head, body, context.deadline, &decision.made_as).await
+            }
             Err(error) => Err(error),
         };
         decision.ended(&answered);
@@ -88,7 +91,7 @@ struct Decision<'a> {
     /// `None` if the request was cut off.
     reason: Option<&'static str>,
     outcome: &'static str,
-    role_session_name: Option<String>,
+    made_as: MadeAs,
     aws_request_id: Option<String>,
 }
 
@@ -114,7 +117,7 @@ impl<'a> Decision<'a> {
             needs: None,
             reason: None,
             outcome: "failed",
-            role_session_name: None,
+            made_as: MadeAs::default(),
             aws_request_id: None,
         }
     }
@@ -142,7 +145,6 @@ impl<'a> Decision<'a> {
             Ok(answered) => {
                 self.reason = Some(answered.outcome);
                 self.outcome = "forwarded";
-                self.role_session_name.clone_from(&answered.role_session_name);
                 self.aws_request_id.clone_from(&answered.aws_request_id);
             }
             Err(error) => {
@@ -183,7 +185,7 @@ impl Drop for Decision<'_> {
             access: grant.mint().access.map(Access::as_str),
             method: Some(self.method),
             endpoint: self.endpoint,
-            role_session_name: self.role_session_name.as_deref(),
+            role_session_name: self.made_as.as_str(),
             aws_request_id: self.aws_request_id.as_deref(),
             facts_cut: facts.as_ref().is_some_and(Facts::is_cut),
             facts,

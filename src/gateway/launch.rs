@@ -31,12 +31,14 @@ pub(super) struct DeepLink<'a> {
 }
 
 impl Gateway {
-    /// Whether this person may open the destination, and with which target. A refusal is audited here.
+    /// Whether this person may open the destination, and with which target. A refusal is audited here, with the name of the run
+    /// token that was presented, if it was one.
     pub(super) fn authorize(
         &self,
         principal: &Arc<Principal>,
         destination: &Destination,
         link: Option<DeepLink<'_>>,
+        token_id: Option<&str>,
         context: &RequestContext,
     ) -> Result<Grant, Error> {
         let path = link.map(|link| decoded(link.path));
@@ -55,6 +57,7 @@ impl Gateway {
             trace: Some(explain::steps(refusal.trace())),
             facts_cut: facts.as_ref().is_some_and(Facts::is_cut),
             facts,
+            token_id,
             ..person(Event::Deny, principal, context)
         });
         Err(match refusal {

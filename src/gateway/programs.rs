@@ -48,7 +48,7 @@ impl Gateway {
         let caller = self.authenticate_program(head, context).await?;
         let destination = self.policy.destination(name).ok_or(Error::NoSuchDestination)?;
         exchange.opens(destination.name(), &caller.principal);
-        let grant = self.authorize(&caller.principal, destination, None, context)?;
+        let grant = self.authorize(&caller.principal, destination, None, None, context)?;
         let url = self.presign(&grant, None, context, exchange).await?.into_api_answer();
         Ok(respond::json(StatusCode::OK, &MintedUrl { destination: name, url: &url }))
     }

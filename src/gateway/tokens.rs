@@ -164,7 +164,7 @@ impl Gateway {
         let run_tokens = self.run_tokens.as_ref().ok_or(Error::NotFound)?;
         let destination = self.policy.destination(&wanted.destination).ok_or(Error::NoSuchDestination)?;
         exchange.opens(destination.name(), principal);
-        let grant = self.authorize(principal, destination, None, context)?;
+        let grant = self.authorize(principal, destination, None, None, context)?;
         let (Some(_), Some(given)) = (grant.api(), grant.mint().access) else {
             return Err(CallError::NoApi.into());
         };

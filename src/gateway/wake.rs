@@ -56,7 +56,7 @@ impl Gateway {
         } else {
             self.own_form(head, body, context, &caller, name).await?
         };
-        let grant = self.authorize(&caller.principal, destination, None, context)?;
+        let grant = self.authorize(&caller.principal, destination, None, None, context)?;
         let start = self.policy.may_start(grant.clone(), context.client_ip);
         let start = start.map_err(|no| self.refused(&grant, no, context))?;
         let mut record = WakeRecord::of(start.grant(), Event::Wake, &self.audit, context);

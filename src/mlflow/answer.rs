@@ -1,9 +1,11 @@
 //! An answer on its way from MLflow to the client: bounded in size and time, and never ended as if it were whole.
 
 use super::places::{LONGEST_TRANSFER, Place};
+use super::refused::AnswerBody;
 use super::rewriting::Scan;
 use crate::metrics::calls::CallUnderWay;
 use crate::server::Broken;
+use http_body_util::Either;
 use hyper::body::{Body, Bytes, Frame, Incoming, SizeHint};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -16,7 +18,7 @@ const LONGEST: Duration = Duration::from_secs(3600);
 
 /// The rest of an answer. Dropping it ends the call.
 pub(super) struct Passing {
-    body: Incoming,
+    body: AnswerBody,
     left: u64,
     until: Instant,
     silence: Duration,
@@ -29,7 +31,7 @@ pub(super) struct Passing {
 
 impl Passing {
     pub(super) fn new(
-        body: Incoming,
+        body: AnswerBody,
         silence: Duration,
         call: CallUnderWay,
         place: Place,
@@ -41,11 +43,11 @@ impl Passing {
     /// A file, which may be as long as it says.
     pub(super) fn of_a_file(body: Incoming, silence: Duration, call: CallUnderWay, place: Place) -> Self {
         let bytes = body.size_hint().exact().unwrap_or(MOST_BYTES);
-        Self::bounded(body, silence, call, place, (bytes, LONGEST_TRANSFER))
+        Self::bounded(Either::Left(body), silence, call, place, (bytes, LONGEST_TRANSFER))
     }
 
     fn bounded(
-        body: Incoming,
+        body: AnswerBody,
         silence: Duration,
         mut call: CallUnderWay,
         place: Place,

@@ -8,16 +8,15 @@ mod upload;
 use super::answer::Passing;
 use super::asked::FILES;
 use super::places::Place;
-use super::{Answered, Asked, Bridge, CallError, OK, request_id};
-use crate::aws::s3::answer::{StoreError, StoreErrorKind, error, listed};
+use super::{Answered, Asked, Bridge, CallError, MadeAs, OK, request_id};
+use crate::aws::s3::answer::{StoreError, StoreErrorKind, error};
 use crate::aws::s3::store::{ArtifactPath, Key};
 use crate::aws::s3::{Operation, StoreAccess};
-use crate::aws::session_name::{LOOK_UP, session_name};
+use crate::aws::session_name::session_name;
 use crate::http_client::NoAnswer;
 use crate::metrics::calls::CallUnderWay;
 use crate::policy::grant::{Artifacts, Grant};
 use crate::server::Body;
-use crate::target::Mint;
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{
@@ -39,7 +38,6 @@ const LIST: usize = 3 * LONGEST_ANSWER;
 struct Carried {
     content: Content,
     place: Place,
-    role_session_name: Option<String>,
     aws_request_id: Option<String>,
 }
 
@@ -68,8 +66,9 @@ impl Bridge {
         (head, body): (&request::Parts, Incoming),
         by: Instant,
         call: CallUnderWay,
+        made_as: &MadeAs,
     ) -> Result<Answered, CallError> {
-        match self.carry(grant, asked, head, body, by, &call).await {
+        match self.carry(grant, asked, (head, body), by, &call, made_as).await {
             Ok(carried) => Ok(carried.answered(call, self.silence)),
             Err(error) => {
                 call.ended(error.as_str());
@@ -83,10 +82,10 @@ impl Bridge {
         self: &Arc<Self>,
         grant: &Grant,
         asked: Asked<'_>,
-        head: &request::Parts,
-        body: Incoming,
+        (head, body): (&request::Parts, Incoming),
         by: Instant,
         call: &CallUnderWay,
+        made_as: &MadeAs,
     ) -> Result<Carried, CallError> {
         let artifacts = grant.api().and_then(|api| api.artifacts.as_ref()).ok_or(CallError::ArtifactsOff)?;
         let below = asked.path.strip_prefix(FILES).ok_or(CallError::MultipartOff)?;
@@ -96,7 +95,7 @@ impl Bridge {
         };
         let place = self.places.take(grant.destination(), grant.principal())?;
         let access = in_time(by, self.store_access(grant, artifacts)).await?;
-        let role_session_name = access.session.as_ref().map(|session| session.session_name.clone());
+        made_as.set(access.session.as_ref());
         let errand = Errand { access, artifacts, head };
         let key = |path: Option<ArtifactPath>| -> Result<Key, CallError> {
             let path = path.ok_or(CallError::NoSuchEndpoint)?;
@@ -125,28 +124,7 @@ impl Bridge {
                 (Content::File(response), id)
             }
         };
-        Ok(Carried { content, place, role_session_name, aws_request_id })
-    }
-
-    /// Asks the target's store for one key, with the rights of the mint but for no person. Returns the store's URI.
-    ///
-    /// # Errors
-    ///
-    /// [`CallError`], within `aws.timeout`.
-    pub(crate) async fn try_store(&self, mint: &Mint, artifacts: &Artifacts) -> Result<String, CallError> {
-        let by = Instant::now() + self.aws.timeout();
-        in_time(by, async {
-            let mint = self.aws.located(mint).await.map_err(CallError::Unsigned)?;
-            let store = self.aws.artifact_store(&mint).await.map_err(CallError::no_store)?;
-            let (uri, root) = (store.uri(), store.root());
-            let endpoint_url = artifacts.s3_endpoint_url.clone();
-            let access = self.aws.store_access(&mint, LOOK_UP.to_owned(), store, endpoint_url);
-            let operation = Operation::List { prefix: &root, by_folder: false, most: 1, after: None };
-            let (_, body) = self.told_by_store(&access, &operation, Bytes::new()).await?;
-            listed(&body, &root).map_err(CallError::Store)?;
-            Ok(uri)
-        })
-        .await
+        Ok(Carried { content, place, aws_request_id })
     }
 
     /// The way to the target's store, as the person.
@@ -157,20 +135,30 @@ impl Bridge {
         Ok(self.aws.store_access(mint, name, store, artifacts.s3_endpoint_url.clone()))
     }
 
-    /// Sends a request with a whole body, and returns the head of an answer that says yes.
+    /// Sends a request with a whole body, and returns the head of an answer that says yes. Where S3 refuses the credentials, the
+    /// request is sent once more with others.
     async fn ask_store(
         &self,
         access: &StoreAccess,
         operation: &Operation<'_>,
         body: Bytes,
     ) -> Result<Response<Incoming>, CallError> {
-        let request = self.aws.sign_for_store(access, operation).await.map_err(CallError::Unsigned)?;
-        let response = self.client.send(request.map(|()| body)).await.map_err(unanswered)?;
-        successful(response).await
+        let mut is_again = false;
+        loop {
+            let (request, by) =
+                self.aws.sign_for_store(access, operation).await.map_err(CallError::Unsigned)?;
+            let response = self.client.send(request.map(|()| body.clone())).await.map_err(unanswered)?;
+            match successful(response).await {
+                Err(error) if !is_again && error.is_about_credentials() && self.aws.replaced(by).await => {
+                    is_again = true;
+                }
+                answer => return answer,
+            }
+        }
     }
 
     /// As [`Bridge::ask_store`], with the whole of a short answer.
-    async fn told_by_store(
+    pub(super) async fn told_by_store(
         &self,
         access: &StoreAccess,
         operation: &Operation<'_>,
@@ -181,7 +169,7 @@ impl Bridge {
     }
 }
 
-async fn in_time<T>(
+pub(super) async fn in_time<T>(
     by: Instant,
     carrying: impl Future<Output = Result<T, CallError>>,
 ) -> Result<T, CallError> {
@@ -236,7 +224,7 @@ impl Carried {
         const JSON: HeaderValue = HeaderValue::from_static("application/json");
         const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
         const ATTACHMENT: HeaderValue = HeaderValue::from_static("attachment");
-        let Self { content, place, role_session_name, aws_request_id } = self;
+        let Self { content, place, aws_request_id } = self;
         let response = match content {
             Content::Json(value) => {
                 let body = value.to_string();
@@ -263,6 +251,6 @@ impl Carried {
                 response
             }
         };
-        Answered { response, outcome: OK, role_session_name, aws_request_id }
+        Answered { response, outcome: OK, aws_request_id }
     }
 }

@@ -30,7 +30,7 @@ pub enum CallError {
     /// Too many calls, or too many bytes, are under way.
     Busy,
     NotReady(TargetState),
-    /// Nothing was sent: there are no credentials.
+    /// Nothing was done: there are no credentials, or AWS does not accept them.
     Unsigned(AwsError),
     /// Nothing was sent: there is no connection, with the cause for the admin.
     Unreachable(String),
@@ -92,6 +92,11 @@ impl CallError {
         }
     }
 
+    /// AWS does not accept the credentials, and has done nothing: others may be tried.
+    pub(super) fn is_about_credentials(&self) -> bool {
+        matches!(self, Self::Store(error) if error.kind == StoreErrorKind::Credentials)
+    }
+
     /// Whether a rule or the table refused the call, before AWS was asked for anything.
     pub fn is_refusal(&self) -> bool {
         matches!(
@@ -120,7 +125,7 @@ fn of_store(kind: StoreErrorKind) -> &'static str {
         K::BodyBroken => "malformed-request",
         K::Throttled => "throttled",
         K::Unavailable | K::Unreachable => "aws-unavailable",
-        K::Credentials => "aws-credentials",
+        K::Credentials | K::Signature => "aws-credentials",
         K::Refused => "refused-by-aws",
         K::BadAnswer => "bad-answer",
     }

@@ -1,8 +1,9 @@
 //! Answers from memory to the question that every client asks first. The client waits three seconds for the answer,
 //! does not ask again, and keeps its conclusion for the rest of its life.
 
+use super::address::url;
 use super::{
-    Answered, Asked, Bridge, CallError, LARGEST_BODY, OK, headers, is_json, outcome, request_id, url,
+    Answered, Asked, Bridge, CallError, LARGEST_BODY, MadeAs, OK, headers, is_json, outcome, request_id,
 };
 use crate::aws::Outlook;
 use crate::aws::state::TargetState;
@@ -59,7 +60,6 @@ pub(super) struct Told {
     body: Bytes,
     /// The answer counts until the server is updated.
     is_lasting: bool,
-    role_session_name: Option<String>,
     aws_request_id: Option<String>,
 }
 
@@ -78,19 +78,25 @@ impl Known {
 }
 
 impl Bridge {
-    pub(super) async fn told(self: &Arc<Self>, grant: &Grant, asked: Asked<'_>) -> Result<Told, CallError> {
-        let url = url(grant, asked.path, None)?;
-        let mint = grant.mint();
+    pub(super) async fn told(
+        self: &Arc<Self>,
+        grant: &Grant,
+        asked: Asked<'_>,
+        made_as: &MadeAs,
+    ) -> Result<Told, CallError> {
+        let (mint, api) = (grant.mint(), grant.api().ok_or(CallError::NoApi)?);
+        let url = url(mint, api, asked.path, None)?;
         let (target, region, role_arn) = (mint.target.clone(), mint.region.clone(), mint.role_arn.clone());
         let carries = grant.api().is_some_and(|api| api.artifacts.is_some());
         let question = Question { target, region, role_arn, url, carries };
         if let Some(told) = self.known.fresh.get(&question) {
             return Ok(told.remembered());
         }
-        let (bridge, grant, asking) = (Arc::clone(self), grant.clone(), question.clone());
+        let (bridge, grant, asking, made_as) =
+            (Arc::clone(self), grant.clone(), question.clone(), made_as.clone());
         // In a task of its own, so that a late answer is kept for later callers.
         let fetch = tokio::spawn(async move {
-            let told = timeout(FETCHED_WITHIN, bridge.fetch(&grant, &asking)).await;
+            let told = timeout(FETCHED_WITHIN, bridge.fetch(&grant, &asking, &made_as)).await;
             let told = told.unwrap_or(Err(CallError::OutOfTime));
             told.inspect(|told| bridge.known.keep(&asking, told))
         });
@@ -113,12 +119,12 @@ impl Bridge {
         }
     }
 
-    async fn fetch(&self, grant: &Grant, question: &Question) -> Result<Told, CallError> {
+    async fn fetch(&self, grant: &Grant, question: &Question, made_as: &MadeAs) -> Result<Told, CallError> {
         let person = grant.principal();
         let _place = self.places.take(grant.destination(), person)?;
         let request =
             (Method::GET, question.url.clone(), headers::to_mlflow(&HeaderMap::new()), Bytes::new());
-        let (response, session) = self.exchange(grant, request).await?;
+        let response = self.exchange(grant, request, made_as).await?;
         let is_json = is_json(&response);
         let (head, body) = response.into_parts();
         let is_lasting = match head.status {
@@ -136,7 +142,6 @@ impl Bridge {
             headers: headers::from_mlflow(&head.headers),
             body: question.carries.then(|| carried_whole(&body)).flatten().unwrap_or(body),
             is_lasting,
-            role_session_name: session.map(|session| session.session_name.clone()),
             aws_request_id: request_id(&head.headers),
         })
     }
@@ -165,7 +170,7 @@ fn carried_whole(body: &[u8]) -> Option<Bytes> {
 impl Told {
     /// The answer for another person than the one who fetched it.
     fn remembered(self) -> Self {
-        Self { role_session_name: None, aws_request_id: None, ..self }
+        Self { aws_request_id: None, ..self }
     }
 
     pub(super) fn answered(self, call: CallUnderWay) -> Answered {
@@ -175,7 +180,6 @@ impl Told {
         *response.headers_mut() = self.headers;
         let outcome = if self.status == StatusCode::NOT_FOUND { OK } else { outcome(self.status) };
         call.ended(outcome);
-        let (role_session_name, aws_request_id) = (self.role_session_name, self.aws_request_id);
-        Answered { response, outcome, role_session_name, aws_request_id }
+        Answered { response, outcome, aws_request_id: self.aws_request_id }
     }
 }

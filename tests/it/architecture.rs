@@ -87,7 +87,7 @@ fn aws_is_asked_for_urls_by_presigning_alone() {
 /// The room of AWS signs what it is told to, so it is told by the one room that forwards for a grant.
 #[test]
 fn calls_to_mlflow_are_signed_for_its_room_alone() {
-    known_only_to("sign_call(", &["src/aws/call.rs", "src/mlflow.rs"]);
+    known_only_to("sign_call(", &["src/aws/call.rs", "src/mlflow/exchange.rs"]);
     known_only_to("StreamingClient", &["src/http_client", "src/mlflow.rs"]);
 }
 
@@ -97,6 +97,7 @@ fn stores_are_asked_for_the_room_of_mlflow_alone() {
     known_only_to("sign_for_store(", &["src/aws/artifacts.rs", "src/mlflow/artifacts"]);
     known_only_to("ArtifactPath::new(", &["src/mlflow/"]);
     known_only_to(".try_store(", &["src/doctor/"]);
+    known_only_to(".try_api(", &["src/doctor/"]);
     for (place, line) in code() {
         assert!(
             !line.contains("SignatureLocation"),

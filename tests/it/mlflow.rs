@@ -4,6 +4,7 @@
 mod access;
 mod artifacts;
 mod client;
+mod expired;
 mod hostile;
 mod real;
 mod shares;

@@ -36,7 +36,10 @@ pub enum StoreErrorKind {
     Unavailable,
     /// Nothing was sent: there is no connection.
     Unreachable,
+    /// The credentials are not accepted, for one because they are too old.
     Credentials,
+    /// The signature is not accepted, or the time in it.
+    Signature,
     Refused,
     /// The answer cannot be used.
     BadAnswer,
@@ -79,12 +82,10 @@ pub(crate) fn error(status: StatusCode, request_id: Option<&str>, body: &[u8]) -
             StoreErrorKind::Throttled
         }
         "InternalError" | "ServiceUnavailable" | "Busy" | "OperationAborted" => StoreErrorKind::Unavailable,
-        "ExpiredToken"
-        | "InvalidToken"
-        | "InvalidAccessKeyId"
-        | "SignatureDoesNotMatch"
-        | "RequestTimeTooSkewed"
-        | "TokenRefreshRequired" => StoreErrorKind::Credentials,
+        "ExpiredToken" | "InvalidToken" | "InvalidAccessKeyId" | "TokenRefreshRequired" => {
+            StoreErrorKind::Credentials
+        }
+        "SignatureDoesNotMatch" | "RequestTimeTooSkewed" => StoreErrorKind::Signature,
         _ => of_status(status),
     };
     let code =

@@ -93,17 +93,36 @@ impl Pace {
     }
 }
 
+/// A body that nobody has begun to read. The first who asks for it gets it.
+#[derive(Clone, Debug)]
+pub(super) struct Unbegun(Arc<Mutex<Option<Incoming>>>);
+
+impl Unbegun {
+    pub(super) fn new(body: Incoming) -> Self {
+        Self(Arc::new(Mutex::new(Some(body))))
+    }
+
+    /// `None` if somebody has begun to read it.
+    pub(super) fn take(&self) -> Option<Incoming> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 /// The client's body, passed on as it comes.
 pub(super) struct Paced {
-    body: Incoming,
+    unbegun: Unbegun,
+    /// Set since the first byte was asked for.
+    body: Option<Incoming>,
+    length: Option<u64>,
     pace: Arc<Pace>,
     /// Before the first byte.
     wait: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
 }
 
 impl Paced {
-    pub(super) fn new(body: Incoming, pace: Arc<Pace>) -> Self {
-        Self { body, pace, wait: None }
+    /// `length` is the body's, if it is known.
+    pub(super) fn new(unbegun: Unbegun, length: Option<u64>, pace: Arc<Pace>) -> Self {
+        Self { unbegun, body: None, length, pace, wait: None }
     }
 
     /// The same, but its first byte waits for this.
@@ -117,7 +136,7 @@ impl Paced {
     }
 }
 
-/// The body ends here, and is not whole: see [`Pace::fault`].
+/// The body ends here, and is not whole: see [`Pace::fault`]. Or it was taken back before its first byte.
 #[derive(Debug)]
 pub(super) struct NotWhole;
 
@@ -142,8 +161,12 @@ impl Body for Paced {
             ready!(wait.as_mut().poll(context));
             this.wait = None;
         }
+        if this.body.is_none() {
+            this.body = this.unbegun.take();
+        }
+        let Some(body) = &mut this.body else { return Poll::Ready(Some(Err(NotWhole))) };
         loop {
-            let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) else {
+            let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(context) else {
                 this.pace.waits_for_client(true);
                 return Poll::Pending;
             };
@@ -163,10 +186,11 @@ impl Body for Paced {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.as_ref().map_or(self.length == Some(0), Incoming::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let unbegun = || self.length.map_or_else(SizeHint::default, SizeHint::with_exact);
+        self.body.as_ref().map_or_else(unbegun, Incoming::size_hint)
     }
 }

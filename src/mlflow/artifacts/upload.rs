@@ -1,10 +1,10 @@
-//! Uploads. S3 wants to know a file's length before its first byte. A body of known length is passed on as it comes; one without
-//! is held if it is short, and else sent in parts, each held until it is sent.
+//! Uploads. S3 wants to know a file's length before its first byte. A long body of known length is passed on as it comes; a short
+//! one is held, and so is one without a length, which is sent in parts if it is long, each held until it is sent.
 
 use super::super::places::LONGEST_TRANSFER;
 use super::super::places::Room;
 use super::super::{Bridge, CallError, request_id};
-use super::pace::{Pace, Paced};
+use super::pace::{Pace, Paced, Unbegun};
 use super::{Errand, successful, unanswered};
 use crate::aws::s3::answer::{StoreError, StoreErrorKind, parts, upload_ended, upload_id};
 use crate::aws::s3::store::Key;
@@ -24,7 +24,7 @@ use tokio::time::timeout;
 
 /// A part of an upload without a length. S3 takes parts of at least 5 MiB, and 10,000 of them.
 const PART: usize = 8 * 1024 * 1024;
-/// Shorter bodies are sent at once.
+/// Shorter bodies are held and sent at once.
 const WITHOUT_ASKING: u64 = 64 * 1024;
 /// The wait for an answer to `Expect: 100-continue`.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -49,13 +49,16 @@ impl Bridge {
         }
         let goes_on = errand.head.extensions.get::<GoesOn>().cloned();
         let pace = Pace::new(self.silence, LONGEST_TRANSFER, most, goes_on);
-        let body = Paced::new(body, Arc::clone(&pace));
         let access = &errand.access;
         let content_type = content_type(errand);
         let stored = match length {
-            Some(length) => self.store_stream(access, key, content_type, (body, length), &pace).await,
-            None => {
-                let room = self.places.room(PART, person)?;
+            Some(length) if length > WITHOUT_ASKING => {
+                self.store_stream(access, key, content_type, (body, length), &pace).await
+            }
+            length => {
+                let held = length.map_or(PART, |_| WITHOUT_ASKING as usize);
+                let room = self.places.room(held, person)?;
+                let body = Paced::new(Unbegun::new(body), length, Arc::clone(&pace));
                 self.store_parts(access, key, content_type, body, &pace, room).await
             }
         };
@@ -64,23 +67,36 @@ impl Bridge {
         stored.map_err(|error| pace.fault().unwrap_or(error))
     }
 
+    /// Passes the body on as it comes. Where S3 refuses the credentials before it wants the body, it is asked once more with
+    /// others.
     async fn store_stream(
         &self,
         access: &StoreAccess,
         key: &Key,
         content_type: Option<HeaderValue>,
-        (body, length): (Paced, u64),
+        (body, length): (Incoming, u64),
         pace: &Arc<Pace>,
     ) -> Result<Option<String>, CallError> {
         let operation = Operation::Put { key, length, content_type };
-        let request = self.aws.sign_for_store(access, &operation).await.map_err(CallError::Unsigned)?;
-        let mut request = request.map(|()| body);
-        if length > WITHOUT_ASKING {
-            request = asking_first(request);
+        let (mut unbegun, mut is_again) = (Unbegun::new(body), false);
+        loop {
+            let (request, by) =
+                self.aws.sign_for_store(access, &operation).await.map_err(CallError::Unsigned)?;
+            let body = Paced::new(unbegun.clone(), Some(length), Arc::clone(pace));
+            let request = asking_first(request.map(|()| body));
+            let sent = pace.keep(self.client.send_streamed(request)).await?;
+            let response = sent.map_err(unanswered)?;
+            // Before the answer is read, so that nothing is read for the first request any more.
+            let left = unbegun.take();
+            match (successful(response).await, left) {
+                (Err(error), Some(body))
+                    if !is_again && error.is_about_credentials() && self.aws.replaced(by).await =>
+                {
+                    (unbegun, is_again) = (Unbegun::new(body), true);
+                }
+                (answer, _) => return Ok(request_id(answer?.headers())),
+            }
         }
-        let sent = pace.keep(self.client.send_streamed(request)).await?;
-        let response = successful(sent.map_err(unanswered)?).await?;
-        Ok(request_id(response.headers()))
     }
 
     async fn store_parts(

@@ -38,7 +38,7 @@ async fn presign(p: &Arc<Presigner>, grant: Grant, session: SessionId) -> Result
     Ok(p.presign(&grant, Some(&session), todo!()).await?.url)
 }
 async fn call(b: &Arc<Bridge>, grant: &Grant, asked: Asked<'_>) {
-    has(b.call(grant, asked, todo!(), todo!(), todo!()).await);
+    has(b.call(grant, asked, todo!(), todo!(), todo!(), todo!()).await);
 }
 async fn start(w: &Waker, start: &StartGrant) { has(w.start(start, todo!()).await); has(start.grant()); }
 async fn create(w: &Waker, grant: &Grant) { has(w.create_profile(grant, todo!()).await); }
@@ -67,7 +67,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("fn f(g: &mut Grant, mint: Mint) { *g.mint() = mint; }", NOT_MUTABLE),
     // Without a grant no call is forwarded.
     (
-        "async fn f(b: &Arc<Bridge>, mint: &Mint, a: Asked<'_>) { b.call(mint, a, todo!(), todo!(), todo!()).await; }",
+        "async fn f(b: &Arc<Bridge>, mint: &Mint, a: Asked<'_>) { b.call(mint, a, todo!(), todo!(), todo!(), todo!()).await; }",
         OTHER_TYPE,
     ),
     ("fn f(g: &mut Grant) { g.api = None; }", PRIVATE_FIELD),

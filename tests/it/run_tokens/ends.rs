@@ -73,6 +73,11 @@ async fn every_use_is_judged_by_the_rules_in_force() {
     let denied = search(&stage, &grace).await;
     assert_eq!((denied.status.as_u16(), denied.reason().as_str()), (403, "rule-denied"));
     assert!(denied.json()["message"].as_str().unwrap().contains("Ask Ada."));
+    let records = stage.postern.audit(5);
+    let of = |event: &str| records.iter().find(|record| record["event"] == event).unwrap();
+    assert_eq!(of("deny")["user"], "grace@corp.example");
+    assert!(of("token")["token_id"].is_string());
+    assert_eq!(of("deny")["token_id"], of("token")["token_id"], "the token that was refused");
     assert_eq!(search(&stage, &ada).await.status, 200);
     // What the rules give less of, the token gives less of.
     reload(&text.replace("access: write", "access: read")).await;

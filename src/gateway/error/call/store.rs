@@ -69,7 +69,7 @@ pub(super) fn failure(kind: StoreErrorKind, reason: &'static str) -> Failure {
             "The artifact store is not available at the moment.",
             "Try again in a moment.",
         ),
-        K::Credentials | K::Refused | K::BadAnswer => (
+        K::Credentials | K::Signature | K::Refused | K::BadAnswer => (
             S::BAD_GATEWAY,
             "The artifact store gave no usable answer",
             "The artifact store gave no usable answer.",
