@@ -9,6 +9,7 @@ mod clock;
 mod domains;
 mod local;
 mod opening;
+mod programs;
 mod provider;
 mod redirect_uri;
 mod remedy;

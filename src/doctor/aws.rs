@@ -2,6 +2,7 @@
 
 use super::domains::{AUTH_MODE, domain_check, owner_check};
 use super::opening::{Opened, Opening, Person};
+use super::programs::{api_check, artifacts_check};
 use super::remedy::{self, Asked, Endpoint};
 use super::report::{Asking, Check, Outcome};
 use super::{clock, in_order, opening};
@@ -13,7 +14,6 @@ use crate::clock::Clock;
 use crate::config::servers::{DeclaredServer, Field, ServerKind};
 use crate::mlflow::Bridge;
 use crate::policy::Policy;
-use crate::policy::grant::Artifacts;
 use crate::policy::possible::PossibleTarget;
 use crate::presign::Presigner;
 use crate::target::{DomainId, Kind, Mint, Region, RoleArn, TRACKING_SERVER_NAME};
@@ -232,7 +232,7 @@ async fn target(
     own: &str,
     servers: &[DeclaredServer],
 ) -> Vec<Check> {
-    let (Opening { destination, target, startable, artifacts }, presigner) = (opening, &callers.presigner);
+    let (Opening { destination, target, startable, api }, presigner) = (opening, &callers.presigner);
     let subject = match &target {
         Opened::Constant { rule, .. } => format!("destinations.{destination} ({rule})"),
         _ => format!("destinations.{destination}"),
@@ -266,9 +266,14 @@ async fn target(
     }];
     if matches!(&state, Ok(state) if *state != TargetState::Missing) {
         checks.extend(store_check(&asking, presigner.aws(), mint, servers).await);
-        if let Some(artifacts) = artifacts {
-            checks.push(artifacts_check(&asking, &callers.bridge, mint, &artifacts).await);
+        if let Some(artifacts) = api.as_ref().and_then(|api| api.artifacts.as_ref()) {
+            checks.push(artifacts_check(&asking, &callers.bridge, mint, artifacts).await);
         }
+    }
+    if let (Some(api), Ok(state)) = (&api, &state)
+        && state.may_open()
+    {
+        checks.push(api_check(&asking, &callers.bridge, mint, api, &caller).await);
     }
     if state.is_ok_and(|state| !state.may_open()) {
         checks.push(asking.skipped("presign", "it cannot be opened in this state"));
@@ -325,18 +330,6 @@ fn state_check(asking: &Asking, mint: &Mint, state: &Result<TargetState, AwsErro
                 asking.failed("state", found, remedy)
             }
         }
-    }
-}
-
-/// Checks that the artifact store can be listed.
-async fn artifacts_check(asking: &Asking, bridge: &Bridge, mint: &Mint, artifacts: &Artifacts) -> Check {
-    match bridge.try_store(mint, artifacts).await {
-        Ok(uri) => asking.ok("artifacts", format!("{uri} can be listed")),
-        Err(error) => asking.failed(
-            "artifacts",
-            error.to_string(),
-            "allow what `postern iam` prints about artifacts, let this machine reach S3, or set `api: {artifacts: off}`",
-        ),
     }
 }
 

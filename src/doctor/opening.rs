@@ -1,6 +1,6 @@
 //! The choice of the targets to check.
 
-use crate::policy::grant::{Artifacts, Grant};
+use crate::policy::grant::{Api, Grant};
 use crate::policy::{Destination, Policy, Question};
 use crate::provider::principal::Principal;
 use crate::target::Mint;
@@ -21,8 +21,8 @@ pub(super) struct Opening {
     pub(super) target: Opened,
     /// Whether somebody may start it.
     pub(super) startable: bool,
-    /// How files of its runs and models are carried, if they are.
-    pub(super) artifacts: Option<Artifacts>,
+    /// How programs call it, if they may.
+    pub(super) api: Option<Arc<Api>>,
 }
 
 #[derive(Clone, Debug)]
@@ -69,8 +69,8 @@ fn of_person(policy: &Policy, person: &Person) -> Vec<Opening> {
             }
         };
         let startable = destination.can_be_started();
-        let (destination, artifacts) = (Arc::clone(destination.name()), destination.artifacts().cloned());
-        Opening { destination, target, startable, artifacts }
+        let (destination, api) = (Arc::clone(destination.name()), destination.api().cloned());
+        Opening { destination, target, startable, api }
     };
     policy.destinations().map(opening).collect()
 }
@@ -86,8 +86,8 @@ fn of_everyone(policy: &Policy) -> Vec<Opening> {
         };
         let found = policy.destination(&opening.destination);
         let startable = found.is_some_and(Destination::can_be_started);
-        let artifacts = found.and_then(|found| found.artifacts().cloned());
-        Opening { destination: opening.destination, target, startable, artifacts }
+        let api = found.and_then(|found| found.api().cloned());
+        Opening { destination: opening.destination, target, startable, api }
     });
     openings.collect()
 }
