@@ -6,6 +6,7 @@ mod artifacts;
 mod client;
 mod expired;
 mod hostile;
+mod languages;
 mod real;
 mod shares;
 mod trouble;

@@ -10,7 +10,18 @@ use std::process::{Command, Output};
 
 /// Runs a script by the peer's Python, with these variables and no others.
 pub(super) fn python(peers: &Path, folder: &Path, script: &str, variables: &[(&str, &str)]) -> Output {
-    Command::new(peers.join("mlflow/bin/python"))
+    python_of(peers, "mlflow", folder, script, variables)
+}
+
+/// The same by the Python of another client.
+pub(super) fn python_of(
+    peers: &Path,
+    client: &str,
+    folder: &Path,
+    script: &str,
+    variables: &[(&str, &str)],
+) -> Output {
+    Command::new(peers.join(client).join("bin/python"))
         .args(["-c", script])
         .current_dir(folder)
         .env_clear()
