@@ -13,6 +13,7 @@ mod scenario {
     pub(super) mod beside;
     pub(super) mod growth;
     pub(super) mod hours;
+    pub(super) mod training;
     pub(super) mod launches;
     pub(super) mod load;
     pub(super) mod people;
@@ -68,6 +69,11 @@ async fn hours_of_use_lose_nothing() {
 #[tokio::test(flavor = "multi_thread")]
 async fn many_rules_people_and_destinations_are_served() {
     growth::run(Size::Small).await.iter().for_each(holds);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_of_an_hour_is_whole() {
+    training::run(Size::Small).await.iter().for_each(holds);
 }
 
 #[tokio::test(flavor = "multi_thread")]

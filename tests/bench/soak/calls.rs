@@ -92,7 +92,7 @@ pub(crate) async fn run(size: Size) -> Option<Report> {
 }
 
 /// Another way to call AWS, at each replica.
-async fn reload_everywhere(site: &Site, change: usize) {
+pub(crate) async fn reload_everywhere(site: &Site, change: usize) {
     for index in 0..site.replicas.len() {
         let config = site.config_text(index).replace("aws:\n  timeout: 6s\n", "aws:\n");
         let config = if change % 8 == 3 { config.replace("aws:\n", "aws:\n  timeout: 6s\n") } else { config };

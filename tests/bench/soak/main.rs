@@ -31,6 +31,7 @@ mod figures;
 mod beside;
 mod growth;
 mod hours;
+mod training;
 mod launches;
 mod load;
 mod people;
@@ -62,7 +63,7 @@ mod support {
 use figures::{Report, Size};
 use std::process::ExitCode;
 
-const ALL: [&str; 13] = [
+const ALL: [&str; 14] = [
     "reloads",
     "rolling-restart",
     "stop",
@@ -72,6 +73,7 @@ const ALL: [&str; 13] = [
     "clock-steps",
     "stalled",
     "calls",
+    "training",
     "launches",
     "hours",
     "growth",
@@ -121,6 +123,7 @@ async fn run(name: &str, size: Size) -> Option<Report> {
         "calls" => calls::run(size).await,
         "hours" => hours::run(size).await,
         "growth" => growth::run(size).await,
+        "training" => training::run(size).await,
         "waits" => Some(waits::run(size).await),
         _ => Some(launches::run(size).await),
     }

@@ -321,6 +321,7 @@ fn configuration(sandbox: &Sandbox, public_url: &Url, port: u16) -> String {
         .replace("SAGEMAKER_URL", &text(sandbox.sagemaker_url()))
         .replace("MLFLOW_URL", &text(sandbox.mlflow_url()))
         .replace("STS_URL", &text(sandbox.sts_url()))
+        .replace("S3_URL", &text(sandbox.s3_url()))
         .replace("LANDING_HOST", landing.trim_start_matches("http://"))
 }
 
