@@ -3,7 +3,9 @@
 import dataclasses
 from collections.abc import Callable
 
-from rows import BARE, BATCH, ES256_NEW, FORGED, HANDSHAKE, LAUNCH, METRIC, RS256_NEW, RS256_SEEN, SESSION
+from rows import (
+    BARE, BATCH, ES256_NEW, FETCHED, FORGED, HANDSHAKE, LAUNCH, METRIC, RS256_NEW, RS256_SEEN, SESSION, STORED
+)
 
 LAUNCHES = (LAUNCH, "Postern, bearer")
 
@@ -53,6 +55,21 @@ def added_to_a_call(results):
     return bridge - hop if bridge and hop else None
 
 
+def rate(job):
+    """How many times the bare hop's rate Postern's is."""
+
+    def value(results):
+        bridge, hop = (results.median(job, server, "per_second") for server in ("Postern", "bare hyper hop"))
+        return bridge / hop if bridge and hop else None
+
+    return value
+
+
+def grown(job):
+    """The memory of each transfer, above what the server held before."""
+    return lambda results: results.median(job, "Postern", "transfer_mib")
+
+
 def footprint(figure):
     return lambda results: results.footprint("Postern", figure)
 
@@ -80,6 +97,10 @@ GOALS = [
     Goal("latency that a launch adds to the bare SDK call, p50", 150, "µs", added_latency),
     Goal("metric of 1 kB: a bare hop that signs", 1.3, "×", beside(METRIC, "Postern", "bare hyper hop")),
     Goal("batch of 1 MB: a bare hop that signs", 1.3, "×", beside(BATCH, "Postern", "bare hyper hop")),
+    Goal("rate of a file of 100 MB to the store: a bare hop", 0.9, "×", rate(STORED), at_least=True),
+    Goal("rate of a file of 100 MB from the store: a bare hop", 0.9, "×", rate(FETCHED), at_least=True),
+    Goal("memory of a transfer to the store", 4, "MiB", grown(STORED)),
+    Goal("memory of a transfer from the store", 4, "MiB", grown(FETCHED)),
     Goal("Python service: metric of 1 kB", 15, "×", beside(METRIC, "Python service", "Postern"), at_least=True),
     Goal("latency that the bridge adds to the bare hop, p50", 200, "µs", added_to_a_call),
     Goal("TLS handshake: HAProxy", 0.55, "×", beside(HANDSHAKE, "Postern", "HAProxy")),

@@ -13,8 +13,11 @@ from credentials import PEOPLE
 from place import PEERS, ROOT
 from process import ask_for, busy_seconds, settle
 from servers import key
+from transfers import LENGTH, transfer
 
 CONNECTIONS = 64
+# Files that are carried in all, and at once.
+TRANSFERS, AT_ONCE = 16, 4
 # Of credentials that are sent once, what is kept for the single connection.
 KEPT_FOR_SINGLE = 0.25
 
@@ -23,6 +26,8 @@ def measure(row, place, seconds):
     """The figures of one round, by name."""
     if not row.server:
         return measure_bare_calls(place, seconds)
+    if row.transfer:
+        return measure_transfers(row, place)
     with started(row, place) as process:
         warm_up, many, single = portions(row, place)
         load(row, place, CONNECTIONS, 1, *warm_up)
@@ -42,6 +47,32 @@ def measure(row, place, seconds):
             "single_p99_us": alone["p99_us"],
             "resident_mib": process.resident_mib(),
             "foreign": (machine - server - client) / loaded["duration_us"] * 1e6,
+            "unlogged": unlogged(row, place),
+        }
+
+
+def measure_transfers(row, place):
+    """The same figures of whole files, several at once."""
+    with started(row, place) as process:
+        wish = (place.port(row.port), row.transfer, row.path, {"Host": place.host, **credential(row, place, 0)})
+        transfer(*wish, AT_ONCE)
+        before, held = account(process), process.resident_mib()
+        process.forget_peak()
+        began = time.perf_counter()
+        waits = sorted(wait for _ in range(TRANSFERS // AT_ONCE) for wait in transfer(*wish, AT_ONCE))
+        took = time.perf_counter() - began
+        after = account(process)
+        grown = process.peak_mib() - held
+        alone = [wait for _ in range(3) for wait in transfer(*wish, 1)]
+        return {
+            "cpu_us": (after[0] - before[0]) / TRANSFERS * 1e6,
+            "per_second": TRANSFERS / took,
+            "p50_us": waits[len(waits) // 2] * 1e6,
+            "p99_us": waits[-1] * 1e6,
+            "single_p50_us": sorted(alone)[1] * 1e6,
+            "single_p99_us": max(alone) * 1e6,
+            "resident_mib": process.resident_mib(),
+            "transfer_mib": grown / AT_ONCE,
             "unlogged": unlogged(row, place),
         }
 
@@ -146,7 +177,13 @@ def ask(row, place, credential):
     fixed = dict(header.split(": ", 1) for header in row.headers)
     file = posted(row, place)
     body = file.read_bytes() if file else None
-    return ask_for(place.port(row.port), row.path, {"Host": place.host, **fixed, **credential}, row.tls, body)
+    if row.transfer == "PUT":
+        body = b"x" * 100_000
+    headers = {"Host": place.host, **fixed, **credential}
+    status, location, said = ask_for(place.port(row.port), row.path, headers, row.tls, body, row.transfer)
+    if row.transfer == "GET" and status == row.status and len(said) != LENGTH:
+        raise SystemExit(f"{row.name}: a file of {len(said)} bytes")
+    return status, location, said
 
 
 def counted(row, place):

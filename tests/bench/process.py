@@ -84,6 +84,20 @@ class Process:
                     kibibytes += int(line.split()[1])
         return kibibytes / 1024
 
+    def forget_peak(self):
+        """The most memory that it held is counted from now on."""
+        for number in self.tree():
+            pathlib.Path(f"/proc/{number}/clear_refs").write_text("5")
+
+    def peak_mib(self):
+        """The most that the process and its descendants held, each at its own time."""
+        kibibytes = 0
+        for number in self.tree():
+            for line in pathlib.Path(f"/proc/{number}/status").read_text().splitlines():
+                if line.startswith("VmHWM:"):
+                    kibibytes += int(line.split()[1])
+        return kibibytes / 1024
+
 
 @contextlib.contextmanager
 def running(*arguments, **options):
@@ -109,15 +123,15 @@ def first_line(process):
     return json.loads(line)
 
 
-def ask_for(port, path, headers, tls=False, body=None):
-    """One request on a connection of its own, a POST if it has a body: status, Location, body."""
+def ask_for(port, path, headers, tls=False, body=None, method=""):
+    """One request on a connection of its own, a POST if it has a body and no method is named: status, Location, body."""
     if tls:
         unverified = ssl._create_unverified_context()
         connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=unverified)
     else:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     with contextlib.closing(connection):
-        connection.request("GET" if body is None else "POST", path, body, headers)
+        connection.request(method or ("GET" if body is None else "POST"), path, body, headers)
         answer = connection.getresponse()
         return answer.status, answer.getheader("location") or "", answer.read()
 

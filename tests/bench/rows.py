@@ -43,6 +43,8 @@ class Row:
     body: str = ""
     # A connection for each request, with a whole handshake.
     tls: bool = False
+    # `PUT` or `GET` of a file of 100 MB.
+    transfer: str = ""
 
     @property
     def is_new(self):
@@ -64,6 +66,8 @@ FORGED = "bearer with a forged signature, every token new"
 LAUNCH = "whole launch: a fresh URL from SageMaker"
 METRIC = "MLflow: a metric of 1 kB, signed and passed on"
 BATCH = "MLflow: a batch of 1 MB, signed and passed on"
+STORED = "MLflow: a file of 100 MB to the artifact store"
+FETCHED = "MLflow: a file of 100 MB from the artifact store"
 HANDSHAKE = "TLS 1.3, P-256: handshake, one answer, close"
 
 
@@ -128,6 +132,15 @@ def logged(job, endpoint, file, seen):
     ]
 
 
+def carried(job, method, seen):
+    """A file of a run, streamed between the client and the artifact store."""
+    asked = {"path": "/tracking/api/2.0/mlflow-artifacts/artifacts/0/run/artifacts/file", "status": 200, "transfer": method}
+    return [
+        Row(job, SIGNING_HOP, "signing_hop", **asked),
+        Row(job, POSTERN, "postern", credentials=seen, outcome="ok", forgeries="rs256.forgeries.json", **asked),
+    ]
+
+
 def handshake(server, port, **given):
     return Row(HANDSHAKE, server, port, tls=True, **given)
 
@@ -175,6 +188,8 @@ def all_rows():
         ),
         *logged(METRIC, "log-metric", "metric.json", launching),
         *logged(BATCH, "log-batch", "batch.json", launching),
+        *carried(STORED, "PUT", launching),
+        *carried(FETCHED, "GET", launching),
         handshake(NGINX, "nginx_tls"),
         handshake(HAPROXY, "haproxy_tls"),
         handshake(ENVOY, "envoy_tls"),

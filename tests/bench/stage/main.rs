@@ -5,7 +5,7 @@
 //! stage sessions CONFIG COUNT MINUTES      the cookies of COUNT people who signed in MINUTES ago, one a line
 //! stage calls SAGEMAKER SECONDS CALLERS    the bare SDK call in a loop, from so many callers at once
 //! stage hop SAGEMAKER PORT                 the same call once per request, behind the least server there is
-//! stage upstream PORT                      takes every call of MLflow's client
+//! stage upstream PORT                      takes every call of MLflow's client, and every file
 //! stage signing-hop UPSTREAM PORT          signs each of them and passes it on, behind the least server there is
 //! stage handshakes PORT HOST PATH STATUS CERTIFICATE SECONDS CLIENTS
 //!                                          one request per TLS connection, which must be answered with this status
@@ -13,6 +13,7 @@
 
 mod bridge;
 mod calls;
+mod files;
 mod handshakes;
 mod repeat;
 mod sandbox;
