@@ -3,6 +3,7 @@
 #[allow(dead_code, reason = "the full size is for the benchmark")]
 #[path = "../bench/soak"]
 mod scenario {
+    pub(super) mod beside;
     pub(super) mod calls;
     pub(super) mod clock;
     pub(super) mod clock_steps;
@@ -10,10 +11,8 @@ mod scenario {
     pub(super) mod crashes;
     pub(super) mod dark_provider;
     pub(super) mod figures;
-    pub(super) mod beside;
     pub(super) mod growth;
     pub(super) mod hours;
-    pub(super) mod training;
     pub(super) mod launches;
     pub(super) mod load;
     pub(super) mod people;
@@ -24,6 +23,7 @@ mod scenario {
     pub(super) mod stalled;
     pub(super) mod stop;
     pub(super) mod throttling;
+    pub(super) mod training;
     pub(super) mod waits;
 }
 

@@ -21,6 +21,7 @@
     reason = "a scenario that cannot be set up fails by panicking"
 )]
 
+mod beside;
 mod calls;
 mod clock;
 mod clock_steps;
@@ -28,20 +29,19 @@ mod connection;
 mod crashes;
 mod dark_provider;
 mod figures;
-mod beside;
 mod growth;
 mod hours;
-mod training;
 mod launches;
 mod load;
 mod people;
-mod replica;
 mod reloads;
+mod replica;
 mod rolling_restart;
 mod site;
 mod stalled;
 mod stop;
 mod throttling;
+mod training;
 mod waits;
 
 #[path = "../../it/support"]
