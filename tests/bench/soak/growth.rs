@@ -122,8 +122,9 @@ async fn replicas(size: Size, report: &mut Report) -> Option<()> {
         site.sign_everybody_in().await;
         let cpu = || site.replicas.iter().map(|replica| replica.cpu()).sum::<Duration>();
         let before = cpu();
-        let load = Load::start(&site, 24, Duration::ZERO);
-        load.until(requests).await;
+        // As many clients for each.
+        let load = Load::start(&site, 24 * replicas, Duration::ZERO);
+        load.until(requests * replicas as u64).await;
         let outcome = load.stop().await;
         report.none(format!("failed requests with {replicas} behind HAProxy"), outcome.failed);
         each.push((cpu() - before).as_secs_f64() / outcome.requests as f64);
