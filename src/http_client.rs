@@ -37,6 +37,8 @@ use url::Url;
 /// No answer of an identity provider needs more.
 const LARGEST_ANSWER: usize = 256 * 1024;
 const DEADLINE: Duration = Duration::from_secs(5);
+/// Connections to one host that are kept for later requests: a provider is asked seldom.
+const IDLE: usize = 8;
 /// The longest `Content-Type` that is shown, in bytes.
 const LONGEST_CONTENT_TYPE: usize = 100;
 /// RFC 9110, section 10.1.5. Firewalls in front of providers refuse requests without it.
@@ -78,7 +80,7 @@ impl HttpClient {
     /// There are no authorities, or a variable that should name a proxy does not.
     pub fn new() -> Result<Self, String> {
         let (egress, authorities) = (Egress::from_environment()?, Authorities::load(&Files::default())?);
-        Ok(Self(Arc::new(Clients::new(egress, authorities)?)))
+        Ok(Self(Arc::new(Clients::new(egress, authorities, IDLE)?)))
     }
 
     pub fn egress(&self) -> &Egress {
@@ -211,15 +213,17 @@ impl<Sent> Clients<Sent>
 where
     Sent: Body<Data = Bytes, Error: Into<Box<dyn Error + Send + Sync>>> + Send + Unpin + 'static,
 {
+    /// Keeps so many idle connections to each host.
+    ///
     /// # Errors
     ///
     /// TLS cannot be set up.
-    fn new(egress: Egress, authorities: Authorities) -> Result<Self, String> {
+    fn new(egress: Egress, authorities: Authorities, idle: usize) -> Result<Self, String> {
         let tls = client_tls(authorities.roots())?;
         let [https, http] = egress.proxies();
-        let tunnelled = https.map(|proxy| pooled(connect::tunnelled(proxy, &USER_AGENT_VALUE, &tls)));
-        let forwarded = http.map(|proxy| pooled(ToProxy::new(proxy, &tls)));
-        let direct = pooled(connect::direct(&tls));
+        let tunnelled = https.map(|proxy| pooled(connect::tunnelled(proxy, &USER_AGENT_VALUE, &tls), idle));
+        let forwarded = http.map(|proxy| pooled(ToProxy::new(proxy, &tls), idle));
+        let direct = pooled(connect::direct(&tls), idle);
         Ok(Self { egress, authorities, direct, tunnelled, forwarded })
     }
 
@@ -258,11 +262,11 @@ where
     }
 }
 
-fn pooled<C: Connect + Clone, Sent: Body<Data: Send> + Send>(connector: C) -> Client<C, Sent> {
+fn pooled<C: Connect + Clone, Sent: Body<Data: Send> + Send>(connector: C, idle: usize) -> Client<C, Sent> {
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(Duration::from_secs(60))
-        .pool_max_idle_per_host(8)
+        .pool_max_idle_per_host(idle)
         .build(connector)
 }
 

@@ -9,6 +9,9 @@ use hyper::{Request, Response};
 use std::error::Error;
 use std::sync::Arc;
 
+/// Connections to one host that are kept for later requests. With fewer than are busy at a time, calls begin with a handshake.
+const IDLE: usize = 128;
+
 #[derive(Clone, Debug)]
 pub(crate) struct StreamingClient(Arc<Clients<SentBody>>);
 
@@ -29,7 +32,7 @@ impl StreamingClient {
     /// TLS cannot be set up.
     pub(crate) fn new(http: &HttpClient) -> Result<Self, String> {
         let HttpClient(clients) = http;
-        let clients = Clients::new(clients.egress.clone(), clients.authorities.clone())?;
+        let clients = Clients::new(clients.egress.clone(), clients.authorities.clone(), IDLE)?;
         Ok(Self(Arc::new(clients)))
     }
 
