@@ -13,7 +13,7 @@ let failure;
 try {
   if (!scenario) throw new Error(`${script} has no scenario ${name}`);
   await scenario(stage);
-  for (const profile of Profile.opened) await profile.holds();
+  for (const profile of Profile.opened) await profile.holds?.();
 } catch (error) {
   failure = error;
   console.log(error.stack ?? String(error));

@@ -1,7 +1,9 @@
 //! A real browser on the whole way: Chromium, a load balancer, two replicas, an OpenID provider, SageMaker's sandbox.
+//! Firefox and WebKitGTK, Safari's engine, go the main ways, too.
 //!
 //! A scenario is a function of a script below `tests/browser`; each runs in a profile of its own, as a person of its own.
 
+mod engines;
 mod stage;
 
 use self::stage::Stage;
@@ -12,6 +14,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 static STEADY: OnceLock<Option<Stage>> = OnceLock::new();
 /// For one scenario at a time: replicas stop, the provider goes dark, keys change.
 static DISTURBED: OnceLock<Option<Stage>> = OnceLock::new();
+/// For the browsers that are not Chromium.
+static ELSEWHERE: OnceLock<Option<Stage>> = OnceLock::new();
 static DISTURBANCE: Mutex<()> = Mutex::new(());
 
 macro_rules! scenarios {
@@ -69,6 +73,20 @@ scenarios!(disturbed "provider.mjs":
     an_outage_between_password_and_tokens_costs_another_try,
 );
 scenarios!(disturbed "replicas.mjs": a_replica_that_dies_costs_nobody_a_bookmark);
+
+#[test]
+fn firefox_goes_the_main_ways() {
+    if let Some(stage) = ELSEWHERE.get_or_init(Stage::set) {
+        engines::firefox(stage, "smoke.mjs", "the_main_ways");
+    }
+}
+
+#[test]
+fn webkit_goes_the_main_ways() {
+    if let Some(stage) = ELSEWHERE.get_or_init(Stage::set) {
+        engines::webkit(stage, "smoke.mjs", "the_main_ways");
+    }
+}
 
 fn steady(script: &str, name: &str) {
     if let Some(stage) = STEADY.get_or_init(Stage::set) {

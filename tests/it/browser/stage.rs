@@ -8,20 +8,21 @@ use crate::support::program::Process;
 use postern::sandbox::{Addresses, AwsCredentials, Fault, Sandbox, SandboxOptions, Times};
 use serde_json::{Value, json};
 use std::collections::HashSet;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::runtime::{self, Runtime};
 
-const HOST: &str = "ml.corp.example";
+pub(super) const HOST: &str = "ml.corp.example";
 const SECRET: &str = "only-for-tests";
 const POSTERN: &str = include_str!("postern.yaml");
 const HAPROXY: &str = include_str!("haproxy.cfg");
 
 pub(super) struct Stage {
     folder: PathBuf,
+    public: SocketAddr,
     /// What scripts are told.
     description: Value,
     aws: AwsCredentials,
@@ -84,6 +85,7 @@ impl Stage {
             handed_out: Mutex::default(),
             _runtime: runtime,
             folder,
+            public: ([127, 0, 0, 1], ports.public).into(),
             description,
             aws,
             valkey,
@@ -95,6 +97,11 @@ impl Stage {
         stage.start_replica(0)?;
         stage.start_replica(1)?;
         Ok(stage)
+    }
+
+    /// The balancer's.
+    pub(super) fn public_address(&self) -> SocketAddr {
+        self.public
     }
 
     /// Replicas that a scenario stopped and did not start again.
@@ -114,6 +121,13 @@ impl Stage {
             .iter()
             .filter(|call| is_mint(&call.operation) && call.caller.source_identity.as_deref() == Some(user))
             .count()
+    }
+
+    /// Starts that AWS was asked for, by this person or by anybody.
+    fn starts(&self, user: Option<&str>) -> usize {
+        let calls = self.sandbox.calls();
+        let starts = calls.iter().filter(|call| call.operation.starts_with("Start"));
+        starts.filter(|call| user.is_none() || call.caller.source_identity.as_deref() == user).count()
     }
 
     /// What the balancer noted of requests like `GET /path`: status and `Sec-Purpose`.
@@ -181,9 +195,7 @@ impl Scene for Stage {
         };
         match text("ask")? {
             "mints" => Ok(json!(self.mints(text("user")?))),
-            "starts" => Ok(json!(
-                self.sandbox.calls().iter().filter(|call| call.operation.starts_with("Start")).count()
-            )),
+            "starts" => Ok(json!(self.starts(question["user"].as_str()))),
             "profiles" => Ok(json!(
                 self.sandbox.calls().iter().filter(|call| call.operation == "CreateUserProfile").count()
             )),
