@@ -32,6 +32,7 @@ pub mod state;
 mod states;
 mod stores;
 mod sts;
+pub(crate) mod studio;
 
 pub use aws_credential_types::Credentials;
 pub use aws_credential_types::provider::SharedCredentialsProvider;

@@ -9,11 +9,13 @@ mod clock;
 mod domains;
 mod local;
 mod opening;
+mod profiles;
 mod programs;
 mod provider;
 mod redirect_uri;
 mod remedy;
 mod report;
+mod tasks;
 
 pub(crate) use opening::Person;
 pub(crate) use report::{Check, Report};
@@ -35,7 +37,7 @@ use crate::sign_in::redirect_uri;
 use crate::state::{Means, State};
 use report::Asking;
 use std::sync::Arc;
-use tokio::task::JoinHandle;
+use tasks::in_order;
 
 /// The gateway's own keys and files, read before any other system is asked.
 #[derive(Debug)]
@@ -109,9 +111,11 @@ pub(crate) async fn examine(
         }
     }
     tasks.push(tokio::spawn(state(Arc::clone(&settings), Arc::clone(&secrets), http.clone())));
+    let (domains, aws) = (places.domains.clone(), Arc::clone(presigner.aws()));
     let callers = aws::Callers { presigner: Arc::new(presigner), bridge: Arc::new(bridge) };
     tasks.push(tokio::spawn(aws::examine(callers, places, openings, servers.into(), clock)));
     checks.extend(in_order(tasks).await);
+    checks.extend(profiles::examine(&aws, policy, domains).await);
     checks.extend(ways(&http));
     Ok(Report { checks })
 }
@@ -149,20 +153,4 @@ async fn state(settings: Arc<config::Gateway>, secrets: Arc<Secrets>, http: Http
         ),
     };
     vec![server, memory]
-}
-
-/// The results of all tasks, in the order of the tasks.
-async fn in_order(tasks: Vec<JoinHandle<Vec<Check>>>) -> Vec<Check> {
-    let mut checks = Vec::new();
-    for task in tasks {
-        match task.await {
-            Ok(found) => checks.extend(found),
-            Err(error) => {
-                if let Ok(panic) = error.try_into_panic() {
-                    std::panic::resume_unwind(panic);
-                }
-            }
-        }
-    }
-    checks
 }

@@ -16,6 +16,7 @@ pub mod judge;
 pub mod link;
 pub mod lookup;
 pub mod name_pattern;
+pub mod named_profiles;
 mod paths;
 pub mod policy_test;
 pub mod possible;

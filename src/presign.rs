@@ -176,7 +176,7 @@ impl Presigner {
                 Ok(owner) => owner,
                 // How AWS refuses to tell the tags of what does not exist is not documented.
                 Err(error) if error.kind == AwsErrorKind::Refused && !error.is_denial() => {
-                    refuse_unless_open(mint, self.aws.state(mint).await)?;
+                    unless_closed(mint, self.aws.state(mint).await)?;
                     return Err(error.into());
                 }
                 Err(error) => return Err(error.into()),
@@ -194,7 +194,7 @@ impl Presigner {
         let operation = "DescribeDomain";
         let Some(url) = domain.url.clone().filter(|_| grant.redirects_sso()) else {
             let message = format!("{operation}: {why:?}, AuthMode {}", domain.auth_mode);
-            return Err(PresignError::NotForIam { why, message });
+            return Err(PresignError::NotForIam { why, message, aws_request_id: None });
         };
         let url = self.hosts.check(Zeroizing::new(url), &grant.mint().region).map_err(|why| {
             PresignError::BadUrl { why, message: format!("{operation}: {why}"), aws_request_id: None }
@@ -243,12 +243,14 @@ impl Presigner {
     ) -> Result<Minted, PresignError> {
         let presign = || self.aws.presigned_url(mint, session, deadline);
         let look_up = timeout(self.aws.timeout() / 4, self.aws.state(mint));
-        match self.aws.outlook(mint).await {
-            Outlook::Known(state) => refuse_unless_open(mint, state)?,
+        let looked_up = |state: Result<TargetState, _>| state.unwrap_or(TargetState::Unknown);
+        let state = match self.aws.outlook(mint).await {
+            Outlook::Known(state) => unless_closed(mint, state)?,
             Outlook::Doubtful => {
                 let (state, begun) = tokio::join!(look_up, self.aws.begin(session));
-                refuse_unless_open(mint, state.unwrap_or(TargetState::Unknown))?;
+                let state = unless_closed(mint, looked_up(state))?;
                 begun?;
+                state
             }
             Outlook::Unknown => {
                 let (mut look_up, mut presigning) = (pin!(look_up), pin!(presign()));
@@ -256,20 +258,19 @@ impl Presigner {
                     biased;
                     state = &mut look_up => {
                         // The URL of the presign call, if there is one already, is dropped with the call.
-                        refuse_unless_open(mint, state.unwrap_or(TargetState::Unknown))?;
-                        Ok(presigning.await?)
+                        let state = unless_closed(mint, looked_up(state))?;
+                        presigning.await.map_err(|error| refused(state, error))
                     }
                     minted = &mut presigning => match minted {
                         Err(error) if error.kind == AwsErrorKind::Refused => {
-                            refuse_unless_open(mint, look_up.await.unwrap_or(TargetState::Unknown))?;
-                            Err(error.into())
+                            Err(refused(unless_closed(mint, looked_up(look_up.await))?, error))
                         }
                         minted => Ok(minted?),
                     }
                 };
             }
-        }
-        Ok(presign().await?)
+        };
+        presign().await.map_err(|error| refused(state, error))
     }
 
     pub(crate) fn aws(&self) -> &Arc<Aws> {
@@ -281,10 +282,25 @@ impl Presigner {
     }
 }
 
-fn refuse_unless_open(mint: &Mint, state: TargetState) -> Result<(), PresignError> {
+/// The state, if a URL is worth asking for.
+fn unless_closed(mint: &Mint, state: TargetState) -> Result<TargetState, PresignError> {
     if state.may_open() {
-        return Ok(());
+        return Ok(state);
     }
     let message = format!("{}: no URL, for the target is {state:?}", mint.target.operation());
     Err(PresignError::NotReady { state, message, aws_request_id: None })
+}
+
+/// AWS's refusal, as the state explains it: its messages are never read for a meaning.
+fn refused(state: TargetState, error: AwsError) -> PresignError {
+    if !state.explains_refusals() || error.kind != AwsErrorKind::Refused || error.is_denial() {
+        return error.into();
+    }
+    let AwsError { message, request_id: aws_request_id, .. } = error;
+    match state {
+        TargetState::OfIdentityCenter => {
+            PresignError::NotForIam { why: NotForIam::PartnerApp, message, aws_request_id }
+        }
+        state => PresignError::NotReady { state, message, aws_request_id },
+    }
 }

@@ -31,12 +31,24 @@ pub struct Domain {
     pub names_people: bool,
 }
 
-/// The reason why no URL can be presigned for a domain.
+/// The reason why no URL can be presigned for a target that works.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotForIam {
-    /// People sign in to it by IAM Identity Center.
+    /// People sign in to the domain by IAM Identity Center.
     IdentityCenter,
     UnifiedStudio,
+    /// People sign in to the partner app by IAM Identity Center.
+    PartnerApp,
+}
+
+impl NotForIam {
+    /// The stable word for logs, metrics and programs.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::IdentityCenter | Self::UnifiedStudio => "sso-domain",
+            Self::PartnerApp => "sso-app",
+        }
+    }
 }
 
 #[derive(Debug)]

@@ -70,7 +70,8 @@ pub(super) fn tag_value(text: &str) -> String {
     }
 }
 
-const DIGESTED: &str = "sha256:";
+/// The values of names that cannot be tags begin so.
+pub(crate) const DIGESTED: &str = "sha256:";
 
 #[cfg(test)]
 mod tests {

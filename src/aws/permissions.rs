@@ -125,6 +125,11 @@ pub(crate) fn to_list_apps() -> Permission {
     Permission { actions: vec![action("ListMlflowApps")], on: On::Anything }
 }
 
+/// To list user profiles. Only `postern doctor` does, so the gateway's own policies leave it out.
+pub(crate) fn to_list_profiles() -> Permission {
+    Permission { actions: vec![action("ListUserProfiles")], on: On::Anything }
+}
+
 /// The keys of the tags that EKS Pod Identity gives a pod's session. They are transitive, so they go along with each
 /// `AssumeRole`, which then needs `sts:TagSession`.
 /// <https://docs.aws.amazon.com/eks/latest/userguide/pod-id-abac.html>

@@ -1,5 +1,7 @@
 //! The calls to SageMaker. The SDK's outputs show the URL to anyone who formats them, so none leaves this file.
 
+mod profiles;
+
 use super::credentials::Credentials;
 use super::domains::Domain;
 use super::error::{AwsError, AwsErrorKind, for_log};
@@ -13,7 +15,7 @@ use crate::target::{
 };
 use aws_sdk_sagemaker::operation::describe_domain::DescribeDomainOutput;
 use aws_sdk_sagemaker::types::{
-    ExecutionRoleSessionNameMode, FeatureStatus, StudioWebPortalSettings, UserSettings,
+    ExecutionRoleSessionNameMode, FeatureStatus, PartnerAppAuthType, StudioWebPortalSettings, UserSettings,
 };
 use aws_sdk_sagemaker::{Client, config};
 use moka::sync::Cache;
@@ -70,6 +72,10 @@ pub(super) struct Described {
     pub(super) changed: Option<UnixSeconds>,
     /// For MLflow tracking servers, which have it beside the status.
     pub(super) is_active: Option<bool>,
+    /// For MLflow's targets, which have it beside the status.
+    pub(super) maintenance: Option<String>,
+    /// For partner apps only: people sign in to it by IAM Identity Center.
+    pub(super) is_of_identity_center: bool,
     /// For tracking servers only.
     pub(super) store: Option<StoreOwnership>,
     /// For MLflow's targets only.
@@ -177,6 +183,7 @@ impl SageMaker {
         let client = self.client(at);
         let (mut store, mut artifact_store_uri) = (None, None);
         let (mut changed, mut failure_reason) = (None, None);
+        let (mut maintenance, mut is_of_identity_center) = (None, false);
         let (status, is_active) = match resource.kind() {
             Kind::StudioDomain => {
                 let request = client
@@ -193,6 +200,8 @@ impl SageMaker {
                 let output = send!(operation, request, credentials);
                 let is_active = output.is_active.map(|active| active.as_str() == "Active");
                 changed = output.last_modified_time;
+                maintenance =
+                    output.tracking_server_maintenance_status.map(|status| status.as_str().to_owned());
                 artifact_store_uri = output.artifact_store_uri;
                 store = Some(StoreOwnership {
                     account_id: output.s3_bucket_owner_account_id,
@@ -203,6 +212,7 @@ impl SageMaker {
             Kind::MlflowApp => {
                 let request = client.describe_mlflow_app().set_arn(resource.name(ARN));
                 let output = send!(operation, request, credentials);
+                maintenance = output.maintenance_status.map(|status| status.as_str().to_owned());
                 artifact_store_uri = output.artifact_store_uri;
                 (output.status.map(|status| status.as_str().to_owned()), None)
             }
@@ -216,6 +226,7 @@ impl SageMaker {
             Kind::PartnerApp => {
                 let request = client.describe_partner_app().set_arn(resource.name(ARN));
                 let output = send!(operation, request, credentials);
+                is_of_identity_center = output.auth_type == Some(PartnerAppAuthType::Idc);
                 (output.status.map(|status| status.as_str().to_owned()), None)
             }
         };
@@ -224,6 +235,8 @@ impl SageMaker {
             failure_reason: failure_reason.map(|reason| for_log(&reason)).filter(|reason| !reason.is_empty()),
             changed: changed.and_then(|at| u64::try_from(at.secs()).ok()).map(UnixSeconds),
             is_active,
+            maintenance,
+            is_of_identity_center,
             store,
             artifact_store_uri,
         })

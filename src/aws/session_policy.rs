@@ -31,6 +31,8 @@ pub(super) enum Scope {
     LookUp { region: Region },
     /// Allows to list the MLflow Apps, and nothing else.
     ListApps,
+    /// Allows to list user profiles, and nothing else.
+    ListProfiles,
 }
 
 impl Scope {
@@ -71,6 +73,7 @@ impl Scope {
                 )
             }
             Self::ListApps => policy(&[permissions::to_list_apps()], &[]),
+            Self::ListProfiles => policy(&[permissions::to_list_profiles()], &[]),
         }
     }
 }

@@ -14,6 +14,11 @@ pub enum TargetState {
     Missing,
     /// Busy with something that will end.
     Pending(String),
+    /// Maintenance is due or under way. AWS does not say whether the target can be used meanwhile, so its answer decides.
+    Maintenance(String),
+    /// A partner app whose people sign in by IAM Identity Center. AWS does not say that it presigns no URL for such an app, so
+    /// its answer decides.
+    OfIdentityCenter,
     Starting {
         since: Option<UnixSeconds>,
     },
@@ -31,7 +36,12 @@ pub enum TargetState {
 impl TargetState {
     /// Whether a URL is worth asking for.
     pub fn may_open(&self) -> bool {
-        matches!(self, Self::Ready | Self::Unknown)
+        matches!(self, Self::Ready | Self::Unknown) || self.explains_refusals()
+    }
+
+    /// Whether the state is the likely reason for AWS to refuse a URL.
+    pub fn explains_refusals(&self) -> bool {
+        matches!(self, Self::Maintenance(_) | Self::OfIdentityCenter)
     }
 
     /// Whether AWS starts a target of this kind in this state.
@@ -50,6 +60,7 @@ pub(super) fn state_of(resource: &Resource, described: &Described) -> TargetStat
     let status = described.status.as_str();
     let inactive = described.is_active == Some(false);
     match (resource.kind(), status) {
+        (Kind::NotebookInstance, "PendingMaintenance") => TargetState::Maintenance(status.to_owned()),
         (_, "Deleting" | "Deleted") => TargetState::Missing,
         (_, "Updating" | "MaintenanceInProgress" | "InMaintenance") => TargetState::Pending(status.to_owned()),
         (_, "Failed" | "CreateFailed" | "StartFailed") => {
@@ -66,8 +77,16 @@ pub(super) fn state_of(resource: &Resource, described: &Described) -> TargetStat
         | (Kind::MlflowTrackingServer, "Created" | "Updated" | "Started" | "MaintenanceComplete")
         | (Kind::MlflowApp, "Created" | "Updated")
         // A partner app whose update failed is available, by AWS's description of the status.
-        | (Kind::PartnerApp, "Available" | "UpdateFailed") => TargetState::Ready,
+        | (Kind::PartnerApp, "Available" | "UpdateFailed") => usable(described),
         _ => TargetState::Unknown,
+    }
+}
+
+fn usable(described: &Described) -> TargetState {
+    match described.maintenance.as_deref() {
+        _ if described.is_of_identity_center => TargetState::OfIdentityCenter,
+        Some(word @ "MaintenanceInProgress") => TargetState::Maintenance(word.to_owned()),
+        _ => TargetState::Ready,
     }
 }
 

@@ -5,7 +5,8 @@ use super::opening::{Opened, Opening, Person};
 use super::programs::{api_check, artifacts_check};
 use super::remedy::{self, Asked, Endpoint};
 use super::report::{Asking, Check, Outcome};
-use super::{clock, in_order, opening};
+use super::tasks::a_few_at_a_time;
+use super::{clock, opening};
 use crate::aws::Aws;
 use crate::aws::domains::Place;
 use crate::aws::error::{AwsError, AwsErrorKind};
@@ -19,10 +20,6 @@ use crate::presign::Presigner;
 use crate::target::{DomainId, Kind, Mint, Region, RoleArn, TRACKING_SERVER_NAME};
 use std::collections::HashSet;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
-
-/// More at a time would only be throttled.
-const AT_ONCE: usize = 8;
 
 /// The roles and domains to check before the targets: each once, in the order of the configuration.
 #[derive(Debug, Default)]
@@ -30,7 +27,7 @@ pub(super) struct Places {
     roles: Vec<RoleArn>,
     /// Roles that depend on the person, as patterns.
     unknown_roles: Vec<String>,
-    domains: Vec<Place>,
+    pub(super) domains: Vec<Place>,
     /// Domains from which people of Identity Center are sent on.
     redirecting: Vec<Place>,
 }
@@ -143,22 +140,6 @@ pub(super) async fn examine(
     });
     checks.extend(a_few_at_a_time(looks).await);
     checks
-}
-
-/// The findings, in the order of `looks`.
-async fn a_few_at_a_time<Look>(looks: impl Iterator<Item = Look>) -> Vec<Check>
-where
-    Look: Future<Output = Vec<Check>> + Send + 'static,
-{
-    let turns = Arc::new(Semaphore::new(AT_ONCE));
-    let tasks = looks.map(|look| {
-        let turns = Arc::clone(&turns);
-        tokio::spawn(async move {
-            let _turn = turns.acquire().await;
-            look.await
-        })
-    });
-    in_order(tasks.collect()).await
 }
 
 /// The checks, and the roles that cannot be assumed.
@@ -313,6 +294,17 @@ fn state_check(asking: &Asking, mint: &Mint, state: &Result<TargetState, AwsErro
     let what = mint.target.to_string();
     match state {
         Ok(TargetState::Ready) => asking.ok("state", format!("{what} is ready")),
+        Ok(TargetState::Maintenance(word)) => asking.warning(
+            "state",
+            format!("{what} is in the state {word}, of which AWS does not say whether it can be opened"),
+            "look at its maintenance in SageMaker; until it is done, AWS may refuse to let people in",
+        ),
+        Ok(TargetState::OfIdentityCenter) => asking.warning(
+            "state",
+            format!("{what} is ready, and has AuthType IDC: people sign in to it by IAM Identity Center"),
+            "if the next check fails, create the app anew with AuthType IAM, or let people open it from your company's AWS \
+             access portal",
+        ),
         Ok(TargetState::Unknown) => {
             asking.ok("state", format!("AWS's word for the state of {what} says nothing about its use"))
         }
@@ -366,7 +358,10 @@ fn in_words(state: &TargetState) -> String {
         TargetState::Stopping => "stopping".to_owned(),
         TargetState::Stopped => "stopped".to_owned(),
         TargetState::Failed { status, reason: Some(reason) } => format!("in the state {status}: {reason}"),
-        TargetState::Pending(word) | TargetState::Failed { status: word, .. } => {
+        TargetState::OfIdentityCenter => "an app of Identity Center".to_owned(),
+        TargetState::Pending(word)
+        | TargetState::Maintenance(word)
+        | TargetState::Failed { status: word, .. } => {
             format!("in the state {word}")
         }
     }

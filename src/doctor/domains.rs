@@ -54,7 +54,7 @@ fn domain_checks(
             let remedy = "create a domain of its own for these people, or enable access to its Studio portal";
             return vec![asking.failed(AUTH_MODE, found, remedy)];
         }
-        None => {}
+        Some(NotForIam::PartnerApp) | None => {}
     }
     let names = if domain.names_people {
         asking.ok("session-name", "by default, what Studio does carries the person's name (USER_IDENTITY)")

@@ -1,5 +1,6 @@
 //! Remedies for errors of AWS.
 
+use crate::aws::domains::NotForIam;
 use crate::aws::error::{AwsError, AwsErrorKind};
 use crate::aws::state::TargetState;
 use crate::presign::error::{BadUrl, PresignError};
@@ -35,6 +36,10 @@ pub(super) fn of_presign(error: &PresignError, asked: Asked<'_>) -> String {
         PresignError::BadUrl { .. } => of_changed_answer(),
         PresignError::ProfileOfAnother { .. } => {
             "let the rules name another profile for this person, or correct the tags if the profile is theirs"
+                .to_owned()
+        }
+        PresignError::NotForIam { why: NotForIam::PartnerApp, .. } => {
+            "create the app anew with AuthType IAM; or let people open it from your company's AWS access portal"
                 .to_owned()
         }
         PresignError::NotForIam { .. } => {
@@ -111,7 +116,10 @@ pub(super) fn of_state(state: &TargetState) -> String {
         TargetState::Failed { .. } => {
             "look at its FailureReason in SageMaker, and repair or replace it".to_owned()
         }
-        TargetState::Ready | TargetState::Unknown => "nothing".to_owned(),
+        TargetState::Ready
+        | TargetState::Unknown
+        | TargetState::Maintenance(_)
+        | TargetState::OfIdentityCenter => "nothing".to_owned(),
     }
 }
 

@@ -50,6 +50,9 @@ impl Listed<'_> {
             TargetState::Unknown => None,
             TargetState::Missing => Some("missing"),
             TargetState::Pending(_) => Some("pending"),
+            TargetState::Maintenance(_) => Some("maintenance"),
+            // It is running, and may open here or elsewhere.
+            TargetState::OfIdentityCenter => Some("ready"),
             TargetState::Starting { .. } => Some("starting"),
             TargetState::Stopping => Some("stopping"),
             TargetState::Stopped => Some("stopped"),

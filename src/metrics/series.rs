@@ -19,11 +19,12 @@ pub const GONE: &str = "client-gone";
 pub const ASKED: &str = "asked";
 
 /// The outcomes of a request for which AWS is asked.
-pub(super) const MINT_OUTCOMES: [&str; 12] = [
+pub(super) const MINT_OUTCOMES: [&str; 13] = [
     "ok",
     "not-ready",
     "profile-of-another",
     "sso-domain",
+    "sso-app",
     "ambiguous-name",
     "refused-by-aws",
     "aws-credentials",
@@ -39,9 +40,10 @@ pub(super) const MINT_OUTCOMES: [&str; 12] = [
 pub(super) const PROVIDER_UNAVAILABLE: &str = "provider-unavailable";
 
 /// The outcomes of a request that names a destination.
-pub(super) const LAUNCH_OUTCOMES: [&str; 19] = [
+pub(super) const LAUNCH_OUTCOMES: [&str; 20] = [
     "profile-of-another",
     "sso-domain",
+    "sso-app",
     "ok",
     ASKED,
     "rule-denied",

@@ -14,8 +14,8 @@ pub enum PresignError {
     BadUrl { why: BadUrl, message: String, aws_request_id: Option<String> },
     /// The profile's tags name another person (403).
     ProfileOfAnother { message: String },
-    /// No URL can be presigned for the domain (409).
-    NotForIam { why: NotForIam, message: String },
+    /// No URL can be presigned for the domain or the partner app (409).
+    NotForIam { why: NotForIam, message: String, aws_request_id: Option<String> },
     /// AWS refused or failed, or time ran out (502, 503, 504).
     Aws(AwsError),
 }
@@ -50,7 +50,7 @@ impl PresignError {
             Self::NotReady { .. } => "not-ready",
             Self::BadUrl { .. } => "bad-answer",
             Self::ProfileOfAnother { .. } => "profile-of-another",
-            Self::NotForIam { .. } => "sso-domain",
+            Self::NotForIam { why, .. } => why.as_str(),
             Self::Aws(error) => error.kind.as_str(),
         }
     }
@@ -68,10 +68,10 @@ impl PresignError {
 
     pub fn aws_request_id(&self) -> Option<&str> {
         match self {
-            Self::NotReady { aws_request_id, .. } | Self::BadUrl { aws_request_id, .. } => {
-                aws_request_id.as_deref()
-            }
-            Self::ProfileOfAnother { .. } | Self::NotForIam { .. } => None,
+            Self::NotReady { aws_request_id, .. }
+            | Self::BadUrl { aws_request_id, .. }
+            | Self::NotForIam { aws_request_id, .. } => aws_request_id.as_deref(),
+            Self::ProfileOfAnother { .. } => None,
             Self::Aws(error) => error.request_id.as_deref(),
         }
     }

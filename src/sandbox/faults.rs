@@ -35,6 +35,10 @@ pub enum Fault {
     NotAws,
     /// Servers and notebooks are stopped.
     Stopped,
+    /// Members that replace those of a description; null removes.
+    Described(Map<String, Value>),
+    /// `ValidationException`.
+    Invalid,
     /// Describe and lists do not know a created resource for this long, or that a stopped one starts.
     Lag(Duration),
     /// `ResourceLimitExceeded`, with AWS's words.

@@ -88,6 +88,7 @@ impl SageMaker {
             (None, Ok(members)) if name == profiles::CREATE => {
                 self.create_profile(members, &caller, &region, plan.fault.as_ref())
             }
+            (None, Ok(members)) if name == profiles::LIST => self.list_profiles(members, &caller, &region),
             (None, Ok(members)) if matches!(name, "ListTags" | "AddTags") && is_of_profile(members) => {
                 self.profile_tags(name, members, &caller)
             }
@@ -165,6 +166,21 @@ impl SageMaker {
         self.profiles.create(&new, &arn, is_there, Course::by(fault))
     }
 
+    fn list_profiles(
+        &self,
+        members: &Map<String, Value>,
+        caller: &Caller,
+        region: &str,
+    ) -> Result<Value, Error> {
+        judge(profiles::LIST, "*", caller)?;
+        let domain_id = members.get("DomainIdEquals").and_then(Value::as_str).unwrap_or_default();
+        let own = Resource::UserProfile { domain_id: domain_id.to_owned(), name: String::new() };
+        let created = self.profiles.names(&own.arn(region, &caller.account));
+        let names = fixture::profiles_of(domain_id).map(str::to_owned).chain(created);
+        let profiles = names.map(|name| json!({"DomainId": domain_id, "UserProfileName": name}));
+        Ok(json!({"UserProfiles": profiles.collect::<Vec<_>>()}))
+    }
+
     fn profile_tags(
         &self,
         name: &str,
@@ -207,7 +223,7 @@ impl SageMaker {
         authorize(operation, caller, region)?;
         let whims = self.whims(fault);
         let found = fixture::find(operation, region, &caller.account, whims, self.changed())?;
-        let Some(presign) = &operation.presign else { return Ok(found.description) };
+        let Some(presign) = &operation.presign else { return Ok(described(found.description, fault)) };
         if let Some(why) = found.unusable {
             return Err(Error::validation(why)); // how AWS words it is not known
         }
@@ -237,6 +253,15 @@ impl Course {
     }
 }
 
+/// A description as a fault changes it.
+fn described(mut description: Value, fault: Option<&Fault>) -> Value {
+    if let (Some(Fault::Described(changes)), Value::Object(members)) = (fault, &mut description) {
+        members.extend(changes.clone());
+        members.retain(|_, value| !value.is_null());
+    }
+    description
+}
+
 /// The faults that refuse a call, whatever its operation.
 fn refusal(fault: &Fault) -> Option<Error> {
     match fault {
@@ -252,6 +277,7 @@ fn refusal(fault: &Fault) -> Option<Error> {
         Fault::Capacity => {
             Some(Error::new("InsufficientInstanceCapacity", "There is no capacity for ml.t3.medium."))
         }
+        Fault::Invalid => Some(Error::validation("The request is refused by a fault.")),
         Fault::AccessDenied => Some(Error::new("AccessDeniedException", "Access is denied by a fault.")),
         _ => None,
     }

@@ -3,6 +3,7 @@
 mod faults;
 mod local;
 mod peers;
+mod profiles;
 mod programs;
 mod redirect_uri;
 mod refusals;

@@ -61,6 +61,7 @@ mod prewarmed;
 mod profiles;
 mod previews;
 mod providers;
+mod ready;
 mod refusals;
 mod reload;
 mod return_to;

@@ -48,6 +48,7 @@ fn reasons_in_the_source() -> BTreeSet<String> {
         ("sessions/run_tokens/error.rs", "pub fn as_str(self)", &arm),
         ("policy/grant.rs", "impl DenialReason {", &arm),
         ("presign/error.rs", "pub fn as_str(&self)", &arm),
+        ("aws/domains.rs", "pub fn as_str(self)", &arm),
         ("aws/error.rs", "pub fn as_str(&self)", &arm),
         ("gateway/error/wake.rs", "fn may_not_start(", &literal),
         ("gateway/request_body.rs", "fn outcome(self)", &arm),

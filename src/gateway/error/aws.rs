@@ -23,13 +23,13 @@ pub(super) fn presign(error: &PresignError) -> Failure {
             "The user profile that your rules lead to belongs to another person. Nothing was opened.",
         )
         .advise("This is for your platform team to mend: send them the details below."),
-        PresignError::NotForIam { why, .. } => not_for_iam(*why, error.as_str()),
+        PresignError::NotForIam { why, .. } => not_for_iam(*why),
         PresignError::Aws(error) => aws(&error.kind),
     };
     failure.because(error)
 }
 
-fn not_for_iam(why: NotForIam, reason: &'static str) -> Failure {
+fn not_for_iam(why: NotForIam) -> Failure {
     let detail = match why {
         NotForIam::IdentityCenter => {
             "People sign in to this Studio domain by AWS IAM Identity Center, so no link can be made for it here."
@@ -37,16 +37,19 @@ fn not_for_iam(why: NotForIam, reason: &'static str) -> Failure {
         NotForIam::UnifiedStudio => {
             "This Studio domain opens in SageMaker Unified Studio only, so no link can be made for it here."
         }
+        NotForIam::PartnerApp => {
+            "People sign in to this app by AWS IAM Identity Center, and AWS made no link for it here."
+        }
     };
     let advice = match why {
-        NotForIam::IdentityCenter => {
+        NotForIam::IdentityCenter | NotForIam::PartnerApp => {
             "Open it from your company's AWS access portal, or ask your platform team for its address."
         }
         NotForIam::UnifiedStudio => {
             "Open it from SageMaker Unified Studio, or ask your platform team for its address."
         }
     };
-    Failure::new(StatusCode::CONFLICT, reason, "This opens elsewhere", detail).advise(advice)
+    Failure::new(StatusCode::CONFLICT, why.as_str(), "This opens elsewhere", detail).advise(advice)
 }
 
 pub(super) fn aws(error: &AwsErrorKind) -> Failure {
@@ -101,6 +104,10 @@ pub(super) fn not_ready(state: &TargetState) -> Failure {
         }
         TargetState::Starting { since: None } => ("This is starting", "It is starting.".into()),
         TargetState::Pending(_) => (NOT_READY, "It is being prepared and not usable yet.".into()),
+        TargetState::Maintenance(_) => {
+            (NOT_READY, "AWS has maintenance to do on it, and did not let it be opened now.".into())
+        }
+        TargetState::OfIdentityCenter => return not_for_iam(NotForIam::PartnerApp),
         TargetState::Failed { .. } => (NOT_READY, "It is in a failed state.".into()),
         TargetState::Ready | TargetState::Unknown => (NOT_READY, "It cannot be opened at the moment.".into()),
     };
@@ -113,6 +120,9 @@ pub(super) fn not_ready(state: &TargetState) -> Failure {
         TargetState::Pending(_) => {
             failure.retry(Duration::from_secs(20)).advise("It usually takes a few minutes.")
         }
+        TargetState::Maintenance(_) => failure
+            .retry(Duration::from_secs(60))
+            .advise("Try again later. If it lasts for hours, send the details below to your platform team."),
         TargetState::Stopped => failure
             .advise("Ask your platform team, or whoever runs it, to start it. Then open the link again."),
         TargetState::Stopping => failure.advise("That usually takes some minutes."),

@@ -121,6 +121,13 @@ impl Pages {
                 Some("Being changed"),
                 Some("It can be opened when AWS is done, usually in a few minutes.".to_owned()),
             ),
+            TargetState::Maintenance(_) => {
+                (Some("Maintenance"), Some("AWS may not let it be opened until that is over.".to_owned()))
+            }
+            TargetState::OfIdentityCenter => (
+                Some("Ready"),
+                Some("If it does not open here, open it from your company's AWS access portal.".to_owned()),
+            ),
             TargetState::Missing => {
                 (Some("Not there yet"), Some(format!("It has not been created for you: ask {team}.")))
             }
@@ -149,8 +156,13 @@ fn search(sought: Option<&str>) -> Markup {
 /// The class of the state's colour, which repeats what its word says.
 fn colour(state: Option<&TargetState>) -> &'static str {
     match state {
-        Some(TargetState::Ready) => "ready",
-        Some(TargetState::Starting { .. } | TargetState::Stopping | TargetState::Pending(_)) => "changing",
+        Some(TargetState::Ready | TargetState::OfIdentityCenter) => "ready",
+        Some(
+            TargetState::Starting { .. }
+            | TargetState::Stopping
+            | TargetState::Pending(_)
+            | TargetState::Maintenance(_),
+        ) => "changing",
         Some(TargetState::Failed { .. } | TargetState::Missing) => "failed",
         Some(TargetState::Stopped | TargetState::Unknown) | None => "stopped",
     }

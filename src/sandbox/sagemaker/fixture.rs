@@ -47,6 +47,8 @@ const ANY_DOMAIN: Domain = Domain { id: "any", name: "any", auth_mode: "IAM", pr
 const NOTEBOOKS: [(&str, bool); 2] = [("grace-notebook", true), ("old-notebook", false)];
 const PARTNER_APP: (&str, &str) = ("partner-app/app-COMET0000001", "comet");
 
+/// The account that shares its Apps with every other.
+const SHARING: &str = "999900001111";
 /// The domain without profiles, also where every profile exists.
 const NEWCOMERS: &str = "d-newcomers001";
 /// The domain that opens in Unified Studio only.
@@ -149,7 +151,7 @@ pub(super) fn find(
         }
         Resource::MlflowApp { arn } => {
             let found = app_id(arn).and_then(|(in_account, in_region, id)| {
-                let is_here = (in_account.as_str(), in_region.as_str()) == (account, region);
+                let is_here = in_region == region && [account, SHARING].contains(&in_account.as_str());
                 let describe = || mlflow.describe(Sort::App, &id, &in_region, &in_account, whims.any_target);
                 (is_here || whims.any_target).then(describe).flatten()
             });
@@ -210,6 +212,12 @@ fn user_profile(
         }),
         unusable,
     })
+}
+
+/// The names of the fixture's profiles in a domain.
+pub(super) fn profiles_of(domain_id: &str) -> impl Iterator<Item = &'static str> {
+    let domain = DOMAINS.iter().find(|domain| domain.id == domain_id);
+    domain.into_iter().flat_map(|domain| domain.profiles.iter().map(|(name, _)| *name))
 }
 
 /// Whether the fixture has a profile, in a domain whose profiles can be created.

@@ -13,6 +13,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 pub(super) const CREATE: &str = "CreateUserProfile";
+pub(super) const LIST: &str = "ListUserProfiles";
 const ROLE: Text =
     Text { min: 20, max: 2048, pattern: Some(r"arn:aws[a-z\-]*:iam::\d{12}:role/?[a-zA-Z_0-9+=,.@\-_/]+") };
 const NO_ROLE: &str = "The execution role cannot be assumed by SageMaker.";
@@ -101,6 +102,14 @@ impl Profiles {
         };
         let Created { name, settings, at, .. } = created;
         Some(Profile { name, status, reason, settings, at })
+    }
+
+    /// The names of those that were created here and whose ARNs begin so.
+    pub(super) fn names(&self, prefix: &str) -> Vec<String> {
+        let prefix = prefix.to_ascii_lowercase();
+        let created = lock(&self.created);
+        let there = created.iter().filter(|(arn, _)| arn.starts_with(&prefix));
+        there.map(|(_, created)| created.name.clone()).collect()
     }
 
     /// `is_there`: the fixture has it.
