@@ -1,6 +1,7 @@
 //! The tests that a configuration brings for its own policy: run by `check`, and before every reload.
 
-use super::grant::Trace;
+use super::grant::{StartGrant, Trace};
+use super::start::NoStart;
 use super::{Policy, Question, explain};
 use crate::config::located::At;
 use crate::provider::principal::Principal;
@@ -30,6 +31,8 @@ pub struct Expectation {
     pub rule: Option<String>,
     /// The reason of the denial; without it the destination must open.
     pub deny: Option<String>,
+    /// Whether the person may start the target.
+    pub start: Option<bool>,
     /// Fields of the target, `region` and `role_arn`, by the API's names in snake_case.
     pub fields: Map<String, Value>,
 }
@@ -75,11 +78,16 @@ fn run(
     };
     let (path, query) = (test.path.as_deref(), test.query.as_deref());
     let question = Question { principal: &principal, client_ip: test.client_ip, path, query };
+    let mut failures = Vec::new();
     let (reason, fields, trace) = match policy.authorize(destination, &question) {
-        Ok(grant) => (None, explain::fields(grant.mint()), grant.trace().clone()),
+        Ok(grant) => {
+            let (fields, trace) = (explain::fields(grant.mint()), grant.trace().clone());
+            let start = test.expect.start.map(|expected| (expected, policy.may_start(grant, test.client_ip)));
+            failures.extend(start.and_then(|(expected, found)| other_start(expected, found)));
+            (None, fields, trace)
+        }
         Err(refusal) => (Some(refusal.reason()), Map::new(), refusal.trace().clone()),
     };
-    let mut failures = Vec::new();
     if reason != test.expect.deny.as_deref() {
         failures.push(match (&test.expect.deny, reason) {
             (Some(expected), Some(found)) => format!("expected the denial `{expected}`, found `{found}`"),
@@ -100,6 +108,19 @@ fn run(
         }));
     }
     outcome(failures, trace)
+}
+
+/// The failure, if `start` is not as it was expected.
+fn other_start(expected: bool, found: Result<StartGrant, NoStart>) -> Option<String> {
+    let found = match found {
+        Ok(_) if expected => return None,
+        Ok(_) => "the person may start it".to_owned(),
+        Err(NoStart::Failed { why, .. }) => format!("`start` cannot be evaluated: {why}"),
+        Err(_) if !expected => return None,
+        Err(NoStart::Nobody) => "the destination has no `start`, so nobody may".to_owned(),
+        Err(NoStart::NotYou) => "`start` does not hold for the person".to_owned(),
+    };
+    Some(format!("expected `start` {expected}, but {found}"))
 }
 
 fn quoted(rule: Option<&str>) -> String {

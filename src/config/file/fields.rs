@@ -53,6 +53,8 @@ pub struct Expect {
     pub rule: Option<At<String>>,
     pub deny: Option<At<String>>,
     pub access: Option<At<String>>,
+    /// Whether the person may start the target.
+    pub start: Option<At<bool>>,
     /// Of any kind, with `region`, `role_arn` and `fragment`.
     pub fields: Fields,
 }
@@ -76,6 +78,7 @@ const BY_ROLE: &str = "The role that is assumed for the person, in place of the 
 const RULE: &str = "rule";
 const DENY: &str = "deny";
 const ACCESS: &str = "access";
+const START: &str = "start";
 
 impl Fields {
     pub fn find(&self, key: &str) -> Option<&At<Written>> {
@@ -213,11 +216,34 @@ impl<'de> Deserialize<'de> for Set {
 
 impl<'de> Deserialize<'de> for Expect {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ExpectKeys)
+    }
+}
+
+/// Reads what a test expects.
+struct ExpectKeys;
+
+impl<'de> Visitor<'de> for ExpectKeys {
+    type Value = Expect;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a map of fields")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Expect, A::Error> {
         let further = [FRAGMENT, REGION, ROLE_ARN, RULE, DENY, ACCESS];
-        let mut fields = KnownKeys::of(Kind::all_fields(), &further).deserialize(deserializer)?;
+        let known = KnownKeys::of(Kind::all_fields(), &further);
+        let (mut fields, mut start) = (Fields::default(), None);
+        while let Some(key) = map.next_key::<String>()? {
+            if key == START {
+                start = Some(map.next_value()?);
+            } else {
+                fields.0.push(known.value(&key, &mut map)?);
+            }
+        }
         let (rule, deny, access) = (fields.text(RULE), fields.text(DENY), fields.text(ACCESS));
         fields.0.retain(|(key, _)| ![RULE, DENY, ACCESS].contains(key));
-        Ok(Self { rule, deny, access, fields })
+        Ok(Expect { rule, deny, access, start, fields })
     }
 }
 
@@ -299,10 +325,13 @@ impl JsonSchema for Expect {
             (REGION, IN_REGION),
             (ROLE_ARN, BY_ROLE),
         ];
+        let mut known = properties(Kind::all_fields(), &further, false);
+        let start = "Whether the person may start the target where it is stopped.";
+        known.insert(START.to_owned(), json!({ "type": "boolean", "description": start }));
         json_schema!({
             "description": "What a test expects: every key that is written must hold; a field not written is not looked at.",
             "type": "object",
-            "properties": properties(Kind::all_fields(), &further, false),
+            "properties": known,
             "additionalProperties": false,
             "minProperties": 1,
         })

@@ -114,20 +114,21 @@ impl Compiler<'_> {
                 let message = format!("`{}` is not a reason: {}", deny.value, listed(reasons));
                 self.problem(&format!("{path}.deny"), deny.location, message);
             }
-            if !fields.is_empty() {
+            if !fields.is_empty() || expect.start.is_some() {
                 self.problem(
                     path,
                     expect.location,
-                    "a denial has no target: expect `deny`, or fields of the target",
+                    "a denial has no target: expect `deny`, or `start` and fields of the target",
                 );
             }
         }
-        if expect.deny.is_none() && expect.rule.is_none() && fields.is_empty() {
+        if expect.deny.is_none() && expect.rule.is_none() && expect.start.is_none() && fields.is_empty() {
             self.problem(path, expect.location, "`expect` is empty: the test could not fail");
         }
         Expectation {
             rule: expect.rule.as_ref().map(|rule| rule.value.clone()),
             deny: expect.deny.as_ref().map(|deny| deny.value.clone()),
+            start: expect.start.as_ref().map(|start| start.value),
             fields,
         }
     }

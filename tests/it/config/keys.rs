@@ -289,7 +289,7 @@ const CASES: &[Case] = &[
         "    expect: {rule: everyone}",
         "    expect: {rule: everyone, user_profile: u1}",
         &[
-            "52:30 tests[0].expect.user_profile: unknown key `user_profile`; allowed: `access`, `arn`, `deny`, `domain_id`, `expires_in_seconds`, `fragment`, `landing_uri`, `name`, `notebook_instance_name`, `region`, `role_arn`, `rule`, `session_expiration_duration_in_seconds`, `space_name`, `tracking_server_name`, `user_profile_name` | did you mean `user_profile_name`?",
+            "52:30 tests[0].expect.user_profile: unknown key `user_profile`; allowed: `access`, `arn`, `deny`, `domain_id`, `expires_in_seconds`, `fragment`, `landing_uri`, `name`, `notebook_instance_name`, `region`, `role_arn`, `rule`, `session_expiration_duration_in_seconds`, `space_name`, `start`, `tracking_server_name`, `user_profile_name` | did you mean `user_profile_name`?",
         ],
     ),
     (

@@ -98,6 +98,47 @@ fn a_test_fails_with_what_was_found() {
     );
 }
 
+const SERVER: &str = r#"
+destinations:
+  archive:
+    target: {mlflow_tracking_server: {tracking_server_name: archive}}
+    start: "'staff' in groups && user.size() >= claims.least"
+    rules: [{name: all, allow: "true"}]
+  open:
+    target: {mlflow_tracking_server: {tracking_server_name: open}}
+    rules: [{name: all, allow: "true"}]
+"#;
+
+#[test]
+fn a_test_tells_who_may_start() {
+    let failures = |destination: &str, claims: &str, start: bool| {
+        let yaml = format!(
+            "{SERVER}tests: [{{name: it, destination: {destination}, claims: {claims}, expect: {{start: {start}}}}}]"
+        );
+        let (policy, tests, _) = AROUND.compile(&yaml).unwrap_or_else(|faults| panic!("{faults:#?}"));
+        run_tests(&policy, &tests, principal).remove(0).failures.join(" | ")
+    };
+    let (staff, guest) =
+        ("{user: ada, groups: [staff], least: 2}", "{user: ada, groups: [guests], least: 2}");
+    assert_eq!(failures("archive", staff, true), "");
+    assert_eq!(failures("archive", guest, false), "");
+    assert_eq!(failures("open", staff, false), "");
+    assert_eq!(failures("archive", staff, false), "expected `start` false, but the person may start it");
+    assert_eq!(
+        failures("archive", guest, true),
+        "expected `start` true, but `start` does not hold for the person"
+    );
+    assert_eq!(
+        failures("open", staff, true),
+        "expected `start` true, but the destination has no `start`, so nobody may"
+    );
+    for expected in [true, false] {
+        let failed = failures("archive", "{user: ada, groups: [staff]}", expected);
+        let prefix = format!("expected `start` {expected}, but `start` cannot be evaluated: ");
+        assert!(failed.starts_with(&prefix), "{failed}");
+    }
+}
+
 #[test]
 fn a_test_that_could_not_fail_or_names_nothing_does_not_load() {
     let fault = |test: &str| AROUND.faults(&format!("{POLICY}tests: [{{name: it, {test}}}]")).join(" | ");
@@ -116,7 +157,11 @@ fn a_test_that_could_not_fail_or_names_nothing_does_not_load() {
     );
     assert_eq!(
         fault("destination: studio, claims: {}, expect: {deny: no-rule, region: x}"),
-        format!("{at}.expect: a denial has no target: expect `deny`, or fields of the target")
+        format!("{at}.expect: a denial has no target: expect `deny`, or `start` and fields of the target")
+    );
+    assert_eq!(
+        fault("destination: studio, claims: {}, expect: {deny: no-rule, start: false}"),
+        format!("{at}.expect: a denial has no target: expect `deny`, or `start` and fields of the target")
     );
     let no_rule = format!("{at}.expect.rule: there is no rule `guest` for this destination");
     assert_eq!(
