@@ -12,7 +12,7 @@ use crate::config::IssuerConfig;
 use crate::policy::judge::{Fact, Judge, Known};
 use crate::policy::{NO_SUCH_PATH, Policy};
 use crate::provider::principal::Principal;
-use change::{Change, Outcome};
+use change::{Change, Kind, Outcome};
 use line::{Decision, Line};
 use report::Report;
 use serde_json::{Map, Value};
@@ -132,9 +132,29 @@ impl<'a> Side<'a> {
         judged.map_or_else(|| refused(change::NO_SUCH_DESTINATION), Outcome::from)
     }
 
-    fn facts(&self, destination: &str, outcome: &Outcome, known: Option<&Known>) -> BTreeSet<Fact> {
-        let facts = known.map(|known| self.judge.facts(destination, outcome.rule(), known));
+    fn facts(
+        &self,
+        destination: &str,
+        outcome: &Outcome,
+        kind: Kind,
+        known: Option<&Known>,
+    ) -> BTreeSet<Fact> {
+        let is_of_start = matches!(kind, Kind::StartGain | Kind::StartLoss);
+        let facts = known.map(|known| {
+            if is_of_start {
+                self.judge.start_facts(destination, known)
+            } else {
+                self.judge.facts(destination, outcome.rule(), known)
+            }
+        });
         facts.unwrap_or_default()
+    }
+
+    /// Whether the right to start is the same, whatever is on record.
+    fn starts_as(&self, other: &Side<'_>, destination: &str) -> bool {
+        self.tables == other.tables
+            && self.issuers == other.issuers
+            && self.judge.starts_as(&other.judge, destination)
     }
 }
 
@@ -255,10 +275,14 @@ impl<'a> Comparison<'a> {
             Before::Recorded(outcome) => (outcome, None),
             Before::Judged(known) => (self.old.as_ref()?.outcome(destination, known), known),
         };
+        let is_same_start = self.old.as_ref().is_some_and(|old| old.starts_as(&self.new, destination));
+        let (old, new) = if is_same_start { (old.without_start(), new.without_start()) } else { (old, new) };
         let mut change = Change::between(destination, &old, &new, is_linked)?;
         if !change.is_unknown() {
-            change.facts = self.new.facts(destination, &new, after);
-            change.facts.extend(self.old.iter().flat_map(|side| side.facts(destination, &old, known)));
+            let kind = change.kind;
+            change.facts = self.new.facts(destination, &new, kind, after);
+            let before = self.old.iter().flat_map(|side| side.facts(destination, &old, kind, known));
+            change.facts.extend(before);
         }
         Some(change)
     }

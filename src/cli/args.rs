@@ -83,6 +83,9 @@ pub(super) enum FailOn {
     Loss,
     /// Another target, region or role.
     Change,
+    /// The right to start what they may open as before.
+    StartGain,
+    StartLoss,
     /// People and destinations that cannot be judged.
     Unknown,
 }

@@ -49,6 +49,8 @@ impl From<FailOn> for Kind {
             FailOn::Gain => Self::Gain,
             FailOn::Loss => Self::Loss,
             FailOn::Change => Self::Change,
+            FailOn::StartGain => Self::StartGain,
+            FailOn::StartLoss => Self::StartLoss,
             FailOn::Unknown => Self::Unknown,
         }
     }

@@ -2,7 +2,7 @@
 
 use super::line::Decision;
 use crate::policy::explain;
-use crate::policy::judge::{Fact, Judgment};
+use crate::policy::judge::{Fact, Judgment, MayStart};
 use crate::target::LANDING_URI;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -16,9 +16,20 @@ pub(super) const NOBODY: &str = "names-nobody";
 /// The decision of one policy.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Outcome {
-    Granted { rule: String, target: Fields },
-    Refused { reason: String, rule: Option<String> },
-    Unknown { rule: Option<String>, missing: Vec<String> },
+    /// `start` is `None` where it is not compared.
+    Granted {
+        rule: String,
+        target: Fields,
+        start: Option<MayStart>,
+    },
+    Refused {
+        reason: String,
+        rule: Option<String>,
+    },
+    Unknown {
+        rule: Option<String>,
+        missing: Vec<String>,
+    },
 }
 
 /// A target's fields, each as its JSON.
@@ -31,6 +42,10 @@ pub enum Kind {
     Gain,
     /// Another target, region or role.
     Change,
+    /// The same target, which they may no longer start.
+    StartLoss,
+    /// The same target, which they may start from now on.
+    StartGain,
     Unknown,
 }
 
@@ -61,7 +76,9 @@ impl Outcome {
     pub(super) fn recorded(decision: &Decision) -> Self {
         let rule = decision.rule.clone();
         if decision.is_grant {
-            Self::Granted { rule: rule.unwrap_or_default(), target: fields(&decision.target) }
+            let rule = rule.unwrap_or_default();
+            // A record does not say whether the person might have started it.
+            Self::Granted { rule, target: fields(&decision.target), start: None }
         } else {
             Self::Refused { reason: decision.reason.clone().unwrap_or_default(), rule }
         }
@@ -69,6 +86,14 @@ impl Outcome {
 
     pub(super) fn unknown(missing: &str) -> Self {
         Self::Unknown { rule: None, missing: vec![missing.to_owned()] }
+    }
+
+    /// The same, of a policy whose `start` is that of the other one.
+    pub(super) fn without_start(mut self) -> Self {
+        if let Self::Granted { start, .. } = &mut self {
+            *start = None;
+        }
+        self
     }
 
     /// The rule that decides.
@@ -91,8 +116,9 @@ impl Outcome {
 impl From<Judgment> for Outcome {
     fn from(judgment: Judgment) -> Self {
         match judgment {
-            Judgment::Granted { rule, mint } => {
-                Self::Granted { rule: rule.to_string(), target: fields(&explain::fields(&mint)) }
+            Judgment::Granted { rule, mint, start } => {
+                let target = fields(&explain::fields(&mint));
+                Self::Granted { rule: rule.to_string(), target, start: Some(start) }
             }
             Judgment::Refused { reason, rule } => {
                 Self::Refused { reason: reason.to_owned(), rule: rule.map(|rule| rule.to_string()) }
@@ -111,15 +137,35 @@ impl Change {
                 missing.clone_from(absent);
                 Kind::Unknown
             }
-            (Outcome::Granted { .. }, Outcome::Refused { .. }) => Kind::Loss,
-            (Outcome::Refused { .. }, Outcome::Granted { .. }) => Kind::Gain,
+            (Outcome::Granted { start, .. }, Outcome::Refused { .. }) => {
+                fields.extend(started(start.as_ref()).map(|may| (START.to_owned(), Some(may), None)));
+                Kind::Loss
+            }
+            (Outcome::Refused { .. }, Outcome::Granted { start, .. }) => {
+                fields.extend(started(start.as_ref()).map(|may| (START.to_owned(), None, Some(may))));
+                Kind::Gain
+            }
             (Outcome::Refused { .. }, Outcome::Refused { .. }) => return None,
-            (Outcome::Granted { target: old, .. }, Outcome::Granted { target: new, .. }) => {
+            (
+                Outcome::Granted { target: old, start: before, .. },
+                Outcome::Granted { target: new, start: after, .. },
+            ) => {
                 fields = differing(old, new, is_linked);
-                if fields.is_empty() {
-                    return None;
+                let of_start = match (before, after) {
+                    (Some(before), Some(after)) => start_change(before, after, &mut missing),
+                    _ => None,
+                };
+                match of_start {
+                    None if fields.is_empty() => return None,
+                    Some(kind) if fields.is_empty() => kind,
+                    None | Some(Kind::Unknown) => Kind::Change,
+                    Some(kind) => {
+                        let [no, yes] = ["no", "yes"].map(|may| Some(may.to_owned()));
+                        let (from, to) = if kind == Kind::StartGain { (no, yes) } else { (yes, no) };
+                        fields.push((START.to_owned(), from, to));
+                        Kind::Change
+                    }
                 }
-                Kind::Change
             }
         };
         let (destination, facts) = (destination.into(), BTreeSet::new());
@@ -128,6 +174,26 @@ impl Change {
 
     pub(super) fn is_unknown(&self) -> bool {
         self.kind == Kind::Unknown
+    }
+}
+
+/// The field for the right to start, in the place of a target's.
+const START: &str = "start";
+
+/// The field's value for a person who may start the target.
+fn started(start: Option<&MayStart>) -> Option<String> {
+    (start == Some(&MayStart::Yes)).then(|| "yes".to_owned())
+}
+
+fn start_change(before: &MayStart, after: &MayStart, missing: &mut Vec<String>) -> Option<Kind> {
+    match (before, after) {
+        (MayStart::Unknown(absent), _) | (_, MayStart::Unknown(absent)) => {
+            missing.clone_from(absent);
+            Some(Kind::Unknown)
+        }
+        (MayStart::No, MayStart::Yes) => Some(Kind::StartGain),
+        (MayStart::Yes, MayStart::No) => Some(Kind::StartLoss),
+        (MayStart::Yes, MayStart::Yes) | (MayStart::No, MayStart::No) => None,
     }
 }
 

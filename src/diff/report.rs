@@ -216,6 +216,8 @@ impl Group {
             Kind::Gain => format!("{}, now {} lets them in", said(old, false), by(new)),
             Kind::Change if old.rule == new.rule => format!("{} lets them in as before", by(new)),
             Kind::Change => format!("{} let them in, now {} does", by(old), by(new)),
+            Kind::StartLoss => "`start` held for them, and no longer does".to_owned(),
+            Kind::StartGain => "`start` did not hold for them, and now does".to_owned(),
             Kind::Unknown => {
                 let asking = new.rule.as_ref().or(old.rule.as_ref()).filter(|_| new.reason.is_none());
                 let asks = asking.map(|rule| format!(", which the rule `{}` asks for", shown(rule)));
@@ -303,6 +305,10 @@ fn verb(kind: Kind, people: usize) -> (&'static str, &'static str) {
         (Kind::Gain, _) => ("gain", " access"),
         (Kind::Change, 1) => ("lands", " elsewhere"),
         (Kind::Change, _) => ("land", " elsewhere"),
+        (Kind::StartLoss, 1) => ("loses", " the right to start it"),
+        (Kind::StartLoss, _) => ("lose", " the right to start it"),
+        (Kind::StartGain, 1) => ("gains", " the right to start it"),
+        (Kind::StartGain, _) => ("gain", " the right to start it"),
         (Kind::Unknown, _) => ("cannot be judged", ""),
     }
 }

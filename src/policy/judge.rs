@@ -1,8 +1,10 @@
 //! Decisions about people of whom not every fact is on record. A fact that is not on record is unknown and never
 //! absent, so there is an answer only where the gaps do not matter.
 
+use super::expression::Evaluated;
 use super::expression::facts::Facts;
 use super::grant::DenialReason;
+use super::start::Start;
 use super::{Decision, Destination, NO_SUCH_PATH, Policy, Question, Rule, Verdict};
 use crate::provider::policy_inputs::{Names, PolicyInputs};
 use crate::provider::principal::{Groups, Principal, Unbound};
@@ -29,12 +31,21 @@ pub struct Known {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Judgment {
-    /// The target without the deep link.
-    Granted { rule: Arc<str>, mint: Box<Mint> },
+    /// The target without the deep link, and whether the person may start it.
+    Granted { rule: Arc<str>, mint: Box<Mint>, start: MayStart },
     /// `rule` is the one that decided, if one did.
     Refused { reason: &'static str, rule: Option<Arc<str>> },
     /// The first rule that cannot be judged, and the facts that it asks for and that are not on record.
     Unknown { rule: Arc<str>, missing: Vec<String> },
+}
+
+/// Whether a person may start the target that they may open.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum MayStart {
+    Yes,
+    No,
+    /// The facts that `start` asks for and that are not on record.
+    Unknown(Vec<String>),
 }
 
 /// Something that a rule asks about, as it is for one person.
@@ -53,12 +64,13 @@ pub enum Fact {
 pub struct Judge<'p> {
     policy: &'p Policy,
     /// In the order in which they are tried.
-    rules: BTreeMap<&'p str, Vec<Asking<'p>>>,
+    rules: BTreeMap<&'p str, Vec<(&'p Rule, Asking)>>,
+    starts: BTreeMap<&'p str, (&'p Start, Asking)>,
 }
 
-#[derive(Debug)]
-struct Asking<'p> {
-    rule: &'p Rule,
+/// What the expressions of a rule or of `start` read.
+#[derive(Debug, Default)]
+struct Asking {
     reads: PolicyInputs,
     /// The claims whose presence it tests.
     tested: BTreeSet<String>,
@@ -75,21 +87,16 @@ struct Gaps<'a> {
 
 impl<'p> Judge<'p> {
     pub fn new(policy: &'p Policy) -> Self {
-        let asking = |rule: &'p Rule| {
-            let mut asking =
-                Asking { rule, reads: PolicyInputs::default(), tested: BTreeSet::new(), client_ip: false };
-            for expression in rule.expressions() {
-                expression.gather(&mut asking.reads);
-                expression.gather_tested(&mut asking.tested);
-                asking.client_ip |= expression.names("client_ip");
-            }
-            asking
-        };
         let rules = policy.destinations.iter().map(|destination| {
             let rules = policy.deny.iter().chain(&destination.rules);
-            (&*destination.name, rules.map(asking).collect())
+            (&*destination.name, rules.map(|rule| (rule, Asking::of(rule.expressions()))).collect())
         });
-        Self { policy, rules: rules.collect() }
+        let starts = policy.destinations.iter().filter_map(|destination| {
+            let start = destination.start.as_ref()?;
+            let asking = Asking::of(std::iter::once(start.condition.evaluated()));
+            Some((&*destination.name, (start, asking)))
+        });
+        Self { policy, rules: rules.collect(), starts: starts.collect() }
     }
 
     pub fn destinations(&self) -> impl Iterator<Item = &'p Arc<str>> {
@@ -98,17 +105,18 @@ impl<'p> Judge<'p> {
 
     /// Whether an answer may depend on where the person is.
     pub fn asks_for_client_ip(&self, destination: &str) -> bool {
-        self.rules.get(destination).is_some_and(|rules| rules.iter().any(|asking| asking.client_ip))
+        self.rules.get(destination).is_some_and(|rules| rules.iter().any(|(_, asking)| asking.client_ip))
+            || self.starts.get(destination).is_some_and(|(_, asking)| asking.client_ip)
     }
 
     /// `None` where there is no such destination.
     pub fn judge(&self, destination: &str, known: &Known) -> Option<Judgment> {
         let destination = self.policy.destination(destination)?;
-        for asking in self.rules.get(&*destination.name)? {
-            let rule = || Arc::clone(&asking.rule.name);
-            match self.decide(asking, known) {
+        for (asked, asking) in self.rules.get(&*destination.name)? {
+            let rule = || Arc::clone(&asked.name);
+            match self.decide(asked, asking, known) {
                 Ok(Decision::NotMatched) => {}
-                Ok(Decision::Allowed(mint)) => return Some(landed(destination, rule(), mint, known)),
+                Ok(Decision::Allowed(mint)) => return Some(self.landed(destination, rule(), mint, known)),
                 Ok(Decision::Refused { reason, .. }) => {
                     return Some(Judgment::Refused { reason: reason.as_str(), rule: Some(rule()) });
                 }
@@ -119,27 +127,34 @@ impl<'p> Judge<'p> {
         Some(Judgment::Refused { reason, rule: None })
     }
 
+    /// Whether both have the same `start` for a destination. Tables are not compared.
+    pub fn starts_as(&self, other: &Judge<'_>, destination: &str) -> bool {
+        let written = |judge: &Judge<'_>| {
+            judge.starts.get(destination).map(|(start, _)| format!("{:?}", start.condition))
+        };
+        written(self) == written(other)
+    }
+
     /// Whether both have the same rules and links for a destination. Tables are not compared.
     pub fn is_as(&self, other: &Judge<'_>, destination: &str) -> bool {
         let written = |judge: &Judge<'_>| {
             let paths = judge.policy.destination(destination).map(|found| format!("{:?}", found.paths));
             let rules = judge.rules.get(destination)?.iter();
-            let rules = rules.map(|Asking { rule, .. }| {
-                format!("{:?} {:?} {:?}", rule.name, rule.condition, rule.verdict)
-            });
+            let rules =
+                rules.map(|(rule, _)| format!("{:?} {:?} {:?}", rule.name, rule.condition, rule.verdict));
             Some((paths, rules.collect::<Vec<_>>()))
         };
-        written(self) == written(other)
+        written(self) == written(other) && self.starts_as(other, destination)
     }
 
     /// The facts that the deciding rule asks about, as they are for this person; without such a rule, the facts that
     /// all allowing rules of the destination ask about.
     pub fn facts(&self, destination: &str, decided: Option<&str>, known: &Known) -> BTreeSet<Fact> {
         let mut facts = BTreeSet::new();
-        for asking in self.rules.get(destination).into_iter().flatten() {
+        for (asked, asking) in self.rules.get(destination).into_iter().flatten() {
             let counts = match decided {
-                Some(rule) => *asking.rule.name == *rule,
-                None => matches!(asking.rule.verdict, Verdict::Allow(_)),
+                Some(rule) => *asked.name == *rule,
+                None => matches!(asked.verdict, Verdict::Allow(_)),
             };
             if counts {
                 asking.tell(known, &mut facts);
@@ -148,40 +163,79 @@ impl<'p> Judge<'p> {
         facts
     }
 
-    fn decide(&self, asking: &Asking<'_>, known: &Known) -> Result<Decision, Vec<String>> {
+    /// The facts that `start` asks about, as they are for this person.
+    pub fn start_facts(&self, destination: &str, known: &Known) -> BTreeSet<Fact> {
+        let mut facts = BTreeSet::new();
+        self.starts.get(destination).iter().for_each(|(_, asking)| asking.tell(known, &mut facts));
+        facts
+    }
+
+    fn landed(&self, destination: &Destination, rule: Arc<str>, mint: Mint, known: &Known) -> Judgment {
+        let question = Question {
+            principal: &known.principal,
+            client_ip: known.client_ip,
+            path: known.path.as_deref(),
+            query: None,
+        };
+        match destination.land(mint.clone(), &question) {
+            Some(_) => {
+                Judgment::Granted { rule, mint: Box::new(mint), start: self.may_start(destination, known) }
+            }
+            None => Judgment::Refused { reason: NO_SUCH_PATH, rule: Some(rule) },
+        }
+    }
+
+    fn may_start(&self, destination: &Destination, known: &Known) -> MayStart {
+        let Some((start, asking)) = self.starts.get(&*destination.name) else { return MayStart::No };
+        let holds = |facts: &Facts<'_>| {
+            facts.begin_rule();
+            // What cannot be evaluated does not hold.
+            start.condition.holds(facts).map_or((false, true), |holds| (holds, false))
+        };
+        match self.in_all_cases(asking, known, holds, PartialEq::eq) {
+            Ok(true) => MayStart::Yes,
+            Ok(false) => MayStart::No,
+            Err(missing) => MayStart::Unknown(missing),
+        }
+    }
+
+    fn decide(&self, rule: &Rule, asking: &Asking, known: &Known) -> Result<Decision, Vec<String>> {
+        let decide = |facts: &Facts<'_>| {
+            let decision = rule.decide(facts);
+            let failed = matches!(decision, Decision::Refused { failure: Some(_), .. });
+            (decision, failed)
+        };
+        self.in_all_cases(asking, known, decide, Decision::is_as)
+    }
+
+    /// The answer that is the same whatever the facts are that are not on record. `decide` also tells whether an evaluation
+    /// failed.
+    fn in_all_cases<T>(
+        &self,
+        asking: &Asking,
+        known: &Known,
+        decide: impl Fn(&Facts<'_>) -> (T, bool),
+        is_as: impl Fn(&T, &T) -> bool,
+    ) -> Result<T, Vec<String>> {
         let gaps = asking.gaps(known);
         let without_claims = match &gaps.claims {
             None => true,
             Some(names) => names.iter().any(|name| asking.tested.contains(*name)),
         };
         let (tried, groups_matter) = gaps.tried(known);
-        let mut decided: Option<Decision> = None;
+        let mut decided: Option<T> = None;
         for principal in &tried {
             let question = Question { principal, client_ip: known.client_ip, path: None, query: None };
             let facts = Facts::new(&self.policy.library, &question);
             let facts = if without_claims { facts.without_claims() } else { facts };
-            let decision = asking.rule.decide(&facts);
-            let failed = matches!(decision, Decision::Refused { failure: Some(_), .. });
+            let (decision, failed) = decide(&facts);
             let is_of_a_gap = failed && (gaps.have_claims() || gaps.client_ip || groups_matter);
-            if is_of_a_gap || decided.as_ref().is_some_and(|before| !before.is_as(&decision)) {
+            if is_of_a_gap || decided.as_ref().is_some_and(|before| !is_as(before, &decision)) {
                 return Err(gaps.told());
             }
             decided = Some(decision);
         }
         decided.ok_or_else(|| gaps.told())
-    }
-}
-
-fn landed(destination: &Destination, rule: Arc<str>, mint: Mint, known: &Known) -> Judgment {
-    let question = Question {
-        principal: &known.principal,
-        client_ip: known.client_ip,
-        path: known.path.as_deref(),
-        query: None,
-    };
-    match destination.land(mint.clone(), &question) {
-        Some(_) => Judgment::Granted { rule, mint: Box::new(mint) },
-        None => Judgment::Refused { reason: NO_SUCH_PATH, rule: Some(rule) },
     }
 }
 
@@ -196,7 +250,17 @@ impl Decision {
     }
 }
 
-impl Asking<'_> {
+impl Asking {
+    fn of<'e>(expressions: impl Iterator<Item = &'e Evaluated>) -> Self {
+        let mut asking = Self::default();
+        for expression in expressions {
+            expression.gather(&mut asking.reads);
+            expression.gather_tested(&mut asking.tested);
+            asking.client_ip |= expression.names("client_ip");
+        }
+        asking
+    }
+
     fn gaps(&self, known: &Known) -> Gaps<'_> {
         Gaps {
             groups: missing(&self.reads.groups, &known.on_record.groups),

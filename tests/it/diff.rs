@@ -1,5 +1,6 @@
 //! `postern diff` through the front door: trails and lists of claims in, a screen, JSON and an exit status out.
 
+mod start;
 mod trails;
 
 use crate::support::postern::BINARY;
