@@ -91,6 +91,8 @@ struct Base<'a> {
     kind: Kind,
     fields: &'a Fields,
     api: Option<&'a Arc<Api>>,
+    /// Of the profiles that the destination creates.
+    execution_role: Option<&'a At<String>>,
 }
 
 impl Compiler<'_> {
@@ -132,7 +134,9 @@ impl Compiler<'_> {
         }
         let api = self.api(&path, written.api.as_ref(), kind);
         let called = api.clone().ok().flatten();
-        let base = Base { kind, fields: &fields, api: called.as_ref() };
+        let creates = written.target.create_profile.as_ref();
+        let execution_role = creates.and_then(|creates| creates.execution_role.as_ref());
+        let base = Base { kind, fields: &fields, api: called.as_ref(), execution_role };
         let rules = written.rules.iter().enumerate();
         let rules: Vec<Option<Rule>> = rules
             .map(|(index, rule)| self.rule(&format!("{path}.rules[{index}]"), rule, base, &mut names))
@@ -184,7 +188,7 @@ impl Compiler<'_> {
         &mut self,
         path: &str,
         rule: &At<file::Rule>,
-        Base { kind, fields: base, api }: Base<'_>,
+        Base { kind, fields: base, api, execution_role }: Base<'_>,
         names: &mut Names,
     ) -> Option<Rule> {
         let name = self.rule_name(path, &rule.name, names);
@@ -213,6 +217,7 @@ impl Compiler<'_> {
             self.keep_people_apart(path, rule, kind, condition.as_ref(), fields);
             self.keep_to_partition(path, rule, fields);
             self.keep_to_declaration(path, rule, fields);
+            self.keep_to_account(path, rule, execution_role, fields);
             let access = self.access(path, rule, kind, fields, api);
             fields.plan(kind, access).map(|blueprint| Verdict::Allow(Arc::new(blueprint)))
         };

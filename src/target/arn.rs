@@ -14,6 +14,11 @@ pub(crate) fn partition(arn: &str) -> &str {
     fields(arn).map_or("", |[_, partition, ..]| partition)
 }
 
+/// The account that an ARN names.
+pub(crate) fn account(arn: &str) -> &str {
+    fields(arn).map_or("", |[.., account, _]| account)
+}
+
 /// A partition of AWS: roles and resources are unknown outside of it.
 struct Partition {
     name: &'static str,

@@ -15,6 +15,7 @@ mod issuers;
 mod keys;
 mod meanings;
 mod provider;
+mod ready;
 mod rendering;
 mod schema;
 mod slips;

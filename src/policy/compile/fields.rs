@@ -61,6 +61,11 @@ impl Fields {
         Some((key, constant(key)?, region))
     }
 
+    /// The role, if it is the same for everyone.
+    pub(super) fn constant_role(&self) -> Option<&str> {
+        self.given.get(ROLE_ARN).and_then(Field::constant)
+    }
+
     /// The declared server or App that these fields name, if it is declared in another region.
     pub(super) fn declared_elsewhere<'c>(
         &self,

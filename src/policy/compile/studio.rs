@@ -3,12 +3,12 @@
 use super::compiler::Compiler;
 use super::fields::Fields;
 use crate::config;
-use crate::config::diagnostics::Checked;
+use crate::config::diagnostics::{Checked, Diagnostic};
 use crate::config::file::fields::{CREATE_PROFILE, SessionNameMode};
 use crate::config::file::policy::{self as file, SsoDomain};
 use crate::config::located::At;
 use crate::policy::grant::Studio;
-use crate::target::{Kind, NewProfile, RoleArn};
+use crate::target::{Kind, NewProfile, RoleArn, arn};
 use std::sync::Arc;
 
 /// AWS takes 50 tags, and two are ours.
@@ -16,6 +16,26 @@ const MOST_TAGS: usize = 48;
 const OURS: &str = "postern:";
 
 impl Compiler<'_> {
+    /// A role can be passed in its own account only, so a profile with a role of another account is never created.
+    pub(super) fn keep_to_account(
+        &mut self,
+        path: &str,
+        rule: &At<file::Rule>,
+        execution_role: Option<&At<String>>,
+        fields: &Fields,
+    ) {
+        let (Some(passed), Some(assumed)) = (execution_role, fields.constant_role()) else { return };
+        let [passes_in, assumed_in] = [passed.as_str(), assumed].map(arn::account);
+        if passes_in.is_empty() || passes_in == assumed_in {
+            return;
+        }
+        let message = format!(
+            "this rule creates profiles by a role in the account {assumed_in}, and `{CREATE_PROFILE}.execution_role` is in \
+             {passes_in}: AWS lets nobody pass a role of another account"
+        );
+        self.warnings.push(Diagnostic::new(path, rule.location, message));
+    }
+
     /// `None` for another kind of target.
     pub(super) fn studio(
         &mut self,
@@ -48,13 +68,16 @@ impl Compiler<'_> {
                     }
                 };
                 let tags = config::tags_of(&format!("{path}.tags"), &value.tags, &mut self.diagnostics)?;
-                if tags.len() > MOST_TAGS {
+                if let Some((key, _)) = value.tags.iter().nth(MOST_TAGS) {
                     let message = format!("{} tags; allowed: {MOST_TAGS}", tags.len());
-                    self.problem(&format!("{path}.tags"), *location, message);
+                    self.problem(&format!("{path}.tags"), key.location, message);
                 }
-                if let Some((key, _)) = tags.iter().find(|(key, _)| key.starts_with(OURS)) {
-                    let message = format!("`{key}`: tags that begin with `{OURS}` say whose profile it is");
-                    self.problem(&format!("{path}.tags"), *location, message);
+                if let Some((key, _)) = value.tags.iter().find(|(key, _)| key.starts_with(OURS)) {
+                    let message = format!(
+                        "found `{}`; allowed: keys that do not begin with `{OURS}`, for those say whose profile it is",
+                        key.value
+                    );
+                    self.problem(&format!("{path}.tags.{}", key.value), key.location, message);
                 }
                 let names_people = value.session_name != Some(SessionNameMode::Static);
                 Some(NewProfile { execution_role, tags, names_people })
