@@ -11,6 +11,7 @@ use super::respond::{self, with_cookies};
 use super::route::{Route, route};
 use super::service::Gateway;
 use super::start_form::StartForm;
+use crate::audit::facts::Facts;
 use crate::audit::{Audit, Event, Record};
 use crate::authn::{Authenticated, Via};
 use crate::aws::error::AwsErrorKind;
@@ -59,7 +60,8 @@ impl Gateway {
         let grant = self.authorize(&caller.principal, destination, None, None, context)?;
         let start = self.policy.may_start(grant.clone(), context.client_ip);
         let start = start.map_err(|no| self.refused(&grant, no, context))?;
-        let mut record = WakeRecord::of(start.grant(), Event::Wake, &self.audit, context);
+        let facts_of = self.facts_of(start.grant());
+        let mut record = WakeRecord::of(start.grant(), Event::Wake, facts_of, &self.audit, context);
         if let Err(wait) = self.mint_rate.take(&caller.principal).await {
             record.ended("too-many-launches", "refused");
             return Err(Error::TooManyMints { wait });
@@ -131,7 +133,8 @@ impl Gateway {
         if context.audience != Audience::Person {
             return missing.into();
         }
-        let mut record = WakeRecord::of(grant, Event::CreateProfile, &self.audit, context);
+        let facts_of = self.facts_of(grant);
+        let mut record = WakeRecord::of(grant, Event::CreateProfile, facts_of, &self.audit, context);
         let pending = |state| PresignError::NotReady {
             state,
             message: "the profile is being created".to_owned(),
@@ -162,14 +165,14 @@ impl Gateway {
 
     fn refused(&self, grant: &Grant, no: NoStart, context: &RequestContext) -> Error {
         self.metrics.wakes.ended(grant.destination(), "start-denied");
-        self.audit.record(&Record {
-            destination: Some(grant.destination()),
-            rule: grant.trace().deciding().map(|step| &*step.rule),
-            reason: Some(no.as_str()),
-            outcome: Some("refused"),
-            ..person(Event::Wake, grant.principal(), context)
-        });
+        let mut record = WakeRecord::of(grant, Event::Wake, self.facts_of(grant), &self.audit, context);
+        record.ended(no.as_str(), "refused");
         Error::MayNotStart(no)
+    }
+
+    /// The destination whose facts are recorded; `None` if none are.
+    fn facts_of(&self, grant: &Grant) -> Option<&Destination> {
+        self.policy.destination(grant.destination()).filter(|_| self.settings.audit_facts)
     }
 
     /// Adds to the page of a target that is not ready: a button, the person to ask, and the usual course of a start.
@@ -260,6 +263,8 @@ fn usual_course(kind: Kind) -> &'static str {
 struct WakeRecord<'a> {
     grant: &'a Grant,
     event: Event,
+    /// `None` if the record leaves out the facts that the rules and `start` read.
+    facts_of: Option<&'a Destination>,
     audit: &'a Audit,
     context: &'a RequestContext,
     /// `None` if the request was cut off: the start goes on.
@@ -270,10 +275,17 @@ struct WakeRecord<'a> {
 }
 
 impl<'a> WakeRecord<'a> {
-    fn of(grant: &'a Grant, event: Event, audit: &'a Audit, context: &'a RequestContext) -> Self {
+    fn of(
+        grant: &'a Grant,
+        event: Event,
+        facts_of: Option<&'a Destination>,
+        audit: &'a Audit,
+        context: &'a RequestContext,
+    ) -> Self {
         Self {
             grant,
             event,
+            facts_of,
             audit,
             context,
             reason: None,
@@ -293,6 +305,9 @@ impl Drop for WakeRecord<'_> {
         let is_overdue = self.context.deadline <= Instant::now();
         let dropped = if is_overdue { AwsErrorKind::OutOfTime.as_str() } else { GONE };
         let grant = self.grant;
+        let (principal, client_ip) = (grant.principal(), self.context.client_ip);
+        let question = Question { principal, client_ip, path: grant.path(), query: None };
+        let facts = self.facts_of.map(|destination| destination.facts(&question));
         self.audit.record(&Record {
             destination: Some(grant.destination()),
             rule: grant.trace().deciding().map(|step| &*step.rule),
@@ -301,6 +316,8 @@ impl Drop for WakeRecord<'_> {
             target: Some(explain::fields(grant.mint())),
             role_session_name: self.role_session_name.as_deref(),
             aws_request_id: self.aws_request_id.as_deref(),
+            facts_cut: facts.as_ref().is_some_and(Facts::is_cut),
+            facts,
             ..person(self.event, grant.principal(), self.context)
         });
     }

@@ -89,6 +89,8 @@ async fn the_first_visit_creates_a_profile_that_is_the_persons() {
         (&created[0]["user"], &created[0]["outcome"]),
         (&json!("nora@corp.example"), &json!("created"))
     );
+    assert_eq!(created[0]["facts"]["path"], "lab/tree/work/a.ipynb");
+    assert!(created[0]["facts"]["groups"].as_array().unwrap().contains(&json!("ml-users")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

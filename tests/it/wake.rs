@@ -125,6 +125,7 @@ async fn a_button_starts_it_and_leads_to_the_page_that_was_asked_for() {
         (&json!("started"), &json!("ok"), &json!("staff"))
     );
     assert_eq!(wake["role_session_name"], "ada@corp.example");
+    assert_eq!(wake["facts"]["groups"], json!(["ml-users", "ml-risk"]), "what the rules and `start` read");
     assert!(wake["aws_request_id"].is_string());
 }
 
