@@ -1,6 +1,7 @@
 //! Sessions about which the provider is asked again: what it says takes effect, its refusal ends them, its silence does not.
 
 mod answers;
+mod groups;
 mod served;
 
 use crate::support::browser::Browser;
@@ -8,8 +9,9 @@ use crate::support::provider::{CLIENT_SECRET, Provider, TokenAnswer};
 use crate::support::sign_in::{Shared, Stack, issuer};
 use postern::audit::Audit;
 use postern::clock::{Clock, UnixSeconds};
-use postern::config::{ClientAuthentication, RevalidationConfig, SecretSource};
+use postern::config::{ClientAuthentication, IssuerConfig, RevalidationConfig, SecretSource};
 use postern::metrics::Exposition;
+use postern::provider::policy_inputs::PolicyInputs;
 use postern::provider::principal::Groups;
 use postern::sessions::{Opened, Session, Unusable};
 use postern::sign_in::return_to::ReturnTo;
@@ -34,6 +36,7 @@ pub(crate) struct World {
     pub(crate) clock: Clock,
     pub(crate) browser: Browser,
     replica: Stack,
+    issuer: IssuerConfig,
     shared: Shared,
     audit: Written,
     secret: NamedTempFile,
@@ -59,18 +62,25 @@ impl World {
     }
 
     async fn with(change: impl FnOnce(&Provider)) -> Self {
+        Self::made(|provider, _, _| change(provider)).await
+    }
+
+    /// With another provider, another configuration of it, and rules that read other things.
+    async fn made(change: impl FnOnce(&Provider, &mut IssuerConfig, &mut PolicyInputs)) -> Self {
         let clock = Clock::manual(UnixSeconds(1_800_000_000));
         let provider = Provider::start(clock.clone()).await;
-        change(&provider);
+        let mut issuer = issuer(&provider.issuer);
         let audit = Written::default();
         let mut shared = Shared::new(&provider.issuer, &clock);
+        change(&provider, &mut issuer, &mut shared.reads);
         let trail = Audit::start(audit.clone(), Counter::default(), clock.clone(), "digest".into()).unwrap();
         shared.revalidate =
             Some((RevalidationConfig { interval: INTERVAL, unconfirmed: UNCONFIRMED }, trail));
         let mut secret = NamedTempFile::new().unwrap();
         secret.write_all(CLIENT_SECRET.as_bytes()).unwrap();
-        let replica = replica(&shared, &provider, &clock, &secret);
-        let mut world = Self { provider, clock, browser: Browser::default(), replica, shared, audit, secret };
+        let replica = replica(&shared, &issuer, &clock, &secret);
+        let browser = Browser::default();
+        let mut world = Self { provider, clock, browser, replica, issuer, shared, audit, secret };
         world.sign_in().await;
         world
     }
@@ -91,7 +101,7 @@ impl World {
 
     /// Another replica of the same gateway.
     fn another(&self) -> Stack {
-        replica(&self.shared, &self.provider, &self.clock, &self.secret)
+        replica(&self.shared, &self.issuer, &self.clock, &self.secret)
     }
 
     pub(crate) async fn open(&self) -> Opened {
@@ -135,9 +145,9 @@ impl World {
     }
 }
 
-fn replica(shared: &Shared, provider: &Provider, clock: &Clock, secret: &NamedTempFile) -> Stack {
+fn replica(shared: &Shared, issuer: &IssuerConfig, clock: &Clock, secret: &NamedTempFile) -> Stack {
     let secret = ClientAuthentication::Secret(SecretSource::File(secret.path().to_owned()));
-    Stack::sharing(shared, issuer(&provider.issuer), secret, clock).unwrap()
+    Stack::sharing(shared, issuer.clone(), secret, clock).unwrap()
 }
 
 #[track_caller]
@@ -236,6 +246,9 @@ async fn sessions_go_on_through_an_outage_and_are_asked_about_after_it() {
     );
     world.until(|world| world.counted("revalidated")).await;
     assert_eq!(groups(&world.session().await), ["ml-risk"]);
+    world.provider.now_says().claims = json!({"groups": ["ml-ops"]});
+    world.clock.advance(INTERVAL * 2);
+    assert_eq!(groups(&world.session().await), ["ml-ops"], "the outage is over, so the answer is waited for");
 }
 
 #[tokio::test]
