@@ -172,3 +172,24 @@ fn a_renewed_session_keeps_its_selection() {
     assert_eq!(groups(&session), [guid(1), guid(2)]);
     assert_eq!(session.principal.groups_total, Some(500));
 }
+
+/// A list that equals the groups is kept once. A list that only resembles them is a claim of its own, which a rule may
+/// read.
+#[test]
+fn lists_that_resemble_the_groups_come_back_as_they_were() {
+    let others = json!({
+        "empty": [], "first": ["ml-users"], "longer": ["ml-users", "ml-risk", "admins"],
+        "others": ["admins", "owners"], "partly": ["ml-users", "admins"], "turned": ["ml-risk", "ml-users"],
+    });
+    for groups in [json!(["ml-users", "ml-risk"]), json!(null)] {
+        let mut claims = others.as_object().unwrap().clone();
+        if !groups.is_null() {
+            claims.insert("zgroups".to_owned(), groups);
+        }
+        let world = World::new();
+        let person = Principal { claims: Arc::new(claims.clone()), ..ada() };
+        let session = opened(&world, &signed_in(&world, &person));
+        assert_eq!(*session.principal.claims, claims);
+        assert_eq!(session.principal.groups, person.groups);
+    }
+}
