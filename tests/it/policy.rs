@@ -19,6 +19,7 @@ mod fragments;
 mod lookalikes;
 mod functions;
 mod paths;
+mod places;
 mod policy_tests;
 mod profile_name;
 mod reads;
