@@ -63,3 +63,43 @@ fn key(principal: &Principal, provider_session: Option<&str>) -> Key {
     let session = provider_session.unwrap_or_default();
     Key::new(Namespace::IdToken, &[&principal.issuer, &principal.subject, session])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, UnixSeconds};
+    use crate::provider::principal::Groups;
+    use crate::sessions::seal::SealingKey;
+    use url::Url;
+
+    fn person(subject: &str) -> Principal {
+        Principal {
+            realm: "corp".into(),
+            user: subject.to_owned(),
+            issuer: "corp".into(),
+            subject: subject.to_owned(),
+            name: None,
+            groups: Groups::LeftOut,
+            groups_total: None,
+            claims: Arc::default(),
+        }
+    }
+
+    /// Somebody who may write to the state cannot open what is sealed, but can put it elsewhere.
+    #[tokio::test]
+    async fn a_token_under_the_name_of_another_session_is_refused() {
+        let url = Url::parse("https://ml.corp.example").unwrap();
+        let sealer = Sealer::new(&SealingKey::random(), &[], &url, "https://sso.corp.example");
+        let state = State::in_memory(Clock::manual(UnixSeconds(1_800_000_000)));
+        let hints = Hints::new(Arc::new(sealer), state.clone(), Duration::from_secs(60));
+        let (ada, grace) = (person("ada"), person("grace"));
+        for (theirs, session) in [(&grace, Some("one")), (&ada, Some("two")), (&ada, None)] {
+            hints.keep(&ada, Some("one"), "the token of ada").await;
+            let sealed = state.value(&key(&ada, Some("one"))).await.unwrap().unwrap();
+            state.put(&key(theirs, session), &sealed, Duration::from_secs(60)).await.unwrap();
+            assert_eq!(hints.take(theirs, session).await, None);
+            assert_eq!(hints.take(&ada, Some("one")).await.as_deref(), Some("the token of ada"));
+            assert_eq!(hints.take(&ada, Some("one")).await, None, "once");
+        }
+    }
+}
