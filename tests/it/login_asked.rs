@@ -111,3 +111,18 @@ async fn one_sign_in_asks_the_token_endpoint_a_few_times_at_most() {
     let query = world.provider.sign_in(&location);
     assert!(matches!(world.finish(&browser, &query).await, Ok(Finished::SignedIn { .. })));
 }
+
+/// No other value of `prompt` asks for the account, and no other parameter does.
+#[test]
+fn the_account_is_asked_for_by_name() {
+    for (query, expected) in [
+        (Some("prompt=select_account"), Prompt::SelectAccount),
+        (Some("return_to=%2Fstudio&prompt=select%5Faccount"), Prompt::SelectAccount),
+        (Some("prompt=login"), Prompt::Default),
+        (Some("return_to=select_account"), Prompt::Default),
+        (Some("prompt"), Prompt::Default),
+        (None, Prompt::Default),
+    ] {
+        assert_eq!(Prompt::from_query(query), expected, "{query:?}");
+    }
+}

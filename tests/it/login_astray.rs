@@ -4,8 +4,9 @@ use crate::support::browser::Browser;
 use crate::support::sign_in::World;
 use crate::support::stage::Stage;
 use crate::support::visitor::{Answer, Visitor};
+use postern::sandbox::IdentityProviderFaults;
 use postern::sign_in::return_to::ReturnTo;
-use postern::sign_in::{Finished, Prompt};
+use postern::sign_in::{Finished, Prompt, SignInError};
 use std::time::Duration;
 use url::Url;
 
@@ -310,4 +311,20 @@ async fn what_nobody_clicked_on_never_becomes_deliberate() {
     browser.keep(&session.cookie);
     let kept = world.finish(&browser, &query).await;
     assert!(matches!(kept, Ok(Finished::Kept { deliberate: false, .. })), "{kept:?}");
+}
+
+/// A provider that is away refuses nobody, and neither does a crowd that waits for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_while_the_provider_is_away_is_worth_another_try() {
+    let stage = Stage::new().await;
+    let mut visitor = Visitor::person();
+    let first = visitor.get(&stage.postern.at("/experiments")).await.checked();
+    let callback = stage.pick(&mut visitor, "grace", first).await;
+    let away = IdentityProviderFaults { unavailable: true, ..Default::default() };
+    stage.sandbox.faults().set_identity_provider(away);
+    let answer = visitor.get(&callback).await.checked();
+    assert_eq!(answer.status, 503, "{}", answer.body);
+    assert!(answer.body.contains("cannot be reached at the moment"), "{}", answer.body);
+    assert!(!answer.header("retry-after").is_empty());
+    assert!(SignInError::Crowded.is_unavailable());
 }
