@@ -98,7 +98,6 @@ fn list(members: &[Value]) -> Result<Names, String> {
 
 /// Names between commas. A blank within a name might also be meant to divide two names, so it leaves the groups
 /// unknown: a rule that denies one of them would miss it.
-/// that denies one of them would miss it.
 fn text_without_blanks(text: &str) -> Result<Names, String> {
     let (inside, _) = bracketed(text)?;
     let names = names_in_text(inside.split(','))?;
