@@ -127,11 +127,12 @@ impl Worker<'_> {
     async fn work(mut self, shift: Shift) -> Result<(), String> {
         let issuer = self.site.sandbox.issuer();
         self.person.sign_in(&mut self.connection, issuer, "/studio").await?;
+        let archive = format!("archive-{}", shift.hour);
+        self.start(&archive).await?;
         for _ in 0..shift.launches {
             let answer = self.get("/studio", &self.person.clicks()).await?;
             land(&self.site.sandbox, self.person, answer.location())?;
         }
-        self.wake(&format!("archive-{}", shift.hour)).await?;
 
         let created = json!({"experiment_id": "0", "start_time": 1});
         let created = self.post("runs/create", &self.person.calls(), &created).await?;
@@ -146,16 +147,23 @@ impl Worker<'_> {
             tokens.push(token);
         }
         self.compare(run, shift.metrics + shift.tokens).await?;
+        self.open(&archive).await?;
         self.sign_out(&tokens).await
     }
 
-    /// Starts the server, and opens it as soon as it runs.
-    async fn wake(&mut self, name: &str) -> Result<(), String> {
+    async fn start(&mut self, name: &str) -> Result<(), String> {
         let calls = self.person.calls();
         let started = self.send(Method::POST, &format!("/-/start/{name}"), &calls, "").await?;
-        if started.status != StatusCode::ACCEPTED {
-            return Err(format!("start: {} {}", started.status, started.text()));
+        if started.status == StatusCode::ACCEPTED {
+            Ok(())
+        } else {
+            Err(format!("start: {} {}", started.status, started.text()))
         }
+    }
+
+    /// Opens a server that was started, as soon as it runs.
+    async fn open(&mut self, name: &str) -> Result<(), String> {
+        let calls = self.person.calls();
         let mint = format!("/-/api/destinations/{name}/url");
         for _ in 0..100 {
             let answer = self.send(Method::POST, &mint, &calls, "").await?;
