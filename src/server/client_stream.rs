@@ -1,19 +1,26 @@
 //! A client's stream that reports its progress, and whose end does not cut off the answer before it.
 
 use super::progress::{LINGER, Progress};
+use socket2::SockRef;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
 /// Bytes that are read and discarded from a client that goes on sending after the end.
 const MOST_DISCARDED: usize = 256 * 1024;
 
+/// Bytes of a long answer that the kernel keeps; it doubles the number. A network carries no more in the time that an
+/// acknowledgement takes.
+const SEND_BUFFER_OF_LONG_ANSWERS: usize = 256 * 1024;
+
 #[derive(Debug)]
 pub(super) struct ClientStream<Stream> {
     stream: Stream,
+    socket: fn(&Stream) -> &TcpStream,
     progress: Arc<Progress>,
     /// Set once our side is closed.
     linger: Option<Pin<Box<Sleep>>>,
@@ -21,8 +28,17 @@ pub(super) struct ClientStream<Stream> {
 }
 
 impl<Stream> ClientStream<Stream> {
-    pub(super) fn new(stream: Stream, progress: Arc<Progress>) -> Self {
-        Self { stream, progress, linger: None, discarded: 0 }
+    /// `socket` is the one below the stream.
+    pub(super) fn new(stream: Stream, socket: fn(&Stream) -> &TcpStream, progress: Arc<Progress>) -> Self {
+        Self { stream, socket, progress, linger: None, discarded: 0 }
+    }
+
+    fn make_room_for_a_long_answer(&self) {
+        if self.progress.begins_long_answer() {
+            let socket = SockRef::from((self.socket)(&self.stream));
+            // Without the room, the answer is only slower.
+            _ = socket.set_send_buffer_size(SEND_BUFFER_OF_LONG_ANSWERS);
+        }
     }
 
     fn report<T>(&self, sent: Poll<T>) -> Poll<T> {
@@ -53,6 +69,7 @@ impl<Stream: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientStream<Stream>
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        self.make_room_for_a_long_answer();
         let wrote = Pin::new(&mut self.stream).poll_write(context, bytes);
         self.report(wrote)
     }
@@ -62,6 +79,7 @@ impl<Stream: AsyncRead + AsyncWrite + Unpin> AsyncWrite for ClientStream<Stream>
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        self.make_room_for_a_long_answer();
         let wrote = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
         self.report(wrote)
     }

@@ -62,13 +62,16 @@ impl Accepted {
         let introduced = self.introduce(settings, ticket).await?;
         let Some(tls) = &settings.tls else {
             let Introduced { stream, peer } = introduced;
-            Box::pin(http::serve(stream, peer, None, settings, serving, ticket)).await;
+            let served = http::serve(stream, |tcp| tcp, peer, None, settings, serving, ticket);
+            Box::pin(served).await;
             return Ok(());
         };
         let deadline = settings.limits.deadlines.tls_handshake;
         let secured = Box::pin(introduced.secure(TlsAcceptor::from(tls.config()), deadline)).await?;
         let version = Some(secured.version());
-        Box::pin(http::serve(secured.stream, secured.peer, version, settings, serving, ticket)).await;
+        let Secured { stream, peer } = secured;
+        let served = http::serve(stream, |tls| tls.get_ref().0, peer, version, settings, serving, ticket);
+        Box::pin(served).await;
         Ok(())
     }
 

@@ -23,6 +23,7 @@ use std::error::Error;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
 use tokio::task::unconstrained;
 use tokio::time::sleep_until;
 
@@ -32,6 +33,8 @@ const MOST_RESET: usize = 20;
 const MOST_FAULTY: usize = 64;
 /// Header fields that hyper accepts by default.
 const HYPER_HEADER_FIELDS: usize = 100;
+/// Pages, lists and most of MLflow's answers are shorter.
+const LONG_ANSWER: u64 = 1024 * 1024;
 /// Bytes of bodies on their way, per stream and per connection: bodies are small here.
 const WINDOW: u32 = 64 * 1024;
 
@@ -40,6 +43,7 @@ const WINDOW: u32 = 64 * 1024;
 /// `version` is the one that TLS has agreed on; without TLS, the first bytes decide.
 pub(super) async fn serve<Stream, Handler: Answers>(
     stream: Stream,
+    socket: fn(&Stream) -> &TcpStream,
     peer: Peer,
     version: Option<Version>,
     settings: &ListenerSettings,
@@ -49,7 +53,7 @@ pub(super) async fn serve<Stream, Handler: Answers>(
     Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let progress = Progress::new(settings.limits.deadlines.clone(), serving.active.clone());
-    let io = TokioIo::new(ClientStream::new(stream, Arc::clone(&progress)));
+    let io = TokioIo::new(ClientStream::new(stream, socket, Arc::clone(&progress)));
     let service = service_fn(|request: Request<Incoming>| {
         let under_way = UnderWay::begin(&progress, request.version());
         let serving = Arc::clone(serving);
@@ -180,7 +184,7 @@ impl<Handler: Answers> Serving<Handler> {
                 self.handler.answer(request, peer).await
             }
         };
-        under_way.answered();
+        under_way.answered(answer.body().size_hint().exact().is_some_and(|bytes| bytes > LONG_ANSWER));
         let ends = is_last || is_tunnel || refused.is_some() || !self.readiness.is_ready();
         if ends && version != Version::HTTP_2 {
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));

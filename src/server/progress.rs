@@ -11,6 +11,7 @@ use hyper::Version;
 use prometheus_client::metrics::gauge::Gauge;
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, ready};
 use std::time::Duration;
@@ -39,6 +40,8 @@ pub(super) struct Progress {
     deadlines: Deadlines,
     active: Gauge,
     state: Mutex<Tracked>,
+    /// A long answer is about to be written.
+    begins_long: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -75,7 +78,7 @@ impl Progress {
             line_after: RequestLine::default(),
             active: None,
         };
-        Arc::new(Self { deadlines, active, state: Mutex::new(state) })
+        Arc::new(Self { deadlines, active, state: Mutex::new(state), begins_long: AtomicBool::new(false) })
     }
 
     /// Bytes came from the client.
@@ -103,6 +106,11 @@ impl Progress {
     /// A part of a request's body came, or of an answer was handed over.
     pub(super) fn goes_on(&self) {
         self.state().enter(Phase::Busy);
+    }
+
+    /// Whether a long answer begins here.
+    pub(super) fn begins_long_answer(&self) -> bool {
+        self.begins_long.swap(false, Ordering::Relaxed)
     }
 
     /// Our side is closed.
@@ -196,7 +204,10 @@ impl UnderWay {
     }
 
     /// There is an answer, and the client may take it.
-    pub(super) fn answered(&mut self) {
+    pub(super) fn answered(&mut self, is_long: bool) {
+        if is_long {
+            self.progress.begins_long.store(true, Ordering::Relaxed);
+        }
         let mut state = self.progress.state();
         state.answers += 1;
         state.enter(Phase::Busy);

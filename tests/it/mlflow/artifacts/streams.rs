@@ -2,6 +2,7 @@
 
 use super::super::upstream::{Sends, Upstream};
 use super::{BUCKET, asked, at, begin_upload, with_s3};
+use crate::support::raw::Raw;
 use crate::support::stage::Stage;
 use postern::sandbox::SandboxOptions;
 use std::time::Duration;
@@ -146,4 +147,38 @@ async fn a_large_file_takes_no_memory() {
     let stage = Stage::with(SandboxOptions::default(), |text| with_s3(&text, &upstream.url)).await;
     let read = stage.program("grace").get(&at(&stage, "/1/slow")).await.checked();
     assert_eq!(read.body, "0123454567", "a file comes as slowly as it is sent");
+}
+
+/// The most bytes that the kernel keeps for a client of this port.
+fn queued(port: u16) -> u64 {
+    let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
+    let local = format!(":{port:04X}");
+    let queues = table.lines().filter_map(|line| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let sent = fields.get(4)?.split(':').next()?;
+        fields.get(1)?.ends_with(&local).then(|| u64::from_str_radix(sent, 16).unwrap())
+    });
+    queues.max().unwrap_or_default()
+}
+
+/// With room for less than the network holds, each part would wait for the acknowledgement of the one before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_file_has_more_room_on_its_way_than_a_page() {
+    for (length, room) in [("1000000000000", 150_000..1_000_000), ("1000000", 1..130_000)] {
+        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
+        let upstream =
+            Upstream::start(Sends::ForEver(Box::leak(answer.into_boxed_str()), "0123456789abcdef")).await;
+        let stage = Stage::with(SandboxOptions::default(), |text| with_s3(&text, &upstream.url)).await;
+        let port = stage.postern.url.port().unwrap();
+        let mut raw = Raw::connect(port).await;
+        let (token, path) = (stage.token("grace"), at(&stage, "/1/a").path().to_owned());
+        raw.send(format!(
+            "GET {path} HTTP/1.1\r\nhost: localhost:{port}\r\nauthorization: Bearer {token}\r\n\r\n"
+        ))
+        .await;
+        assert!(raw.answer().await.starts_with("HTTP/1.1 200 "));
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let queued = queued(port);
+        assert!(room.contains(&queued), "{queued} bytes of {length} wait for a client that does not read");
+    }
 }
