@@ -151,7 +151,7 @@ impl Change {
             return unless_under_way(state);
         }
         if !aws.claim_change(mint, &state).await {
-            return Ok(self.under_way(&state, TargetState::Starting { since: None }).await);
+            return Ok(Woken::Already(aws.state(mint).await));
         }
         let session = aws.start_session(mint, session_name.clone());
         let error = match aws.start(mint, session.as_ref(), *deadline).await {
@@ -183,8 +183,7 @@ impl Change {
             return Err(refused("the domain is not in IAM mode").into());
         }
         if !aws.claim_change(mint, &TargetState::Missing).await {
-            let created = TargetState::Pending("Pending".to_owned());
-            return Ok(self.under_way(&TargetState::Missing, created).await);
+            return Ok(Woken::Already(aws.state(mint).await));
         }
         let session = aws.creation_session(mint, &profile, session_name.clone());
         let created = aws.create_profile(mint, &profile, (&realm, &user), session.as_ref(), *deadline).await;
@@ -197,13 +196,6 @@ impl Change {
                 Err(error.into())
             }
         }
-    }
-
-    /// The state while somebody else makes the change. It is `changing` as long as AWS tells the state `before`: the other
-    /// replica may not have called yet.
-    async fn under_way(&self, before: &TargetState, changing: TargetState) -> Woken {
-        let state = self.aws.state(&self.mint).await;
-        Woken::Already(if state == *before { changing } else { state })
     }
 
     async fn state(&self) -> Result<TargetState, WakeError> {

@@ -41,8 +41,7 @@ impl Begun {
     pub(super) async fn claim(&self, target: &StateKey, from: &TargetState) -> bool {
         let now = self.clock.now();
         // A start that failed soon may be tried again at once.
-        let turn = key(&format!("turn from {}", word(from)), target);
-        match self.state.put_new(&turn, b"", LAG).await {
+        match self.state.put_new(&turn(target, from), b"", LAG).await {
             Ok(false) => return false,
             Ok(true) => {}
             Err(Unavailable) => {
@@ -64,7 +63,7 @@ impl Begun {
         let since = key("since", target);
         self.here.invalidate(&since);
         _ = self.state.remove(&since).await;
-        _ = self.state.remove(&key(&format!("turn from {}", word(from)), target)).await;
+        _ = self.state.remove(&turn(target, from)).await;
     }
 
     /// The state that counts, if AWS has told this one.
@@ -75,15 +74,23 @@ impl Begun {
             return told;
         }
         let since = key("since", target);
-        let beginning = match self.state.value(&since).await {
-            Ok(text) => text.and_then(|text| Beginning::parse(&text)),
-            Err(Unavailable) => self.here.get(&since),
+        // The replica that has the turn may not have noted the time yet, nor called AWS.
+        let (since, is_lag) = match self.state.values(&[since.clone(), turn(target, &told)]).await {
+            Ok(values) => {
+                let (since, turn) = (values.first(), values.get(1));
+                let begun = since.and_then(|text| Beginning::parse(text.as_deref()?));
+                (begun.map(|begun| begun.at), turn.is_some_and(Option::is_some))
+            }
+            Err(Unavailable) => match self.here.get(&since) {
+                Some(Beginning { at, from }) => {
+                    (Some(at), self.clock.now().since(at) < LAG && word(&told) == from)
+                }
+                None => (None, false),
+            },
         };
-        let Some(Beginning { at, from }) = beginning else { return told };
-        let is_lag = self.clock.now().since(at) < LAG && word(&told) == from;
         match kind {
             Kind::StudioDomain if is_lag => TargetState::Pending("Pending".to_owned()),
-            _ if is_starting || is_lag => TargetState::Starting { since: Some(at) },
+            _ if is_lag || is_starting && since.is_some() => TargetState::Starting { since },
             _ => told,
         }
     }
@@ -108,6 +115,11 @@ fn word(state: &TargetState) -> &str {
         TargetState::Failed { status, .. } => status,
         _ => "other",
     }
+}
+
+/// The right to change the target from this state: there for as long as AWS may still tell it afterwards.
+fn turn(target: &StateKey, from: &TargetState) -> Key {
+    key(&format!("turn from {}", word(from)), target)
 }
 
 /// Roles of one account see the same target.
@@ -153,6 +165,10 @@ mod tests {
             assert_eq!(begun.seen_through(archive, failed.clone()).await, failed, "no lag: it has changed");
             assert_eq!(begun.seen_through(archive, TargetState::Ready).await, TargetState::Ready);
         }
+        // The turn alone tells that somebody is about to call.
+        state.remove(&key("since", archive)).await.unwrap();
+        let unknown = TargetState::Starting { since: None };
+        assert_eq!(other.seen_through(archive, TargetState::Stopped).await, unknown);
         clock.advance(LAG);
         assert_eq!(other.seen_through(archive, TargetState::Stopped).await, TargetState::Stopped);
         assert!(other.claim(archive, &TargetState::Stopped).await, "the first call had no effect");
