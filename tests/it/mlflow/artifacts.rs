@@ -43,6 +43,19 @@ pub(super) async fn begin_upload(stage: &Stage, person: &str, path: &str, framin
     raw
 }
 
+/// A download whose head is read, and nothing after it.
+pub(super) async fn begin_download(stage: &Stage, person: &str, path: &str) -> Raw {
+    let port = stage.postern.url.port().unwrap();
+    let mut raw = Raw::connect(port).await;
+    let (token, path) = (stage.token(person), at(stage, path).path().to_owned());
+    raw.send(format!(
+        "GET {path} HTTP/1.1\r\nhost: localhost:{port}\r\nauthorization: Bearer {token}\r\n\r\n"
+    ))
+    .await;
+    assert!(raw.answer().await.starts_with("HTTP/1.1 200 "));
+    raw
+}
+
 /// The demo's configuration with other settings of `api`.
 pub(super) fn with_api(text: &str, keys: &str) -> String {
     text.replace("api: &mlflow {", &format!("api: &mlflow {{{keys}, "))

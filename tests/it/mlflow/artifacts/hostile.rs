@@ -1,7 +1,7 @@
 //! Paths that climb, bodies that are too large or never end, and answers that are not whole.
 
 use super::super::upstream::{Sends, Upstream};
-use super::{BUCKET, asked, at, begin_upload, with_api, with_s3};
+use super::{BUCKET, asked, at, begin_download, begin_upload, with_api, with_s3};
 use crate::support::raw::Raw;
 use crate::support::stage::Stage;
 use postern::sandbox::SandboxOptions;
@@ -170,14 +170,7 @@ async fn a_file_without_an_end_ends_with_its_client() {
     let warm = stage.program("grace").call("POST", &search, &json!({"max_results": 1})).await.checked();
     assert_eq!(warm.status, 200, "{}", warm.body);
     let before = stage.postern.memory();
-    let port = stage.postern.url.port().unwrap();
-    let mut raw = Raw::connect(port).await;
-    let (token, path) = (stage.token("grace"), at(&stage, "/1/a").path().to_owned());
-    raw.send(format!(
-        "GET {path} HTTP/1.1\r\nhost: localhost:{port}\r\nauthorization: Bearer {token}\r\n\r\n"
-    ))
-    .await;
-    assert!(raw.answer().await.starts_with("HTTP/1.1 200 "));
+    let raw = begin_download(&stage, "grace", "/1/a").await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     let grown = stage.postern.memory().saturating_sub(before);
     assert!(grown < 8 * 1024, "a client that does not read costs {grown} KiB");
