@@ -1,4 +1,4 @@
-//! What `postern doctor` asks of a target and its artifact store: with the rights of the mint, but for no person.
+//! Calls of `postern doctor` to a target and its artifact store: with the rights of the mint, but for no person.
 
 use super::address::url;
 use super::artifacts::in_time;

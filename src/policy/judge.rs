@@ -68,7 +68,7 @@ pub struct Judge<'p> {
     starts: BTreeMap<&'p str, (&'p Start, Asking)>,
 }
 
-/// What the expressions of a rule or of `start` read.
+/// The inputs of a rule's or a `start`'s expressions.
 #[derive(Debug, Default)]
 struct Asking {
     reads: PolicyInputs,
@@ -189,7 +189,7 @@ impl<'p> Judge<'p> {
         let Some((start, asking)) = self.starts.get(&*destination.name) else { return MayStart::No };
         let holds = |facts: &Facts<'_>| {
             facts.begin_rule();
-            // What cannot be evaluated does not hold.
+            // An expression that fails does not hold.
             start.condition.holds(facts).map_or((false, true), |holds| (holds, false))
         };
         match self.in_all_cases(asking, known, holds, PartialEq::eq) {

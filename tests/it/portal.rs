@@ -101,7 +101,7 @@ async fn a_portal_without_a_choice_can_be_skipped() {
         assert!(again.body.contains("href=\"/studio\">Continue to"), "{path}: {}", again.body);
         assert_eq!(stage.mints(), [""; 0], "{path}");
     }
-    // Where there is a choice, or nothing to open, the list asks by itself.
+    // With a choice, or with nothing to open, the list asks by itself.
     for person in ["ada", "olga"] {
         let mut lured = lured.clone();
         let first = lured.get(&at("/")).await.checked();

@@ -1,5 +1,5 @@
-//! What stands beside the table of waits: the call that no launch can do without, and the small Python service that people
-//! write instead.
+//! The table of waits is compared with these: the call that no launch can do without, and the small Python service that
+//! people write instead.
 
 use super::connection::{Connection, Front, Style};
 use super::people::Person;

@@ -1,4 +1,4 @@
-//! What many rules, groups, people, destinations and replicas cost, in CPU time and memory.
+//! The CPU time and memory of many rules, groups, people, destinations and replicas.
 
 use super::connection::{Connection, Style};
 use super::figures::{Report, Size};

@@ -109,7 +109,7 @@ fn archive(hour: usize) -> String {
     )
 }
 
-/// Everybody's hour. What went wrong, in words.
+/// Everybody's hour. Returns the failures in words.
 async fn work(site: &Arc<Site>, shift: Shift) -> Vec<String> {
     let (mut shifts, at_once) = (JoinSet::new(), Arc::new(Semaphore::new(AT_ONCE)));
     for number in 0..site.people.len() {

@@ -155,7 +155,7 @@ impl Training {
         panic!("the client does not log: {}", self.log());
     }
 
-    /// What it printed at its end; `None`, and its log is printed, if it failed.
+    /// The output of the client at its end. If the client failed, prints its log and returns `None`.
     async fn ended(mut self) -> Option<Value> {
         for _ in 0..600 {
             if self.child.try_wait().expect("a child").is_some() {

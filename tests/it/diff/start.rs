@@ -49,7 +49,7 @@ fn a_start_that_is_new_is_a_gain_of_its_own() {
     assert_eq!(files.json(&turned)["destinations"][0]["changes"][0]["kind"], "start-gain");
 }
 
-/// Whoever gains or loses access, or lands elsewhere, is told once, with the right to start beside it.
+/// A person who gains or loses access, or lands elsewhere, has one line, with the right to start beside it.
 #[test]
 fn the_right_to_start_goes_along_with_access() {
     let from = "    start: \"'ml-users' in groups\"\n    target: {mlflow_tracking_server: {tracking_server_name: archive}}\n    api: *mlflow\n    rules: *staff\n";
