@@ -180,12 +180,13 @@ async fn a_form_counts_from_its_own_page_alone() {
     let same = stage.person("grace").await;
     let ada = stage.person("ada").await;
     let token = made(&stage, "grace").await;
+    let altered = format!("{}{}", &form[..form.len() - 1], if form.ends_with('A') { 'B' } else { 'A' });
     for (mut visitor, value) in [
         (same, form.clone()),
         (ada, form.clone()),
         (grace.clone(), String::new()),
         (grace.clone(), token.strip_prefix("postern_run_").unwrap().to_owned()),
-        (grace.clone(), format!("{}A", &form[..form.len() - 1])),
+        (grace.clone(), altered),
     ] {
         visitor = visitor.with("sec-fetch-site", "same-origin");
         let answer = visitor.post(&at, &body(&value)).await.checked();
