@@ -9,12 +9,14 @@ mod clock;
 mod domains;
 mod local;
 mod opening;
+mod places;
 mod profiles;
 mod programs;
 mod provider;
 mod redirect_uri;
 mod remedy;
 mod report;
+mod targets;
 mod tasks;
 
 pub(crate) use opening::Person;
@@ -77,7 +79,7 @@ pub(crate) async fn examine(
         clock.clone(),
         Arc::clone(&metrics),
     );
-    let (openings, places) = (opening::all(policy, person), aws::Places::of(policy, person));
+    let (openings, places) = (opening::all(policy, person), places::Places::of(policy, person));
     let settings = Arc::new(settings);
     let mut checks = local::examine(&settings, &secrets, &files, &clock);
     checks.extend(person.map(|person| local::groups(&person.principal)));
@@ -112,7 +114,7 @@ pub(crate) async fn examine(
     }
     tasks.push(tokio::spawn(state(Arc::clone(&settings), Arc::clone(&secrets), http.clone())));
     let (domains, aws) = (places.domains.clone(), Arc::clone(presigner.aws()));
-    let callers = aws::Callers { presigner: Arc::new(presigner), bridge: Arc::new(bridge) };
+    let callers = targets::Callers { presigner: Arc::new(presigner), bridge: Arc::new(bridge) };
     tasks.push(tokio::spawn(aws::examine(callers, places, openings, servers.into(), clock)));
     checks.extend(in_order(tasks).await);
     checks.extend(profiles::examine(&aws, policy, domains).await);
