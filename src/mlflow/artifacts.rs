@@ -1,6 +1,7 @@
 //! Files of runs and models, carried between the client and the target's artifact store as the person who asks. The paths and
 //! answers are those of MLflow's own artifact proxy.
 
+mod exchange;
 mod listing;
 mod pace;
 mod upload;
@@ -9,31 +10,24 @@ use super::answer::Passing;
 use super::asked::FILES;
 use super::places::Place;
 use super::{Answered, Asked, Bridge, CallError, MadeAs, OK, request_id};
-use crate::aws::s3::answer::{StoreError, StoreErrorKind, error};
 use crate::aws::s3::store::{ArtifactPath, Key};
 use crate::aws::s3::{Operation, StoreAccess};
 use crate::aws::session_name::session_name;
-use crate::http_client::NoAnswer;
 use crate::metrics::calls::CallUnderWay;
 use crate::policy::grant::{Artifacts, Grant};
 use crate::server::Body;
-use http_body_util::{BodyExt, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{
     ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue, RANGE,
 };
-use hyper::http::request;
-use hyper::{Method, Response, StatusCode};
+use hyper::http::{request, response};
+use hyper::{Method, Response};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, timeout_at};
 
-/// S3's answers other than files: a page of a list has a thousand keys of at most a kilobyte.
-const LONGEST_ANSWER: usize = 5 * 1024 * 1024;
-/// The memory of a list: a page of S3's, the names of all pages, and the answer that is made of them.
-const LIST: usize = 3 * LONGEST_ANSWER;
 /// The answer to a call about artifacts.
 struct Carried {
     content: Content,
@@ -44,13 +38,6 @@ struct Carried {
 enum Content {
     Json(Value),
     File(Response<Incoming>),
-}
-
-/// A call about artifacts that may be made.
-struct Errand<'a> {
-    access: StoreAccess,
-    artifacts: &'a Artifacts,
-    head: &'a request::Parts,
 }
 
 impl Bridge {
@@ -77,7 +64,7 @@ impl Bridge {
         }
     }
 
-    /// Carries out a call about artifacts. Everything but an upload ends by the caller's deadline.
+    /// Everything but an upload ends by the caller's deadline.
     async fn carry(
         self: &Arc<Self>,
         grant: &Grant,
@@ -93,33 +80,30 @@ impl Bridge {
             Some(raw) => Some(path(raw)?),
             None => listing::folder(head.uri.query())?,
         };
-        let place = self.places.take(grant.destination(), grant.principal())?;
+        let person = grant.principal();
+        let place = self.places.take(grant.destination(), person)?;
         let access = in_time(by, self.store_access(grant, artifacts)).await?;
         made_as.set(access.session.as_ref());
-        let errand = Errand { access, artifacts, head };
-        let key = |path: Option<ArtifactPath>| -> Result<Key, CallError> {
-            let path = path.ok_or(CallError::NoSuchEndpoint)?;
-            errand.access.store.key(&path).map_err(CallError::Ambiguous)
-        };
+        let nothing = || Content::Json(json!({}));
         let (content, aws_request_id) = match (&head.method, below) {
             (&Method::PUT, _) => {
-                let id = self.upload(&errand, &key(path)?, body, grant.principal(), call).await?;
-                (Content::Json(json!({})), id)
+                let key = key(&access, path)?;
+                let id = self.upload(&access, &key, artifacts.body_size, (head, body), person, call).await?;
+                (nothing(), id)
             }
             (&Method::DELETE, _) => {
-                let key = key(path)?;
-                in_time(by, self.delete(&errand.access, &key)).await?;
-                (Content::Json(json!({})), None)
+                let key = key(&access, path)?;
+                in_time(by, self.delete(&access, &key)).await?;
+                (nothing(), None)
             }
             (_, "") => {
-                let _room = self.places.room(LIST, grant.principal())?;
-                let files = in_time(by, self.list(&errand.access, path.as_ref())).await?;
+                let files = in_time(by, self.list(&access, path.as_ref(), person)).await?;
                 (Content::Json(json!({"files": files})), None)
             }
             _ => {
-                let (key, range) = (key(path)?, range(&head.headers));
-                let operation = Operation::Get { key: &key, range };
-                let response = in_time(by, self.ask_store(&errand.access, &operation, Bytes::new())).await?;
+                let key = key(&access, path)?;
+                let operation = Operation::Get { key: &key, range: range(&head.headers) };
+                let response = in_time(by, self.ask_store(&access, &operation, Bytes::new())).await?;
                 let id = request_id(response.headers());
                 (Content::File(response), id)
             }
@@ -134,39 +118,6 @@ impl Bridge {
         let name = session_name(&principal.realm, &principal.user, self.sole_realm.as_deref());
         Ok(self.aws.store_access(mint, name, store, artifacts.s3_endpoint_url.clone()))
     }
-
-    /// Sends a request with a whole body, and returns the head of an answer that says yes. Where S3 refuses the credentials, the
-    /// request is sent once more with others.
-    async fn ask_store(
-        &self,
-        access: &StoreAccess,
-        operation: &Operation<'_>,
-        body: Bytes,
-    ) -> Result<Response<Incoming>, CallError> {
-        let mut is_again = false;
-        loop {
-            let (request, by) =
-                self.aws.sign_for_store(access, operation).await.map_err(CallError::Unsigned)?;
-            let response = self.client.send(request.map(|()| body.clone())).await.map_err(unanswered)?;
-            match successful(response).await {
-                Err(error) if !is_again && error.is_about_credentials() && self.aws.replaced(by).await => {
-                    is_again = true;
-                }
-                answer => return answer,
-            }
-        }
-    }
-
-    /// As [`Bridge::ask_store`], with the whole of a short answer.
-    pub(super) async fn told_by_store(
-        &self,
-        access: &StoreAccess,
-        operation: &Operation<'_>,
-        body: Bytes,
-    ) -> Result<(HeaderMap, Bytes), CallError> {
-        let (head, body) = self.ask_store(access, operation, body).await?.into_parts();
-        Ok((head.headers, short(body).await?))
-    }
 }
 
 pub(super) async fn in_time<T>(
@@ -176,31 +127,8 @@ pub(super) async fn in_time<T>(
     timeout_at(by, carrying).await.unwrap_or(Err(CallError::OutOfTime))
 }
 
-fn unanswered(NoAnswer { error, is_unsent }: NoAnswer) -> CallError {
-    let kind = if is_unsent { StoreErrorKind::Unreachable } else { StoreErrorKind::Unavailable };
-    CallError::Store(StoreError { kind, request_id: None, message: format!("S3: {error}") })
-}
-
-async fn successful(response: Response<Incoming>) -> Result<Response<Incoming>, CallError> {
-    let status = response.status();
-    if matches!(status, StatusCode::OK | StatusCode::NO_CONTENT | StatusCode::PARTIAL_CONTENT) {
-        return Ok(response);
-    }
-    let (head, body) = response.into_parts();
-    if status.is_success() || status.is_informational() {
-        let what = format!("has the status {}", status.as_u16());
-        return Err(CallError::Store(StoreError::bad_answer(&what)));
-    }
-    // An error whose words do not come is known by its status.
-    let said = short(body).await.unwrap_or_default();
-    let id = head.headers.get("x-amz-request-id").and_then(|id| id.to_str().ok());
-    Err(CallError::Store(error(status, id, &said)))
-}
-
-async fn short(body: Incoming) -> Result<Bytes, CallError> {
-    let body = Limited::new(body, LONGEST_ANSWER).collect().await;
-    body.map(|body| body.to_bytes())
-        .map_err(|_| CallError::Store(StoreError::bad_answer("is too long or broke off")))
+fn key(access: &StoreAccess, path: Option<ArtifactPath>) -> Result<Key, CallError> {
+    access.store.key(&path.ok_or(CallError::NoSuchEndpoint)?).map_err(CallError::Ambiguous)
 }
 
 /// The artifact that a raw path below [`FILES`] names. It was judged already, as every path is.
@@ -221,9 +149,6 @@ fn range(headers: &HeaderMap) -> Option<HeaderValue> {
 
 impl Carried {
     fn answered(self, mut call: CallUnderWay, silence: Duration) -> Answered {
-        const JSON: HeaderValue = HeaderValue::from_static("application/json");
-        const BYTES: HeaderValue = HeaderValue::from_static("application/octet-stream");
-        const ATTACHMENT: HeaderValue = HeaderValue::from_static("attachment");
         let Self { content, place, aws_request_id } = self;
         let response = match content {
             Content::Json(value) => {
@@ -231,26 +156,27 @@ impl Carried {
                 call.answered(body.len() as u64);
                 call.ended(OK);
                 let mut response = Response::new(Body::from(body));
-                response.headers_mut().insert(CONTENT_TYPE, JSON);
+                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
                 response
             }
             Content::File(response) => {
                 let (head, body) = response.into_parts();
                 call.ends(OK);
-                let passing = Passing::of_a_file(body, silence, call, place);
-                let mut response = Response::new(Body::streamed(passing));
-                *response.status_mut() = head.status;
-                // The store's own headers stay behind: anybody who may write a file may have chosen them.
-                let headers = response.headers_mut();
-                headers.insert(CONTENT_TYPE, BYTES);
-                headers.insert(CONTENT_DISPOSITION, ATTACHMENT);
-                headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-                if let Some(range) = head.headers.get(CONTENT_RANGE) {
-                    headers.insert(CONTENT_RANGE, range.clone());
-                }
-                response
+                file(&head, Passing::of_a_file(body, silence, call, place))
             }
         };
         Answered { response, outcome: OK, aws_request_id }
     }
+}
+
+/// The answer that carries a file. The store's other headers stay behind: anybody who may write a file may have chosen them.
+fn file(head: &response::Parts, body: Passing) -> Response<Body> {
+    let mut response = Response::new(Body::streamed(body));
+    *response.status_mut() = head.status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
+    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.extend(head.headers.get(CONTENT_RANGE).map(|range| (CONTENT_RANGE, range.clone())));
+    response
 }

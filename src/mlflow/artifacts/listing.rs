@@ -1,9 +1,11 @@
 //! Lists of a folder, and the removal of a file or folder.
 
 use super::super::{Bridge, CallError};
+use super::exchange::LONGEST_ANSWER;
 use crate::aws::s3::answer::listed;
 use crate::aws::s3::store::{ArtifactPath, Key};
 use crate::aws::s3::{Operation, StoreAccess};
+use crate::provider::principal::Principal;
 use hyper::body::Bytes;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -15,6 +17,8 @@ const PAGE: u16 = 1000;
 const MOST_PAGES: usize = 20;
 /// Bytes of all names in a list.
 const LONGEST_NAMES: usize = 4 * 1024 * 1024;
+/// The memory of a list: a page of S3's, the names of all pages, and the answer that is made of them.
+const MEMORY: usize = 3 * LONGEST_ANSWER;
 /// Objects that are deleted at once.
 const AT_ONCE: usize = 8;
 
@@ -36,7 +40,9 @@ impl Bridge {
         &self,
         access: &StoreAccess,
         folder: Option<&ArtifactPath>,
+        person: &Principal,
     ) -> Result<Vec<Value>, CallError> {
+        let _room = self.places.room(MEMORY, person)?;
         let folder = folder.map(|folder| format!("{}/", folder.as_str())).unwrap_or_default();
         let prefix = format!("{}{folder}", access.store.root());
         let (mut files, mut bytes, mut after) = (Vec::new(), 0, None);

@@ -4,8 +4,8 @@
 use super::super::places::LONGEST_TRANSFER;
 use super::super::places::Room;
 use super::super::{Bridge, CallError, request_id};
+use super::exchange::{successful, unanswered};
 use super::pace::{Pace, Paced, Unbegun};
-use super::{Errand, successful, unanswered};
 use crate::aws::s3::answer::{StoreError, StoreErrorKind, parts, upload_ended, upload_id};
 use crate::aws::s3::store::Key;
 use crate::aws::s3::{Operation, StoreAccess};
@@ -16,7 +16,8 @@ use http_body_util::BodyExt;
 use hyper::Request;
 use hyper::body::{Body, Bytes, Incoming};
 use hyper::ext::on_informational;
-use hyper::header::{CONTENT_TYPE, ETAG, EXPECT, HeaderValue};
+use hyper::header::{CONTENT_TYPE, ETAG, EXPECT, HeaderMap, HeaderValue};
+use hyper::http::request;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -33,24 +34,23 @@ const LONGEST_CONTENT_TYPE: usize = 200;
 const TO_CLEAN_UP: Duration = Duration::from_secs(30);
 
 impl Bridge {
-    /// Stores the body. Returns AWS's id of the call.
+    /// Stores a body of at most `most` bytes. Returns AWS's id of the call.
     pub(super) async fn upload(
         self: &Arc<Self>,
-        errand: &Errand<'_>,
+        access: &StoreAccess,
         key: &Key,
-        body: Incoming,
+        most: u64,
+        (head, body): (&request::Parts, Incoming),
         person: &Principal,
         call: &CallUnderWay,
     ) -> Result<Option<String>, CallError> {
-        let most = errand.artifacts.body_size;
         let length = body.size_hint().exact();
         if length.is_some_and(|length| length > most) {
             return Err(CallError::BodyTooLarge { most });
         }
-        let goes_on = errand.head.extensions.get::<GoesOn>().cloned();
+        let goes_on = head.extensions.get::<GoesOn>().cloned();
         let pace = Pace::new(self.silence, LONGEST_TRANSFER, most, goes_on);
-        let access = &errand.access;
-        let content_type = content_type(errand);
+        let content_type = content_type(&head.headers);
         let stored = match length {
             Some(length) if length > WITHOUT_ASKING => {
                 self.store_stream(access, key, content_type, (body, length), &pace).await
@@ -170,8 +170,8 @@ async fn part(body: &mut Paced, pace: &Pace) -> Result<(Bytes, bool), CallError>
     Ok((part.into(), false))
 }
 
-fn content_type(errand: &Errand<'_>) -> Option<HeaderValue> {
-    let mut values = errand.head.headers.get_all(CONTENT_TYPE).iter();
+fn content_type(headers: &HeaderMap) -> Option<HeaderValue> {
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
     let (value, None) = (values.next()?, values.next()) else { return None };
     let is_fit = value.len() <= LONGEST_CONTENT_TYPE && value.to_str().is_ok_and(|text| text == text.trim());
     is_fit.then(|| value.clone())
