@@ -7,9 +7,11 @@
 //! - [`Places::judge`] refuses a field if one of its forms may be the same for two people.
 //! - [`Places::add`] refuses a rule if two people could get the same place, by it or by it and an earlier rule.
 //!
-//! Both ask one question, [`Places::meet`]: can two *different* people get the same text? The answer is yes wherever
-//! the forms do not rule it out. AWS compares names without case, so constants are compared without case here. A
-//! person's own text has to be in lower case; each decision checks that ([`Folds`]).
+//! Both ask one question, [`can_meet`]: can two *different* people get the same text? AWS compares names without case,
+//! so constants are compared without case here. A person's own text has to be in lower case; each decision checks that
+//! ([`Folds`]).
+
+mod meeting;
 
 use super::expression::{Condition, Problem};
 use super::forms::{Form, Issuer, Own, Piece, Walk, constant_of};
@@ -18,10 +20,8 @@ use super::name_pattern::NamePattern;
 use super::template::Template;
 use crate::config::diagnostics::listed;
 use crate::target::arn;
+use meeting::can_meet;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// The most constants before or behind a person's own text that are compared.
-const MOST_CONSTANTS: usize = 512;
 
 /// The computed places of all rules so far.
 pub(super) struct Places<'a> {
@@ -73,7 +73,7 @@ struct Place<'a> {
     /// Region, account and domain, as far as they are constant.
     area: [Option<Vec<String>>; 3],
     form: Form,
-    issuer: &'a Issuer,
+    walk: Walk<'a>,
     line: u32,
 }
 
@@ -91,33 +91,11 @@ impl<'a> Places<'a> {
         let mut folds = Folds::default();
         for walk in self.walks() {
             for form in walk.template(template) {
-                self.judge_form(key, &form, walk.issuer)?;
+                judge_form(key, &form, walk)?;
                 folds.add(&form, false);
             }
         }
         Ok(folds)
-    }
-
-    fn judge_form(&self, key: &str, form: &Form, issuer: &Issuer) -> Result<(), Problem> {
-        if form.len() > 1 && form.iter().any(|piece| matches!(piece, Piece::Name { .. })) {
-            let message = "text around a `profile_name(…)` is not allowed: two people's names could meet";
-            return Err(problem(message, "write `profile_name('prefix', text)`, which keeps names apart"));
-        }
-        if said(form) > Said::Written && stand_side_by_side(form) {
-            let message = format!("a `{key}` made of several values side by side could be two people's");
-            let help = match key {
-                "user_profile_name" => "write `profile_name(join(one, other))`",
-                _ => "write `join(one, other)`, which keeps them apart",
-            };
-            return Err(problem(message, help));
-        }
-        if said(form) == Said::Not && self.meet((form, issuer), (form, issuer)) {
-            let message = format!("people who have this value in common would get the same `{key}`");
-            let help = "make it of `user`, take it from a table of `lookups`, or write `shared_by(…)` around a value \
-                        whose holders are meant to share a place";
-            return Err(problem(message, help));
-        }
-        Ok(())
     }
 
     /// Adds the target of a rule.
@@ -127,24 +105,14 @@ impl<'a> Places<'a> {
     /// Names the people who could get the same place, by this rule or by this one and an earlier one.
     pub(super) fn add(&mut self, opened: &Opened<'_>) -> Result<(), Problem> {
         let mut result = Ok(());
-        for walk in self.walks() {
-            if walk.truth(opened.condition.tree()) == Some(false) {
-                continue;
+        let reached = self.walks().filter(|walk| walk.truth(opened.condition.tree()) != Some(false));
+        for place in reached.flat_map(|walk| places_of(walk, opened)) {
+            let met = self.known.iter().find(|known| place.meets(known));
+            if let (Some(known), Ok(())) = (met, &result) {
+                result = Err(meeting_problem(known, &place));
             }
-            for (key, text) in &opened.places {
-                let area = area(walk, opened, key);
-                for form in text.forms(walk).into_iter().filter(|form| said(form) > Said::Written) {
-                    let area = area.clone();
-                    let (kind, issuer, line) = (opened.kind, walk.issuer, opened.line);
-                    let place = Place { kind, key, area, form, issuer, line };
-                    let met = self.known.iter().find(|known| self.is_met(known, &place));
-                    if let (Some(known), Ok(())) = (met, &result) {
-                        result = Err(meeting(known, &place));
-                    }
-                    if !self.known.iter().any(|known| known.is_as(&place)) {
-                        self.known.push(place);
-                    }
-                }
+            if !self.known.iter().any(|known| known.is_as(&place)) {
+                self.known.push(place);
             }
         }
         result
@@ -162,119 +130,39 @@ impl<'a> Places<'a> {
         let tables = self.tables;
         self.issuers.iter().map(move |issuer| Walk { issuer, tables })
     }
+}
 
-    fn is_met(&self, known: &Place<'_>, place: &Place<'_>) -> bool {
-        let overlap = |(known, area): (&Option<Vec<String>>, &Option<Vec<String>>)| match (known, area) {
-            (Some(known), Some(area)) => known.iter().any(|text| area.contains(text)),
-            _ => true,
+fn judge_form(key: &str, form: &Form, walk: Walk<'_>) -> Result<(), Problem> {
+    if form.len() > 1 && form.iter().any(|piece| matches!(piece, Piece::Name { .. })) {
+        let message = "text around a `profile_name(…)` is not allowed: two people's names could meet";
+        return Err(problem(message, "write `profile_name('prefix', text)`, which keeps names apart"));
+    }
+    if said(form) > Said::Written && stand_side_by_side(form) {
+        let message = format!("a `{key}` made of several values side by side could be two people's");
+        let help = match key {
+            "user_profile_name" => "write `profile_name(join(one, other))`",
+            _ => "write `join(one, other)`, which keeps them apart",
         };
-        (known.kind, known.key) == (place.kind, place.key)
-            && (said(&known.form) == Said::Not || said(&place.form) == Said::Not)
-            && known.area.iter().zip(&place.area).all(overlap)
-            && self.meet((&known.form, known.issuer), (&place.form, place.issuer))
+        return Err(problem(message, help));
     }
-
-    /// Whether a person of one issuer and *another* person of the other can get the same text.
-    fn meet(&self, (form, issuer): (&Form, &Issuer), (other, others): (&Form, &Issuer)) -> bool {
-        if let ([Piece::Table { name, key, .. }], [Piece::Table { name: other, key: others_key, .. }]) =
-            (form.as_slice(), other.as_slice())
-            && name == other
-        {
-            // No two keys of a table share a value.
-            return self.meet((key, issuer), (others_key, others));
-        }
-        let (Some(one), Some(other)) = (self.split(form), self.split(other)) else { return true };
-        if one.own.is_none() && other.own.is_none() {
-            return one.heads.iter().any(|text| other.heads.contains(text));
-        }
-        let heads = compare(&one.heads, &other.heads, |text, start| text.starts_with(start));
-        let tails = compare(&one.tails, &other.tails, |text, end| text.ends_with(end));
-        match (heads, tails, one.own, other.own) {
-            (Compared::Apart, ..) | (_, Compared::Apart, ..) => false,
-            (Compared::Same, Compared::Same, Some(own), Some(others_own)) => {
-                self.pieces_meet((own, issuer), (others_own, others))
-            }
-            _ => true,
-        }
+    if said(form) == Said::Not && can_meet((form, walk), (form, walk)) {
+        let message = format!("people who have this value in common would get the same `{key}`");
+        let help = "make it of `user`, take it from a table of `lookups`, or write `shared_by(…)` around a value \
+                    whose holders are meant to share a place";
+        return Err(problem(message, help));
     }
-
-    fn pieces_meet(&self, (piece, issuer): (&Piece, &Issuer), (other, others): (&Piece, &Issuer)) -> bool {
-        let one_realm = issuer.realm == others.realm;
-        match (piece, other) {
-            (Piece::Own(Own::User { .. }), Piece::Own(Own::User { .. })) => {
-                !one_realm && may_share_users(issuer, others)
-            }
-            (Piece::Own(Own::Subject { .. }), Piece::Own(Own::Subject { .. })) => issuer != others,
-            (Piece::LocalPart(domain), Piece::LocalPart(other)) => !(one_realm && domain == other),
-            // An address has an `@`, and what stands before it has none.
-            (Piece::Own(Own::User { .. }), Piece::LocalPart(_)) => issuer.user_domains.is_none(),
-            (Piece::LocalPart(_), Piece::Own(Own::User { .. })) => others.user_domains.is_none(),
-            (Piece::Name { prefix, of }, Piece::Name { prefix: other, of: of_other }) => {
-                prefix == other && self.meet((of, issuer), (of_other, others))
-            }
-            (Piece::Joined(texts), Piece::Joined(other)) => {
-                let mut pairs = texts.iter().zip(other);
-                texts.len() == other.len()
-                    && pairs.all(|(one, other)| self.meet((one, issuer), (other, others)))
-            }
-            _ => true,
-        }
-    }
-
-    /// `None` where more than one piece is not written in the configuration.
-    fn split<'f>(&self, form: &'f Form) -> Option<Split<'f>> {
-        let mut split = Split { heads: vec![String::new()], own: None, tails: vec![String::new()] };
-        for piece in form {
-            let written: Vec<&str> = match piece {
-                Piece::Constant(text) => vec![text],
-                Piece::Table { name, .. } => self.tables.get(name).map(Table::values).unwrap_or_default(),
-                own if split.own.is_none() => {
-                    split.own = Some(own);
-                    continue;
-                }
-                _ => return None,
-            };
-            let side = if split.own.is_none() { &mut split.heads } else { &mut split.tails };
-            if side.len() * written.len() > MOST_CONSTANTS {
-                return None;
-            }
-            let longer = side.iter().flat_map(|text| written.iter().map(move |next| format!("{text}{next}")));
-            *side = longer.map(|text| text.to_ascii_lowercase()).collect();
-        }
-        Some(split)
-    }
+    Ok(())
 }
 
-/// A form split at its one piece that is not written in the configuration: the constants on both sides, in lower case.
-struct Split<'f> {
-    heads: Vec<String>,
-    own: Option<&'f Piece>,
-    tails: Vec<String>,
-}
-
-enum Compared {
-    /// No text has an affix of both.
-    Apart,
-    /// Some affix is in both lists, and no text matches two different affixes.
-    Same,
-    Unclear,
-}
-
-fn compare(some: &[String], others: &[String], has: fn(&str, &str) -> bool) -> Compared {
-    let pairs = some.iter().flat_map(|one| others.iter().map(move |other| (one, other)));
-    pairs.fold(Compared::Apart, |so_far, (one, other)| match so_far {
-        Compared::Unclear => Compared::Unclear,
-        _ if one == other => Compared::Same,
-        _ if has(one, other) || has(other, one) => Compared::Unclear,
-        so_far => so_far,
-    })
-}
-
-fn may_share_users(one: &Issuer, other: &Issuer) -> bool {
-    match (&one.user_domains, &other.user_domains) {
-        (Some(ours), Some(theirs)) => ours.iter().any(|domain| theirs.contains(domain)),
-        _ => true,
-    }
+/// The places to which a rule leads the people of one issuer, except those that constants and tables name.
+fn places_of<'a>(walk: Walk<'a>, opened: &Opened<'_>) -> Vec<Place<'a>> {
+    let (kind, line) = (opened.kind, opened.line);
+    let of_field = |(key, text): &(&'static str, Text<'_>)| {
+        let (key, area) = (*key, area(walk, opened, key));
+        let computed = text.forms(walk).into_iter().filter(|form| said(form) > Said::Written);
+        computed.map(move |form| Place { kind, key, area: area.clone(), form, walk, line })
+    };
+    opened.places.iter().flat_map(of_field).collect()
 }
 
 impl Text<'_> {
@@ -287,9 +175,21 @@ impl Text<'_> {
 }
 
 impl Place<'_> {
+    /// Whether two people could be led to one place, one by each.
+    fn meets(&self, known: &Self) -> bool {
+        let overlap = |(known, area): (&Option<Vec<String>>, &Option<Vec<String>>)| match (known, area) {
+            (Some(known), Some(area)) => known.iter().any(|text| area.contains(text)),
+            _ => true,
+        };
+        (known.kind, known.key) == (self.kind, self.key)
+            && (said(&known.form) == Said::Not || said(&self.form) == Said::Not)
+            && known.area.iter().zip(&self.area).all(overlap)
+            && can_meet((&known.form, known.walk), (&self.form, self.walk))
+    }
+
     /// Whether it is the same but for its rule.
     fn is_as(&self, other: &Self) -> bool {
-        let of = |place: &Self| (place.kind, place.key, place.issuer as *const Issuer);
+        let of = |place: &Self| (place.kind, place.key, place.walk.issuer as *const Issuer);
         of(self) == of(other) && self.area == other.area && self.form == other.form
     }
 }
@@ -343,34 +243,26 @@ fn stand_side_by_side(form: &Form) -> bool {
     form.iter().filter(is_open).count() > 1 || form.iter().any(inside)
 }
 
-fn meeting(known: &Place<'_>, place: &Place<'_>) -> Problem {
-    let (key, other_rule) = (place.key, known.line != place.line);
-    let elsewhere = |whose: &str| {
-        if other_rule { format!(" as {whose} by the rule on line {}", known.line) } else { String::new() }
-    };
-    if known.issuer.realm != place.issuer.realm {
-        let message = format!(
-            "people of several realms could get the same `{key}` by this rule{}",
-            elsewhere("others")
-        );
-        return problem(message, "ask for the `realm` in the rule, or write `join(realm, …)`");
-    }
+fn meeting_problem(known: &Place<'_>, place: &Place<'_>) -> Problem {
     let (theirs, ours) = (domains(&known.form), domains(&place.form));
-    if theirs == ours || theirs.is_empty() || ours.is_empty() {
-        let message = format!("two people could get the same `{key}` by this rule{}", elsewhere("others"));
-        return problem(
-            message,
-            "give all but one of them a prefix: `profile_name('prefix', …)` or `join('prefix', …)`",
-        );
-    }
     let named = |domains: &BTreeSet<&str>| listed(domains.iter().copied());
-    let here = if other_rule { ours.clone() } else { &theirs | &ours };
-    let message = format!(
-        "people of {} could get the same place by this rule{}",
-        named(&here),
-        elsewhere(&format!("those of {}", named(&theirs)))
-    );
-    problem(message, "write `profile_name('prefix', …)` for all but one of them")
+    let same_key = format!("`{}`", place.key);
+    let by_another_rule = known.line != place.line;
+    let (people, others, what, help) = if known.walk.issuer.realm != place.walk.issuer.realm {
+        let help = "ask for the `realm` in the rule, or write `join(realm, …)`";
+        ("people of several realms".to_owned(), "others".to_owned(), same_key, help)
+    } else if theirs == ours || theirs.is_empty() || ours.is_empty() {
+        let help = "give all but one of them a prefix: `profile_name('prefix', …)` or `join('prefix', …)`";
+        ("two people".to_owned(), "others".to_owned(), same_key, help)
+    } else {
+        let here = if by_another_rule { ours } else { &theirs | &ours };
+        let (people, others) =
+            (format!("people of {}", named(&here)), format!("those of {}", named(&theirs)));
+        (people, others, "place".to_owned(), "write `profile_name('prefix', …)` for all but one of them")
+    };
+    let elsewhere = format!(" as {others} by the rule on line {}", known.line);
+    let elsewhere = if by_another_rule { elsewhere.as_str() } else { "" };
+    problem(format!("{people} could get the same {what} by this rule{elsewhere}"), help)
 }
 
 /// The domains of each `local_part(…)`.
