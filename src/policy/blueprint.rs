@@ -4,7 +4,8 @@ use super::apart::Folds;
 use super::expression::facts::Facts;
 use super::name_pattern::NamePattern;
 use super::template::Template;
-use crate::target::{Access, InvalidName, InvalidTarget, Kind, Mint, Region, RoleArn, Target, Value};
+use crate::config::file::fields::{REGION, ROLE_ARN};
+use crate::target::{ARN, Access, InvalidName, InvalidTarget, Kind, Mint, Region, RoleArn, Target, Value};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -74,9 +75,11 @@ impl Blueprint {
             }
             invalid => invalid.to_string(),
         })?;
-        let region = self.region.parsed("region", facts, Region::parse)?;
+        let region = self.region.parsed(REGION, facts, Region::parse)?;
         let role_arn =
-            self.role_arn.as_ref().map(|role| role.parsed("role_arn", facts, RoleArn::parse)).transpose()?;
+            self.role_arn.as_ref().map(|role| role.parsed(ROLE_ARN, facts, RoleArn::parse)).transpose()?;
+        keep_to_region(&region, ROLE_ARN, role_arn.as_ref().map(RoleArn::as_str))?;
+        keep_to_region(&region, ARN, target.text(ARN))?;
         let (endpoint_url, access) = (self.endpoint_url.clone(), self.access);
         Ok(Mint { target, region, role_arn, endpoint_url, fragment: None, access })
     }
@@ -139,6 +142,15 @@ impl Computed {
             None => Ok(text),
         }
     }
+}
+
+/// AWS knows an ARN in its own region and partition only.
+fn keep_to_region(region: &Region, key: &str, arn: Option<&str>) -> Result<(), String> {
+    let Some(arn) = arn.filter(|arn| !region.knows(arn)) else { return Ok(()) };
+    let shown: String = arn.chars().take(LONGEST_SHOWN).collect();
+    Err(format!(
+        "`{key}`: `{shown}` is of another region or partition than `{region}`, where this rule opens"
+    ))
 }
 
 fn shortened(invalid: &InvalidName) -> InvalidName {

@@ -20,7 +20,7 @@ use crate::config::file::policy::{self as file, PolicyFile};
 use crate::config::located::{At, Location};
 use crate::config::servers::ServerKind;
 use crate::provider::policy_inputs::PolicyInputs;
-use crate::target::{LANDING_URI, Links};
+use crate::target::{self, LANDING_URI, Links};
 use compiler::Compiler;
 use fields::Fields;
 use std::collections::HashMap;
@@ -215,7 +215,7 @@ impl Compiler<'_> {
             let own = rule.set.as_ref().map(|written| self.set_fields(&set, written, kind).or(base));
             let fields = own.as_ref().unwrap_or(base);
             self.keep_people_apart(path, rule, kind, condition.as_ref(), fields);
-            self.keep_to_partition(path, rule, fields);
+            self.keep_to_region(path, rule, fields);
             self.keep_to_declaration(path, rule, fields);
             self.keep_to_account(path, rule, execution_role, fields);
             let access = self.access(path, rule, kind, fields, api);
@@ -244,15 +244,19 @@ impl Compiler<'_> {
         }
     }
 
-    fn keep_to_partition(&mut self, path: &str, rule: &At<file::Rule>, fields: &Fields) {
-        if let Some((key, arn, region)) = fields.foreign_arn() {
-            let message = format!(
-                "this rule opens with the `{key}` `{arn}` in `{region}`; allowed: one that begins with `arn:{}:`, as the \
-                 region has it",
-                region.partition()
-            );
-            self.problem(path, rule.location, message);
-        }
+    /// The calls go to the rule's region, and AWS knows resources of another one nowhere but there.
+    fn keep_to_region(&mut self, path: &str, rule: &At<file::Rule>, fields: &Fields) {
+        let Some((key, arn, region)) = fields.foreign_arn() else { return };
+        let partition = region.partition();
+        let allowed = match key {
+            target::ARN => format!("arn:{partition}:sagemaker:{region}:"),
+            _ => format!("arn:{partition}:"),
+        };
+        let message = format!(
+            "this rule opens with the `{key}` `{arn}` in `{region}`; allowed: one that begins with `{allowed}`, as the region \
+             has it"
+        );
+        self.problem(path, rule.location, message);
     }
 
     /// A tracking server of the same name may exist in each region. An App is known by its declaration alone.

@@ -48,6 +48,13 @@ impl Region {
         self.in_partition().name
     }
 
+    /// Whether AWS knows an ARN in this region: it names this region, or none, and the region's partition.
+    pub(crate) fn knows(&self, arn: &str) -> bool {
+        fields(arn).is_some_and(|[_, partition, _, region, ..]| {
+            partition == self.partition() && (region.is_empty() || region == self.as_str())
+        })
+    }
+
     /// The domains below which AWS's presigned URLs of this region stand, each with a dot in front; empty if unknown.
     pub fn url_suffixes(&self) -> &'static [&'static str] {
         self.in_partition().url_suffixes

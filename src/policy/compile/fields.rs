@@ -11,7 +11,7 @@ use crate::policy::apart::{Folds, Opened, Text};
 use crate::policy::blueprint::{Blueprint, Computed, Field};
 use crate::policy::expression::Condition;
 use crate::policy::template::Template;
-use crate::target::{self, Access, DOMAIN_ID, Form, InvalidName, Kind, Region, RoleArn, Value, arn};
+use crate::target::{self, Access, DOMAIN_ID, Form, InvalidName, Kind, Region, RoleArn, Value};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -52,11 +52,11 @@ impl Fields {
         }
     }
 
-    /// An ARN in another partition than the region, by its key.
+    /// An ARN that the region does not know, by its key.
     pub(super) fn foreign_arn(&self) -> Option<(&'static str, &str, Region)> {
         let constant = |key: &str| self.given.get(key).and_then(Field::constant);
         let region = self.constant_region()?;
-        let foreign = |key: &&str| constant(key).is_some_and(|arn| arn::partition(arn) != region.partition());
+        let foreign = |key: &&str| constant(key).is_some_and(|arn| !region.knows(arn));
         let key = [ROLE_ARN, target::ARN].into_iter().find(foreign)?;
         Some((key, constant(key)?, region))
     }

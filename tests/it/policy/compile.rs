@@ -129,13 +129,46 @@ fn a_rule_stays_in_the_region_s_partition() {
     );
     assert_eq!(faults(&format!("{{{china}, region: cn-north-1}}")), "");
     assert_eq!(faults(&format!("{{{china}, region: '${{claims.region}}'}}")), "", "who knows");
-    let app = "destinations: {x: {region: us-gov-west-1, target: {mlflow_app: {arn: 'arn:aws:sagemaker:us-gov-west-1:\
-               111122223333:mlflow-app/app-1'}}, rules: [{name: a, allow: 'true'}]}}";
-    assert!(
-        AROUND.faults(app).join(" | ").contains("the `arn` `arn:aws:sagemaker"),
-        "{:?}",
-        AROUND.faults(app)
-    );
+}
+
+#[test]
+fn an_app_stays_in_the_rule_s_region() {
+    for (kind, id) in [("mlflow_app", "mlflow-app/app-1"), ("partner_app", "partner-app/app-ABCDEFGHIJKL")] {
+        let faults = |region: &str, arn: &str, rule: &str| {
+            AROUND.faults(&format!(
+                "destinations: {{x: {{region: {region}, target: {{{kind}: {{arn: '{arn}{id}'}}}}, rules: [{{name: a, allow: \
+                 'true'{rule}}}]}}}}"
+            ))
+        };
+        let refused = |arn: &str, region: &str, allowed: &str| {
+            format!(
+                "destinations.x.rules[0]: this rule opens with the `arn` `{arn}{id}` in `{region}`; allowed: one that begins with \
+                 `{allowed}`, as the region has it"
+            )
+        };
+        let (ireland, virginia) =
+            ("arn:aws:sagemaker:eu-west-1:111122223333:", "arn:aws:sagemaker:us-east-1:111122223333:");
+        assert_eq!(faults("eu-west-1", ireland, ""), [""; 0]);
+        assert_eq!(
+            faults("eu-west-1", virginia, ""),
+            [refused(virginia, "eu-west-1", "arn:aws:sagemaker:eu-west-1:")]
+        );
+        let moved = |region: &str| format!(", set: {{region: {region}}}");
+        assert_eq!(faults("eu-west-1", virginia, &moved("us-east-1")), [""; 0]);
+        assert_eq!(
+            faults("eu-west-1", ireland, &moved("us-east-1")),
+            [refused(ireland, "us-east-1", "arn:aws:sagemaker:us-east-1:")]
+        );
+        // The region is the right one, and the partition is not.
+        let government = "arn:aws:sagemaker:us-gov-west-1:111122223333:";
+        assert_eq!(
+            faults("us-gov-west-1", government, ""),
+            [refused(government, "us-gov-west-1", "arn:aws-us-gov:sagemaker:us-gov-west-1:")]
+        );
+        // AWS RAM shares an app with other accounts, so the account is not judged.
+        let shared = ", set: {role_arn: 'arn:aws:iam::444455556666:role/x'}";
+        assert_eq!(faults("eu-west-1", ireland, shared), [""; 0]);
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::{AROUND, Around, notebook_with, person};
 use postern::policy::explain::{explain, explain_all, table};
 use postern::policy::grant::{DenialReason, Outcome};
 use postern::policy::{Kind, Refusal};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// The example of the reference configuration.
 const STUDIO: &str = r#"
@@ -240,5 +240,51 @@ fn a_deep_link_is_explained_with_its_path() {
     assert_eq!((explanation.reason, explanation.rule.as_deref()), (Some("no-such-path"), Some("everyone")));
     assert!(
         explanation.to_string().starts_with("studio/terminals/1: deny (no-such-path) by rule `everyone`\n")
+    );
+}
+
+#[test]
+fn a_computed_arn_or_region_is_judged_as_a_constant_one() {
+    let decides = |keys: &str, target: &str, claims: Value| {
+        let yaml =
+            format!("destinations: {{x: {{{keys}target: {target}, rules: [{{name: a, allow: 'true'}}]}}}}");
+        let explanation = person("ada", &[]).claims(claims).explained(&AROUND.policy(&yaml), "x");
+        match explanation.reason {
+            Some(reason) => {
+                format!("{reason}: {}", explanation.steps.last().unwrap().detail.clone().unwrap())
+            }
+            None => explanation.decision.to_owned(),
+        }
+    };
+    for (kind, id) in [("mlflow_app", "mlflow-app/app-1"), ("partner_app", "partner-app/app-ABCDEFGHIJKL")] {
+        let target = format!("{{{kind}: {{arn: '${{shared_by(claims.arn)}}'}}}}");
+        let with = |partition: &str, region: &str| {
+            let arn = format!("arn:{partition}:sagemaker:{region}:111122223333:{id}");
+            let refused = format!(
+                "rule-error: `arn`: `{arn}` is of another region or partition than `eu-west-1`, where this rule opens"
+            );
+            (decides("", &target, json!({"arn": arn})), refused)
+        };
+        assert_eq!(with("aws", "eu-west-1").0, "grant", "{kind}");
+        for (partition, region) in [("aws", "us-east-1"), ("aws-cn", "eu-west-1"), ("aws", "eu-west-11")] {
+            let (decided, refused) = with(partition, region);
+            assert_eq!(decided, refused);
+        }
+        let target = format!("{{{kind}: {{arn: 'arn:aws:sagemaker:eu-west-1:111122223333:{id}'}}}}");
+        let moved =
+            |region: &str| decides("region: '${claims.region}', ", &target, json!({"region": region}));
+        assert_eq!(moved("eu-west-1"), "grant");
+        assert!(moved("us-east-1").starts_with("rule-error: `arn`: "), "{}", moved("us-east-1"));
+    }
+    let notebook = "{notebook_instance: {notebook_instance_name: shared}}";
+    let role = |partition: &str| {
+        let claims = json!({"role": format!("arn:{partition}:iam::111122223333:role/x")});
+        decides("role_arn: '${claims.role}', ", notebook, claims)
+    };
+    assert_eq!(role("aws"), "grant");
+    assert_eq!(
+        role("aws-cn"),
+        "rule-error: `role_arn`: `arn:aws-cn:iam::111122223333:role/x` is of another region or partition than \
+         `eu-west-1`, where this rule opens"
     );
 }
