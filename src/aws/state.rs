@@ -44,6 +44,11 @@ impl TargetState {
         matches!(self, Self::Maintenance(_) | Self::OfIdentityCenter)
     }
 
+    /// Whether maintenance is the reason why it is busy or may not open.
+    pub fn is_maintenance(&self) -> bool {
+        matches!(self, Self::Pending(word) | Self::Maintenance(word) if word.contains("Maintenance"))
+    }
+
     /// Whether AWS starts a target of this kind in this state.
     pub fn can_be_started(&self, kind: Kind) -> bool {
         match (kind, self) {

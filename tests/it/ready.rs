@@ -108,6 +108,13 @@ async fn maintenance_under_way_is_waited_for() {
         assert_eq!(state(&stage, person, name).await, "pending", "{name}");
         let waiting = opened(&mut visitor, &stage, &format!("/{name}")).await;
         assert_eq!(waiting.status, 409, "{name}: {}", waiting.body);
+        assert!(waiting.body.contains("AWS is doing maintenance on it"), "{name}: {}", waiting.body);
+        let portal = opened(&mut visitor, &stage, "/").await;
+        assert!(
+            portal.body.contains("It can be opened when AWS is done with it."),
+            "{name}: {}",
+            portal.body
+        );
         assert!(stage.mints().is_empty(), "{name}");
     }
 }

@@ -103,6 +103,9 @@ pub(super) fn not_ready(state: &TargetState) -> Failure {
             ("This is starting", format!("It has been starting since {}.", point_in_time(*since)).into())
         }
         TargetState::Starting { since: None } => ("This is starting", "It is starting.".into()),
+        TargetState::Pending(_) if state.is_maintenance() => {
+            (NOT_READY, "AWS is doing maintenance on it. It opens again when that is done.".into())
+        }
         TargetState::Pending(_) => (NOT_READY, "It is being prepared and not usable yet.".into()),
         TargetState::Maintenance(_) => {
             (NOT_READY, "AWS has maintenance to do on it, and did not let it be opened now.".into())
@@ -117,10 +120,10 @@ pub(super) fn not_ready(state: &TargetState) -> Failure {
         TargetState::Starting { .. } => {
             failure.retry(Duration::from_secs(20)).advise("It usually takes some minutes.")
         }
-        TargetState::Pending(_) => {
+        TargetState::Pending(_) if !state.is_maintenance() => {
             failure.retry(Duration::from_secs(20)).advise("It usually takes a few minutes.")
         }
-        TargetState::Maintenance(_) => failure
+        TargetState::Pending(_) | TargetState::Maintenance(_) => failure
             .retry(Duration::from_secs(60))
             .advise("Try again later. If it lasts for hours, send the details below to your platform team."),
         TargetState::Stopped => failure

@@ -117,6 +117,9 @@ impl Pages {
             TargetState::Stopping => {
                 (Some("Stopping"), Some("It can be started when it has stopped.".to_owned()))
             }
+            TargetState::Pending(_) if state.is_maintenance() => {
+                (Some("Maintenance"), Some("It can be opened when AWS is done with it.".to_owned()))
+            }
             TargetState::Pending(_) => (
                 Some("Being changed"),
                 Some("It can be opened when AWS is done, usually in a few minutes.".to_owned()),
