@@ -236,7 +236,7 @@ pub(super) struct TokenArgs {
     /// The most that the token gives; by default what the rules give.
     #[arg(long, value_enum)]
     pub(super) access: Option<AccessClass>,
-    /// How long it counts, such as `12h`; by default, and at most, what the gateway allows.
+    /// How long it is valid, such as `12h`; by default, and at most, what the gateway allows.
     #[arg(long, value_name = "DURATION", value_parser = humantime::parse_duration)]
     pub(super) lifetime: Option<Duration>,
 }

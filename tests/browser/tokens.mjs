@@ -18,7 +18,7 @@ export async function a_run_token_is_made_shown_once_and_taken_back(stage) {
   await isAccessible(stage, tab, 'run tokens');
   await tab.getByLabel('Name, for your own list').fill('nightly training');
   await tab.getByLabel('What its programs may do').selectOption('read');
-  await tab.getByLabel('How long it counts').selectOption('1h');
+  await tab.getByLabel('How long it is valid').selectOption('1h');
   await tab.getByRole('button', { name: 'Make a run token' }).click();
   await tab.getByRole('heading', { name: 'Your new run token' }).waitFor();
   await isAccessible(stage, tab, 'a new run token');

@@ -89,7 +89,7 @@ fn form(page: &TokensPage<'_>) -> Markup {
                 option value="" { "Everything that you may" }
                 @for access in Access::ALL { option value=(access) { "At most: " (in_words(access)) } }
             }
-            label for="lifetime" { "How long it counts" }
+            label for="lifetime" { "How long it is valid" }
             select #lifetime name="lifetime" {
                 @for life in &lifetimes {
                     option value=(humantime::format_duration(*life)) selected[*life == page.longest] {
