@@ -223,7 +223,11 @@ pub fn did_you_mean<'a>(written: &str, known: impl IntoIterator<Item = &'a str>)
 
 /// As [`did_you_mean`], or all of `known` if none is near.
 pub fn did_you_mean_or_all<'a>(written: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> String {
-    did_you_mean(written, known.clone()).unwrap_or_else(|| format!("there are {}", listed(known)))
+    let all = match known.clone().into_iter().count() {
+        1 => "there is only",
+        _ => "there are",
+    };
+    did_you_mean(written, known.clone()).unwrap_or_else(|| format!("{all} {}", listed(known)))
 }
 
 /// Names in backquotes, separated by commas.
