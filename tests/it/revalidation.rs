@@ -3,6 +3,7 @@
 mod answers;
 mod groups;
 mod served;
+mod unchecked;
 
 use crate::support::browser::Browser;
 use crate::support::provider::{CLIENT_SECRET, Provider, TokenAnswer};
@@ -124,8 +125,13 @@ impl World {
     }
 
     fn counted(&self, event: &str) -> bool {
+        self.count(event) == 1
+    }
+
+    fn count(&self, event: &str) -> usize {
         let metrics = self.shared.metrics.render(Exposition::OpenMetrics);
-        metrics.contains(&format!("postern_sessions_total{{event=\"{event}\"}} 1\n"))
+        let count = metrics.split(&format!("postern_sessions_total{{event=\"{event}\"}} ")).nth(1);
+        count.unwrap().lines().next().unwrap().parse().unwrap()
     }
 
     /// Lets what runs off the requests' way run until it shows.
