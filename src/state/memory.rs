@@ -206,6 +206,19 @@ mod tests {
     }
 
     #[test]
+    fn an_end_is_noted_for_its_time_and_no_longer() {
+        let clock = Clock::manual(UnixSeconds(1_000));
+        let memory = Memory::new(clock.clone());
+        let key = Key::new(Namespace::Revocation, &["a"]);
+        memory.end(&key, UnixSeconds(1_000), MINUTE);
+        clock.advance(MINUTE - Duration::from_secs(1));
+        assert_eq!(memory.ended([&key]), [Some(UnixSeconds(1_000))]);
+        assert_eq!(memory.all_ends().len(), 1);
+        clock.advance(Duration::from_secs(1));
+        assert_eq!((memory.ended([&key]), memory.all_ends().len()), ([None], 0));
+    }
+
+    #[test]
     fn a_full_namespace_gives_up_what_would_end_first() {
         let mut entries = Entries::new(2);
         let now = UnixSeconds(1_000);

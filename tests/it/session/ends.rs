@@ -3,8 +3,12 @@
 use super::{HOUR, World, ada, now, refused, valid};
 use crate::support::browser::Browser;
 use postern::clock::{Clock, UnixSeconds};
+use postern::config::LONGEST_SESSION;
 use postern::sessions::{NewSession, ProviderTokens, Unusable};
 use std::time::Duration;
+
+const SECOND: Duration = Duration::from_secs(1);
+const MINUTE: Duration = Duration::from_secs(60);
 
 #[test]
 fn a_revoked_session_ends_for_every_copy_of_its_cookie_and_across_reloads() {
@@ -33,12 +37,22 @@ fn a_session_is_signed_out_once() {
 #[test]
 fn what_ended_stays_ended_under_a_longer_lifetime() {
     let mut world = World::new();
-    let browser = world.signed_in();
+    let ahead = World {
+        clock: Clock::manual(world.clock.now().plus(MINUTE)),
+        sealer: world.sealer.clone(),
+        state: world.state.clone(),
+        ..World::new()
+    };
+    let browser = ahead.signed_in();
     let session = valid(now(world.sessions().open(&browser.headers())));
     now(world.sessions().revoke(&session.id)).unwrap();
-    (world.lifetime, world.idle) = (100 * HOUR, 100 * HOUR);
-    world.clock.advance(9 * HOUR);
-    assert_eq!(refused(now(world.sessions().open(&browser.headers()))), Unusable::Revoked);
+    (world.lifetime, world.idle) = (LONGEST_SESSION, LONGEST_SESSION);
+    for time in [9 * HOUR, LONGEST_SESSION - 9 * HOUR, MINUTE - SECOND] {
+        world.clock.advance(time);
+        assert_eq!(refused(now(world.sessions().open(&browser.headers()))), Unusable::Revoked);
+    }
+    world.clock.advance(SECOND);
+    assert_eq!(refused(now(world.sessions().open(&browser.headers()))), Unusable::Expired);
 }
 
 /// Ends are known by the second, and by clocks that differ: a sign-in after one begins a session that counts, or the browser
@@ -114,8 +128,11 @@ fn an_end_during_a_sign_in_counts() {
 fn an_end_long_before_the_sign_in_does_not_count() {
     let world = World::new();
     now(world.sessions().revoke_subject("corp", "u1")).unwrap();
-    world.clock.advance(Duration::from_secs(61));
     let elsewhere = World { sealer: world.sealer.clone(), clock: world.clock.clone(), ..World::new() };
+    world.clock.advance(MINUTE);
+    let browser = elsewhere.signed_in();
+    assert_eq!(refused(now(world.sessions().open(&browser.headers()))), Unusable::Revoked, "clocks differ");
+    world.clock.advance(SECOND);
     let browser = elsewhere.signed_in();
     valid(now(world.sessions().open(&browser.headers())));
 }
