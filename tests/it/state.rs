@@ -1,11 +1,13 @@
 //! State that replicas share, with real gateways and a real server between them.
 
+mod away;
 mod full;
 mod prewarmed;
 mod reaching;
 mod repeated;
 mod rotation;
 mod run_tokens;
+mod unreadable;
 
 use crate::support::aged_session::aged_session;
 use crate::support::postern::Postern;
@@ -251,6 +253,9 @@ async fn without_the_server_no_session_counts_until_it_is_back() {
     assert!(refused.body.contains("whether your session still counts"), "{}", refused.body);
     let program = replicas.stage.program("ada").get(&replicas.stage.postern.at("/-/api/destinations")).await;
     assert_eq!(program.checked().status, 200, "a token needs no state");
+    let both = ada.clone().bearer(&replicas.stage.token("ada"));
+    let both = replicas.here(&both, "/-/api/destinations").await;
+    assert_eq!(both.status, 200, "nor does it beside a session");
     let ready = Visitor::program().get(&replicas.stage.postern.at("/-/ready")).await.checked();
     assert_eq!(ready.status, 200);
 
