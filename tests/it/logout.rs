@@ -58,6 +58,11 @@ async fn the_provider_ends_all_sessions_of_a_subject() {
     assert!(!is_signed_in(&stage, &one).await);
     assert!(!is_signed_in(&stage, &two).await);
     assert!(is_signed_in(&stage, &ada).await, "nobody else");
+    let fetch =
+        one.clone().with("accept", "*/*").with("sec-fetch-mode", "cors").with("sec-fetch-dest", "empty");
+    let refused = fetch.clone().get(&stage.postern.at("/-/api/destinations")).await.checked();
+    assert_eq!((refused.status.as_u16(), refused.reason().as_str()), (401, "revoked"));
+    assert!(refused.header("set-cookie").contains("Max-Age=0"), "the browser is to forget it");
     let audit = stage.postern.audit(5);
     let record = audit.iter().find(|record| record["event"] == "sign-out").expect("a record");
     assert_eq!(record["reason"], "back-channel-logout-subject");

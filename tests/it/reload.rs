@@ -3,7 +3,8 @@
 use crate::support::postern::free_port;
 use crate::support::stage::Stage;
 use crate::support::visitor::Visitor;
-use postern::sandbox::SandboxOptions;
+use postern::sandbox::{IdentityProviderFaults, SandboxOptions};
+use serde_json::json;
 use std::fs;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -81,6 +82,28 @@ async fn a_changed_rule_holds_from_the_next_request_on_and_nobody_is_signed_out(
     };
     assert_eq!(digest("reload"), digest("deny"), "the decision names the configuration that made it");
     assert_ne!(digest("start"), digest("deny"));
+}
+
+/// Replicas reload one after the other, and a cookie has what the rules read where it was made. Signing in again might end
+/// at a replica that asks for more once more, and so on.
+#[tokio::test]
+async fn a_fresh_session_waits_until_the_rules_are_the_same_everywhere() {
+    let configured = Configured::new().await;
+    let mut groups: Vec<String> = (0..200).map(|number| format!("team-{number:03}")).collect();
+    groups.push("ml-users".to_owned());
+    let claims = json!({"groups": groups}).as_object().unwrap().clone();
+    let faults = IdentityProviderFaults { id_token_claims: claims, ..Default::default() };
+    configured.stage.sandbox.faults().set_identity_provider(faults);
+    let mut grace = configured.stage.person("grace").await;
+    let before = fs::read_to_string(&configured.file).unwrap();
+    configured.replace(&configured.changed("'ml-users' in groups", "'team-007' in groups"));
+    configured.hang_up("applied").await;
+    let waits = grace.get(&configured.stage.postern.at("/studio")).await.checked();
+    assert_eq!((waits.status.as_u16(), waits.header("retry-after")), (503, "30"));
+    assert!(waits.body.contains("The rules here are being changed"), "{}", waits.body);
+    configured.replace(&before);
+    configured.hang_up("applied").await;
+    assert_eq!(configured.opens(&mut grace).await, 302, "the browser has kept the session");
 }
 
 #[tokio::test]
