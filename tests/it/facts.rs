@@ -3,7 +3,7 @@
 use crate::support::stage::Stage;
 use crate::support::visitor::Visitor;
 use postern::audit::facts::LARGEST;
-use postern::sandbox::{SandboxOptions, Token};
+use postern::sandbox::{IdentityProviderFaults, SandboxOptions, Token};
 use serde_json::{Map, Value, json};
 
 const STAFF: &str = "rules: [{name: grace, allow: \"user == 'grace@corp.example'\"}]";
@@ -119,6 +119,25 @@ async fn facts_are_bounded_and_say_so() {
         most.clear();
     }
     panic!("nothing was cut");
+}
+
+/// Of very many groups, a session keeps those that the rules ask for. They are not all groups of the person.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_session_that_keeps_some_groups_the_record_says_which_were_asked_for() {
+    let stage = Stage::new().await;
+    let groups: Vec<String> = (0..200).map(|number| format!("team-{number:03}")).collect();
+    let groups: Vec<&str> = groups.iter().map(String::as_str).chain(["ml-users"]).collect();
+    let id_token_claims = json!({"groups": groups}).as_object().unwrap().clone();
+    stage
+        .sandbox
+        .faults()
+        .set_identity_provider(IdentityProviderFaults { id_token_claims, ..Default::default() });
+    let mut grace = stage.person("grace").await;
+    let before = stage.postern.audit(1).len();
+    assert_eq!(grace.get(&stage.postern.at("/studio")).await.checked().status, 302);
+    let opened = stage.postern.audit(before + 1).remove(before);
+    assert_eq!(opened["facts"]["groups"], json!(["ml-users"]));
+    assert_eq!(opened["facts"]["groups_asked"], json!(["contractors", "ml-risk", "ml-users"]));
 }
 
 #[tokio::test(flavor = "multi_thread")]

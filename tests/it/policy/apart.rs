@@ -39,6 +39,7 @@ fn texts_side_by_side_could_be_two_people_s() {
         "${profile_name(join(claims.team, user))}",
         "${join(claims.team, claims.site, 'x', user)}",
         "${shared_by(join(claims.team, claims.site))}",
+        "${join('a', 'b') + join('c', 'd')}",
         "${profile_name(claims.sub)}",
     ] {
         assert_eq!(template_fault(template), "", "{template}");
@@ -217,6 +218,16 @@ fn a_place_that_loses_a_case_has_no_person_with_capitals() {
     let (upper, lower) = (named("Ada", "${profile_name(user)}"), named("ada", "${profile_name(user)}"));
     assert!(upper.is_ok() && lower.is_ok() && upper != lower, "{upper:?} {lower:?}");
     assert_eq!(named("Ada", "${shared_by(user)}").as_deref(), Ok("Ada"));
+    let of_subject = |subject: &str, template: &str| {
+        let ada = person("ada", &[]).claims(json!({"sub": subject}));
+        ada.with(|ada| ada.subject = subject.to_owned()).profile(&AROUND, template)
+    };
+    assert!(
+        of_subject("U1", "${join('x', claims.sub)}").unwrap_err().contains("a computed name is lower case")
+    );
+    let of_subject = |subject: &str| of_subject(subject, "${profile_name(claims.sub)}");
+    let (upper, lower) = (of_subject("U1"), of_subject("u1"));
+    assert!(upper.is_ok() && lower.is_ok() && upper != lower, "{upper:?} {lower:?}");
 }
 
 #[test]

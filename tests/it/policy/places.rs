@@ -76,3 +76,52 @@ fn a_constant_may_be_somebody_s_name() {
     assert_eq!(by_realm("join('x', user)", "join(user, user)").len(), 1);
     assert_eq!(by_realm("join(user, user)", "join('x', user)").len(), 1);
 }
+
+/// What stands before a person's own text in a table must not be the start of another such text: `a` with `bob` gives the
+/// same as `ab` with `ob`.
+#[test]
+fn values_of_a_table_beside_a_name_are_told_apart_by_their_ends() {
+    let loads = |values: [&str; 2], template: &str| {
+        let table = format!("x: {}\ny: {}\n", values[0], values[1]);
+        let files = [("teams.yaml", table.as_str())];
+        let around = Around { files: &files, ..AROUND };
+        let destinations = studio("one", "d-abc", template);
+        around
+            .faults(&format!("lookups: {{teams: {{file: teams.yaml}}}}\ndestinations:\n{destinations}"))
+            .is_empty()
+    };
+    let (before, behind) =
+        ("${lookup('teams', claims.team) + user}", "${user + lookup('teams', claims.team)}");
+    for values in [["a", "ab"], ["ab", "a"]] {
+        assert!(!loads(values, before) && loads(values, behind), "{values:?}");
+    }
+    for values in [["a", "ba"], ["ba", "a"]] {
+        assert!(loads(values, before) && !loads(values, behind), "{values:?}");
+    }
+}
+
+/// An address is no name of another issuer's, and not what stands before an `@`.
+#[test]
+fn people_who_have_addresses_are_told_apart_by_them() {
+    const CORP: &[&str] = &["corp.example"];
+    const BOTH: &[&str] = &["partner.example", "corp.example"];
+    const PARTNER: &[&str] = &["partner.example"];
+    let by_realm = |domains: [&'static [&'static str]; 2], one: &str, other: &str| {
+        let issuers = [("one", "a", domains[0]), ("two", "b", domains[1])];
+        let around = Around { issuers: &issuers, ..AROUND };
+        let profile = format!("${{realm == 'a' ? join('x', {one}) : join('x', {other})}}");
+        faults(&around, &[studio("studio", "d-abc", &profile)]).is_empty()
+    };
+    let name = "local_part(user, 'corp.example')";
+    for (domains, addresses_apart, name_apart) in [
+        ([CORP, PARTNER], true, true),
+        ([CORP, BOTH], false, true),
+        ([CORP, &[]], false, false),
+        ([&[], PARTNER], false, true),
+    ] {
+        assert_eq!(by_realm(domains, "user", "user"), addresses_apart, "{domains:?}");
+        assert_eq!(by_realm(domains, name, "user"), name_apart, "{domains:?}");
+        let [one, other] = domains;
+        assert_eq!(by_realm([other, one], "user", name), name_apart, "{domains:?}");
+    }
+}

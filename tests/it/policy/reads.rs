@@ -37,6 +37,8 @@ fn an_expression_reads_what_it_names() {
         ("['a', 'b'].all(wanted, wanted in groups)", "groups: a b; claims: "),
         ("groups.exists(g, g == 'a' && user == 'ada')", "groups: *; claims: "),
         ("groups.exists(g, g == user)", "groups: *; claims: "),
+        ("groups.exists(g, 'ada' == user)", "groups: *; claims: "),
+        ("groups.exists(g, g == 'a' || 'risk' == claims.department)", "groups: *; claims: department"),
         ("groups.exists(g, g != 'a')", "groups: *; claims: "),
         ("groups.exists(g, g.startsWith('a'))", "groups: *; claims: "),
         ("groups.all(g, g == 'a')", "groups: *; claims: "),
