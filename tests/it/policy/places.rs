@@ -125,3 +125,21 @@ fn people_who_have_addresses_are_told_apart_by_them() {
         assert_eq!(by_realm([other, one], "user", name), name_apart, "{domains:?}");
     }
 }
+
+/// The values of one table are as different as its keys; another table may have the same ones.
+#[test]
+fn one_table_tells_people_apart_and_two_do_not() {
+    let people = "ada@corp.example: a\nmax@partner.example: b\n";
+    let files = [("one.yaml", people), ("two.yaml", people)];
+    let around = Around { files: &files, ..AROUND };
+    let loads = |table: &str| {
+        let profile = |table: &str, domain: &str| {
+            format!("${{join(lookup('{table}', user), local_part(user, '{domain}'))}}")
+        };
+        let one = studio("one", "d-abc", &profile("one", "corp.example"));
+        let two = studio("two", "d-abc", &profile(table, "partner.example"));
+        let lookups = "lookups: {one: {file: one.yaml}, two: {file: two.yaml}}";
+        around.faults(&format!("{lookups}\ndestinations:\n{one}{two}")).is_empty()
+    };
+    assert!(loads("one") && !loads("two"));
+}
