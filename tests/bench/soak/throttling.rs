@@ -49,12 +49,13 @@ pub(crate) async fn run(size: Size) -> Report {
         format!("at least {enough} %"),
         share >= enough,
     );
+    // Every second call is throttled, so twice is the least. The launches take longer, and a few states are looked up again.
     let factor = half.calls as f64 / plain.calls as f64;
     report.promise(
         "calls, compared with undisturbed",
         format!("{factor:.3} x"),
-        "at most 2 x",
-        factor <= 2.0,
+        "at most 2.01 x",
+        factor <= 2.01,
     );
     report.none("neither opened nor asked to come again", half.otherwise as u64);
     report.tell("slowest answer", format!("{:?}", half.slowest));
