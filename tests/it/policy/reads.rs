@@ -39,6 +39,8 @@ fn an_expression_reads_what_it_names() {
         ("groups.exists(g, g == user)", "groups: *; claims: "),
         ("groups.exists(g, 'ada' == user)", "groups: *; claims: "),
         ("groups.exists(g, g == 'a' || 'risk' == claims.department)", "groups: *; claims: department"),
+        ("groups.exists(g, user in ['a'])", "groups: *; claims: "),
+        ("['a', 'b'].exists(wanted, user in groups)", "groups: *; claims: "),
         ("groups.exists(g, g != 'a')", "groups: *; claims: "),
         ("groups.exists(g, g.startsWith('a'))", "groups: *; claims: "),
         ("groups.all(g, g == 'a')", "groups: *; claims: "),

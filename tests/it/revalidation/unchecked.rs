@@ -94,7 +94,7 @@ async fn a_crowd_of_failed_sessions_leaves_further_ones_unasked() {
     for number in 1..=MOST {
         valid(replica.sessions.open(&signed_in(&principal, &earlier).await).await);
         // The state keeps fewer records than that at a time.
-        if number % 1024 == 0 {
+        if number % 128 == 0 {
             world.until(|world| world.failures() == number).await;
         }
     }
