@@ -125,16 +125,16 @@ pub struct Record<'a> {
     /// The name of the run token that is meant, or with which the call was made. It opens nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token_id: Option<&'a str>,
-    /// Of a new run token.
+    /// The expiry of a new run token.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
-    /// Of a call: the person's access there. Of a new run token: the most that it gives.
+    /// The person's access in a call, or the most that a new run token gives.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access: Option<&'static str>,
-    /// Of a call: the HTTP method.
+    /// The HTTP method of a call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub method: Option<&'static str>,
-    /// Of a call: MLflow's endpoint, with gaps for the names of things.
+    /// MLflow's endpoint of a call, with gaps for the names of things.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<&'static str>,
 }
@@ -152,7 +152,7 @@ struct Line<'a> {
     record: &'a Record<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     config_digest: Option<&'a str>,
-    /// How many records are missing.
+    /// The number of missing records.
     #[serde(skip_serializing_if = "Option::is_none")]
     lost: Option<u64>,
 }

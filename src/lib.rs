@@ -27,7 +27,8 @@
 //!   and neither does a call to MLflow: [`mlflow::Bridge`] takes a grant as well. A target is started only for a
 //!   [`StartGrant`](policy::grant::StartGrant), which only `policy` makes, from a grant; and a profile is created only for
 //!   a grant.
-//!   `postern doctor` rehearses what is the same for everyone; its URLs end inside `presign`.
+//!   Without a grant, `postern doctor` presigns targets that are the same for everyone, and these URLs are dropped
+//!   inside `presign`.
 //! - **A URL leaves once.** An [`AuthorizedUrl`](presign::authorized_url::AuthorizedUrl) goes into one `Location` header or
 //!   one API answer: both ways out consume it. Four things keep it out of logs: its type has no `Display`, no `Clone` and no
 //!   `Serialize`, and its `Debug` shows nothing; one file alone reads the SDK's outputs that hold URLs; the log caps the

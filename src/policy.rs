@@ -65,7 +65,7 @@ pub struct Destination {
     /// The inputs of its own rules and of the global ones.
     reads: PolicyInputs,
     api: Option<Arc<Api>>,
-    /// Of a Studio domain.
+    /// The settings of a Studio domain.
     studio: Option<Arc<Studio>>,
     /// `None` if nobody may start its target.
     start: Option<Start>,

@@ -4,8 +4,10 @@
 //!
 //! - `first_byte`, `proxy_header` and `tls_handshake` end a connection before it speaks HTTP (`connection`);
 //! - `request_head`, `write` and `idle` end one that does (`progress`), an idle one after GOAWAY over HTTP/2;
-//! - `request_body` and `request` are the handler's, which answers 408 and 504, or says that a long body goes on (`goes_on`); an HTTP/2 stream whose client does not take
-//!   the answer is reset after `request` and `write` together, or `write` after the last part that was taken (`stream_due`);
+//! - `request_body` and `request` are the handler's, which answers 408 and 504, or says that a long body goes on
+//!   (`goes_on`);
+//! - an HTTP/2 stream whose client does not take the answer is reset after `request` and `write` together, or `write` after
+//!   the last part that was taken (`stream_due`);
 //! - caps on a head are hyper's: it answers 400, 414 and 431, and ends HTTP/2 floods with GOAWAY (`http`);
 //! - a connection that we end is read for up to two seconds more, so that no reset destroys the answer (`client_stream`);
 //! - when the process stops, a connection without a request has two seconds, one with a request has `drain.grace` (`drain`);

@@ -44,8 +44,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use url::Url;
 
-/// A session that is refused so soon after its sign-in would be refused after the next one, too. Half of this time is
-/// for differing clocks.
+/// The age below which a session has just begun, so that another sign-in would lead to the same answer. 30 seconds of
+/// it allow for differing clocks.
 const JUST_ESTABLISHED: Duration = Duration::from_secs(60);
 const SHORTEST_RENEWAL: Duration = Duration::from_secs(60);
 
@@ -264,7 +264,8 @@ impl Sessions {
         &self.store.state
     }
 
-    /// Ends the session of a request: no copy of its cookie counts any more, and no run token made in it. `None` if there is no session.
+    /// Ends the session of a request: no copy of its cookie counts any more, and no run token made in it. `None` if there is
+    /// no session.
     pub async fn sign_out(&self, headers: &HeaderMap) -> Option<SignedOut> {
         let Found::One(value) = self.store.cookie.find(headers) else { return None };
         let reading = self.read(value).ok()?;

@@ -33,10 +33,10 @@ pub struct Document {
     pub trusted_proxies: Vec<At<String>>,
     /// Accepts networks in `trusted_proxies` that contain everyone: any client can then claim any address.
     pub insecure_trust_everyone: Option<At<bool>>,
-    /// Whose tokens are believed.
+    /// The issuers whose tokens are believed, by name.
     #[schemars(extend("minProperties" = 1))]
     pub issuers: Named<At<Issuer>>,
-    /// How people prove who they are; by default `bearer` and `session`, as far as they are configured.
+    /// The credentials that count; by default `bearer` and `session`, as far as they are configured.
     #[schemars(length(min = 1))]
     pub credentials: Option<Vec<At<Credential>>>,
     pub sign_in: Option<At<SignIn>>,
@@ -251,7 +251,7 @@ pub struct Session {
     pub insecure_ephemeral_session_key: Option<At<bool>>,
 }
 
-/// How AWS is asked, and on whose behalf.
+/// The calls to AWS: region, role, sessions and endpoints.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Aws {
@@ -293,7 +293,7 @@ pub enum SessionPolicy {
     Off,
 }
 
-/// How the process stops when it is asked to by SIGTERM.
+/// The stop on SIGTERM.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Drain {
@@ -364,7 +364,7 @@ pub enum Portal {
     Skip,
 }
 
-/// How pages look.
+/// The look of pages.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Branding {

@@ -197,7 +197,7 @@ pub struct Limits {
     pub deadlines: Deadlines,
 }
 
-/// How long each phase of a connection may take.
+/// The deadline of each phase of a connection.
 #[derive(Clone, Debug)]
 pub struct Deadlines {
     pub first_byte: Duration,
@@ -275,7 +275,7 @@ pub struct Gateway {
     pub audit_facts: bool,
 }
 
-/// How the process stops.
+/// The stop on SIGTERM.
 #[derive(Clone, Copy, Debug)]
 pub struct Drain {
     /// From "not ready" until no new connection is taken.

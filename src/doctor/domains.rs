@@ -1,6 +1,6 @@
 //! Checks of Studio domains and of the profiles in them.
 
-use super::remedy::{self, Asked, Endpoint};
+use super::remedy::{self, Asked, Endpoint, NEW_DOMAIN};
 use super::report::{Asking, Check};
 use crate::aws::Aws;
 use crate::aws::domains::{Domain, NotForIam, Place};
@@ -45,9 +45,7 @@ fn domain_checks(
                 "it uses AuthMode {}, and presigned URLs are for domains in IAM mode",
                 domain.auth_mode
             );
-            let remedy = "create a new domain in IAM mode, for the mode of a domain never changes; or let `sso_domain: redirect` \
-                          send people to the domain's own address";
-            return vec![asking.failed(AUTH_MODE, found, remedy)];
+            return vec![asking.failed(AUTH_MODE, found, NEW_DOMAIN)];
         }
         Some(NotForIam::UnifiedStudio) => {
             let found = "it opens in SageMaker Unified Studio only, and presigned URLs are not for it";

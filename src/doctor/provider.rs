@@ -105,9 +105,8 @@ async fn keys(asking: &Asking, issuer: &Issuer) -> Check {
     asking.ok("keys", found)
 }
 
-/// Checks that the provider knows the gateway as its client: only after accepting the client does it refuse an invented
-/// code.
-/// refused.
+/// Checks that the provider knows the gateway as its client. A provider refuses an invented code (`invalid_grant`) only
+/// after it has accepted the client.
 pub(super) async fn client(
     sign_in: &SignInConfig,
     redirect_uri: &Url,

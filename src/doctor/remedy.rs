@@ -25,6 +25,10 @@ pub(super) enum Endpoint {
 pub(super) const TAGS_OF_EKS_POD_IDENTITY: &str = "if Postern runs with EKS Pod Identity, it is for the tags that EKS passes on, which `disableSessionTags` on the \
      association switches off";
 
+/// The remedy for a domain that presigned URLs are not for.
+pub(super) const NEW_DOMAIN: &str = "create a new domain in IAM mode, for the mode of a domain never changes; or let `sso_domain: redirect` send \
+     people to the domain's own address";
+
 pub(super) fn of_presign(error: &PresignError, asked: Asked<'_>) -> String {
     match error {
         PresignError::Aws(error) => of(error, asked),
@@ -42,9 +46,7 @@ pub(super) fn of_presign(error: &PresignError, asked: Asked<'_>) -> String {
             "create the app anew with AuthType IAM; or let people open it from your company's AWS access portal"
                 .to_owned()
         }
-        PresignError::NotForIam { .. } => {
-            "create a new domain in IAM mode: the mode of a domain never changes".to_owned()
-        }
+        PresignError::NotForIam { .. } => NEW_DOMAIN.to_owned(),
     }
 }
 

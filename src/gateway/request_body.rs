@@ -11,7 +11,7 @@ use tokio::time::timeout;
 /// The reason why a body cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BadBody {
-    /// Of another type, too large, or broken off.
+    /// The body has another type, is too large, or broke off.
     Malformed,
     Overdue,
 }

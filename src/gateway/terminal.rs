@@ -29,11 +29,11 @@ use serde_json::json;
 use std::time::Duration;
 use url::form_urlencoded;
 
-/// Of the page's form.
+/// The purpose of the page's form.
 const PURPOSE: &str = "terminal";
 /// A code counts for so long: time to paste it.
 const LIFETIME: Duration = Duration::from_secs(300);
-/// Of base64url of SHA-256.
+/// The length of base64url of SHA-256.
 const CHALLENGE: usize = 43;
 const LONGEST_STATE: usize = 128;
 const LONGEST_MACHINE: usize = 64;

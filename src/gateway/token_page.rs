@@ -20,7 +20,7 @@ use std::collections::HashMap;
 use url::form_urlencoded;
 
 const PAGE: HeaderValue = HeaderValue::from_static("/-/tokens");
-/// Of the page's forms.
+/// The purpose of the page's forms.
 const PURPOSE: &str = "run tokens";
 
 /// Everything that the page's forms send. A field that stands twice makes a form malformed.

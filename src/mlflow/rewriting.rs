@@ -159,7 +159,7 @@ impl Rewriting {
         Self { store: Arc::clone(store), uri: store.uri(), direction }
     }
 
-    /// Of the answer of this endpoint, if it holds URIs.
+    /// The rewriting of this endpoint's answer, if it holds URIs.
     pub(super) fn of_answer(endpoint: &str, store: &Arc<ArtifactStore>) -> Option<Scan> {
         let rewriting = Self::new(store, Direction::Answer);
         ANSWERS.contains(&below(endpoint)).then(|| Scan::new(&IN_ANSWERS, rewriting))

@@ -91,7 +91,7 @@ struct Base<'a> {
     kind: Kind,
     fields: &'a Fields,
     api: Option<&'a Arc<Api>>,
-    /// Of the profiles that the destination creates.
+    /// The execution role of the profiles that the destination creates.
     execution_role: Option<&'a At<String>>,
 }
 

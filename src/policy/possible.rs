@@ -25,7 +25,7 @@ pub struct PossibleTarget {
     pub is_called: bool,
     /// Whether somebody may start it.
     pub is_started: bool,
-    /// Of a Studio domain.
+    /// The settings of a Studio domain.
     pub studio: Option<Arc<Studio>>,
     /// The access with which files are carried from and to its artifact store.
     pub carried: Option<Access>,

@@ -110,7 +110,6 @@ fn program<'i>(
 
 /// A program's access token (the client credentials grant) lacks a claim that a person's has.
 /// <https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-access-token.html>
-/// <https://docs.aws.amazon.com/cognito/latest/developerguide/amazon-cognito-user-pools-using-the-access-token.html>
 fn is_program_of_cognito(config: &IssuerConfig, claims: &Map<String, Value>) -> bool {
     let says = |name: &str| claims.get(name).and_then(Value::as_str).unwrap_or_default();
     config.access_tokens == Some(AccessTokens::Cognito)

@@ -50,7 +50,7 @@ struct Shared<T> {
 
 struct Held<T> {
     document: Option<Arc<T>>,
-    /// When the fetch began that brought the document.
+    /// The start of the fetch that brought the document.
     loaded: Option<UnixSeconds>,
     /// The failure of the last fetch, if it failed.
     failure: Option<FetchError>,

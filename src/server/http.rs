@@ -184,8 +184,8 @@ impl<Handler: Answers> Serving<Handler> {
                 self.handler.answer(request, peer).await
             }
         };
-        // Other requests that have come are looked at first, and the answers then leave one right after another: whoever
-        // receives them on the same machine is woken once, not by each of them. Beside a client with 64 connections, a
+        // Other requests that have come are looked at first, and the answers then leave one right after another, so
+        // that a receiver on the same machine is woken once for all of them. Beside a client with 64 connections, a
         // decision costs 16 instead of 27 µs.
         yield_now().await;
         under_way.answered(answer.body().size_hint().exact().is_some_and(|bytes| bytes > LONG_ANSWER));

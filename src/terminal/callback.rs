@@ -20,7 +20,7 @@ use url::form_urlencoded;
 
 /// The longest wait for the person.
 const PATIENCE: Duration = Duration::from_secs(300);
-/// Of one request.
+/// The deadline of a request's head.
 const HEAD: Duration = Duration::from_secs(5);
 const LARGEST_HEAD: usize = 16 * 1024;
 /// Connections that are served at once, of any program on this machine.

@@ -12,7 +12,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::sync::Arc;
 use url::Url;
 
-/// The characters that stand for themselves in a signed URL.
+/// All characters but those that stand for themselves in a signed URL.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 const ENCODED_BUT_SLASHES: &AsciiSet = &ENCODED.remove(b'/');
 

@@ -14,7 +14,7 @@ use std::fmt;
 pub struct Target {
     pub kind: Kind,
     pub fields: Fields,
-    /// Of a Studio domain only.
+    /// For a Studio domain only.
     pub create_profile: Option<At<CreateProfile>>,
 }
 
@@ -55,7 +55,7 @@ pub struct Expect {
     pub access: Option<At<String>>,
     /// Whether the person may start the target.
     pub start: Option<At<bool>>,
-    /// Of any kind, with `region`, `role_arn` and `fragment`.
+    /// The fields of any kind, with `region`, `role_arn` and `fragment`.
     pub fields: Fields,
 }
 

@@ -4,7 +4,7 @@ use crate::config::located::At;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// How much is taken at one time.
+/// Limits on requests, connections and calls.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
@@ -30,7 +30,7 @@ pub struct Limits {
     pub deadlines: Option<Deadlines>,
 }
 
-/// How long each phase of a connection may take.
+/// The deadline of each phase of a connection.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Deadlines {

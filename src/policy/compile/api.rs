@@ -10,7 +10,7 @@ use crate::policy::grant::{Api, Artifacts};
 use crate::target::{Access, Kind};
 use std::sync::Arc;
 
-/// By default.
+/// The default of `api.body_size`.
 const LARGEST_UPLOAD: u64 = 1024 * 1024 * 1024;
 
 impl Compiler<'_> {
