@@ -22,8 +22,12 @@ const API: &str = "/tracking/api/2.0/mlflow";
 const TOKENS_PAGE: &str = "/-/tokens";
 /// People who are busy at the same time.
 const AT_ONCE: usize = 24;
-/// The answers of the last requests are logged, and moved-on timers have fired.
-const REST: Duration = Duration::from_secs(4);
+/// The answers of the last requests are logged, moved-on timers have fired, and the allocator has given back what it keeps
+/// for ten seconds.
+fn rest(size: Size) -> Duration {
+    Duration::from_secs(size.choose(30, 4))
+}
+
 /// Caches keep nothing longer. They count by the monotonic clock, which cannot be moved, so the hours that are compared begin
 /// after a pause.
 const LONGEST_CACHED: Duration = Duration::from_secs(605);
@@ -62,7 +66,7 @@ pub(crate) async fn run(size: Size) -> Option<Report> {
         }
         let shift = Shift { hour, launches, metrics, tokens };
         wrong.extend(work(&site, shift).await);
-        sleep(REST).await;
+        sleep(rest(size)).await;
         resident.push(site.replicas[0].resident());
         clock.advance(HOUR + began.elapsed());
         began = Instant::now();
