@@ -29,7 +29,9 @@ use self::opened::{Reading, Remembered};
 use self::record::Record;
 use self::revalidation::{Revalidation, Standing};
 use self::revocation::Ended;
+use self::run_tokens::RunTokenError;
 use self::seal::{Purpose, Sealer};
+use self::selection::Unanswered;
 use self::store::SessionStore;
 use crate::audit::Audit;
 use crate::clock::{Clock, UnixSeconds};
@@ -126,7 +128,8 @@ impl Sessions {
         state: State,
         clock: Clock,
     ) -> Self {
-        let home = Home { issuer: issuer.name.clone(), realm: issuer.realm.clone() };
+        let (name, iss, realm) = (issuer.name.clone(), issuer.issuer.as_str().into(), issuer.realm.clone());
+        let home = Home { issuer: name, iss, realm };
         Self {
             store: Arc::new(SessionStore::new(sealer, config, public_url, reads, state, clock)),
             opened: Remembered::new(),
@@ -204,7 +207,7 @@ impl Sessions {
             Standing::AsItIs => self.resume(&reading, false),
             Standing::Newer(content) => {
                 // The provider may have renamed the person since.
-                let newer = Reading::new(*content, reading.home.clone(), &self.store.questions);
+                let newer = Arc::new(Reading::new(*content, reading.home.clone(), &self.store.questions));
                 match self.store.revocations.is_revoked(&newer.watched).await {
                     Ok(false) => self.resume(&newer, true),
                     Ok(true) => Err(Unusable::Revoked),
@@ -255,9 +258,33 @@ impl Sessions {
         self.store.end(Ended::Unattributed { issuer, subject }).await
     }
 
+    /// The session of a terminal, as the provider confirms it now: the terminal has no cookie that could be renewed.
+    ///
+    /// # Errors
+    ///
+    /// [`RunTokenError`]: the provider does not confirm the person any more, or that is not known now.
+    pub async fn confirmed(&self, root: &Root) -> Result<Root, RunTokenError> {
+        let Some(revalidation) = &self.revalidation else { return Ok(root.clone()) };
+        match revalidation.standing(&root.reading.content).await {
+            Standing::AsItIs => Ok(root.clone()),
+            Standing::Newer(content) => {
+                let newer = Reading::new(*content, root.reading.home.clone(), &self.store.questions);
+                let principal = newer.principal.clone().map_err(|Unanswered| RunTokenError::AsksForMore)?;
+                Ok(Root { reading: Arc::new(newer), principal })
+            }
+            Standing::Unusable(_) => Err(RunTokenError::Unconfirmed),
+            Standing::Unknown => Err(RunTokenError::StateAway),
+        }
+    }
+
     /// Whether the session may be one of several sign-ins at the same time.
     pub fn has_just_begun(&self, session: &Session) -> bool {
         self.store.clock.now().since(session.established) < JUST_ESTABLISHED
+    }
+
+    /// The exact `iss` of the provider at which people sign in.
+    pub fn iss(&self) -> &str {
+        &self.home.iss
     }
 
     pub(crate) fn state(&self) -> &State {
@@ -280,7 +307,7 @@ impl Sessions {
         // A sign-out does not need the groups.
         let principal =
             principal.clone().unwrap_or_else(|_| Arc::new(content.principal(home, Groups::LeftOut)));
-        Some(SignedOut { session: Session::new(content, principal, None), everywhere, until })
+        Some(SignedOut { session: Session::new(&reading, principal, None), everywhere, until })
     }
 
     fn invalid(&self, reason: Unusable) -> Opened {
@@ -308,7 +335,7 @@ impl Sessions {
     }
 
     /// The session, with a new cookie if its content is newer than the browser's or its idle time is to be extended.
-    fn resume(&self, reading: &Reading, is_newer: bool) -> Result<Session, Unusable> {
+    fn resume(&self, reading: &Arc<Reading>, is_newer: bool) -> Result<Session, Unusable> {
         let content = &reading.content;
         let now = self.store.clock.now();
         let principal = reading.principal.clone().map_err(|_| {
@@ -321,18 +348,19 @@ impl Sessions {
         } else {
             None
         };
-        Ok(Session::new(content, principal, renewed))
+        Ok(Session::new(reading, principal, renewed))
     }
 }
 
 impl Session {
-    fn new(content: &Content, principal: Arc<Principal>, renewed: Option<HeaderValue>) -> Self {
+    fn new(reading: &Arc<Reading>, principal: Arc<Principal>, renewed: Option<HeaderValue>) -> Self {
+        let content = &reading.content;
         Self {
+            root: Root { reading: Arc::clone(reading), principal: Arc::clone(&principal) },
             principal,
             id: content.id.clone(),
             provider_session: content.provider_session.clone(),
             established: content.established,
-            root: Root::of(content),
             renewed,
         }
     }

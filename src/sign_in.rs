@@ -300,7 +300,7 @@ impl SignIn {
             let stated = UnverifiedToken::parse_id_token(&id_token)?;
             let text = |name| stated.claims().get(name).and_then(Value::as_str);
             let subject = text("sub").unwrap_or_default();
-            self.sessions.seen(self.party.issuer().name(), subject, text("sid")).await
+            self.sessions.seen(&self.party.issuer().config().issuer, subject, text("sid")).await
         };
         // Noted only now, so that a code which the provider does not accept leaves nothing behind.
         if !self.is_first_use(&key).await {

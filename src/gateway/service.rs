@@ -125,7 +125,8 @@ impl Gateway {
         let run_tokens = settings.tokens.filter(|_| has_api).zip(sealer.as_ref()).map(|(tokens, sealer)| {
             let (sealer, state) = (Arc::clone(sealer), state.clone());
             let (issuers, reads) = (&settings.issuers, policy.reads());
-            Arc::new(RunTokens::new(sealer, tokens.lifetime, issuers, reads, state, clock.clone()))
+            let lifetimes = [tokens.lifetime, settings.session.lifetime];
+            Arc::new(RunTokens::new(sealer, lifetimes, issuers, reads, state, clock.clone()))
         });
         let (credentials, counted) = (&settings.credentials, Arc::clone(&metrics));
         Ok(Self {

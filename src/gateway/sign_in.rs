@@ -210,7 +210,7 @@ impl Gateway {
     /// Ends all sessions and run tokens of a person.
     async fn end_all(&self, person: &Principal) -> Result<(), Unavailable> {
         let sessions = match &self.sessions {
-            Some(sessions) => sessions.revoke_subject(&person.issuer, &person.subject).await,
+            Some(sessions) => sessions.revoke_subject(sessions.iss(), &person.subject).await,
             None => Ok(()),
         };
         match &self.run_tokens {

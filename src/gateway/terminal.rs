@@ -109,16 +109,14 @@ impl Gateway {
         let form = form.ok_or(Error::StaleForm)?;
         let asking = Asking::read(&fields)?;
         let Some(root) = &caller.root else { return Err(Error::NoSignIn) };
-        let principal = &caller.principal;
+        let principal = root.principal();
         if let Err(wait) = self.token_rate.take(principal).await {
             return Err(Error::TooManyTokens { wait });
         }
         if !self.is_first_use(&form).await.map_err(away)? {
             return Err(Error::StaleForm);
         }
-        let lifetime = self.settings.session.lifetime;
-        let issued = run_tokens.issue_for_terminal(principal, root, &asking.machine, lifetime).await;
-        let issued = issued.map_err(Error::NotMade)?;
+        let issued = run_tokens.issue_for_terminal(root, &asking.machine).await.map_err(Error::NotMade)?;
         self.audit.record(&Record {
             reason: Some("terminal"),
             outcome: Some("issued"),

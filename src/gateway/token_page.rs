@@ -10,13 +10,14 @@ use super::service::Gateway;
 use super::tokens::{Made, Wanted};
 use crate::authn::{Authenticated, Via};
 use crate::server::Body;
-use crate::sessions::run_tokens::{NotMade, RunTokens};
+use crate::sessions::run_tokens::{Maker, NotMade, RunTokens};
 use crate::target::Access;
 use hyper::body::Incoming;
 use hyper::header::HeaderValue;
 use hyper::http::request;
 use hyper::{Response, StatusCode};
 use std::collections::HashMap;
+use std::sync::Arc;
 use url::form_urlencoded;
 
 const PAGE: HeaderValue = HeaderValue::from_static("/-/tokens");
@@ -67,7 +68,9 @@ impl Gateway {
                 if !self.is_first_use(&form).await.map_err(away)? {
                     return Err(Error::StaleForm);
                 }
-                let made = self.make_token(person, caller.root.as_ref(), &wanted, context, exchange).await?;
+                let without_session = || Maker::WithoutSession(Arc::clone(person));
+                let maker = caller.root.clone().map_or_else(without_session, Maker::Session);
+                let made = self.make_token(&maker, &wanted, context, exchange).await?;
                 let page = self.shown(run_tokens, &caller, &wanted.destination, Some(made), context).await?;
                 return Ok(with_cookies(page, caller.set_cookie));
             }

@@ -16,8 +16,7 @@ use crate::config::LONGEST_SESSION;
 use crate::mlflow::CallError;
 use crate::provider::principal::Principal;
 use crate::server::Body;
-use crate::sessions::Root;
-use crate::sessions::run_tokens::{About, Issued, IssuedText, Refused, RunTokens, TerminalToken, Wish};
+use crate::sessions::run_tokens::{About, Issued, IssuedText, Maker, Refused, RunTokens, Wish};
 use crate::target::Access;
 use hyper::body::Incoming;
 use hyper::http::request;
@@ -91,10 +90,11 @@ impl Gateway {
         context: &RequestContext,
         exchange: &mut Exchange<'_>,
     ) -> Result<Response<Body>, Error> {
-        let (principal, root) = self.authenticate_maker(head, context).await?;
+        // The maker is judged when nothing is waited for any more.
         let body = request_body::whole(head, body, request_body::JSON, &self.settings.limits).await;
+        let maker = self.authenticate_maker(head, context).await?;
         let wanted = Wanted::of_json(&body.map_err(Error::Body)?)?;
-        let made = self.make_token(&principal, root.as_ref(), &wanted, context, exchange).await?;
+        let made = self.make_token(&maker, &wanted, context, exchange).await?;
         let answer = Answer {
             token: made.text.into_answer(),
             token_id: &made.id,
@@ -114,18 +114,18 @@ impl Gateway {
         &self,
         head: &request::Parts,
         context: &RequestContext,
-    ) -> Result<(Arc<Principal>, Option<Root>), Error> {
+    ) -> Result<Maker, Error> {
         let run_tokens = self.run_tokens.as_ref().ok_or(Error::NotFound)?;
+        let sessions = self.sessions.as_ref();
         let (from_trusted_proxy, client_ip) = (context.from_trusted_proxy, context.client_ip);
         let presented = Presented { headers: &head.headers, from_trusted_proxy, client_ip };
-        match run_token(&presented).filter(|text| RunTokens::is_of_terminal(text)) {
-            Some(text) => {
-                let opened = run_tokens.open_terminal(text).await.map_err(AuthnError::RunToken);
-                let TerminalToken { principal, root, .. } =
-                    opened.inspect_err(|error| self.note_refused(error, context))?;
-                Ok((principal, Some(root)))
+        let of_terminal = run_token(&presented).filter(|text| RunTokens::is_of_terminal(text));
+        match of_terminal.zip(sessions) {
+            Some((text, sessions)) => {
+                let opened = run_tokens.open_terminal(text, sessions).await.map_err(AuthnError::RunToken);
+                Ok(opened.inspect_err(|error| self.note_refused(error, context))?)
             }
-            None => Ok((self.authenticate_program(head, context).await?.principal, None)),
+            None => Ok(Maker::WithoutSession(self.authenticate_program(head, context).await?.principal)),
         }
     }
 
@@ -155,13 +155,13 @@ impl Gateway {
     /// Makes a run token for a person whom the rules let in, with no more access than they give.
     pub(super) async fn make_token(
         &self,
-        principal: &Arc<Principal>,
-        root: Option<&Root>,
+        maker: &Maker,
         wanted: &Wanted,
         context: &RequestContext,
         exchange: &mut Exchange<'_>,
     ) -> Result<Made, Error> {
         let run_tokens = self.run_tokens.as_ref().ok_or(Error::NotFound)?;
+        let principal = maker.principal();
         let destination = self.policy.destination(&wanted.destination).ok_or(Error::NoSuchDestination)?;
         exchange.opens(destination.name(), principal);
         let grant = self.authorize(principal, destination, None, None, context)?;
@@ -173,8 +173,7 @@ impl Gateway {
         }
         let access = wanted.access.map_or(given, |access| access.min(given));
         let wish = Wish {
-            principal,
-            root,
+            maker,
             destination: destination.name(),
             access,
             lifetime: wanted.lifetime,

@@ -71,6 +71,8 @@ pub(super) struct Content {
 #[derive(Clone, Debug)]
 pub(super) struct Home {
     pub(super) issuer: Arc<str>,
+    /// The exact `iss` of its tokens. Ends are noted under it, for several issuers of the configuration may share it.
+    pub(super) iss: Arc<str>,
     pub(super) realm: Arc<str>,
 }
 
@@ -224,9 +226,9 @@ impl Content {
         Some(content)
     }
 
-    pub(super) fn marks(&self) -> Marks<'_> {
+    pub(super) fn marks<'a>(&'a self, iss: &'a str) -> Marks<'a> {
         Marks {
-            issuer: &self.issuer,
+            issuer: iss,
             subject: &self.subject,
             session: self.id.as_str(),
             provider_session: self.provider_session.as_deref(),

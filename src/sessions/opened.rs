@@ -67,7 +67,7 @@ impl Reading {
     pub(super) fn new(content: Content, home: Home, questions: &Questions) -> Self {
         let groups = content.groups(questions);
         let principal = groups.map(|groups| Arc::new(content.principal(&home, groups)));
-        Self { watched: content.marks().watched(), content, home, principal }
+        Self { watched: content.marks(&home.iss).watched(), content, home, principal }
     }
 }
 

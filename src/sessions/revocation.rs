@@ -18,6 +18,7 @@ pub(crate) struct Revocations {
 /// The names under which the end of a session may be noted.
 #[derive(Debug)]
 pub(crate) struct Marks<'a> {
+    /// The exact `iss` of the provider, here and below.
     pub(crate) issuer: &'a str,
     pub(crate) subject: &'a str,
     pub(crate) session: &'a str,

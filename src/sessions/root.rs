@@ -1,33 +1,25 @@
-//! The session that a run token was made in.
+//! The session that a run token is made in.
 
-use super::content::Content;
-use super::revocation::Seen;
-use super::session_id::SessionId;
+use super::opened::Reading;
 use crate::clock::UnixSeconds;
+use crate::provider::principal::Principal;
 use std::sync::Arc;
 
-/// The parts of a session by which a run token ends with it. Its idle time and its lifetime are not among them: a run goes
-/// on while its person sleeps.
+/// A session with its own facts about the person, whatever other credentials a request carries beside it. A run token
+/// ends with it, but not with its idle time: a run goes on while its person sleeps.
 #[derive(Clone, Debug)]
 pub struct Root {
-    pub(super) session: SessionId,
-    pub(super) provider_session: Option<Arc<str>>,
-    pub(super) established: UnixSeconds,
-    pub(super) seen: Seen,
+    pub(super) reading: Arc<Reading>,
+    pub(super) principal: Arc<Principal>,
 }
 
 impl Root {
     pub fn established(&self) -> UnixSeconds {
-        self.established
+        self.reading.content.established
     }
 
-    pub(super) fn of(content: &Content) -> Self {
-        let marks = content.marks();
-        Self {
-            session: content.id.clone(),
-            provider_session: content.provider_session.clone(),
-            established: marks.established,
-            seen: marks.seen,
-        }
+    /// The person, with the groups and claims that the session has.
+    pub fn principal(&self) -> &Arc<Principal> {
+        &self.principal
     }
 }

@@ -7,15 +7,18 @@
 
 mod error;
 mod living;
+mod maker;
 mod reading;
 mod sealed;
 
 pub use self::error::{About, NotMade, Refused, RunTokenError};
 pub use self::living::{Entry, MOST_LISTED};
+pub use self::maker::Maker;
 
 use self::living::{Living, Owner, Roots};
 use self::reading::{Kind, Reading};
 use self::sealed::Head;
+use super::Sessions;
 use super::content::{Content, Home};
 use super::opened::Remembered;
 use super::revocation::{Ended, Revocations};
@@ -46,15 +49,14 @@ pub struct RunTokens {
     living: Living,
     opened: Remembered<Reading>,
     lifetime: Duration,
+    session_lifetime: Duration,
     clock: Clock,
 }
 
 /// The token that somebody asks for, as far as the rules grant it.
 #[derive(Clone, Copy, Debug)]
 pub struct Wish<'a> {
-    pub principal: &'a Principal,
-    /// The session of a person on the page; `None` for a program.
-    pub root: Option<&'a Root>,
+    pub maker: &'a Maker,
     pub destination: &'a str,
     pub access: Access,
     /// At most the configured lifetime is given.
@@ -76,15 +78,6 @@ pub struct Issued {
 /// Is read once, by the answer to its maker.
 pub struct IssuedText(String);
 
-/// A person's sign-in at a terminal.
-#[derive(Clone, Debug)]
-pub struct TerminalToken {
-    pub about: About,
-    pub principal: Arc<Principal>,
-    /// The session in which the terminal was allowed.
-    pub root: Root,
-}
-
 /// A run token that counts.
 #[derive(Clone, Debug)]
 pub struct RunToken {
@@ -98,7 +91,7 @@ pub struct RunToken {
 impl RunTokens {
     pub fn new(
         sealer: Arc<Sealer>,
-        lifetime: Duration,
+        [lifetime, session_lifetime]: [Duration; 2],
         issuers: &[IssuerConfig],
         reads: &PolicyInputs,
         state: State,
@@ -113,6 +106,7 @@ impl RunTokens {
             revocations,
             opened: Remembered::new(),
             lifetime,
+            session_lifetime,
             clock,
         }
     }
@@ -143,21 +137,16 @@ impl RunTokens {
         self.make(Kind::Run, wish, now, now.plus(lifetime)).await
     }
 
-    /// Makes a terminal's token, which ends with the `root` session or after `lifetime` from its beginning.
+    /// Makes a terminal's token, which ends with the `root` session, and where its lifetime would end it.
     ///
     /// # Errors
     ///
     /// [`NotMade`]
-    pub async fn issue_for_terminal(
-        &self,
-        principal: &Principal,
-        root: &Root,
-        machine: &str,
-        lifetime: Duration,
-    ) -> Result<Issued, NotMade> {
+    pub async fn issue_for_terminal(&self, root: &Root, machine: &str) -> Result<Issued, NotMade> {
+        let (maker, expires) = (Maker::Session(root.clone()), root.established().plus(self.session_lifetime));
         let (destination, access, name) = ("", Access::Read, Some(machine));
-        let wish = Wish { principal, root: Some(root), destination, access, lifetime: None, name };
-        self.make(Kind::Terminal, wish, self.clock.now(), root.established.plus(lifetime)).await
+        let wish = Wish { maker: &maker, destination, access, lifetime: None, name };
+        self.make(Kind::Terminal, wish, self.clock.now(), expires).await
     }
 
     async fn make(
@@ -167,9 +156,17 @@ impl RunTokens {
         issued: UnixSeconds,
         expires: UnixSeconds,
     ) -> Result<Issued, NotMade> {
-        let Wish { principal, root, destination, access, name, .. } = wish;
+        let Wish { maker, destination, access, name, .. } = wish;
+        let principal = maker.principal();
         let config = self.issuers.iter().find(|issuer| issuer.name == principal.issuer);
         let domains = config.and_then(|issuer| issuer.user_domains.as_ref());
+        let iss = config.map(|issuer| issuer.issuer.clone()).unwrap_or_default();
+        let seen_of_person = match maker {
+            Maker::Terminal { seen_of_person, .. } => *seen_of_person,
+            Maker::WithoutSession(_) | Maker::Session(_) => {
+                self.revocations.seen_of_person(&principal.realm, &principal.user).await
+            }
+        };
         let head = Head {
             id: SessionId::random().as_str().to_owned(),
             destination: destination.into(),
@@ -177,11 +174,11 @@ impl RunTokens {
             issued,
             expires,
             realm: Arc::clone(&principal.realm),
-            iss: config.map(|issuer| issuer.issuer.clone()).unwrap_or_default(),
+            iss,
             is_of_domain: domains.is_some_and(|domains| is_of(&principal.user, domains)),
-            seen_of_person: self.revocations.seen_of_person(&principal.realm, &principal.user).await,
+            seen_of_person,
         };
-        let content = self.content(principal, root, issued).await;
+        let content = self.content(maker, &head.iss, issued).await;
         let text = self.fit(kind, &head, &content)?;
         let entry = Entry {
             id: head.id.clone(),
@@ -191,7 +188,7 @@ impl RunTokens {
             issued,
             expires,
             owner: owner(principal),
-            roots: Roots::of(&content, head.seen_of_person),
+            roots: Roots::of(&content, &head.iss, head.seen_of_person),
         };
         let is_listed = self.living.add(&entry, expires.since(issued)).await?;
         Ok(Issued { text: IssuedText(text), id: head.id, issued, expires, is_listed })
@@ -219,21 +216,21 @@ impl RunTokens {
         }
     }
 
-    /// A terminal's token, judged now.
+    /// A terminal's token, judged now, and its session, as the provider confirms it now.
     ///
     /// # Errors
     ///
     /// [`Refused`]
-    pub async fn open_terminal(&self, text: &str) -> Result<TerminalToken, Refused> {
+    pub async fn open_terminal(&self, text: &str, sessions: &Sessions) -> Result<Maker, Refused> {
         let reading = self.read(text)?;
-        let judged = match reading.kind {
-            Kind::Run => Err(RunTokenError::NotHere),
-            Kind::Terminal => self.judge(&reading).await,
+        let opened = async {
+            let session = reading.session.as_ref().ok_or(RunTokenError::NotHere)?;
+            let root = Root { principal: self.judge(&reading).await?, reading: Arc::clone(session) };
+            sessions.confirmed(&root).await
         };
-        let (about, root) = (reading.about.clone(), reading.root.clone());
-        match judged {
-            Ok(principal) => Ok(TerminalToken { about, principal, root }),
-            Err(error) => Err(Refused { error, about: Some(Box::new(about)) }),
+        match opened.await {
+            Ok(root) => Ok(Maker::Terminal { root, seen_of_person: reading.head.seen_of_person }),
+            Err(error) => Err(Refused { error, about: Some(Box::new(reading.about.clone())) }),
         }
     }
 
@@ -292,18 +289,17 @@ impl RunTokens {
         self.revocations.end(ended, self.clock.now()).await
     }
 
-    /// The facts about the person, with the names under which the token may be ended. A program's bearer token counts as
-    /// a session of its own, at the provider's session that it names.
-    async fn content(&self, principal: &Principal, root: Option<&Root>, now: UnixSeconds) -> Content {
-        if let Some(Root { session, provider_session, established, seen }) = root {
-            let mut content =
-                Content::of(principal, session.clone(), provider_session.as_deref(), *seen, now);
-            content.established = *established;
-            return content;
+    /// The facts about the person, with the names under which the token may be ended. Without a session they are those of the
+    /// session at the provider that the bearer token names.
+    async fn content(&self, maker: &Maker, iss: &str, now: UnixSeconds) -> Content {
+        match maker {
+            Maker::Session(root) | Maker::Terminal { root, .. } => root.reading.content.clone(),
+            Maker::WithoutSession(principal) => {
+                let sid = principal.claims.get("sid").and_then(serde_json::Value::as_str);
+                let seen = self.revocations.seen(iss, &principal.subject, sid).await;
+                Content::of(principal, SessionId::random(), sid, seen, now)
+            }
         }
-        let sid = principal.claims.get("sid").and_then(serde_json::Value::as_str);
-        let seen = self.revocations.seen(&principal.issuer, &principal.subject, sid).await;
-        Content::of(principal, SessionId::random(), sid, seen, now)
     }
 
     /// The sealed token: with everything known about the person if that is small, or else with what the policy reads.
@@ -345,16 +341,20 @@ impl RunTokens {
                 domains.is_none_or(|domains| is_of(&content.user, domains))
             });
             let config = config.ok_or(RunTokenError::UnknownIssuer)?;
-            let home = Home { issuer: Arc::clone(&config.name), realm: Arc::clone(&head.realm) };
+            let (issuer, realm) = (Arc::clone(&config.name), Arc::clone(&head.realm));
+            let home = Home { issuer, iss: head.iss.as_str().into(), realm };
             Ok((Reading::new(kind, head, &content, &home, &self.questions), text.len()))
         })
     }
 
     async fn judge(&self, reading: &Reading) -> Result<Arc<Principal>, RunTokenError> {
-        let Reading { kind, head, watched, principal, .. } = reading;
+        let Reading { session, head, watched, principal, .. } = reading;
         let now = self.clock.now();
-        // The lifetime of run tokens may have been shortened since.
-        let is_too_old = *kind == Kind::Run && now.since(head.issued) >= self.lifetime;
+        // The lifetimes may have been shortened since.
+        let is_too_old = match session {
+            None => now.since(head.issued) >= self.lifetime,
+            Some(session) => now.since(session.content.established) >= self.session_lifetime,
+        };
         if now >= head.expires || is_too_old {
             return Err(RunTokenError::Expired);
         }

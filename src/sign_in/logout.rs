@@ -107,7 +107,7 @@ impl Logout {
             return Err(LogoutError::Replayed);
         }
         let text = |name| claims.get(name).and_then(Value::as_str);
-        let (issuer, subject) = (self.issuer.name(), claims.subject());
+        let (issuer, subject) = (&self.issuer.config().issuer, claims.subject());
         let ended = match (text("sid"), subject) {
             (Some(sid), None) => self.sessions.revoke_provider_session(issuer, sid).await,
             (Some(sid), Some(subject)) => {
@@ -125,7 +125,7 @@ impl Logout {
             return Err(LogoutError::Replayed);
         }
         Ok(LoggedOut {
-            issuer: Arc::clone(issuer),
+            issuer: Arc::clone(self.issuer.name()),
             subject: subject.map(str::to_owned),
             one_session: text("sid").is_some(),
         })

@@ -3,7 +3,7 @@
 mod ends;
 mod github;
 mod hostile;
-mod page;
+pub(crate) mod page;
 
 use crate::support::stage::Stage;
 use crate::support::visitor::{Answer, Visitor};

@@ -21,6 +21,8 @@ const NAME: &str = "__Host-postern-session";
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// The state of these tests is this process's memory, which never waits.
+const ISS: &str = "https://sso.corp.example";
+
 fn now<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(future)
 }
@@ -76,7 +78,7 @@ impl World {
         provider_session: Option<&str>,
     ) -> Result<HeaderValue, SessionError> {
         let tokens = ProviderTokens::default();
-        let seen = now(self.sessions().seen(&principal.issuer, &principal.subject, provider_session));
+        let seen = now(self.sessions().seen(ISS, &principal.subject, provider_session));
         now(self.sessions().establish(NewSession { principal, provider_session, seen, tokens }))
             .map(|session| session.cookie)
     }
@@ -91,7 +93,7 @@ impl World {
 fn issuer(name: &str, realm: &str) -> IssuerConfig {
     IssuerConfig {
         name: name.into(),
-        issuer: "https://sso.corp.example".to_owned(),
+        issuer: ISS.to_owned(),
         realm: realm.into(),
         algorithms: vec![Algorithm::Es256],
         audience: Vec::new(),

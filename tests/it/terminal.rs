@@ -1,5 +1,6 @@
 //! `postern login`, `token`, `open` and `logout`: the real program between a person's browser and a gateway.
 
+mod ends;
 mod hostile;
 
 use crate::support::postern::BINARY;

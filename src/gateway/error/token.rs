@@ -24,6 +24,7 @@ pub(super) fn run_token(error: RunTokenError) -> Failure {
         RunTokenError::NotHere => {
             "Open this address in a browser, or send a token of your company's sign-in."
         }
+        RunTokenError::Unconfirmed => "Sign in again, with `postern login`.",
         _ => "Make a new one, at `/-/tokens` or `/-/api/tokens`.",
     })
 }

@@ -112,7 +112,7 @@ impl Turns {
     }
 
     async fn wait_for_other(&self, content: &Content) -> Outcome {
-        let watched = content.marks().watched();
+        let watched = content.marks(&self.party.issuer().config().issuer).watched();
         let look = async {
             loop {
                 tokio::time::sleep(GLANCE).await;

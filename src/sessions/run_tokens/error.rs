@@ -21,6 +21,8 @@ pub enum RunTokenError {
     NotHere,
     /// The rules read a group or claim that they did not read when it was made, so it was not kept.
     AsksForMore,
+    /// The provider does not confirm any more the session in which the terminal was allowed.
+    Unconfirmed,
     /// The shared state is away, so it is not known whether it was taken back.
     StateAway,
 }
@@ -65,6 +67,7 @@ impl RunTokenError {
             Self::OtherDestination => "token-of-another-destination",
             Self::NotHere => "token-not-for-this",
             Self::AsksForMore => "token-asks-for-more",
+            Self::Unconfirmed => "token-unconfirmed",
             Self::StateAway => "state-away",
         }
     }
@@ -108,6 +111,9 @@ impl fmt::Display for RunTokenError {
             Self::NotHere => "a run token counts for calls to its destination's API alone",
             Self::AsksForMore => {
                 "the rules were changed and ask for something that the run token does not tell"
+            }
+            Self::Unconfirmed => {
+                "the identity provider does not confirm the sign-in any more in which the terminal was allowed"
             }
             Self::StateAway => "whether the run token was taken back cannot be told now",
         })

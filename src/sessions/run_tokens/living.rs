@@ -60,10 +60,10 @@ pub(super) struct Living {
 }
 
 impl Roots {
-    pub(super) fn of(content: &Content, seen_of_person: UnixSeconds) -> Self {
-        let marks = content.marks();
+    pub(super) fn of(content: &Content, iss: &str, seen_of_person: UnixSeconds) -> Self {
+        let marks = content.marks(iss);
         Self {
-            issuer: content.issuer.clone(),
+            issuer: iss.to_owned(),
             subject: content.subject.clone(),
             session: content.id.clone(),
             provider_session: content.provider_session.clone(),

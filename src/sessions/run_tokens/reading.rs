@@ -4,8 +4,8 @@ use super::error::About;
 use super::sealed::Head;
 use crate::provider::principal::{Groups, Principal};
 use crate::sessions::content::{Content, Home};
+use crate::sessions::opened::Reading as Session;
 use crate::sessions::revocation::{TokenMarks, WatchedToken};
-use crate::sessions::root::Root;
 use crate::sessions::seal::Purpose;
 use crate::sessions::selection::{Questions, Unanswered};
 use std::sync::Arc;
@@ -25,7 +25,8 @@ pub(super) enum Kind {
 /// A token that our key opened, as this configuration understands it.
 pub(super) struct Reading {
     pub(super) kind: Kind,
-    pub(super) root: Root,
+    /// The session of a terminal's token.
+    pub(super) session: Option<Arc<Session>>,
     pub(super) head: Head,
     pub(super) about: About,
     pub(super) watched: WatchedToken,
@@ -60,9 +61,11 @@ impl Reading {
             user: &content.user,
             seen: head.seen_of_person,
         };
-        let watched = content.marks().watched_by(marks);
+        let watched = content.marks(&home.iss).watched_by(marks);
         let principal = content.groups(questions).map(|groups| Arc::new(content.principal(home, groups)));
-        Self { kind, root: Root::of(content), about, watched, principal, head }
+        let session = || Arc::new(Session::new(content.clone(), home.clone(), questions));
+        let session = (kind == Kind::Terminal).then(session);
+        Self { kind, session, about, watched, principal, head }
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{is_refused, made, search};
 use crate::support::stage::Stage;
 use crate::support::visitor::Visitor;
-use postern::sandbox::Token;
+use postern::sandbox::{Person, PersonGroups, Token};
 use serde_json::{Value, json};
 use url::form_urlencoded::Serializer;
 
@@ -116,4 +116,24 @@ async fn the_address_is_that_of_the_use() {
         let at = stage.postern.at("/experiments/version");
         assert_eq!(program.get(&at).await.checked().status, status, "{address}");
     }
+}
+
+/// A session that keeps only the groups that the rules read gives its tokens no more knowledge than it has.
+#[tokio::test(flavor = "multi_thread")]
+async fn rules_that_read_another_group_refuse_a_token_that_does_not_tell_it() {
+    let stage = Stage::new().await;
+    let person = stage.sandbox.people().into_iter().find(|person| person.id == "grace").unwrap();
+    let guids = (0..499_u32).map(|n| format!("{n:08x}-77aa-4bbb-8ccc-{n:012x}"));
+    let groups = PersonGroups::Listed(guids.chain(["ml-users".to_owned()]).collect());
+    stage.sandbox.put_person(Person { groups, ..person });
+    let mut grace = stage.person("grace").await;
+    let token = super::page::make(&stage, &mut grace, "nightly").await;
+    assert_eq!(search(&stage, &token).await.status, 200);
+    let config = stage.folder.path().join("postern.yaml");
+    let text = std::fs::read_to_string(&config).unwrap();
+    let (rules, tests) = text.split_at(text.find("\ntests:").unwrap());
+    let deny = "\ndeny: [{name: away, when: \"'00000007-77aa-4bbb-8ccc-000000000007' in groups\"}]\n";
+    std::fs::write(&config, format!("{rules}{deny}{tests}")).unwrap();
+    stage.hang_up("applied").await;
+    is_refused(&search(&stage, &token).await, "token-asks-for-more", &token);
 }

@@ -9,7 +9,7 @@ use url::form_urlencoded::Serializer;
 const PAGE: &str = "/-/tokens";
 
 /// The value of the first hidden field of this name.
-pub(super) fn hidden(page: &str, name: &str) -> String {
+pub(crate) fn hidden(page: &str, name: &str) -> String {
     let field = format!("name=\"{name}\" value=\"");
     let rest = page.split(&field).nth(1).unwrap_or_else(|| panic!("no field {name}: {page}"));
     rest.split('"').next().unwrap().to_owned()
@@ -23,7 +23,7 @@ pub(super) fn shown(page: &str) -> String {
         .to_owned()
 }
 
-pub(super) async fn send(stage: &Stage, visitor: &mut Visitor, fields: &[(&str, &str)]) -> Answer {
+pub(crate) async fn send(stage: &Stage, visitor: &mut Visitor, fields: &[(&str, &str)]) -> Answer {
     let form = Serializer::new(String::new()).extend_pairs(fields).finish();
     let mut there = visitor.clone().with("sec-fetch-site", "same-origin");
     let answer = there.post(&stage.postern.at(PAGE), &form).await.checked();

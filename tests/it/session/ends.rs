@@ -1,6 +1,6 @@
 //! Sessions that are ended before their time, and which of several an end concerns.
 
-use super::{HOUR, World, ada, now, refused, valid};
+use super::{HOUR, ISS, World, ada, now, refused, valid};
 use crate::support::browser::Browser;
 use postern::clock::{Clock, UnixSeconds};
 use postern::config::LONGEST_SESSION;
@@ -68,8 +68,8 @@ fn a_sign_in_after_an_end_counts_at_once() {
             state: world.state.clone(),
             ..World::new()
         };
-        now(ahead.sessions().revoke_subject("corp", "u1")).unwrap();
-        now(ahead.sessions().revoke_provider_session("corp", "provider-session")).unwrap();
+        now(ahead.sessions().revoke_subject(ISS, "u1")).unwrap();
+        now(ahead.sessions().revoke_provider_session(ISS, "provider-session")).unwrap();
         assert_eq!(refused(now(world.sessions().open(&before.headers()))), Unusable::Revoked);
         let after = world.signed_in();
         valid(now(world.sessions().open(&after.headers())));
@@ -92,9 +92,9 @@ fn an_end_after_a_sign_in_counts_whatever_the_clocks_say() {
             let browser = world.signed_in();
             valid(now(world.sessions().open(&browser.headers())));
             if round % 2 == 0 {
-                now(other.sessions().revoke_subject("corp", "u1")).unwrap();
+                now(other.sessions().revoke_subject(ISS, "u1")).unwrap();
             } else {
-                now(other.sessions().revoke_provider_session("corp", "provider-session")).unwrap();
+                now(other.sessions().revoke_provider_session(ISS, "provider-session")).unwrap();
             }
             for sessions in [world.sessions(), other.sessions()] {
                 assert_eq!(
@@ -111,9 +111,9 @@ fn an_end_after_a_sign_in_counts_whatever_the_clocks_say() {
 #[test]
 fn an_end_during_a_sign_in_counts() {
     let world = World::new();
-    let seen = now(world.sessions().seen("corp", "u1", Some("provider-session")));
+    let seen = now(world.sessions().seen(ISS, "u1", Some("provider-session")));
     world.clock.advance(Duration::from_secs(3));
-    now(world.sessions().revoke_provider_session("corp", "provider-session")).unwrap();
+    now(world.sessions().revoke_provider_session(ISS, "provider-session")).unwrap();
     world.clock.advance(Duration::from_secs(3));
     let principal = ada();
     let (provider_session, tokens) = (Some("provider-session"), ProviderTokens::default());
@@ -127,7 +127,7 @@ fn an_end_during_a_sign_in_counts() {
 #[test]
 fn an_end_long_before_the_sign_in_does_not_count() {
     let world = World::new();
-    now(world.sessions().revoke_subject("corp", "u1")).unwrap();
+    now(world.sessions().revoke_subject(ISS, "u1")).unwrap();
     let elsewhere = World { sealer: world.sealer.clone(), clock: world.clock.clone(), ..World::new() };
     world.clock.advance(MINUTE);
     let browser = elsewhere.signed_in();
@@ -141,17 +141,17 @@ fn an_end_long_before_the_sign_in_does_not_count() {
 fn the_provider_ends_its_own_sessions_or_all_of_a_subject() {
     let world = World::new();
     let browser = world.signed_in();
-    now(world.sessions().revoke_provider_session("other", "provider-session")).unwrap();
-    now(world.sessions().revoke_provider_session("corp", "another-session")).unwrap();
-    now(world.sessions().revoke_subject("corp", "u2")).unwrap();
+    now(world.sessions().revoke_provider_session("https://sso.other.example", "provider-session")).unwrap();
+    now(world.sessions().revoke_provider_session(ISS, "another-session")).unwrap();
+    now(world.sessions().revoke_subject(ISS, "u2")).unwrap();
     valid(now(world.sessions().open(&browser.headers())));
-    now(world.sessions().revoke_provider_session("corp", "provider-session")).unwrap();
+    now(world.sessions().revoke_provider_session(ISS, "provider-session")).unwrap();
     assert_eq!(refused(now(world.sessions().open(&browser.headers()))), Unusable::Revoked);
 
     let world = World::new();
     let browser = world.signed_in();
     world.clock.advance(Duration::from_secs(10));
-    now(world.sessions().revoke_subject("corp", "u1")).unwrap();
+    now(world.sessions().revoke_subject(ISS, "u1")).unwrap();
     assert_eq!(refused(now(world.sessions().open(&browser.headers()))), Unusable::Revoked);
     world.clock.advance(Duration::from_secs(1));
     valid(now(world.sessions().open(&world.signed_in().headers())));
